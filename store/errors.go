@@ -1,0 +1,20 @@
+package store
+
+import "errors"
+
+// The errors that callers branch on. Stores return them wrapped or bare; test
+// with [errors.Is].
+var (
+	// ErrNotFound says that the merchant has no such record.
+	ErrNotFound = errors.New("not found")
+	// ErrConflict says that the id is taken by something else.
+	ErrConflict = errors.New("id is taken")
+	// ErrVersion says that the record has changed since the caller read it.
+	ErrVersion = errors.New("version differs")
+	// ErrLimit says that the merchant may not have one more.
+	ErrLimit = errors.New("limit reached")
+	// ErrStale says that the caller has lost what it held.
+	ErrStale = errors.New("no longer held")
+	// ErrCursor says that a cursor was not made by this store.
+	ErrCursor = errors.New("cursor is not valid")
+)

@@ -1,0 +1,143 @@
+package store
+
+import "time"
+
+// DeliveryStatus is what a merchant sees. A leased delivery is still pending.
+type DeliveryStatus string
+
+// A delivery is pending until it ends one way or the other.
+const (
+	DeliveryPending   DeliveryStatus = "pending"
+	DeliverySucceeded DeliveryStatus = "success"
+	DeliveryFailed    DeliveryStatus = "failed"
+)
+
+// Delivery is one event on its way to one webhook.
+type Delivery struct {
+	ID         string
+	MerchantID string
+	WebhookID  string
+	EventID    string
+	EventType  string
+	Test       bool
+	Status     DeliveryStatus
+
+	// Attempts counts finished tries. StatusCode, Error and ResponseBody are
+	// those of the last one; see [Attempt].
+	Attempts     int
+	StatusCode   int
+	Error        string
+	ResponseBody string
+
+	Reclaims int
+	Leased   bool
+
+	CreatedAt     time.Time
+	DueAt         time.Time // while pending and not leased
+	LastAttemptAt time.Time
+	DeliveredAt   time.Time // success only
+	FinishedAt    time.Time // success and failed
+
+	Log []Attempt // only from [History.Delivery]
+}
+
+// Attempt is one try of a delivery.
+type Attempt struct {
+	Number       int           // from 1
+	At           time.Time     // its end, by the store's clock
+	Duration     time.Duration // measured by the dispatcher, to the millisecond
+	StatusCode   int           // 0: no answer
+	Error        string        // a fixed code of package webhook; empty on success
+	ResponseBody string        // valid UTF-8, cut by the dispatcher
+}
+
+// DeliveryQuery selects a page of deliveries.
+type DeliveryQuery struct {
+	Status    DeliveryStatus // empty: any
+	EventType string         // empty: any
+	Since     time.Time      // CreatedAt not before; zero: any
+	Until     time.Time      // CreatedAt before; zero: any
+
+	Limit  int // at least 1
+	Offset int
+	Cursor string // from a page's Next; Offset is then ignored
+}
+
+// DeliveryPage is a page of deliveries, newest first.
+type DeliveryPage struct {
+	Deliveries []Delivery
+	Total      int // all that match, without Limit, Offset and Cursor
+
+	// Next continues after this page, empty at the end. Following it shows no
+	// delivery twice and leaves none out that was there at the start and was not
+	// pruned, however many are added meanwhile.
+	Next string
+}
+
+// Stats counts the kept deliveries of a webhook.
+type Stats struct {
+	Total     int64
+	Succeeded int64
+	Failed    int64
+	Pending   int64
+	Attempts  int64 // finished tries of all of them
+}
+
+// Event is a stored event.
+type Event struct {
+	ID        string
+	Type      string
+	Test      bool
+	Body      []byte // only from [History.Event]; not to be changed
+	CreatedAt time.Time
+
+	// Delivered is the status of the youngest delivery of this event to
+	// [EventQuery.WebhookID], empty if there is none.
+	Delivered DeliveryStatus
+}
+
+// EventQuery selects a page of events.
+type EventQuery struct {
+	Since     time.Time // CreatedAt not before; zero: any
+	Until     time.Time // CreatedAt before; zero: any
+	WebhookID string    // fills Event.Delivered; empty: not asked
+	Limit     int       // at least 1
+	Cursor    string
+}
+
+// EventPage is a page of events, oldest first. Next continues after it and is
+// empty at the end.
+type EventPage struct {
+	Events []Event
+	Next   string
+}
+
+// PruneRequest is a retention policy. Zero fields keep without bound.
+type PruneRequest struct {
+	// DeliveryAge removes deliveries that ended longer ago than this.
+	DeliveryAge time.Duration
+	// DeliveriesPerWebhook removes the oldest ended deliveries of a webhook
+	// beyond this many ended ones.
+	DeliveriesPerWebhook int
+	// PausedAge ends, as Failed with PausedError, pending deliveries that were
+	// created longer ago than this and whose webhook is disabled. Leased ones and
+	// tests are left alone. No attempt is added and the streak stays.
+	PausedAge   time.Duration
+	PausedError string
+	// EventAge removes events that were published longer ago than this and have
+	// no pending delivery. Their ids can then be published anew.
+	EventAge time.Duration
+	// NoticeAge removes notices that nobody acknowledged for so long.
+	NoticeAge time.Duration
+
+	Limit int // at least 1
+}
+
+// Pruned counts what a Prune did.
+type Pruned struct {
+	Deliveries int // removed
+	Paused     int // ended with PausedError
+	Events     int // removed
+	Notices    int // removed
+	More       bool
+}

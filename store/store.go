@@ -1,0 +1,168 @@
+package store
+
+import (
+	"context"
+	"time"
+)
+
+// Store is every role at once, which is what the constructors of package
+// webhook ask for. Its methods may be called from any number of goroutines,
+// and on a shared store from any number of processes.
+//
+// A store neither keeps nor changes a slice, map or struct passed to it after
+// the method returned, and what it returns belongs to the caller, except for
+// bodies: see [Lease].
+type Store interface {
+	Webhooks
+	Queue
+	History
+	Notices
+	Seen
+}
+
+// Webhooks keeps registered endpoints.
+type Webhooks interface {
+	// CreateWebhook stores w under merchantID with Version 1, Epoch 1, the
+	// status of w, and the store's time as CreatedAt and UpdatedAt, and returns
+	// what it stored. Counters and times in w are ignored. It fails with
+	// [ErrLimit] if the merchant has limit webhooks already (limit 0: no bound)
+	// and with [ErrConflict] if the id is taken.
+	CreateWebhook(ctx context.Context, merchantID string, w Webhook, limit int) (Webhook, error)
+
+	// Webhook returns one webhook or [ErrNotFound].
+	Webhook(ctx context.Context, merchantID, webhookID string) (Webhook, error)
+
+	// ListWebhooks returns the merchant's webhooks, oldest first, ties by id.
+	// A merchant without any is an empty page, not an error.
+	ListWebhooks(ctx context.Context, merchantID string, q WebhookQuery) (WebhookPage, error)
+
+	// UpdateWebhook applies u in one step, adds 1 to Version and returns the
+	// result. It fails with [ErrNotFound], and with [ErrVersion] if u.IfVersion
+	// is set and differs.
+	//
+	// Turning a disabled webhook active empties DisabledReason and DisabledAt,
+	// sets ConsecutiveFailures to 0 and adds 1 to Epoch; its paused deliveries
+	// are claimable at once if due. Setting the status it already has changes
+	// none of these.
+	UpdateWebhook(ctx context.Context, merchantID, webhookID string, u WebhookUpdate) (Webhook, error)
+
+	// DeleteWebhook forgets the webhook with its deliveries, stats and notices.
+	// A store may remove deliveries later in steps, but no method shows them any
+	// more. ifVersion works as in [WebhookUpdate].
+	DeleteWebhook(ctx context.Context, merchantID, webhookID string, ifVersion int64) error
+}
+
+// Queue moves deliveries: in by Publish and Enqueue, out by Claim and Finish.
+type Queue interface {
+	// Publish stores events and, in the same step, one pending delivery, due
+	// now, for each webhook that is active and subscribed at this moment. Each
+	// event is stored whole or not at all, and the results are in the order of
+	// the events. The id of a delivery is [DeliveryID] with an empty nonce.
+	//
+	// An event id is published once per merchant for as long as the event is
+	// kept: the same id with the same fingerprint again stores nothing and
+	// answers the first result with Duplicate set; with another fingerprint it
+	// stores nothing and answers Conflict. Both hold within one batch too.
+	//
+	// If Publish returns an error, some events may have been stored; to publish
+	// them again is safe.
+	Publish(ctx context.Context, merchantID string, events []NewEvent) ([]Published, error)
+
+	// Enqueue makes one more pending delivery, due now, of each stored event to
+	// one webhook, whatever its status and subscriptions. The id is
+	// [DeliveryID] with the given nonce; an id that exists already is answered
+	// again and changes nothing. An event that is not stored gets an empty id.
+	// It fails with [ErrNotFound] if there is no such webhook.
+	Enqueue(ctx context.Context, merchantID, webhookID string, eventIDs []string, nonce string) ([]string, error)
+
+	// Claim hides due deliveries from every other caller until their lease
+	// ends, at most c.Limit of them and at most c.PerWebhook leased per webhook
+	// at any time. None due is not an error.
+	//
+	// A delivery is due if its time has come and its webhook is active, or if it
+	// is a test, whatever the status. Of one webhook, the delivery that is due
+	// longest goes first, and tests go before the others. Webhooks take turns: the one
+	// whose oldest due delivery waits longest is visited first, and none gets
+	// more than c.PerWebhook in one call.
+	//
+	// A delivery whose lease ended without a Finish is due again at once, with
+	// Reclaims one higher and Attempts unchanged. Each claim adds 1 to its Token.
+	Claim(ctx context.Context, c ClaimRequest) (Claimed, error)
+
+	// Finish settles leases. Results are independent of each other and the
+	// answers are in their order.
+	//
+	// A result whose Token is not the delivery's current one answers
+	// [FinishStale] and changes nothing. One that repeats an accepted result
+	// answers [FinishRepeated] and changes nothing, however often it is sent. A
+	// delivery that is not there any more answers [FinishGone]. Any other result
+	// is accepted, even after the lease's end if nobody has claimed since, and
+	// even if the webhook was disabled meanwhile.
+	//
+	// An accepted result with an outcome other than [Released] appends the
+	// attempt, adds 1 to Attempts, and sets the delivery's and the webhook's
+	// counters, status and streak in the same step; see [Result].
+	Finish(ctx context.Context, results []Result) ([]Finished, error)
+
+	// Watch calls wake when a delivery may have become claimable sooner than the
+	// last Claim announced, and once when watching has begun. It blocks until
+	// ctx ends and then returns nil. It may return an error earlier, and the
+	// caller watches again after a pause. wake returns at once and is safe from
+	// any goroutine. Missing a call costs time, nothing else.
+	Watch(ctx context.Context, wake func()) error
+}
+
+// History tells what became of events and deliveries.
+type History interface {
+	// Event returns one stored event or [ErrNotFound].
+	Event(ctx context.Context, merchantID, eventID string) (Event, error)
+
+	// Events lists stored events, oldest first, without their bodies. Test
+	// events are not listed.
+	Events(ctx context.Context, merchantID string, q EventQuery) (EventPage, error)
+
+	// Delivery returns one delivery with its attempts, oldest first, or
+	// [ErrNotFound].
+	Delivery(ctx context.Context, merchantID, webhookID, deliveryID string) (Delivery, error)
+
+	// Deliveries lists a webhook's deliveries, newest first, without their
+	// attempts. It fails with [ErrNotFound] if there is no such webhook.
+	Deliveries(ctx context.Context, merchantID, webhookID string, q DeliveryQuery) (DeliveryPage, error)
+
+	// Stats counts a webhook's kept deliveries. It fails with [ErrNotFound].
+	Stats(ctx context.Context, merchantID, webhookID string) (Stats, error)
+
+	// Prune removes what retention no longer keeps, at most p.Limit records, and
+	// says whether more is left to do. See [PruneRequest].
+	Prune(ctx context.Context, p PruneRequest) (Pruned, error)
+}
+
+// Notices is the durable list of messages for the owners of webhooks. The
+// store itself adds one in the step that disables a webhook: see [Result].
+type Notices interface {
+	// ClaimNotices hides up to limit notices from every other caller until the
+	// lease ends, oldest first. None is not an error.
+	ClaimNotices(ctx context.Context, limit int, lease time.Duration) ([]Notice, error)
+
+	// AckNotice removes a notice for good. One that is not there is not an error.
+	AckNotice(ctx context.Context, merchantID, noticeID string) error
+}
+
+// Seen is a receiver's memory of what it has processed. An id is held by one
+// holder at a time, until it is committed, forgotten or its lease ends.
+type Seen interface {
+	// BeginSeen asks to process id. It answers [SeenNew] if the caller's holder
+	// now holds it (also if that holder held it already), [SeenInProgress] if
+	// another one does, [SeenDone] with the committed value if it was committed,
+	// and [SeenConflict] if it is held or committed with another fingerprint.
+	BeginSeen(ctx context.Context, scope, id string, b SeenBegin) (SeenAnswer, error)
+
+	// CommitSeen marks id as done for ttl and keeps value for later answers. It
+	// fails with [ErrStale] if holder does not hold id any more; committing twice
+	// is not an error.
+	CommitSeen(ctx context.Context, scope, id, holder string, value []byte, ttl time.Duration) error
+
+	// ForgetSeen gives id up, so that it can begin again. Only its holder can;
+	// for any other it does nothing.
+	ForgetSeen(ctx context.Context, scope, id, holder string) error
+}

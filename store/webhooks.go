@@ -1,0 +1,90 @@
+package store
+
+import "time"
+
+// Status of a webhook.
+type Status string
+
+// A webhook receives events or it is paused.
+const (
+	Active   Status = "active"
+	Disabled Status = "disabled"
+)
+
+// EveryType in [Webhook.Events] subscribes to all event types.
+const EveryType = "*"
+
+// Webhook is a registered endpoint.
+type Webhook struct {
+	ID         string // "whk_…", given by the caller
+	MerchantID string
+	URL        string
+	Events     []string // event types, in the caller's order, or [EveryType]
+	Status     Status
+
+	// DisabledReason and DisabledAt tell why and when the webhook was disabled.
+	// The reason is the caller's: see [WebhookUpdate] and [Result].
+	DisabledReason string
+	DisabledAt     time.Time
+
+	// Secret and PreviousSecret are sealed by the caller and opaque here. The
+	// previous one is to be honoured until PreviousUntil; afterwards the store
+	// returns both fields empty.
+	Secret         string
+	PreviousSecret string
+	PreviousUntil  time.Time
+
+	// Encoding is the caller's name for how bodies are written; opaque here.
+	Encoding string
+
+	// ConsecutiveFailures is the streak that [Result] extends and resets.
+	ConsecutiveFailures int
+	// Epoch counts how often the webhook was turned active, from 1.
+	Epoch int64
+	// Version counts changes by CreateWebhook and UpdateWebhook, from 1, and
+	// changes when Finish disables the webhook.
+	Version int64
+
+	CreatedAt time.Time
+	UpdatedAt time.Time
+}
+
+// WebhookUpdate says what to change. Nil fields stay as they are.
+type WebhookUpdate struct {
+	IfVersion int64 // 0: any
+
+	URL      *string
+	Events   []string
+	Status   *Status
+	Reason   string // becomes DisabledReason if Status disables the webhook
+	Encoding *string
+
+	// Rotate replaces the secret. The one that was current becomes the previous
+	// one for KeepPrevious, or is gone at once if that is 0.
+	Rotate       *string
+	KeepPrevious time.Duration
+
+	// Reseal replaces sealed text by other text of the same secrets, and
+	// PreviousUntil stays. It applies only if the current values still are
+	// Old and OldPrevious, otherwise UpdateWebhook fails with [ErrVersion].
+	Reseal *Reseal
+}
+
+// Reseal is sealed text before and after a change of the sealing key.
+type Reseal struct {
+	OldSecret, OldPrevious string
+	Secret, Previous       string
+}
+
+// WebhookQuery selects a page of webhooks.
+type WebhookQuery struct {
+	ActiveOnly bool
+	Limit      int // 0: all
+	Offset     int
+}
+
+// WebhookPage is a page of webhooks and the number of all that match.
+type WebhookPage struct {
+	Webhooks []Webhook
+	Total    int
+}
