@@ -53,6 +53,9 @@ func groups() []group {
 		{"publish", publishCases()}, {"enqueue", enqueueCases()},
 		{"claim", claimCases()}, {"expiry", expiryCases()}, {"turns", turnCases()}, {"next", nextCases()},
 		{"finish", finishCases()}, {"streak", streakCases()}, {"interleavings", interleavingCases()},
+		{"history", historyCases()}, {"paging", pagingCases()}, {"events", eventCases()}, {"prune", pruneCases()},
+		{"notices", noticeCases()}, {"seen", seenCases()}, {"watch", watchCases()},
+		{"isolation", isolationCases()}, {"concurrency", concurrencyCases()}, {"ownership", ownershipCases()},
 	}
 }
 
