@@ -106,14 +106,15 @@ func (d *duel) followLease(l store.Lease, worker int) {
 }
 
 func (d *duel) playFinish() bool {
-	if len(d.leases) == 0 {
+	open := d.open()
+	if len(d.leases) == 0 || len(open) == 0 && d.chance(70) {
 		return false
 	}
 	var mine, theirs []store.Result
 	text := ""
 	for range 1 + d.rand.IntN(3) {
 		l := one(d, d.leases)
-		if open := d.open(); len(open) > 0 && d.chance(75) {
+		if len(open) > 0 && d.chance(75) {
 			l = one(d, open)
 		}
 		r := d.result(l.Lease)

@@ -82,6 +82,7 @@ type duel struct {
 	published map[string][]store.NewEvent
 	ids       []string          // of all webhooks ever
 	home      map[string]string // delivery id to webhook id
+	names     map[string]string // delivery id to something to read
 	leases    []heldLease
 	versions  map[string][2]int64 // of a webhook in the store and in the model
 	touched   []*modelDelivery    // by the last call
@@ -111,6 +112,7 @@ func newDuel(t tb, h Harness, seed int) *duel {
 		types:     []string{"t1", "t2", "t3", "t4"},
 		published: map[string][]store.NewEvent{},
 		home:      map[string]string{},
+		names:     map[string]string{},
 		versions:  map[string][2]int64{},
 	}
 	x.per = 1 + d.rand.IntN(3)
@@ -192,7 +194,11 @@ func (d *duel) fatalf(format string, args ...any) {
 	for i, c := range d.calls {
 		fmt.Fprintf(&b, "\n\t%3d %s", i+1, c)
 	}
-	d.x.fatalf("%s", strings.ReplaceAll(b.String(), d.x.tag+"_", ""))
+	text := b.String()
+	for id, name := range d.names {
+		text = strings.ReplaceAll(text, id, name)
+	}
+	d.x.fatalf("%s", strings.ReplaceAll(text, d.x.tag+"_", ""))
 }
 
 // agree ends the sequence if the two stores answer differently. It says whether

@@ -3,6 +3,7 @@ package storetest
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/rag-assistant/webhooks/store"
@@ -10,7 +11,7 @@ import (
 
 func operations() []operation {
 	return []operation{
-		{14, "The store's clock decides what is due and stamps every record", (*duel).playAdvance},
+		{20, "The store's clock decides what is due and stamps every record", (*duel).playAdvance},
 		{18, "Publish stores events and, in the same step, one pending delivery, due now, for each webhook that is active and subscribed at this moment.", (*duel).playPublish},
 		{5, "Enqueue makes one more pending delivery, due now, of each stored event to one webhook, whatever its status and subscriptions.", (*duel).playEnqueue},
 		{20, "Claim hides due deliveries from every other caller until their lease ends", (*duel).playClaim},
@@ -58,7 +59,7 @@ func (d *duel) playPublish() bool {
 			break
 		}
 	}
-	d.call("Publish %s %s", m, show(events))
+	d.call("Publish %s%s", m, strings.Join(pick(events, describe), ","))
 	got, err := d.x.st.Publish(d.x.Context(), m, events)
 	want, wantErr := d.model.Publish(d.x.Context(), m, events)
 	if !d.agree(err, wantErr) {
@@ -80,6 +81,18 @@ func (d *duel) playPublish() bool {
 	}
 	d.forgetReborn()
 	return true
+}
+
+// describe writes an event for the list of calls.
+func describe(e store.NewEvent) string {
+	out := " " + e.ID + " " + e.Type
+	if e.Test != "" {
+		out += " as a test of " + e.Test
+	}
+	if e.Fingerprint != "print of "+e.ID {
+		out += " with another print"
+	}
+	return out
 }
 
 // publishable says that e may be published again: it is stored, or nothing of it

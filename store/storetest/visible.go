@@ -17,6 +17,7 @@ func (d *duel) compare(everything bool) {
 	}
 	for _, t := range d.model.deliveries {
 		d.home[t.ID] = t.WebhookID
+		d.names[t.ID] = t.EventID + ">" + t.WebhookID + "#" + t.ID[len(t.ID)-3:]
 		if everything || slices.Contains(d.touched, t) {
 			got := d.x.delivery(store.Webhook{MerchantID: t.MerchantID, ID: t.WebhookID}, t.ID)
 			d.matchDelivery(got, t)
