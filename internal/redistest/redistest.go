@@ -1,0 +1,216 @@
+// Package redistest gives tests a Redis of their own.
+//
+// It uses the server that WEBHOOK_TEST_REDIS_URL names, or else starts a private
+// redis-server from PATH on a free port of the loopback interface, with its files
+// in the test's directory, and kills it when the test ends. Without either, tests
+// skip, unless WEBHOOK_TEST_REQUIRE_REDIS is set: then they fail.
+//
+// Tests that share a server keep apart by [Prefix]. Nothing here flushes a
+// database.
+package redistest
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+const (
+	urlVariable     = "WEBHOOK_TEST_REDIS_URL"
+	requireVariable = "WEBHOOK_TEST_REQUIRE_REDIS"
+
+	// startPatience bounds the wait for a server.
+	startPatience = 20 * time.Second
+	pollInterval  = 5 * time.Millisecond
+)
+
+// Prefix returns a key prefix that no other test has.
+func Prefix() string { return "test-" + strings.ToLower(rand.Text()[:12]) }
+
+// Client returns a client of the server that tests share, or of a private one.
+func Client(t testing.TB) *redis.Client {
+	t.Helper()
+	if url := os.Getenv(urlVariable); url != "" {
+		o, err := redis.ParseURL(url)
+		if err != nil {
+			t.Fatalf("redistest: %s: %v", urlVariable, err)
+		}
+		return connect(t, o)
+	}
+	return Start(t).Client(t)
+}
+
+func connect(t testing.TB, o *redis.Options) *redis.Client {
+	t.Helper()
+	o.ContextTimeoutEnabled = true
+	c := redis.NewClient(o)
+	t.Cleanup(func() {
+		if err := c.Close(); err != nil {
+			t.Errorf("redistest: %v", err)
+		}
+	})
+	return c
+}
+
+// Server is a private redis-server.
+type Server struct {
+	Addr string
+	Dir  string // where its append-only file is
+
+	args []string
+	cmd  *exec.Cmd
+	done chan struct{} // closed when the process has ended
+}
+
+// Start starts a private redis-server. Each setting is a name and a value, such
+// as "appendonly yes".
+func Start(t testing.TB, settings ...string) *Server {
+	t.Helper()
+	s := &Server{Dir: t.TempDir()}
+	for _, line := range settings {
+		name, value, _ := strings.Cut(line, " ")
+		s.args = append(s.args, "--"+name, value)
+	}
+	t.Cleanup(func() { s.Kill(t) })
+	s.Restart(t)
+	return s
+}
+
+// binary finds redis-server.
+func binary(t testing.TB) string {
+	t.Helper()
+	path, err := exec.LookPath("redis-server")
+	if err == nil {
+		return path
+	}
+	if os.Getenv(requireVariable) != "" {
+		t.Fatalf("redistest: no redis-server on PATH, no %s, and %s is set", urlVariable, requireVariable)
+	}
+	t.Skipf("redistest: SKIPPED, nothing was tested: install redis-server or set %s", urlVariable)
+	return ""
+}
+
+// Restart starts the server again, with the files and, if it is free still, the
+// port that it had.
+func (s *Server) Restart(t testing.TB) {
+	t.Helper()
+	path := binary(t)
+	var last error
+	for range 5 { // Another process may take the port first.
+		if s.Addr == "" {
+			s.Addr = freeAddr(t)
+		}
+		if last = s.launch(path); last == nil {
+			return
+		}
+		if s.done != nil {
+			s.Kill(t)
+		}
+		if strings.Contains(last.Error(), "loading") {
+			break
+		}
+		s.Addr = ""
+	}
+	t.Fatalf("redistest: %v", last)
+}
+
+func freeAddr(t testing.TB) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatalf("redistest: %v", err)
+	}
+	defer l.Close() //nolint:errcheck // nothing was sent
+	return l.Addr().String()
+}
+
+func (s *Server) launch(path string) error {
+	_, port, err := net.SplitHostPort(s.Addr)
+	if err != nil {
+		return err
+	}
+	args := append([]string{
+		"--port", port, "--bind", "127.0.0.1", "--dir", s.Dir, "--save", "", "--appendonly", "no",
+		"--logfile", filepath.Join(s.Dir, "redis.log"), "--daemonize", "no", "--enable-debug-command", "yes",
+	}, s.args...)
+	cmd := exec.Command(path, args...) //nolint:gosec // redis-server from PATH
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	done := make(chan struct{})
+	s.cmd, s.done = cmd, done
+	go func() {
+		_ = cmd.Wait() // Killed in the end.
+		close(done)
+	}()
+	return s.await()
+}
+
+// await waits until the server answers.
+func (s *Server) await() error {
+	c := redis.NewClient(&redis.Options{Addr: s.Addr, MaxRetries: -1, PoolSize: 1})
+	defer c.Close() //nolint:errcheck // nothing is left to say
+	ctx, cancel := context.WithTimeout(context.Background(), startPatience)
+	defer cancel()
+	for {
+		err := c.Ping(ctx).Err()
+		if err == nil {
+			return s.ours(ctx, c)
+		}
+		select {
+		case <-s.done:
+			return fmt.Errorf("redis-server has ended: %s", s.logTail())
+		case <-ctx.Done():
+			return fmt.Errorf("redis-server does not answer: %w", err)
+		case <-time.After(pollInterval):
+		}
+	}
+}
+
+// ours fails if another server has the port.
+func (s *Server) ours(ctx context.Context, c *redis.Client) error {
+	info, err := c.Info(ctx, "server").Result()
+	if err != nil {
+		return err
+	}
+	if !strings.Contains(info, fmt.Sprintf("process_id:%d\r\n", s.cmd.Process.Pid)) {
+		return fmt.Errorf("another server has %s", s.Addr)
+	}
+	return nil
+}
+
+func (s *Server) logTail() string {
+	b, err := os.ReadFile(filepath.Join(s.Dir, "redis.log"))
+	if err != nil {
+		return err.Error()
+	}
+	return string(b[max(0, len(b)-500):])
+}
+
+// Kill kills the server as a crash would, and waits for its end.
+func (s *Server) Kill(t testing.TB) {
+	t.Helper()
+	if s.cmd == nil {
+		return
+	}
+	_ = s.cmd.Process.Kill() // It may have ended already.
+	<-s.done
+	s.cmd = nil
+}
+
+// Client returns a client of this server, which is closed when the test ends.
+func (s *Server) Client(t testing.TB) *redis.Client {
+	t.Helper()
+	return connect(t, &redis.Options{Addr: s.Addr})
+}

@@ -1,0 +1,115 @@
+package redisstore
+
+import (
+	"context"
+	"time"
+
+	"github.com/rag-assistant/webhooks/store"
+)
+
+// tokenBits is how many claims of one delivery have tokens of their own. Above
+// them is the delivery's number, so that one that was pruned and made anew has
+// other tokens.
+const tokenBits = 16
+
+// Claim implements [store.Queue]. Shards take turns, too: each call begins at
+// the next one. It visits all of them unless c.Limit is reached before.
+func (s *Store) Claim(ctx context.Context, c store.ClaimRequest) (store.Claimed, error) {
+	out := store.Claimed{Next: -1}
+	shards, err := s.open(ctx)
+	if err != nil {
+		return store.Claimed{}, err
+	}
+	start := int((s.turn.Add(1) - 1) % uint64(len(shards)))
+	for i := range shards {
+		if len(out.Leases) >= c.Limit {
+			out.Next = 0 // The others may have more.
+			break
+		}
+		ask := c
+		ask.Limit = c.Limit - len(out.Leases)
+		got, err := s.claim(ctx, shards[(start+i)%len(shards)], ask)
+		if err != nil {
+			if len(out.Leases) > 0 {
+				out.Next = 0 // What is claimed is claimed.
+				break
+			}
+			return store.Claimed{}, err
+		}
+		out.Leases = append(out.Leases, got.Leases...)
+		out.Notices = out.Notices || got.Notices
+		if got.Next >= 0 && (out.Next < 0 || got.Next < out.Next) {
+			out.Next = got.Next
+		}
+	}
+	return out, nil
+}
+
+// claim claims from one shard.
+func (s *Store) claim(ctx context.Context, h shard, c store.ClaimRequest) (store.Claimed, error) {
+	var out store.Claimed
+	for len(out.Leases) < c.Limit {
+		limit := min(c.Limit-len(out.Leases), 2*batch)
+		r, err := s.run(ctx, call{name: "claim", on: h, args: []any{limit, c.Lease.Milliseconds(), c.PerWebhook}})
+		if err != nil {
+			if len(out.Leases) > 0 {
+				break
+			}
+			return out, err
+		}
+		micros := r.int()
+		out.Next = time.Duration(max(micros, -1))
+		if micros > 0 {
+			out.Next = time.Duration(micros) * time.Microsecond
+		}
+		out.Notices = r.int() == 1
+		webhooks, events, leases := r.part(), r.part(), r.part()
+		n, err := readLeases(&out.Leases, &webhooks, &events, &leases)
+		if err != nil {
+			return out, err
+		}
+		if err := r.check("claim"); err != nil {
+			return out, err
+		}
+		if n < limit {
+			break
+		}
+	}
+	return out, nil
+}
+
+func readLeases(to *[]store.Lease, webhooks, events, leases *reply) (int, error) {
+	var hooks []store.Lease
+	for webhooks.more() {
+		w := webhooks.part()
+		hooks = append(hooks, store.Lease{
+			MerchantID: w.text(), WebhookID: w.text(), URL: w.text(), Encoding: w.text(), Secret: w.text(), PreviousSecret: w.text(),
+		})
+		webhooks.bad = webhooks.bad || w.bad
+	}
+	var bodies [][]byte
+	for events.more() {
+		bodies = append(bodies, []byte(events.text()))
+	}
+	n := len(leases.list)
+	for leases.more() {
+		f := leases.part()
+		w, b := f.number(), f.number()
+		if w < 1 || w > len(hooks) || b < 1 || b > len(bodies) {
+			return 0, errReply
+		}
+		l := hooks[w-1]
+		l.Body = bodies[b-1]
+		l.DeliveryID, l.EventID, l.EventType, l.Test = unpackID(f.text()), f.text(), f.text(), f.int() == 1
+		l.Token = f.int()<<tokenBits + f.int()
+		l.Attempts, l.Reclaims = f.number(), f.number()
+		*to = append(*to, l)
+		leases.bad = leases.bad || f.bad
+	}
+	for _, r := range []*reply{webhooks, events, leases} {
+		if err := r.check("claim"); err != nil {
+			return 0, err
+		}
+	}
+	return n, nil
+}

@@ -1,0 +1,62 @@
+package redisstore_test
+
+import (
+	"os"
+	"strconv"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/stretchr/testify/require"
+
+	"github.com/rag-assistant/webhooks/internal/redistest"
+	"github.com/rag-assistant/webhooks/store/redisstore"
+	"github.com/rag-assistant/webhooks/store/storetest"
+)
+
+// sequencesVariable asks for that many random sequences.
+const sequencesVariable = "WEBHOOK_TEST_SEQUENCES"
+
+func TestConformance(t *testing.T) {
+	t.Parallel()
+	storetest.Run(t, opener(redistest.Client(t), 1))
+}
+
+func TestConformanceOfCluster(t *testing.T) {
+	t.Parallel()
+	storetest.Run(t, opener(redistest.Cluster(t), 4))
+}
+
+func TestDifferential(t *testing.T) {
+	t.Parallel()
+	n, err := strconv.Atoi(os.Getenv(sequencesVariable))
+	if err != nil {
+		n = 100 // TestConformance plays some more.
+	}
+	storetest.RunDifferential(t, opener(redistest.Client(t), 2), n)
+}
+
+// clock is a time that only the test moves.
+type clock struct{ ms atomic.Int64 }
+
+func newClock() *clock {
+	c := &clock{}
+	c.ms.Store(time.Date(2026, time.February, 27, 12, 0, 0, 0, time.UTC).UnixMilli())
+	return c
+}
+
+func (c *clock) now() time.Time          { return time.UnixMilli(c.ms.Load()) }
+func (c *clock) advance(d time.Duration) { c.ms.Add(d.Milliseconds()) }
+
+// opener makes stores with a prefix and a clock of their own.
+func opener(client redis.UniversalClient, shards int) func(t *testing.T) storetest.Harness {
+	return func(t *testing.T) storetest.Harness {
+		t.Helper()
+		c := newClock()
+		st, err := redisstore.New(client, &redisstore.Options{Prefix: redistest.Prefix(), Shards: shards, Now: c.now})
+		require.NoError(t, err)
+		require.NoError(t, st.Open(t.Context()))
+		return storetest.Harness{Store: st, Advance: c.advance}
+	}
+}

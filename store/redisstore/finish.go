@@ -1,0 +1,107 @@
+package redisstore
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/rag-assistant/webhooks/store"
+)
+
+// What the finish script says of a result.
+const (
+	finishAccepted = iota
+	finishDisabled
+	finishRepeated
+	finishStale
+	finishGone
+)
+
+// Finish implements [store.Queue]. If it returns an error, some results may have
+// been accepted; to send all of them again is safe.
+func (s *Store) Finish(ctx context.Context, results []store.Result) ([]store.Finished, error) {
+	shards, err := s.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]store.Finished, len(results))
+	parts := map[int][]int{} // indexes of results by shard
+	for i := range results {
+		if _, ok := packID(results[i].DeliveryID); !ok {
+			out[i].State = store.FinishGone
+			continue
+		}
+		n := pick(shards, results[i].MerchantID)
+		parts[n] = append(parts[n], i)
+	}
+	for n, indexes := range parts {
+		for len(indexes) > 0 {
+			part := indexes[:min(len(indexes), batch)]
+			indexes = indexes[len(part):]
+			if err := s.finish(ctx, shards[n], results, part, out); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return out, nil
+}
+
+// finish settles the results of the given indexes.
+func (s *Store) finish(ctx context.Context, h shard, results []store.Result, indexes []int, out []store.Finished) error {
+	args := append(make([]any, 0, 1+14*len(indexes)), len(indexes))
+	for _, i := range indexes {
+		r := &results[i]
+		id, _ := packID(r.DeliveryID) // Checked above.
+		outcome, err := outcomeCode(r.Outcome)
+		if err != nil {
+			return err
+		}
+		args = append(
+			args, r.MerchantID, r.WebhookID, id, r.Token, outcome, max(r.Delay.Milliseconds(), 0), flag(r.Fault),
+			int(r.Streak), max(r.DisableAfter, 0), r.DisableReason,
+			r.Attempt.Duration.Milliseconds(), r.Attempt.StatusCode, r.Attempt.Error, r.Attempt.ResponseBody,
+		)
+	}
+	r, err := s.run(ctx, call{name: "finish", on: h, args: args})
+	if err != nil {
+		return err
+	}
+	for _, i := range indexes {
+		switch r.int() {
+		case finishAccepted:
+			out[i] = store.Finished{State: store.FinishAccepted}
+		case finishDisabled:
+			out[i] = store.Finished{State: store.FinishAccepted, Disabled: true}
+		case finishRepeated:
+			out[i] = store.Finished{State: store.FinishRepeated}
+		case finishStale:
+			out[i] = store.Finished{State: store.FinishStale}
+		case finishGone:
+			out[i] = store.Finished{State: store.FinishGone}
+		default:
+			r.bad = true
+		}
+	}
+	return r.check("finish")
+}
+
+func flag(on bool) int {
+	if on {
+		return 1
+	}
+	return 0
+}
+
+func outcomeCode(o store.Outcome) (string, error) {
+	switch o {
+	case store.Succeeded:
+		return "s", nil
+	case store.Failed:
+		return "f", nil
+	case store.Retry:
+		return "r", nil
+	case store.Released:
+		return "l", nil
+	default:
+		return "", fmt.Errorf("redisstore: outcome %q is none of the four", o)
+	}
+}

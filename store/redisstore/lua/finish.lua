@@ -1,0 +1,133 @@
+-- Settles leases.
+--
+-- ARGV[4]  number of results, followed by 14 arguments for each: merchant, id of the webhook,
+--          id of the delivery (12 bytes), token, outcome (s f r l: success, failed, retry,
+--          released), delay in milliseconds, 1 for a fault, streak (0 same, 1 reset, 2 extend),
+--          streak that disables or 0, reason, duration in milliseconds, status, error, body
+-- Reply    OK, and for each result: 0 accepted, 1 accepted and disabled, 2 repeated, 3 stale, 4 gone
+
+drain()
+local count = num()
+
+local webhooks, order = {}, {}
+local function webhook(merchant, id)
+  local known = merchant .. '\n' .. id
+  local w = webhooks[known]
+  if w == nil then
+    local n = number_of(merchant, id)
+    local f = n and call('HMGET', key('w', n), 'st', 'ep', 'cf', 'ok', 'at')
+    w = false
+    if f and f[1] then
+      w = { n = n, m = merchant, id = id, st = f[1], ep = tonumber(f[2]), cf = tonumber(f[3] or 0), ok = 0, at = 0, records = {}, was = tonumber(f[3] or 0) }
+      order[#order + 1] = w
+    end
+    webhooks[known] = w
+  end
+  return w
+end
+
+local ended_events, event_order = {}, {}
+local function settle(w, r)
+  local k = w.m .. '\n' .. r[EVENT]
+  local e = ended_events[k]
+  if not e then
+    e = { w.m, r[EVENT], 0 }
+    ended_events[k], event_order[#event_order + 1] = e, e
+  end
+  e[3] = e[3] - 1
+end
+
+-- disable turns the webhook off and leaves a notice for its owner.
+local function disable(w, reason)
+  w.st = 'disabled'
+  local f = call('HMGET', key('w', w.n), 'ev', 'url')
+  local M = esc(w.m)
+  subscribe(M, w.id, w.n, cmsgpack.unpack(f[1]), false)
+  call('HINCRBY', key('w', w.n), 'ver', 1)
+  call('HSET', key('w', w.n), 'st', 'disabled', 'dr', reason, 'da', now, 'up', now, 'wk', 0)
+  call('ZADD', P .. 'off', '-inf', w.n)
+  local notice = M .. ':' .. w.id .. '.' .. w.ep
+  call('HSET', P .. 'no', notice, cmsgpack.pack({ w.m, w.id, f[2] or '', reason, w.cf, now, w.ep }))
+  call('ZADD', P .. 'nv', now, notice)
+  call('ZADD', P .. 'na', now, notice)
+  woken = true
+end
+
+local function finish()
+  local merchant, wid, id, token, outcome, delay = arg(), arg(), arg(), num(), arg(), num()
+  local fault, streak, threshold, reason = arg(), num(), num(), arg()
+  local duration, status, err, body = num(), num(), arg(), arg()
+  local w = webhook(merchant, wid)
+  if not w then return 4 end
+  local r = w.records[id]
+  if not r then
+    r = load(w.n, id)
+    if not r then return 4 end
+  end
+  if r[TOKEN] == 0 or r[SEQ] * 65536 + r[TOKEN] ~= token then return 3 end
+  if r[OPEN] ~= 1 then return 2 end
+
+  local disabled = 0
+  w.records[id] = r
+  r[OPEN] = 0
+  call('ZREM', key('l', w.n), id)
+  call('ZREM', waiting_in(w.n, r), id)
+  if outcome ~= 'l' then
+    r[LOG][#r[LOG] + 1] = { now, duration, status, err, body }
+    w.at = w.at + 1
+    if r[EPOCH] == w.ep then
+      if streak == 1 then
+        w.cf = 0
+      elseif streak == 2 then
+        w.cf = w.cf + 1
+        if threshold > 0 and w.cf >= threshold and w.st == 'active' then
+          disable(w, reason)
+          disabled = 1
+        end
+      end
+    end
+  end
+  if outcome == 's' or outcome == 'f' then
+    r[STATE], r[AT] = outcome == 's' and SUCCESS or FAILED, now - r[CREATED]
+    if outcome == 's' then w.ok = w.ok + 1 end
+    call('ZADD', key('f', w.n), now, id)
+    w.ended = true
+    settle(w, r)
+  else
+    if outcome == 'l' and fault == '1' then r[RECLAIMS] = r[RECLAIMS] + 1 end
+    r[AT] = now + delay - r[CREATED]
+    call('ZADD', waiting_in(w.n, r), now + delay, id)
+    w.back = w.back or {}
+    w.back[#w.back + 1] = r
+  end
+  return disabled
+end
+
+local reply = { 'OK' }
+for i = 1, count do
+  at_arg = 4 + (i - 1) * 14
+  reply[i + 1] = finish()
+end
+
+for _, w in ipairs(order) do
+  local packed = {}
+  for id, r in pairs(w.records) do
+    packed[#packed + 1], packed[#packed + 2] = id, cmsgpack.pack(r)
+  end
+  if #packed > 0 then
+    call('HSET', key('d', w.n), unpack(packed))
+    if w.at > 0 then call('HINCRBY', key('w', w.n), 'at', w.at) end
+    if w.ok > 0 then call('HINCRBY', key('w', w.n), 'ok', w.ok) end
+    if w.cf ~= w.was then call('HSET', key('w', w.n), 'cf', w.cf) end
+    if w.ended then rekey_ended(w.n) end
+    if w.st ~= 'active' then
+      for _, r in ipairs(w.back or {}) do
+        if r[STATE] == PENDING then paused(w.n, r) end
+      end
+    end
+    offer(w.n, w.st == 'active')
+  end
+end
+for _, e in ipairs(event_order) do expect(e[1], e[2], e[3]) end
+wake()
+return reply

@@ -1,0 +1,218 @@
+-- What every script begins with. It holds no state between calls.
+--
+-- KEYS[1]  the shard's sorted set `ready`
+-- ARGV[1]  what the shard's keys begin with, such as "wh:{00}:"
+-- ARGV[2]  the time in Unix milliseconds, 0 for the server's clock
+-- ARGV[3]  the channel that wakes claimers
+-- Reply    an array: "OK" and what the script names, or the word of an error and a text
+--
+-- A webhook is known by a number n that is never used twice. Keys of a shard:
+--   c            HASH    cap (PerWebhook of the last claim), n (last number given)
+--   m:<M>        HASH    webhook id -> n
+--   s:<M>        HASH    event type -> the active subscribers, packed {{id, n}, …} by id
+--   w:<n>        HASH    the webhook and its counters
+--   d:<n>        HASH    delivery id (12 bytes) -> packed record
+--   g:<n>:<page> HASH    sequence mod 100 -> delivery id; p:<n> ZSET the pages
+--   q:<n> t:<n>  ZSET    waiting deliveries, waiting tests, by due time
+--   l:<n>        ZSET    leased deliveries by the lease's end
+--   f:<n>        ZSET    ended deliveries by their end
+--   y:<n>        HASH    event id -> ids of its enqueued deliveries, 12 bytes each
+--   e:<M>:<E>    STRING  pending deliveries (4 bytes), length of head (4), packed head, body
+--   k:<M>        STRING  last event sequence of the merchant
+--   v:<M>:<page> HASH    sequence mod 100 -> event id, a and z: first and last time; x:<M> ZSET the pages
+--   ready        ZSET    n -> when it may have something to claim
+--   old full off ZSET    n -> oldest end, number of ended deliveries, time of the oldest paused one
+--   idle         ZSET    M:E -> time of an event without pending deliveries
+--   no nv na     HASH, ZSET, ZSET  notices, by when they can be claimed, by age
+--   gc           HASH    n of a deleted webhook -> packed {merchant, nonce}
+-- <M> and <E> are escaped ids.
+
+local P, CHANNEL, READY = ARGV[1], ARGV[3], KEYS[1]
+local call = redis.call
+local now, micros = tonumber(ARGV[2]), 0
+if now == 0 then
+  local t = call('TIME')
+  now, micros = t[1] * 1000 + math.floor(t[2] / 1000), t[2] % 1000
+end
+
+local at_arg = 3
+local function arg()
+  at_arg = at_arg + 1
+  return ARGV[at_arg]
+end
+local function num() return tonumber(arg()) end
+
+local function key(kind, n) return P .. kind .. ':' .. n end
+
+local function esc(id)
+  return (string.gsub(id, '[^%w_.-]', function(c) return string.format('%%%02X', string.byte(c)) end))
+end
+
+-- Fields of a packed delivery.
+local SEQ, EVENT, TYPE, FLAGS, CREATED, STATE, TOKEN, OPEN, RECLAIMS, EPOCH, AT, FAULT, LOG = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13
+local PENDING, SUCCESS, FAILED = 0, 1, 2 -- STATE
+local TEST, ENQUEUED = 1, 2 -- FLAGS are their sum
+local PAGE = 100
+
+-- drain makes the first write one that Redis allows when its memory is full, so
+-- that the others are allowed too.
+local function drain() call('ZREM', READY, '') end
+
+local function is_test(r) return r[FLAGS] % 2 == 1 end
+
+-- time of a record: its due time, its lease's end or its end.
+local function time_of(r) return r[CREATED] + r[AT] end
+
+local bytes = setmetatable({}, { __index = function(t, hex)
+  local c = string.char(tonumber(hex, 16))
+  t[hex] = c
+  return c
+end })
+
+-- delivery_id derives the id of a fan-out, without its prefix, in 12 bytes.
+local function delivery_id(merchant, event, webhook)
+  local hex = redis.sha1hex(merchant .. '|' .. event .. '|' .. webhook)
+  return (string.gsub(string.sub(hex, 1, 24), '..', bytes))
+end
+
+local cap_now
+local function cap()
+  cap_now = cap_now or tonumber(call('HGET', P .. 'c', 'cap') or '') or 1e9
+  return cap_now
+end
+
+local woken = false
+
+-- first returns the lowest score of a sorted set, or nil.
+local function first(set) return tonumber(call('ZRANGE', set, 0, 0, 'WITHSCORES')[2]) end
+
+-- offer puts a webhook where it belongs in ready. It is to be called after every
+-- change of a webhook's queues, leases or status.
+local function offer(n, active)
+  local at = first(key('l', n))
+  if not at or call('ZCARD', key('l', n)) < cap() then
+    local t = first(key('t', n))
+    if t and (not at or t < at) then at = t end
+    local q = active and first(key('q', n))
+    if q and (not at or q < at) then at = q end
+  end
+  if not at then
+    call('ZREM', READY, n)
+    return
+  end
+  local soonest = first(READY)
+  if not soonest or at < soonest then woken = true end
+  call('ZADD', READY, at, n)
+end
+
+-- wake tells claimers that something is claimable sooner than they know.
+local function wake()
+  if woken then call('PUBLISH', CHANNEL, '') end
+end
+
+local function load(n, id)
+  local packed = call('HGET', key('d', n), id)
+  return packed and cmsgpack.unpack(packed)
+end
+
+local function save(n, id, r) call('HSET', key('d', n), id, cmsgpack.pack(r)) end
+
+local function waiting_in(n, r) return key(is_test(r) and 't' or 'q', n) end
+
+-- paused notes that a disabled webhook has a waiting delivery.
+local function paused(n, r)
+  if is_test(r) then return end
+  local walked = tonumber(call('HGET', key('w', n), 'wk') or 0)
+  if r[SEQ] <= walked then call('HSET', key('w', n), 'wk', r[SEQ] - 1) end
+  local bound = tonumber(call('ZSCORE', P .. 'off', n) or '')
+  if not bound or r[CREATED] < bound then call('ZADD', P .. 'off', r[CREATED], n) end
+end
+
+local function event_key(merchant, event) return P .. 'e:' .. esc(merchant) .. ':' .. esc(event) end
+
+-- head returns the pending count, the head and where the body starts, or nil.
+-- A head is {flags, created, sequence, type, fingerprint, ids of the fan-out}.
+local function head(k)
+  local s = call('GETRANGE', k, 0, 255)
+  if s == '' then return nil end
+  local pending, len = struct.unpack('>I4I4', s)
+  if #s < 8 + len then s = call('GETRANGE', k, 0, 7 + len) end
+  return pending, cmsgpack.unpack(string.sub(s, 9, 8 + len)), 9 + len
+end
+
+-- expect adds to the number of pending deliveries of an event.
+local function expect(merchant, event, by)
+  local k = event_key(merchant, event)
+  local s = call('GETRANGE', k, 0, 3)
+  if s == '' then return end
+  local before = struct.unpack('>I4', s)
+  local after = math.max(before + by, 0)
+  call('SETRANGE', k, 0, struct.pack('>I4', after))
+  local member = esc(merchant) .. ':' .. esc(event)
+  if after == 0 then
+    local _, h = head(k)
+    call('ZADD', P .. 'idle', h[2], member)
+  elseif before == 0 then
+    call('ZREM', P .. 'idle', member)
+  end
+end
+
+-- rekey_ended puts a webhook where it belongs among those that Prune looks at.
+local function rekey_ended(n)
+  local oldest = first(key('f', n))
+  if oldest then
+    call('ZADD', P .. 'old', oldest, n)
+    call('ZADD', P .. 'full', call('ZCARD', key('f', n)), n)
+  else
+    call('ZREM', P .. 'old', n)
+    call('ZREM', P .. 'full', n)
+  end
+end
+
+-- remove forgets an ended delivery. The caller calls rekey_ended.
+local function remove(n, id, r)
+  call('HDEL', key('d', n), id)
+  call('ZREM', key('f', n), id)
+  local page = math.floor(r[SEQ] / PAGE)
+  local pk = key('g', n) .. ':' .. page
+  call('HDEL', pk, r[SEQ] % PAGE)
+  if call('EXISTS', pk) == 0 then call('ZREM', key('p', n), page) end
+  if #r[LOG] > 0 then call('HINCRBY', key('w', n), 'at', -#r[LOG]) end
+  if r[STATE] == SUCCESS then call('HINCRBY', key('w', n), 'ok', -1) end
+  if r[FLAGS] >= ENQUEUED then
+    local ids, left = call('HGET', key('y', n), r[EVENT]) or '', ''
+    for i = 1, #ids, 12 do
+      if string.sub(ids, i, i + 11) ~= id then left = left .. string.sub(ids, i, i + 11) end
+    end
+    if left == '' then call('HDEL', key('y', n), r[EVENT]) else call('HSET', key('y', n), r[EVENT], left) end
+  end
+end
+
+local function subscribers(M, type)
+  local packed = call('HGET', key('s', M), type)
+  return packed and cmsgpack.unpack(packed) or {}
+end
+
+-- subscribe enters a webhook under its event types, or takes it out.
+local function subscribe(M, id, n, types, on)
+  for _, type in ipairs(types) do
+    local list = {}
+    for _, s in ipairs(subscribers(M, type)) do
+      if s[1] ~= id then list[#list + 1] = s end
+    end
+    if on then
+      list[#list + 1] = { id, n }
+      table.sort(list, function(a, b) return a[1] < b[1] end)
+    end
+    if #list == 0 then
+      call('HDEL', key('s', M), type)
+    else
+      call('HSET', key('s', M), type, cmsgpack.pack(list))
+    end
+  end
+end
+
+local function fail(word, text) return { word, text or '' } end
+
+-- number of a merchant's webhook, or nil.
+local function number_of(merchant, webhook) return call('HGET', key('m', esc(merchant)), webhook) or nil end

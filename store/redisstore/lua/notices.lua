@@ -1,0 +1,27 @@
+-- Hides notices until a lease ends, oldest first.
+--
+-- ARGV[4]  how many at most
+-- ARGV[5]  lease in milliseconds
+-- Reply    OK, and for each: merchant, webhook, url, reason, failures, time, epoch
+
+drain()
+local limit, lease = num(), num()
+local found = {}
+for _, notice in ipairs(call('ZRANGEBYSCORE', P .. 'nv', '-inf', now, 'LIMIT', 0, 1000)) do
+  local packed = call('HGET', P .. 'no', notice)
+  if packed then
+    found[#found + 1] = { notice, cmsgpack.unpack(packed) }
+  else
+    call('ZREM', P .. 'nv', notice)
+  end
+end
+table.sort(found, function(a, b)
+  if a[2][6] ~= b[2][6] then return a[2][6] < b[2][6] end
+  return a[1] < b[1]
+end)
+local reply = { 'OK' }
+for i = 1, math.min(limit, #found) do
+  call('ZADD', P .. 'nv', now + lease, found[i][1])
+  reply[i + 1] = found[i][2]
+end
+return reply

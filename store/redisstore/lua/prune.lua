@@ -1,0 +1,143 @@
+-- Removes one kind of what retention no longer keeps.
+--
+-- ARGV[4]  what: paused, age, surplus, events, notices
+-- ARGV[5]  age in milliseconds, or for surplus how many to keep
+-- ARGV[6]  how many records at most
+-- ARGV[7]  for paused: the error that they end with
+-- Reply    OK, how many it removed or ended, 1 if there may be more
+
+drain()
+local what, bound, limit, err = arg(), num(), num(), arg()
+local before = now - bound
+local done = 0
+local looks = 1000 -- How many records to look at.
+
+-- lease_over says that nobody has a pending delivery.
+local function lease_over(r) return r[OPEN] == 0 or time_of(r) <= now end
+
+-- give_up ends a paused delivery as failed. A late result of its last lease is
+-- not accepted any more.
+local function give_up(n, merchant, id, r)
+  call('ZREM', key('l', n), id)
+  call('ZREM', waiting_in(n, r), id)
+  if r[OPEN] == 1 then r[TOKEN] = r[TOKEN] + 1 end
+  r[OPEN], r[STATE], r[AT], r[FAULT] = 0, FAILED, now - r[CREATED], err
+  call('ZADD', key('f', n), now, id)
+  save(n, id, r)
+  expect(merchant, r[EVENT], -1)
+end
+
+-- walk goes through a disabled webhook's deliveries from the oldest that it has
+-- not walked through. It returns true when it need not come back.
+local function walk(n)
+  local w = call('HMGET', key('w', n), 'm', 'wk')
+  if not w[1] then
+    call('ZREM', P .. 'off', n)
+    return true
+  end
+  local walked, over = tonumber(w[2] or 0), nil
+  for _, page in ipairs(call('ZRANGEBYSCORE', key('p', n), math.floor((walked + 1) / PAGE), '+inf', 'LIMIT', 0, 12)) do
+    local ids = {}
+    local all = call('HGETALL', key('g', n) .. ':' .. page)
+    for i = 1, #all, 2 do ids[tonumber(all[i])] = all[i + 1] end
+    for i = 0, PAGE - 1 do
+      local seq = tonumber(page) * PAGE + i
+      if ids[i] and seq > walked then
+        local r = load(n, ids[i])
+        looks = looks - 1
+        if r and r[STATE] == PENDING and not is_test(r) and lease_over(r) then
+          if r[CREATED] >= before then
+            call('ZADD', P .. 'off', r[CREATED], n)
+            over = true
+            break
+          end
+          if done >= limit then
+            over = false
+            break
+          end
+          give_up(n, w[1], ids[i], r)
+          done = done + 1
+        elseif r and r[STATE] == PENDING and not is_test(r) then
+          -- Leased: it comes back through a claim, a finish or the next walk.
+          call('ZADD', P .. 'off', '-inf', n)
+        end
+        walked = seq
+      end
+    end
+    if over ~= nil then break end
+  end
+  return over, walked
+end
+
+if what == 'paused' then
+  for _, n in ipairs(call('ZRANGEBYSCORE', P .. 'off', '-inf', '(' .. before, 'LIMIT', 0, 100)) do
+    local over, walked = walk(n)
+    if over == nil then
+      -- At the end of the pages that it looked at.
+      local rest = call('ZRANGEBYSCORE', key('p', n), math.floor((walked + 1) / PAGE), '+inf', 'LIMIT', 0, 1)
+      over = #rest == 0 or tonumber(rest[1]) * PAGE + PAGE - 1 <= walked
+      if over then call('ZREM', P .. 'off', n) end
+    end
+    if walked then call('HSET', key('w', n), 'wk', walked) end
+    rekey_ended(n)
+    offer(n, false)
+    if over == false or looks <= 0 then return { 'OK', done, 1 } end
+  end
+  return { 'OK', done, 0 }
+end
+
+local function sweep(n, ids)
+  for _, id in ipairs(ids) do
+    local r = load(n, id)
+    if r then remove(n, id, r) else call('ZREM', key('f', n), id) end
+    done = done + 1
+  end
+  rekey_ended(n)
+end
+
+if what == 'age' then
+  while true do
+    local n = call('ZRANGEBYSCORE', P .. 'old', '-inf', '(' .. before, 'LIMIT', 0, 1)[1]
+    if not n then return { 'OK', done, 0 } end
+    if done >= limit then return { 'OK', done, 1 } end
+    sweep(n, call('ZRANGEBYSCORE', key('f', n), '-inf', '(' .. before, 'LIMIT', 0, limit - done))
+  end
+elseif what == 'surplus' then
+  while true do
+    local n = call('ZRANGEBYSCORE', P .. 'full', '(' .. bound, '+inf', 'LIMIT', 0, 1)[1]
+    if not n then return { 'OK', done, 0 } end
+    if done >= limit then return { 'OK', done, 1 } end
+    local over = call('ZCARD', key('f', n)) - bound
+    sweep(n, call('ZRANGE', key('f', n), 0, math.min(over, limit - done) - 1))
+  end
+elseif what == 'events' then
+  local found = call('ZRANGEBYSCORE', P .. 'idle', '-inf', '(' .. before, 'LIMIT', 0, limit + 1)
+  for i, member in ipairs(found) do
+    if i > limit then return { 'OK', done, 1 } end
+    local M = string.match(member, '^[^:]*')
+    local _, h = head(P .. 'e:' .. member)
+    call('ZREM', P .. 'idle', member)
+    call('DEL', P .. 'e:' .. member)
+    if h and h[3] > 0 then
+      local page = math.floor(h[3] / PAGE)
+      local pk = key('v', M) .. ':' .. page
+      call('HDEL', pk, h[3] % PAGE)
+      if call('HLEN', pk) <= 2 then -- only its span
+        call('DEL', pk)
+        call('ZREM', key('x', M), page)
+      end
+    end
+    done = done + 1
+  end
+  return { 'OK', done, 0 }
+else
+  local found = call('ZRANGEBYSCORE', P .. 'na', '-inf', '(' .. before, 'LIMIT', 0, limit + 1)
+  for i, notice in ipairs(found) do
+    if i > limit then return { 'OK', done, 1 } end
+    call('HDEL', P .. 'no', notice)
+    call('ZREM', P .. 'nv', notice)
+    call('ZREM', P .. 'na', notice)
+    done = done + 1
+  end
+  return { 'OK', done, 0 }
+end

@@ -1,0 +1,70 @@
+package redisstore
+
+import (
+	"context"
+	"time"
+
+	"github.com/rag-assistant/webhooks/store"
+)
+
+// Prune implements [store.History]. One script removes a hundred records at most,
+// so that others get their turn.
+func (s *Store) Prune(ctx context.Context, p store.PruneRequest) (store.Pruned, error) {
+	shards, err := s.open(ctx)
+	if err != nil {
+		return store.Pruned{}, err
+	}
+	var done store.Pruned
+	left := max(p.Limit, 1)
+	for _, h := range shards {
+		more, err := s.collect(ctx, h)
+		if err != nil {
+			return done, err
+		}
+		done.More = done.More || more
+		if err := s.prune(ctx, h, p, &left, &done); err != nil {
+			return done, err
+		}
+	}
+	return done, nil
+}
+
+// prune removes from one shard what is left to remove.
+func (s *Store) prune(ctx context.Context, h shard, p store.PruneRequest, left *int, done *store.Pruned) error {
+	for _, k := range []struct {
+		what  string
+		age   time.Duration
+		keep  int
+		err   string
+		count *int
+	}{
+		{what: "paused", age: p.PausedAge, err: p.PausedError, count: &done.Paused},
+		{what: "age", age: p.DeliveryAge, count: &done.Deliveries},
+		{what: "surplus", keep: p.DeliveriesPerWebhook, count: &done.Deliveries},
+		{what: "events", age: p.EventAge, count: &done.Events},
+		{what: "notices", age: p.NoticeAge, count: &done.Notices},
+	} {
+		if k.age <= 0 && k.keep <= 0 {
+			continue
+		}
+		for more := true; more; {
+			limit := min(*left, batch)
+			r, err := s.run(ctx, call{name: "prune", on: h, args: []any{k.what, k.age.Milliseconds() + int64(k.keep), limit, k.err}})
+			if err != nil {
+				return err
+			}
+			n := r.number()
+			more = r.int() == 1
+			if err := r.check("prune"); err != nil {
+				return err
+			}
+			*k.count += n
+			*left -= n
+			if more && limit == 0 {
+				done.More = true
+				return nil
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,159 @@
+package redisstore
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/rag-assistant/webhooks/store"
+)
+
+const (
+	// batch is how many records one script takes at most.
+	batch = 100
+	// breath is after how many deliveries a Publish lets other calls in.
+	breath = 500
+	// printBytes is how much of a fingerprint's digest is kept.
+	printBytes = 16
+)
+
+// What the publish script says of an event.
+const (
+	publishedNew = iota
+	publishedBefore
+	publishedConflict
+)
+
+// Publish implements [store.Queue].
+func (s *Store) Publish(ctx context.Context, merchantID string, events []store.NewEvent) ([]store.Published, error) {
+	h, err := s.at(ctx, merchantID)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]store.Published, 0, len(events))
+	for len(out) < len(events) {
+		part := events[len(out):]
+		part = part[:min(len(part), batch)]
+		r, err := s.runDurably(ctx, publishCall(h, merchantID, part))
+		if err != nil {
+			return nil, err
+		}
+		if !r.more() {
+			return nil, fmt.Errorf("redisstore: publish: %w", errReply)
+		}
+		for r.more() {
+			state, ids := r.int(), r.text()
+			switch state {
+			case publishedConflict:
+				out = append(out, store.Published{Conflict: true})
+			default:
+				out = append(out, store.Published{Deliveries: unpackIDs(ids), Duplicate: state == publishedBefore})
+			}
+		}
+		if err := r.check("publish"); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+func publishCall(h shard, merchantID string, events []store.NewEvent) call {
+	c := call{name: "publish", on: h, keys: make([]string, len(events))}
+	c.args = append(make([]any, 0, 3+5*len(events)), merchantID, breath, len(events))
+	for i := range events {
+		e := &events[i]
+		digest := sha256.Sum256([]byte(e.Fingerprint))
+		c.keys[i] = h.event(merchantID, e.ID)
+		c.args = append(c.args, e.ID, e.Type, digest[:printBytes], e.Test, e.Body)
+	}
+	return c
+}
+
+// runDurably runs a script and waits for the replicas that the options ask for.
+func (s *Store) runDurably(ctx context.Context, c call) (reply, error) {
+	if s.opts.WaitReplicas == 0 {
+		return s.run(ctx, c)
+	}
+	// WAIT is about what its own connection wrote, hence one pipeline to one node.
+	var node redis.Cmdable = s.client
+	if cluster, ok := s.client.(*redis.ClusterClient); ok {
+		master, err := cluster.MasterForKey(ctx, c.on.ready)
+		if err != nil {
+			return reply{}, fmt.Errorf("redisstore: %s: %w", c.name, err)
+		}
+		node = master
+	}
+	keys, args := s.frame(c)
+	var ran *redis.Cmd
+	var waited *redis.Cmd
+	try := func(run func(p redis.Pipeliner) *redis.Cmd) error {
+		_, err := node.Pipelined(ctx, func(p redis.Pipeliner) error {
+			ran = run(p)
+			waited = p.Do(ctx, "wait", s.opts.WaitReplicas, s.opts.WaitTimeout.Milliseconds())
+			return nil
+		})
+		return err
+	}
+	script := s.scripts[c.name]
+	err := try(func(p redis.Pipeliner) *redis.Cmd { return script.EvalSha(ctx, p, keys, args...) })
+	if redis.HasErrorPrefix(err, "NOSCRIPT") {
+		err = try(func(p redis.Pipeliner) *redis.Cmd { return script.Eval(ctx, p, keys, args...) })
+	}
+	if err != nil {
+		return reply{}, fmt.Errorf("redisstore: %s: %w", c.name, err)
+	}
+	if got, err := waited.Int(); err != nil || got < s.opts.WaitReplicas {
+		return reply{}, fmt.Errorf("redisstore: %s: %d of %d replicas have it: %w", c.name, got, s.opts.WaitReplicas, ErrNotReplicated)
+	}
+	out, err := ran.Slice()
+	if err != nil {
+		return reply{}, fmt.Errorf("redisstore: %s: %w", c.name, err)
+	}
+	return readReply(c.name, out)
+}
+
+// ErrNotReplicated says that Publish has stored the events, but fewer replicas
+// than [Options.WaitReplicas] have them so far. To publish them again is safe.
+var ErrNotReplicated = errors.New("not replicated in time")
+
+// Enqueue implements [store.Queue].
+func (s *Store) Enqueue(ctx context.Context, merchantID, webhookID string, eventIDs []string, nonce string) ([]string, error) {
+	h, err := s.at(ctx, merchantID)
+	if err != nil {
+		return nil, err
+	}
+	named := 0
+	if nonce != "" {
+		named = 1
+	}
+	out := make([]string, 0, len(eventIDs))
+	for first := true; first || len(out) < len(eventIDs); first = false {
+		part := eventIDs[len(out):]
+		part = part[:min(len(part), batch)]
+		c := call{name: "enqueue", on: h, args: []any{merchantID, webhookID, named, len(part)}}
+		ids := make([]string, len(part))
+		for i, e := range part {
+			ids[i] = store.DeliveryID(merchantID, e, webhookID, nonce)
+			packed, _ := packID(ids[i]) // DeliveryID made it.
+			c.keys = append(c.keys, h.event(merchantID, e))
+			c.args = append(c.args, e, packed)
+		}
+		r, err := s.run(ctx, c)
+		if err != nil {
+			return nil, err
+		}
+		for _, id := range ids {
+			if r.int() == 0 {
+				id = ""
+			}
+			out = append(out, id)
+		}
+		if err := r.check("enqueue"); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}

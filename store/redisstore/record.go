@@ -1,0 +1,162 @@
+package redisstore
+
+import (
+	"time"
+
+	"github.com/rag-assistant/webhooks/store"
+)
+
+// States and flags of a packed delivery: see lua/lib.lua.
+const (
+	statePending = iota
+	stateSuccess
+	stateFailed
+)
+
+const (
+	flagTest     = 1
+	flagEnqueued = 2
+)
+
+// fields reads the values of a packed list one by one.
+type fields struct {
+	list []any
+	bad  bool
+}
+
+func (f *fields) next() any {
+	if len(f.list) == 0 {
+		f.bad = true
+		return nil
+	}
+	v := f.list[0]
+	f.list = f.list[1:]
+	return v
+}
+
+func (f *fields) int() int64 {
+	n, ok := f.next().(int64)
+	f.bad = f.bad || !ok
+	return n
+}
+
+func (f *fields) text() string {
+	s, ok := f.next().(string)
+	f.bad = f.bad || !ok
+	return s
+}
+
+func (f *fields) part() fields {
+	l, ok := f.next().([]any)
+	f.bad = f.bad || !ok
+	return fields{list: l}
+}
+
+// record is a delivery as it is stored.
+type record struct {
+	seq           int64
+	eventID, kind string
+	flags         int64
+	created       int64
+	state         int64
+	claims        int64
+	open          bool
+	reclaims      int64
+	epoch         int64
+	at            int64 // due time, lease's end or end
+	fault         string
+	log           []store.Attempt
+}
+
+func readRecord(packed string) (record, error) {
+	list, err := unpack(packed)
+	if err != nil {
+		return record{}, err
+	}
+	f := fields{list: list}
+	r := record{
+		seq: f.int(), eventID: f.text(), kind: f.text(), flags: f.int(), created: f.int(), state: f.int(),
+		claims: f.int(), open: f.int() == 1, reclaims: f.int(), epoch: f.int(),
+	}
+	r.at = r.created + f.int()
+	r.fault = f.text()
+	log := f.part()
+	for len(log.list) > 0 {
+		a := log.part()
+		r.log = append(r.log, store.Attempt{
+			Number: len(r.log) + 1, At: stamp(a.int()), Duration: time.Duration(a.int()) * time.Millisecond,
+			StatusCode: int(a.int()), Error: a.text(), ResponseBody: a.text(),
+		})
+		log.bad = log.bad || a.bad
+	}
+	if f.bad || log.bad {
+		return record{}, errPacked
+	}
+	return r, nil
+}
+
+func status(state int64) store.DeliveryStatus {
+	switch state {
+	case statePending:
+		return store.DeliveryPending
+	case stateSuccess:
+		return store.DeliverySucceeded
+	case stateFailed:
+		return store.DeliveryFailed
+	default:
+		return ""
+	}
+}
+
+// view shows a delivery as of now, without its attempts.
+func (r *record) view(merchantID, webhookID, id string, now int64) store.Delivery {
+	d := store.Delivery{
+		ID: id, MerchantID: merchantID, WebhookID: webhookID, EventID: r.eventID, EventType: r.kind,
+		Test: r.flags&flagTest != 0, Status: status(r.state), Attempts: len(r.log), Reclaims: int(r.reclaims),
+		CreatedAt: stamp(r.created),
+	}
+	if n := len(r.log); n > 0 {
+		last := &r.log[n-1]
+		d.StatusCode, d.Error, d.ResponseBody, d.LastAttemptAt = last.StatusCode, last.Error, last.ResponseBody, last.At
+	}
+	if r.fault != "" {
+		d.Error = r.fault
+	}
+	switch {
+	case r.state != statePending:
+		d.FinishedAt = stamp(r.at)
+		if r.state == stateSuccess {
+			d.DeliveredAt = d.FinishedAt
+		}
+	case r.open && r.at > now:
+		d.Leased = true
+	default:
+		d.DueAt = stamp(r.at)
+	}
+	return d
+}
+
+// eventHead is the packed head of a stored event.
+type eventHead struct {
+	flags, created, seq int64
+	kind                string
+	fingerprint         string
+	deliveries          string
+}
+
+func readHead(packed string) (eventHead, error) {
+	list, err := unpack(packed)
+	if err != nil {
+		return eventHead{}, err
+	}
+	f := fields{list: list}
+	h := eventHead{flags: f.int(), created: f.int(), seq: f.int(), kind: f.text(), fingerprint: f.text(), deliveries: f.text()}
+	if f.bad {
+		return eventHead{}, errPacked
+	}
+	return h, nil
+}
+
+func (h *eventHead) view(id string) store.Event {
+	return store.Event{ID: id, Type: h.kind, Test: h.flags&flagTest != 0, CreatedAt: stamp(h.created)}
+}

@@ -1,0 +1,195 @@
+package redisstore
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/rag-assistant/webhooks/store"
+)
+
+//go:embed lua/*.lua
+var luaFiles embed.FS //nolint:gochecknoglobals // embedded files can only be a variable
+
+// sources are the scripts as text, by name.
+type sources map[string]string
+
+func readScripts() (sources, error) {
+	files, err := luaFiles.ReadDir("lua")
+	if err != nil {
+		return nil, fmt.Errorf("redisstore: %w", err)
+	}
+	out := sources{}
+	for _, f := range files {
+		text, err := luaFiles.ReadFile("lua/" + f.Name())
+		if err != nil {
+			return nil, fmt.Errorf("redisstore: %w", err)
+		}
+		out[strings.TrimSuffix(f.Name(), ".lua")] = string(text)
+	}
+	return out, nil
+}
+
+// compile puts what scripts share before each.
+func (s sources) compile() scripts {
+	out := scripts{}
+	for name, text := range s {
+		if name != "lib" {
+			out[name] = redis.NewScript(stripComments(s["lib"] + text))
+		}
+	}
+	return out
+}
+
+// stripComments leaves out whole lines of comment, which Redis would only keep
+// in memory.
+func stripComments(text string) string {
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		if !strings.HasPrefix(line, "--") && strings.TrimSpace(line) != "" {
+			b.WriteString(line)
+		}
+	}
+	return b.String()
+}
+
+type scripts map[string]*redis.Script
+
+// call is one run of a script.
+type call struct {
+	name string
+	on   shard
+	keys []string // besides the shard's ready
+	args []any    // after those that every script takes
+}
+
+// run runs a script and returns its reply without the OK.
+func (s *Store) run(ctx context.Context, c call) (reply, error) {
+	keys, args := s.frame(c)
+	out, err := s.scripts[c.name].Run(ctx, s.client, keys, args...).Slice()
+	if err != nil {
+		return reply{}, fmt.Errorf("redisstore: %s: %w", c.name, err)
+	}
+	return readReply(c.name, out)
+}
+
+// frame returns all keys and arguments of a call.
+func (s *Store) frame(c call) ([]string, []any) {
+	now := int64(0)
+	if s.opts.Now != nil {
+		now = s.opts.Now().UnixMilli()
+	}
+	keys := append(make([]string, 0, 1+len(c.keys)), c.on.ready)
+	args := append(make([]any, 0, 3+len(c.args)), c.on.prefix, now, wakeChannel(s.opts.Prefix))
+	return append(keys, c.keys...), append(args, c.args...)
+}
+
+// errReply says that a script answered what it never should.
+var errReply = errors.New("reply is not as expected")
+
+// words are what scripts say when they refuse.
+func words(word string) error {
+	switch word {
+	case "NOTFOUND":
+		return store.ErrNotFound
+	case "CONFLICT":
+		return store.ErrConflict
+	case "VERSION":
+		return store.ErrVersion
+	case "LIMIT":
+		return store.ErrLimit
+	case "STALE":
+		return store.ErrStale
+	default:
+		return errReply
+	}
+}
+
+func readReply(name string, out []any) (reply, error) {
+	r := reply{list: out}
+	word := r.text()
+	if word == "OK" {
+		return r, nil
+	}
+	err := words(word)
+	if errors.Is(err, errReply) {
+		return reply{}, fmt.Errorf("redisstore: %s: %w", name, err)
+	}
+	if detail := r.text(); detail != "" {
+		return reply{}, fmt.Errorf("%s: %w", detail, err)
+	}
+	return reply{}, err
+}
+
+// reply is what a script answered, read from left to right. What is missing or
+// of another type reads as zero and sets bad.
+type reply struct {
+	list []any
+	bad  bool
+}
+
+func (r *reply) next() any {
+	if len(r.list) == 0 {
+		r.bad = true
+		return nil
+	}
+	v := r.list[0]
+	r.list = r.list[1:]
+	return v
+}
+
+func (r *reply) more() bool { return len(r.list) > 0 }
+
+func (r *reply) text() string {
+	s, ok := r.next().(string)
+	r.bad = r.bad || !ok
+	return s
+}
+
+func (r *reply) int() int64 {
+	n, ok := r.next().(int64)
+	r.bad = r.bad || !ok
+	return n
+}
+
+func (r *reply) number() int { return int(r.int()) }
+
+// part reads a list within the list.
+func (r *reply) part() reply {
+	l, ok := r.next().([]any)
+	r.bad = r.bad || !ok
+	return reply{list: l}
+}
+
+// fields reads names and values.
+func (r *reply) fields() map[string]string {
+	p := r.part()
+	out := make(map[string]string, len(p.list)/2)
+	for p.more() {
+		name := p.text()
+		out[name] = p.text()
+	}
+	r.bad = r.bad || p.bad
+	return out
+}
+
+// check fails if anything that was read was not there.
+func (r *reply) check(name string) error {
+	if r.bad {
+		return fmt.Errorf("redisstore: %s: %w", name, errReply)
+	}
+	return nil
+}
+
+// stamp turns Unix milliseconds into a time; 0 is no time.
+func stamp(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms).UTC()
+}

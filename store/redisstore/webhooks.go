@@ -1,0 +1,199 @@
+package redisstore
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/rag-assistant/webhooks/store"
+)
+
+// at finds the shard of a merchant.
+func (s *Store) at(ctx context.Context, merchantID string) (shard, error) {
+	shards, err := s.open(ctx)
+	if err != nil {
+		return shard{}, err
+	}
+	return shards[pick(shards, merchantID)], nil
+}
+
+// CreateWebhook implements [store.Webhooks].
+func (s *Store) CreateWebhook(ctx context.Context, merchantID string, w store.Webhook, limit int) (store.Webhook, error) {
+	h, err := s.at(ctx, merchantID)
+	if err != nil {
+		return store.Webhook{}, err
+	}
+	r, err := s.run(ctx, call{name: "create", on: h, args: []any{
+		merchantID, w.ID, rand.Text(), max(limit, 0), string(w.Status), packStrings(w.Events),
+		4, "url", w.URL, "dr", w.DisabledReason, "sec", w.Secret, "enc", w.Encoding,
+	}})
+	if err != nil {
+		return store.Webhook{}, named("webhook", w.ID, err)
+	}
+	return oneWebhook("create", &r)
+}
+
+// named says what a refusal is about.
+func named(what, id string, err error) error { return fmt.Errorf("%s %s: %w", what, id, err) }
+
+// Webhook implements [store.Webhooks].
+func (s *Store) Webhook(ctx context.Context, merchantID, webhookID string) (store.Webhook, error) {
+	h, err := s.at(ctx, merchantID)
+	if err != nil {
+		return store.Webhook{}, err
+	}
+	if webhookID == "" {
+		return store.Webhook{}, named("webhook", webhookID, store.ErrNotFound)
+	}
+	r, err := s.run(ctx, call{name: "webhooks", on: h, args: []any{merchantID, webhookID}})
+	if err != nil {
+		return store.Webhook{}, named("webhook", webhookID, err)
+	}
+	return oneWebhook("webhooks", &r)
+}
+
+// ListWebhooks implements [store.Webhooks].
+func (s *Store) ListWebhooks(ctx context.Context, merchantID string, q store.WebhookQuery) (store.WebhookPage, error) {
+	var page store.WebhookPage
+	h, err := s.at(ctx, merchantID)
+	if err != nil {
+		return page, err
+	}
+	r, err := s.run(ctx, call{name: "webhooks", on: h, args: []any{merchantID, ""}})
+	if err != nil {
+		return page, err
+	}
+	now := r.int()
+	var all []store.Webhook
+	for r.more() {
+		w, err := readWebhook(r.fields(), now)
+		if err != nil {
+			return page, err
+		}
+		if !q.ActiveOnly || w.Status == store.Active {
+			all = append(all, w)
+		}
+	}
+	slices.SortFunc(all, func(a, b store.Webhook) int {
+		return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.ID, b.ID))
+	})
+	page.Total = len(all)
+	all = all[min(max(q.Offset, 0), len(all)):]
+	if q.Limit > 0 {
+		all = all[:min(q.Limit, len(all))]
+	}
+	page.Webhooks = all
+	return page, r.check("webhooks")
+}
+
+// UpdateWebhook implements [store.Webhooks].
+func (s *Store) UpdateWebhook(ctx context.Context, merchantID, webhookID string, u store.WebhookUpdate) (store.Webhook, error) {
+	h, err := s.at(ctx, merchantID)
+	if err != nil {
+		return store.Webhook{}, err
+	}
+	args := []any{merchantID, webhookID, rand.Text(), u.IfVersion}
+	status, events := "", ""
+	if u.Status != nil {
+		status = string(*u.Status)
+	}
+	if u.Events != nil {
+		events = packStrings(u.Events)
+	}
+	args = append(args, status, u.Reason, events)
+	if p := u.Reseal; p != nil {
+		args = append(args, 1, p.OldSecret, p.OldPrevious, p.Secret, p.Previous)
+	} else {
+		args = append(args, 0, "", "", "", "")
+	}
+	if u.Rotate != nil {
+		args = append(args, 1, *u.Rotate, u.KeepPrevious.Milliseconds())
+	} else {
+		args = append(args, 0, "", 0)
+	}
+	var pairs []any
+	if u.URL != nil {
+		pairs = append(pairs, "url", *u.URL)
+	}
+	if u.Encoding != nil {
+		pairs = append(pairs, "enc", *u.Encoding)
+	}
+	args = append(append(args, len(pairs)/2), pairs...)
+	r, err := s.run(ctx, call{name: "update", on: h, args: args})
+	if err != nil {
+		return store.Webhook{}, named("webhook", webhookID, err)
+	}
+	return oneWebhook("update", &r)
+}
+
+// collectSteps is how often DeleteWebhook itself takes away a part of what the
+// webhook leaves. Prune does the rest.
+const (
+	collectSteps = 20
+	collectBatch = 200
+)
+
+// DeleteWebhook implements [store.Webhooks]. What is left of a large backlog goes
+// away in the following calls of Prune.
+func (s *Store) DeleteWebhook(ctx context.Context, merchantID, webhookID string, ifVersion int64) error {
+	h, err := s.at(ctx, merchantID)
+	if err != nil {
+		return err
+	}
+	if _, err := s.run(ctx, call{name: "delete", on: h, args: []any{merchantID, webhookID, rand.Text(), ifVersion}}); err != nil {
+		return named("webhook", webhookID, err)
+	}
+	for range collectSteps {
+		if more, err := s.collect(ctx, h); err != nil || !more {
+			break // It is deleted all the same.
+		}
+	}
+	return nil
+}
+
+// collect takes away a part of what deleted webhooks left in a shard.
+func (s *Store) collect(ctx context.Context, h shard) (more bool, err error) {
+	r, err := s.run(ctx, call{name: "collect", on: h, args: []any{collectBatch}})
+	if err != nil {
+		return false, err
+	}
+	more = r.int() == 1
+	return more, r.check("collect")
+}
+
+func oneWebhook(name string, r *reply) (store.Webhook, error) {
+	now := r.int()
+	f := r.fields()
+	if err := r.check(name); err != nil {
+		return store.Webhook{}, err
+	}
+	return readWebhook(f, now)
+}
+
+func readWebhook(f map[string]string, now int64) (store.Webhook, error) {
+	n := func(name string) int64 {
+		v, _ := strconv.ParseInt(f[name], 10, 64) // Absent is 0.
+		return v
+	}
+	list, err := unpack(f["ev"])
+	if err != nil {
+		return store.Webhook{}, named("webhook", f["id"], err)
+	}
+	w := store.Webhook{
+		ID: f["id"], MerchantID: f["m"], URL: f["url"], Status: store.Status(f["st"]),
+		DisabledReason: f["dr"], DisabledAt: stamp(n("da")),
+		Secret: f["sec"], Encoding: f["enc"], ConsecutiveFailures: int(n("cf")),
+		Epoch: n("ep"), Version: n("ver"), CreatedAt: stamp(n("cr")), UpdatedAt: stamp(n("up")),
+	}
+	for _, v := range list {
+		kind, _ := v.(string) // packStrings wrote it.
+		w.Events = append(w.Events, kind)
+	}
+	if till := n("pu"); till > now {
+		w.PreviousSecret, w.PreviousUntil = f["psec"], stamp(till)
+	}
+	return w, nil
+}
