@@ -13,9 +13,9 @@
 drain()
 local limit, lease, per = num(), num(), num()
 if tonumber(call('HGET', P .. 'c', 'cap') or 0) ~= per then
-  call('HSET', P .. 'c', 'cap', per) -- Each webhook with leases may be elsewhere in ready.
+  call('HSET', P .. 'c', 'cap', per) -- Webhooks that have leases may or may not have room now.
   cap_now = per
-  for _, n in ipairs(call('ZRANGE', READY, 0, -1)) do
+  for _, n in ipairs(call('ZRANGE', HELD, 0, -1)) do
     offer(n, call('HGET', key('w', n), 'st') == 'active')
   end
 end
@@ -36,12 +36,18 @@ end
 
 -- recover puts back what was leased and not finished in time.
 local function recover(n)
+  local active = call('HGET', key('w', n), 'st') == 'active'
   local over = call('ZRANGEBYSCORE', key('l', n), '-inf', now, 'WITHSCORES', 'LIMIT', 0, 200)
   for i = 1, #over, 2 do
     local r = load(n, over[i])
     call('ZREM', key('l', n), over[i])
-    if r then call('ZADD', waiting_in(n, r), over[i + 1], over[i]) end
+    if r then
+      call('ZADD', waiting_in(n, r), over[i + 1], over[i])
+      if not active then paused(n, r) end
+    end
   end
+  offer(n, active)
+  return #over / 2
 end
 
 local function visit(n)
@@ -51,7 +57,6 @@ local function visit(n)
     return
   end
   local active, epoch = w[1] == 'active', tonumber(w[2])
-  recover(n)
   local room = math.min(per - call('ZCARD', key('l', n)), limit - #leases)
   local records, held, index = {}, {}, nil
   local function take(set)
@@ -87,6 +92,13 @@ local function visit(n)
   offer(n, active)
 end
 
+-- Webhooks take turns by what is due, so what leases left comes back first.
+local recovered = 0
+repeat
+  local n = call('ZRANGEBYSCORE', HELD, '-inf', now, 'LIMIT', 0, 1)[1]
+  if n then recovered = recovered + 1 + recover(n) end
+until not n or recovered > 1000
+
 local seen, visits = {}, 0
 repeat
   local fresh = false
@@ -100,7 +112,7 @@ repeat
   end
 until not fresh or #leases >= limit or visits > 256
 
-local next, soonest = -1, first(READY)
-if soonest then next = math.max((soonest - now) * 1000 - micros, 0) end
+local next, at = -1, soonest()
+if at then next = math.max((at - now) * 1000 - micros, 0) end
 local notice = first(P .. 'nv')
 return { 'OK', next, notice and notice <= now and 1 or 0, webhooks, events, leases }

@@ -23,7 +23,7 @@ if version ~= 0 and tonumber(w[1]) ~= version then return fail('VERSION', w[1]) 
 call('HSET', P .. 'gc', n, cmsgpack.pack({ merchant, nonce }))
 if w[2] == 'active' then subscribe(M, id, n, cmsgpack.unpack(w[3]), false) end
 call('HDEL', key('m', M), id)
-for _, set in ipairs({ 'ready', 'old', 'full', 'off' }) do call('ZREM', P .. set, n) end
+for _, set in ipairs({ 'ready', 'held', 'old', 'full', 'off' }) do call('ZREM', P .. set, n) end
 for epoch = 1, tonumber(w[4]) do
   local notice = M .. ':' .. id .. '.' .. epoch
   if call('HDEL', P .. 'no', notice) == 1 then

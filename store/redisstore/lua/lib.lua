@@ -20,7 +20,8 @@
 --   e:<M>:<E>    STRING  pending deliveries (4 bytes), length of head (4), packed head, body
 --   k:<M>        STRING  last event sequence of the merchant
 --   v:<M>:<page> HASH    sequence mod 100 -> event id, a and z: first and last time; x:<M> ZSET the pages
---   ready        ZSET    n -> when it may have something to claim
+--   ready        ZSET    n -> when it has something to claim, without those that have no room
+--   held         ZSET    n -> when the first of its leases ends
 --   old full off ZSET    n -> oldest end, number of ended deliveries, time of the oldest paused one
 --   idle         ZSET    M:E -> time of an event without pending deliveries
 --   no nv na     HASH, ZSET, ZSET  notices, by when they can be claimed, by age
@@ -86,23 +87,27 @@ local woken = false
 -- first returns the lowest score of a sorted set, or nil.
 local function first(set) return tonumber(call('ZRANGE', set, 0, 0, 'WITHSCORES')[2]) end
 
--- offer puts a webhook where it belongs in ready. It is to be called after every
--- change of a webhook's queues, leases or status.
+local HELD = P .. 'held'
+
+-- soonest returns the next moment for which claimers wait, or nil.
+local function soonest()
+  local a, b = first(READY), first(HELD)
+  return a and b and math.min(a, b) or a or b
+end
+
+-- offer puts a webhook where it belongs in ready and held. It is to be called
+-- after every change of a webhook's queues, leases or status.
 local function offer(n, active)
-  local at = first(key('l', n))
-  if not at or call('ZCARD', key('l', n)) < cap() then
-    local t = first(key('t', n))
-    if t and (not at or t < at) then at = t end
+  local known = not woken and soonest()
+  local over, at = first(key('l', n)), nil
+  if not over or call('ZCARD', key('l', n)) < cap() then
+    at = first(key('t', n))
     local q = active and first(key('q', n))
     if q and (not at or q < at) then at = q end
   end
-  if not at then
-    call('ZREM', READY, n)
-    return
-  end
-  local soonest = first(READY)
-  if not soonest or at < soonest then woken = true end
-  call('ZADD', READY, at, n)
+  if over then call('ZADD', HELD, over, n) else call('ZREM', HELD, n) end
+  if at then call('ZADD', READY, at, n) else call('ZREM', READY, n) end
+  if not woken and (at or over) and (not known or math.min(at or over, over or at) < known) then woken = true end
 end
 
 -- wake tells claimers that something is claimable sooner than they know.

@@ -27,18 +27,35 @@ local function give_up(n, merchant, id, r)
   expect(merchant, r[EVENT], -1)
 end
 
--- walk goes through a disabled webhook's deliveries from the oldest that it has
--- not walked through. It returns true when it need not come back.
-local function walk(n)
-  local w = call('HMGET', key('w', n), 'm', 'wk')
-  if not w[1] then
-    call('ZREM', P .. 'off', n)
-    return true
+-- recover ends what a disabled webhook's leases left, or puts it back. It returns
+-- false if there is more to end than the limit.
+local function recover(n, merchant)
+  for _, id in ipairs(call('ZRANGEBYSCORE', key('l', n), '-inf', now, 'LIMIT', 0, 200)) do
+    local r = load(n, id)
+    if not r then
+      call('ZREM', key('l', n), id)
+    elseif r[CREATED] >= before and not is_test(r) then
+      call('ZREM', key('l', n), id)
+      call('ZADD', key('q', n), time_of(r), id)
+      paused(n, r)
+    elseif not is_test(r) then
+      if done >= limit then return false end
+      give_up(n, merchant, id, r)
+      done = done + 1
+    end
   end
-  local walked, over = tonumber(w[2] or 0), nil
-  for _, page in ipairs(call('ZRANGEBYSCORE', key('p', n), math.floor((walked + 1) / PAGE), '+inf', 'LIMIT', 0, 12)) do
-    local ids = {}
-    local all = call('HGETALL', key('g', n) .. ':' .. page)
+  return true
+end
+
+-- walk goes through a disabled webhook's deliveries from the oldest that it has
+-- not walked through. It returns when to come back, or false if it has not come
+-- to the end, and how far it came.
+local SPAN = 12
+local function walk(n, merchant)
+  local walked = tonumber(call('HGET', key('w', n), 'wk') or 0)
+  local pages = call('ZRANGEBYSCORE', key('p', n), math.floor((walked + 1) / PAGE), '+inf', 'LIMIT', 0, SPAN)
+  for _, page in ipairs(pages) do
+    local ids, all = {}, call('HGETALL', key('g', n) .. ':' .. page)
     for i = 1, #all, 2 do ids[tonumber(all[i])] = all[i + 1] end
     for i = 0, PAGE - 1 do
       local seq = tonumber(page) * PAGE + i
@@ -46,42 +63,42 @@ local function walk(n)
         local r = load(n, ids[i])
         looks = looks - 1
         if r and r[STATE] == PENDING and not is_test(r) and lease_over(r) then
-          if r[CREATED] >= before then
-            call('ZADD', P .. 'off', r[CREATED], n)
-            over = true
-            break
-          end
-          if done >= limit then
-            over = false
-            break
-          end
-          give_up(n, w[1], ids[i], r)
+          if r[CREATED] >= before then return r[CREATED], walked end
+          if done >= limit then return false, walked end
+          give_up(n, merchant, ids[i], r)
           done = done + 1
-        elseif r and r[STATE] == PENDING and not is_test(r) then
-          -- Leased: it comes back through a claim, a finish or the next walk.
-          call('ZADD', P .. 'off', '-inf', n)
         end
         walked = seq
       end
     end
-    if over ~= nil then break end
   end
-  return over, walked
+  return #pages < SPAN and math.huge, walked
 end
 
 if what == 'paused' then
   for _, n in ipairs(call('ZRANGEBYSCORE', P .. 'off', '-inf', '(' .. before, 'LIMIT', 0, 100)) do
-    local over, walked = walk(n)
-    if over == nil then
-      -- At the end of the pages that it looked at.
-      local rest = call('ZRANGEBYSCORE', key('p', n), math.floor((walked + 1) / PAGE), '+inf', 'LIMIT', 0, 1)
-      over = #rest == 0 or tonumber(rest[1]) * PAGE + PAGE - 1 <= walked
-      if over then call('ZREM', P .. 'off', n) end
+    local merchant = call('HGET', key('w', n), 'm')
+    if merchant then
+      local back = recover(n, merchant)
+      if back then
+        local walked
+        back, walked = walk(n, merchant)
+        call('HSET', key('w', n), 'wk', walked)
+      end
+      rekey_ended(n)
+      offer(n, false)
+      if not back then return { 'OK', done, 1 } end
+      local lease = first(key('l', n))
+      if lease then back = math.min(back, lease - bound - 1) end
+      if back < math.huge then
+        call('ZADD', P .. 'off', back, n)
+      else
+        call('ZREM', P .. 'off', n)
+      end
+      if looks <= 0 then return { 'OK', done, 1 } end
+    else
+      call('ZREM', P .. 'off', n)
     end
-    if walked then call('HSET', key('w', n), 'wk', walked) end
-    rekey_ended(n)
-    offer(n, false)
-    if over == false or looks <= 0 then return { 'OK', done, 1 } end
   end
   return { 'OK', done, 0 }
 end
