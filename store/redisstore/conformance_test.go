@@ -54,9 +54,11 @@ func opener(client redis.UniversalClient, shards int) func(t *testing.T) storete
 	return func(t *testing.T) storetest.Harness {
 		t.Helper()
 		c := newClock()
-		st, err := redisstore.New(client, &redisstore.Options{Prefix: redistest.Prefix(), Shards: shards, Now: c.now})
+		prefix := redistest.Prefix()
+		t.Cleanup(func() { redistest.Forget(t, client, prefix) })
+		st, err := redisstore.New(client, &redisstore.Options{Prefix: prefix, Shards: shards, Now: c.now})
 		require.NoError(t, err)
 		require.NoError(t, st.Open(t.Context()))
-		return storetest.Harness{Store: st, Advance: c.advance}
+		return storetest.Harness{Store: st, Advance: c.advance, Audit: st.Audit}
 	}
 }
