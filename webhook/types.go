@@ -6,6 +6,7 @@ import (
 
 	"github.com/rag-assistant/webhooks/signer"
 	"github.com/rag-assistant/webhooks/store"
+	"github.com/rag-assistant/webhooks/webhook/internal/jcs"
 )
 
 // Status of a webhook: [Active] or [Disabled].
@@ -32,9 +33,9 @@ type Encoding string
 // write JSON again in Node.js or Ruby. The others are for receivers that write
 // it again in another way.
 const (
-	EncodingStandard Encoding = "standard" // raw UTF-8
-	EncodingASCII    Encoding = "ascii"    // every other character as \uxxxx: Python's json.dumps, PHP's json_encode
-	EncodingHTML     Encoding = "html"     // < > & as \u003c and so on: Go's json.Marshal
+	EncodingStandard = Encoding(jcs.Standard) // raw UTF-8
+	EncodingASCII    = Encoding(jcs.ASCII)    // every other character as \uxxxx: Python's json.dumps, PHP's json_encode
+	EncodingHTML     = Encoding(jcs.HTML)     // < > & as \u003c and so on: Go's json.Marshal
 )
 
 // Webhook is a registered endpoint, without its secret.
