@@ -240,6 +240,7 @@ func TestStopLetsDeliveriesFinish(t *testing.T) {
 		p := r.publish()
 		time.Sleep(time.Second)
 		later := r.publish()
+		synctest.Wait()
 		r.stop()
 		synctest.Wait()
 		stopped := time.Now()
