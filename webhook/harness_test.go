@@ -204,3 +204,9 @@ func verify(t *testing.T, secret signer.Secret, c call, o *verifier.Options) eve
 
 // seconds is a time since the rig began, for exact comparison.
 func (r *rig) since(at time.Time) time.Duration { return at.Sub(r.began) }
+
+// pass lets fake time pass, and whatever is due by then happen.
+func pass(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
