@@ -194,18 +194,12 @@ func (m *members) done() faults {
 func (f faults) with(more faults) faults {
 	out := slices.Clone(f)
 	for _, m := range more {
-		known := func(g FieldError) bool { return outer(g.Field) == outer(m.Field) }
+		known := func(g FieldError) bool { return g.Field == m.Field }
 		if m.Field != "" && !slices.ContainsFunc(f, known) {
 			out = append(out, m)
 		}
 	}
 	return out
-}
-
-// outer is the field that holds field: events for events[1].
-func outer(field string) string {
-	name, _, _ := strings.Cut(field, "[")
-	return name
 }
 
 // query reads the parameters behind the question mark and collects what is wrong
