@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -117,7 +118,7 @@ func (o HandlerOptions) withDefaults() HandlerOptions {
 	return o
 }
 
-func (o *HandlerOptions) root() (string, error) {
+func (o HandlerOptions) root() (string, error) {
 	if o.Prefix == "" {
 		return "", nil
 	}
@@ -144,23 +145,24 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header.Set("Cache-Control", "no-store")
 	header.Set("X-Content-Type-Options", "nosniff")
 	header.Set("X-Request-ID", x.requestID)
-	out, err := h.serve(x)
+	ctx := r.Context()
+	out, err := h.serve(ctx, x)
 	if err != nil {
-		out = h.refuse(x, err)
+		out = h.refuse(ctx, x, err)
 	}
-	h.write(x, out)
+	h.write(ctx, x, out)
 }
 
 // serve finds the endpoint, lets nobody but the merchant pass, and turns a panic
 // into an error.
-func (h *Handler) serve(x *exchange) (out answer, err error) {
+func (h *Handler) serve(ctx context.Context, x *exchange) (out answer, err error) {
 	defer func() {
 		switch v := recover(); v {
 		case nil:
 		case http.ErrAbortHandler:
 			panic(v)
 		default:
-			h.opts.Logger.ErrorContext(x.r.Context(), "webhook API panicked", slog.String("request_id", x.requestID),
+			h.opts.Logger.ErrorContext(ctx, "webhook API panicked", slog.String("request_id", x.requestID),
 				slog.String("panic", fmt.Sprint(v)), slog.String("stack", string(debug.Stack())))
 			err = errInternal
 		}
@@ -180,7 +182,7 @@ func (h *Handler) serve(x *exchange) (out answer, err error) {
 	}
 	who, err := h.authenticate(x.r)
 	if err != nil {
-		h.opts.Logger.DebugContext(x.r.Context(), "webhook API request not authenticated",
+		h.opts.Logger.DebugContext(ctx, "webhook API request not authenticated",
 			slog.String("request_id", x.requestID), slog.Any("error", err))
 		x.w.Header().Set("WWW-Authenticate", "Bearer")
 		return answer{}, errUnauthorized

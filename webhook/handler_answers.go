@@ -82,7 +82,7 @@ const maxDetails = 100
 
 // refuse finds the answer to an error. What is not the caller's doing is logged,
 // and answered without a word of it.
-func (h *Handler) refuse(x *exchange, err error) answer {
+func (h *Handler) refuse(ctx context.Context, x *exchange, err error) answer {
 	var shown *apiError
 	var invalid *InvalidError
 	switch {
@@ -107,10 +107,10 @@ func (h *Handler) refuse(x *exchange, err error) answer {
 			shown = errUnavailable
 		}
 		level := slog.LevelError
-		if x.r.Context().Err() != nil {
+		if ctx.Err() != nil {
 			level = slog.LevelDebug // The caller has gone, and with it the store's context.
 		}
-		h.opts.Logger.LogAttrs(x.r.Context(), level, "webhook API request failed",
+		h.opts.Logger.LogAttrs(ctx, level, "webhook API request failed",
 			slog.String("request_id", x.requestID), slog.String("method", x.r.Method),
 			slog.String("merchant_id", x.merchantID), slog.String("webhook_id", x.webhookID),
 			slog.Any("error", err))
@@ -121,17 +121,17 @@ func (h *Handler) refuse(x *exchange, err error) answer {
 // passing reports whether a store's fault may be gone at the next try: time that
 // ran out, or a network.
 func passing(err error) bool {
-	var network net.Error
-	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) || errors.As(err, &network)
+	_, network := errors.AsType[net.Error](err)
+	return network || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
 }
 
 // write sends an answer in one piece, so that it is whole or not begun.
-func (h *Handler) write(x *exchange, out answer) {
+func (h *Handler) write(ctx context.Context, x *exchange, out answer) {
 	var body []byte
 	if out.data != nil || out.fault != nil {
 		var err error
 		if body, err = h.envelope(x, out); err != nil {
-			out = h.refuse(x, err)
+			out = h.refuse(ctx, x, err)
 			body, _ = h.envelope(x, out) // Strings only: it cannot fail.
 		}
 	}

@@ -160,8 +160,8 @@ func (h *Handler) publish(x *exchange) (answer, error) {
 		}
 	}
 	if bad := m.done(); len(bad) > 0 {
-		var more *InvalidError
-		if _, err := h.svc.newEvent(e); errors.As(err, &more) {
+		_, err := h.svc.newEvent(e)
+		if more, ok := errors.AsType[*InvalidError](err); ok {
 			bad = bad.with(more.Fields)
 		}
 		return answer{}, bad.err()

@@ -203,7 +203,6 @@ func TestQueriesAreStrict(t *testing.T) {
 		"eventType=a%00b":                 {"eventType"},
 		"since=yesterday":                 {"since"},
 		"since=2025-11-04":                {"since"},
-		"until=2025-11-04T12:00:00,5Z":    {"until"},
 		"since=2025-11-04T12:00:00+01:00": {"since"}, // a plus that was not escaped is a space
 		"since=2025-11-04T12:00:00Z&until=2025-11-04T12:00:00Z": {"until"},
 		"limit=x&offset=x&status=x&eventType=X&since=x":         {"limit", "offset", "since", "status", "eventType"},

@@ -57,8 +57,7 @@ func (x *exchange) optionalBody() (*members, error) {
 func parseMembers(text []byte, limits strictjson.Limits) (*members, error) {
 	all, err := strictjson.Object(text, limits)
 	if err != nil {
-		var wrong *strictjson.Error
-		if errors.As(err, &wrong) {
+		if wrong, ok := errors.AsType[*strictjson.Error](err); ok {
 			return nil, invalid(wrong.Field, wrong.Reason)
 		}
 		return nil, err
@@ -72,10 +71,10 @@ func (x *exchange) read(limit int) ([]byte, error) {
 		return nil, nil
 	}
 	text, err := io.ReadAll(http.MaxBytesReader(x.w, x.r.Body, int64(limit)))
-	var large *http.MaxBytesError
-	switch {
-	case errors.As(err, &large):
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return nil, errTooLarge
+	}
+	switch {
 	case err != nil:
 		return nil, invalid("", "the body cannot be read to its end")
 	case len(text) > 0 && !isJSON(x.r.Header):
@@ -170,8 +169,8 @@ func (m *members) moment(name string) time.Time {
 	if s == nil {
 		return time.Time{}
 	}
-	t, ok := parseMoment(*s)
-	if !ok {
+	t, err := time.Parse(time.RFC3339, *s)
+	if err != nil {
 		m.bad.add(name, wantsMoment)
 	}
 	return t
@@ -256,18 +255,11 @@ func (q *query) moment(name string) time.Time {
 	if !given {
 		return time.Time{}
 	}
-	t, ok := parseMoment(s)
-	if !ok {
+	t, err := time.Parse(time.RFC3339, s)
+	if err != nil {
 		q.bad.add(name, wantsMoment)
 	}
 	return t
 }
 
 const wantsMoment = "must be a time as in RFC 3339, such as 2025-11-04T12:00:00Z"
-
-// parseMoment is stricter than time.Parse, which takes a comma for a point.
-func parseMoment(s string) (time.Time, bool) {
-	var t time.Time
-	err := t.UnmarshalText([]byte(s))
-	return t, err == nil
-}
