@@ -21,9 +21,7 @@ func (s *Service) Register(ctx context.Context, merchantID string, r Registratio
 		return Registered{}, err
 	}
 	var bad faults
-	u := s.checkURL(&bad, r.URL)
-	events := s.checkEvents(&bad, r.Events)
-	encoding := checkEncoding(&bad, r.Encoding)
+	r = s.checkRegistration(&bad, r)
 	if err := bad.err(); err != nil {
 		return Registered{}, err
 	}
@@ -34,8 +32,8 @@ func (s *Service) Register(ctx context.Context, merchantID string, r Registratio
 		return Registered{}, fmt.Errorf("webhook: register: %w", err)
 	}
 	w, err := s.store.CreateWebhook(ctx, merchantID, store.Webhook{
-		ID: webhookID, MerchantID: merchantID, URL: u, Events: events, Status: store.Active,
-		Secret: sealed, Encoding: string(encoding),
+		ID: webhookID, MerchantID: merchantID, URL: r.URL, Events: r.Events, Status: store.Active,
+		Secret: sealed, Encoding: string(r.Encoding),
 	}, s.limits.Webhooks)
 	if err != nil {
 		return Registered{}, fmt.Errorf("webhook: register: %w", err)
@@ -50,24 +48,7 @@ func (s *Service) Update(ctx context.Context, merchantID, webhookID string, u Up
 		return Webhook{}, err
 	}
 	var bad faults
-	change := store.WebhookUpdate{IfVersion: u.IfVersion, Status: u.Status, Reason: ReasonRequest}
-	if u.URL == nil && u.Events == nil && u.Status == nil && u.Encoding == nil {
-		bad.add("", "give at least one of url, events, status")
-	}
-	if u.URL != nil {
-		checked := s.checkURL(&bad, *u.URL)
-		change.URL = &checked
-	}
-	if u.Events != nil {
-		change.Events = s.checkEvents(&bad, u.Events)
-	}
-	if u.Status != nil && *u.Status != Active && *u.Status != Disabled {
-		bad.add("status", `must be "active" or "disabled"`)
-	}
-	if u.Encoding != nil {
-		encoding := string(checkEncoding(&bad, *u.Encoding))
-		change.Encoding = &encoding
-	}
+	change := s.checkUpdate(&bad, u)
 	if err := bad.err(); err != nil {
 		return Webhook{}, err
 	}
@@ -101,6 +82,38 @@ func (s *Service) Rotate(ctx context.Context, merchantID, webhookID string, grac
 		return Registered{}, fmt.Errorf("webhook: rotate: %w", err)
 	}
 	return Registered{Webhook: newWebhook(w), Secret: secret}, nil
+}
+
+// checkRegistration returns r as it is to be stored.
+func (s *Service) checkRegistration(bad *faults, r Registration) Registration {
+	return Registration{
+		URL:      s.checkURL(bad, r.URL),
+		Events:   s.checkEvents(bad, r.Events),
+		Encoding: checkEncoding(bad, r.Encoding),
+	}
+}
+
+// checkUpdate returns u as the store takes it.
+func (s *Service) checkUpdate(bad *faults, u Update) store.WebhookUpdate {
+	change := store.WebhookUpdate{IfVersion: u.IfVersion, Status: u.Status, Reason: ReasonRequest}
+	if u.URL == nil && u.Events == nil && u.Status == nil && u.Encoding == nil {
+		bad.add("", "give at least one of url, events, status")
+	}
+	if u.URL != nil {
+		checked := s.checkURL(bad, *u.URL)
+		change.URL = &checked
+	}
+	if u.Events != nil {
+		change.Events = s.checkEvents(bad, u.Events)
+	}
+	if u.Status != nil && *u.Status != Active && *u.Status != Disabled {
+		bad.add("status", `must be "active" or "disabled"`)
+	}
+	if u.Encoding != nil {
+		encoding := string(checkEncoding(bad, *u.Encoding))
+		change.Encoding = &encoding
+	}
+	return change
 }
 
 func (s *Service) checkURL(bad *faults, raw string) string {
