@@ -27,7 +27,7 @@ fmt: ## Rewrite Go files with gofumpt and goimports.
 	@$(LINT) fmt
 
 lint: ## Run golangci-lint on every module.
-	@for m in $(PACKAGED); do echo "$$m"; (cd "$$m" && $(LINT) run ./...); done
+	@code=0; for m in $(PACKAGED); do echo "$$m"; (cd "$$m" && $(LINT) run ./...) || code=1; done; exit $$code
 
 # The race detector needs a C compiler.
 test: export CGO_ENABLED = 1
@@ -61,4 +61,4 @@ check-current:
 
 check-bench:
 	@$(MAKE) bench BENCHTIME=1x
-	@for m in $(filter-out .,$(PACKAGED)); do echo "$$m"; (cd "$$m" && go test -run '^$$' -bench . -benchtime 1x ./...); done
+	@for m in $(filter-out .,$(PACKAGED)); do echo "$$m"; (cd "$$m" && go test -run '^$$' -bench . -benchtime 1x ./...) || exit 1; done

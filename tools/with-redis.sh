@@ -48,6 +48,7 @@ start_node() {
 	for _ in {1..20}; do
 		port=$((20000 + RANDOM % 12000)) # Below the ports that systems hand out.
 		mkdir -p "$dir/$1"
+		: >"$log"
 		redis-server --port "$port" --bind 127.0.0.1 --dir "$dir/$1" \
 			--save '' --appendonly no --daemonize no >"$log" 2>&1 </dev/null &
 		server=$!
