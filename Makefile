@@ -1,8 +1,7 @@
 # Everything that a contributor or a build machine runs. `make help` lists it.
 
-SHELL       := bash
-.SHELLFLAGS := -euo pipefail -c
-MAKEFLAGS   += --no-print-directory
+SHELL     := bash
+MAKEFLAGS += --no-print-directory
 
 # How long `make fuzz` gives each target, and `make bench` each benchmark.
 FUZZTIME  ?= 60s
@@ -31,10 +30,10 @@ lint: ## Run golangci-lint on every module.
 
 # The race detector needs a C compiler.
 test: export CGO_ENABLED = 1
-test: ## Run all tests with the race detector, bringing a Redis.
+test: ## Run all tests and fuzz seeds with the race detector and a Redis.
 	@command -v "$$(go env CC)" >/dev/null || tools/install.sh gcc
 	@mkdir -p .cache
-	@tools/with-redis.sh go test -race -timeout 8m $(TESTFLAGS) ./... 2>&1 | tee .cache/test.log
+	@set -o pipefail; tools/with-redis.sh go test -race -timeout 8m $(TESTFLAGS) ./... 2>&1 | tee .cache/test.log
 
 fuzz: ## Run every fuzz target for FUZZTIME (60s), one after another.
 	@tools/fuzz.sh $(FUZZTIME)
@@ -50,8 +49,8 @@ cover: ## Run all tests and print the coverage of each package.
 examples: ## Build all examples and run those that end by themselves.
 	@tools/examples.sh $(PACKAGED)
 
-ci: ## Run every check, in the order in which they fail fastest.
-	@tools/steps.sh check-format lint check-current test examples check-bench
+ci: ## Run every check that has to pass before a merge.
+	@MAKE="$(MAKE)" tools/steps.sh check-format lint check-current test examples check-bench
 
 check-format:
 	@$(LINT) fmt --diff

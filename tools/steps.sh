@@ -9,7 +9,7 @@ for target in "$@"; do
 	printf '\n== make %s\n' "$target"
 	start=$SECONDS
 	result=ok
-	"${MAKE:-make}" "$target" </dev/null || { result=FAILED; code=1; }
+	"$MAKE" "$target" </dev/null || { result=FAILED; code=1; }
 	line=$(printf '%-8s%4d s  %s' "$result" $((SECONDS - start)) "$target")
 	printf '== %s\n' "$line"
 	summary+="$line"$'\n'
