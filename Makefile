@@ -26,7 +26,7 @@ fmt: ## Rewrite Go files with gofumpt and goimports.
 	@$(LINT) fmt
 
 lint: ## Run golangci-lint on every module.
-	@code=0; for m in $(PACKAGED); do echo "$$m"; (cd "$$m" && $(LINT) run ./...) || code=1; done; exit $$code
+	@code=0; for m in $(PACKAGED); do echo "$$m"; (cd "$$m" && $(LINT) run --allow-parallel-runners ./...) || code=1; done; exit $$code
 
 # The race detector needs a C compiler.
 test: export CGO_ENABLED = 1
