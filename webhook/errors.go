@@ -50,11 +50,11 @@ func (f *faults) add(field, message string) {
 	*f = append(*f, FieldError{Field: field, Message: message})
 }
 
-func (f faults) err() error {
-	if len(f) == 0 {
+func (f *faults) err() error {
+	if len(*f) == 0 {
 		return nil
 	}
-	return &InvalidError{Fields: f}
+	return &InvalidError{Fields: *f}
 }
 
 func invalid(field, message string) error {

@@ -48,7 +48,7 @@ func namedEncoding(s string) Encoding {
 
 func (h *Handler) list(x *exchange) (answer, error) {
 	q := x.query()
-	in := WebhookQuery{
+	in := Query{
 		ActiveOnly: q.flag("activeOnly"),
 		Limit:      q.whole("limit", defaultPage, 1, maxPage),
 		Offset:     q.whole("offset", 0, 0, maxOffset),

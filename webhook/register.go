@@ -124,8 +124,7 @@ func (s *Service) checkURL(bad *faults, raw string) string {
 	u, err := s.rules.CheckURL(raw)
 	if err != nil {
 		reason := "is not a valid URL"
-		var refused *egress.URLError
-		if errors.As(err, &refused) {
+		if refused, ok := errors.AsType[*egress.URLError](err); ok {
 			reason = refused.Reason
 		}
 		bad.add("url", reason)
