@@ -1,0 +1,133 @@
+package storetest
+
+import (
+	"time"
+
+	"github.com/rag-assistant/webhooks/store"
+)
+
+// claimOnce makes one Claim.
+func (x *trial) claimOnce(limit int) store.Claimed {
+	x.tb.Helper()
+	c, err := x.st.Claim(x.Context(), store.ClaimRequest{Limit: limit, Lease: x.lease, PerWebhook: x.per})
+	x.must(err, "Claim")
+	if len(c.Leases) > limit {
+		x.fatalf("Claim took %d deliveries, at most %d were asked for", len(c.Leases), limit)
+	}
+	return c
+}
+
+// claim claims until it has limit leases or the store says that there is no more
+// now. One Claim need not find all: Next may be too short.
+func (x *trial) claim(limit int) []store.Lease {
+	x.tb.Helper()
+	var out []store.Lease
+	for range endless {
+		c := x.claimOnce(limit - len(out))
+		out = append(out, c.Leases...)
+		if len(out) == limit || c.Next != 0 {
+			return out
+		}
+	}
+	x.fatalf("Claim was asked %d times and still answers a Next of 0", endless)
+	return nil
+}
+
+// take claims one delivery.
+func (x *trial) take() store.Lease {
+	x.tb.Helper()
+	ls := x.claim(1)
+	if len(ls) == 0 {
+		x.fatalf("Claim took nothing, want one delivery")
+	}
+	return ls[0]
+}
+
+// claims reports if the deliveries that can be claimed now are not those. Their
+// order is left open.
+func (x *trial) claims(when string, want ...string) []store.Lease {
+	x.tb.Helper()
+	ls := x.claim(endless)
+	got := pick(ls, leaseID)
+	if c := changes(want, got); c != "" || len(got) != len(want) {
+		x.Errorf("%s: Claim took %d deliveries, want %d\n\t%s", when, len(got), len(want), c)
+	}
+	return ls
+}
+
+// settle describes the result of a lease.
+func settle(l store.Lease, o store.Outcome) store.Result {
+	return store.Result{
+		MerchantID: l.MerchantID, WebhookID: l.WebhookID, DeliveryID: l.DeliveryID,
+		Token: l.Token, Outcome: o,
+	}
+}
+
+// succeed is the result of a try that the receiver took.
+func succeed(l store.Lease) store.Result {
+	r := settle(l, store.Succeeded)
+	r.Attempt = store.Attempt{Duration: 120 * time.Millisecond, StatusCode: 200, ResponseBody: "thanks"}
+	r.Streak = store.StreakReset
+	return r
+}
+
+// fail is the result of the last try, and the receiver refused.
+func fail(l store.Lease) store.Result {
+	r := settle(l, store.Failed)
+	r.Attempt = store.Attempt{Duration: 30 * time.Millisecond, StatusCode: 500, Error: "status", ResponseBody: "sorry"}
+	r.Streak = store.StreakExtend
+	return r
+}
+
+// failAt is fail, and disables the webhook at a streak of n.
+func failAt(l store.Lease, n int) store.Result {
+	r := fail(l)
+	r.DisableAfter, r.DisableReason = n, "too_many_failures"
+	return r
+}
+
+// retry is the result of a try that another one follows.
+func retry(l store.Lease, delay time.Duration) store.Result {
+	r := settle(l, store.Retry)
+	r.Attempt = store.Attempt{Duration: 10 * time.Second, Error: "timeout"}
+	r.Delay = delay
+	return r
+}
+
+// release gives a lease back untried.
+func release(l store.Lease, delay time.Duration) store.Result {
+	r := settle(l, store.Released)
+	r.Delay = delay
+	return r
+}
+
+// finishAll settles leases in one batch.
+func (x *trial) finishAll(results ...store.Result) []store.Finished {
+	x.tb.Helper()
+	out, err := x.st.Finish(x.Context(), results)
+	x.must(err, "Finish")
+	if len(out) != len(results) {
+		x.fatalf("Finish answers %d results with %d", len(results), len(out))
+	}
+	return out
+}
+
+// finish settles one lease and reports if the answer is not the wanted one.
+func (x *trial) finish(r store.Result, want store.FinishState) store.Finished {
+	x.tb.Helper()
+	f := x.finishAll(r)[0]
+	if f.State != want {
+		x.Errorf("Finish with outcome %s answers %s, want %s", r.Outcome, f.State, want)
+	}
+	return f
+}
+
+// ended publishes an event, lets its delivery to w end, and returns its id.
+// Nothing else may be claimable.
+func (x *trial) ended(w store.Webhook, result func(store.Lease) store.Result) string {
+	x.tb.Helper()
+	x.publish(w.Events[0], 1)
+	l := x.take()
+	x.finish(result(l), store.FinishAccepted)
+	return l.DeliveryID
+}

@@ -1,0 +1,111 @@
+package storetest
+
+import (
+	"slices"
+	"time"
+
+	"github.com/rag-assistant/webhooks/store"
+)
+
+const noticesPromise = "ClaimNotices hides up to limit notices from every other caller until the lease ends, oldest first. None is not an error."
+
+func noticeCases() []testCase {
+	return []testCase{
+		{
+			name:    "none",
+			promise: noticesPromise,
+			run: func(x *trial) {
+				x.noticed()
+				x.ended(x.webhook("a"), fail)
+				x.noticed()
+			},
+		},
+		{
+			name:    "hidden until the lease ends",
+			promise: noticesPromise,
+			run: func(x *trial) {
+				ids := x.disabledByFailures(3)
+				sameList(x, "the first claim", x.claimNotices(2), ids[:2])
+				sameList(x, "the second claim", x.claimNotices(2), ids[2:])
+				x.advance(time.Minute - time.Millisecond)
+				sameList(x, "a claim before the leases end", x.claimNotices(10), nil)
+				x.advance(2 * time.Millisecond)
+				sameList(x, "a claim after the leases ended", x.claimNotices(10), ids)
+			},
+		},
+		{
+			name:    "acknowledged",
+			promise: "AckNotice removes a notice for good. One that is not there is not an error.",
+			run: func(x *trial) {
+				ids := x.disabledByFailures(3)
+				x.claimNotices(1)
+				for _, id := range []string{ids[0], ids[0], ids[1], "no such notice"} {
+					x.must(x.st.AckNotice(x.Context(), x.merchant, id), "AckNotice")
+				}
+				x.advance(2 * time.Minute)
+				sameList(x, "the notices that are left", x.claimNotices(10), ids[2:])
+				x.must(x.st.AckNotice(x.Context(), x.merchant, ids[2]), "AckNotice")
+				x.advance(2 * time.Minute)
+				sameList(x, "the notices in the end", x.claimNotices(10), nil)
+			},
+		},
+		{
+			name:    "what it says",
+			promise: "Notice says that a webhook was disabled by its failures. … the streak that disabled it",
+			run: func(x *trial) {
+				w := x.webhook("a")
+				x.ended(w, fail)
+				x.ended(w, fail)
+				x.advance(time.Second)
+				x.ended(w, func(l store.Lease) store.Result { return failAt(l, 3) })
+				want := store.Notice{
+					ID: store.NoticeID(w.ID, 1), MerchantID: x.merchant, WebhookID: w.ID, URL: w.URL,
+					Reason: "too_many_failures", Failures: 3, At: x.now,
+				}
+				x.advance(time.Second)
+				w = x.enable(w)
+				x.update(w, store.WebhookUpdate{URL: new("https://example.com/new")})
+				x.noticed(want)
+			},
+		},
+		{
+			name:    "of other merchants",
+			promise: "ClaimNotices hides up to limit notices",
+			run: func(x *trial) {
+				own := x.disabledByFailures(1)
+				mine := x.merchant
+				x.merchant = x.id("merchant")
+				theirs := x.disabledByFailures(1)
+				x.must(x.st.AckNotice(x.Context(), mine, theirs[0]), "AckNotice with another merchant's id")
+				got := x.claimNotices(10)
+				slices.Sort(got)
+				sameList(x, "the notices of both", got, slices.Sorted(slices.Values(append(own, theirs...))))
+			},
+		},
+	}
+}
+
+// disabledByFailures lets n webhooks fail, a second apart, and returns the ids of
+// the notices.
+func (x *trial) disabledByFailures(n int) []string {
+	x.tb.Helper()
+	var ids []string
+	for range n {
+		x.advance(time.Second)
+		w := x.webhook("a")
+		x.ended(w, func(l store.Lease) store.Result { return failAt(l, 1) })
+		ids = append(ids, store.NoticeID(w.ID, 1))
+	}
+	return ids
+}
+
+// claimNotices claims notices for a minute and returns their ids.
+func (x *trial) claimNotices(limit int) []string {
+	x.tb.Helper()
+	ns, err := x.st.ClaimNotices(x.Context(), limit, time.Minute)
+	x.must(err, "ClaimNotices")
+	if len(ns) > limit {
+		x.Errorf("ClaimNotices took %d notices, at most %d were asked for", len(ns), limit)
+	}
+	return pick(ns, func(n store.Notice) string { return n.ID })
+}

@@ -1,0 +1,88 @@
+package storetest
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/rag-assistant/webhooks/store"
+)
+
+// Harness is one fresh store and the means to steer it.
+type Harness struct {
+	// Store is empty, and nobody but the suite uses it.
+	Store store.Store
+
+	// Advance moves the store's clock forward by whole milliseconds. Nothing else
+	// moves it: two calls without an Advance between them happen at one moment.
+	// It is never called at the same time as another method.
+	Advance func(time.Duration)
+
+	// Audit, if set, looks inside the store and reports what is wrong there, such
+	// as an index that differs from its records. The suite calls it after each
+	// case and each step of a random sequence.
+	Audit func(context.Context) error
+}
+
+// Run tests the whole contract of package store, each case on a store of its
+// own. Cases run in parallel, so open is called from several goroutines.
+func Run(t *testing.T, open func(t *testing.T) Harness) {
+	t.Helper()
+	for _, g := range groups() {
+		t.Run(g.name, func(t *testing.T) {
+			t.Parallel()
+			for _, c := range g.cases {
+				t.Run(c.name, func(t *testing.T) {
+					t.Parallel()
+					c.try(t, open(t), patience)
+				})
+			}
+		})
+	}
+}
+
+// group is the cases about one idea.
+type group struct {
+	name  string
+	cases []testCase
+}
+
+func groups() []group {
+	return []group{
+		{"webhooks", webhookCases()}, {"update", updateCases()}, {"secrets", secretCases()},
+		{"publish", publishCases()}, {"enqueue", enqueueCases()},
+		{"claim", claimCases()}, {"expiry", expiryCases()}, {"turns", turnCases()}, {"next", nextCases()},
+		{"finish", finishCases()}, {"streak", streakCases()}, {"interleavings", interleavingCases()},
+		{"history", historyCases()}, {"paging", pagingCases()}, {"events", eventCases()}, {"prune", pruneCases()},
+		{"notices", noticeCases()}, {"seen", seenCases()}, {"watch", watchCases()},
+		{"isolation", isolationCases()}, {"concurrency", concurrencyCases()}, {"ownership", ownershipCases()},
+	}
+}
+
+// testCase holds one promise of the contract against a store.
+type testCase struct {
+	name string
+	// promise is what a failure quotes: words of package store's comments. " … "
+	// leaves some out.
+	promise string
+	run     func(x *trial)
+}
+
+// try runs the case on a fresh store. A wait for something that another
+// goroutine has to do gives up after the patience.
+func (c testCase) try(t tb, h Harness, patience time.Duration) {
+	t.Helper()
+	x := newTrial(t, h, c.promise)
+	x.patience = patience
+	c.run(x)
+	x.audit()
+}
+
+// tb is what the suite uses of a [testing.T], and no more, so that a test of
+// the suite can record failures instead of having them.
+type tb interface {
+	Helper()
+	Errorf(format string, args ...any)
+	FailNow()
+	Context() context.Context
+}

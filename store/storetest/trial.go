@@ -1,0 +1,327 @@
+package storetest
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/rag-assistant/webhooks/store"
+)
+
+const (
+	// patience is how long the suite waits for another goroutine.
+	patience = 10 * time.Second
+
+	// endless bounds loops that a correct store leaves after a few rounds.
+	endless = 1000
+)
+
+// trial is one case at work on one fresh store. Its helpers end the case when a
+// call fails that the case takes for granted.
+type trial struct {
+	tb
+	st      store.Store
+	harness Harness
+	promise string
+
+	merchant string        // whose records the helpers make
+	per      int           // the PerWebhook of every claim
+	lease    time.Duration // the Lease of every claim
+	patience time.Duration
+
+	now time.Time // by the store's clock
+	tag string    // makes ids unique to the trial
+	ids int
+
+	// bystander is a webhook of another merchant that subscribes to everything.
+	// Nothing may ever reach it.
+	bystander store.Webhook
+}
+
+func newTrial(t tb, h Harness, promise string) *trial {
+	t.Helper()
+	x := &trial{
+		tb: t, st: h.Store, harness: h, promise: promise,
+		per: 10, lease: time.Minute, patience: patience,
+		tag: strings.ToLower(rand.Text()[:8]),
+	}
+	x.merchant = x.id("merchant")
+	x.bystander = x.create(x.id("bystander"), store.EveryType)
+	x.now = x.bystander.CreatedAt
+	return x
+}
+
+// Errorf reports a failure together with the promise that it breaks.
+func (x *trial) Errorf(format string, args ...any) {
+	x.tb.Helper()
+	x.tb.Errorf("%s\n\tbroken promise: %s", fmt.Sprintf(format, args...), x.promise)
+}
+
+// fatalf reports a failure and ends the case.
+func (x *trial) fatalf(format string, args ...any) {
+	x.tb.Helper()
+	x.Errorf(format, args...)
+	x.FailNow()
+}
+
+// must ends the case if err is not nil.
+func (x *trial) must(err error, doing string) {
+	x.tb.Helper()
+	if err != nil {
+		x.fatalf("%s: %v", doing, err)
+	}
+}
+
+// fails reports if err is not the sentinel.
+func (x *trial) fails(doing string, err, sentinel error) {
+	x.tb.Helper()
+	if !errors.Is(err, sentinel) {
+		x.Errorf("%s: error is %v, want %q", doing, err, sentinel)
+	}
+}
+
+// equal reports if two comparable values differ.
+func equal[T comparable](x *trial, what string, got, want T) {
+	x.tb.Helper()
+	if got != want {
+		x.Errorf("%s is %v, want %v", what, got, want)
+	}
+}
+
+// same reports the fields in which two records differ.
+func same[T any](x *trial, what string, got, want T, except ...string) {
+	x.tb.Helper()
+	if d := diff(got, want, except...); d != "" {
+		x.Errorf("%s: %s", what, d)
+	}
+}
+
+// sameList reports if two lists differ.
+func sameList[T any](x *trial, what string, got, want []T) {
+	x.tb.Helper()
+	if g, w := show(got), show(want); g != w {
+		x.Errorf("%s are %s, want %s", what, g, w)
+	}
+}
+
+// audit asks the harness to look inside the store, and looks at the bystander.
+func (x *trial) audit() {
+	x.tb.Helper()
+	if x.harness.Audit != nil {
+		if err := x.harness.Audit(x.Context()); err != nil {
+			x.Errorf("audit: %v", err)
+		}
+	}
+	s, err := x.st.Stats(x.Context(), x.bystander.MerchantID, x.bystander.ID)
+	x.must(err, "Stats of another merchant's webhook")
+	if s.Total != 0 {
+		x.Errorf("a webhook of another merchant got %d deliveries", s.Total)
+	}
+}
+
+// advance moves the store's clock.
+func (x *trial) advance(d time.Duration) {
+	x.harness.Advance(d)
+	x.now = x.now.Add(d)
+}
+
+// id makes an id that no other trial makes. Ids of one kind sort in the order in
+// which they are made.
+func (x *trial) id(kind string) string {
+	x.ids++
+	return kind + "_" + x.tag + "_" + fmt.Sprintf("%04d", x.ids)
+}
+
+// newWebhook describes a webhook that nobody has stored yet.
+func (x *trial) newWebhook(events ...string) store.Webhook {
+	id := x.id("whk")
+	return store.Webhook{
+		ID: id, URL: "https://example.com/" + id, Events: events,
+		Status: store.Active, Secret: "sealed " + id, Encoding: "standard",
+	}
+}
+
+// create stores a new active webhook.
+func (x *trial) create(merchantID string, events ...string) store.Webhook {
+	x.tb.Helper()
+	w, err := x.st.CreateWebhook(x.Context(), merchantID, x.newWebhook(events...), 0)
+	x.must(err, "CreateWebhook")
+	return w
+}
+
+// webhook stores a new active webhook of the trial's merchant.
+func (x *trial) webhook(events ...string) store.Webhook {
+	x.tb.Helper()
+	return x.create(x.merchant, events...)
+}
+
+// read returns a webhook as it is now.
+func (x *trial) read(w store.Webhook) store.Webhook {
+	x.tb.Helper()
+	w, err := x.st.Webhook(x.Context(), w.MerchantID, w.ID)
+	x.must(err, "Webhook")
+	return w
+}
+
+// update changes a webhook.
+func (x *trial) update(w store.Webhook, u store.WebhookUpdate) store.Webhook {
+	x.tb.Helper()
+	w, err := x.st.UpdateWebhook(x.Context(), w.MerchantID, w.ID, u)
+	x.must(err, "UpdateWebhook")
+	return w
+}
+
+func (x *trial) disable(w store.Webhook) store.Webhook {
+	x.tb.Helper()
+	return x.update(w, store.WebhookUpdate{Status: new(store.Disabled), Reason: "by_hand"})
+}
+
+func (x *trial) enable(w store.Webhook) store.Webhook {
+	x.tb.Helper()
+	return x.update(w, store.WebhookUpdate{Status: new(store.Active)})
+}
+
+func (x *trial) remove(w store.Webhook) {
+	x.tb.Helper()
+	x.must(x.st.DeleteWebhook(x.Context(), w.MerchantID, w.ID, 0), "DeleteWebhook")
+}
+
+// newEvent describes an event that nobody has published yet.
+func (x *trial) newEvent(eventType string) store.NewEvent {
+	id := x.id("evt")
+	return store.NewEvent{ID: id, Type: eventType, Body: []byte(`{"id":"` + id + `"}`), Fingerprint: "print of " + id}
+}
+
+// testEvent describes a test event for a webhook.
+func (x *trial) testEvent(w store.Webhook) store.NewEvent {
+	e := x.newEvent("webhook.test")
+	e.Test = w.ID
+	return e
+}
+
+// publishAll publishes events of the trial's merchant in one batch.
+func (x *trial) publishAll(events ...store.NewEvent) []store.Published {
+	x.tb.Helper()
+	out, err := x.st.Publish(x.Context(), x.merchant, events)
+	x.must(err, "Publish")
+	if len(out) != len(events) {
+		x.fatalf("Publish answers %d events with %d results", len(events), len(out))
+	}
+	return out
+}
+
+// publish publishes n new events of one type and returns their ids.
+func (x *trial) publish(eventType string, n int) []string {
+	x.tb.Helper()
+	ids := make([]string, n)
+	events := make([]store.NewEvent, n)
+	for i := range events {
+		events[i] = x.newEvent(eventType)
+		ids[i] = events[i].ID
+	}
+	x.publishAll(events...)
+	return ids
+}
+
+// fanOut returns the ids of the deliveries that a fan-out makes for a webhook.
+func fanOut(w store.Webhook, eventIDs ...string) []string {
+	out := make([]string, len(eventIDs))
+	for i, e := range eventIDs {
+		out[i] = store.DeliveryID(w.MerchantID, e, w.ID, "")
+	}
+	return out
+}
+
+// enqueue makes one more delivery of a stored event and returns its id.
+func (x *trial) enqueue(w store.Webhook, eventID, nonce string) string {
+	x.tb.Helper()
+	ids, err := x.st.Enqueue(x.Context(), w.MerchantID, w.ID, []string{eventID}, nonce)
+	x.must(err, "Enqueue")
+	if len(ids) != 1 {
+		x.fatalf("Enqueue answers one event with %d ids", len(ids))
+	}
+	return ids[0]
+}
+
+// delivery returns a delivery as it is now.
+func (x *trial) delivery(w store.Webhook, deliveryID string) store.Delivery {
+	x.tb.Helper()
+	d, err := x.st.Delivery(x.Context(), w.MerchantID, w.ID, deliveryID)
+	x.must(err, "Delivery")
+	return d
+}
+
+func (x *trial) stats(w store.Webhook) store.Stats {
+	x.tb.Helper()
+	s, err := x.st.Stats(x.Context(), w.MerchantID, w.ID)
+	x.must(err, "Stats")
+	return s
+}
+
+// deliveries returns one page of a webhook's deliveries.
+func (x *trial) deliveries(w store.Webhook, q store.DeliveryQuery) store.DeliveryPage {
+	x.tb.Helper()
+	p, err := x.st.Deliveries(x.Context(), w.MerchantID, w.ID, q)
+	x.must(err, "Deliveries")
+	return p
+}
+
+// events returns one page of the trial's merchant's events.
+func (x *trial) events(q store.EventQuery) store.EventPage {
+	x.tb.Helper()
+	p, err := x.st.Events(x.Context(), x.merchant, q)
+	x.must(err, "Events")
+	return p
+}
+
+// snapshot writes down all that a merchant can see, a line for each record.
+func (x *trial) snapshot(merchantID string) []string {
+	x.tb.Helper()
+	var out []string
+	ws, err := x.st.ListWebhooks(x.Context(), merchantID, store.WebhookQuery{})
+	x.must(err, "ListWebhooks")
+	for _, w := range ws.Webhooks {
+		out = append(out, "webhook "+show(w), "stats of "+w.ID+" "+show(x.stats(w)))
+		for _, d := range x.deliveries(w, store.DeliveryQuery{Limit: endless}).Deliveries {
+			out = append(out, "delivery "+show(x.delivery(w, d.ID)))
+		}
+	}
+	es, err := x.st.Events(x.Context(), merchantID, store.EventQuery{Limit: endless})
+	x.must(err, "Events")
+	for _, e := range es.Events {
+		e, err := x.st.Event(x.Context(), merchantID, e.ID)
+		x.must(err, "Event")
+		out = append(out, "event "+show(e))
+	}
+	return out
+}
+
+// unchanged reports if do changes anything that the trial's merchant can see.
+func (x *trial) unchanged(doing string, do func()) {
+	x.tb.Helper()
+	before := x.snapshot(x.merchant)
+	do()
+	if c := changes(before, x.snapshot(x.merchant)); c != "" {
+		x.Errorf("%s changed\n\t%s", doing, c)
+	}
+}
+
+// pick returns f of each.
+func pick[T, R any](list []T, f func(T) R) []R {
+	out := make([]R, len(list))
+	for i, v := range list {
+		out[i] = f(v)
+	}
+	return out
+}
+
+func webhookID(w store.Webhook) string   { return w.ID }
+func deliveryID(d store.Delivery) string { return d.ID }
+func eventID(e store.Event) string       { return e.ID }
+func leaseID(l store.Lease) string       { return l.DeliveryID }
+
+// nth names the n-th of something in a message.
+func nth(what string, n int) string { return what + " " + strconv.Itoa(n) }
