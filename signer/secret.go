@@ -86,7 +86,7 @@ func decodeKey(text string) ([]byte, error) {
 	switch {
 	case text == "":
 		return nil, errors.New("signer: secret is empty")
-	case strings.TrimSpace(text) != text:
+	case len(strings.TrimSpace(text)) < len(text):
 		return nil, errors.New("signer: secret has white space around it")
 	case !prefixed:
 		return nil, errors.New("signer: secret does not start with " + secretPrefix)

@@ -153,19 +153,21 @@ func (r *run) postOnce(ctx context.Context, c claimed, all, guide *signer.Signer
 	defer cancel()
 	now := time.Now()
 	var buf [256]byte
+	signature := string(guide.AppendSignature(buf[:0], body))
+	standard := string(all.AppendStandard(buf[:0], c.EventID, now, body))
 	// The keys are written as the guide spells them, which Header.Set would not.
 	values := []string{
 		"application/json",
-		string(guide.AppendSignature(buf[:0], body)),
+		signature,
 		c.EventType,
 		c.WebhookID,
 		c.DeliveryID,
 		r.opts.UserAgent,
 		c.EventID,
 		strconv.FormatInt(now.Unix(), 10),
-		string(all.AppendStandard(buf[:0], c.EventID, now, body)),
+		standard,
 	}
-	header := make(http.Header, len(values))
+	header := make(http.Header, len(values)+1) // Post adds one.
 	for i, key := range requestHeaders {
 		header[key] = values[i : i+1 : i+1]
 	}

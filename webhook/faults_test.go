@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -93,10 +94,10 @@ func TestSurvivesAStoreOutage(t *testing.T) {
 				r := newRig(t, st, nil)
 				reg := r.register(event.TypeDocumentCreated)
 				p := r.publish()
-				time.Sleep(time.Minute)
+				pass(time.Minute)
 				require.Zero(t, r.endpoint.count())
 				st.set(nil)
-				time.Sleep(2 * time.Second)
+				pass(2 * time.Second)
 				require.Equal(t, store.DeliverySucceeded, r.delivery(reg.Webhook.ID, p.Deliveries[0]).Status,
 					"deliveries resume within two seconds")
 				require.Equal(t, 1, r.endpoint.count())
@@ -119,12 +120,12 @@ func TestResultsAreStoredAfterAnOutage(t *testing.T) {
 			return nil
 		})
 		p := r.publish()
-		time.Sleep(30 * time.Second)
+		pass(30 * time.Second)
 		require.Equal(t, store.DeliveryPending, r.delivery(reg.Webhook.ID, p.Deliveries[0]).Status)
 		st.set(nil)
-		time.Sleep(2 * time.Second)
+		pass(2 * time.Second)
 		require.Equal(t, store.DeliverySucceeded, r.delivery(reg.Webhook.ID, p.Deliveries[0]).Status)
-		time.Sleep(time.Hour)
+		pass(time.Hour)
 		require.Equal(t, 1, r.endpoint.count(), "an outage shorter than the lease makes no second delivery")
 		r.close()
 	})
@@ -143,9 +144,9 @@ func TestALongOutageDeliversAgain(t *testing.T) {
 			return nil
 		})
 		p := r.publish()
-		time.Sleep(61 * time.Second) // past the lease
+		pass(61 * time.Second) // past the lease
 		st.set(nil)
-		time.Sleep(2 * time.Minute)
+		pass(2 * time.Minute)
 		d := r.delivery(reg.Webhook.ID, p.Deliveries[0])
 		require.Equal(t, store.DeliverySucceeded, d.Status)
 		require.Equal(t, 1, d.Attempts, "what was not stored does not count")
@@ -161,7 +162,7 @@ func TestOurOwnFaultsCostNeitherAttemptNorWebhook(t *testing.T) {
 		reg := r.register(event.TypeDocumentCreated)
 		r.endpoint.set(func(call) (*http.Response, error) { panic("transport bug") })
 		p := r.publish()
-		time.Sleep(30 * time.Second)
+		pass(30 * time.Second)
 		d := r.delivery(reg.Webhook.ID, p.Deliveries[0])
 		require.Equal(t, store.DeliveryPending, d.Status)
 		require.Zero(t, d.Attempts)
@@ -169,7 +170,7 @@ func TestOurOwnFaultsCostNeitherAttemptNorWebhook(t *testing.T) {
 
 		other := r.publish()
 		r.endpoint.set(nil)
-		time.Sleep(time.Hour)
+		pass(time.Hour)
 		for _, id := range []string{p.Deliveries[0], other.Deliveries[0]} {
 			require.Equal(t, store.DeliverySucceeded, r.delivery(reg.Webhook.ID, id).Status)
 		}
@@ -184,7 +185,7 @@ func TestAPoisonousDeliveryIsGivenUp(t *testing.T) {
 		reg := r.register(event.TypeDocumentCreated)
 		r.endpoint.set(func(call) (*http.Response, error) { panic("transport bug") })
 		p := r.publish()
-		time.Sleep(24 * time.Hour)
+		pass(2 * time.Hour)
 		require.Equal(t, 3, r.endpoint.count())
 		d := r.delivery(reg.Webhook.ID, p.Deliveries[0])
 		require.Equal(t, store.DeliveryFailed, d.Status)
@@ -198,7 +199,7 @@ func TestAPoisonousDeliveryIsGivenUp(t *testing.T) {
 func TestSurvivesPanickingCallbacks(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		calls := 0
+		var calls atomic.Int32
 		r := newRig(t, nil, &webhook.DispatcherOptions{
 			DisableAfter: 1,
 			Observer: webhook.Observer{
@@ -206,8 +207,7 @@ func TestSurvivesPanickingCallbacks(t *testing.T) {
 				Settled:   func(context.Context, webhook.SettledInfo) { panic("observer") },
 			},
 			OnDisabled: func(context.Context, webhook.Notice) error {
-				calls++
-				switch calls {
+				switch calls.Add(1) {
 				case 1:
 					panic("mail bug")
 				case 2:
@@ -219,11 +219,11 @@ func TestSurvivesPanickingCallbacks(t *testing.T) {
 		reg := r.register(event.TypeDocumentCreated)
 		r.endpoint.set(always(http.StatusInternalServerError))
 		r.publish()
-		time.Sleep(6*time.Minute + time.Second)
+		pass(6*time.Minute + time.Second)
 		require.Equal(t, webhook.Disabled, r.webhook(reg.Webhook.ID).Status)
-		require.Equal(t, 1, calls)
-		time.Sleep(time.Hour)
-		require.Equal(t, 3, calls, "again after an error, and no more after success")
+		require.Equal(t, int32(1), calls.Load())
+		pass(time.Hour)
+		require.Equal(t, int32(3), calls.Load(), "again after an error, and no more after success")
 		r.close()
 	})
 }
@@ -238,8 +238,9 @@ func TestStopLetsDeliveriesFinish(t *testing.T) {
 			return reply(http.StatusOK, ""), nil
 		})
 		p := r.publish()
-		time.Sleep(time.Second)
+		pass(time.Second)
 		later := r.publish()
+		synctest.Wait()
 		r.stop()
 		synctest.Wait()
 		stopped := time.Now()
@@ -313,7 +314,7 @@ func TestAStalledProcessDoesNotUseAnOldLease(t *testing.T) {
 		r := newRig(t, &stalled{Store: memstore.New(nil), delay: 50 * time.Second}, nil)
 		reg := r.register(event.TypeDocumentCreated)
 		p := r.publish()
-		time.Sleep(2 * time.Minute)
+		pass(2 * time.Minute)
 		d := r.delivery(reg.Webhook.ID, p.Deliveries[0])
 		require.Equal(t, store.DeliverySucceeded, d.Status)
 		require.Equal(t, 1, d.Attempts)
@@ -340,7 +341,7 @@ func TestManyDispatchersMakeNoSecondDelivery(t *testing.T) {
 		for range 500 {
 			r.publish()
 		}
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		require.Equal(t, 500, r.endpoint.count())
 		stats, err := r.svc.Stats(t.Context(), merchant, reg.Webhook.ID)
 		require.NoError(t, err)

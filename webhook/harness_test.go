@@ -187,8 +187,14 @@ func knows(t *testing.T, secret signer.Secret) func(call) (*http.Response, error
 	}
 }
 
+// verify requires that both signatures are right, each on its own.
 func verify(t *testing.T, secret signer.Secret, c call, o *verifier.Options) event.Event {
 	t.Helper()
+	s, err := signer.New(secret)
+	require.NoError(t, err)
+	require.True(t, s.Verify([]byte(c.body), c.header.Get(signer.HeaderSignature)), "the guide's header")
+	require.True(t, s.VerifyStandard(c.header.Get(signer.HeaderStandardID), c.at, []byte(c.body),
+		c.header.Get(signer.HeaderStandardSignature)), "the Standard Webhooks header")
 	v, err := verifier.New(secret.Reveal(), o)
 	require.NoError(t, err)
 	e, err := v.Verify(c.header, []byte(c.body))
@@ -198,3 +204,9 @@ func verify(t *testing.T, secret signer.Secret, c call, o *verifier.Options) eve
 
 // seconds is a time since the rig began, for exact comparison.
 func (r *rig) since(at time.Time) time.Duration { return at.Sub(r.began) }
+
+// pass lets fake time pass, and whatever is due by then happen.
+func pass(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}

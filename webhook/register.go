@@ -25,10 +25,7 @@ func (s *Service) Register(ctx context.Context, merchantID string, r Registratio
 	if err := bad.err(); err != nil {
 		return Registered{}, err
 	}
-	secret, err := signer.GenerateSecret()
-	if err != nil {
-		return Registered{}, fmt.Errorf("webhook: register: %w", err)
-	}
+	secret := signer.NewSecret()
 	webhookID := id.New("whk_")
 	sealed, err := s.seal.seal(merchantID, webhookID, secret)
 	if err != nil {
@@ -74,10 +71,7 @@ func (s *Service) Rotate(ctx context.Context, merchantID, webhookID string, grac
 	if grace < 0 || grace > MaxGrace {
 		return Registered{}, invalid("graceSeconds", "must be between 0 and 604800, seven days")
 	}
-	secret, err := signer.GenerateSecret()
-	if err != nil {
-		return Registered{}, fmt.Errorf("webhook: rotate: %w", err)
-	}
+	secret := signer.NewSecret()
 	sealed, err := s.seal.seal(merchantID, webhookID, secret)
 	if err != nil {
 		return Registered{}, fmt.Errorf("webhook: rotate: %w", err)

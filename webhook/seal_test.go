@@ -12,8 +12,7 @@ import (
 func TestSealing(t *testing.T) {
 	t.Parallel()
 	k1, k2 := SecretKey{ID: "k1", Key: [32]byte{1}}, SecretKey{ID: "k2", Key: [32]byte{2}}
-	secret, err := signer.GenerateSecret()
-	require.NoError(t, err)
+	secret := signer.NewSecret()
 	first, err := newSealer([]SecretKey{k1})
 	require.NoError(t, err)
 	sealed, err := first.seal("m", "whk_1", secret)
