@@ -95,11 +95,14 @@ func (rt *route) fits(x *exchange, segments []string) bool {
 	}
 	for i, want := range rt.path {
 		switch got := segments[i]; {
-		case want == webhookParameter && got != "":
+		case want == got:
+		case got == "":
+			return false
+		case want == webhookParameter:
 			x.webhookID = got
-		case want == deliveryParameter && got != "":
+		case want == deliveryParameter:
 			x.deliveryID = got
-		case want != got:
+		default:
 			return false
 		}
 	}

@@ -165,7 +165,9 @@ func TestMethods(t *testing.T) {
 			}
 		}
 	}
-	s.do(http.MethodOptions, "/api/merchants/x/nothing", "").is(http.StatusNotFound)
+	for _, path := range []string{"/nothing", "/webhooks/a%2Fb", "/webhooks/a/deliveries/"} {
+		s.do(http.MethodOptions, "/api/merchants/x"+path, "").is(http.StatusNotFound)
+	}
 }
 
 func TestHeadIsGetWithoutItsBody(t *testing.T) {
