@@ -50,11 +50,12 @@ func (f *faults) add(field, message string) {
 	*f = append(*f, FieldError{Field: field, Message: message})
 }
 
-func (f *faults) err() error {
-	if len(*f) == 0 {
+// invalidIf returns an InvalidError if there are faults.
+func invalidIf(f faults) error {
+	if len(f) == 0 {
 		return nil
 	}
-	return &InvalidError{Fields: *f}
+	return &InvalidError{Fields: f}
 }
 
 func invalid(field, message string) error {

@@ -65,7 +65,7 @@ func (s *Service) PublishBatch(ctx context.Context, merchantID string, events []
 		}
 		rows[i] = row
 	}
-	if err := bad.err(); err != nil {
+	if err := invalidIf(bad); err != nil {
 		return nil, err
 	}
 	if len(rows) == 0 {
@@ -108,7 +108,7 @@ func (s *Service) newEvent(e event.Event) (store.NewEvent, error) {
 	if _, known := s.catalog.Lookup(e.Type); !known {
 		bad.add("type", "is not a known event type; see /event-types")
 	}
-	if err := bad.err(); err != nil {
+	if err := invalidIf(bad); err != nil {
 		return store.NewEvent{}, err
 	}
 	row := store.NewEvent{ID: e.ID, Type: string(e.Type)}
