@@ -32,7 +32,6 @@ func chunked(body, end string, chunks ...string) string {
 func TestTransfersOnTheWire(t *testing.T) {
 	t.Parallel()
 	const limit = 200
-	r := newReceiver(t, verifier.Options{MaxBody: limit})
 	fit := eventBody[:len(eventBody)-1] + strings.Repeat(" ", limit-len(eventBody)) + "}"
 	over := fit + " "
 	half := len(eventBody) / 2
@@ -83,7 +82,9 @@ func TestTransfersOnTheWire(t *testing.T) {
 		{"content coding, a list", request(eventBody, "Content-Encoding: identity, gzip"), 415, ""},
 		{"content coding twice", request(eventBody, "Content-Encoding: identity", "Content-Encoding: gzip"), 415, ""},
 	} {
-		t.Run(tt.name, func(t *testing.T) { //nolint:paralleltest // They share a receiver.
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			r := newReceiver(t, verifier.Options{MaxBody: limit})
 			a := r.send(t, tt.raw)
 			require.Equal(t, tt.status, a.status, a.body)
 			handled := r.handled()
@@ -147,7 +148,6 @@ func TestContentTypesOnTheWire(t *testing.T) {
 // TestBodiesOnTheWire sends bodies that are signed as they are.
 func TestBodiesOnTheWire(t *testing.T) {
 	t.Parallel()
-	r := newReceiver(t, verifier.Options{})
 	const id, typ, created, data = `"id":"evt_1"`, `"type":"webhook.test"`, `"created":"2025-11-04T12:00:00Z"`, `"data":{}`
 	object := func(members ...string) string { return "{" + strings.Join(members, ",") + "}" }
 	wide := []byte{0xff, 0xfe}
@@ -201,7 +201,9 @@ func TestBodiesOnTheWire(t *testing.T) {
 		{"form", "id=evt_1&type=webhook.test", false},
 		{"XML", "<event/>", false},
 	} {
-		t.Run(tt.name, func(t *testing.T) { //nolint:paralleltest // They share a receiver.
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			r := newReceiver(t, verifier.Options{})
 			a := r.send(t, request(tt.body))
 			if tt.ok {
 				require.Equal(t, http.StatusOK, a.status, a.body)
@@ -221,7 +223,6 @@ func TestBodiesOnTheWire(t *testing.T) {
 // TestExpectContinue: a client that asks first is told before it sends.
 func TestExpectContinue(t *testing.T) {
 	t.Parallel()
-	r := newReceiver(t, verifier.Options{MaxBody: 200})
 	for _, tt := range []struct {
 		name   string
 		head   string
@@ -232,7 +233,9 @@ func TestExpectContinue(t *testing.T) {
 		{"content type", request("", "Expect: 100-continue", "Content-Length: 5", "Content-Type: text/plain"), 415},
 		{"content coding", request("", "Expect: 100-continue", "Content-Length: 5", "Content-Encoding: gzip"), 415},
 	} {
-		t.Run(tt.name, func(t *testing.T) { //nolint:paralleltest // They share a receiver.
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			r := newReceiver(t, verifier.Options{MaxBody: 200})
 			conn := r.dial(t)
 			_, err := io.WriteString(conn, tt.head)
 			require.NoError(t, err)
@@ -241,6 +244,7 @@ func TestExpectContinue(t *testing.T) {
 			require.True(t, strings.HasPrefix(a.raw, "HTTP/1.1 "+strconv.Itoa(tt.status)), "no 100 is sent: %s", a.raw)
 		})
 	}
+	r := newReceiver(t, verifier.Options{MaxBody: 200})
 	head, _, _ := strings.Cut(request(eventBody, "Expect: 100-continue"), "\r\n\r\n")
 	conn := r.dial(t)
 	_, err := io.WriteString(conn, head+"\r\n\r\n")

@@ -29,12 +29,12 @@ func ExampleMiddleware() {
 		r.Header.Set("X-Webhook-Signature", signature)
 		w := httptest.NewRecorder()
 		handler.ServeHTTP(w, r)
-		fmt.Println(w.Code, w.Body)
+		fmt.Printf("%d %q\n", w.Code, w.Body)
 	}
 	// Output:
 	// received webhook.test evt_1
-	// 204
-	// 401 {"error":"invalid signature"}
+	// 204 ""
+	// 401 "{\"error\":\"invalid signature\"}"
 }
 
 // Outside of net/http's server, in a queue consumer or a function.

@@ -124,6 +124,7 @@ func TestBodyReadBefore(t *testing.T) {
 			out.Header = req.Header
 			resp, err := server.Client().Do(out)
 			require.NoError(t, err)
+			defer resp.Body.Close()
 			body := readAll(t, resp.Body)
 			require.Equal(t, tt.status, resp.StatusCode)
 			if tt.status == 500 {
@@ -245,6 +246,7 @@ func TestHTTP2(t *testing.T) {
 		req.Header = newRequest(t, tt.body).Header
 		resp, err := server.Client().Do(req)
 		require.NoError(t, err)
+		defer resp.Body.Close()
 		require.Equal(t, 2, resp.ProtoMajor)
 		require.Equal(t, tt.status, resp.StatusCode)
 		body := readAll(t, resp.Body)

@@ -45,7 +45,7 @@ func (p *pipes) dial() net.Conn {
 }
 
 // servePipes runs f with a server in a synctest bubble.
-func servePipes(t *testing.T, server *http.Server, f func(t *testing.T, dial func() net.Conn)) {
+func servePipes(t *testing.T, server *http.Server, f func(dial func() net.Conn)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		p := &pipes{conns: make(chan net.Conn), closed: make(chan struct{})}
@@ -55,7 +55,7 @@ func servePipes(t *testing.T, server *http.Server, f func(t *testing.T, dial fun
 			assert.NoError(t, server.Close())
 			assert.ErrorIs(t, <-done, http.ErrServerClosed)
 		}()
-		f(t, p.dial)
+		f(p.dial)
 	})
 }
 
@@ -83,7 +83,7 @@ func TestSlowBody(t *testing.T) {
 			v := newVerifier(t, secretA, &tt.opts)
 			next := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the handler is called") })
 			server := &http.Server{Handler: v.Middleware(next), ReadTimeout: tt.server}
-			servePipes(t, server, func(t *testing.T, dial func() net.Conn) {
+			servePipes(t, server, func(dial func() net.Conn) {
 				conn, start := dial(), time.Now()
 				var writer sync.WaitGroup
 				defer writer.Wait()
@@ -110,8 +110,8 @@ func TestHandlerOutlivesBodyTimeout(t *testing.T) {
 		time.Sleep(time.Hour)
 		assert.NoError(t, r.Context().Err(), "the client is still there")
 	})
-	server := &http.Server{Handler: newVerifier(t, secretA, nil).Middleware(next)} //nolint:gosec // G112: in a test.
-	servePipes(t, server, func(t *testing.T, dial func() net.Conn) {
+	server := &http.Server{Handler: newVerifier(t, secretA, nil).Middleware(next)}
+	servePipes(t, server, func(dial func() net.Conn) {
 		conn := dial()
 		defer conn.Close()
 		for range 2 { // And none for the next request on the connection.
