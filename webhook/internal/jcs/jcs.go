@@ -63,8 +63,7 @@ func Canonicalize(src []byte) ([]byte, error) {
 // text.
 func explain(src []byte, err error) *Error {
 	path := ""
-	var syntax *jsontext.SyntacticError
-	if errors.As(err, &syntax) {
+	if syntax, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
 		path = string(syntax.JSONPointer)
 	}
 	switch {

@@ -182,7 +182,7 @@ func (s *scanner) pop() {
 
 // name reads the name of a member and the colon after it.
 func (s *scanner) name() *Error {
-	if s.pos == len(s.data) || s.data[s.pos] != '"' {
+	if s.peek() != '"' {
 		return s.malformed()
 	}
 	raw, err := s.text()
@@ -232,6 +232,7 @@ func (s *scanner) text() ([]byte, *Error) {
 	start := s.pos + 1
 	for i := start; i < len(s.data); i++ {
 		switch c := s.data[i]; {
+		case c > '\\', c >= ' ' && c != '"' && c != '\\': // Most of them.
 		case c == '"':
 			s.pos = i + 1
 			return s.data[start:i], nil
@@ -285,24 +286,24 @@ func (s *scanner) literal(word string) *Error {
 // number reads a number: -? (0 | [1-9][0-9]*) (. [0-9]+)? ([eE] [+-]? [0-9]+)?
 func (s *scanner) number() *Error {
 	start := s.pos
-	if s.at("-") {
+	if s.peek() == '-' {
 		s.pos++
 	}
-	if s.at("0") {
+	if s.peek() == '0' {
 		s.pos++
 	} else if !s.digits() {
 		return s.malformed()
 	}
-	if s.at(".") {
+	if s.peek() == '.' {
 		s.pos++
 		if !s.digits() {
 			return s.malformed()
 		}
 	}
-	exponent := s.at("eE")
+	exponent := s.peek()|0x20 == 'e' // Or 'E'.
 	if exponent {
 		s.pos++
-		if s.at("+-") {
+		if sign := s.peek(); sign == '+' || sign == '-' {
 			s.pos++
 		}
 		if !s.digits() {
@@ -318,15 +319,18 @@ func (s *scanner) number() *Error {
 	return nil
 }
 
-// at reports whether the next byte is one of set.
-func (s *scanner) at(set string) bool {
-	return s.pos < len(s.data) && bytes.IndexByte([]byte(set), s.data[s.pos]) >= 0
+// peek returns the next byte, and 0 at the end.
+func (s *scanner) peek() byte {
+	if s.pos == len(s.data) {
+		return 0
+	}
+	return s.data[s.pos]
 }
 
 // digits reads digits and reports whether there was one.
 func (s *scanner) digits() bool {
 	start := s.pos
-	for s.pos < len(s.data) && '0' <= s.data[s.pos] && s.data[s.pos] <= '9' {
+	for c := s.peek(); '0' <= c && c <= '9'; c = s.peek() {
 		s.pos++
 	}
 	return s.pos > start

@@ -38,8 +38,10 @@ func TestObject(t *testing.T) {
 	}{
 		{"empty", "{}", nil},
 		{"space", " \t\r\n{ \"a\" :\t1 , \"b\" : [ 1 ,2 ] }\n", []string{"a", "1", "b", "[ 1 ,2 ]"}},
-		{"all kinds", `{"a":null,"b":true,"c":false,"d":-1.5e+3,"e":"x","f":[],"g":{}}`,
-			[]string{"a", "null", "b", "true", "c", "false", "d", "-1.5e+3", "e", `"x"`, "f", "[]", "g", "{}"}},
+		{
+			"all kinds", `{"a":null,"b":true,"c":false,"d":-1.5e+3,"e":"x","f":[],"g":{}}`,
+			[]string{"a", "null", "b", "true", "c", "false", "d", "-1.5e+3", "e", `"x"`, "f", "[]", "g", "{}"},
+		},
 		{"case matters", `{"a":1,"A":2}`, []string{"a", "1", "A", "2"}},
 		{"escaped name", `{"\u0061\n\"\\\/":1}`, []string{"a\n\"\\/", "1"}},
 		{"name beyond U+FFFF", `{"\ud83d\ude00":1}`, []string{"😀", "1"}},
