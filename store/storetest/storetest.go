@@ -2,6 +2,8 @@ package storetest
 
 import (
 	"context"
+	"crypto/rand"
+	"strings"
 	"testing"
 	"time"
 
@@ -25,7 +27,8 @@ type Harness struct {
 }
 
 // Run tests the whole contract of package store, each case on a store of its
-// own. Cases run in parallel, so open is called from several goroutines.
+// own. Cases run in parallel, so open is called from several goroutines. It
+// includes a quick [RunDifferential].
 func Run(t *testing.T, open func(t *testing.T) Harness) {
 	t.Helper()
 	for _, g := range groups() {
@@ -39,6 +42,10 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 			}
 		})
 	}
+	t.Run("differential", func(t *testing.T) {
+		t.Parallel()
+		RunDifferential(t, open, quickSequences)
+	})
 }
 
 // group is the cases about one idea.
@@ -72,7 +79,7 @@ type testCase struct {
 // goroutine has to do gives up after the patience.
 func (c testCase) try(t tb, h Harness, patience time.Duration) {
 	t.Helper()
-	x := newTrial(t, h, c.promise)
+	x := newTrial(t, h, c.promise, strings.ToLower(rand.Text()[:8]))
 	x.patience = patience
 	c.run(x)
 	x.audit()

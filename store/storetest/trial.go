@@ -1,11 +1,9 @@
 package storetest
 
 import (
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/rag-assistant/webhooks/store"
@@ -41,12 +39,12 @@ type trial struct {
 	bystander store.Webhook
 }
 
-func newTrial(t tb, h Harness, promise string) *trial {
+func newTrial(t tb, h Harness, promise, tag string) *trial {
 	t.Helper()
 	x := &trial{
 		tb: t, st: h.Store, harness: h, promise: promise,
 		per: 10, lease: time.Minute, patience: patience,
-		tag: strings.ToLower(rand.Text()[:8]),
+		tag: tag,
 	}
 	x.merchant = x.id("merchant")
 	x.bystander = x.create(x.id("bystander"), store.EveryType)

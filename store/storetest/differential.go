@@ -1,0 +1,226 @@
+package storetest
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rag-assistant/webhooks/store"
+)
+
+const (
+	// quickSequences is how many random sequences [Run] tries.
+	quickSequences = 300
+	// sequenceSteps is the length of a random sequence.
+	sequenceSteps = 40
+)
+
+// RunDifferential plays random sequences of 40 calls on the store under test and
+// on a naive model of the contract, and compares every answer and, after each
+// call, all that can be seen. Where the contract leaves a choice, such as the
+// order of equals, the store's choice is checked and the model follows it.
+//
+// Sequence n has the subtest seed=n and is the same in every run. A failure
+// prints the calls up to the first one that differs, which is the shortest
+// sequence that fails.
+func RunDifferential(t *testing.T, open func(t *testing.T) Harness, sequences int) {
+	t.Helper()
+	for seed := range sequences {
+		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
+			t.Parallel()
+			playSequence(t, open(t), seed)
+		})
+	}
+}
+
+// playSequence plays one random sequence.
+func playSequence(t tb, h Harness, seed int) {
+	t.Helper()
+	d := newDuel(t, h, seed)
+	d.setUp()
+	ops := operations()
+	weight := 0
+	for _, op := range ops {
+		weight += op.weight
+	}
+	for range sequenceSteps {
+		for {
+			n := d.rand.IntN(weight)
+			i := slices.IndexFunc(ops, func(op operation) bool { n -= op.weight; return n < 0 })
+			d.x.promise = ops[i].promise
+			if ops[i].play(d) {
+				break // the others had nothing to act on
+			}
+		}
+		d.compare(false)
+	}
+	d.compare(true)
+}
+
+// operation is a kind of call in a random sequence. play makes one on both
+// stores, or returns false if there is nothing to make it with.
+type operation struct {
+	weight  int
+	promise string
+	play    func(d *duel) bool
+}
+
+// duel is a store under test and the model in one random sequence.
+type duel struct {
+	x     *trial
+	model *model
+	rand  *rand.Rand
+	seed  int
+	calls []string
+
+	merchants []string
+	types     []string
+	threshold int // DisableAfter of every result
+	published map[string][]store.NewEvent
+	ids       []string          // of all webhooks ever
+	home      map[string]string // delivery id to webhook id
+	names     map[string]string // delivery id to something to read
+	leases    []heldLease
+	versions  map[string][2]int64 // of a webhook in the store and in the model
+	touched   []*modelDelivery    // by the last call
+}
+
+// heldLease is one lease that both stores gave, with the token of each.
+type heldLease struct {
+	store.Lease
+	modelToken int64
+	worker     int
+}
+
+// All durations that something waits for end between two ticks of the clock, so
+// that no sequence asks what happens exactly when something ends.
+const (
+	tick      = 10 * time.Millisecond
+	duelLease = 30*time.Second + tick/2
+	duelGrace = time.Minute + tick/2
+)
+
+func newDuel(t tb, h Harness, seed int) *duel {
+	t.Helper()
+	x := newTrial(t, h, "a seed", fmt.Sprint("seed", seed))
+	d := &duel{
+		x: x, model: newModel(x.now), seed: seed,
+		rand:      rand.New(rand.NewPCG(uint64(seed), 0)), //nolint:gosec // a sequence that can be played again, not a secret
+		types:     []string{"t1", "t2", "t3", "t4"},
+		published: map[string][]store.NewEvent{},
+		home:      map[string]string{},
+		names:     map[string]string{},
+		versions:  map[string][2]int64{},
+	}
+	x.per = 1 + d.rand.IntN(3)
+	x.lease = duelLease
+	d.threshold = d.rand.IntN(4) // 0: never
+	d.merchants = []string{x.id("merchant"), x.id("merchant")}
+	return d
+}
+
+// setUp makes three webhooks for each merchant.
+func (d *duel) setUp() {
+	d.x.tb.Helper()
+	for _, m := range d.merchants {
+		for range 3 {
+			d.createWebhook(m, d.x.newWebhook(d.subscriptions()...), 3)
+		}
+	}
+	d.compare(false)
+}
+
+// chance is true in n of 100 cases.
+func (d *duel) chance(n int) bool { return d.rand.IntN(100) < n }
+
+// one returns a random element, or the zero value of an empty list.
+func one[T any](d *duel, list []T) T {
+	var zero T
+	if len(list) == 0 {
+		return zero
+	}
+	return list[d.rand.IntN(len(list))]
+}
+
+// merchant picks a merchant.
+func (d *duel) merchant() string { return one(d, d.merchants) }
+
+// webhookID picks a webhook of the merchant, now and then a deleted one or one of
+// another merchant.
+func (d *duel) webhookID(merchantID string) string {
+	if d.chance(5) {
+		return one(d, d.ids)
+	}
+	var own []string
+	for _, w := range d.model.webhooks {
+		if w.MerchantID == merchantID {
+			own = append(own, w.ID)
+		}
+	}
+	return one(d, own)
+}
+
+func (d *duel) subscriptions() []string {
+	if d.chance(20) {
+		return []string{store.EveryType}
+	}
+	var out []string
+	for _, t := range d.types {
+		if d.chance(50) {
+			out = append(out, t)
+		}
+	}
+	if out == nil {
+		out = d.types[:1]
+	}
+	return slices.Clone(out)
+}
+
+// call notes a call that is about to be made.
+func (d *duel) call(format string, args ...any) {
+	d.calls = append(d.calls, fmt.Sprintf(format, args...))
+}
+
+// fatalf ends the sequence with the calls that led here.
+func (d *duel) fatalf(format string, args ...any) {
+	d.x.tb.Helper()
+	var b strings.Builder
+	fmt.Fprintf(&b, "seed %d, after %d calls: ", d.seed, len(d.calls))
+	fmt.Fprintf(&b, format, args...)
+	fmt.Fprintf(&b, "\n\tPerWebhook %d, DisableAfter %d, clock %s; calls:", d.x.per, d.threshold, show(d.model.now))
+	for i, c := range d.calls {
+		fmt.Fprintf(&b, "\n\t%3d %s", i+1, c)
+	}
+	text := b.String()
+	for id, name := range d.names {
+		text = strings.ReplaceAll(text, id, name)
+	}
+	d.x.fatalf("%s", strings.ReplaceAll(text, d.x.tag+"_", ""))
+}
+
+// agree ends the sequence if the two stores answer differently. It says whether
+// there is an answer to look into.
+func (d *duel) agree(err, wantErr error) bool {
+	d.x.tb.Helper()
+	if g, w := sentinel(err), sentinel(wantErr); g != w {
+		d.fatalf("error is %v (%s), want %s", err, g, w)
+	}
+	return err == nil
+}
+
+// match ends the sequence if two records differ.
+func (d *duel) match(what string, got, want any, except ...string) {
+	d.x.tb.Helper()
+	if c := diff(got, want, except...); c != "" {
+		d.fatalf("%s: %s", what, c)
+	}
+}
+
+// advance moves both clocks.
+func (d *duel) advance(by time.Duration) {
+	d.x.advance(by)
+	d.model.advance(by)
+}
