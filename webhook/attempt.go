@@ -57,14 +57,14 @@ func (r *run) try(ctx context.Context, c claimed) settled {
 		return err
 	})
 	s.info.Duration = time.Since(began)
-	var refused *egress.Error
+	refused, theirs := errors.AsType[*egress.Error](err)
 	switch {
 	case err == nil:
 		r.judge(&s, c, resp)
 	case ctx.Err() != nil:
 		s.result.Outcome = store.Released // Cut short by the stop: nobody's fault.
 		return s
-	case errors.As(err, &refused):
+	case theirs:
 		s.info.Code = string(refused.Code)
 		r.failed(&s, c, "")
 	default:
@@ -83,14 +83,14 @@ func (r *run) try(ctx context.Context, c claimed) settled {
 // judge decides by the status.
 func (r *run) judge(s *settled, c claimed, resp egress.Response) {
 	s.info.StatusCode = resp.StatusCode
-	switch {
-	case resp.StatusCode/100 == 2:
+	switch resp.StatusCode / 100 {
+	case 2:
 		s.result.Outcome = store.Succeeded
 		if !c.Test {
 			s.result.Streak = store.StreakReset
 		}
 		return
-	case resp.StatusCode/100 == 3:
+	case 3:
 		s.info.Code = CodeRedirect
 	default:
 		s.info.Code = CodeStatus

@@ -79,7 +79,7 @@ func TestOutcomes(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name   string
-		answer func(call) (*http.Response, error)
+		answer func(call) (answer, error)
 		status store.DeliveryStatus
 		code   string
 		took   time.Duration
@@ -196,7 +196,7 @@ func TestAHangingEndpointDelaysNoOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var hanging atomic.Int32
 		r := newRig(t, nil, &webhook.DispatcherOptions{Concurrency: 20, PerWebhook: 5})
-		r.endpoint.set(func(c call) (*http.Response, error) {
+		r.endpoint.set(func(c call) (answer, error) {
 			if c.url != "https://dead.example.com/" {
 				return reply(http.StatusOK, ""), nil
 			}

@@ -204,7 +204,7 @@ func (o DispatcherOptions) withDefaults() DispatcherOptions {
 	return o
 }
 
-func (o *DispatcherOptions) validate() []error {
+func (o DispatcherOptions) validate() []error {
 	var bad []error
 	for _, f := range []struct {
 		name string

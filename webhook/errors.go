@@ -50,7 +50,8 @@ func (f *faults) add(field, message string) {
 	*f = append(*f, FieldError{Field: field, Message: message})
 }
 
-func (f faults) err() error {
+// invalidIf returns an InvalidError if there are faults.
+func invalidIf(f faults) error {
 	if len(f) == 0 {
 		return nil
 	}

@@ -160,7 +160,7 @@ func TestOurOwnFaultsCostNeitherAttemptNorWebhook(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, nil, &webhook.DispatcherOptions{DisableAfter: 1})
 		reg := r.register(event.TypeDocumentCreated)
-		r.endpoint.set(func(call) (*http.Response, error) { panic("transport bug") })
+		r.endpoint.set(func(call) (answer, error) { panic("transport bug") })
 		p := r.publish()
 		pass(30 * time.Second)
 		d := r.delivery(reg.Webhook.ID, p.Deliveries[0])
@@ -183,7 +183,7 @@ func TestAPoisonousDeliveryIsGivenUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, nil, &webhook.DispatcherOptions{DisableAfter: 1, MaxReclaims: 3})
 		reg := r.register(event.TypeDocumentCreated)
-		r.endpoint.set(func(call) (*http.Response, error) { panic("transport bug") })
+		r.endpoint.set(func(call) (answer, error) { panic("transport bug") })
 		p := r.publish()
 		pass(2 * time.Hour)
 		require.Equal(t, 3, r.endpoint.count())
@@ -233,7 +233,7 @@ func TestStopLetsDeliveriesFinish(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, nil, nil)
 		reg := r.register(event.TypeDocumentCreated)
-		r.endpoint.set(func(call) (*http.Response, error) {
+		r.endpoint.set(func(call) (answer, error) {
 			time.Sleep(8 * time.Second)
 			return reply(http.StatusOK, ""), nil
 		})
@@ -333,7 +333,7 @@ func TestManyDispatchersMakeNoSecondDelivery(t *testing.T) {
 			require.NoError(t, err)
 			go func() { _ = d.Run(t.Context()) }()
 		}
-		r.endpoint.set(func(call) (*http.Response, error) {
+		r.endpoint.set(func(call) (answer, error) {
 			time.Sleep(20 * time.Millisecond)
 			return reply(http.StatusOK, ""), nil
 		})

@@ -94,20 +94,19 @@ func (r *run) report(ctx context.Context, s *settled, answer store.Finished) {
 		return
 	}
 	s.info.Disabled = answer.Disabled
-	level, text := slog.LevelDebug, "webhook delivery succeeded"
+	level := slog.LevelDebug
 	switch s.result.Outcome {
 	case store.Succeeded:
 		s.info.Status = store.DeliverySucceeded
 	case store.Failed:
 		s.info.Status = store.DeliveryFailed
-		level, text = slog.LevelWarn, "webhook delivery failed"
+		level = slog.LevelWarn
 	case store.Retry, store.Released:
 		s.info.Status, s.info.RetryIn = store.DeliveryPending, s.result.Delay
-		text = "webhook delivery to be tried again"
 	}
 	r.opts.Observer.settled(ctx, s.info)
 	if log.Enabled(ctx, level) {
-		log.LogAttrs(ctx, level, text,
+		log.LogAttrs(ctx, level, "webhook attempt", slog.String("outcome", string(s.result.Outcome)),
 			slog.String("merchant_id", s.result.MerchantID), slog.String("webhook_id", s.result.WebhookID),
 			slog.String("delivery_id", s.result.DeliveryID), slog.String("event_type", s.info.EventType),
 			slog.Int("attempt", s.info.Number), slog.Int("status_code", s.info.StatusCode),

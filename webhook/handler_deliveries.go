@@ -38,7 +38,7 @@ func (h *Handler) deliveries(x *exchange) (answer, error) {
 	if in.Cursor, follow = q.one("cursor"); follow && in.Offset > 0 {
 		q.bad.add("offset", "cannot be used together with cursor")
 	}
-	if err := q.bad.err(); err != nil {
+	if err := invalidIf(q.bad); err != nil {
 		return answer{}, err
 	}
 	page, err := h.svc.Deliveries(x.r.Context(), x.merchantID, x.webhookID, in)
@@ -80,7 +80,7 @@ func (h *Handler) test(x *exchange) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	if err := append(q.bad, m.done()...).err(); err != nil {
+	if err := invalidIf(append(q.bad, m.done()...)); err != nil {
 		return answer{}, err
 	}
 	d, err := h.svc.Test(x.r.Context(), x.merchantID, x.webhookID)
@@ -106,7 +106,7 @@ func (h *Handler) redeliver(x *exchange) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	if err := m.done().err(); err != nil {
+	if err := invalidIf(m.done()); err != nil {
 		return answer{}, err
 	}
 	d, err := h.svc.Redeliver(x.r.Context(), x.merchantID, x.webhookID, x.deliveryID)
@@ -128,7 +128,7 @@ func (h *Handler) replay(x *exchange) (answer, error) {
 			m.bad.add("status", `must be "failed" or "missed"; leave it out for both`)
 		}
 	}
-	if err := m.done().err(); err != nil {
+	if err := invalidIf(m.done()); err != nil {
 		return answer{}, err
 	}
 	n, err := h.svc.Replay(x.r.Context(), x.merchantID, x.webhookID, in)
@@ -164,7 +164,7 @@ func (h *Handler) publish(x *exchange) (answer, error) {
 		if more, ok := errors.AsType[*InvalidError](err); ok {
 			bad = bad.with(more.Fields)
 		}
-		return answer{}, bad.err()
+		return answer{}, invalidIf(bad)
 	}
 	p, err := h.svc.Publish(x.r.Context(), x.merchantID, e)
 	if err != nil {

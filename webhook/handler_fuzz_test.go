@@ -36,7 +36,7 @@ func FuzzRequestDecoding(f *testing.F) {
 		r.Header.Set("Authorization", "Bearer "+merchant)
 		r.Header.Set("Content-Type", "application/json")
 		a := serve(t, api, r) // requires the envelope
-		list, err := svc.Webhooks(t.Context(), merchant, webhook.WebhookQuery{})
+		list, err := svc.Webhooks(t.Context(), merchant, webhook.Query{})
 		require.NoError(t, err)
 		switch a.status {
 		case http.StatusCreated:

@@ -190,11 +190,11 @@ func (m *members) done() faults {
 }
 
 // with adds those of more that concern other fields.
-func (f faults) with(more faults) faults {
-	out := slices.Clone(f)
+func (f *faults) with(more faults) faults {
+	out := slices.Clone(*f)
 	for _, m := range more {
 		known := func(g FieldError) bool { return g.Field == m.Field }
-		if m.Field != "" && !slices.ContainsFunc(f, known) {
+		if m.Field != "" && !slices.ContainsFunc(*f, known) {
 			out = append(out, m)
 		}
 	}

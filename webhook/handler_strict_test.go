@@ -124,7 +124,7 @@ func TestRegisterReadsStrictly(t *testing.T) {
 	flood = s.do(http.MethodPost, hooks, `{`+u+`,"events":[`+many(20_000, `1`)+`]}`).faults()
 	require.Len(t, flood, 100)
 
-	list, err := s.svc.Webhooks(t.Context(), merchant, webhook.WebhookQuery{})
+	list, err := s.svc.Webhooks(t.Context(), merchant, webhook.Query{})
 	require.NoError(t, err)
 	require.Zero(t, list.Total, "none of them was registered")
 	s.do(http.MethodPost, hooks, " \r\n\t"+goodBody+"\n").is(http.StatusCreated)

@@ -48,7 +48,7 @@ func (o operation) names(what string) bool { return strings.Contains(o.path, wha
 // belongings is all that a merchant can see of its own.
 func (s *site) belongings(merchantID string) []any {
 	s.t.Helper()
-	list, err := s.svc.Webhooks(s.t.Context(), merchantID, webhook.WebhookQuery{})
+	list, err := s.svc.Webhooks(s.t.Context(), merchantID, webhook.Query{})
 	require.NoError(s.t, err)
 	out := []any{list}
 	for _, w := range list.Webhooks {

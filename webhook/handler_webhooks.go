@@ -29,7 +29,7 @@ func (h *Handler) register(x *exchange) (answer, error) {
 	if bad := m.done(); len(bad) > 0 {
 		var more faults
 		h.svc.checkRegistration(&more, in)
-		return answer{}, bad.with(more).err()
+		return answer{}, invalidIf(bad.with(more))
 	}
 	out, err := h.svc.Register(x.r.Context(), x.merchantID, in)
 	if err != nil {
@@ -48,12 +48,12 @@ func namedEncoding(s string) Encoding {
 
 func (h *Handler) list(x *exchange) (answer, error) {
 	q := x.query()
-	in := WebhookQuery{
+	in := Query{
 		ActiveOnly: q.flag("activeOnly"),
 		Limit:      q.whole("limit", defaultPage, 1, maxPage),
 		Offset:     q.whole("offset", 0, 0, maxOffset),
 	}
-	if err := q.bad.err(); err != nil {
+	if err := invalidIf(q.bad); err != nil {
 		return answer{}, err
 	}
 	page, err := h.svc.Webhooks(x.r.Context(), x.merchantID, in)
@@ -99,7 +99,7 @@ func (h *Handler) update(x *exchange) (answer, error) {
 	if bad := m.done(); len(bad) > 0 {
 		var more faults
 		h.svc.checkUpdate(&more, in)
-		return answer{}, bad.with(more).err()
+		return answer{}, invalidIf(bad.with(more))
 	}
 	if in.IfVersion, err = h.ifMatch(x); err != nil {
 		return answer{}, err
@@ -148,7 +148,7 @@ func (h *Handler) rotate(x *exchange) (answer, error) {
 		return answer{}, err
 	}
 	grace := m.whole("graceSeconds", int64(DefaultGrace/time.Second))
-	if err := m.done().err(); err != nil {
+	if err := invalidIf(m.done()); err != nil {
 		return answer{}, err
 	}
 	// Rotate refuses both ends; a product that wraps around it could not.

@@ -2,7 +2,6 @@ package webhook_test
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -107,7 +106,7 @@ func (r *rig) webhook(webhookID string) webhook.Webhook {
 type endpoint struct {
 	mu     sync.Mutex
 	calls  []call
-	answer func(c call) (*http.Response, error)
+	answer func(c call) (answer, error)
 }
 
 type call struct {
@@ -131,18 +130,24 @@ func (e *endpoint) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	e.mu.Lock()
 	e.calls = append(e.calls, c)
-	answer := e.answer
+	f := e.answer
 	e.mu.Unlock()
-	if answer == nil {
-		return reply(http.StatusOK, "OK"), nil
+	a := reply(http.StatusOK, "OK")
+	if f != nil {
+		if a, err = f(c); err != nil {
+			return nil, err
+		}
 	}
-	return answer(c)
+	return &http.Response{
+		StatusCode: a.status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: a.header, Body: io.NopCloser(strings.NewReader(a.body)), ContentLength: int64(len(a.body)),
+	}, nil
 }
 
-func (e *endpoint) set(answer func(c call) (*http.Response, error)) {
+func (e *endpoint) set(f func(c call) (answer, error)) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.answer = answer
+	e.answer = f
 }
 
 func (e *endpoint) seen() []call {
@@ -153,33 +158,36 @@ func (e *endpoint) seen() []call {
 
 func (e *endpoint) count() int { return len(e.seen()) }
 
-func reply(status int, body string, header ...string) *http.Response {
+type answer struct {
+	status int
+	body   string
+	header http.Header
+}
+
+func reply(status int, body string, header ...string) answer {
 	h := http.Header{}
 	for i := 0; i+1 < len(header); i += 2 {
 		h.Set(header[i], header[i+1])
 	}
-	return &http.Response{
-		StatusCode: status, Status: fmt.Sprint(status), Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: h, Body: io.NopCloser(strings.NewReader(body)), ContentLength: int64(len(body)),
-	}
+	return answer{status: status, body: body, header: h}
 }
 
-func always(status int, header ...string) func(call) (*http.Response, error) {
-	return func(call) (*http.Response, error) { return reply(status, http.StatusText(status), header...), nil }
+func always(status int, header ...string) func(call) (answer, error) {
+	return func(call) (answer, error) { return reply(status, http.StatusText(status), header...), nil }
 }
 
 // hang answers only when the sender gives up.
-func hang(c call) (*http.Response, error) {
+func hang(c call) (answer, error) {
 	<-c.ctx.Done()
-	return nil, c.ctx.Err()
+	return answer{}, c.ctx.Err()
 }
 
 // knows answers as a receiver of the guide that holds one secret.
-func knows(t *testing.T, secret signer.Secret) func(call) (*http.Response, error) {
+func knows(t *testing.T, secret signer.Secret) func(call) (answer, error) {
 	t.Helper()
 	s, err := signer.New(secret)
 	require.NoError(t, err)
-	return func(c call) (*http.Response, error) {
+	return func(c call) (answer, error) {
 		if c.header.Get(signer.HeaderSignature) != string(s.AppendSignature(nil, []byte(c.body))) {
 			return reply(http.StatusUnauthorized, "Invalid signature"), nil
 		}

@@ -26,7 +26,7 @@ func (s *Service) Deliveries(ctx context.Context, merchantID, webhookID string, 
 	default:
 		bad.add("status", `must be "pending", "success" or "failed"`)
 	}
-	if err := bad.err(); err != nil {
+	if err := invalidIf(bad); err != nil {
 		return DeliveryPage{}, err
 	}
 	page, err := s.store.Deliveries(ctx, merchantID, webhookID, q)

@@ -52,8 +52,8 @@ func (s *Service) PublishBatch(ctx context.Context, merchantID string, events []
 	for i, e := range events {
 		row, err := s.newEvent(e)
 		if err != nil {
-			var refused *InvalidError
-			if !errors.As(err, &refused) {
+			refused, ok := errors.AsType[*InvalidError](err)
+			if !ok {
 				return nil, fmt.Errorf("webhook: publish: %w", err)
 			}
 			for _, f := range refused.Fields {
@@ -65,7 +65,7 @@ func (s *Service) PublishBatch(ctx context.Context, merchantID string, events []
 		}
 		rows[i] = row
 	}
-	if err := bad.err(); err != nil {
+	if err := invalidIf(bad); err != nil {
 		return nil, err
 	}
 	if len(rows) == 0 {
@@ -81,15 +81,16 @@ func (s *Service) publish(ctx context.Context, merchantID string, rows []store.N
 	}
 	out := make([]Publication, len(rows))
 	var conflicts []error
-	for i, a := range answers {
-		out[i] = Publication{EventID: rows[i].ID, Deliveries: a.Deliveries, Duplicate: a.Duplicate}
+	for i, row := range rows {
+		a := answers[i]
+		out[i] = Publication{EventID: row.ID, Deliveries: a.Deliveries, Duplicate: a.Duplicate}
 		if a.Conflict {
-			conflicts = append(conflicts, fmt.Errorf("webhook: publish %s: %w", rows[i].ID, ErrConflict))
+			conflicts = append(conflicts, fmt.Errorf("webhook: publish %s: %w", row.ID, ErrConflict))
 			continue
 		}
 		s.observer.published(ctx, PublishedInfo{
-			MerchantID: merchantID, EventID: rows[i].ID, EventType: rows[i].Type,
-			Deliveries: len(a.Deliveries), Duplicate: a.Duplicate, Bytes: len(rows[i].Body),
+			MerchantID: merchantID, EventID: row.ID, EventType: row.Type,
+			Deliveries: len(a.Deliveries), Duplicate: a.Duplicate, Bytes: len(row.Body),
 		})
 	}
 	return out, errors.Join(conflicts...)
@@ -107,7 +108,7 @@ func (s *Service) newEvent(e event.Event) (store.NewEvent, error) {
 	if _, known := s.catalog.Lookup(e.Type); !known {
 		bad.add("type", "is not a known event type; see /event-types")
 	}
-	if err := bad.err(); err != nil {
+	if err := invalidIf(bad); err != nil {
 		return store.NewEvent{}, err
 	}
 	row := store.NewEvent{ID: e.ID, Type: string(e.Type)}
@@ -147,8 +148,7 @@ func canonical(e event.Event) ([]byte, error) {
 	}
 	body, err := jcs.Canonicalize(plain)
 	if err != nil {
-		var refused *jcs.Error
-		if errors.As(err, &refused) {
+		if refused, ok := errors.AsType[*jcs.Error](err); ok {
 			return nil, invalid("data", refused.Reason)
 		}
 		return nil, invalid("data", err.Error())

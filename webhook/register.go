@@ -22,7 +22,7 @@ func (s *Service) Register(ctx context.Context, merchantID string, r Registratio
 	}
 	var bad faults
 	r = s.checkRegistration(&bad, r)
-	if err := bad.err(); err != nil {
+	if err := invalidIf(bad); err != nil {
 		return Registered{}, err
 	}
 	secret := signer.NewSecret()
@@ -49,7 +49,7 @@ func (s *Service) Update(ctx context.Context, merchantID, webhookID string, u Up
 	}
 	var bad faults
 	change := s.checkUpdate(&bad, u)
-	if err := bad.err(); err != nil {
+	if err := invalidIf(bad); err != nil {
 		return Webhook{}, err
 	}
 	w, err := s.store.UpdateWebhook(ctx, merchantID, webhookID, change)
@@ -124,8 +124,7 @@ func (s *Service) checkURL(bad *faults, raw string) string {
 	u, err := s.rules.CheckURL(raw)
 	if err != nil {
 		reason := "is not a valid URL"
-		var refused *egress.URLError
-		if errors.As(err, &refused) {
+		if refused, ok := errors.AsType[*egress.URLError](err); ok {
 			reason = refused.Reason
 		}
 		bad.add("url", reason)

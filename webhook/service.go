@@ -132,18 +132,18 @@ func (s *Service) Webhook(ctx context.Context, merchantID, webhookID string) (We
 }
 
 // Webhooks lists a merchant's webhooks, oldest first.
-func (s *Service) Webhooks(ctx context.Context, merchantID string, q WebhookQuery) (WebhookPage, error) {
+func (s *Service) Webhooks(ctx context.Context, merchantID string, q Query) (Page, error) {
 	if err := checkMerchant(merchantID); err != nil {
-		return WebhookPage{}, err
+		return Page{}, err
 	}
 	if q.Limit < 0 || q.Offset < 0 {
-		return WebhookPage{}, invalid("limit", "limit and offset must not be negative")
+		return Page{}, invalid("limit", "limit and offset must not be negative")
 	}
 	page, err := s.store.ListWebhooks(ctx, merchantID, q)
 	if err != nil {
-		return WebhookPage{}, fmt.Errorf("webhook: list: %w", err)
+		return Page{}, fmt.Errorf("webhook: list: %w", err)
 	}
-	out := WebhookPage{Webhooks: make([]Webhook, len(page.Webhooks)), Total: page.Total}
+	out := Page{Webhooks: make([]Webhook, len(page.Webhooks)), Total: page.Total}
 	for i, w := range page.Webhooks {
 		out.Webhooks[i] = newWebhook(w)
 	}

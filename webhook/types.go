@@ -92,11 +92,11 @@ type Update struct {
 	IfVersion int64 // fail with [ErrVersion] if the webhook has another; 0: any
 }
 
-// WebhookQuery selects a page of a merchant's webhooks.
-type WebhookQuery = store.WebhookQuery
+// Query selects a page of a merchant's webhooks.
+type Query = store.WebhookQuery
 
-// WebhookPage is a page of webhooks, oldest first.
-type WebhookPage struct {
+// Page is a page of webhooks, oldest first.
+type Page struct {
 	Webhooks []Webhook
 	Total    int
 }

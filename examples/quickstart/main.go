@@ -18,6 +18,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/rag-assistant/webhooks/retry"
@@ -160,6 +161,7 @@ func failingEndpoint(ctx context.Context, svc *webhook.Service, m *client, url s
 	if err != nil {
 		return err
 	}
+	var refused atomic.Int32
 	mended := make(chan struct{})
 	routes.Handle("POST /failing", verifier.Middleware(hook.Secret, nil)(
 		http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -167,6 +169,7 @@ func failingEndpoint(ctx context.Context, svc *webhook.Service, m *client, url s
 			case <-mended:
 				w.WriteHeader(http.StatusOK)
 			default:
+				refused.Add(1)
 				http.Error(w, "Internal Server Error", http.StatusInternalServerError)
 			}
 		})))
@@ -186,6 +189,10 @@ func failingEndpoint(ctx context.Context, svc *webhook.Service, m *client, url s
 		}
 	case <-ctx.Done():
 		return errors.New("no notice came")
+	}
+	fmt.Printf("  attempts  %d in all: ten deliveries, each tried three times\n", refused.Load())
+	if refused.Load() != 30 {
+		return errors.New("expected 30 attempts")
 	}
 	var state struct{ Status string }
 	if err := m.call(ctx, "GET", "/"+hook.ID, nil, &state); err != nil {

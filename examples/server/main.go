@@ -72,7 +72,7 @@ func run(ctx context.Context, args []string, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	log.Info("listening", slog.String("addr", ln.Addr().String()), slog.String("role", c.role))
+	log.InfoContext(ctx, "listening", slog.String("addr", ln.Addr().String()), slog.String("role", c.role))
 	srv := &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: 5 * time.Second,
@@ -89,7 +89,7 @@ func run(ctx context.Context, args []string, stderr io.Writer) error {
 	})
 	g.Go(func() error {
 		<-ctx.Done()
-		log.Info("stopping")
+		log.InfoContext(ctx, "stopping")
 		drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
 		defer cancel()
 		return srv.Shutdown(drain)

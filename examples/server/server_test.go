@@ -85,9 +85,11 @@ func TestServesAndDelivers(t *testing.T) {
 	status, out := call(t, http.MethodPost, api+"/webhooks", bearer,
 		`{"url":"`+receiver.URL+`/hook","events":["document.created"]}`)
 	require.Equal(t, http.StatusCreated, status, out)
-	data := out["data"].(map[string]any)
+	data, _ := out["data"].(map[string]any)
+	require.IsType(t, "", data["secret"])
+	hookSecret, _ := data["secret"].(string)
 	got := make(chan event.Event, 1)
-	routes.Handle("POST /hook", verifier.Middleware(data["secret"].(string), nil)(
+	routes.Handle("POST /hook", verifier.Middleware(hookSecret, nil)(
 		http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 			e, _ := verifier.FromContext(r.Context())
 			got <- e
@@ -104,7 +106,7 @@ func TestServesAndDelivers(t *testing.T) {
 	require.NoError(t, resp.Body.Close())
 	require.Equal(t, http.StatusOK, resp.StatusCode)
 	require.NoError(t, stop())
-	_, err = http.Get(base + "/healthz")
+	_, err = http.Get(base + "/healthz") //nolint:bodyclose // there is no response
 	require.Error(t, err)
 }
 
