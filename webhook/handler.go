@@ -72,6 +72,16 @@ type HandlerOptions struct {
 // a wrong path, a wrong method, a store that is away and a panic included. A
 // merchant other than the principal's is 403, before the body is read or an id
 // looked up. An id of another merchant is 404, the same as one that never was.
+//
+// A body is one JSON object of at most 64 KiB, read strictly: no unknown names, no
+// name twice, nothing after it. Every fault found is in details. PUT and DELETE
+// honour If-Match with the ETag that a webhook came with. A well-formed
+// X-Request-ID becomes the answer's requestId.
+//
+// Lists take limit, 1 to 1000, and offset, up to 10,000. The log takes a cursor
+// instead, which no delivery that is added meanwhile can shift: an empty one asks
+// for the first page, pagination.nextCursor for the page after it, until an answer
+// has none.
 type Handler struct {
 	svc          *Service
 	authenticate AuthenticateFunc

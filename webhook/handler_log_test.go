@@ -222,13 +222,15 @@ func TestTestAnswersAtOnceOrWithTheOutcome(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t, nil, nil)
 		one := hooks + "/" + s.hook(merchant)
+		began := time.Now()
 		v := s.do(http.MethodPost, one+"/test", "").is(http.StatusAccepted).object()
+		require.Zero(t, time.Since(began))
 		require.Equal(t, "pending", v["status"])
 		require.Equal(t, "webhook.test", v["eventType"])
 		require.Regexp(t, `^evt_test_[0-9a-f]{32}$`, v["eventId"])
 		s.settle(store.Result{Outcome: store.Succeeded, Attempt: try(200, "", "")})
 
-		began := time.Now()
+		began = time.Now()
 		go func() {
 			time.Sleep(2 * time.Second)
 			s.settle(store.Result{Outcome: store.Failed, Attempt: try(500, webhook.CodeStatus, "no")})

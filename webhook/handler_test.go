@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -324,7 +325,12 @@ func TestServerRoundTrip(t *testing.T) {
 }
 
 func BenchmarkDeliveries(b *testing.B) {
-	svc, err := webhook.NewService(thousand{sampled{memstore.New(nil)}}, nil)
+	st := thousand{sampled: sampled{memstore.New(nil)}}
+	page, err := st.sampled.Deliveries(b.Context(), merchant, "whk_1", webhook.DeliveryQuery{})
+	require.NoError(b, err)
+	page.Deliveries = slices.Repeat(page.Deliveries, 500)
+	st.page = page
+	svc, err := webhook.NewService(st, nil)
 	require.NoError(b, err)
 	api, err := webhook.NewHandler(svc, bearer, nil)
 	require.NoError(b, err)
@@ -339,12 +345,12 @@ func BenchmarkDeliveries(b *testing.B) {
 }
 
 // thousand has a full page.
-type thousand struct{ sampled }
+type thousand struct {
+	sampled
 
-func (s thousand) Deliveries(ctx context.Context, m, w string, q store.DeliveryQuery) (store.DeliveryPage, error) {
-	page, err := s.sampled.Deliveries(ctx, m, w, q)
-	for len(page.Deliveries) < q.Limit {
-		page.Deliveries = append(page.Deliveries, page.Deliveries[:2]...)
-	}
-	return page, err
+	page store.DeliveryPage
+}
+
+func (s thousand) Deliveries(context.Context, string, string, store.DeliveryQuery) (store.DeliveryPage, error) {
+	return s.page, nil
 }

@@ -35,7 +35,7 @@ func TestEncode(t *testing.T) {
 		{"HTML", `"<a href='x'>&amp;"`, `"<a href='x'>&amp;"`, `"\u003ca href='x'\u003e\u0026amp;"`},
 		{"line separators", "\"\u2027\u2028\u2029\u202a\"", `"\u2027\u2028\u2029\u202a"`, "\"\u2027\\u2028\\u2029\u202a\""},
 		{"an escaped backslash before", "\"\\\\é\\\\<\"", `"\\\u00e9\\<"`, `"\\é\\\u003c"`},
-		{"E2 that is none of them", `"€…"`, `"\u20ac\u2026"`, `"€…"`},
+		{"E2 that is none of them", "\"€…\u2868\u28e9\"", `"\u20ac\u2026\u2868\u28e9"`, "\"€…\u2868\u28e9\""},
 		{"empty", ``, ``, ``},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -85,6 +85,7 @@ func TestCanonicalize(t *testing.T) {
 		{"a string of digits", `"9007199254740993"`, `"9007199254740993"`},
 		{"brackets in strings", `"` + strings.Repeat("[", 200) + `\"` + strings.Repeat("{", 200) + `"`, `"` + strings.Repeat("[", 200) + `\"` + strings.Repeat("{", 200) + `"`},
 		{"as deep as it may be", nested(jcs.MaxDepth), nested(jcs.MaxDepth)},
+		{"many, but not deep", "[" + strings.Repeat("{},[],", 200) + "0]", "[" + strings.Repeat("{},[],", 200) + "0]"},
 		{"as large as it may be", `"` + strings.Repeat("a", jcs.MaxSize-2) + `"`, `"` + strings.Repeat("a", jcs.MaxSize-2) + `"`},
 		{"larger, but for space", strings.Repeat(" ", jcs.MaxSize) + "1", "1"},
 	} {

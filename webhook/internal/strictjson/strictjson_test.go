@@ -47,6 +47,7 @@ func TestObject(t *testing.T) {
 		{"name beyond U+FFFF", `{"\ud83d\ude00":1}`, []string{"😀", "1"}},
 		{"empty name", `{"":1}`, []string{"", "1"}},
 		{"same name on other levels", `{"a":{"a":{"a":1}},"b":[{"a":1},{"a":1}]}`, []string{"a", `{"a":{"a":1}}`, "b", `[{"a":1},{"a":1}]`}},
+		{"name of a level that is closed", `{"a":{"b":1},"b":2}`, []string{"a", `{"b":1}`, "b", "2"}},
 		{"name that only looks the same", "{\"\u00e9\":1,\"e\u0301\":2}", []string{"\u00e9", "1", "e\u0301", "2"}},
 		{"prototype", `{"__proto__":{}}`, []string{"__proto__", "{}"}},
 		{"braces in strings", `{"a":"}]{[,:\""}`, []string{"a", `"}]{[,:\""`}},
@@ -105,6 +106,8 @@ func TestRefusals(t *testing.T) {
 		{"name that is a number", `{1:1}`, "", "is not valid JSON at byte 1"},
 		{"comment", "{/**/}", "", "is not valid JSON at byte 1"},
 		{"closed by the other bracket", `{"a":[}`, "", "is not valid JSON at byte 6"},
+		{"object closed by ]", `{"a":1]`, "", "is not valid JSON at byte 6"},
+		{"array closed by }", `{"a":[1}}`, "", "is not valid JSON at byte 7"},
 		{"hex", `{"a":0x10}`, "", "is not valid JSON at byte 6"},
 		{"NaN", `{"a":NaN}`, "", "is not valid JSON at byte 5"},
 		{"plus", `{"a":+1}`, "", "is not valid JSON at byte 5"},
@@ -204,11 +207,10 @@ func TestString(t *testing.T) {
 
 // TestHostileTextTakesLinearTime reads texts that are slow to check by comparing
 // each name with all others, by recursion, or by looking for an end again and
-// again. Each takes milliseconds; many minutes if the time were quadratic.
+// again. The yardstick is a checker without memory on the same text.
 func TestHostileTextTakesLinearTime(t *testing.T) {
 	t.Parallel()
-	const n = 300_000
-	start := time.Now()
+	const n = 50_000
 	for name, text := range map[string]string{
 		"names":        "{" + members(n) + "}",
 		"small maps":   "[" + strings.Repeat("{"+members(20)+"},", n/20) + "0]",
@@ -216,12 +218,16 @@ func TestHostileTextTakesLinearTime(t *testing.T) {
 		"escaped name": `{"` + strings.Repeat(`\n`, n) + `":1}`,
 		"digits":       "[" + strings.Repeat("1", 200) + strings.Repeat(",0.1e-5", n) + "]",
 		"flat":         "[" + strings.Repeat("[],", n) + "0]",
+		"deep":         strings.Repeat("[", 9_999) + strings.Repeat("]", 9_999),
 	} {
-		require.NoError(t, strictjson.Value([]byte(text), strictjson.Limits{}), name)
+		start := time.Now()
+		require.True(t, json.Valid([]byte(text)), name)
+		yardstick := time.Since(start)
+		start = time.Now()
+		require.NoError(t, strictjson.Value([]byte(text), strictjson.Limits{Depth: 10_000}), name)
+		took := time.Since(start)
+		require.Less(t, took, 100*yardstick+time.Second/2, name)
 	}
-	deep := strings.Repeat("[", n) + strings.Repeat("]", n)
-	require.NoError(t, strictjson.Value([]byte(deep), strictjson.Limits{Depth: n}))
-	require.Less(t, time.Since(start), time.Minute)
 }
 
 // FuzzObject compares with encoding/json and with jsontext, which is as strict.
