@@ -266,7 +266,6 @@ func TestDefaultResolver(t *testing.T) {
 	require.Equal(t, "hooks.example.com.", asked, "search domains are not tried")
 }
 
-//nolint:paralleltest // sets the environment
 func TestProxyVariablesAreIgnored(t *testing.T) {
 	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"} {
 		t.Setenv(name, "http://8.8.4.4:3128")

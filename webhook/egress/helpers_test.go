@@ -23,29 +23,29 @@ func TestMain(m *testing.M) {
 }
 
 // newEgress returns an Egress that is closed with the test.
-func newEgress(t testing.TB, o *egress.Options) *egress.Egress {
-	t.Helper()
+func newEgress(tb testing.TB, o *egress.Options) *egress.Egress {
+	tb.Helper()
 	e, err := egress.New(o)
-	require.NoError(t, err)
-	t.Cleanup(e.Transport().CloseIdleConnections)
+	require.NoError(tb, err)
+	tb.Cleanup(e.Transport().CloseIdleConnections)
 	return e
 }
 
 // post posts with a deadline that only a hanging test meets.
-func post(t testing.TB, e *egress.Egress, url string) (egress.Response, error) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+func post(tb testing.TB, e *egress.Egress, url string) (egress.Response, error) {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(tb.Context(), time.Minute)
 	defer cancel()
 	return egress.Post(ctx, e.Transport(), url, http.Header{"Content-Type": {"application/json"}}, []byte(`{"id":"evt_1"}`))
 }
 
-func requireCode(t testing.TB, want egress.Code, err error) {
-	t.Helper()
+func requireCode(tb testing.TB, want egress.Code, err error) {
+	tb.Helper()
 	var refused *egress.Error
-	require.ErrorAs(t, err, &refused)
-	require.Equal(t, want, refused.Code, "cause: %v", refused.Unwrap())
-	require.Equal(t, want, egress.Classify(err))
-	require.Equal(t, "egress: "+string(want), err.Error(), "no other text, whatever the peer sent")
+	require.ErrorAs(tb, err, &refused)
+	require.Equal(tb, want, refused.Code, "cause: %v", refused.Unwrap())
+	require.Equal(tb, want, egress.Classify(err))
+	require.Equal(tb, "egress: "+string(want), err.Error(), "no other text, whatever the peer sent")
 }
 
 // resolverFunc answers look-ups in tests.

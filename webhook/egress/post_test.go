@@ -269,7 +269,7 @@ func TestRetryAfterIsBounded(t *testing.T) {
 	t.Parallel()
 	for value, want := range map[string]string{"120": "120", strings.Repeat("1", 65): ""} {
 		rt := roundTripper(func(*http.Request) (*http.Response, error) {
-			return &http.Response{StatusCode: 503, Header: http.Header{"Retry-After": {value, "9"}}, Body: http.NoBody}, nil
+			return &http.Response{StatusCode: http.StatusServiceUnavailable, Header: http.Header{"Retry-After": {value, "9"}}, Body: http.NoBody}, nil
 		})
 		resp, err := egress.Post(t.Context(), rt, "https://hooks.example.com/", nil, nil)
 		require.NoError(t, err)
@@ -340,7 +340,7 @@ func TestManyHostileReceivers(t *testing.T) { //nolint:paralleltest // counts th
 	var succeeded atomic.Int32
 	for range workers {
 		wg.Go(func() {
-			if resp, err := post(t, e, "http://"+r.address+"/"); err == nil && resp.StatusCode == 200 && len(resp.Body) == 1000 {
+			if resp, err := post(t, e, "http://"+r.address+"/"); err == nil && resp.StatusCode == http.StatusOK && len(resp.Body) == 1000 {
 				succeeded.Add(1)
 			}
 		})

@@ -64,10 +64,10 @@ func (p *peer) untilClosed() { _, _ = io.Copy(io.Discard, p.in) }
 
 // receive starts a receiver, over TLS if config is not nil. Script runs once
 // for each connection, which is closed when it returns.
-func receive(t testing.TB, config *tls.Config, script func(p *peer)) *receiver {
-	t.Helper()
+func receive(tb testing.TB, config *tls.Config, script func(p *peer)) *receiver {
+	tb.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	r := &receiver{address: ln.Addr().String()}
 	var wg sync.WaitGroup
 	var mu sync.Mutex
@@ -98,7 +98,7 @@ func receive(t testing.TB, config *tls.Config, script func(p *peer)) *receiver {
 			})
 		}
 	})
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		_ = ln.Close()
 		mu.Lock()
 		for conn := range open {
@@ -116,19 +116,19 @@ type authority struct {
 	key  *ecdsa.PrivateKey
 }
 
-func newAuthority(t testing.TB) *authority {
-	t.Helper()
+func newAuthority(tb testing.TB) *authority {
+	tb.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "authority"},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
 		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	cert, err := x509.ParseCertificate(der)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return &authority{cert: cert, key: key}
 }
 
@@ -140,10 +140,10 @@ func (a *authority) pool() *x509.CertPool {
 
 // issue returns a configuration with a certificate for hooks.example.com, after
 // change had its way with it.
-func (a *authority) issue(t testing.TB, change func(*x509.Certificate)) *tls.Config {
-	t.Helper()
+func (a *authority) issue(tb testing.TB, change func(*x509.Certificate)) *tls.Config {
+	tb.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "receiver"},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
@@ -153,7 +153,7 @@ func (a *authority) issue(t testing.TB, change func(*x509.Certificate)) *tls.Con
 		change(template)
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, &key.PublicKey, a.key)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return &tls.Config{
 		Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}},
 		MinVersion:   tls.VersionTLS12,
@@ -162,11 +162,11 @@ func (a *authority) issue(t testing.TB, change func(*x509.Certificate)) *tls.Con
 
 // sender returns an Egress with the default rules whose connections to the
 // public host hooks.example.com end at r, and the URL to post to.
-func (a *authority) sender(t testing.TB, r *receiver, o egress.Options) (*egress.Egress, string) {
-	t.Helper()
+func (a *authority) sender(tb testing.TB, r *receiver, o egress.Options) (*egress.Egress, string) {
+	tb.Helper()
 	o.RootCAs = a.pool()
 	o.Resolver = answer("8.8.8.8")
-	e := newEgress(t, &o)
+	e := newEgress(tb, &o)
 	new(dials).to(e, r.address)
 	return e, "https://hooks.example.com/hook"
 }

@@ -70,9 +70,8 @@ func (t target) String() string {
 
 // parse returns the parts of raw, or why it is refused.
 func (e *Egress) parse(raw string) (t target, reason string) {
-	tooLong := fmt.Sprintf("must be at most %d characters long", e.opts.MaxURLLength)
 	if len(raw) > e.opts.MaxURLLength {
-		return t, tooLong
+		return t, e.reasonLength()
 	}
 	scheme, rest, ok := strings.Cut(raw, "://")
 	t.scheme = strings.ToLower(scheme)
@@ -99,7 +98,7 @@ func (e *Egress) parse(raw string) (t target, reason string) {
 	}
 	normal := t.String()
 	if len(normal) > e.opts.MaxURLLength {
-		return t, tooLong
+		return t, e.reasonLength()
 	}
 	// What net/http will make of it must be what was checked here.
 	u, err := url.Parse(normal)
@@ -107,6 +106,10 @@ func (e *Egress) parse(raw string) (t target, reason string) {
 		return t, reasonURL
 	}
 	return t, ""
+}
+
+func (e *Egress) reasonLength() string {
+	return fmt.Sprintf("must be at most %d characters long", e.opts.MaxURLLength)
 }
 
 // parseAuthority fills in host and port.
