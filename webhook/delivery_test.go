@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 	"github.com/stretchr/testify/require"
 
 	"github.com/rag-assistant/webhooks/store"
@@ -43,6 +44,9 @@ func TestRequestIsTheGuides(t *testing.T) {
 			e := verify(t, reg.Secret, c, &verifier.Options{RequireStandard: standard})
 			require.Equal(t, p.EventID, e.ID)
 		}
+		peer, err := standardwebhooks.NewWebhook(reg.Secret.Reveal())
+		require.NoError(t, err)
+		require.NoError(t, peer.Verify([]byte(c.body), c.header), "the library of Standard Webhooks accepts it")
 		d := r.delivery(reg.Webhook.ID, p.Deliveries[0])
 		require.Equal(t, store.DeliverySucceeded, d.Status)
 		require.JSONEq(t, c.body, string(d.Payload))
