@@ -46,10 +46,10 @@ func BenchmarkPublish(b *testing.B) {
 	}
 }
 
-// BenchmarkDeliver compares deliveries from a full queue with the floor: a loop
+// BenchmarkDispatch compares deliveries from a full queue with the floor: a loop
 // over the same number of workers that signs the same body and posts it with a
 // tuned http.Client. Both post to a server in this process.
-func BenchmarkDeliver(b *testing.B) {
+func BenchmarkDispatch(b *testing.B) {
 	const workers = 64
 	receiver := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
