@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"strconv"
 	"testing"
@@ -247,6 +248,20 @@ func TestHeadersComeOnce(t *testing.T) {
 	}
 }
 
+// Of the characters around a value, HTTP lets spaces and tabs go.
+func TestOptionalWhiteSpace(t *testing.T) {
+	t.Parallel()
+	v, good := newVerifier(t, secretA, nil), guideHeader(secretA, eventBody)
+	for around, want := range map[string]error{
+		" ": nil, "\t \t": nil, "\n": verifier.ErrMismatch, "\r": verifier.ErrMismatch, "\v": verifier.ErrMismatch,
+		"\f": verifier.ErrMismatch, "\u00a0": verifier.ErrMismatch, "\u3000": verifier.ErrMismatch, "\x00": verifier.ErrMismatch,
+	} {
+		for _, value := range []string{around + good, good + around} {
+			require.ErrorIs(t, v.Check(http.Header{"X-Webhook-Signature": {value}}, []byte(eventBody)), want, "%q", value)
+		}
+	}
+}
+
 func TestVerify(t *testing.T) {
 	t.Parallel()
 	v := newVerifier(t, secretA, nil)
@@ -349,9 +364,10 @@ func TestOptionsAreCopied(t *testing.T) {
 	opts := &verifier.Options{OtherSecrets: []string{secretB}, ContentTypes: []string{"application/json"}, Now: atTestTime}
 	v := newVerifier(t, secretA, opts)
 	opts.OtherSecrets[0], opts.ContentTypes[0], opts.RequireStandard = secretC, "text/plain", true
-	h := http.Header{}
-	h.Set(signer.HeaderSignature, guideHeader(secretB, eventBody))
-	require.NoError(t, v.Check(h, []byte(eventBody)))
+	r, w := newRequest(t, eventBody), httptest.NewRecorder()
+	r.Header.Set(signer.HeaderSignature, guideHeader(secretB, eventBody))
+	v.Middleware(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})).ServeHTTP(w, r)
+	require.Equal(t, http.StatusOK, w.Code)
 }
 
 // TestInterop verifies what the Standard Webhooks library signs.
