@@ -92,11 +92,9 @@ func (c *Catalog) With(entries ...Entry) (*Catalog, error) {
 			e.Frequency = Medium
 		}
 		e.Example = bytes.Clone(e.Example)
-		if err := e.check(); err != nil {
-			bad = append(bad, fmt.Errorf("event: catalog: %q: %w", e.Type, err))
-		}
+		bad = append(bad, e.check()...)
 		if _, twice := out.byType[e.Type]; twice {
-			bad = append(bad, fmt.Errorf("event: catalog: %q: there twice", e.Type))
+			bad = append(bad, e.fault("there twice"))
 		}
 		out.byType[e.Type] = len(out.entries)
 		out.entries = append(out.entries, e)
@@ -107,25 +105,29 @@ func (c *Catalog) With(entries ...Entry) (*Catalog, error) {
 	return out, nil
 }
 
-func (e Entry) check() error {
-	var bad []error
-	if _, err := ParseType(string(e.Type)); err != nil {
-		bad = append(bad, err)
+// check returns what is wrong with e.
+func (e Entry) check() (bad []error) {
+	if !e.Type.Valid() {
+		bad = append(bad, e.fault("not a valid type"))
 	}
 	switch e.Frequency {
 	case High, Medium, Low, Manual:
 	default:
-		bad = append(bad, fmt.Errorf("unknown frequency %q", e.Frequency))
+		bad = append(bad, e.fault(fmt.Sprintf("unknown frequency %q", e.Frequency)))
 	}
 	if len(e.Example) > 0 {
 		switch example, err := Parse(e.Example); {
 		case err != nil:
-			bad = append(bad, fmt.Errorf("example: %w", err))
+			bad = append(bad, e.fault("example: "+err.Error()))
 		case example.Type != e.Type:
-			bad = append(bad, fmt.Errorf("example: its type is %q", example.Type))
+			bad = append(bad, e.fault(fmt.Sprintf("example: an event of type %q", example.Type)))
 		}
 	}
-	return errors.Join(bad...)
+	return bad
+}
+
+func (e Entry) fault(text string) error {
+	return fmt.Errorf("event: catalog: %q: %s", e.Type, text)
 }
 
 // Lookup returns the entry of a type, and false if the catalog has none.

@@ -28,7 +28,8 @@
 // # Limits
 //
 // Data may be any JSON value, but not every receiver can read every value. Leave
-// empty objects out, which PHP cannot tell from empty arrays, and write integers
-// beyond 2^53 as strings, for JavaScript has no others. A service refuses events
-// over 256 KiB or nested more than 100 levels deep.
+// empty objects out, which PHP cannot tell from empty arrays. Write integers
+// beyond 2^53 as strings, for JavaScript has no others: a service refuses those
+// that would be rounded, and events over 256 KiB or nested more than 100 levels
+// deep.
 package event

@@ -1,9 +1,6 @@
 package jcs
 
-import (
-	"bytes"
-	"unicode/utf8"
-)
+import "unicode/utf8"
 
 // Encoding is how the strings of a canonical text are spelled when it is sent.
 // The value of the text is the same in all of them.
@@ -64,13 +61,12 @@ func (e Encoding) next(src []byte) int {
 		}
 	case HTML:
 		for i, c := range src {
-			switch c {
-			case '<', '>', '&':
+			switch {
+			case c > '>' && c != 0xe2: // Most of them.
+			case c == '<', c == '>', c == '&':
 				return i
-			case 0xe2:
-				if bytes.HasPrefix(src[i:], []byte("\u2028")) || bytes.HasPrefix(src[i:], []byte("\u2029")) {
-					return i
-				}
+			case c == 0xe2 && i+2 < len(src) && src[i+1] == 0x80 && src[i+2]&^1 == 0xa8:
+				return i // U+2028 or U+2029.
 			}
 		}
 	}

@@ -30,28 +30,35 @@ type frame struct {
 	seen   map[string]struct{} // Once there are more than fewNames.
 }
 
-func newScanner(data []byte, limits Limits) *scanner {
-	if limits.Depth <= 0 {
-		limits.Depth = DefaultDepth
-	}
-	return &scanner{
-		data:   data,
-		limits: limits,
-		stack:  make([]frame, 0, 8),
-		names:  make([][]byte, 0, 32),
-	}
-}
-
 func (s *scanner) fail(reason string) *Error {
-	return &Error{Field: s.path(), Reason: reason, Offset: s.pos}
+	return &Error{Field: s.path(), Reason: reason}
 }
 
 func (s *scanner) malformed() *Error {
-	return &Error{Reason: "is not valid JSON", Offset: s.pos}
+	if s.pos == len(s.data) {
+		return &Error{Reason: "ends too early"}
+	}
+	return &Error{Reason: fmt.Sprintf("is not valid JSON at byte %d", s.pos)}
 }
 
-// scan reads the whole text.
-func (s *scanner) scan(object bool) *Error {
+// scan reads the whole text, and keeps the members if it has to be an object.
+func scan(data []byte, limits Limits, object bool) (Fields, *Error) {
+	if limits.Depth <= 0 {
+		limits.Depth = DefaultDepth
+	}
+	s := scanner{
+		data:   data,
+		limits: limits,
+		stack:  make([]frame, 0, 8), // Enough for the usual text.
+		names:  make([][]byte, 0, 16),
+	}
+	if err := s.whole(object); err != nil {
+		return nil, err
+	}
+	return s.fields, nil
+}
+
+func (s *scanner) whole(object bool) *Error {
 	switch {
 	case s.limits.Size > 0 && len(s.data) > s.limits.Size:
 		return s.fail(fmt.Sprintf("is larger than %d bytes", s.limits.Size))
@@ -66,7 +73,6 @@ func (s *scanner) scan(object bool) *Error {
 	case object && c == '{':
 		s.fields = make(Fields, 0, 8)
 	}
-	start := s.pos
 	if err := s.values(); err != nil {
 		return err
 	}
@@ -75,7 +81,6 @@ func (s *scanner) scan(object bool) *Error {
 	case s.pos < len(s.data):
 		return s.fail("is followed by more data")
 	case object && s.fields == nil:
-		s.pos = start
 		return s.fail("must be an object")
 	}
 	return nil
@@ -177,17 +182,15 @@ func (s *scanner) pop() {
 
 // name reads the name of a member and the colon after it.
 func (s *scanner) name() *Error {
-	if s.pos == len(s.data) || s.data[s.pos] != '"' {
+	if s.peek() != '"' {
 		return s.malformed()
 	}
-	start := s.pos
 	raw, err := s.text()
 	if err != nil {
 		return err
 	}
 	name := unescape(raw)
 	if s.repeated(name) {
-		s.pos = start
 		return s.fail("appears twice")
 	}
 	if s.fields != nil && len(s.stack) == 1 {
@@ -216,7 +219,7 @@ func (s *scanner) repeated(name []byte) bool {
 		}
 	}
 	if len(known) == fewNames {
-		top.seen = make(map[string]struct{}, 4*fewNames)
+		top.seen = make(map[string]struct{}, 2*fewNames)
 		for _, k := range s.names[top.first:] {
 			top.seen[string(k)] = struct{}{}
 		}
@@ -229,6 +232,7 @@ func (s *scanner) text() ([]byte, *Error) {
 	start := s.pos + 1
 	for i := start; i < len(s.data); i++ {
 		switch c := s.data[i]; {
+		case c > '\\', c >= ' ' && c != '"' && c != '\\': // Most of them.
 		case c == '"':
 			s.pos = i + 1
 			return s.data[start:i], nil
@@ -282,24 +286,24 @@ func (s *scanner) literal(word string) *Error {
 // number reads a number: -? (0 | [1-9][0-9]*) (. [0-9]+)? ([eE] [+-]? [0-9]+)?
 func (s *scanner) number() *Error {
 	start := s.pos
-	if s.at("-") {
+	if s.peek() == '-' {
 		s.pos++
 	}
-	if s.at("0") {
+	if s.peek() == '0' {
 		s.pos++
 	} else if !s.digits() {
 		return s.malformed()
 	}
-	if s.at(".") {
+	if s.peek() == '.' {
 		s.pos++
 		if !s.digits() {
 			return s.malformed()
 		}
 	}
-	exponent := s.at("eE")
+	exponent := s.peek()|0x20 == 'e' // Or 'E'.
 	if exponent {
 		s.pos++
-		if s.at("+-") {
+		if sign := s.peek(); sign == '+' || sign == '-' {
 			s.pos++
 		}
 		if !s.digits() {
@@ -309,22 +313,24 @@ func (s *scanner) number() *Error {
 	// Without an exponent it takes 309 digits to leave the range of a double.
 	if exponent || s.pos-start > 300 {
 		if _, err := strconv.ParseFloat(string(s.data[start:s.pos]), 64); errors.Is(err, strconv.ErrRange) {
-			s.pos = start
 			return s.fail("is a number out of range")
 		}
 	}
 	return nil
 }
 
-// at reports whether the next byte is one of set.
-func (s *scanner) at(set string) bool {
-	return s.pos < len(s.data) && bytes.IndexByte([]byte(set), s.data[s.pos]) >= 0
+// peek returns the next byte, and 0 at the end.
+func (s *scanner) peek() byte {
+	if s.pos == len(s.data) {
+		return 0
+	}
+	return s.data[s.pos]
 }
 
 // digits reads digits and reports whether there was one.
 func (s *scanner) digits() bool {
 	start := s.pos
-	for s.pos < len(s.data) && '0' <= s.data[s.pos] && s.data[s.pos] <= '9' {
+	for c := s.peek(); '0' <= c && c <= '9'; c = s.peek() {
 		s.pos++
 	}
 	return s.pos > start

@@ -2,8 +2,6 @@ package strictjson
 
 import (
 	"bytes"
-	"fmt"
-	"strconv"
 	"unicode/utf8"
 )
 
@@ -30,9 +28,6 @@ type Error struct {
 
 	// Reason is a predicate to the field, as in "appears twice".
 	Reason string
-
-	// Offset is where the fault was seen, in bytes from the start.
-	Offset int
 }
 
 // Error joins field and reason.
@@ -67,18 +62,17 @@ func (f Fields) Get(name string) []byte {
 // Object checks that data is one JSON object and returns its members, which are
 // parts of data. An error is always an [*Error].
 func Object(data []byte, limits Limits) (Fields, error) {
-	s := newScanner(data, limits)
-	if err := s.scan(true); err != nil {
+	fields, err := scan(data, limits, true)
+	if err != nil {
 		return nil, err
 	}
-	return s.fields, nil
+	return fields, nil
 }
 
 // Value checks that data is one JSON value of any kind. An error is always an
 // [*Error].
 func Value(data []byte, limits Limits) error {
-	s := newScanner(data, limits)
-	if err := s.scan(false); err != nil {
+	if _, err := scan(data, limits, false); err != nil {
 		return err
 	}
 	return nil
@@ -156,59 +150,4 @@ func hex4(b []byte) rune {
 		r = r<<4 | rune(c)
 	}
 	return r
-}
-
-// path writes where the scanner is.
-func (s *scanner) path() string {
-	var out []byte
-	for i, f := range s.stack {
-		if !f.object {
-			out = append(out, '[')
-			out = strconv.AppendInt(out, int64(f.index), 10)
-			out = append(out, ']')
-			continue
-		}
-		end := len(s.names)
-		if i+1 < len(s.stack) {
-			end = s.stack[i+1].first
-		}
-		if end == f.first {
-			break // No name was read yet.
-		}
-		out = appendName(out, s.names[end-1])
-		if len(out) > maxPath {
-			return string(out) + "…"
-		}
-	}
-	return string(out)
-}
-
-// maxPath is when a path is cut off, and maxName when a name in it is.
-const (
-	maxPath = 200
-	maxName = 64
-)
-
-// appendName appends a name with a dot before it, or, if it is no plain word, in
-// brackets and quotes.
-func appendName(out, name []byte) []byte {
-	cut := len(name) > maxName
-	if cut {
-		name = name[:maxName]
-	}
-	for _, c := range name {
-		switch {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '_', c == '-', c == '$':
-			continue
-		}
-		cut = true
-		break
-	}
-	if cut || len(name) == 0 {
-		return fmt.Appendf(out, "[%+q]", name)
-	}
-	if len(out) > 0 {
-		out = append(out, '.')
-	}
-	return append(out, name...)
 }
