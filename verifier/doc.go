@@ -24,10 +24,11 @@
 //	Standard Webhooks        the guide's    RequireStandard: false   true
 //	verifies, in time        any            accepted                 accepted
 //	verifies, out of time    any            ErrStale                 ErrStale
-//	wrong or in part         verifies       accepted                 ErrMismatch, ErrMissingSignature
-//	absent                   verifies       accepted                 ErrMissingSignature
-//	wrong or absent          wrong          ErrMismatch              ErrMismatch, ErrMissingSignature
-//	absent                   absent         ErrMissingSignature      ErrMissingSignature
+//	wrong                    verifies       accepted                 ErrMismatch
+//	in part, or absent       verifies       accepted                 ErrMissingSignature
+//	wrong                    wrong, absent  ErrMismatch              ErrMismatch
+//	in part, or absent       wrong          ErrMismatch              ErrMissingSignature
+//	in part, or absent       absent         ErrMissingSignature      ErrMissingSignature
 //
 // So a receiver that has one secret of two keeps working while the sender moves
 // to the other, since webhook-signature lists both. But whoever captured a request can

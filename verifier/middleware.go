@@ -85,7 +85,7 @@ func (f *refusal) answer(w http.ResponseWriter) {
 
 func (v *Verifier) receive(w http.ResponseWriter, r *http.Request) (event.Event, []byte, *refusal) {
 	// First, since net/http may wait for the rest of a body even if it is refused.
-	arrived := v.limitTime(w, r)
+	v.limitTime(w, r)
 	if f := v.checkRequest(r); f != nil {
 		return event.Event{}, nil, f
 	}
@@ -93,7 +93,6 @@ func (v *Verifier) receive(w http.ResponseWriter, r *http.Request) (event.Event,
 	if f != nil {
 		return event.Event{}, nil, f
 	}
-	arrived()
 	if err := v.Check(r.Header, body); err != nil {
 		return event.Event{}, nil, &refusal{http.StatusUnauthorized, "invalid signature", err}
 	}
@@ -139,18 +138,16 @@ func contentEncodingOK(values []string) bool {
 	return true
 }
 
-// limitTime sets the read deadline of r's connection, unless the server's own is
-// sooner. The returned func takes it away: net/http goes on reading while the
-// handler works, and would take a timeout for a client that has gone.
-func (v *Verifier) limitTime(w http.ResponseWriter, r *http.Request) (arrived func()) {
+// limitTime sets the deadline for reading all of r, unless the server's own is
+// sooner. It does not concern the handler: net/http's server lifts it when it has
+// the whole body.
+func (v *Verifier) limitTime(w http.ResponseWriter, r *http.Request) {
 	server, ok := r.Context().Value(http.ServerContextKey).(*http.Server)
 	if ok && server.ReadTimeout > 0 && server.ReadTimeout <= v.opts.BodyTimeout {
-		return func() {}
+		return
 	}
-	conn := http.NewResponseController(w)
-	// It fails if w cannot set deadlines, as BodyTimeout says.
-	_ = conn.SetReadDeadline(time.Now().Add(v.opts.BodyTimeout))
-	return func() { _ = conn.SetReadDeadline(time.Time{}) }
+	// It fails if w cannot set deadlines; Options.BodyTimeout says so.
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(v.opts.BodyTimeout))
 }
 
 // firstRead is the most that a Content-Length is trusted with, in memory.

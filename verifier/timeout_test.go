@@ -1,10 +1,12 @@
 package verifier_test
 
 import (
+	"context"
 	"io"
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -13,6 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/rag-assistant/webhooks/signer"
 	"github.com/rag-assistant/webhooks/verifier"
 )
 
@@ -45,7 +48,7 @@ func (p *pipes) dial() net.Conn {
 }
 
 // servePipes runs f with a server in a synctest bubble.
-func servePipes(t *testing.T, server *http.Server, f func(dial func() net.Conn)) {
+func servePipes(t *testing.T, server *http.Server, f func(ctx context.Context, dial func() net.Conn)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		p := &pipes{conns: make(chan net.Conn), closed: make(chan struct{})}
@@ -55,7 +58,7 @@ func servePipes(t *testing.T, server *http.Server, f func(dial func() net.Conn))
 			assert.NoError(t, server.Close())
 			assert.ErrorIs(t, <-done, http.ErrServerClosed)
 		}()
-		f(p.dial)
+		f(t.Context(), p.dial)
 	})
 }
 
@@ -83,7 +86,7 @@ func TestSlowBody(t *testing.T) {
 			v := newVerifier(t, secretA, &tt.opts)
 			next := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the handler is called") })
 			server := &http.Server{Handler: v.Middleware(next), ReadTimeout: tt.server}
-			servePipes(t, server, func(dial func() net.Conn) {
+			servePipes(t, server, func(_ context.Context, dial func() net.Conn) {
 				conn, start := dial(), time.Now()
 				var writer sync.WaitGroup
 				defer writer.Wait()
@@ -103,15 +106,24 @@ func TestSlowBody(t *testing.T) {
 	}
 }
 
-// TestHandlerOutlivesBodyTimeout: the deadline is for the body and nothing after.
-func TestHandlerOutlivesBodyTimeout(t *testing.T) {
-	t.Parallel()
+// patient returns a server whose handler takes an hour.
+func patient(t *testing.T) *http.Server {
+	t.Helper()
 	next := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		time.Sleep(time.Hour)
 		assert.NoError(t, r.Context().Err(), "the client is still there")
 	})
-	server := &http.Server{Handler: newVerifier(t, secretA, nil).Middleware(next)}
-	servePipes(t, server, func(dial func() net.Conn) {
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	protocols.SetUnencryptedHTTP2(true)
+	return &http.Server{Handler: newVerifier(t, secretA, nil).Middleware(next), Protocols: protocols}
+}
+
+// TestHandlerOutlivesBodyTimeout: the deadline is for the body and nothing after.
+func TestHandlerOutlivesBodyTimeout(t *testing.T) {
+	t.Parallel()
+	server := patient(t)
+	servePipes(t, server, func(_ context.Context, dial func() net.Conn) {
 		conn := dial()
 		defer conn.Close()
 		for range 2 { // And none for the next request on the connection.
@@ -119,6 +131,30 @@ func TestHandlerOutlivesBodyTimeout(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, http.StatusOK, read(t, conn, "POST").status)
 			time.Sleep(time.Hour)
+		}
+	})
+}
+
+func TestHandlerOutlivesBodyTimeoutOfHTTP2(t *testing.T) {
+	t.Parallel()
+	servePipes(t, patient(t), func(ctx context.Context, dial func() net.Conn) {
+		protocols := new(http.Protocols)
+		protocols.SetUnencryptedHTTP2(true)
+		client := &http.Transport{
+			DialContext: func(context.Context, string, string) (net.Conn, error) { return dial(), nil },
+			Protocols:   protocols,
+		}
+		defer client.CloseIdleConnections()
+		for range 2 {
+			req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://receiver.example/", strings.NewReader(eventBody))
+			require.NoError(t, err)
+			req.Header.Set("Content-Type", "application/json")
+			req.Header.Set(signer.HeaderSignature, guideHeader(secretA, eventBody))
+			resp, err := client.RoundTrip(req)
+			require.NoError(t, err)
+			require.NoError(t, resp.Body.Close())
+			require.Equal(t, 2, resp.ProtoMajor)
+			require.Equal(t, http.StatusOK, resp.StatusCode)
 		}
 	})
 }

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/rag-assistant/webhooks/signer"
@@ -217,13 +216,17 @@ func (v *Verifier) checkGuide(header http.Header, body []byte) error {
 }
 
 func (v *Verifier) checkStandard(header http.Header, body []byte) error {
-	id, idErr := single(header, keyStandardID)
-	timestamp, timestampErr := single(header, keyStandardTimestamp)
-	signature, signatureErr := single(header, keyStandardSignature)
-	for _, err := range [...]error{signatureErr, idErr, timestampErr} {
-		if err != nil {
-			return err
-		}
+	signature, err := single(header, keyStandardSignature)
+	if err != nil {
+		return err
+	}
+	id, err := single(header, keyStandardID)
+	if err != nil {
+		return err
+	}
+	timestamp, err := single(header, keyStandardTimestamp)
+	if err != nil {
+		return err
 	}
 	at, ok := parseTimestamp(timestamp)
 	if !ok {
@@ -268,7 +271,15 @@ func single(header http.Header, key string) (string, error) {
 }
 
 // trim removes the optional white space around a value (RFC 9110, section 5.6.3).
-func trim(value string) string { return strings.Trim(value, " \t") }
+func trim(value string) string {
+	for value != "" && (value[0] == ' ' || value[0] == '\t') {
+		value = value[1:]
+	}
+	for value != "" && (value[len(value)-1] == ' ' || value[len(value)-1] == '\t') {
+		value = value[:len(value)-1]
+	}
+	return value
+}
 
 // parseTimestamp reads whole seconds since 1970 in decimal, as they are signed:
 // one spelling per time.
