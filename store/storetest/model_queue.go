@@ -115,16 +115,21 @@ func (m *model) claimableAt(perWebhook int) map[*modelDelivery]time.Time {
 			ends[owner(d)] = append(ends[owner(d)], d.leaseEnd)
 		}
 	}
+	room := map[string]time.Time{}
+	for w, leases := range ends {
+		if len(leases) >= perWebhook {
+			slices.SortFunc(leases, time.Time.Compare)
+			room[w] = leases[len(leases)-perWebhook]
+		}
+	}
 	out := map[*modelDelivery]time.Time{}
 	for _, d := range m.deliveries {
 		if !m.waiting(d) {
 			continue
 		}
 		out[d] = dueAt(d)
-		if leases := slices.SortedFunc(slices.Values(ends[owner(d)]), time.Time.Compare); len(leases) >= perWebhook {
-			if room := leases[len(leases)-perWebhook]; room.After(out[d]) {
-				out[d] = room
-			}
+		if t := room[owner(d)]; t.After(out[d]) {
+			out[d] = t
 		}
 	}
 	return out

@@ -201,7 +201,7 @@ func webhookCases() []testCase {
 
 // forgotten reports if any method still shows a deleted webhook.
 func (x *trial) forgotten(w store.Webhook, deliveryIDs ...string) {
-	x.tb.Helper()
+	x.Helper()
 	ctx := x.Context()
 	_, err := x.st.Webhook(ctx, w.MerchantID, w.ID)
 	x.fails("Webhook", err, store.ErrNotFound)
