@@ -3,6 +3,7 @@ package storetest
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/rag-assistant/webhooks/store"
@@ -111,7 +112,7 @@ func (d *duel) playFinish() bool {
 		return false
 	}
 	var mine, theirs []store.Result
-	text := ""
+	var text strings.Builder
 	for range 1 + d.rand.IntN(3) {
 		l := one(d, d.leases)
 		if len(open) > 0 && d.chance(75) {
@@ -128,12 +129,12 @@ func (d *duel) playFinish() bool {
 			own.Token++
 		}
 		theirs, mine = append(theirs, r), append(mine, own)
-		text += fmt.Sprintf(" [worker %d: %s of %s, token %d, %s, delay %s, streak %d]", l.worker, r.DeliveryID, r.MerchantID, r.Token, r.Outcome, r.Delay, r.Streak)
+		fmt.Fprintf(&text, " [worker %d: %s of %s, token %d, %s, delay %s, streak %d]", l.worker, r.DeliveryID, r.MerchantID, r.Token, r.Outcome, r.Delay, r.Streak)
 		if t := d.model.delivery(l.MerchantID, l.WebhookID, l.DeliveryID); t != nil {
 			d.touched = append(d.touched, t)
 		}
 	}
-	d.call("Finish%s", text)
+	d.call("Finish%s", text.String())
 	got, err := d.x.st.Finish(d.x.Context(), theirs)
 	d.x.must(err, "Finish")
 	if len(got) != len(mine) {

@@ -40,6 +40,7 @@ func (m *model) deliver(e *modelEvent, webhookID, nonce string) string {
 	return id
 }
 
+// Publish implements [store.Queue].
 func (m *model) Publish(_ context.Context, merchantID string, events []store.NewEvent) ([]store.Published, error) {
 	defer m.wake()
 	defer m.hold()()
@@ -72,6 +73,7 @@ func (m *model) Publish(_ context.Context, merchantID string, events []store.New
 	return out, nil
 }
 
+// Enqueue implements [store.Queue].
 func (m *model) Enqueue(_ context.Context, merchantID, webhookID string, eventIDs []string, nonce string) ([]string, error) {
 	defer m.wake()
 	defer m.hold()()
@@ -176,6 +178,7 @@ func (m *model) next(perWebhook int) time.Duration {
 	return next
 }
 
+// Claim implements [store.Queue].
 func (m *model) Claim(_ context.Context, c store.ClaimRequest) (store.Claimed, error) {
 	defer m.hold()()
 	var out store.Claimed
@@ -210,6 +213,7 @@ func (m *model) take(d *modelDelivery, lease time.Duration) store.Lease {
 	}
 }
 
+// Finish implements [store.Queue].
 func (m *model) Finish(_ context.Context, results []store.Result) ([]store.Finished, error) {
 	defer m.wake()
 	defer m.hold()()

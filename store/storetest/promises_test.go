@@ -38,7 +38,7 @@ func TestPromisesAreQuoted(t *testing.T) {
 	t.Parallel()
 	text := contract(t)
 	quoted := func(where, promise string) {
-		for _, part := range strings.Split(promise, "…") {
+		for part := range strings.SplitSeq(promise, "…") {
 			part = strings.Join(strings.Fields(part), " ")
 			assert.Truef(t, strings.Contains(text, part), "%s quotes %q, which the contract does not say", where, part)
 		}

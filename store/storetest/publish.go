@@ -170,8 +170,12 @@ func publishCases() []testCase {
 				other.Fingerprint = "another print"
 				got := x.publishAll(three, one, two, other, one, three)
 				want := []store.Published{
-					{Deliveries: fanOut(w, three.ID)}, {Deliveries: fanOut(w, one.ID)}, {}, {Conflict: true},
-					{Deliveries: fanOut(w, one.ID), Duplicate: true}, {Deliveries: fanOut(w, three.ID), Duplicate: true},
+					{Deliveries: fanOut(w, three.ID)},
+					{Deliveries: fanOut(w, one.ID)},
+					{},
+					{Conflict: true},
+					{Deliveries: fanOut(w, one.ID), Duplicate: true},
+					{Deliveries: fanOut(w, three.ID), Duplicate: true},
 				}
 				sameList(x, "the answers", got, want)
 				x.claims("the batch", fanOut(w, one.ID, three.ID)...)

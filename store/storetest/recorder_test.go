@@ -13,7 +13,7 @@ import (
 
 // recorder is a tb that keeps failures instead of having them.
 type recorder struct {
-	ctx      context.Context
+	ctx      context.Context //nolint:containedctx // as in a testing.T
 	mu       sync.Mutex
 	failures []string
 }

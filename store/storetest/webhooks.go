@@ -128,8 +128,17 @@ func webhookCases() []testCase {
 					}
 				}
 				for _, q := range []store.WebhookQuery{
-					{}, {Limit: 3}, {Limit: 3, Offset: 3}, {Limit: 3, Offset: 6}, {Limit: 3, Offset: 7}, {Offset: 5}, {Limit: 100},
-					{ActiveOnly: true}, {ActiveOnly: true, Limit: 2}, {ActiveOnly: true, Limit: 2, Offset: 4}, {ActiveOnly: true, Offset: 9},
+					{},
+					{Limit: 3},
+					{Limit: 3, Offset: 3},
+					{Limit: 3, Offset: 6},
+					{Limit: 3, Offset: 7},
+					{Offset: 5},
+					{Limit: 100},
+					{ActiveOnly: true},
+					{ActiveOnly: true, Limit: 2},
+					{ActiveOnly: true, Limit: 2, Offset: 4},
+					{ActiveOnly: true, Offset: 9},
 				} {
 					list := all
 					if q.ActiveOnly {
