@@ -160,7 +160,7 @@ type seenID struct {
 }
 
 func (s seenID) begin(holder, fingerprint string, want store.SeenState) store.SeenAnswer {
-	s.x.tb.Helper()
+	s.x.Helper()
 	a, err := s.x.st.BeginSeen(s.x.Context(), s.x.tag+s.scope, s.id, store.SeenBegin{Holder: holder, Fingerprint: fingerprint, Lease: seenLease})
 	s.x.must(err, "BeginSeen")
 	if a.State != want {
@@ -170,7 +170,7 @@ func (s seenID) begin(holder, fingerprint string, want store.SeenState) store.Se
 }
 
 func (s seenID) commit(holder, value string, want error) {
-	s.x.tb.Helper()
+	s.x.Helper()
 	err := s.x.st.CommitSeen(s.x.Context(), s.x.tag+s.scope, s.id, holder, []byte(value), seenTTL)
 	if want != nil {
 		s.x.fails("CommitSeen of holder "+holder, err, want)
@@ -180,6 +180,6 @@ func (s seenID) commit(holder, value string, want error) {
 }
 
 func (s seenID) forget(holder string) {
-	s.x.tb.Helper()
+	s.x.Helper()
 	s.x.must(s.x.st.ForgetSeen(s.x.Context(), s.x.tag+s.scope, s.id, holder), "ForgetSeen of holder "+holder)
 }

@@ -128,8 +128,17 @@ func webhookCases() []testCase {
 					}
 				}
 				for _, q := range []store.WebhookQuery{
-					{}, {Limit: 3}, {Limit: 3, Offset: 3}, {Limit: 3, Offset: 6}, {Limit: 3, Offset: 7}, {Offset: 5}, {Limit: 100},
-					{ActiveOnly: true}, {ActiveOnly: true, Limit: 2}, {ActiveOnly: true, Limit: 2, Offset: 4}, {ActiveOnly: true, Offset: 9},
+					{},
+					{Limit: 3},
+					{Limit: 3, Offset: 3},
+					{Limit: 3, Offset: 6},
+					{Limit: 3, Offset: 7},
+					{Offset: 5},
+					{Limit: 100},
+					{ActiveOnly: true},
+					{ActiveOnly: true, Limit: 2},
+					{ActiveOnly: true, Limit: 2, Offset: 4},
+					{ActiveOnly: true, Offset: 9},
 				} {
 					list := all
 					if q.ActiveOnly {
@@ -201,7 +210,7 @@ func webhookCases() []testCase {
 
 // forgotten reports if any method still shows a deleted webhook.
 func (x *trial) forgotten(w store.Webhook, deliveryIDs ...string) {
-	x.tb.Helper()
+	x.Helper()
 	ctx := x.Context()
 	_, err := x.st.Webhook(ctx, w.MerchantID, w.ID)
 	x.fails("Webhook", err, store.ErrNotFound)
