@@ -51,22 +51,28 @@ func (r *run) try(ctx context.Context, c claimed) settled {
 		return s
 	}
 	var resp egress.Response
+	var refused *egress.Error
 	began := time.Now()
-	err := r.guard("attempt", func() (err error) {
-		resp, err = r.post(ctx, c)
+	err := r.guard("attempt", func() error {
+		got, err := r.post(ctx, c)
+		resp = got
+		// What the endpoint did wrong is no failure of this side.
+		refused, _ = errors.AsType[*egress.Error](err)
+		if refused != nil {
+			return nil
+		}
 		return err
 	})
 	s.info.Duration = time.Since(began)
-	refused, theirs := errors.AsType[*egress.Error](err)
 	switch {
-	case err == nil:
-		r.judge(&s, c, resp)
-	case ctx.Err() != nil:
+	case ctx.Err() != nil && (err != nil || refused != nil):
 		s.result.Outcome = store.Released // Cut short by the stop: nobody's fault.
 		return s
-	case theirs:
+	case refused != nil:
 		s.info.Code = string(refused.Code)
 		r.failed(&s, c, "")
+	case err == nil:
+		r.judge(&s, c, resp)
 	default:
 		s.info.Code = CodeInternal
 		s.result.Outcome, s.result.Fault = store.Released, true

@@ -23,6 +23,10 @@ var (
 	ErrLimit = store.ErrLimit
 )
 
+// ErrUnavailable is what an [AuthenticateFunc] wraps when it cannot tell who
+// asks because something that it needs is down.
+var ErrUnavailable = errors.New("unavailable")
+
 // FieldError says what is wrong with one field of a request.
 type FieldError struct {
 	Field   string // the field's name in the management API; empty: the whole
@@ -38,7 +42,9 @@ type InvalidError struct {
 func (e *InvalidError) Error() string {
 	parts := make([]string, len(e.Fields))
 	for i, f := range e.Fields {
-		parts[i] = f.Field + ": " + f.Message
+		if parts[i] = f.Message; f.Field != "" {
+			parts[i] = f.Field + ": " + f.Message
+		}
 	}
 	return "invalid request: " + strings.Join(parts, "; ")
 }

@@ -3,7 +3,10 @@ package webhook_test
 import (
 	"context"
 	"errors"
+	"io"
+	"log/slog"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -226,6 +229,44 @@ func TestSurvivesPanickingCallbacks(t *testing.T) {
 		require.Equal(t, int32(3), calls.Load(), "again after an error, and no more after success")
 		r.close()
 	})
+}
+
+func TestAnEndpointsFailureIsNoErrorOfOurs(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var logs lockedBuffer
+		r := newRig(t, nil, &webhook.DispatcherOptions{
+			Logger: slog.New(slog.NewTextHandler(&logs, &slog.HandlerOptions{Level: slog.LevelInfo})),
+		})
+		r.register(event.TypeDocumentCreated)
+		r.endpoint.set(func(call) (answer, error) { return answer{}, io.ErrUnexpectedEOF })
+		r.publish()
+		pass(2 * time.Minute)
+		require.Empty(t, logs.String(), "nobody is paged for an attempt")
+		pass(time.Hour)
+		require.Equal(t, 1, strings.Count(logs.String(), "\n"))
+		require.Contains(t, logs.String(), "level=WARN")
+		require.Contains(t, logs.String(), "code="+webhook.CodeConnection)
+		r.close()
+	})
+}
+
+// lockedBuffer collects log lines from many goroutines.
+type lockedBuffer struct {
+	mu  sync.Mutex
+	buf strings.Builder
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
 }
 
 func TestStopLetsDeliveriesFinish(t *testing.T) {

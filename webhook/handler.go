@@ -20,8 +20,9 @@ type Principal struct {
 }
 
 // AuthenticateFunc says who makes a request. It is called once for each request
-// that a route fits, before anything of the body is read. An error, whichever,
-// is answered with 401 and shows only in the log, at debug level.
+// that a route fits, before anything of the body is read. An error is answered
+// with 401 and shows only in the log, at debug level; one that wraps
+// [ErrUnavailable], because the login itself is down, with 503.
 type AuthenticateFunc func(*http.Request) (Principal, error)
 
 // HandlerOptions configures a [Handler].
@@ -41,6 +42,10 @@ type HandlerOptions struct {
 	// above the dispatcher's AttemptTimeout and below the WriteTimeout of the HTTP
 	// server. Defaults to 15 seconds.
 	TestWait time.Duration
+
+	// Challenge is the WWW-Authenticate header of a 401 (RFC 9110, section 11.6.1).
+	// Defaults to "Bearer".
+	Challenge string
 
 	// Logger gets a line for each answer of 500 or 503 at error, and why a request
 	// was not authenticated at debug. Never a body or a secret. Defaults to
@@ -122,6 +127,9 @@ func (o HandlerOptions) withDefaults() HandlerOptions {
 	if o.TestWait == 0 {
 		o.TestWait = 15 * time.Second
 	}
+	if o.Challenge == "" {
+		o.Challenge = "Bearer"
+	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -191,10 +199,13 @@ func (h *Handler) serve(ctx context.Context, x *exchange) (out answer, err error
 		return answer{}, errMethod
 	}
 	who, err := h.authenticate(x.r)
+	if errors.Is(err, ErrUnavailable) {
+		return answer{}, err
+	}
 	if err != nil {
 		h.opts.Logger.DebugContext(ctx, "webhook API request not authenticated",
 			slog.String("request_id", x.requestID), slog.Any("error", err))
-		x.w.Header().Set("WWW-Authenticate", "Bearer")
+		x.w.Header().Set("WWW-Authenticate", h.opts.Challenge)
 		return answer{}, errUnauthorized
 	}
 	if who.MerchantID != x.merchantID {

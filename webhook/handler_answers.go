@@ -41,7 +41,7 @@ var (
 	}
 	errNoResource = &apiError{
 		status: http.StatusNotFound, code: "not_found",
-		message: "There is no such resource.",
+		message: "There is no such webhook, delivery or path.",
 	}
 	errMethod = &apiError{
 		status: http.StatusMethodNotAllowed, code: "method_not_allowed",
@@ -53,7 +53,7 @@ var (
 	}
 	errFull = &apiError{
 		status: http.StatusConflict, code: "limit_reached",
-		message: "This merchant has as many webhooks as it may have.",
+		message: "This merchant has as many webhooks as it may have. Delete one first.",
 	}
 	errChanged = &apiError{
 		status: http.StatusPreconditionFailed, code: "precondition_failed",
@@ -61,11 +61,11 @@ var (
 	}
 	errTooLarge = &apiError{
 		status: http.StatusRequestEntityTooLarge, code: "payload_too_large",
-		message: "The body is too large.",
+		message: "The body is larger than 64 KiB, or than 256 KiB for an event.",
 	}
 	errMediaType = &apiError{
 		status: http.StatusUnsupportedMediaType, code: "unsupported_media_type",
-		message: "The body must be application/json in UTF-8 without a content encoding.",
+		message: "Send Content-Type: application/json, in UTF-8 and without a Content-Encoding.",
 	}
 	errInternal = &apiError{
 		status: http.StatusInternalServerError, code: "internal",
@@ -122,7 +122,7 @@ func (h *Handler) refuse(ctx context.Context, x *exchange, err error) answer {
 // ran out, or a network.
 func passing(err error) bool {
 	_, network := errors.AsType[net.Error](err)
-	return network || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
+	return network || errors.Is(err, ErrUnavailable) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
 }
 
 // write sends an answer in one piece, so that it is whole or not begun.

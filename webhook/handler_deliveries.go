@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 
 	"github.com/rag-assistant/webhooks/store"
 	"github.com/rag-assistant/webhooks/webhook/event"
@@ -38,7 +39,7 @@ func (h *Handler) deliveries(x *exchange) (answer, error) {
 	if in.Cursor, follow = q.one("cursor"); follow && in.Offset > 0 {
 		q.bad.add("offset", "cannot be used together with cursor")
 	}
-	if err := invalidIf(q.bad); err != nil {
+	if err := invalidIf(q.done()); err != nil {
 		return answer{}, err
 	}
 	page, err := h.svc.Deliveries(x.r.Context(), x.merchantID, x.webhookID, in)
@@ -54,8 +55,12 @@ func (h *Handler) deliveries(x *exchange) (answer, error) {
 		Stats:      newStatsView(stats),
 		Pagination: paginationView{Limit: in.Limit, Offset: in.Offset, Total: page.Total},
 	}
+	paused, err := h.paused(x, page.Deliveries...)
+	if err != nil {
+		return answer{}, err
+	}
 	for i := range page.Deliveries {
-		v.Deliveries[i] = newDeliveryView(&page.Deliveries[i])
+		v.Deliveries[i] = newDeliveryView(&page.Deliveries[i], paused)
 	}
 	if follow {
 		v.Pagination.NextCursor = page.Next
@@ -68,7 +73,22 @@ func (h *Handler) delivery(x *exchange) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	return answer{status: http.StatusOK, data: newDetailView(&d)}, nil
+	paused, err := h.paused(x, d.Delivery)
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{status: http.StatusOK, data: newDetailView(&d, paused)}, nil
+}
+
+// paused reports whether a pending one of these deliveries waits for its webhook
+// to be enabled.
+func (h *Handler) paused(x *exchange, of ...Delivery) (bool, error) {
+	pending := func(d Delivery) bool { return d.Status == store.DeliveryPending }
+	if !slices.ContainsFunc(of, pending) {
+		return false, nil
+	}
+	w, err := h.svc.Webhook(x.r.Context(), x.merchantID, x.webhookID)
+	return w.Status == Disabled, err
 }
 
 // test answers 200 with the outcome if it was asked to wait and there is one,
@@ -80,7 +100,7 @@ func (h *Handler) test(x *exchange) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	if err := invalidIf(append(q.bad, m.done()...)); err != nil {
+	if err := invalidIf(append(q.done(), m.done()...)); err != nil {
 		return answer{}, err
 	}
 	d, err := h.svc.Test(x.r.Context(), x.merchantID, x.webhookID)
@@ -98,7 +118,7 @@ func (h *Handler) test(x *exchange) (answer, error) {
 	if d.Status != store.DeliveryPending {
 		status = http.StatusOK
 	}
-	return answer{status: status, data: newCreatedView(&d)}, nil
+	return answer{status: status, data: newCreatedView(&d, false)}, nil
 }
 
 func (h *Handler) redeliver(x *exchange) (answer, error) {
@@ -113,7 +133,11 @@ func (h *Handler) redeliver(x *exchange) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	return answer{status: http.StatusAccepted, data: newCreatedView(&d)}, nil
+	paused, err := h.paused(x, d)
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{status: http.StatusAccepted, data: newCreatedView(&d, paused)}, nil
 }
 
 func (h *Handler) replay(x *exchange) (answer, error) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"mime"
 	"net/http"
 	"net/url"
@@ -58,6 +59,9 @@ func parseMembers(text []byte, limits strictjson.Limits) (*members, error) {
 	all, err := strictjson.Object(text, limits)
 	if err != nil {
 		if wrong, ok := errors.AsType[*strictjson.Error](err); ok {
+			if wrong.Field == "" {
+				return nil, invalid("", "the body "+wrong.Reason)
+			}
 			return nil, invalid(wrong.Field, wrong.Reason)
 		}
 		return nil, err
@@ -180,13 +184,18 @@ func (m *members) moment(name string) time.Time {
 func (m *members) done() faults {
 	for _, f := range m.all {
 		if name := string(f.Name); !m.taken[name] {
-			if len(name) > 64 {
-				name = strings.ToValidUTF8(name[:64], "") + "…"
-			}
-			m.bad.add(name, "is not a field of this request")
+			m.bad.add(shorten(name), "is not a field of this request")
 		}
 	}
 	return m.bad
+}
+
+// shorten keeps a stranger's name for a field from filling the answer.
+func shorten(name string) string {
+	if len(name) > 64 {
+		name = name[:64] + "…"
+	}
+	return strings.ToValidUTF8(name, "")
 }
 
 // with adds those of more that concern other fields.
@@ -202,9 +211,9 @@ func (f *faults) with(more faults) faults {
 }
 
 // query reads the parameters behind the question mark and collects what is wrong
-// with them. Those that nobody asks for are ignored.
+// with them.
 type query struct {
-	values url.Values
+	values url.Values // those that nobody has asked for yet
 	bad    faults
 }
 
@@ -220,6 +229,7 @@ func (x *exchange) query() *query {
 // one returns a parameter and whether it is there.
 func (q *query) one(name string) (string, bool) {
 	given := q.values[name]
+	delete(q.values, name)
 	if len(given) > 1 {
 		q.bad.add(name, "must be given once")
 	}
@@ -248,6 +258,15 @@ func (q *query) flag(name string) bool {
 		q.bad.add(name, "must be true or false")
 	}
 	return s == "true"
+}
+
+// done adds parameters that nobody asked for to the faults, for a misspelt
+// filter would answer another question, and returns all of them.
+func (q *query) done() faults {
+	for _, name := range slices.Sorted(maps.Keys(q.values)) {
+		q.bad.add(shorten(name), "is not a parameter of this request")
+	}
+	return q.bad
 }
 
 func (q *query) moment(name string) time.Time {

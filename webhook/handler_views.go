@@ -139,8 +139,9 @@ type deliveryView struct {
 }
 
 // newDeliveryView shows of a success when it arrived, and of anything else what
-// happened last and when it goes on.
-func newDeliveryView(d *Delivery) deliveryView {
+// happened last and when it goes on, which is unknown while its webhook is
+// disabled.
+func newDeliveryView(d *Delivery, paused bool) deliveryView {
 	v := deliveryView{
 		ID: d.ID, WebhookID: d.WebhookID, EventType: d.EventType, Status: d.Status,
 		StatusCode: d.StatusCode, AttemptCount: d.Attempts, CreatedAt: stamp(d.CreatedAt),
@@ -150,7 +151,10 @@ func newDeliveryView(d *Delivery) deliveryView {
 		return v
 	}
 	v.Error, v.ResponseBody = shownCode(d.Error), d.ResponseBody
-	v.LastAttemptAt, v.NextAttemptAt = stamp(d.LastAttemptAt), stamp(d.DueAt)
+	v.LastAttemptAt = stamp(d.LastAttemptAt)
+	if !paused || d.Test {
+		v.NextAttemptAt = stamp(d.DueAt)
+	}
 	return v
 }
 
@@ -194,8 +198,8 @@ type createdView struct {
 	EventID string `json:"eventId"`
 }
 
-func newCreatedView(d *Delivery) createdView {
-	return createdView{deliveryView: newDeliveryView(d), EventID: d.EventID}
+func newCreatedView(d *Delivery, paused bool) createdView {
+	return createdView{deliveryView: newDeliveryView(d, paused), EventID: d.EventID}
 }
 
 type detailView struct {
@@ -214,8 +218,8 @@ type attemptView struct {
 	ResponseBody string `json:"responseBody,omitempty"`
 }
 
-func newDetailView(d *DeliveryDetail) detailView {
-	v := detailView{createdView: newCreatedView(&d.Delivery), Attempts: make([]attemptView, len(d.Log)), Payload: d.Payload}
+func newDetailView(d *DeliveryDetail, paused bool) detailView {
+	v := detailView{createdView: newCreatedView(&d.Delivery, paused), Attempts: make([]attemptView, len(d.Log)), Payload: d.Payload}
 	for i, a := range d.Log {
 		v.Attempts[i] = attemptView{
 			Number: a.Number, At: stamp(a.At), DurationMs: a.Duration.Milliseconds(),

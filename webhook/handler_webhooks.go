@@ -53,7 +53,7 @@ func (h *Handler) list(x *exchange) (answer, error) {
 		Limit:      q.whole("limit", defaultPage, 1, maxPage),
 		Offset:     q.whole("offset", 0, 0, maxOffset),
 	}
-	if err := invalidIf(q.bad); err != nil {
+	if err := invalidIf(q.done()); err != nil {
 		return answer{}, err
 	}
 	page, err := h.svc.Webhooks(x.r.Context(), x.merchantID, in)

@@ -105,8 +105,12 @@ func (s *Service) newEvent(e event.Event) (store.NewEvent, error) {
 	} else if !id.Valid(e.ID) {
 		bad.add("id", "must be 1 to 64 letters, digits, '-' or '_'")
 	}
-	if _, known := s.catalog.Lookup(e.Type); !known {
-		bad.add("type", "is not a known event type; see /event-types")
+	entry, known := s.catalog.Lookup(e.Type)
+	switch {
+	case !known:
+		bad.add("type", "is not in the catalog of event types")
+	case !entry.Subscribable():
+		bad.add("type", "is sent on request only and cannot be published")
 	}
 	if err := invalidIf(bad); err != nil {
 		return store.NewEvent{}, err

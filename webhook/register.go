@@ -97,7 +97,7 @@ func (s *Service) checkRegistration(bad *faults, r Registration) Registration {
 func (s *Service) checkUpdate(bad *faults, u Update) store.WebhookUpdate {
 	change := store.WebhookUpdate{IfVersion: u.IfVersion, Status: u.Status, Reason: ReasonRequest}
 	if u.URL == nil && u.Events == nil && u.Status == nil && u.Encoding == nil {
-		bad.add("", "give at least one of url, events, status")
+		bad.add("", "give at least one of url, events, status, payloadEncoding")
 	}
 	if u.URL != nil {
 		checked := s.checkURL(bad, *u.URL)
@@ -149,8 +149,10 @@ func (s *Service) checkEvents(bad *faults, types []string) []string {
 	for i, name := range types {
 		entry, known := s.catalog.Lookup(event.Type(name))
 		switch {
+		case name == store.EveryType:
+			bad.add(fmt.Sprintf("events[%d]", i), `"*" takes in every type and must stand alone`)
 		case !known:
-			bad.add(fmt.Sprintf("events[%d]", i), "is not a known event type; see /event-types")
+			bad.add(fmt.Sprintf("events[%d]", i), "is not a known event type; see GET /event-types")
 		case !entry.Subscribable():
 			bad.add(fmt.Sprintf("events[%d]", i), "is sent on request only and cannot be subscribed to")
 		case !slices.Contains(out, name):

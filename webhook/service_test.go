@@ -153,19 +153,20 @@ func TestPublishRefusesBeforeStoring(t *testing.T) {
 	reg := register(t, svc, merchant, "*")
 	deep := strings.Repeat("[", 120) + strings.Repeat("]", 120)
 	for name, e := range map[string]event.Event{
-		"unknown type":   event.NewRaw("document.craeted", 1),
-		"bad type":       event.NewRaw("Document Created", 1),
-		"bad id":         {ID: "a b", Type: "document.created", Data: 1},
-		"long id":        {ID: strings.Repeat("a", 65), Type: "document.created", Data: 1},
-		"NaN":            event.NewRaw("document.created", math.NaN()),
-		"a channel":      event.NewRaw("document.created", make(chan int)),
-		"duplicate keys": event.NewRaw("document.created", json.RawMessage(`{"a":1,"a":2}`)),
-		"lone surrogate": event.NewRaw("document.created", json.RawMessage(`"\ud800"`)),
-		"invalid UTF-8":  event.NewRaw("document.created", json.RawMessage("\"\xff\"")),
-		"too deep":       event.NewRaw("document.created", json.RawMessage(deep)),
-		"too large":      event.NewRaw("document.created", strings.Repeat("x", webhook.MaxBody)),
-		"not JSON":       event.NewRaw("document.created", json.RawMessage(`{`)),
-		"huge number":    event.NewRaw("document.created", json.RawMessage(`1e999`)),
+		"on request only": event.NewRaw("webhook.test", 1),
+		"unknown type":    event.NewRaw("document.craeted", 1),
+		"bad type":        event.NewRaw("Document Created", 1),
+		"bad id":          {ID: "a b", Type: "document.created", Data: 1},
+		"long id":         {ID: strings.Repeat("a", 65), Type: "document.created", Data: 1},
+		"NaN":             event.NewRaw("document.created", math.NaN()),
+		"a channel":       event.NewRaw("document.created", make(chan int)),
+		"duplicate keys":  event.NewRaw("document.created", json.RawMessage(`{"a":1,"a":2}`)),
+		"lone surrogate":  event.NewRaw("document.created", json.RawMessage(`"\ud800"`)),
+		"invalid UTF-8":   event.NewRaw("document.created", json.RawMessage("\"\xff\"")),
+		"too deep":        event.NewRaw("document.created", json.RawMessage(deep)),
+		"too large":       event.NewRaw("document.created", strings.Repeat("x", webhook.MaxBody)),
+		"not JSON":        event.NewRaw("document.created", json.RawMessage(`{`)),
+		"huge number":     event.NewRaw("document.created", json.RawMessage(`1e999`)),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
