@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/golang-jwt/jwt/v5"
 
@@ -15,6 +16,14 @@ type claims struct {
 	jwt.RegisteredClaims
 
 	MerchantID string `json:"merchantId"`
+}
+
+// newToken makes a token as the host's login would. The key is the text itself.
+func newToken(key []byte, merchantID string, good time.Duration) (string, error) {
+	return jwt.NewWithClaims(jwt.SigningMethodHS256, claims{
+		RegisteredClaims: jwt.RegisteredClaims{ExpiresAt: jwt.NewNumericDate(time.Now().Add(good))},
+		MerchantID:       merchantID,
+	}).SignedString(key)
 }
 
 // bearer accepts HS256 tokens that have not expired.

@@ -1,7 +1,9 @@
 // Command server is the reference service: the management API, publishing over
 // HTTP and a dispatcher in one process.
 //
-//	go run ./examples/server -jwt-secret "$(openssl rand -hex 32)"
+//	KEY=$(openssl rand -hex 32)
+//	TOKEN=$(go run ./examples/server -jwt-secret "$KEY" -token merchant_42)
+//	go run ./examples/server -jwt-secret "$KEY"
 package main
 
 import (
@@ -28,7 +30,8 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	err := run(ctx, os.Args[1:], os.Stderr)
+	context.AfterFunc(ctx, stop) // A second signal ends the process at once.
+	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		os.Exit(0)
@@ -39,9 +42,14 @@ func main() {
 }
 
 // run serves until ctx ends, then drains.
-func run(ctx context.Context, args []string, stderr io.Writer) error {
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	c, err := parse(args, stderr)
 	if err != nil {
+		return err
+	}
+	if c.tokenFor != "" {
+		token, err := newToken(c.jwtSecret, c.tokenFor, 24*time.Hour)
+		_, _ = fmt.Fprintln(stdout, token)
 		return err
 	}
 	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: c.logLevel}))
@@ -89,7 +97,7 @@ func run(ctx context.Context, args []string, stderr io.Writer) error {
 	})
 	g.Go(func() error {
 		<-ctx.Done()
-		log.InfoContext(ctx, "stopping")
+		log.InfoContext(ctx, "stopping once deliveries on the wire have ended; stop again to end at once")
 		drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
 		defer cancel()
 		return srv.Shutdown(drain)

@@ -28,7 +28,7 @@ func start(t *testing.T, args ...string) (base string, stop func() error) {
 	logs, w := io.Pipe()
 	done := make(chan error, 1)
 	go func() {
-		done <- run(ctx, append([]string{"-addr", "127.0.0.1:0", "-jwt-secret", secret}, args...), w)
+		done <- run(ctx, append([]string{"-addr", "127.0.0.1:0", "-jwt-secret", secret}, args...), io.Discard, w)
 		_ = w.Close()
 	}()
 	lines := bufio.NewReader(logs)
@@ -50,11 +50,9 @@ func start(t *testing.T, args ...string) (base string, stop func() error) {
 	return "http://" + addr[1], stop
 }
 
-func token(t *testing.T, key, merchant string, expires time.Duration) string {
+func token(t *testing.T, key, merchant string, good time.Duration) string {
 	t.Helper()
-	s, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{
-		"merchantId": merchant, "exp": time.Now().Add(expires).Unix(),
-	}).SignedString([]byte(key))
+	s, err := newToken([]byte(key), merchant, good)
 	require.NoError(t, err)
 	return s
 }
@@ -79,7 +77,9 @@ func TestServesAndDelivers(t *testing.T) {
 	routes := http.NewServeMux()
 	receiver := httptest.NewServer(routes)
 	defer receiver.Close()
-	bearer := token(t, secret, "merchant_42", time.Hour)
+	var printed strings.Builder
+	require.NoError(t, run(t.Context(), []string{"-jwt-secret", secret, "-token", "merchant_42"}, &printed, io.Discard))
+	bearer := strings.TrimSpace(printed.String())
 	api := base + "/api/merchants/merchant_42"
 
 	status, out := call(t, http.MethodPost, api+"/webhooks", bearer,
@@ -149,8 +149,8 @@ func TestFlags(t *testing.T) {
 		_, err := parse(args, io.Discard)
 		require.ErrorContains(t, err, want)
 	}
-	require.ErrorContains(t, run(t.Context(), []string{"-jwt-secret", secret, "-store", "mysql://"}, io.Discard), "-store")
-	require.ErrorContains(t, run(t.Context(), []string{"-jwt-secret", secret, "-lease", "1s"}, io.Discard), "lease")
+	require.ErrorContains(t, run(t.Context(), []string{"-jwt-secret", secret, "-store", "mysql://"}, io.Discard, io.Discard), "-store")
+	require.ErrorContains(t, run(t.Context(), []string{"-jwt-secret", secret, "-lease", "1s"}, io.Discard, io.Discard), "lease")
 	c, err := parse([]string{"-jwt-secret", secret, "-retry", "1s, 2m", "-max-attempts", "4"}, io.Discard)
 	require.NoError(t, err)
 	require.Equal(t, []time.Duration{time.Second, 2 * time.Minute}, c.dispatcher.Retry.Delays)
