@@ -50,7 +50,6 @@ func since(t *modelDelivery) (earliest, latest time.Time) {
 // followTurns checks whose turn it was: no webhook of the merchant that has room
 // and waits longer went away with nothing.
 func (d *duel) followTurns(leases []store.Lease) {
-	d.x.Helper()
 	due := d.model.claimable(d.x.per)
 	got := map[string]bool{}
 	tests := map[string]bool{}
@@ -80,7 +79,6 @@ func (d *duel) followTurns(leases []store.Lease) {
 
 // followLease checks one lease and lets the model give it too.
 func (d *duel) followLease(l store.Lease, worker int) {
-	d.x.Helper()
 	due := d.model.claimable(d.x.per)
 	i := slices.IndexFunc(due, func(t *modelDelivery) bool {
 		return t.MerchantID == l.MerchantID && t.WebhookID == l.WebhookID && t.ID == l.DeliveryID
@@ -230,7 +228,6 @@ func (d *duel) policy() store.PruneRequest {
 // limit, and lets the model remove them too. Whether the oldest is the one that
 // was made first or the one that ended first is open.
 func (d *duel) followSurplus(limit int) int {
-	d.x.Helper()
 	removed := 0
 	for _, w := range d.model.webhooks {
 		shown := pick(d.x.deliveries(*w, store.DeliveryQuery{Limit: endless}).Deliveries, deliveryID)
@@ -268,7 +265,6 @@ func (d *duel) playClaimNotices() bool {
 
 // claimNotices says how many it got.
 func (d *duel) claimNotices(limit int) int {
-	d.x.Helper()
 	d.call("ClaimNotices %d", limit)
 	got, err := d.x.st.ClaimNotices(d.x.Context(), limit, duelLease)
 	d.x.must(err, "ClaimNotices")

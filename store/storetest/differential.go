@@ -128,7 +128,6 @@ func newDuel(t tb, h Harness, seed int) *duel {
 
 // setUp makes three webhooks for each merchant.
 func (d *duel) setUp() {
-	d.x.Helper()
 	for _, m := range d.merchants {
 		for range 3 {
 			d.createWebhook(m, d.x.newWebhook(d.subscriptions()...), 3)
@@ -190,7 +189,6 @@ func (d *duel) call(format string, args ...any) {
 
 // fatalf ends the sequence with the calls that led here.
 func (d *duel) fatalf(format string, args ...any) {
-	d.x.Helper()
 	var b strings.Builder
 	fmt.Fprintf(&b, "seed %d, after %d calls: ", d.seed, len(d.calls))
 	fmt.Fprintf(&b, format, args...)
@@ -217,7 +215,6 @@ func (d *duel) name(t *modelDelivery) {
 // agree ends the sequence if the two stores answer differently. It says whether
 // there is an answer to look into.
 func (d *duel) agree(err, wantErr error) bool {
-	d.x.Helper()
 	if g, w := sentinel(err), sentinel(wantErr); g != w {
 		d.fatalf("error is %v (%s), want %s", err, g, w)
 	}
@@ -226,7 +223,6 @@ func (d *duel) agree(err, wantErr error) bool {
 
 // match ends the sequence if two records differ.
 func (d *duel) match(what string, got, want any, except ...string) {
-	d.x.Helper()
 	if c := diff(got, want, except...); c != "" {
 		d.fatalf("%s: %s", what, c)
 	}

@@ -164,7 +164,6 @@ func (d *duel) playCreate() bool {
 }
 
 func (d *duel) createWebhook(m string, w store.Webhook, limit int) {
-	d.x.Helper()
 	d.call("CreateWebhook %s %s for %v, limit %d", m, w.ID, w.Events, limit)
 	got, err := d.x.st.CreateWebhook(d.x.Context(), m, w, limit)
 	want, wantErr := d.model.CreateWebhook(d.x.Context(), m, w, limit)
@@ -235,7 +234,6 @@ func (d *duel) playToggle() bool {
 
 // updateWebhook updates in both stores, whose versions may differ.
 func (d *duel) updateWebhook(m, id string, u, mine store.WebhookUpdate) {
-	d.x.Helper()
 	d.call("UpdateWebhook %s %s with %s", m, id, show(u))
 	got, err := d.x.st.UpdateWebhook(d.x.Context(), m, id, u)
 	want, wantErr := d.model.UpdateWebhook(d.x.Context(), m, id, mine)
@@ -280,7 +278,6 @@ func (d *duel) playSeen() bool {
 }
 
 func (d *duel) seenOnce(id string) {
-	d.x.Helper()
 	scope := "scope " + d.x.tag
 	holders := []string{"holder1", "holder2", "holder3"}
 	holder := one(d, holders)

@@ -240,6 +240,30 @@ func publishCases() []testCase {
 			},
 		},
 		{
+			name:    "a batch that fails",
+			promise: "If Publish returns an error, some events may have been stored; to publish them again is safe.",
+			run: func(x *trial) {
+				w := x.webhook("a")
+				before, after := x.newEvent("a"), x.newEvent("a")
+				_, err := x.st.Publish(x.Context(), x.merchant, []store.NewEvent{before, x.testEvent(x.newWebhook("a")), after})
+				x.fails("Publish of a batch with a test for nobody", err, store.ErrNotFound)
+				for i, p := range x.publishAll(before, after) {
+					sameList(x, "the deliveries of an event published again", p.Deliveries, fanOut(w, []string{before.ID, after.ID}[i]))
+				}
+				x.claims("both events", fanOut(w, before.ID, after.ID)...)
+			},
+		},
+		{
+			name:    "whole types",
+			promise: "event types, in the caller's order, or [EveryType]",
+			run: func(x *trial) {
+				for _, types := range [][]string{{"doc"}, {"doc.created"}, {"doc.created.v2", "doc.c*"}, {"Doc.Created"}} {
+					w := x.webhook(types...)
+					x.claims("events whose types only begin alike", fanOut(w, x.publish(types[0], 1)...)...)
+				}
+			},
+		},
+		{
 			name:    "large batch and large fan-out",
 			promise: "Each event is stored whole or not at all, and the results are in the order of the events.",
 			run: func(x *trial) {
@@ -260,20 +284,14 @@ func publishCases() []testCase {
 					want = append(want, ids...)
 				}
 				x.per = len(events)
-				got := map[string]bool{}
-				for range endless {
-					c := x.claimOnce(100)
-					for _, l := range c.Leases {
-						got[l.DeliveryID] = true
-					}
-					if c.Next != 0 {
-						break
+				ls := x.claims("all of them", want...)
+				for i, f := range x.finishAll(pick(ls, succeed)...) {
+					if f.State != store.FinishAccepted {
+						x.fatalf("%s of %d is %s", nth("result", i), len(ls), f.State)
 					}
 				}
-				for _, id := range want {
-					if !got[id] {
-						x.fatalf("delivery %s was never claimed; %d of %d were", id, len(got), len(want))
-					}
+				for _, w := range ws {
+					same(x, "Stats", x.stats(w), store.Stats{Total: 10, Succeeded: 10, Attempts: 10})
 				}
 			},
 		},

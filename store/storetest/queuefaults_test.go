@@ -132,6 +132,26 @@ func publishFaults() []fault {
 			}
 			return m.Publish(background, merchantID, events)
 		}}},
+		{"a failed batch stores events alone", "publish/a batch that fails", false, faulty{publish: func(m *model, merchantID string, events []store.NewEvent) ([]store.Published, error) {
+			out, err := m.Publish(background, merchantID, events)
+			for _, e := range events {
+				if err != nil && m.event(merchantID, e.ID) == nil && e.Test == "" {
+					m.events = append(m.events, &modelEvent{Event: store.Event{ID: e.ID}, merchantID: merchantID, fingerprint: e.Fingerprint})
+				}
+			}
+			return out, err
+		}}},
+		{"types are prefixes", "publish/whole types", false, faulty{publish: func(m *model, merchantID string, events []store.NewEvent) ([]store.Published, error) {
+			out, err := m.Publish(background, merchantID, events)
+			for _, e := range events {
+				for _, w := range m.webhooks {
+					if w.MerchantID == merchantID && strings.HasPrefix(e.Type, w.Events[0]) {
+						_, _ = m.Enqueue(background, merchantID, w.ID, []string{e.ID}, "")
+					}
+				}
+			}
+			return out, err
+		}}},
 		{"bodies are text", "publish/the event", false, publishAs(func(_ *model, _ string, e *store.NewEvent) {
 			e.Body = []byte(strings.ToValidUTF8(string(e.Body), "?"))
 		})},

@@ -26,6 +26,15 @@ func seenCases() []testCase {
 			},
 		},
 		{
+			name:    "ids apart",
+			promise: "An id is held by one holder at a time",
+			run: func(x *trial) {
+				for i, pair := range [][2]string{{"a", "b:c"}, {"a:b", "c"}, {"a", "b|c"}, {"a|b", "c"}, {"a", "{b}c"}, {"{a", "b}c"}, {"", "a b c"}, {"a b", "c"}, {"a/b", "é\x00"}} {
+					seenID{x, pair[0], pair[1]}.begin(nth("holder", i), "", store.SeenNew)
+				}
+			},
+		},
+		{
 			name:    "committed",
 			promise: "CommitSeen marks id as done for ttl and keeps value for later answers.",
 			run: func(x *trial) {

@@ -102,6 +102,9 @@ func sideFaults() []fault {
 			return m.BeginSeen(background, scope, id, b)
 		}}},
 		{"scopes are one", "seen/one holder", false, beginning(func(scope *string, _ *store.SeenBegin) { *scope = "one" })},
+		{"scopes and ids run together", "seen/ids apart", false, faulty{begin: func(m *model, scope, id string, b store.SeenBegin) (store.SeenAnswer, error) {
+			return m.BeginSeen(background, "", scope+":"+id, b)
+		}}},
 		{"done is in progress", "seen/committed", true, begun(func(_ store.SeenBegin, a *store.SeenAnswer) {
 			if a.State == store.SeenDone {
 				a.State = store.SeenInProgress

@@ -72,6 +72,9 @@ func webhookFaults() []fault {
 			}
 			return out, err
 		}}},
+		{"text is trimmed", "webhooks/create keeps text as it is", false, createAs(func(_ *model, w *store.Webhook, _ *int) {
+			w.Secret = strings.TrimSpace(w.Secret)
+		})},
 		{"everything begins active", "webhooks/create disabled", false, createAs(func(_ *model, w *store.Webhook, _ *int) { w.Status = store.Active })},
 		{"the limit is ignored", "webhooks/create up to the limit", true, createAs(func(_ *model, _ *store.Webhook, limit *int) { *limit = 0 })},
 		{"the limit is one too many", "webhooks/create up to the limit", true, createAs(func(_ *model, _ *store.Webhook, limit *int) {
