@@ -38,8 +38,9 @@ func alike(a, b reflect.Value) bool {
 	case reflect.Slice:
 		return a.Len() == 0 && b.Len() == 0
 	}
-	t, ok := a.Interface().(time.Time)
-	return ok && t.Equal(b.Interface().(time.Time)) //nolint:forcetypeassert // fields of one type
+	at, ok := reflect.TypeAssert[time.Time](a)
+	want, _ := reflect.TypeAssert[time.Time](b)
+	return ok && at.Equal(want)
 }
 
 // plain writes a value so that equal values, as the contract sees them, are

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"os"
 	"syscall"
@@ -70,6 +71,34 @@ func TestClassify(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestClosedBeforeTheRequest has the transport notice that the receiver hung up
+// before it can write: net/http has an error of its own for that.
+func TestClosedBeforeTheRequest(t *testing.T) {
+	t.Parallel()
+	closed := make(chan struct{})
+	e := newEgress(t, &egress.Options{InsecureAllowHTTP: true, Resolver: answer("8.8.8.8")})
+	e.SetConnect(func(context.Context, string, string) (net.Conn, error) {
+		near, far := net.Pipe()
+		return closeSignal{near, closed}, far.Close()
+	})
+	ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{
+		GotConn: func(httptrace.GotConnInfo) { <-closed },
+	})
+	_, err := egress.Post(ctx, e.Transport(), "http://hooks.example.com/", nil, []byte("{}"))
+	requireCode(t, egress.CodeConnection, err)
+}
+
+type closeSignal struct {
+	net.Conn
+
+	closed chan struct{}
+}
+
+func (c closeSignal) Close() error {
+	close(c.closed)
+	return c.Conn.Close()
 }
 
 func TestEndOfTimeIsATimeout(t *testing.T) {

@@ -3,10 +3,12 @@ package egress_test
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/netip"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -154,12 +156,63 @@ func TestConnectLimits(t *testing.T) {
 				_, err := egress.Post(ctx, e.Transport(), "https://hooks.example.com/", nil, nil)
 				requireCode(t, tt.code, err)
 				require.Equal(t, tt.took, time.Since(began))
-				synctest.Wait() // The transport ends a dial that nobody waits for by itself.
+				synctest.Wait() // The transport goes on with a dial that nobody waits for any more.
 				require.Len(t, dialled, tt.dialled)
 				for i, at := range dialled {
 					require.Equal(t, time.Duration(i)*time.Second, at, "each has its share")
 				}
 			})
 		})
+	}
+}
+
+// TestConnectionsAreKept posts one after the other; bodies within the limit must
+// not cost a connection. On a busy machine and in real time, net/http gives up
+// some connections by itself.
+func TestConnectionsAreKept(t *testing.T) {
+	t.Parallel()
+	for _, size := range []int{0, 1, 511, 512, 513, 4095, 4096} {
+		for _, chunked := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%d chunked %v", size, chunked), func(t *testing.T) {
+				t.Parallel()
+				body := strings.Repeat("x", size)
+				response, end := fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", size, body), ""
+				if chunked {
+					response, end = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "0\r\n\r\n"
+					if size > 0 {
+						response += fmt.Sprintf("%x\r\n%s\r\n", size, body)
+					}
+				}
+				synctest.Test(t, func(t *testing.T) {
+					e := newEgress(t, &egress.Options{InsecureAllowHTTP: true, Resolver: answer("8.8.8.8")})
+					connections := 0
+					var scripts sync.WaitGroup
+					e.SetConnect(func(context.Context, string, string) (net.Conn, error) {
+						connections++
+						near, far := net.Pipe()
+						scripts.Go(func() {
+							for in := bufio.NewReader(far); ; {
+								r, err := http.ReadRequest(in)
+								if err != nil {
+									return
+								}
+								_, _ = io.Copy(io.Discard, r.Body)
+								_, _ = io.WriteString(far, response)
+								_, _ = io.WriteString(far, end) // The end is seen by a read of its own.
+							}
+						})
+						return near, nil
+					})
+					for range 5 {
+						resp, err := post(t, e, "http://hooks.example.com/")
+						require.NoError(t, err)
+						require.Len(t, resp.Body, min(size, 1000))
+					}
+					require.Equal(t, 1, connections)
+					e.Transport().CloseIdleConnections()
+					scripts.Wait()
+				})
+			})
+		}
 	}
 }

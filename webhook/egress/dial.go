@@ -19,8 +19,8 @@ const maxCandidates = 8
 // CheckAddress applies [Egress.CheckURL], resolves the host and refuses it, with
 // a [*URLError], if any of its addresses is not one that may be reached, or if
 // there is none. A resolver that fails is an [*Error] of [CodeDNS], which says
-// nothing about the URL. To be used at registration: a delivery is stricter about
-// what it connects to, but content with the allowed addresses among others.
+// nothing about the URL. It is meant for registration; a delivery takes the allowed
+// ones of a host's addresses and leaves the others alone.
 func (e *Egress) CheckAddress(ctx context.Context, raw string) error {
 	t, reason := e.parse(raw)
 	if reason != "" {
@@ -163,9 +163,6 @@ func (e *Egress) connectFirst(ctx context.Context, candidates []netip.Addr, port
 			return nil, err // The control function's word is final.
 		}
 		failed = append(failed, err)
-		if ctx.Err() != nil {
-			break
-		}
 	}
 	return nil, &Error{Code: CodeConnect, cause: errors.Join(failed...)}
 }

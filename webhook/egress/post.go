@@ -10,12 +10,12 @@ import (
 	"time"
 )
 
-// How much of an answer is looked at.
-const (
-	// DefaultTimeout bounds a Post whose context has no deadline: the ten seconds
-	// of the guide, Endpoint Requirements.
-	DefaultTimeout = 10 * time.Second
+// DefaultTimeout bounds a [Post] whose context has no deadline: the ten seconds of
+// the guide, Endpoint Requirements.
+const DefaultTimeout = 10 * time.Second
 
+// How much of a body is looked at.
+const (
 	maxBodyBytes = 4 << 10
 	maxBodyRunes = 1000
 	bodyTimeout  = 2 * time.Second
