@@ -16,7 +16,7 @@ PACKAGED = $(filter-out ./tools,$(MODULES))
 
 LINT = go tool -modfile="$(CURDIR)/tools/go.mod" golangci-lint
 
-.PHONY: help fmt lint test fuzz bench cover examples ci
+.PHONY: help fmt lint test chaos fuzz bench cover examples ci
 .PHONY: check-format check-current check-bench
 
 help: ## Print this list.
@@ -35,6 +35,10 @@ test: ## Run all tests and fuzz seeds with the race detector and a Redis.
 	@mkdir -p .cache
 	@set -o pipefail; tools/with-redis.sh go test -race -timeout 8m $(TESTFLAGS) ./... 2>&1 | tee .cache/test.log
 
+chaos: ## Kill workers and Redis under load, for a minute.
+	@tools/install.sh redis-server
+	@go test -tags chaos -count 1 -timeout 5m -v ./internal/chaos 2>&1 | grep -v 'connection pool: failed to dial'
+
 fuzz: ## Run every fuzz target for FUZZTIME (60s), one after another.
 	@tools/fuzz.sh $(FUZZTIME)
 
@@ -50,7 +54,7 @@ examples: ## Build all examples and run those that end by themselves.
 	@tools/examples.sh $(PACKAGED)
 
 ci: ## Run every check that has to pass before a merge.
-	@MAKE="$(MAKE)" tools/steps.sh check-format lint check-current test examples check-bench
+	@MAKE="$(MAKE)" tools/steps.sh check-format lint check-current test chaos examples check-bench
 
 check-format:
 	@$(LINT) fmt --diff

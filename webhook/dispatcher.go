@@ -106,6 +106,9 @@ type DispatcherOptions struct {
 	// [ServiceOptions.SecretKeys].
 	SecretKeys []SecretKey
 
+	// InsecurePlaintextSecrets: see [ServiceOptions.InsecurePlaintextSecrets].
+	InsecurePlaintextSecrets bool
+
 	// OnDisabled is called once for each time that failures have disabled a
 	// webhook, from one dispatcher of all that set it. It is called again later
 	// if it returns an error or panics, or if the process dies before it
@@ -158,7 +161,7 @@ func NewDispatcher(st DispatchStore, o *DispatcherOptions) (*Dispatcher, error) 
 	if st == nil {
 		bad = append(bad, errors.New("store is nil"))
 	}
-	seal, err := newSealer(opts.SecretKeys)
+	seal, err := newSealer(st, opts.SecretKeys, opts.InsecurePlaintextSecrets)
 	bad = append(bad, err)
 	out, err := egress.New(opts.Egress)
 	bad = append(bad, err)

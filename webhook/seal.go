@@ -31,7 +31,13 @@ const (
 	plainPrefix  = "v0."
 )
 
-func newSealer(keys []SecretKey) (*sealer, error) {
+// newSealer needs a key where secrets outlive the process, unless that is waived.
+func newSealer(st any, keys []SecretKey, plaintext bool) (*sealer, error) {
+	lasting, ok := st.(interface{ Persistent() bool })
+	if len(keys) == 0 && !plaintext && ok && lasting.Persistent() {
+		return nil, errors.New("the store outlives the process, so SecretKeys is needed to seal secrets " +
+			"(or InsecurePlaintextSecrets)")
+	}
 	s := &sealer{aeads: make(map[string]cipher.AEAD, len(keys))}
 	for i, k := range keys {
 		if k.ID == "" || len(k.ID) > 32 || strings.Trim(k.ID, idAlphabet) != "" {
@@ -58,6 +64,14 @@ func newSealer(keys []SecretKey) (*sealer, error) {
 }
 
 const idAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+
+// current reports whether the first key, if there is one, has sealed the text.
+func (s *sealer) current(sealed string) bool {
+	if s.first == "" {
+		return strings.HasPrefix(sealed, plainPrefix)
+	}
+	return strings.HasPrefix(sealed, sealedPrefix+s.first+".")
+}
 
 func associated(merchantID, webhookID string) []byte {
 	return []byte(merchantID + "|" + webhookID)

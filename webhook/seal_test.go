@@ -13,7 +13,7 @@ func TestSealing(t *testing.T) {
 	t.Parallel()
 	k1, k2 := SecretKey{ID: "k1", Key: [32]byte{1}}, SecretKey{ID: "k2", Key: [32]byte{2}}
 	secret := signer.NewSecret()
-	first, err := newSealer([]SecretKey{k1})
+	first, err := newSealer(nil, []SecretKey{k1}, false)
 	require.NoError(t, err)
 	sealed, err := first.seal("m", "whk_1", secret)
 	require.NoError(t, err)
@@ -21,7 +21,7 @@ func TestSealing(t *testing.T) {
 	require.NoError(t, err)
 	require.NotEqual(t, sealed, again, "a fresh nonce each time")
 
-	both, err := newSealer([]SecretKey{k2, k1})
+	both, err := newSealer(nil, []SecretKey{k2, k1}, false)
 	require.NoError(t, err)
 	opened, err := both.open("m", "whk_1", sealed)
 	require.NoError(t, err, "older keys open")
@@ -47,7 +47,7 @@ func TestSealing(t *testing.T) {
 		require.NotContains(t, err.Error(), secret.Reveal()[6:])
 	}
 
-	plain, err := newSealer(nil)
+	plain, err := newSealer(nil, nil, false)
 	require.NoError(t, err)
 	text, err := plain.seal("m", "whk_1", secret)
 	require.NoError(t, err)

@@ -48,8 +48,14 @@ type ServiceOptions struct {
 
 	// SecretKeys seal webhook secrets before they reach the store: the first one
 	// seals, all of them open. A Dispatcher on the same store needs the same
-	// keys. Defaults to none: secrets are stored as plain text.
+	// keys. A store that outlives the process needs at least one. To change the
+	// key, put the new one in front everywhere, call [Service.Rewrap] for each
+	// merchant, then take the old one away. Defaults to none.
 	SecretKeys []SecretKey
+
+	// InsecurePlaintextSecrets stores secrets as they are in a store that outlives
+	// the process. Whoever can read the store can then sign as you.
+	InsecurePlaintextSecrets bool
 
 	// Limits bounds what one merchant can register.
 	Limits Limits
@@ -92,7 +98,7 @@ func NewService(st ServiceStore, o *ServiceOptions) (*Service, error) {
 	}
 	rules, err := egress.New(opts.Egress)
 	bad = append(bad, err)
-	seal, err := newSealer(opts.SecretKeys)
+	seal, err := newSealer(st, opts.SecretKeys, opts.InsecurePlaintextSecrets)
 	bad = append(bad, err)
 	if err := errors.Join(bad...); err != nil {
 		return nil, fmt.Errorf("webhook: new service: %w", err)

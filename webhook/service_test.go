@@ -290,7 +290,41 @@ func TestSecretsAreSealed(t *testing.T) {
 		_, err = webhook.NewDispatcher(st, &webhook.DispatcherOptions{SecretKeys: keys})
 		require.Error(t, err, name)
 	}
-	_ = k2
+
+	both, err := webhook.NewService(st, &webhook.ServiceOptions{SecretKeys: []webhook.SecretKey{k2, k1}})
+	require.NoError(t, err)
+	_, err = both.Rotate(t.Context(), merchant, reg.Webhook.ID, time.Hour)
+	require.NoError(t, err)
+	for _, want := range []int{1, 0} {
+		n, err := both.Rewrap(t.Context(), merchant)
+		require.NoError(t, err)
+		require.Equal(t, want, n)
+		w, err = st.Webhook(t.Context(), merchant, reg.Webhook.ID)
+		require.NoError(t, err)
+		require.Contains(t, w.Secret, "v1.k2.")
+		require.Contains(t, w.PreviousSecret, "v1.k2.", "the previous secret too")
+		require.False(t, w.PreviousUntil.IsZero(), "and its time stays")
+	}
+	_, err = svc.Rewrap(t.Context(), merchant)
+	require.Error(t, err, "a service without the key cannot open it")
+}
+
+// lasting is a store that outlives the process.
+type lasting struct{ *memstore.Store }
+
+func (lasting) Persistent() bool { return true }
+
+func TestALastingStoreNeedsAKey(t *testing.T) {
+	t.Parallel()
+	st := lasting{memstore.New(nil)}
+	_, err := webhook.NewService(st, nil)
+	require.ErrorContains(t, err, "SecretKeys")
+	_, err = webhook.NewDispatcher(st, nil)
+	require.ErrorContains(t, err, "SecretKeys")
+	_, err = webhook.NewService(st, &webhook.ServiceOptions{InsecurePlaintextSecrets: true})
+	require.NoError(t, err)
+	_, err = webhook.NewDispatcher(st, &webhook.DispatcherOptions{SecretKeys: []webhook.SecretKey{{ID: "k", Key: [32]byte{1}}}})
+	require.NoError(t, err)
 }
 
 func TestConstructorsListEveryFault(t *testing.T) {

@@ -56,7 +56,7 @@ func newWorld(t *testing.T, rng *rand.Rand) *world {
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = client.Close() })
 	w.store = st
-	w.svc, err = webhook.NewService(st, &webhook.ServiceOptions{Egress: onThisMachine()})
+	w.svc, err = webhook.NewService(st, &webhook.ServiceOptions{Egress: onThisMachine(), SecretKeys: keys()})
 	require.NoError(t, err)
 	for m := range merchants {
 		merchant := fmt.Sprintf("merchant_%d", m)

@@ -50,6 +50,8 @@ func onThisMachine() *egress.Options {
 	return &egress.Options{InsecureAllowHTTP: true, InsecureAllowPrivateNetworks: true}
 }
 
+func keys() []webhook.SecretKey { return []webhook.SecretKey{{ID: "k1", Key: [32]byte{1}}} }
+
 func openStore(addr string) (*redisstore.Store, *redis.Client, error) {
 	client := redis.NewClient(&redis.Options{
 		Addr: addr, ContextTimeoutEnabled: true, DialTimeout: time.Second, ReadTimeout: 2 * time.Second,
@@ -67,7 +69,7 @@ func work(addr string) error {
 	defer client.Close() //nolint:errcheck // the process ends
 	disp, err := webhook.NewDispatcher(st, &webhook.DispatcherOptions{
 		Concurrency: concurrency, PerWebhook: concurrency, AttemptTimeout: attemptTimeout, Lease: lease,
-		Egress: onThisMachine(),
+		Egress: onThisMachine(), SecretKeys: keys(),
 		Retry: retry.Policy{
 			Delays: []time.Duration{50 * time.Millisecond, 100 * time.Millisecond, 200 * time.Millisecond}, MaxAttempts: 50,
 		},
