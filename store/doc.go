@@ -5,8 +5,9 @@
 // A store is dumb on purpose. It makes no ids, knows no schedule, retries
 // nothing and logs nothing: what to do next is decided once, in package
 // webhook, and a store only remembers it and hands it out again. What a store
-// must be good at is atomicity. Each method either happens whole or not at
-// all, seen from every process that shares the store.
+// must be good at is atomicity. What a method says of one event, one delivery or
+// one webhook happens whole or not at all, seen from every process that shares
+// the store. A batch may be done in part where its method says so.
 //
 // # Roles
 //

@@ -140,6 +140,10 @@ const (
 	FinishRepeated FinishState = "repeated"
 	FinishStale    FinishState = "stale"
 	FinishGone     FinishState = "gone"
+
+	// FinishUnavailable says that the part of the store that holds the delivery
+	// was out of reach. The result may or may not have been stored; send it again.
+	FinishUnavailable FinishState = "unavailable"
 )
 
 // Finished answers for one result.

@@ -81,9 +81,13 @@ type Queue interface {
 	//
 	// A delivery is due if its time has come and its webhook is active, or if it
 	// is a test, whatever the status. Of one webhook, the delivery that is due
-	// longest goes first, and tests go before the others. Webhooks take turns: the one
-	// whose oldest due delivery waits longest is visited first, and none gets
-	// more than c.PerWebhook in one call.
+	// longest goes first, and tests go before the others. Webhooks take turns: the
+	// one whose oldest due delivery waits longest is visited first, and none gets
+	// more than c.PerWebhook in one call. A store of several parts holds this order
+	// within each, and visits all of them in turn.
+	//
+	// If a part of the store is out of reach, Claim returns what it took elsewhere;
+	// it fails only if it has taken nothing.
 	//
 	// A delivery whose lease ended without a Finish is due again at once, with
 	// Reclaims one higher and Attempts unchanged. Each claim adds 1 to its Token.
@@ -98,6 +102,10 @@ type Queue interface {
 	// delivery that is not there any more answers [FinishGone]. Any other result
 	// is accepted, even after the lease's end if nobody has claimed since, and
 	// even if the webhook was disabled meanwhile.
+	//
+	// A store of several parts answers [FinishUnavailable] for what it could not
+	// reach, so that one part that is away holds up no other. If Finish returns an
+	// error, any of the results may have been stored. To send them again is safe.
 	//
 	// An accepted result with an outcome other than [Released] appends the
 	// attempt, adds 1 to Attempts, and sets the delivery's and the webhook's

@@ -3,6 +3,7 @@ package webhook
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"strconv"
 	"time"
@@ -47,7 +48,9 @@ func (r *run) try(ctx context.Context, c claimed) settled {
 	// A process that was stopped in between may hold a lease that has ended. An
 	// attempt takes at most two posts and their bodies: see post.
 	if time.Since(c.at) > r.opts.Lease-r.opts.AttemptTimeout*5/2 {
-		s.result.Outcome = store.Released
+		s.result.Outcome, s.result.Delay = store.Released, time.Second
+		r.opts.Logger.WarnContext(ctx, "webhook lease is too old to use: the store is slow, the process was stopped, or Lease is short",
+			slog.Duration("age", time.Since(c.at)), slog.Duration("lease", r.opts.Lease))
 		return s
 	}
 	var resp egress.Response
@@ -76,8 +79,7 @@ func (r *run) try(ctx context.Context, c claimed) settled {
 	default:
 		s.info.Code = CodeInternal
 		s.result.Outcome, s.result.Fault = store.Released, true
-		s.result.Delay, _ = r.opts.Retry.Next(1, c.DeliveryID)
-		s.result.Delay = max(s.result.Delay, time.Second)
+		s.result.Delay = min(time.Minute<<min(c.Reclaims, 6), time.Hour)
 	}
 	s.result.Attempt = store.Attempt{
 		Duration: s.info.Duration, StatusCode: s.info.StatusCode, Error: s.info.Code, ResponseBody: resp.Body,

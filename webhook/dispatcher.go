@@ -25,6 +25,7 @@ import (
 type Dispatcher struct {
 	store   DispatchStore
 	opts    DispatcherOptions
+	out     *egress.Egress
 	seal    *sealer
 	signers signerCache
 	running atomic.Bool
@@ -62,7 +63,8 @@ type DispatcherOptions struct {
 
 	// DrainTimeout bounds the wait for deliveries on the wire once Run is told to
 	// stop. Those that take longer are cut short and given back, to be tried
-	// again without counting. Defaults to AttemptTimeout and 5 seconds.
+	// again without counting. Storing the last results may take 5 seconds more.
+	// Defaults to twice AttemptTimeout and 5 seconds.
 	DrainTimeout time.Duration
 
 	// Retry says when a failed attempt is repeated, and how often. Defaults to
@@ -84,7 +86,8 @@ type DispatcherOptions struct {
 	// MaxReclaims is how often a delivery may end without a result, because its
 	// process died or this side failed, before it is given up as failed with
 	// [CodeInternal]. It keeps a delivery that kills its process from doing so for
-	// ever. Defaults to 10.
+	// ever. After a fault of this side the pause is a minute, then two, up to an
+	// hour, so the default of 10 leaves five hours to mend it.
 	MaxReclaims int
 
 	// Retention says what is kept, and for how long.
@@ -110,10 +113,10 @@ type DispatcherOptions struct {
 	InsecurePlaintextSecrets bool
 
 	// OnDisabled is called once for each time that failures have disabled a
-	// webhook, from one dispatcher of all that set it. It is called again later
-	// if it returns an error or panics, or if the process dies before it
-	// returned. Without any OnDisabled the notices are kept for
-	// Retention.Notices.
+	// webhook, from one dispatcher of all that set it. Its context ends after 50
+	// seconds. It is called again later if it returns an error or panics, or if
+	// process or store fail before its return is noted. Without any OnDisabled the
+	// notices are kept for Retention.Notices.
 	OnDisabled func(context.Context, Notice) error
 
 	// Observer is told of every attempt. Defaults to nobody.
@@ -133,8 +136,8 @@ type Retention struct {
 	// PerWebhook is how many ended deliveries of one webhook are kept. Defaults to
 	// 10,000.
 	PerWebhook int
-	// Paused is how long a delivery waits for a disabled webhook before it fails
-	// with [CodeWebhookDisabled]. Defaults to 7 days.
+	// Paused is how old a delivery may get while its webhook is disabled before it
+	// fails with [CodeWebhookDisabled]. Defaults to 7 days.
 	Paused time.Duration
 	// Events is how long an event can be replayed, and its id be recognised as
 	// published. Defaults to 7 days.
@@ -171,8 +174,11 @@ func NewDispatcher(st DispatchStore, o *DispatcherOptions) (*Dispatcher, error) 
 	if opts.Transport == nil {
 		opts.Transport = out.Transport()
 	}
-	return &Dispatcher{store: st, opts: opts, seal: seal}, nil
+	return &Dispatcher{store: st, opts: opts, out: out, seal: seal}, nil
 }
+
+// closeIdle closes kept connections of our own transport.
+func (d *Dispatcher) closeIdle() { d.out.Transport().CloseIdleConnections() }
 
 func (o DispatcherOptions) withDefaults() DispatcherOptions {
 	def := func(v *int, d int) {
@@ -193,7 +199,7 @@ func (o DispatcherOptions) withDefaults() DispatcherOptions {
 	def(&o.Retention.PerWebhook, 10_000)
 	defTime(&o.AttemptTimeout, 10*time.Second)
 	defTime(&o.Lease, max(time.Minute, 3*o.AttemptTimeout))
-	defTime(&o.DrainTimeout, o.AttemptTimeout+5*time.Second)
+	defTime(&o.DrainTimeout, 2*o.AttemptTimeout+5*time.Second)
 	defTime(&o.Retention.Deliveries, week)
 	defTime(&o.Retention.Paused, week)
 	defTime(&o.Retention.Events, week)

@@ -23,6 +23,9 @@ var (
 	ErrLimit = store.ErrLimit
 )
 
+// ErrRotating says that the previous rotation's grace is not over.
+var ErrRotating = errors.New("a rotation is under way")
+
 // ErrUnavailable is what an [AuthenticateFunc] wraps when it cannot tell who
 // asks because something that it needs is down.
 var ErrUnavailable = errors.New("unavailable")
@@ -67,6 +70,9 @@ func invalidIf(f faults) error {
 func invalid(field, message string) error {
 	return &InvalidError{Fields: []FieldError{{Field: field, Message: message}}}
 }
+
+// errAnswers is a store that breaks its contract.
+var errAnswers = errors.New("the store answered for another number of records than it was asked for")
 
 // errUnsealed is what an attempt gets that cannot open a webhook's secret.
 var errUnsealed = errors.New("secret cannot be opened with the configured keys")

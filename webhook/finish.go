@@ -3,7 +3,12 @@ package webhook
 import (
 	"context"
 	"log/slog"
+	"slices"
+	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/rag-assistant/webhooks/store"
 )
@@ -26,62 +31,138 @@ func (r *run) work(ctx context.Context) {
 
 // finish stores results until there are no more. It takes what has gathered
 // while the call before was under way, so that a lone result waits for nobody
-// and many share a round trip.
+// and many share a round trip. What the store does not take is tried again apart,
+// so that it holds up nothing else, unless there is too much of it.
 func (r *run) finish(ctx context.Context) {
-	batch := make([]settled, 0, maxBatch)
-	results := make([]store.Result, 0, maxBatch)
+	var late sync.WaitGroup
+	defer late.Wait()
+	limit := int64(lateFactor * max(r.opts.Concurrency, maxBatch))
+	room := semaphore.NewWeighted(limit)
 	for first := range r.results {
-		batch, results = append(batch[:0], first), results[:0]
-	gather:
-		for len(batch) < maxBatch {
-			select {
-			case next, open := <-r.results:
-				if !open {
-					break gather
-				}
-				batch = append(batch, next)
-			default:
-				break gather
-			}
+		left, _ := r.settle(ctx, r.gather(first))
+		if len(left) == 0 {
+			continue
 		}
-		for i := range batch {
-			results = append(results, batch[i].result)
+		n := int64(len(left))
+		if room.Acquire(ctx, n) != nil {
+			r.lost(ctx, left)
+			continue
 		}
-		r.settle(ctx, batch, results)
+		late.Go(func() {
+			defer room.Release(n)
+			r.insist(ctx, left)
+		})
 	}
 }
 
-// settle stores one batch, again and again while the store fails, until the last
-// lease of it has ended: then another dispatcher has taken over.
-func (r *run) settle(ctx context.Context, batch []settled, results []store.Result) {
-	var until time.Time
-	for i := range batch {
-		if batch[i].until.After(until) {
-			until = batch[i].until
+// gather returns first and what waits behind it.
+func (r *run) gather(first settled) []settled {
+	batch := []settled{first}
+	for len(batch) < maxBatch {
+		select {
+		case next, open := <-r.results:
+			if !open {
+				return batch
+			}
+			batch = append(batch, next)
+		default:
+			return batch
 		}
 	}
-	ctx, cancel := context.WithDeadline(ctx, until)
-	defer cancel()
-	pause := backoff{}
-	for {
-		var answers []store.Finished
-		err := r.call(ctx, "finish", func(ctx context.Context) (err error) {
-			answers, err = r.store.Finish(ctx, results)
-			return err
+	return batch
+}
+
+// settle tries once to store a batch and returns what was not stored, with the
+// error if that is all of it.
+func (r *run) settle(ctx context.Context, batch []settled) ([]settled, error) {
+	results := make([]store.Result, len(batch))
+	for i := range batch {
+		results[i] = batch[i].result
+	}
+	var answers []store.Finished
+	err := r.call(ctx, "finish", func(ctx context.Context) (err error) {
+		answers, err = r.store.Finish(ctx, results)
+		if err == nil && len(answers) != len(results) {
+			err = errAnswers
+		}
+		return err
+	})
+	if err != nil {
+		return batch, err
+	}
+	// A slot of a webhook that was at its bound is free again.
+	signal(r.wakes)
+	var left []settled
+	for i, answer := range answers {
+		if answer.State == store.FinishUnavailable {
+			left = append(left, batch[i])
+			continue
+		}
+		_ = r.guard("report", func() error {
+			r.report(ctx, &batch[i], answer)
+			return nil
 		})
-		if err == nil {
-			// A slot of a webhook that was at its bound is free again.
-			signal(r.wakes)
-			for i := range answers {
-				r.report(ctx, &batch[i], answers[i])
-			}
-			return
-		}
+	}
+	return left, nil
+}
+
+// insist stores results again and again. A group that the store refuses is tried
+// in halves the next time, until what it cannot store stands alone. Results are
+// kept for a lease longer than their own: as long as nobody has claimed the
+// delivery anew, the store takes them.
+func (r *run) insist(ctx context.Context, batch []settled) {
+	pause := backoff{}
+	for groups := [][]settled{batch}; len(groups) > 0; {
 		if !pause.wait(ctx) {
-			r.opts.Logger.ErrorContext(ctx, "webhook results lost; the deliveries will be tried again",
-				slog.Int("results", len(batch)))
+			r.lost(ctx, slices.Concat(groups...))
 			return
 		}
+		var mu sync.Mutex
+		var next [][]settled
+		var tries errgroup.Group
+		tries.SetLimit(lateTries)
+		for _, group := range groups {
+			group = r.fresh(ctx, group)
+			if len(group) == 0 {
+				continue
+			}
+			tries.Go(func() error {
+				left, err := r.settle(ctx, group)
+				mu.Lock()
+				defer mu.Unlock()
+				switch half := len(left) / 2; {
+				case err != nil && half > 0:
+					next = append(next, left[:half], left[half:])
+				case len(left) > 0:
+					next = append(next, left)
+				}
+				return nil
+			})
+		}
+		_ = tries.Wait() // None returns an error.
+		groups = next
+	}
+}
+
+// fresh drops results that another dispatcher has made its own by now.
+func (r *run) fresh(ctx context.Context, group []settled) []settled {
+	now := time.Now()
+	var kept, old []settled
+	for _, s := range group {
+		if now.Before(s.until.Add(r.opts.Lease)) {
+			kept = append(kept, s)
+		} else {
+			old = append(old, s)
+		}
+	}
+	r.lost(ctx, old)
+	return kept
+}
+
+func (r *run) lost(ctx context.Context, batch []settled) {
+	if len(batch) > 0 {
+		r.opts.Logger.ErrorContext(ctx, "webhook results lost; the deliveries will be tried again",
+			slog.Int("results", len(batch)))
 	}
 }
 

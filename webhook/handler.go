@@ -43,6 +43,11 @@ type HandlerOptions struct {
 	// server. Defaults to 15 seconds.
 	TestWait time.Duration
 
+	// CrossOrigin refuses requests without an Authorization header that another
+	// site made a browser send, with 403, so that a login by cookie is safe. Add
+	// the origins that may do that to one of your own. Defaults to none.
+	CrossOrigin *http.CrossOriginProtection
+
 	// Challenge is the WWW-Authenticate header of a 401 (RFC 9110, section 11.6.1).
 	// Defaults to "Bearer".
 	Challenge string
@@ -127,6 +132,9 @@ func (o HandlerOptions) withDefaults() HandlerOptions {
 	if o.TestWait == 0 {
 		o.TestWait = 15 * time.Second
 	}
+	if o.CrossOrigin == nil {
+		o.CrossOrigin = http.NewCrossOriginProtection()
+	}
 	if o.Challenge == "" {
 		o.Challenge = "Bearer"
 	}
@@ -197,6 +205,11 @@ func (h *Handler) serve(ctx context.Context, x *exchange) (out answer, err error
 	if serve == nil {
 		x.w.Header().Set("Allow", match.allow())
 		return answer{}, errMethod
+	}
+	// A browser sends its cookies along with whatever another site makes it send,
+	// but an Authorization header only if a script of this site sets it.
+	if x.r.Header.Get("Authorization") == "" && h.opts.CrossOrigin.Check(x.r) != nil {
+		return answer{}, errForbidden
 	}
 	who, err := h.authenticate(x.r)
 	if errors.Is(err, ErrUnavailable) {

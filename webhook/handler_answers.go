@@ -55,6 +55,10 @@ var (
 		status: http.StatusConflict, code: "limit_reached",
 		message: "This merchant has as many webhooks as it may have. Delete one first.",
 	}
+	errRotating = &apiError{
+		status: http.StatusConflict, code: "conflict",
+		message: "The previous secret is still good. Wait for its end, or rotate with graceSeconds 0 to end it now.",
+	}
 	errChanged = &apiError{
 		status: http.StatusPreconditionFailed, code: "precondition_failed",
 		message: "The webhook has changed since it was read.",
@@ -95,6 +99,8 @@ func (h *Handler) refuse(ctx context.Context, x *exchange, err error) answer {
 		}
 	case errors.Is(err, ErrNotFound):
 		shown = errNoResource
+	case errors.Is(err, ErrRotating):
+		shown = errRotating
 	case errors.Is(err, ErrConflict):
 		shown = errTaken
 	case errors.Is(err, ErrLimit):

@@ -79,6 +79,9 @@ func (s *Service) Redeliver(ctx context.Context, merchantID, webhookID, delivery
 		return Delivery{}, err
 	}
 	ids, err := s.store.Enqueue(ctx, merchantID, webhookID, []string{d.EventID}, id.New("r_"))
+	if err == nil && len(ids) != 1 {
+		err = errAnswers
+	}
 	if err != nil {
 		return Delivery{}, fmt.Errorf("webhook: redeliver: %w", err)
 	}

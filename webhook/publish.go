@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -76,6 +77,9 @@ func (s *Service) PublishBatch(ctx context.Context, merchantID string, events []
 
 func (s *Service) publish(ctx context.Context, merchantID string, rows []store.NewEvent) ([]Publication, error) {
 	answers, err := s.store.Publish(ctx, merchantID, rows)
+	if err == nil && len(answers) != len(rows) {
+		err = errAnswers
+	}
 	if err != nil {
 		return nil, fmt.Errorf("webhook: publish: %w", err)
 	}
@@ -99,8 +103,7 @@ func (s *Service) publish(ctx context.Context, merchantID string, rows []store.N
 // newEvent checks e and writes it in canonical form.
 func (s *Service) newEvent(e event.Event) (store.NewEvent, error) {
 	var bad faults
-	ours := e.ID == ""
-	if ours {
+	if e.ID == "" {
 		e.ID = id.New("evt_")
 	} else if !id.Valid(e.ID) {
 		bad.add("id", "must be 1 to 64 letters, digits, '-' or '_'")
@@ -115,34 +118,36 @@ func (s *Service) newEvent(e event.Event) (store.NewEvent, error) {
 	if err := invalidIf(bad); err != nil {
 		return store.NewEvent{}, err
 	}
-	row := store.NewEvent{ID: e.ID, Type: string(e.Type)}
-	var err error
-	if !ours {
-		// Somebody who repeats a call after a lost answer leaves the time to us
-		// again, so it must not make a difference.
-		if row.Fingerprint, err = fingerprint(e); err != nil {
-			return store.NewEvent{}, err
-		}
-	}
-	if e.Created.IsZero() {
+	chosen := !e.Created.IsZero()
+	if !chosen {
 		e.Created = s.now()
-	}
-	row.Body, err = canonical(e)
-	return row, err
-}
-
-// fingerprint is what "the same event again" means: a digest of the event in
-// canonical form, with its time only if the caller chose one.
-func fingerprint(e event.Event) (string, error) {
-	if e.Created.IsZero() {
-		e.Created = time.Unix(0, 0)
 	}
 	body, err := canonical(e)
 	if err != nil {
-		return "", err
+		return store.NewEvent{}, err
 	}
-	sum := sha256.Sum256(body)
-	return hex.EncodeToString(sum[:16]), nil
+	same := body
+	if !chosen {
+		if same, err = timeless(e, body); err != nil {
+			return store.NewEvent{}, err
+		}
+	}
+	sum := sha256.Sum256(same)
+	return store.NewEvent{
+		ID: e.ID, Type: string(e.Type), Body: body, Fingerprint: hex.EncodeToString(sum[:16]),
+	}, nil
+}
+
+// timeless returns what of the event e, written as body, must be the same when it
+// is published again. Somebody who repeats a call after a lost answer leaves the
+// time to us again, so it must not make a difference.
+func timeless(e event.Event, body []byte) ([]byte, error) {
+	if _, typed := e.Data.(event.Payload); typed {
+		e.Created = time.Unix(0, 0) // The time is in the data too.
+		return canonical(e)
+	}
+	_, rest, _ := bytes.Cut(body, []byte(`","data":`)) // Behind the time, which sorts first.
+	return rest, nil
 }
 
 func canonical(e event.Event) ([]byte, error) {
@@ -180,6 +185,9 @@ func (s *Service) Test(ctx context.Context, merchantID, webhookID string) (Deliv
 	if err != nil {
 		return Delivery{}, err
 	}
+	if len(out[0].Deliveries) != 1 {
+		return Delivery{}, fmt.Errorf("webhook: test: %w", errAnswers)
+	}
 	return s.delivery(ctx, merchantID, webhookID, out[0].Deliveries[0])
 }
 
@@ -194,7 +202,7 @@ func (s *Service) Await(ctx context.Context, merchantID, webhookID, deliveryID s
 	timer := time.NewTimer(pause)
 	defer timer.Stop()
 	for {
-		d, err := s.delivery(context.WithoutCancel(ctx), merchantID, webhookID, deliveryID)
+		d, err := s.look(ctx, merchantID, webhookID, deliveryID)
 		if err != nil || d.Status != store.DeliveryPending {
 			return d, err
 		}
@@ -206,6 +214,13 @@ func (s *Service) Await(ctx context.Context, merchantID, webhookID, deliveryID s
 			timer.Reset(pause)
 		}
 	}
+}
+
+// look reads a delivery even if ctx has ended, but not for long.
+func (s *Service) look(ctx context.Context, merchantID, webhookID, deliveryID string) (Delivery, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	return s.delivery(ctx, merchantID, webhookID, deliveryID)
 }
 
 func (s *Service) delivery(ctx context.Context, merchantID, webhookID, deliveryID string) (Delivery, error) {

@@ -64,6 +64,10 @@ func (s *Service) Update(ctx context.Context, merchantID, webhookID string, u Up
 // carry Standard Webhooks signatures of both, and a receiver that refuses the
 // new one in the guide's header with 401 or 403 gets the old one in the same
 // attempt, so that a receiver may switch at any moment of the grace.
+//
+// During a grace, another rotation with a grace fails with [ErrRotating]: it
+// would end the secret that the receiver may still have. Without a grace, all
+// older secrets end at once.
 func (s *Service) Rotate(ctx context.Context, merchantID, webhookID string, grace time.Duration) (Registered, error) {
 	if err := checkIDs(merchantID, webhookID); err != nil {
 		return Registered{}, err
@@ -76,8 +80,18 @@ func (s *Service) Rotate(ctx context.Context, merchantID, webhookID string, grac
 	if err != nil {
 		return Registered{}, fmt.Errorf("webhook: rotate: %w", err)
 	}
-	w, err := s.store.UpdateWebhook(ctx, merchantID, webhookID,
-		store.WebhookUpdate{Rotate: &sealed, KeepPrevious: grace})
+	change := store.WebhookUpdate{Rotate: &sealed, KeepPrevious: grace}
+	if grace > 0 {
+		w, err := s.store.Webhook(ctx, merchantID, webhookID)
+		if err != nil {
+			return Registered{}, fmt.Errorf("webhook: rotate: %w", err)
+		}
+		if w.PreviousSecret != "" {
+			return Registered{}, fmt.Errorf("webhook: rotate: %w", ErrRotating)
+		}
+		change.IfVersion = w.Version
+	}
+	w, err := s.store.UpdateWebhook(ctx, merchantID, webhookID, change)
 	if err != nil {
 		return Registered{}, fmt.Errorf("webhook: rotate: %w", err)
 	}

@@ -27,6 +27,12 @@ const (
 	pruneBatch = 500
 	// noticeLease is how long a failed OnDisabled waits to be called again.
 	noticeLease = time.Minute
+	// stopGrace is how long a stop waits for the store beyond the deliveries.
+	stopGrace = 5 * time.Second
+	// lateFactor times the concurrency is how many results may wait for a store
+	// that does not take them, and lateTries how many calls try them at once.
+	lateFactor = 4
+	lateTries  = 8
 	// Pauses after an error of the store double between these.
 	minBackoff = 50 * time.Millisecond
 	maxBackoff = 2 * time.Second
@@ -84,7 +90,9 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 	for range n {
 		workers.Go(func() { r.work(attempts) })
 	}
-	finisher.Go(func() { r.finish(context.WithoutCancel(ctx)) })
+	results, giveUp := context.WithCancel(context.WithoutCancel(ctx))
+	defer giveUp()
+	finisher.Go(func() { r.finish(results) })
 
 	r.claim(ctx)
 	close(r.leases)
@@ -92,8 +100,11 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 	workers.Wait()
 	drain.Stop()
 	close(r.results)
+	grace := time.AfterFunc(stopGrace, giveUp)
 	finisher.Wait()
+	grace.Stop()
 	background.Wait()
+	d.closeIdle()
 	return nil
 }
 
@@ -109,10 +120,13 @@ func (r *run) claim(ctx context.Context) {
 		}
 		at := time.Now()
 		var got store.Claimed
-		err := r.call(ctx, "claim", func(ctx context.Context) (err error) {
+		err := r.lingering(ctx, "claim", func(ctx context.Context) (err error) {
 			got, err = r.store.Claim(ctx, store.ClaimRequest{
 				Limit: want, Lease: r.opts.Lease, PerWebhook: r.opts.PerWebhook,
 			})
+			if err == nil && len(got.Leases) > want {
+				err = errAnswers
+			}
 			return err
 		})
 		if err != nil {
@@ -222,21 +236,43 @@ func (r *run) notify(ctx context.Context) {
 			return
 		case <-r.notices:
 		}
-		var due []store.Notice
-		_ = r.call(ctx, "claim notices", func(ctx context.Context) (err error) {
-			due, err = r.store.ClaimNotices(ctx, 10, noticeLease)
-			return err
-		})
-		for _, n := range due {
-			err := r.guard("OnDisabled", func() error { return r.opts.OnDisabled(ctx, n) })
-			if err != nil {
-				continue // It comes back when its lease ends.
-			}
-			_ = r.call(context.WithoutCancel(ctx), "acknowledge notice", func(ctx context.Context) error {
-				return r.store.AckNotice(ctx, n.MerchantID, n.ID)
-			})
+		for r.notifyOne(ctx) {
 		}
 	}
+}
+
+// notifyOne hands over one notice, and reports whether there was one.
+func (r *run) notifyOne(ctx context.Context) bool {
+	var due []store.Notice
+	err := r.lingering(ctx, "claim notices", func(ctx context.Context) (err error) {
+		due, err = r.store.ClaimNotices(ctx, 1, noticeLease)
+		return err
+	})
+	if err != nil || len(due) == 0 || ctx.Err() != nil {
+		return false
+	}
+	n := due[0]
+	err = r.guard("OnDisabled", func() error {
+		ctx, cancel := context.WithTimeout(ctx, noticeLease-storeTimeout)
+		defer cancel()
+		return r.opts.OnDisabled(ctx, n)
+	})
+	if err == nil { // Otherwise it comes back when its lease ends.
+		_ = r.call(context.WithoutCancel(ctx), "acknowledge notice", func(ctx context.Context) error {
+			return r.store.AckNotice(ctx, n.MerchantID, n.ID)
+		})
+	}
+	return true
+}
+
+// lingering is call for what takes something from the store: when ctx ends, the
+// call has another moment to return with what it took.
+func (r *run) lingering(ctx context.Context, what string, f func(context.Context) error) error {
+	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(time.Second, cancel) })
+	defer stop()
+	return r.call(longer, what, f)
 }
 
 // call calls the store with a bound on its time.

@@ -7,16 +7,28 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
+	"log/slog"
 	"strings"
 
 	"github.com/rag-assistant/webhooks/signer"
 )
 
-// SecretKey seals webhook secrets before they reach a store.
+// SecretKey seals webhook secrets before they reach a store. Whatever prints it
+// prints its ID only.
 type SecretKey struct {
 	ID  string   // names the key in sealed text: 1 to 32 letters, digits, '-' or '_'
 	Key [32]byte // AES-256
 }
+
+// Format writes the ID whatever the verb and its flags.
+func (k SecretKey) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "SecretKey("+k.ID+")") }
+
+// MarshalText returns the ID, also inside JSON.
+func (k SecretKey) MarshalText() ([]byte, error) { return []byte("SecretKey(" + k.ID + ")"), nil }
+
+// LogValue returns the ID.
+func (k SecretKey) LogValue() slog.Value { return slog.StringValue("SecretKey(" + k.ID + ")") }
 
 // sealer seals with AES-256-GCM. The associated data is the merchant and the
 // webhook, so that sealed text moved to another record does not open. Without

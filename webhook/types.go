@@ -18,6 +18,16 @@ const (
 	Disabled = store.Disabled
 )
 
+// EveryType in [Registration.Events], alone, subscribes to all event types.
+const EveryType = store.EveryType
+
+// A delivery is pending until it ends one way or the other.
+const (
+	DeliveryPending   = store.DeliveryPending
+	DeliverySucceeded = store.DeliverySucceeded
+	DeliveryFailed    = store.DeliveryFailed
+)
+
 // Reasons that [Webhook.DisabledReason] gives.
 const (
 	ReasonFailures = "consecutive_failures" // by the dispatcher

@@ -72,6 +72,19 @@ func Classify(err error) Code {
 	return CodeBadResponse
 }
 
+// ours reports whether this machine is at its limits. No endpoint is to blame for
+// that.
+func ours(err error) bool {
+	for _, limit := range []syscall.Errno{
+		syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.EADDRNOTAVAIL,
+	} {
+		if errors.Is(err, limit) {
+			return true
+		}
+	}
+	return false
+}
+
 func isTLS(err error) bool {
 	if errors.Is(err, http.ErrSchemeMismatch) {
 		return true

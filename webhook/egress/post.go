@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"time"
@@ -66,6 +67,7 @@ func Post(
 		return Response{}, errors.New("egress: post: target is not an absolute http or https URL")
 	}
 	req.Header = header
+	sendAgainOnce(req)
 	// Marks the request as one that can be repeated (http.Transport). A key
 	// without a value writes no line.
 	const mark = "X-Idempotency-Key"
@@ -92,6 +94,19 @@ func Post(
 	return r, nil
 }
 
+// sendAgainOnce lets a transport that found a kept connection closed send the
+// request again, but not for each of many such connections: a receiver that
+// breaks off after it has read a request would get it once for every one of them.
+func sendAgainOnce(req *http.Request) {
+	rewind, left := req.GetBody, 1
+	req.GetBody = func() (io.ReadCloser, error) {
+		if left--; left < 0 {
+			return nil, io.ErrUnexpectedEOF
+		}
+		return rewind()
+	}
+}
+
 func withDefaultTimeout(ctx context.Context) (context.Context, context.CancelFunc) {
 	if _, ok := ctx.Deadline(); ok {
 		return context.WithCancel(ctx)
@@ -103,6 +118,9 @@ func withDefaultTimeout(ctx context.Context) (context.Context, context.CancelFun
 func failure(ctx context.Context, err error) error {
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return fmt.Errorf("egress: post: %w", ctx.Err())
+	}
+	if ours(err) {
+		return fmt.Errorf("egress: post: %w", err)
 	}
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e
