@@ -76,10 +76,16 @@ type Server struct {
 // as "appendonly yes".
 func Start(t testing.TB, settings ...string) *Server {
 	t.Helper()
-	s := &Server{Dir: t.TempDir()}
+	return StartIn(t, t.TempDir(), settings...)
+}
+
+// StartIn is Start with files that are there already.
+func StartIn(t testing.TB, dir string, settings ...string) *Server {
+	t.Helper()
+	s := &Server{Dir: dir}
 	for _, line := range settings {
 		name, value, _ := strings.Cut(line, " ")
-		s.args = append(s.args, "--"+name, value)
+		s.args = append(append(s.args, "--"+name), strings.Fields(value)...)
 	}
 	t.Cleanup(func() { s.Kill(t) })
 	s.Restart(t)

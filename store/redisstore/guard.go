@@ -113,13 +113,17 @@ func (s *Store) checkLayout(ctx context.Context) (int, error) {
 		}
 	}
 	key := metaKey(s.opts.Prefix)
-	if _, err := s.client.HSetNX(ctx, key, "shards", want).Result(); err != nil {
-		return 0, fmt.Errorf("layout: %w", err)
-	}
-	if _, err := s.client.HSetNX(ctx, key, "schema", schema).Result(); err != nil {
-		return 0, fmt.Errorf("layout: %w", err)
-	}
 	meta, err := s.client.HGetAll(ctx, key).Result()
+	if err == nil && len(meta) < 2 { // Not written by every process that starts, so that one can when memory is full.
+		_, err = s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
+			p.HSetNX(ctx, key, "shards", want)
+			p.HSetNX(ctx, key, "schema", schema)
+			return nil
+		})
+		if err == nil {
+			meta, err = s.client.HGetAll(ctx, key).Result()
+		}
+	}
 	if err != nil {
 		return 0, fmt.Errorf("layout: %w", err)
 	}

@@ -1,0 +1,65 @@
+package redisstore_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/stretchr/testify/require"
+
+	"github.com/rag-assistant/webhooks/internal/redistest"
+	"github.com/rag-assistant/webhooks/store/redisstore"
+)
+
+// TestAudit breaks one key after the other and asks the audit.
+func TestAudit(t *testing.T) {
+	t.Parallel()
+	client := redistest.Client(t)
+	for _, c := range []struct {
+		name string
+		do   func(ctx context.Context, p string) redis.Cmder
+		says string
+	}{
+		{"ready too late", func(ctx context.Context, p string) redis.Cmder { return client.ZIncrBy(ctx, p+"ready", 1e6, "1") }, "finds what is due"},
+		{"not ready", func(ctx context.Context, p string) redis.Cmder { return client.Del(ctx, p+"ready") }, "finds what is due"},
+		{"lease not known", func(ctx context.Context, p string) redis.Cmder { return client.Del(ctx, p+"held") }, "first lease"},
+		{"in two queues", func(ctx context.Context, p string) redis.Cmder {
+			return client.ZUnionStore(ctx, p+"q:1", &redis.ZStore{Keys: []string{p + "q:1", p + "f:1"}})
+		}, "exactly one queue"},
+		{"in no queue", func(ctx context.Context, p string) redis.Cmder { return client.ZPopMin(ctx, p+"l:1") }, "exactly one queue"},
+		{"counter", func(ctx context.Context, p string) redis.Cmder { return client.HIncrBy(ctx, p+"w:1", "ok", 1) }, "counters"},
+		{"attempts", func(ctx context.Context, p string) redis.Cmder { return client.HIncrBy(ctx, p+"w:1", "at", -1) }, "counters"},
+		{"subscribers", func(ctx context.Context, p string) redis.Cmder { return client.Del(ctx, p+"s:"+merchant) }, "each of its types"},
+		{"disabled unseen", func(ctx context.Context, p string) redis.Cmder { return client.HSet(ctx, p+"w:1", "st", "disabled") }, "active and subscribes"},
+		{"body gone", func(ctx context.Context, p string) redis.Cmder { return client.Del(ctx, p+"e:"+merchant+":evt_9") }, "is stored"},
+		{"pending miscounted", func(ctx context.Context, p string) redis.Cmder {
+			return client.SetRange(ctx, p+"e:"+merchant+":evt_9", 0, "\x00\x00\x00\x09")
+		}, "counts its pending"},
+		{"list", func(ctx context.Context, p string) redis.Cmder { return client.HDel(ctx, p+"g:1:0", "2") }, "webhook's list"},
+		{"webhook gone", func(ctx context.Context, p string) redis.Cmder { return client.Del(ctx, p+"w:1") }, "names its webhooks"},
+		{"ended unknown", func(ctx context.Context, p string) redis.Cmder { return client.Del(ctx, p+"old") }, "oldest ended"},
+		{"stray key", func(ctx context.Context, p string) redis.Cmder { return client.Set(ctx, p+"zzz", "1", 0) }, "no known kind"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			prefix := redistest.Prefix()
+			t.Cleanup(func() { redistest.Forget(t, client, prefix) })
+			st := newStore(t, client, &redisstore.Options{Prefix: prefix}, 1)
+			events := newEvents(9, 10)
+			events[8].ID = "evt_9"
+			_, err := st.Publish(t.Context(), merchant, events[:5])
+			require.NoError(t, err)
+			ask := everything
+			ask.Limit = 4
+			got, err := st.Claim(t.Context(), ask)
+			require.NoError(t, err)
+			_, err = st.Finish(t.Context(), results(got.Leases)[:2])
+			require.NoError(t, err)
+			_, err = st.Publish(t.Context(), merchant, events[5:])
+			require.NoError(t, err)
+			require.NoError(t, st.Audit(t.Context()))
+			require.NoError(t, c.do(t.Context(), prefix+":{00}:").Err())
+			require.ErrorContains(t, st.Audit(t.Context()), c.says)
+		})
+	}
+}

@@ -1,0 +1,224 @@
+package redisstore_test
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/stretchr/testify/require"
+
+	"github.com/rag-assistant/webhooks/internal/redistest"
+	"github.com/rag-assistant/webhooks/store"
+	"github.com/rag-assistant/webhooks/store/redisstore"
+)
+
+const merchant = "merchant_42"
+
+// eventType is the type that every webhook of these tests subscribes to.
+const eventType = "document.created"
+
+// newStore makes a store on a server, with webhooks that subscribe to eventType.
+func newStore(tb testing.TB, client redis.UniversalClient, opts *redisstore.Options, webhooks int) *redisstore.Store {
+	tb.Helper()
+	var o redisstore.Options
+	if opts != nil {
+		o = *opts
+	}
+	if o.Prefix == "" {
+		o.Prefix = redistest.Prefix()
+		tb.Cleanup(func() { redistest.Forget(tb, client, o.Prefix) })
+	}
+	st, err := redisstore.New(client, &o)
+	require.NoError(tb, err)
+	for i := range webhooks {
+		_, err := st.CreateWebhook(context.Background(), merchant, store.Webhook{
+			ID: fmt.Sprintf("whk_%024d", i), URL: "https://example.com/webhooks", Events: []string{eventType}, Status: store.Active,
+		}, 0)
+		require.NoError(tb, err)
+	}
+	return st
+}
+
+// newEvents makes events with bodies of a size.
+func newEvents(n, size int) []store.NewEvent {
+	out := make([]store.NewEvent, n)
+	for i := range out {
+		id := "evt_" + rand.Text()
+		out[i] = store.NewEvent{ID: id, Type: eventType, Fingerprint: id, Body: []byte(strings.Repeat("x", size))}
+	}
+	return out
+}
+
+func results(leases []store.Lease) []store.Result {
+	out := make([]store.Result, len(leases))
+	for i, l := range leases {
+		out[i] = store.Result{
+			MerchantID: l.MerchantID, WebhookID: l.WebhookID, DeliveryID: l.DeliveryID, Token: l.Token,
+			Outcome: store.Succeeded, Streak: store.StreakReset, Attempt: store.Attempt{StatusCode: 200, Duration: time.Millisecond},
+		}
+	}
+	return out
+}
+
+// count returns a counter of the server.
+func count(tb testing.TB, client redis.Cmdable, section, name string) int {
+	tb.Helper()
+	info, err := client.Info(context.Background(), section).Result()
+	require.NoError(tb, err)
+	_, rest, _ := strings.Cut(info, name+":")
+	digits, _, _ := strings.Cut(rest, "\r")
+	n, err := strconv.Atoi(digits)
+	require.NoError(tb, err)
+	return n
+}
+
+// calls returns how many scripts clients have run.
+func calls(tb testing.TB, client redis.Cmdable) int {
+	tb.Helper()
+	info, err := client.Info(context.Background(), "commandstats").Result()
+	require.NoError(tb, err)
+	_, rest, _ := strings.Cut(info, "cmdstat_evalsha:calls=")
+	digits, _, _ := strings.Cut(rest, ",")
+	n, _ := strconv.Atoi(digits) // none at first
+	return n
+}
+
+var everything = store.ClaimRequest{Limit: 100, Lease: time.Minute, PerWebhook: 1 << 20}
+
+// BenchmarkQueue publishes, claims and settles in batches, without posting.
+func BenchmarkQueue(b *testing.B) {
+	client := redistest.Start(b).Client(b)
+	for _, size := range []int{1, 10, 100} {
+		for _, op := range []string{"publish", "claim", "finish"} {
+			b.Run(fmt.Sprintf("%s/batch=%d", op, size), func(b *testing.B) {
+				ctx := b.Context()
+				st := newStore(b, client, nil, 1)
+				ask := everything
+				ask.Limit = size
+				b.ReportAllocs()
+				n := 0
+				var took time.Duration
+				for b.Loop() {
+					events := newEvents(size, 1024)
+					steps := []func(){
+						func() { _, err := st.Publish(ctx, merchant, events); require.NoError(b, err) },
+					}
+					var c store.Claimed
+					steps = append(steps,
+						func() { var err error; c, err = st.Claim(ctx, ask); require.NoError(b, err) },
+						func() { _, err := st.Finish(ctx, results(c.Leases)); require.NoError(b, err) })
+					for i, step := range steps {
+						start := time.Now()
+						step()
+						if op == []string{"publish", "claim", "finish"}[i] {
+							took += time.Since(start)
+						}
+					}
+					n += size
+				}
+				b.ReportMetric(float64(n)/took.Seconds(), "deliveries/s")
+				b.ReportMetric(took.Seconds()*1e6*float64(size)/float64(n), "µs/call")
+			})
+		}
+	}
+}
+
+// BenchmarkDeliveries goes through the whole queue without posting.
+func BenchmarkDeliveries(b *testing.B) {
+	client := redistest.Start(b).Client(b)
+	for _, size := range []int{1, 10, 100} {
+		b.Run(fmt.Sprintf("batch=%d", size), func(b *testing.B) {
+			ctx := b.Context()
+			st := newStore(b, client, nil, 10)
+			ask := everything
+			ask.Limit = 10 * size
+			before := calls(b, client)
+			n := 0
+			start := time.Now()
+			for b.Loop() {
+				_, err := st.Publish(ctx, merchant, newEvents(size, 1024))
+				require.NoError(b, err)
+				for {
+					c, err := st.Claim(ctx, ask)
+					require.NoError(b, err)
+					if len(c.Leases) == 0 {
+						break
+					}
+					_, err = st.Finish(ctx, results(c.Leases))
+					require.NoError(b, err)
+					n += len(c.Leases)
+				}
+			}
+			b.ReportMetric(float64(n)/time.Since(start).Seconds(), "deliveries/s")
+			b.ReportMetric(float64(calls(b, client)-before)/float64(n), "commands/delivery")
+		})
+	}
+}
+
+// BenchmarkBacklog claims and settles a hundred beside many that wait.
+func BenchmarkBacklog(b *testing.B) {
+	for _, backlog := range []int{1_000, 100_000} {
+		b.Run(strconv.Itoa(backlog), func(b *testing.B) {
+			ctx := b.Context()
+			st := newStore(b, redistest.Start(b).Client(b), nil, 1)
+			for range backlog / 1000 {
+				_, err := st.Publish(ctx, merchant, newEvents(1000, 100))
+				require.NoError(b, err)
+			}
+			for b.Loop() {
+				c, err := st.Claim(ctx, everything)
+				require.NoError(b, err)
+				rs := results(c.Leases)
+				for i := range rs {
+					rs[i].Outcome = store.Released
+				}
+				_, err = st.Finish(ctx, rs)
+				require.NoError(b, err)
+			}
+		})
+	}
+}
+
+// TestBytesPerDelivery holds a pending delivery to its size beside the body: what
+// the server uses, less what it needs for the bodies as plain strings.
+func TestBytesPerDelivery(t *testing.T) {
+	t.Parallel()
+	const bodySize, total, most = 1024, 100_000, 500
+	for _, fanOut := range []int{1, 10} {
+		t.Run(fmt.Sprintf("fan-out %d", fanOut), func(t *testing.T) {
+			t.Parallel()
+			client := redistest.Start(t).Client(t)
+			used := func() int { return count(t, client, "memory", "used_memory") }
+			empty := used()
+			plain := func(value string) int {
+				_, err := client.Pipelined(t.Context(), func(p redis.Pipeliner) error {
+					for i := range 10_000 {
+						p.Set(t.Context(), fmt.Sprint("plain", i), value, 0)
+					}
+					return nil
+				})
+				require.NoError(t, err)
+				return used()
+			}
+			small := plain("")
+			body := (plain(strings.Repeat("x", bodySize)) - small) / 10_000
+			redistest.Forget(t, client, "plain")
+
+			st := newStore(t, client, &redisstore.Options{Prefix: "wh"}, fanOut)
+			before := max(used(), empty)
+			events := total / fanOut
+			for range events / 1000 {
+				_, err := st.Publish(t.Context(), merchant, newEvents(1000, bodySize))
+				require.NoError(t, err)
+			}
+			bytes := (used() - before - events*body) / total
+			t.Logf("%d bytes beside a body of %d, which takes %d", bytes, bodySize, body)
+			require.Less(t, bytes, most)
+		})
+	}
+}

@@ -1,0 +1,32 @@
+package redisstore
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// NewMutant is New with a fault in one script.
+func NewMutant(client redis.UniversalClient, opts *Options, script, before, after string) (*Store, error) {
+	s, err := New(client, opts)
+	if err != nil {
+		return nil, err
+	}
+	text, err := readScripts()
+	if err != nil {
+		return nil, err
+	}
+	if !strings.Contains(text[script], before) {
+		return nil, fmt.Errorf("%s.lua does not contain %q", script, before)
+	}
+	text[script] = strings.ReplaceAll(text[script], before, after)
+	s.scripts = text.compile()
+	return s, nil
+}
+
+// Unpack is what reads packed records.
+func Unpack(packed string) ([]any, error) { return unpack(packed) }
+
+// Escape is what makes ids safe in keys.
+func Escape(id string) string { return escape(id) }

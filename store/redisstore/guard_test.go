@@ -1,0 +1,190 @@
+package redisstore_test
+
+import (
+	"context"
+	"errors"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/stretchr/testify/require"
+
+	"github.com/rag-assistant/webhooks/internal/redistest"
+	"github.com/rag-assistant/webhooks/store"
+	"github.com/rag-assistant/webhooks/store/redisstore"
+)
+
+// hook answers commands instead of the server.
+type hook struct {
+	redis.Hook
+
+	process func(ctx context.Context, cmd redis.Cmder, next redis.ProcessHook) error
+}
+
+func (h hook) DialHook(next redis.DialHook) redis.DialHook { return next }
+func (h hook) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error { return h.process(ctx, cmd, next) }
+}
+
+func (h hook) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
+}
+
+// answers makes a server that says something else to INFO and denies CONFIG.
+func answers(info string) hook {
+	return hook{process: func(ctx context.Context, cmd redis.Cmder, next redis.ProcessHook) error {
+		switch cmd.Name() {
+		case "info":
+			if c, ok := cmd.(*redis.StringCmd); ok {
+				c.SetVal(info)
+			}
+			return nil
+		case "config":
+			err := errors.New("NOPERM this user has no permissions to run the 'config' command")
+			cmd.SetErr(err)
+			return err
+		default:
+			return next(ctx, cmd)
+		}
+	}}
+}
+
+func TestOptions(t *testing.T) {
+	t.Parallel()
+	_, err := redisstore.New(nil, &redisstore.Options{Prefix: "a{b}", Shards: 1000, WaitReplicas: -1})
+	for _, text := range []string{"client", "prefix", "shards", "wait replicas"} {
+		require.ErrorContains(t, err, text)
+	}
+}
+
+func TestGuards(t *testing.T) {
+	t.Parallel()
+	const fit = "redis_version:6.2.0\r\nmaxmemory_policy:noeviction\r\n"
+	for _, c := range []struct {
+		name, info string
+		opts       redisstore.Options
+		says       string // empty: opens
+	}{
+		{"config is denied", fit, redisstore.Options{}, ""},
+		{"old", "redis_version:6.0.16\r\nmaxmemory_policy:noeviction\r\n", redisstore.Options{}, "upgrade it to 6.2"},
+		{"old though unknown is allowed", "redis_version:5.9\r\n", redisstore.Options{AllowUnknownVersion: true}, "upgrade it to 6.2"},
+		{"evicts", "redis_version:7.2.1\r\nmaxmemory_policy:volatile-lru\r\n", redisstore.Options{}, "CONFIG SET maxmemory-policy noeviction"},
+		{"evicts and may", "redis_version:7.2.1\r\nmaxmemory_policy:allkeys-lru\r\n", redisstore.Options{InsecureAllowEviction: true}, ""},
+		{"hides its policy", "redis_version:7.2.1\r\n", redisstore.Options{}, "InsecureAllowEviction"},
+		{"hides its version", "maxmemory_policy:noeviction\r\n", redisstore.Options{}, "AllowUnknownVersion"},
+		{"hides its version and may", "maxmemory_policy:noeviction\r\n", redisstore.Options{AllowUnknownVersion: true}, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			client := redistest.Client(t)
+			client.AddHook(answers(c.info))
+			st := newStore(t, client, &c.opts, 0)
+			_, err := st.ListWebhooks(t.Context(), merchant, store.WebhookQuery{})
+			if c.says == "" {
+				require.NoError(t, err)
+				return
+			}
+			require.ErrorContains(t, err, c.says)
+			require.ErrorContains(t, st.Open(t.Context()), c.says)
+		})
+	}
+}
+
+func TestPolicyOfServer(t *testing.T) {
+	t.Parallel()
+	client := redistest.Start(t, "maxmemory-policy volatile-ttl").Client(t)
+	st := newStore(t, client, nil, 0)
+	require.ErrorContains(t, st.Open(t.Context()), "maxmemory-policy is volatile-ttl")
+	require.NoError(t, client.ConfigSet(t.Context(), "maxmemory-policy", "noeviction").Err())
+	require.NoError(t, st.Open(t.Context()), "a failed Open is tried again")
+}
+
+func TestLayout(t *testing.T) {
+	t.Parallel()
+	client := redistest.Client(t)
+	opts := redisstore.Options{Prefix: redistest.Prefix(), Shards: 4}
+	t.Cleanup(func() { redistest.Forget(t, client, opts.Prefix) })
+	require.NoError(t, newStore(t, client, &opts, 3).Open(t.Context()))
+	require.NoError(t, newStore(t, client, &opts, 0).Open(t.Context()))
+
+	other := opts
+	other.Shards = 2
+	require.ErrorContains(t, newStore(t, client, &other, 0).Open(t.Context()), "was made with 4 shards")
+
+	other.Shards = 0
+	st := newStore(t, client, &other, 0)
+	info, err := st.Info(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, 4, info.Shards)
+	page, err := st.ListWebhooks(t.Context(), merchant, store.WebhookQuery{})
+	require.NoError(t, err)
+	require.Len(t, page.Webhooks, 3)
+
+	require.NoError(t, client.HSet(t.Context(), opts.Prefix+":meta", "schema", "99").Err())
+	require.ErrorContains(t, newStore(t, client, &other, 0).Open(t.Context()), `layout "99"`)
+}
+
+func TestUnreachable(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	addr := l.Addr().String()
+	require.NoError(t, l.Close())
+	client := redis.NewClient(&redis.Options{Addr: addr, MaxRetries: -1, DialerRetries: 1})
+	t.Cleanup(func() { require.NoError(t, client.Close()) })
+	st, err := redisstore.New(client, nil)
+	require.NoError(t, err, "New does not use the network")
+	_, err = st.Claim(t.Context(), everything)
+	require.Error(t, err)
+	require.NotContains(t, err.Error(), "AllowUnknownVersion", "a server that is down hides nothing")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.NoError(t, st.Watch(ctx, func() {}))
+}
+
+func TestInfo(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		settings []string
+		says     string
+	}{
+		{nil, "no append-only file"},
+		{[]string{"appendonly yes", "appendfsync always"}, "appendfsync always: nothing is lost"},
+		{[]string{"appendonly yes"}, "two seconds"},
+		{[]string{"appendonly yes", "appendfsync no"}, "half a minute"},
+	} {
+		t.Run(c.says, func(t *testing.T) {
+			t.Parallel()
+			info, err := newStore(t, redistest.Start(t, c.settings...).Client(t), nil, 0).Info(t.Context())
+			require.NoError(t, err)
+			require.Contains(t, info.Durability, c.says)
+			require.Contains(t, info.Durability, "no replica")
+			require.Regexp(t, `^\d+\.\d+`, info.Version)
+		})
+	}
+}
+
+func TestWaitReplicas(t *testing.T) {
+	t.Parallel()
+	primary := redistest.Start(t)
+	client := primary.Client(t)
+	opts := redisstore.Options{WaitReplicas: 1, WaitTimeout: 50 * time.Millisecond, Prefix: redistest.Prefix()}
+	st := newStore(t, client, &opts, 1)
+	event := newEvents(1, 10)
+	_, err := st.Publish(t.Context(), merchant, event)
+	require.ErrorIs(t, err, redisstore.ErrNotReplicated)
+
+	_, port, err := net.SplitHostPort(primary.Addr)
+	require.NoError(t, err)
+	replica := redistest.Start(t, "replicaof 127.0.0.1 "+port).Client(t)
+	opts.WaitTimeout = 20 * time.Second
+	st = newStore(t, client, &opts, 0)
+	out, err := st.Publish(t.Context(), merchant, append(event, newEvents(1, 10)...))
+	require.NoError(t, err)
+	require.True(t, out[0].Duplicate)
+	require.Len(t, out[1].Deliveries, 1)
+	keys, err := replica.Keys(t.Context(), opts.Prefix+":*:e:*").Result()
+	require.NoError(t, err)
+	require.Len(t, keys, 2)
+}

@@ -1,0 +1,124 @@
+package redisstore
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Info describes the Redis behind a store, for a start-up log or a status page.
+type Info struct {
+	Version  string // of the server, empty if it hides it
+	Shards   int
+	Replicas int // connected now, of the node that has the fewest
+
+	// Durability says in words what can be lost when.
+	Durability string
+}
+
+// Info asks Redis how it keeps what it acknowledges. It opens the store.
+func (s *Store) Info(ctx context.Context) (Info, error) {
+	shards, err := s.open(ctx)
+	if err != nil {
+		return Info{}, err
+	}
+	out := Info{Shards: len(shards), Replicas: -1}
+	var worst persistence
+	seen := map[string]bool{}
+	for _, h := range shards {
+		node, name, err := s.node(ctx, h)
+		if err != nil {
+			return Info{}, fmt.Errorf("redisstore: info: %w", err)
+		}
+		if seen[name] {
+			continue
+		}
+		seen[name] = true
+		info, err := node.Info(ctx).Result()
+		if err != nil {
+			return Info{}, fmt.Errorf("redisstore: info: %w", err)
+		}
+		out.Version = infoField(info, "redis_version")
+		if n, err := strconv.Atoi(infoField(info, "connected_slaves")); err == nil && (out.Replicas < 0 || n < out.Replicas) {
+			out.Replicas = n
+		}
+		worst = max(worst, persistenceOf(ctx, node, info))
+	}
+	out.Replicas = max(out.Replicas, 0)
+	out.Durability = worst.String() + "; " + s.failover(out.Replicas)
+	return out, nil
+}
+
+// node returns the node that a shard is on, and its name.
+func (s *Store) node(ctx context.Context, h shard) (redis.Cmdable, string, error) {
+	cluster, ok := s.client.(*redis.ClusterClient)
+	if !ok {
+		return s.client, "", nil
+	}
+	master, err := cluster.MasterForKey(ctx, h.ready)
+	if err != nil {
+		return nil, "", err
+	}
+	return master, master.Options().Addr, nil
+}
+
+// persistence is how a node keeps what it acknowledges, worse ones higher.
+type persistence int
+
+const (
+	fsyncAlways persistence = iota + 1
+	fsyncEverySecond
+	fsyncUnknown
+	fsyncNever
+	noAppendOnly
+)
+
+func persistenceOf(ctx context.Context, node redis.Cmdable, info string) persistence {
+	if infoField(info, "aof_enabled") == "0" {
+		return noAppendOnly
+	}
+	answer, err := node.ConfigGet(ctx, "appendfsync").Result()
+	switch {
+	case err != nil:
+		return fsyncUnknown
+	case answer["appendfsync"] == "always":
+		return fsyncAlways
+	case answer["appendfsync"] == "everysec":
+		return fsyncEverySecond
+	case answer["appendfsync"] == "no":
+		return fsyncNever
+	default:
+		return fsyncUnknown
+	}
+}
+
+func (p persistence) String() string {
+	switch p {
+	case fsyncAlways:
+		return "appendfsync always: nothing is lost when a process or the power fails"
+	case fsyncEverySecond:
+		return "appendfsync everysec: nothing is lost when the process fails, up to two seconds when the power does"
+	case fsyncNever:
+		return "appendfsync no: nothing is lost when the process fails, up to half a minute when the power does"
+	case noAppendOnly:
+		return "no append-only file: a restart loses what came after the last snapshot, or everything"
+	default:
+		return "appendfsync is hidden: ask whoever runs this Redis"
+	}
+}
+
+func (s *Store) failover(replicas int) string {
+	var b strings.Builder
+	switch {
+	case replicas == 0:
+		b.WriteString("no replica: without the node there is no service")
+	case s.opts.WaitReplicas > 0:
+		fmt.Fprintf(&b, "%d replicas, and Publish waits for %d: a failover loses no event unless they all fail", replicas, s.opts.WaitReplicas)
+	default:
+		fmt.Fprintf(&b, "%d replicas, behind by their lag: a failover loses what they had not received", replicas)
+	}
+	return b.String()
+}

@@ -1,0 +1,85 @@
+package redisstore_test
+
+import (
+	"os"
+	"os/exec"
+	"testing"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/stretchr/testify/require"
+
+	"github.com/rag-assistant/webhooks/internal/redistest"
+	"github.com/rag-assistant/webhooks/store/redisstore"
+	"github.com/rag-assistant/webhooks/store/storetest"
+)
+
+// Variables for the process that plays a mutant.
+const (
+	mutantVariable = "WEBHOOK_TEST_MUTANT"
+	addrVariable   = "WEBHOOK_TEST_MUTANT_ADDR"
+)
+
+// mutants are faults that somebody could make. Each must break a promise in one
+// of the groups of storetest that its cases name.
+var mutants = []struct {
+	name, script, before, after, cases string
+}{
+	{"no token check", "finish", "if r[TOKEN] == 0 or r[SEQ] * 65536 + r[TOKEN] ~= token then return 3 end", "", "interleavings"},
+	{"results accepted twice", "finish", "if r[OPEN] ~= 1 then return 2 end", "", "finish"},
+	{"no reclaim", "claim", "if n then recovered = recovered + 1 + recover(n) end", "n = nil", "expiry"},
+	{"reclaims not counted", "claim", "if r[OPEN] == 1 then r[RECLAIMS] = r[RECLAIMS] + 1 end", "", "expiry"},
+	{"the epoch of before", "finish", "if r[EPOCH] == w.ep then", "if true then", "interleavings"},
+	{"half an event", "publish", "for j, s in ipairs(to) do deliver(", "for j, s in ipairs(to) do if j > 1 then break end deliver(", "publish"},
+	{"another event with its id", "publish", "elseif h then", "elseif false then", "publish"},
+	{"counter outside", "finish", "if w.ok > 0 then", "if false then", "history"},
+	{"ready not updated on retry", "finish", "offer(w.n, w.st == 'active')", "if w.ended then offer(w.n, w.st == 'active') end", "claim"},
+	{"room is not counted", "claim", "per - call('ZCARD', key('l', n))", "per", "claim"},
+	{"tests wait like others", "claim", "take(key('t', n))\n  if active then take(key('q', n)) end", "if active then take(key('q', n)) end take(key('t', n))", "claim"},
+	{"paused deliveries go on", "claim", "if active then take(key('q', n)) end", "take(key('q', n))", "claim"},
+	{"subscribed when disabled", "finish", "subscribe(M, w.id, w.n, cmsgpack.unpack(f[1]), false)", "", "streak"},
+	{"two notices", "finish", "and w.st == 'active' then\n          disable", "then\n          disable", "streak"},
+	{"events wait for ever", "finish", "for _, e in ipairs(event_order) do expect(e[1], e[2], e[3]) end", "", "prune"},
+	{"bodies go too early", "finish", "e[3] = e[3] - 1", "e[3] = e[3] - 2", "prune"},
+	{"merchants share webhooks", "lib", "call('HGET', key('m', esc(merchant)), webhook)", "call('HGET', key('m', 'all'), webhook)", "isolation"},
+	{"a delete leaves notices", "delete", "for epoch = 1, tonumber(w[4]) do", "for epoch = 1, 0 do", "webhooks"},
+	{"any holder commits", "seen", "local mine = s and s[1] == holder", "local mine = s", "seen"},
+	{"nobody is woken", "lib", "if woken then call('PUBLISH', CHANNEL, '') end", "", "watch$/^release"},
+	{"versions are not compared", "update", "if version ~= 0 and", "if false and", "update"},
+}
+
+// TestMutants shows that the conformance suite sees each fault.
+func TestMutants(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	self, err := os.Executable()
+	require.NoError(t, err)
+	for _, m := range mutants {
+		t.Run(m.name, func(t *testing.T) {
+			t.Parallel()
+			cmd := exec.CommandContext(t.Context(), self, "-test.run", "^TestMutant$/^"+m.cases+"$", "-test.timeout", "2m")
+			cmd.Env = append(os.Environ(), mutantVariable+"="+m.name, addrVariable+"="+server.Addr)
+			out, err := cmd.CombinedOutput()
+			require.Error(t, err, "nothing noticed the fault; %s", out)
+			require.Contains(t, string(out), "broken promise")
+		})
+	}
+}
+
+// TestMutant is what the processes of TestMutants run.
+func TestMutant(t *testing.T) {
+	t.Parallel()
+	for _, m := range mutants {
+		if m.name != os.Getenv(mutantVariable) {
+			continue
+		}
+		client := redis.NewClient(&redis.Options{Addr: os.Getenv(addrVariable)})
+		t.Cleanup(func() { require.NoError(t, client.Close()) })
+		storetest.Run(t, func(t *testing.T) storetest.Harness {
+			t.Helper()
+			c := newClock()
+			st, err := redisstore.NewMutant(client, &redisstore.Options{Prefix: redistest.Prefix(), Now: c.now}, m.script, m.before, m.after)
+			require.NoError(t, err)
+			return storetest.Harness{Store: st, Advance: c.advance}
+		})
+	}
+}
