@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/base64"
 	"errors"
 	"flag"
 	"fmt"
@@ -34,7 +35,14 @@ func parse(args []string, stderr io.Writer) (*config, error) {
 	fs := flag.NewFlagSet("server", flag.ContinueOnError)
 	fs.SetOutput(io.Discard) // The caller prints the error, once.
 	fs.StringVar(&c.addr, "addr", "127.0.0.1:8080", "address to listen on")
-	fs.StringVar(&c.store, "store", "memory", `where state lives: "memory", which ends with the process`)
+	fs.StringVar(&c.store, "store", "memory",
+		`where state lives: "memory", which ends with the process, redis://… or redis+cluster://host:port?addr=host:port`)
+	fs.Func("secret-key", "`id:base64` of 32 bytes that seal webhook secrets; repeatable, the first seals; needed with Redis",
+		func(s string) error {
+			key, err := secretKey(s)
+			c.service.SecretKeys = append(c.service.SecretKeys, key)
+			return err
+		})
 	fs.StringVar(&c.role, "role", "all", `what this process does: "all", "api" or "dispatch"`)
 	fs.Func("jwt-secret", "`key` of HS256 tokens with the claims merchantId and exp, at least 32 bytes; needed to serve the API",
 		func(s string) error {
@@ -82,8 +90,21 @@ func parse(args []string, stderr io.Writer) (*config, error) {
 	if c.store == "memory" && c.role != "all" {
 		return nil, errors.New("-store memory is not shared between processes: it needs -role all")
 	}
+	if c.store != "memory" && len(c.service.SecretKeys) == 0 {
+		return nil, errors.New("-secret-key is needed with Redis; make one with: echo k1:$(openssl rand -base64 32)")
+	}
 	c.service.Egress, d.Egress = out, out
+	d.SecretKeys = c.service.SecretKeys
 	return c, nil
+}
+
+func secretKey(s string) (webhook.SecretKey, error) {
+	id, text, _ := strings.Cut(s, ":")
+	raw, err := base64.StdEncoding.DecodeString(text)
+	if err != nil || len(raw) != 32 {
+		return webhook.SecretKey{}, errors.New("is not id:base64 of 32 bytes; make one with: echo k1:$(openssl rand -base64 32)")
+	}
+	return webhook.SecretKey{ID: id, Key: [32]byte(raw)}, nil
 }
 
 func durations(s string) ([]time.Duration, error) {

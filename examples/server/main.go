@@ -23,7 +23,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/rag-assistant/webhooks/store"
-	"github.com/rag-assistant/webhooks/store/memstore"
 	"github.com/rag-assistant/webhooks/webhook"
 )
 
@@ -53,24 +52,23 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: c.logLevel}))
-	st, err := openStore(c.store)
+	st, closeStore, err := openStore(ctx, c.store)
 	if err != nil {
 		return err
 	}
-	g, ctx := errgroup.WithContext(ctx)
-	if c.dispatches() {
-		opts := c.dispatcher
-		opts.Logger = log
-		opts.OnDisabled = func(ctx context.Context, n webhook.Notice) error {
-			log.WarnContext(ctx, "tell the owner of a disabled webhook", slog.String("merchant_id", n.MerchantID),
-				slog.String("webhook_id", n.WebhookID), slog.Int("failures", n.Failures))
-			return nil
-		}
-		disp, err := webhook.NewDispatcher(st, &opts)
-		if err != nil {
-			return err
-		}
-		g.Go(func() error { return disp.Run(ctx) })
+	defer closeStore()
+
+	// Everything that can fail at the start does so before anything is delivered.
+	opts := c.dispatcher
+	opts.Logger = log
+	opts.OnDisabled = func(ctx context.Context, n webhook.Notice) error {
+		log.WarnContext(ctx, "tell the owner of a disabled webhook", slog.String("merchant_id", n.MerchantID),
+			slog.String("webhook_id", n.WebhookID), slog.Int("failures", n.Failures))
+		return nil
+	}
+	disp, err := webhook.NewDispatcher(st, &opts)
+	if err != nil {
+		return err
 	}
 	handler, err := routes(c, st, log)
 	if err != nil {
@@ -89,6 +87,14 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
 	}
+
+	// The API stops before the dispatcher, so that a test that a caller waits for
+	// still gets its outcome.
+	g, failed := errgroup.WithContext(context.WithoutCancel(ctx))
+	dispatching, stopDispatching := context.WithCancel(failed)
+	if c.dispatches() {
+		g.Go(func() error { return disp.Run(dispatching) })
+	}
 	g.Go(func() error {
 		if err := srv.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
 			return err
@@ -96,7 +102,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return nil
 	})
 	g.Go(func() error {
-		<-ctx.Done()
+		defer stopDispatching()
+		select {
+		case <-ctx.Done():
+		case <-failed.Done():
+		}
 		log.InfoContext(ctx, "stopping once deliveries on the wire have ended; stop again to end at once")
 		drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
 		defer cancel()
@@ -124,11 +134,4 @@ func routes(c *config, st store.Store, log *slog.Logger) (http.Handler, error) {
 	}
 	mux.Handle("/api/", api)
 	return mux, nil
-}
-
-func openStore(address string) (store.Store, error) {
-	if address == "memory" {
-		return memstore.New(nil), nil
-	}
-	return nil, fmt.Errorf("-store %q: only \"memory\" is there yet", address)
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -145,11 +146,15 @@ func TestFlags(t *testing.T) {
 		"not shared":            {"-jwt-secret", secret, "-role", "api"},
 		"time: invalid":         {"-jwt-secret", secret, "-retry", "soon"},
 		"unexpected argument":   {"-jwt-secret", secret, "extra"},
+		"-secret-key is needed": {"-jwt-secret", secret, "-store", "redis://127.0.0.1:6379"},
+		"id:base64":             {"-jwt-secret", secret, "-secret-key", "k1:short"},
 	} {
 		_, err := parse(args, io.Discard)
 		require.ErrorContains(t, err, want)
 	}
-	require.ErrorContains(t, run(t.Context(), []string{"-jwt-secret", secret, "-store", "mysql://"}, io.Discard, io.Discard), "-store")
+	key := "k1:" + base64.StdEncoding.EncodeToString(make([]byte, 32))
+	require.ErrorContains(t, run(t.Context(), []string{"-jwt-secret", secret, "-secret-key", key, "-store", "mysql://"},
+		io.Discard, io.Discard), "-store")
 	require.ErrorContains(t, run(t.Context(), []string{"-jwt-secret", secret, "-lease", "1s"}, io.Discard, io.Discard), "lease")
 	c, err := parse([]string{"-jwt-secret", secret, "-retry", "1s, 2m", "-max-attempts", "4"}, io.Discard)
 	require.NoError(t, err)
