@@ -35,7 +35,7 @@ const (
 	lateTries  = 8
 	// Pauses after an error of the store double between these.
 	minBackoff = 50 * time.Millisecond
-	maxBackoff = 2 * time.Second
+	maxBackoff = time.Second
 )
 
 // run is one call of Dispatcher.Run.
