@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9" //nolint:depguard // this helper is for the tests of the Redis store alone
 )
 
 const (
@@ -19,33 +19,33 @@ const (
 
 // Cluster starts a cluster of three nodes without replicas and returns a client
 // of it.
-func Cluster(t testing.TB) *redis.ClusterClient {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), startPatience)
+func Cluster(tb testing.TB) *redis.ClusterClient {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(tb.Context(), startPatience)
 	defer cancel()
 	addrs := make([]string, clusterNodes)
 	nodes := make([]*redis.Client, clusterNodes)
 	for i := range nodes {
-		s := Start(t, "cluster-enabled yes", "cluster-config-file nodes.conf", "cluster-node-timeout 5000", busPort(t))
-		addrs[i], nodes[i] = s.Addr, s.Client(t)
+		s := Start(tb, "cluster-enabled yes", "cluster-config-file nodes.conf", "cluster-node-timeout 5000", busPort(tb))
+		addrs[i], nodes[i] = s.Addr, s.Client(tb)
 		first, last := i*clusterSlots/clusterNodes, (i+1)*clusterSlots/clusterNodes-1
-		must(t, nodes[i].ClusterAddSlotsRange(ctx, first, last).Err())
-		must(t, nodes[i].Do(ctx, "cluster", "set-config-epoch", i+1).Err())
+		must(tb, nodes[i].ClusterAddSlotsRange(ctx, first, last).Err())
+		must(tb, nodes[i].Do(ctx, "cluster", "set-config-epoch", i+1).Err())
 	}
 	for i := range nodes {
 		host, port, err := net.SplitHostPort(addrs[(i+1)%clusterNodes])
-		must(t, err)
+		must(tb, err)
 		bus, err := nodes[(i+1)%clusterNodes].ConfigGet(ctx, "cluster-port").Result()
-		must(t, err)
-		must(t, nodes[i].Do(ctx, "cluster", "meet", host, port, bus["cluster-port"]).Err())
+		must(tb, err)
+		must(tb, nodes[i].Do(ctx, "cluster", "meet", host, port, bus["cluster-port"]).Err())
 	}
 	for i := range nodes {
-		awaitCluster(ctx, t, nodes[i])
+		awaitCluster(ctx, tb, nodes[i])
 	}
 	c := redis.NewClusterClient(&redis.ClusterOptions{Addrs: addrs, ContextTimeoutEnabled: true})
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		if err := c.Close(); err != nil {
-			t.Errorf("redistest: %v", err)
+			tb.Errorf("redistest: %v", err)
 		}
 	})
 	return c
@@ -53,15 +53,15 @@ func Cluster(t testing.TB) *redis.ClusterClient {
 
 // busPort chooses the port on which nodes talk; the usual one, 10,000 above, may
 // not exist.
-func busPort(t testing.TB) string {
-	t.Helper()
-	_, port, err := net.SplitHostPort(freeAddr(t))
-	must(t, err)
+func busPort(tb testing.TB) string {
+	tb.Helper()
+	_, port, err := net.SplitHostPort(freeAddr(tb))
+	must(tb, err)
 	return "cluster-port " + port
 }
 
-func awaitCluster(ctx context.Context, t testing.TB, node *redis.Client) {
-	t.Helper()
+func awaitCluster(ctx context.Context, tb testing.TB, node *redis.Client) {
+	tb.Helper()
 	for {
 		info, err := node.ClusterInfo(ctx).Result()
 		if err == nil && field(info, "cluster_state") == "ok" && field(info, "cluster_known_nodes") == strconv.Itoa(clusterNodes) {
@@ -69,7 +69,7 @@ func awaitCluster(ctx context.Context, t testing.TB, node *redis.Client) {
 		}
 		select {
 		case <-ctx.Done():
-			t.Fatalf("redistest: the cluster does not come up: %v %s", err, info)
+			tb.Fatalf("redistest: the cluster does not come up: %v %s", err, info)
 		case <-time.After(pollInterval):
 		}
 	}
@@ -85,9 +85,9 @@ func field(info, name string) string {
 	return ""
 }
 
-func must(t testing.TB, err error) {
-	t.Helper()
+func must(tb testing.TB, err error) {
+	tb.Helper()
 	if err != nil {
-		t.Fatalf("redistest: %v", err)
+		tb.Fatalf("redistest: %v", err)
 	}
 }

@@ -4,12 +4,12 @@ import (
 	"context"
 	"testing"
 
-	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9" //nolint:depguard // this helper is for the tests of the Redis store alone
 )
 
 // Forget deletes every key that begins with a prefix.
-func Forget(t testing.TB, client redis.UniversalClient, prefix string) {
-	t.Helper()
+func Forget(tb testing.TB, client redis.UniversalClient, prefix string) {
+	tb.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), startPatience)
 	defer cancel()
 	forget := func(ctx context.Context, node *redis.Client) error {
@@ -23,8 +23,8 @@ func Forget(t testing.TB, client redis.UniversalClient, prefix string) {
 	}
 	switch c := client.(type) {
 	case *redis.ClusterClient:
-		must(t, c.ForEachMaster(ctx, forget))
+		must(tb, c.ForEachMaster(ctx, forget))
 	case *redis.Client:
-		must(t, forget(ctx, c))
+		must(tb, forget(ctx, c))
 	}
 }

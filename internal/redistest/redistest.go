@@ -22,7 +22,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9" //nolint:depguard // this helper is for the tests of the Redis store alone
 )
 
 const (
@@ -38,25 +38,25 @@ const (
 func Prefix() string { return "test-" + strings.ToLower(rand.Text()[:12]) }
 
 // Client returns a client of the server that tests share, or of a private one.
-func Client(t testing.TB) *redis.Client {
-	t.Helper()
+func Client(tb testing.TB) *redis.Client {
+	tb.Helper()
 	if url := os.Getenv(urlVariable); url != "" {
 		o, err := redis.ParseURL(url)
 		if err != nil {
-			t.Fatalf("redistest: %s: %v", urlVariable, err)
+			tb.Fatalf("redistest: %s: %v", urlVariable, err)
 		}
-		return connect(t, o)
+		return connect(tb, o)
 	}
-	return Start(t).Client(t)
+	return Start(tb).Client(tb)
 }
 
-func connect(t testing.TB, o *redis.Options) *redis.Client {
-	t.Helper()
+func connect(tb testing.TB, o *redis.Options) *redis.Client {
+	tb.Helper()
 	o.ContextTimeoutEnabled = true
 	c := redis.NewClient(o)
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		if err := c.Close(); err != nil {
-			t.Errorf("redistest: %v", err)
+			tb.Errorf("redistest: %v", err)
 		}
 	})
 	return c
@@ -74,69 +74,69 @@ type Server struct {
 
 // Start starts a private redis-server. Each setting is a name and a value, such
 // as "appendonly yes".
-func Start(t testing.TB, settings ...string) *Server {
-	t.Helper()
-	return StartIn(t, t.TempDir(), settings...)
+func Start(tb testing.TB, settings ...string) *Server {
+	tb.Helper()
+	return StartIn(tb, tb.TempDir(), settings...)
 }
 
 // StartIn is Start with files that are there already.
-func StartIn(t testing.TB, dir string, settings ...string) *Server {
-	t.Helper()
+func StartIn(tb testing.TB, dir string, settings ...string) *Server {
+	tb.Helper()
 	s := &Server{Dir: dir}
 	for _, line := range settings {
 		name, value, _ := strings.Cut(line, " ")
 		s.args = append(append(s.args, "--"+name), strings.Fields(value)...)
 	}
-	t.Cleanup(func() { s.Kill(t) })
-	s.Restart(t)
+	tb.Cleanup(func() { s.Kill(tb) })
+	s.Restart(tb)
 	return s
 }
 
 // binary finds redis-server.
-func binary(t testing.TB) string {
-	t.Helper()
+func binary(tb testing.TB) string {
+	tb.Helper()
 	path, err := exec.LookPath("redis-server")
 	if err == nil {
 		return path
 	}
 	if os.Getenv(requireVariable) != "" {
-		t.Fatalf("redistest: no redis-server on PATH, no %s, and %s is set", urlVariable, requireVariable)
+		tb.Fatalf("redistest: no redis-server on PATH, no %s, and %s is set", urlVariable, requireVariable)
 	}
-	t.Skipf("redistest: SKIPPED, nothing was tested: install redis-server or set %s", urlVariable)
+	tb.Skipf("redistest: SKIPPED, nothing was tested: install redis-server or set %s", urlVariable)
 	return ""
 }
 
 // Restart starts the server again, with the files and, if it is free still, the
 // port that it had.
-func (s *Server) Restart(t testing.TB) {
-	t.Helper()
-	path := binary(t)
+func (s *Server) Restart(tb testing.TB) {
+	tb.Helper()
+	path := binary(tb)
 	var last error
 	for range 5 { // Another process may take the port first.
 		if s.Addr == "" {
-			s.Addr = freeAddr(t)
+			s.Addr = freeAddr(tb)
 		}
 		if last = s.launch(path); last == nil {
 			return
 		}
 		if s.done != nil {
-			s.Kill(t)
+			s.Kill(tb)
 		}
 		if strings.Contains(last.Error(), "loading") {
 			break
 		}
 		s.Addr = ""
 	}
-	t.Fatalf("redistest: %v", last)
+	tb.Fatalf("redistest: %v", last)
 }
 
-func freeAddr(t testing.TB) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+func freeAddr(tb testing.TB) string {
+	tb.Helper()
+	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err != nil {
-		t.Fatalf("redistest: %v", err)
+		tb.Fatalf("redistest: %v", err)
 	}
-	defer l.Close() //nolint:errcheck // nothing was sent
+	defer l.Close()
 	return l.Addr().String()
 }
 
@@ -149,7 +149,7 @@ func (s *Server) launch(path string) error {
 		"--port", port, "--bind", "127.0.0.1", "--dir", s.Dir, "--save", "", "--appendonly", "no",
 		"--logfile", filepath.Join(s.Dir, "redis.log"), "--daemonize", "no", "--enable-debug-command", "yes",
 	}, s.args...)
-	cmd := exec.Command(path, args...) //nolint:gosec // redis-server from PATH
+	cmd := exec.CommandContext(context.Background(), path, args...) //nolint:gosec // redis-server from PATH
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {
 		return err
@@ -166,7 +166,7 @@ func (s *Server) launch(path string) error {
 // await waits until the server answers.
 func (s *Server) await() error {
 	c := redis.NewClient(&redis.Options{Addr: s.Addr, MaxRetries: -1, PoolSize: 1})
-	defer c.Close() //nolint:errcheck // nothing is left to say
+	defer c.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), startPatience)
 	defer cancel()
 	for {
@@ -205,8 +205,8 @@ func (s *Server) logTail() string {
 }
 
 // Kill kills the server as a crash would, and waits for its end.
-func (s *Server) Kill(t testing.TB) {
-	t.Helper()
+func (s *Server) Kill(tb testing.TB) {
+	tb.Helper()
 	if s.cmd == nil {
 		return
 	}
@@ -216,7 +216,7 @@ func (s *Server) Kill(t testing.TB) {
 }
 
 // Client returns a client of this server, which is closed when the test ends.
-func (s *Server) Client(t testing.TB) *redis.Client {
-	t.Helper()
-	return connect(t, &redis.Options{Addr: s.Addr})
+func (s *Server) Client(tb testing.TB) *redis.Client {
+	tb.Helper()
+	return connect(tb, &redis.Options{Addr: s.Addr})
 }

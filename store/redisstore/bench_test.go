@@ -77,14 +77,21 @@ func count(tb testing.TB, client redis.Cmdable, section, name string) int {
 	return n
 }
 
-// calls returns how many scripts clients have run.
-func calls(tb testing.TB, client redis.Cmdable) int {
+// scripts returns how many scripts clients have run, and the server's time for
+// them.
+func scripts(tb testing.TB, client redis.Cmdable) (calls int, took time.Duration) {
 	tb.Helper()
 	info, err := client.Info(context.Background(), "commandstats").Result()
 	require.NoError(tb, err)
-	_, rest, _ := strings.Cut(info, "cmdstat_evalsha:calls=")
-	digits, _, _ := strings.Cut(rest, ",")
-	n, _ := strconv.Atoi(digits) // none at first
+	_, rest, _ := strings.Cut(info, "cmdstat_evalsha:")
+	micros := 0
+	_, _ = fmt.Sscanf(rest, "calls=%d,usec=%d,", &calls, &micros) // none at first
+	return calls, time.Duration(micros) * time.Microsecond
+}
+
+func calls(tb testing.TB, client redis.Cmdable) int {
+	tb.Helper()
+	n, _ := scripts(tb, client)
 	return n
 }
 
@@ -102,7 +109,7 @@ func BenchmarkQueue(b *testing.B) {
 				ask.Limit = size
 				b.ReportAllocs()
 				n := 0
-				var took time.Duration
+				var took, server time.Duration
 				for b.Loop() {
 					events := newEvents(size, 1024)
 					steps := []func(){
@@ -114,15 +121,19 @@ func BenchmarkQueue(b *testing.B) {
 						func() { _, err := st.Finish(ctx, results(c.Leases)); require.NoError(b, err) })
 					for i, step := range steps {
 						start := time.Now()
+						_, used := scripts(b, client)
 						step()
 						if op == []string{"publish", "claim", "finish"}[i] {
 							took += time.Since(start)
+							_, now := scripts(b, client)
+							server += now - used
 						}
 					}
 					n += size
 				}
 				b.ReportMetric(float64(n)/took.Seconds(), "deliveries/s")
-				b.ReportMetric(took.Seconds()*1e6*float64(size)/float64(n), "µs/call")
+				b.ReportMetric(float64(took.Microseconds())*float64(size)/float64(n), "µs/call")
+				b.ReportMetric(float64(server.Microseconds())/float64(n), "server-µs/delivery")
 			})
 		}
 	}

@@ -20,7 +20,7 @@ func (s *Store) Claim(ctx context.Context, c store.ClaimRequest) (store.Claimed,
 	if err != nil {
 		return store.Claimed{}, err
 	}
-	start := int((s.turn.Add(1) - 1) % uint64(len(shards)))
+	start := int((s.turn.Add(1) - 1) % int64(len(shards)))
 	for i := range shards {
 		if len(out.Leases) >= c.Limit {
 			out.Next = 0 // The others may have more.
@@ -50,7 +50,7 @@ func (s *Store) claim(ctx context.Context, h shard, c store.ClaimRequest) (store
 	var out store.Claimed
 	for len(out.Leases) < c.Limit {
 		limit := min(c.Limit-len(out.Leases), 2*batch)
-		r, err := s.run(ctx, call{name: "claim", on: h, args: []any{limit, c.Lease.Milliseconds(), c.PerWebhook}})
+		r, err := s.run(ctx, call{name: "claim", on: h, args: []any{limit, max(c.Lease.Milliseconds(), 1), c.PerWebhook}})
 		if err != nil {
 			if len(out.Leases) > 0 {
 				break

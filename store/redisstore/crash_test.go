@@ -111,7 +111,7 @@ func TestTruncated(t *testing.T) {
 	require.NoError(t, err)
 
 	for range n {
-		at := rand.IntN(len(whole)) //nolint:gosec // not a secret
+		at := rand.IntN(len(whole))
 		t.Run(strconv.Itoa(at), func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()

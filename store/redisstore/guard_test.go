@@ -56,6 +56,8 @@ func TestOptions(t *testing.T) {
 	for _, text := range []string{"client", "prefix", "shards", "wait replicas"} {
 		require.ErrorContains(t, err, text)
 	}
+	_, err = redisstore.New(redis.NewRing(&redis.RingOptions{}), nil)
+	require.ErrorContains(t, err, "use a Cluster")
 }
 
 func TestGuards(t *testing.T) {

@@ -26,8 +26,8 @@ func makeShards(prefix string, n int) []shard {
 // pick returns the index of the shard of a merchant.
 func pick(shards []shard, merchantID string) int {
 	h := fnv.New32a()
-	h.Write([]byte(merchantID)) // never fails
-	return int(h.Sum32() % uint32(len(shards)))
+	_, _ = h.Write([]byte(merchantID)) // It never fails.
+	return int(int64(h.Sum32()) % int64(len(shards)))
 }
 
 func metaKey(prefix string) string { return prefix + ":meta" }

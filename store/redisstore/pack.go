@@ -55,7 +55,7 @@ func (p *packReader) value(depth int) any {
 	case c <= 0x7f:
 		return int64(c)
 	case c >= 0xe0:
-		return int64(int8(c))
+		return int64(c) - 256
 	case c >= 0xa0 && c <= 0xbf:
 		return p.take(uint64(c & 0x1f))
 	case c >= 0x90 && c <= 0x9f:

@@ -14,7 +14,7 @@ import (
 )
 
 //go:embed lua/*.lua
-var luaFiles embed.FS //nolint:gochecknoglobals // embedded files can only be a variable
+var luaFiles embed.FS
 
 // sources are the scripts as text, by name.
 type sources map[string]string

@@ -89,7 +89,7 @@ type Store struct {
 	opening chan struct{}
 	shards  atomic.Pointer[[]shard]
 
-	turn atomic.Uint64 // where the next claim begins
+	turn atomic.Int64 // where the next claim begins
 }
 
 var _ store.Store = (*Store)(nil)
@@ -103,8 +103,11 @@ func New(client redis.UniversalClient, opts *Options) (*Store, error) {
 	}
 	o = o.withDefaults()
 	err := o.validate()
-	if client == nil {
+	switch client.(type) {
+	case nil:
 		err = errors.Join(errors.New("client: must not be nil"), err)
+	case *redis.Ring:
+		err = errors.Join(errors.New("client: a Ring loses keys when its nodes change; use a Cluster"), err)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("redisstore: %w", err)

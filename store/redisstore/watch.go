@@ -13,7 +13,7 @@ import (
 func (s *Store) Watch(ctx context.Context, wake func()) error {
 	if _, err := s.open(ctx); err != nil {
 		if ctx.Err() != nil {
-			return nil //nolint:nilerr // the end of ctx is the orderly end
+			return nil // the orderly end
 		}
 		return err
 	}

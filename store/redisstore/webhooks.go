@@ -147,11 +147,18 @@ func (s *Store) DeleteWebhook(ctx context.Context, merchantID, webhookID string,
 		return named("webhook", webhookID, err)
 	}
 	for range collectSteps {
-		if more, err := s.collect(ctx, h); err != nil || !more {
-			break // It is deleted all the same.
+		if !s.collectMore(ctx, h) {
+			break
 		}
 	}
 	return nil
+}
+
+// collectMore collects once and says if to go on. If it cannot, the webhook is
+// deleted all the same.
+func (s *Store) collectMore(ctx context.Context, h shard) bool {
+	more, err := s.collect(ctx, h)
+	return more && err == nil
 }
 
 // collect takes away a part of what deleted webhooks left in a shard.

@@ -5,7 +5,7 @@
 
 drain()
 local limit = num()
-local found = call('HSCAN', P .. 'gc', 0, 'COUNT', 1)[2]
+local found = call('HRANDFIELD', P .. 'gc', 1, 'WITHVALUES')
 local n = found[1]
 if not n then return { 'OK', 0 } end
 local merchant = cmsgpack.unpack(found[2])[1]

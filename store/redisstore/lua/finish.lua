@@ -15,10 +15,13 @@ local function webhook(merchant, id)
   local w = webhooks[known]
   if w == nil then
     local n = number_of(merchant, id)
-    local f = n and call('HMGET', key('w', n), 'st', 'ep', 'cf', 'ok', 'at')
+    local f = n and call('HMGET', key('w', n), 'st', 'ep', 'cf')
     w = false
     if f and f[1] then
-      w = { n = n, m = merchant, id = id, st = f[1], ep = tonumber(f[2]), cf = tonumber(f[3] or 0), ok = 0, at = 0, records = {}, was = tonumber(f[3] or 0) }
+      w = {
+        n = n, m = merchant, id = id, st = f[1], ep = tonumber(f[2]), cf = tonumber(f[3] or 0), was = tonumber(f[3] or 0),
+        ok = 0, at = 0, records = {}, ids = {}, back = {}, q = {}, t = {}, f = {},
+      }
       order[#order + 1] = w
     end
     webhooks[known] = w
@@ -26,13 +29,13 @@ local function webhook(merchant, id)
   return w
 end
 
-local ended_events, event_order = {}, {}
+local events, event_order = {}, {}
 local function settle(w, r)
   local k = w.m .. '\n' .. r[EVENT]
-  local e = ended_events[k]
+  local e = events[k]
   if not e then
     e = { w.m, r[EVENT], 0 }
-    ended_events[k], event_order[#event_order + 1] = e, e
+    events[k], event_order[#event_order + 1] = e, e
   end
   e[3] = e[3] - 1
 end
@@ -70,8 +73,7 @@ local function finish()
   local disabled = 0
   w.records[id] = r
   r[OPEN] = 0
-  call('ZREM', key('l', w.n), id)
-  call('ZREM', waiting_in(w.n, r), id)
+  w.ids[#w.ids + 1] = id
   if outcome ~= 'l' then
     r[LOG][#r[LOG] + 1] = { now, duration, status, err, body }
     w.at = w.at + 1
@@ -90,14 +92,12 @@ local function finish()
   if outcome == 's' or outcome == 'f' then
     r[STATE], r[AT] = outcome == 's' and SUCCESS or FAILED, now - r[CREATED]
     if outcome == 's' then w.ok = w.ok + 1 end
-    call('ZADD', key('f', w.n), now, id)
-    w.ended = true
+    w.f[id] = now
     settle(w, r)
   else
     if outcome == 'l' and fault == '1' then r[RECLAIMS] = r[RECLAIMS] + 1 end
     r[AT] = now + delay - r[CREATED]
-    call('ZADD', waiting_in(w.n, r), now + delay, id)
-    w.back = w.back or {}
+    w[is_test(r) and 't' or 'q'][id] = now + delay
     w.back[#w.back + 1] = r
   end
   return disabled
@@ -109,25 +109,37 @@ for i = 1, count do
   reply[i + 1] = finish()
 end
 
+-- put adds the members of one kind of queue of a webhook.
+local function put(w, kind)
+  local args = {}
+  for id, at in pairs(w[kind]) do args[#args + 1], args[#args + 2] = at, id end
+  if #args > 0 then call('ZADD', key(kind, w.n), unpack(args)) end
+  return #args > 0
+end
+
 for _, w in ipairs(order) do
-  local packed = {}
-  for id, r in pairs(w.records) do
-    packed[#packed + 1], packed[#packed + 2] = id, cmsgpack.pack(r)
-  end
-  if #packed > 0 then
+  if #w.ids > 0 then
+    local packed = {}
+    for id, r in pairs(w.records) do packed[#packed + 1], packed[#packed + 2] = id, cmsgpack.pack(r) end
     call('HSET', key('d', w.n), unpack(packed))
+    if call('ZREM', key('l', w.n), unpack(w.ids)) < #w.ids then -- A lease had ended, and a claim put it back.
+      call('ZREM', key('q', w.n), unpack(w.ids))
+      call('ZREM', key('t', w.n), unpack(w.ids))
+    end
+    put(w, 'q')
+    put(w, 't')
+    if put(w, 'f') then rekey_ended(w.n) end
     if w.at > 0 then call('HINCRBY', key('w', w.n), 'at', w.at) end
     if w.ok > 0 then call('HINCRBY', key('w', w.n), 'ok', w.ok) end
     if w.cf ~= w.was then call('HSET', key('w', w.n), 'cf', w.cf) end
-    if w.ended then rekey_ended(w.n) end
     if w.st ~= 'active' then
-      for _, r in ipairs(w.back or {}) do
-        if r[STATE] == PENDING then paused(w.n, r) end
-      end
+      for _, r in ipairs(w.back) do paused(w.n, r) end
     end
     offer(w.n, w.st == 'active')
   end
 end
-for _, e in ipairs(event_order) do expect(e[1], e[2], e[3]) end
+local idle = {}
+for _, e in ipairs(event_order) do expect(e[1], e[2], e[3], idle) end
+if #idle > 0 then call('ZADD', P .. 'idle', unpack(idle)) end
 wake()
 return reply

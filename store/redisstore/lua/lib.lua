@@ -46,6 +46,7 @@ local function num() return tonumber(arg()) end
 local function key(kind, n) return P .. kind .. ':' .. n end
 
 local function esc(id)
+  if not string.find(id, '[^%w_.-]') then return id end
   return (string.gsub(id, '[^%w_.-]', function(c) return string.format('%%%02X', string.byte(c)) end))
 end
 
@@ -145,17 +146,18 @@ local function head(k)
   return pending, cmsgpack.unpack(string.sub(s, 9, 8 + len)), 9 + len
 end
 
--- expect adds to the number of pending deliveries of an event.
-local function expect(merchant, event, by)
-  local k = event_key(merchant, event)
-  local s = call('GETRANGE', k, 0, 3)
-  if s == '' then return end
-  local before = struct.unpack('>I4', s)
+-- expect adds to the number of pending deliveries of an event. An event that has
+-- none any more goes to idle, or to a list that the caller will add to idle.
+local function expect(merchant, event, by, later)
+  local member = esc(merchant) .. ':' .. esc(event)
+  local k = P .. 'e:' .. member
+  local before, h = head(k)
+  if not before then return end
   local after = math.max(before + by, 0)
   call('SETRANGE', k, 0, struct.pack('>I4', after))
-  local member = esc(merchant) .. ':' .. esc(event)
-  if after == 0 then
-    local _, h = head(k)
+  if after == 0 and later then
+    later[#later + 1], later[#later + 2] = h[2], member
+  elseif after == 0 then
     call('ZADD', P .. 'idle', h[2], member)
   elseif before == 0 then
     call('ZREM', P .. 'idle', member)
