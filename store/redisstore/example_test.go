@@ -2,10 +2,12 @@ package redisstore_test
 
 import (
 	"fmt"
+	"log"
 
 	"github.com/redis/go-redis/v9"
 
 	"github.com/rag-assistant/webhooks/store/redisstore"
+	"github.com/rag-assistant/webhooks/webhook"
 )
 
 func ExampleNew() {
@@ -27,4 +29,20 @@ func ExampleNew_mistakes() {
 	// Output:
 	// redisstore: client: must not be nil
 	// prefix "{shop}": must not contain braces or spaces
+}
+
+func ExampleNew_webhook() {
+	key := [32]byte{1} // Yours is random, and secret.
+
+	client := redis.NewClient(&redis.Options{Addr: "127.0.0.1:6379", ContextTimeoutEnabled: true})
+	st, err := redisstore.New(client, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	keys := []webhook.SecretKey{{ID: "k1", Key: key}} // 32 bytes of your own; seals secrets before they reach Redis
+	svc, err1 := webhook.NewService(st, &webhook.ServiceOptions{SecretKeys: keys})
+	disp, err2 := webhook.NewDispatcher(st, &webhook.DispatcherOptions{SecretKeys: keys})
+
+	fmt.Println(svc != nil, disp != nil, err1, err2, client.Close())
+	// Output: true true <nil> <nil> <nil>
 }
