@@ -23,7 +23,7 @@ func (s *Store) Claim(ctx context.Context, c store.ClaimRequest) (store.Claimed,
 	}
 	defer s.unlock()
 	if c.PerWebhook != s.cap {
-		s.cap = c.PerWebhook
+		s.cap = c.PerWebhook // Only webhooks that have leases can be at it.
 		for _, n := range s.expiring.nodes {
 			s.rekey(n.v)
 		}

@@ -155,23 +155,23 @@ func (s *Store) Deliveries(ctx context.Context, merchantID, webhookID string, q 
 	if q.Cursor != "" {
 		skip = 0
 	}
-	total, counted := w.count(q)
-	from := uint64(math.MaxUint64) // Where to look from: above the page if there is something to count.
+	var counted bool
+	page.Total, counted = w.count(q)
+	from := uint64(math.MaxUint64) // What has to be counted begins above the page.
 	if counted {
 		from = below
+		page.Deliveries = make([]store.Delivery, 0, min(page.Total, max(q.Limit, 0)))
 		if q.Status == "" && skip > 0 {
 			from, skip = w.log.skip(skip), 0
 		}
 	}
 	in := between(q.Since, q.Until)
 	var last uint64
+	more := false
 	for d := range w.log.newest(from, in) {
 		if !in.has(d.created) || q.Status != "" && q.Status != d.status() ||
 			q.EventType != "" && q.EventType != d.event.kind {
 			continue
-		}
-		if !counted {
-			total++
 		}
 		switch {
 		case d.seq >= below:
@@ -181,13 +181,17 @@ func (s *Store) Deliveries(ctx context.Context, merchantID, webhookID string, q 
 			page.Deliveries = append(page.Deliveries, d.view(now))
 			last = d.seq
 		default:
-			page.Next = writeCursor(deliveryCursor, last)
+			more = true
 		}
-		if counted && page.Next != "" {
+		if !counted {
+			page.Total++
+		} else if more {
 			break
 		}
 	}
-	page.Total = total
+	if more {
+		page.Next = writeCursor(deliveryCursor, last)
+	}
 	return page, nil
 }
 

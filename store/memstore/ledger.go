@@ -117,8 +117,8 @@ func (l *ledger[T]) newest(below uint64, in span) iter.Seq[T] {
 			if p.until < in.since || p.since >= in.until {
 				continue
 			}
-			for _, r := range slices.Backward(p.records[:p.find(below)]) {
-				if !yield(r) {
+			for i := p.find(below) - 1; i >= 0; i-- {
+				if !yield(p.records[i]) {
 					return
 				}
 			}

@@ -97,9 +97,8 @@ func (s *Store) giveUp(d *delivery, why string, now int64) {
 	d.webhook.waiting(d).remove(d)
 	d.fault = why
 	if d.open {
-		d.reclaims++
 		d.open = false
-		d.token++ // Its last lease ended without a result: none is accepted now.
+		d.token++ // The last lease has no result, and now none is accepted any more.
 	}
 	s.end(d, failed, now)
 	s.rekey(d.webhook)

@@ -209,9 +209,6 @@ func (d *delivery) view(now int64) store.Delivery {
 		out.Leased = true
 	case d.pending():
 		out.DueAt = stamp(d.at)
-		if d.open {
-			out.Reclaims++
-		}
 	default:
 		out.FinishedAt = stamp(d.at)
 		if d.phase == succeeded {

@@ -61,7 +61,7 @@ func (n *seen) forget(m *memory) {
 func (n *seen) trim(now int64) {
 	for _, l := range []*list.List{n.held, n.done} {
 		for e := l.Front(); e != nil; e = l.Front() {
-			m, _ := e.Value.(*memory) //nolint:errcheck // the lists hold nothing else
+			m, _ := e.Value.(*memory)
 			if m.until > now && (!m.done || len(n.ids) <= n.max) {
 				break
 			}

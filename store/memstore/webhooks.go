@@ -33,9 +33,6 @@ func (s *Store) CreateWebhook(ctx context.Context, merchantID string, w store.We
 		Secret: w.Secret, Encoding: w.Encoding,
 		Epoch: 1, Version: 1, CreatedAt: at, UpdatedAt: at,
 	})
-	if !made.active() {
-		made.DisabledAt = at
-	}
 	m.webhooks[w.ID] = made
 	i, _ := slices.BinarySearchFunc(m.list, made, byAge)
 	m.list = slices.Insert(m.list, i, made)
