@@ -32,7 +32,7 @@ func TestDifferential(t *testing.T) {
 	t.Parallel()
 	n, err := strconv.Atoi(os.Getenv(sequencesVariable))
 	if err != nil {
-		n = 100 // TestConformance plays some more.
+		n = 20 // TestConformance plays some hundred more.
 	}
 	storetest.RunDifferential(t, opener(redistest.Client(t), 2), n)
 }

@@ -26,6 +26,9 @@ func (s *Store) Finish(ctx context.Context, results []store.Result) ([]store.Fin
 	out := make([]store.Finished, len(results))
 	parts := map[int][]int{} // indexes of results by shard
 	for i := range results {
+		if outcomeCode(results[i].Outcome) == "" {
+			return nil, fmt.Errorf("redisstore: outcome %q is none of the four", results[i].Outcome)
+		}
 		if _, ok := packID(results[i].DeliveryID); !ok {
 			out[i].State = store.FinishGone
 			continue
@@ -51,12 +54,8 @@ func (s *Store) finish(ctx context.Context, h shard, results []store.Result, ind
 	for _, i := range indexes {
 		r := &results[i]
 		id, _ := packID(r.DeliveryID) // Checked above.
-		outcome, err := outcomeCode(r.Outcome)
-		if err != nil {
-			return err
-		}
 		args = append(
-			args, r.MerchantID, r.WebhookID, id, r.Token, outcome, max(r.Delay.Milliseconds(), 0), flag(r.Fault),
+			args, r.MerchantID, r.WebhookID, id, r.Token, outcomeCode(r.Outcome), max(r.Delay.Milliseconds(), 0), flag(r.Fault),
 			int(r.Streak), max(r.DisableAfter, 0), r.DisableReason,
 			r.Attempt.Duration.Milliseconds(), r.Attempt.StatusCode, r.Attempt.Error, r.Attempt.ResponseBody,
 		)
@@ -91,17 +90,18 @@ func flag(on bool) int {
 	return 0
 }
 
-func outcomeCode(o store.Outcome) (string, error) {
+// outcomeCode is the script's word for an outcome, empty for what is none.
+func outcomeCode(o store.Outcome) string {
 	switch o {
 	case store.Succeeded:
-		return "s", nil
+		return "s"
 	case store.Failed:
-		return "f", nil
+		return "f"
 	case store.Retry:
-		return "r", nil
+		return "r"
 	case store.Released:
-		return "l", nil
+		return "l"
 	default:
-		return "", fmt.Errorf("redisstore: outcome %q is none of the four", o)
+		return ""
 	}
 }

@@ -95,6 +95,23 @@ func TestCommands(t *testing.T) {
 	require.Equal(t, 1, calls(t, client)-before)
 }
 
+// TestUnknownOutcome refuses a batch before it changes anything.
+func TestUnknownOutcome(t *testing.T) {
+	t.Parallel()
+	st := newStore(t, redistest.Client(t), nil, 1)
+	_, err := st.Publish(t.Context(), merchant, newEvents(2, 10))
+	require.NoError(t, err)
+	c, err := st.Claim(t.Context(), everything)
+	require.NoError(t, err)
+	rs := results(c.Leases)
+	rs[1].Outcome = "perhaps"
+	_, err = st.Finish(t.Context(), rs)
+	require.ErrorContains(t, err, "perhaps")
+	fs, err := st.Finish(t.Context(), results(c.Leases))
+	require.NoError(t, err)
+	require.Equal(t, []store.Finished{{State: store.FinishAccepted}, {State: store.FinishAccepted}}, fs)
+}
+
 // TestSeenExpires lets the server forget what a receiver has seen.
 func TestSeenExpires(t *testing.T) {
 	t.Parallel()

@@ -26,7 +26,8 @@
 --   idle         ZSET    M:E -> time of an event without pending deliveries
 --   no nv na     HASH, ZSET, ZSET  notices, by when they can be claimed, by age
 --   gc           HASH    n of a deleted webhook -> packed {merchant, nonce}
--- <M> and <E> are escaped ids.
+--   seen:<S>:<I> STRING  packed, see seen.lua; the only keys that expire
+-- <M>, <E>, <S> and <I> are escaped ids.
 
 local P, CHANNEL, READY = ARGV[1], ARGV[3], KEYS[1]
 local call = redis.call
@@ -50,7 +51,10 @@ local function esc(id)
   return (string.gsub(id, '[^%w_.-]', function(c) return string.format('%%%02X', string.byte(c)) end))
 end
 
--- Fields of a packed delivery.
+-- Fields of a packed delivery. TOKEN counts claims, and OPEN is 1 while the last
+-- one has no result. AT is its due time, its lease's end or its end, after CREATED.
+-- LOG is its attempts: {end, duration, status, error, body}. When a lease has ended,
+-- the delivery goes back to its queue as it is, with that end as its due time.
 local SEQ, EVENT, TYPE, FLAGS, CREATED, STATE, TOKEN, OPEN, RECLAIMS, EPOCH, AT, FAULT, LOG = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13
 local PENDING, SUCCESS, FAILED = 0, 1, 2 -- STATE
 local TEST, ENQUEUED = 1, 2 -- FLAGS are their sum
