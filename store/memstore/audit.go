@@ -142,11 +142,18 @@ func (a *audit) queues(w *webhook) {
 	}
 	queue := func(q *queue, right func(*delivery) bool) {
 		walk(&q.chain, right, true)
-		auditHeap(a, &q.rest)
-		for _, n := range q.rest.nodes {
-			in[n.v]++
-			a.want(right(n.v) && n.key == n.v.key(), "a delivery is where its phase says", "%s", n.v.id)
+		auditHeap(a, &q.rest.order)
+		n := 0
+		for number, t := range q.rest.ticks {
+			auditHeap(a, &t.heap)
+			a.want(len(t.nodes) > 0 && t.inOrder > 0 && t.number == number, "a calendar holds ticks that have deliveries", "webhook %s", w.ID)
+			n += len(t.nodes)
+			for _, o := range t.nodes {
+				in[o.v]++
+				a.want(right(o.v) && o.key == o.v.key() && o.at>>tickBits == number, "a delivery is where its phase says", "%s", o.v.id)
+			}
 		}
+		a.want(n == q.rest.n && len(q.rest.order.nodes) == len(q.rest.ticks), "a calendar counts its deliveries", "webhook %s", w.ID)
 	}
 	queue(&w.tests, func(d *delivery) bool { return d.phase == waiting && d.event.test })
 	queue(&w.pending, func(d *delivery) bool { return d.phase == waiting && !d.event.test })
