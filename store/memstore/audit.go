@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 
@@ -93,7 +94,7 @@ func (a *audit) webhooks() {
 
 // firstWaiting is firstPaused without its memory.
 func firstWaiting(w *webhook) *delivery {
-	for d := range w.log.oldest(0, always()) {
+	for d := range each(&w.log) {
 		if d.phase == waiting && !d.event.test {
 			return d
 		}
@@ -169,7 +170,7 @@ func (a *audit) queues(w *webhook) {
 func (a *audit) history(w *webhook) {
 	var stats store.Stats
 	auditLedger(a, &w.log)
-	for d := range w.log.oldest(0, always()) {
+	for d := range each(&w.log) {
 		a.want(w.deliveries[d.id] == d && d.webhook == w, "a delivery is found by its id", "%s", d.id)
 		a.want(d.phase != waiting || d.event.test || d.seq > w.walked, "Prune passes no paused delivery", "%s", d.id)
 		stats.Total++
@@ -257,6 +258,19 @@ func auditHeap[T any](a *audit, h *heap[T]) {
 	for i, n := range h.nodes {
 		a.want(i == 0 || !n.before(h.nodes[(i-1)/4].key), "a heap is in order", "%v", n.key)
 		a.want(int(*h.place(n.v)) == i+1, "a member knows its place", "%v", n.key)
+	}
+}
+
+// each walks through a ledger that may be broken.
+func each[T dated](l *ledger[T]) iter.Seq[T] {
+	return func(yield func(T) bool) {
+		for _, p := range l.pages {
+			for _, r := range p.records {
+				if !yield(r) {
+					return
+				}
+			}
+		}
 	}
 }
 
