@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 
@@ -93,7 +94,7 @@ func (a *audit) webhooks() {
 
 // firstWaiting is firstPaused without its memory.
 func firstWaiting(w *webhook) *delivery {
-	for d := range w.log.oldest(0, always()) {
+	for d := range each(&w.log) {
 		if d.phase == waiting && !d.event.test {
 			return d
 		}
@@ -142,11 +143,18 @@ func (a *audit) queues(w *webhook) {
 	}
 	queue := func(q *queue, right func(*delivery) bool) {
 		walk(&q.chain, right, true)
-		auditHeap(a, &q.rest)
-		for _, n := range q.rest.nodes {
-			in[n.v]++
-			a.want(right(n.v) && n.key == n.v.key(), "a delivery is where its phase says", "%s", n.v.id)
+		auditHeap(a, &q.rest.order)
+		n := 0
+		for number, t := range q.rest.ticks {
+			auditHeap(a, &t.heap)
+			a.want(len(t.nodes) > 0 && t.inOrder > 0 && t.number == number, "a calendar holds ticks that have deliveries", "webhook %s", w.ID)
+			n += len(t.nodes)
+			for _, o := range t.nodes {
+				in[o.v]++
+				a.want(right(o.v) && o.key == o.v.key() && o.at>>tickBits == number, "a delivery is where its phase says", "%s", o.v.id)
+			}
 		}
+		a.want(n == q.rest.n && len(q.rest.order.nodes) == len(q.rest.ticks), "a calendar counts its deliveries", "webhook %s", w.ID)
 	}
 	queue(&w.tests, func(d *delivery) bool { return d.phase == waiting && d.event.test })
 	queue(&w.pending, func(d *delivery) bool { return d.phase == waiting && !d.event.test })
@@ -162,7 +170,7 @@ func (a *audit) queues(w *webhook) {
 func (a *audit) history(w *webhook) {
 	var stats store.Stats
 	auditLedger(a, &w.log)
-	for d := range w.log.oldest(0, always()) {
+	for d := range each(&w.log) {
 		a.want(w.deliveries[d.id] == d && d.webhook == w, "a delivery is found by its id", "%s", d.id)
 		a.want(d.phase != waiting || d.event.test || d.seq > w.walked, "Prune passes no paused delivery", "%s", d.id)
 		stats.Total++
@@ -250,6 +258,19 @@ func auditHeap[T any](a *audit, h *heap[T]) {
 	for i, n := range h.nodes {
 		a.want(i == 0 || !n.before(h.nodes[(i-1)/4].key), "a heap is in order", "%v", n.key)
 		a.want(int(*h.place(n.v)) == i+1, "a member knows its place", "%v", n.key)
+	}
+}
+
+// each walks through a ledger that may be broken.
+func each[T dated](l *ledger[T]) iter.Seq[T] {
+	return func(yield func(T) bool) {
+		for _, p := range l.pages {
+			for _, r := range p.records {
+				if !yield(r) {
+					return
+				}
+			}
+		}
 	}
 }
 

@@ -200,6 +200,7 @@ func BenchmarkRead(b *testing.B) {
 	fill(b, st, 100_000, 1)
 	list := func(q store.DeliveryQuery) func(b *testing.B) {
 		return func(b *testing.B) {
+			b.Helper()
 			b.ReportAllocs()
 			for b.Loop() {
 				_, err := st.Deliveries(b.Context(), "m", "whk_00000", q)

@@ -169,11 +169,9 @@ func (s *Store) Deliveries(ctx context.Context, merchantID, webhookID string, q 
 	var last uint64
 	more := false
 	for d := range w.log.newest(from, in) {
-		if !in.has(d.created) || q.Status != "" && q.Status != d.status() ||
-			q.EventType != "" && q.EventType != d.event.kind {
-			continue
-		}
 		switch {
+		case !d.matches(q, in):
+			continue
 		case d.seq >= below:
 		case skip > 0:
 			skip--
@@ -193,6 +191,12 @@ func (s *Store) Deliveries(ctx context.Context, merchantID, webhookID string, q 
 		page.Next = writeCursor(deliveryCursor, last)
 	}
 	return page, nil
+}
+
+func (d *delivery) matches(q store.DeliveryQuery, in span) bool {
+	return in.has(d.created) &&
+		(q.Status == "" || q.Status == d.status()) &&
+		(q.EventType == "" || q.EventType == d.event.kind)
 }
 
 // count returns how many deliveries match a query, or false if they have to be

@@ -61,7 +61,12 @@ func (l *ledger[T]) remove(r T) {
 	i := l.before(r.born().seq+1) - 1
 	p := l.pages[i]
 	j := p.find(r.born().seq)
-	p.records = slices.Delete(p.records, j, j+1)
+	if j == 0 { // As nearly always: the oldest go first.
+		clear(p.records[:1])
+		p.records = p.records[1:]
+	} else {
+		p.records = slices.Delete(p.records, j, j+1)
+	}
 	l.n--
 	if len(p.records) == 0 {
 		l.pages = slices.Delete(l.pages, i, i+1)

@@ -58,7 +58,8 @@ func (s *Store) publish(merchantID string, n *store.NewEvent, now int64) (store.
 		to = m.fanOut(n.Type)
 	} else if w := m.webhooks[n.Test]; w != nil {
 		to = []*webhook{w}
-	} else { // Deleted while the batch gave others their turn.
+	} else { // Deleted while the batch let others in.
+		s.leave(m)
 		return store.Published{}, fmt.Errorf("test event: %w", noWebhook(n.Test))
 	}
 	e := &event{

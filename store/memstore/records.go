@@ -52,10 +52,7 @@ type webhook struct {
 }
 
 func newWebhook(owner *merchant, w store.Webhook) *webhook {
-	return &webhook{
-		Webhook: w, owner: owner, deliveries: map[string]*delivery{},
-		tests: newQueue(), pending: newQueue(), leased: newQueue(),
-	}
+	return &webhook{Webhook: w, owner: owner, deliveries: map[string]*delivery{}}
 }
 
 func (w *webhook) active() bool { return w.Status == store.Active }

@@ -1,0 +1,353 @@
+package memstore_test
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/rag-assistant/webhooks/store"
+	"github.com/rag-assistant/webhooks/store/memstore"
+)
+
+// These tests hold what is particular to this store. The contract is held by
+// TestConformance.
+
+// bench is a store with a clock and a webhook "whk" that subscribes to "a".
+type bench struct {
+	*testing.T
+	*memstore.Store
+
+	now time.Time
+}
+
+func newBench(t *testing.T) *bench {
+	t.Helper()
+	b := &bench{T: t, now: time.Date(2026, time.February, 27, 12, 0, 0, 0, time.UTC)}
+	b.Store = memstore.New(&memstore.Options{Now: func() time.Time { return b.now }, MaxSeen: 3})
+	b.create("whk")
+	t.Cleanup(func() { require.NoError(t, b.Audit()) })
+	return b
+}
+
+func (b *bench) create(id string) {
+	b.Helper()
+	_, err := b.CreateWebhook(b.Context(), "m", store.Webhook{ID: id, Events: []string{"a"}, Status: store.Active}, 0)
+	require.NoError(b, err)
+}
+
+func (b *bench) publish(ids ...string) {
+	b.Helper()
+	for _, id := range ids {
+		_, err := b.Publish(b.Context(), "m", []store.NewEvent{{ID: id, Type: "a"}})
+		require.NoError(b, err)
+	}
+}
+
+func (b *bench) claim(limit, perWebhook int) store.Claimed {
+	b.Helper()
+	c, err := b.Claim(b.Context(), store.ClaimRequest{Limit: limit, Lease: time.Minute, PerWebhook: perWebhook})
+	require.NoError(b, err)
+	return c
+}
+
+func (b *bench) finish(l store.Lease, as store.Outcome) store.FinishState {
+	b.Helper()
+	f, err := b.Finish(b.Context(), results([]store.Lease{l}, as, 0))
+	require.NoError(b, err)
+	return f[0].State
+}
+
+func (b *bench) prune(p store.PruneRequest) store.Pruned {
+	b.Helper()
+	p.Limit = 100
+	done, err := b.Prune(b.Context(), p)
+	require.NoError(b, err)
+	return done
+}
+
+func (b *bench) turn(status store.Status) {
+	b.Helper()
+	_, err := b.UpdateWebhook(b.Context(), "m", "whk", store.WebhookUpdate{Status: &status})
+	require.NoError(b, err)
+}
+
+func TestDefaults(t *testing.T) {
+	t.Parallel()
+	before := time.Now().Truncate(time.Millisecond)
+	w, err := memstore.New(nil).CreateWebhook(t.Context(), "m", store.Webhook{ID: "whk"}, 0)
+	require.NoError(t, err)
+	require.WithinRange(t, w.CreatedAt, before, time.Now())
+	require.Equal(t, w.CreatedAt.Truncate(time.Millisecond), w.CreatedAt)
+	require.Equal(t, time.UTC, w.CreatedAt.Location())
+}
+
+// Each method refuses to begin once its context has ended.
+func TestEndedContext(t *testing.T) {
+	t.Parallel()
+	st := memstore.New(nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	var errs []error
+	add := func(_ any, err error) { errs = append(errs, err) }
+	add(st.CreateWebhook(ctx, "m", store.Webhook{}, 0))
+	add(st.Webhook(ctx, "m", "w"))
+	add(st.ListWebhooks(ctx, "m", store.WebhookQuery{}))
+	add(st.UpdateWebhook(ctx, "m", "w", store.WebhookUpdate{}))
+	add(nil, st.DeleteWebhook(ctx, "m", "w", 0))
+	add(st.Publish(ctx, "m", nil))
+	add(st.Enqueue(ctx, "m", "w", nil, ""))
+	add(st.Claim(ctx, store.ClaimRequest{Limit: 1}))
+	add(st.Finish(ctx, nil))
+	add(st.Event(ctx, "m", "e"))
+	add(st.Events(ctx, "m", store.EventQuery{}))
+	add(st.Delivery(ctx, "m", "w", "d"))
+	add(st.Deliveries(ctx, "m", "w", store.DeliveryQuery{}))
+	add(st.Stats(ctx, "m", "w"))
+	add(st.Prune(ctx, store.PruneRequest{}))
+	add(st.ClaimNotices(ctx, 1, 0))
+	add(nil, st.AckNotice(ctx, "m", "n"))
+	add(st.BeginSeen(ctx, "s", "i", store.SeenBegin{}))
+	add(nil, st.CommitSeen(ctx, "s", "i", "h", nil, 0))
+	add(nil, st.ForgetSeen(ctx, "s", "i", "h"))
+	for i, err := range errs {
+		require.ErrorIs(t, err, context.Canceled, "call %d", i)
+	}
+	require.NoError(t, st.Watch(ctx, func() {}))
+}
+
+// A clock within a millisecond must not make Next too long.
+func TestNextWithinAMillisecond(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.publish("1")
+	b.now = b.now.Add(700 * time.Microsecond)
+	b.claim(1, 1)
+	b.now = b.now.Add(250 * time.Microsecond)
+	next := b.claim(1, 1).Next
+	require.Equal(t, time.Minute-950*time.Microsecond, next)
+	b.now = b.now.Add(next)
+	require.Len(t, b.claim(1, 1).Leases, 1)
+}
+
+// Callers that differ in PerWebhook get what theirs allows.
+func TestClaimsThatDiffer(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.publish("1", "2", "3", "4", "5", "6")
+	require.Len(t, b.claim(10, 2).Leases, 2)
+	require.Equal(t, time.Minute, b.claim(10, 2).Next)
+	require.Len(t, b.claim(10, 3).Leases, 1)
+	require.Empty(t, b.claim(10, 1).Leases)
+	c := b.claim(10, 5)
+	require.Len(t, c.Leases, 2)
+	require.Equal(t, store.FinishAccepted, b.finish(c.Leases[0], store.Succeeded))
+	require.Empty(t, b.claim(10, 2).Leases)
+	require.Len(t, b.claim(10, 10).Leases, 1)
+	require.Equal(t, time.Minute, b.claim(10, 10).Next)
+}
+
+// An event that is published anew is delivered anew, even if the log still shows
+// its delivery of before, and what held that one does not fit the new one.
+func TestPublishedAnew(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.publish("1")
+	old := b.claim(1, 1).Leases[0]
+	require.Equal(t, store.FinishAccepted, b.finish(old, store.Failed))
+	b.now = b.now.Add(time.Hour)
+	require.Equal(t, store.Pruned{Events: 1}, b.prune(store.PruneRequest{EventAge: time.Minute}))
+	d, err := b.Delivery(b.Context(), "m", "whk", old.DeliveryID)
+	require.NoError(t, err)
+	require.Equal(t, "1", d.EventID)
+
+	b.publish("1")
+	again := b.claim(1, 1).Leases[0]
+	require.Equal(t, old.DeliveryID, again.DeliveryID)
+	require.Zero(t, again.Attempts)
+	require.Equal(t, store.FinishStale, b.finish(old, store.Succeeded))
+	require.Equal(t, store.FinishAccepted, b.finish(again, store.Succeeded))
+	stats, err := b.Stats(b.Context(), "m", "whk")
+	require.NoError(t, err)
+	require.Equal(t, store.Stats{Total: 1, Succeeded: 1, Attempts: 1}, stats)
+}
+
+// A lease that ended without a result, on a delivery that retention then ended,
+// settles nothing.
+func TestGivenUpIsFinal(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.publish("1", "2", "3")
+	ls := b.claim(2, 10).Leases
+	b.turn(store.Disabled)
+	b.now = b.now.Add(time.Minute - time.Millisecond)
+	give := store.PruneRequest{PausedAge: time.Millisecond, PausedError: "paused"}
+	require.Equal(t, 1, b.prune(give).Paused, "only the one that nobody leased")
+	require.Equal(t, store.FinishAccepted, b.finish(ls[1], store.Retry))
+	require.Equal(t, 1, b.prune(give).Paused, "the one that was given back within the same millisecond")
+	b.now = b.now.Add(time.Millisecond)
+	require.Equal(t, 1, b.prune(give).Paused, "the one whose lease ended, without a claim")
+	require.Equal(t, store.FinishStale, b.finish(ls[0], store.Succeeded))
+	d, err := b.Delivery(b.Context(), "m", "whk", ls[0].DeliveryID)
+	require.NoError(t, err)
+	require.Equal(t, store.DeliveryFailed, d.Status)
+	require.Equal(t, "paused", d.Error)
+}
+
+// Prune remembers how far it has looked, which must not hide a delivery that
+// comes back.
+func TestPausedAgain(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.publish("1", "2")
+	ls := b.claim(2, 10).Leases
+	b.turn(store.Disabled)
+	b.now = b.now.Add(time.Second)
+	give := store.PruneRequest{PausedAge: time.Millisecond}
+	require.Zero(t, b.prune(give).Paused)
+	b.turn(store.Active)
+	for _, l := range ls {
+		require.Equal(t, store.FinishAccepted, b.finish(l, store.Retry))
+	}
+	b.turn(store.Disabled)
+	require.Equal(t, 2, b.prune(give).Paused)
+}
+
+func TestMaxSeen(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	ctx := b.Context()
+	begin := func(id string) store.SeenState {
+		a, err := b.BeginSeen(ctx, "r", id, store.SeenBegin{Holder: "h" + id, Lease: time.Minute})
+		require.NoError(t, err)
+		require.NoError(t, b.Audit())
+		return a.State
+	}
+	commit := func(id string) error { return b.CommitSeen(ctx, "r", id, "h"+id, nil, time.Hour) }
+	for _, id := range []string{"1", "2", "3"} {
+		require.Equal(t, store.SeenNew, begin(id))
+	}
+	require.NoError(t, commit("2"))
+	require.NoError(t, commit("1"))
+	require.Equal(t, store.SeenNew, begin("4"), "2 is forgotten: it was committed first")
+	require.Equal(t, store.SeenDone, begin("1"))
+	require.Equal(t, store.SeenNew, begin("5"), "1 is forgotten: 3 and 4 are being processed")
+	require.Equal(t, store.SeenNew, begin("6"), "one more than MaxSeen, all being processed")
+	for _, id := range []string{"3", "4", "5", "6"} {
+		require.NoError(t, commit(id))
+	}
+	require.Equal(t, store.SeenNew, begin("7"))
+	require.Equal(t, store.SeenDone, begin("5"))
+	require.Equal(t, store.SeenDone, begin("6"))
+	require.ErrorIs(t, commit("3"), store.ErrStale)
+	b.now = b.now.Add(2 * time.Minute)
+	require.Equal(t, store.SeenNew, begin("8"), "7 is forgotten: its lease has ended")
+	require.Equal(t, store.SeenDone, begin("5"))
+	require.Equal(t, store.SeenDone, begin("6"))
+}
+
+// A streak that is past a bound already, because the bound was lowered, disables
+// with the next failure.
+func TestLoweredBound(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.publish("1", "2", "3")
+	for i, l := range b.claim(3, 3).Leases {
+		r := results([]store.Lease{l}, store.Failed, 0)
+		r[0].Streak, r[0].DisableAfter = store.StreakExtend, []int{10, 1, 1}[i]
+		f, err := b.Finish(b.Context(), r)
+		require.NoError(t, err)
+		require.Equal(t, i == 1, f[0].Disabled, "failure %d", i+1)
+	}
+}
+
+// A delivery that was never claimed has no token, so none fits.
+func TestNeverClaimed(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.publish("1")
+	l := store.Lease{MerchantID: "m", WebhookID: "whk", DeliveryID: store.DeliveryID("m", "1", "whk", "")}
+	require.Equal(t, store.FinishStale, b.finish(l, store.Succeeded))
+	require.Len(t, b.claim(1, 1).Leases, 1)
+}
+
+// A cursor is a place, and not counted from.
+func TestCursorAndOffset(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.publish("1", "2", "3")
+	for _, q := range []store.DeliveryQuery{{}, {EventType: "a"}, {Status: store.DeliveryPending}} {
+		q.Limit = 1
+		first, err := b.Deliveries(b.Context(), "m", "whk", q)
+		require.NoError(t, err)
+		q.Cursor, q.Offset = first.Next, 1
+		second, err := b.Deliveries(b.Context(), "m", "whk", q)
+		require.NoError(t, err)
+		require.Equal(t, "2", second.Deliveries[0].EventID)
+	}
+}
+
+// A long batch stops for breath, and is still whole.
+func TestLongPublish(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.create("whk_2")
+	events := make([]store.NewEvent, 2000)
+	for i := range events {
+		events[i] = store.NewEvent{ID: fmt.Sprint(i % 1500), Type: "a"}
+	}
+	got, err := b.Publish(b.Context(), "m", events)
+	require.NoError(t, err)
+	require.Len(t, got, len(events))
+	for i, p := range got {
+		require.Len(t, p.Deliveries, 2)
+		require.Equal(t, i >= 1500, p.Duplicate)
+	}
+}
+
+// What a long batch needs may go while it stops for breath.
+func TestDeletedDuringPublish(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	ctx, cancel := context.WithCancel(b.Context())
+	defer cancel()
+	watching := make(chan struct{})
+	var calls atomic.Int32
+	go func() {
+		_ = b.Watch(ctx, func() {
+			if calls.Add(1) == 1 {
+				close(watching)
+			} else {
+				assert.NoError(t, b.DeleteWebhook(ctx, "m", "whk", 0))
+			}
+		})
+	}()
+	<-watching
+	events := make([]store.NewEvent, 1000)
+	for i := range events {
+		events[i] = store.NewEvent{ID: fmt.Sprint(i), Type: "a"}
+	}
+	events = append(events, store.NewEvent{ID: "test", Test: "whk"})
+	_, err := b.Publish(ctx, "m", events)
+	require.ErrorIs(t, err, store.ErrNotFound)
+	_, err = b.Event(ctx, "m", "999")
+	require.NoError(t, err)
+	_, err = b.Event(ctx, "m", "test")
+	require.ErrorIs(t, err, store.ErrNotFound)
+}
+
+// A merchant of which nothing is left takes no memory.
+func TestMerchantsLeave(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.publish("1")
+	require.NoError(t, b.DeleteWebhook(b.Context(), "m", "whk", 0))
+	b.now = b.now.Add(time.Hour)
+	require.Equal(t, store.Pruned{Events: 1}, b.prune(store.PruneRequest{EventAge: time.Minute}))
+	require.NoError(t, b.Audit(), "the audit finds a merchant that has nothing")
+	b.create("whk")
+}
