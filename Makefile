@@ -33,7 +33,7 @@ test: export CGO_ENABLED = 1
 test: ## Run all tests and fuzz seeds with the race detector and a Redis.
 	@command -v "$$(go env CC)" >/dev/null || tools/install.sh gcc
 	@mkdir -p .cache
-	@set -o pipefail; tools/with-redis.sh go test -race -timeout 8m $(TESTFLAGS) ./... 2>&1 | tee .cache/test.log
+	@set -o pipefail; tools/with-redis.sh go test -race -timeout 15m $(TESTFLAGS) ./... 2>&1 | tee .cache/test.log
 
 chaos: ## Kill workers and Redis under load, for a minute.
 	@tools/install.sh redis-server

@@ -97,7 +97,8 @@ const replayPage = 200
 // Replay makes a new delivery of every event in the range that the webhook
 // subscribes to and that missed it or failed, and returns how many it made.
 // Events whose delivery succeeded or is still pending are left alone, so that a
-// replay can be repeated.
+// replay can be repeated. An event whose delivery retention has removed counts as
+// missed: with more ended deliveries than [Retention].PerWebhook, ask for a range.
 func (s *Service) Replay(ctx context.Context, merchantID, webhookID string, r Replay) (int, error) {
 	if err := checkIDs(merchantID, webhookID); err != nil {
 		return 0, err

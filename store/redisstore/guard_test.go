@@ -56,7 +56,9 @@ func TestOptions(t *testing.T) {
 	for _, text := range []string{"client", "prefix", "shards", "wait replicas"} {
 		require.ErrorContains(t, err, text)
 	}
-	_, err = redisstore.New(redis.NewRing(&redis.RingOptions{}), nil)
+	ring := redis.NewRing(&redis.RingOptions{})
+	t.Cleanup(func() { require.NoError(t, ring.Close()) })
+	_, err = redisstore.New(ring, nil)
 	require.ErrorContains(t, err, "use a Cluster")
 }
 

@@ -9,7 +9,7 @@ import (
 	"github.com/rag-assistant/webhooks/store"
 )
 
-const atomicPromise = "Each method either happens whole or not at all, seen from every process that shares the store."
+const atomicPromise = "What a method says of one event, one delivery or one webhook happens whole or not at all, seen from every process that shares the store."
 
 // crowd is how many goroutines a concurrent case uses.
 const crowd = 6
