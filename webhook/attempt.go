@@ -56,13 +56,11 @@ func (r *run) try(ctx context.Context, c claimed) settled {
 	var resp egress.Response
 	var refused *egress.Error
 	began := time.Now()
-	err := r.guard("attempt", func() error {
-		got, err := r.post(ctx, c)
-		resp = got
-		// What the endpoint did wrong is no failure of this side.
-		refused, _ = errors.AsType[*egress.Error](err)
-		if refused != nil {
-			return nil
+	err := r.guard("attempt", func() (err error) {
+		resp, err = r.post(ctx, c)
+		var theirs bool // What the endpoint did wrong is no failure of this side.
+		if refused, theirs = errors.AsType[*egress.Error](err); theirs {
+			err = nil
 		}
 		return err
 	})

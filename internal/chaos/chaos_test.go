@@ -169,9 +169,10 @@ func seed(t *testing.T) *rand.Rand {
 		require.NoError(t, err)
 	}
 	t.Logf("WEBHOOK_CHAOS_SEED=%d", n)
-	return rand.New(rand.NewPCG(n, 0)) //nolint:gosec // repeatable, not secret
+	return rand.New(rand.NewPCG(n, 0))
 }
 
+//nolint:paralleltest // each has the machine to itself
 func TestNoFaultsNoSecondDelivery(t *testing.T) {
 	w := newWorld(t, nil)
 	crew := make([]*worker, workers)
@@ -188,6 +189,7 @@ func TestNoFaultsNoSecondDelivery(t *testing.T) {
 	require.Zero(t, w.receiver.repeats())
 }
 
+//nolint:paralleltest // each has the machine to itself
 func TestKilledAndStopped(t *testing.T) {
 	const (
 		events   = 5000
@@ -197,7 +199,7 @@ func TestKilledAndStopped(t *testing.T) {
 		stops    = 2
 	)
 	rng := seed(t)
-	w := newWorld(t, rand.New(rand.NewPCG(rng.Uint64(), 1))) //nolint:gosec // as above
+	w := newWorld(t, rand.New(rand.NewPCG(rng.Uint64(), 1)))
 	crew := make([]*worker, workers)
 	for i := range crew {
 		crew[i] = startWorker(t, w.redis.Addr)
@@ -253,6 +255,7 @@ func TestKilledAndStopped(t *testing.T) {
 	require.LessOrEqual(t, w.receiver.repeats(), inFlight)
 }
 
+//nolint:paralleltest // each has the machine to itself
 func TestRedisAway(t *testing.T) {
 	away := 10 * time.Second
 	if s := os.Getenv("WEBHOOK_CHAOS_AWAY"); s != "" {

@@ -5,7 +5,6 @@ package chaos_test
 import (
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -66,7 +65,7 @@ func work(addr string) error {
 	if err != nil {
 		return err
 	}
-	defer client.Close() //nolint:errcheck // the process ends
+	defer client.Close()
 	disp, err := webhook.NewDispatcher(st, &webhook.DispatcherOptions{
 		Concurrency: concurrency, PerWebhook: concurrency, AttemptTimeout: attemptTimeout, Lease: lease,
 		Egress: onThisMachine(), SecretKeys: keys(),
@@ -74,7 +73,7 @@ func work(addr string) error {
 			Delays: []time.Duration{50 * time.Millisecond, 100 * time.Millisecond, 200 * time.Millisecond}, MaxAttempts: 50,
 		},
 		NeverDisable: true, MaxReclaims: 100,
-		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		return err
@@ -92,7 +91,7 @@ type worker struct {
 
 func startWorker(t *testing.T, addr string) *worker {
 	t.Helper()
-	cmd := exec.Command(os.Args[0]) //nolint:gosec // this test again
+	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), workerVariable+"="+addr)
 	cmd.Stderr = os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
