@@ -61,7 +61,7 @@ func TestARefusedResultHoldsUpNoOther(t *testing.T) {
 		for range 20 {
 			others = append(others, r.publish().Deliveries[0])
 		}
-		pass(4 * time.Second)
+		pass(8 * time.Second)
 		for _, id := range others {
 			require.Equal(t, store.DeliverySucceeded, r.delivery(reg.Webhook.ID, id).Status,
 				"those of the same call are stored within seconds")
@@ -70,7 +70,7 @@ func TestARefusedResultHoldsUpNoOther(t *testing.T) {
 			others = append(others, r.publish().Deliveries[0])
 			pass(time.Second)
 		}
-		pass(4 * time.Second) // The last may share a call with the poison's next attempt.
+		pass(8 * time.Second) // The last may share a call with the poison's next attempt.
 		stats, err := r.svc.Stats(t.Context(), merchant, reg.Webhook.ID)
 		require.NoError(t, err)
 		require.EqualValues(t, 221, stats.Succeeded, "nor is any that comes later held up")
