@@ -3,9 +3,11 @@ package webhook_test
 import (
 	"context"
 	"log/slog"
+	"net"
 	"net/http"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -252,6 +254,24 @@ func TestAnOldLeaseIsGivenBack(t *testing.T) {
 		d := r.delivery(reg.Webhook.ID, p.Deliveries[0])
 		require.Equal(t, store.DeliverySucceeded, d.Status)
 		require.Equal(t, 51*time.Second, r.since(d.DeliveredAt), "a second later")
+		r.close()
+	})
+}
+
+func TestLimitsOfThisMachineDisableNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, nil, &webhook.DispatcherOptions{DisableAfter: 1, Retry: retry.Policy{MaxAttempts: 1}})
+		reg := r.register(event.TypeDocumentCreated)
+		r.endpoint.set(func(call) (answer, error) {
+			return answer{}, &net.OpError{Op: "dial", Net: "tcp", Err: syscall.EMFILE}
+		})
+		p := r.publish()
+		pass(10 * time.Minute)
+		require.Equal(t, webhook.Active, r.webhook(reg.Webhook.ID).Status)
+		r.endpoint.set(nil)
+		pass(10 * time.Minute)
+		require.Equal(t, store.DeliverySucceeded, r.delivery(reg.Webhook.ID, p.Deliveries[0]).Status)
 		r.close()
 	})
 }
