@@ -59,10 +59,8 @@ func (r *run) try(ctx context.Context, c claimed) settled {
 	err := r.guard("attempt", func() error {
 		got, err := r.post(ctx, c)
 		resp = got
-		// What the endpoint did wrong is no failure of this side.
-		refused, _ = errors.AsType[*egress.Error](err)
-		if refused != nil {
-			return nil
+		if refused, _ = errors.AsType[*egress.Error](err); refused != nil {
+			err = nil // What the endpoint did wrong is no failure of this side.
 		}
 		return err
 	})
