@@ -174,6 +174,7 @@ func NewDispatcher(st DispatchStore, o *DispatcherOptions) (*Dispatcher, error) 
 	if opts.Transport == nil {
 		opts.Transport = out.Transport()
 	}
+	opts.SecretKeys = nil // The sealer has them; unexported fields print without their Format.
 	return &Dispatcher{store: st, opts: opts, out: out, seal: seal}, nil
 }
 

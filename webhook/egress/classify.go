@@ -72,17 +72,19 @@ func Classify(err error) Code {
 	return CodeBadResponse
 }
 
-// ours reports whether this machine is at its limits. No endpoint is to blame for
-// that.
-func ours(err error) bool {
+// ours returns the limit of this machine that err ran into, or nil. No endpoint is
+// to blame for that.
+func ours(err error) error {
+	lookup, isLookup := errors.AsType[*net.DNSError](err)
 	for _, limit := range []syscall.Errno{
 		syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.EADDRNOTAVAIL,
 	} {
-		if errors.Is(err, limit) {
-			return true
+		// Of the cause of a failed look-up, the net package keeps the text only.
+		if errors.Is(err, limit) || isLookup && strings.HasSuffix(lookup.Err, limit.Error()) {
+			return limit
 		}
 	}
-	return false
+	return nil
 }
 
 func isTLS(err error) bool {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -163,6 +164,11 @@ func (e *Egress) connectFirst(ctx context.Context, candidates []netip.Addr, port
 			return nil, err // The control function's word is final.
 		}
 		failed = append(failed, err)
+	}
+	// A family of addresses that this machine has not got says nothing about a
+	// receiver that failed at another.
+	if theirs := slices.DeleteFunc(slices.Clone(failed), func(err error) bool { return ours(err) != nil }); len(theirs) > 0 {
+		failed = theirs
 	}
 	return nil, &Error{Code: CodeConnect, cause: errors.Join(failed...)}
 }

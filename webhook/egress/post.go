@@ -119,8 +119,8 @@ func failure(ctx context.Context, err error) error {
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return fmt.Errorf("egress: post: %w", ctx.Err())
 	}
-	if ours(err) {
-		return fmt.Errorf("egress: post: %w", err)
+	if limit := ours(err); limit != nil { // Without err, in which an *Error may be.
+		return fmt.Errorf("egress: post: %w", limit)
 	}
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e

@@ -1,0 +1,149 @@
+package webhook_test
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/rag-assistant/webhooks/store"
+	"github.com/rag-assistant/webhooks/store/memstore"
+	"github.com/rag-assistant/webhooks/webhook"
+	"github.com/rag-assistant/webhooks/webhook/event"
+)
+
+func keyOne() webhook.SecretKey { return webhook.SecretKey{ID: "k1", Key: [32]byte{1}} }
+func keyTwo() webhook.SecretKey { return webhook.SecretKey{ID: "k2", Key: [32]byte{2}} }
+
+// newSealedRig starts a dispatcher that has one key and a service that has others.
+func newSealedRig(t *testing.T, dispatcher webhook.SecretKey, service ...webhook.SecretKey) *rig {
+	t.Helper()
+	r := newRig(t, nil, &webhook.DispatcherOptions{SecretKeys: []webhook.SecretKey{dispatcher}})
+	r.useKeys(service...)
+	return r
+}
+
+// useKeys replaces the service by one with these keys.
+func (r *rig) useKeys(keys ...webhook.SecretKey) {
+	r.t.Helper()
+	var err error
+	r.svc, err = webhook.NewService(r.store, &webhook.ServiceOptions{SecretKeys: keys})
+	require.NoError(r.t, err)
+}
+
+// also runs one more dispatcher until the test ends.
+func (r *rig) also(keys ...webhook.SecretKey) {
+	r.t.Helper()
+	d, err := webhook.NewDispatcher(r.store, &webhook.DispatcherOptions{Transport: r.endpoint, SecretKeys: keys})
+	require.NoError(r.t, err)
+	go func() { _ = d.Run(r.t.Context()) }()
+	synctest.Wait()
+}
+
+func TestAMissingKeyIsOurOwnFault(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newSealedRig(t, keyTwo(), keyOne())
+		reg := r.register(event.TypeDocumentCreated)
+		p := r.publish()
+		pass(10 * time.Minute)
+		require.Zero(t, r.endpoint.count(), "nothing is sent unsigned")
+		d := r.delivery(reg.Webhook.ID, p.Deliveries[0])
+		require.Equal(t, store.DeliveryPending, d.Status)
+		require.Zero(t, d.Attempts)
+		require.Equal(t, 4, d.Reclaims, "tried after 0, 1, 3 and 7 minutes")
+		require.Zero(t, r.webhook(reg.Webhook.ID).ConsecutiveFailures)
+		r.close()
+
+		r.also(keyOne())
+		pass(6 * time.Minute)
+		d = r.delivery(reg.Webhook.ID, p.Deliveries[0])
+		require.Equal(t, store.DeliverySucceeded, d.Status)
+		require.Equal(t, 15*time.Minute, r.since(d.DeliveredAt))
+		verify(t, reg.Secret, r.endpoint.seen()[0], nil)
+	})
+}
+
+func TestAKeyCanBeReplaced(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newSealedRig(t, keyOne(), keyOne())
+		old := r.register(event.TypeDocumentCreated)
+		fresh, err := r.svc.Rotate(t.Context(), merchant, old.Webhook.ID, webhook.DefaultGrace)
+		require.NoError(t, err)
+		delivered := func() {
+			t.Helper()
+			p := r.publish()
+			synctest.Wait()
+			require.Equal(t, store.DeliverySucceeded, r.delivery(old.Webhook.ID, p.Deliveries[0]).Status)
+			seen := r.endpoint.seen()
+			verify(t, fresh.Secret, seen[len(seen)-1], nil)
+		}
+		delivered()
+		r.close()
+
+		r.useKeys(keyTwo(), keyOne())
+		n, err := r.svc.Rewrap(t.Context(), merchant)
+		require.NoError(t, err)
+		require.Equal(t, 1, n)
+
+		r.useKeys(keyTwo())
+		r.also(keyTwo())
+		delivered()
+		r.endpoint.set(knows(t, old.Secret))
+		p := r.publish()
+		synctest.Wait()
+		require.Equal(t, store.DeliverySucceeded, r.delivery(old.Webhook.ID, p.Deliveries[0]).Status,
+			"the old secret still has its grace")
+	})
+}
+
+func TestKeysDoNotShow(t *testing.T) {
+	t.Parallel()
+	k := webhook.SecretKey{ID: "k1"}
+	copy(k.Key[:], strings.Repeat("\xde\xad\xbe\xef", 8))
+	st := memstore.New(nil)
+	so := webhook.ServiceOptions{SecretKeys: []webhook.SecretKey{k}}
+	do := webhook.DispatcherOptions{SecretKeys: []webhook.SecretKey{k}}
+	svc, err := webhook.NewService(st, &so)
+	require.NoError(t, err)
+	disp, err := webhook.NewDispatcher(st, &do)
+	require.NoError(t, err)
+
+	shown := map[string]string{}
+	for name, v := range map[string]any{
+		"key": k, "pointer": &k, "list": so.SecretKeys, "map": map[string]webhook.SecretKey{"a": k},
+		"ServiceOptions": so, "*ServiceOptions": &so, "DispatcherOptions": do, "*DispatcherOptions": &do,
+		"Service": svc, "Dispatcher": disp,
+	} {
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d"} {
+			shown[name+" "+verb] = fmt.Sprintf(verb, v)
+		}
+		if text, err := json.Marshal(v); err == nil { // Options have fields that JSON cannot carry.
+			shown[name+" as JSON"] = string(text)
+		}
+		var logs strings.Builder
+		for _, h := range []slog.Handler{slog.NewTextHandler(&logs, nil), slog.NewJSONHandler(&logs, nil)} {
+			slog.New(h).LogAttrs(context.Background(), slog.LevelInfo, "options", slog.Any("value", v))
+		}
+		shown[name+" in a log"] = logs.String()
+	}
+	require.Equal(t, `SecretKey(k1)`, shown["key %v"])
+	require.Equal(t, `["SecretKey(k1)"]`, shown["list as JSON"])
+	for how, text := range shown {
+		for _, leak := range []string{
+			"222 173", "222,173", "222, 173", "0xde", "0xDE", hex.EncodeToString(k.Key[:4]), "DEADBEEF",
+			base64.StdEncoding.EncodeToString(k.Key[:3]), string(k.Key[:4]), `\xde`, "DE AD",
+		} {
+			require.NotContains(t, text, leak, how)
+		}
+	}
+}
