@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Store is every role at once, which is what the constructors of package
-// webhook ask for. Its methods may be called from any number of goroutines,
+// Store is every role at once, which is what a backend is. Consumers ask for less:
+// see ServiceStore and DispatchStore of package webhook. Its methods may be called from any number of goroutines,
 // and on a shared store from any number of processes.
 //
 // A store neither keeps nor changes a slice, map or struct passed to it after

@@ -3,6 +3,7 @@ package storetest
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/rag-assistant/webhooks/store"
@@ -49,7 +50,6 @@ func since(t *modelDelivery) (earliest, latest time.Time) {
 // followTurns checks whose turn it was: no webhook of the merchant that has room
 // and waits longer went away with nothing.
 func (d *duel) followTurns(leases []store.Lease) {
-	d.x.tb.Helper()
 	due := d.model.claimable(d.x.per)
 	got := map[string]bool{}
 	tests := map[string]bool{}
@@ -79,7 +79,6 @@ func (d *duel) followTurns(leases []store.Lease) {
 
 // followLease checks one lease and lets the model give it too.
 func (d *duel) followLease(l store.Lease, worker int) {
-	d.x.tb.Helper()
 	due := d.model.claimable(d.x.per)
 	i := slices.IndexFunc(due, func(t *modelDelivery) bool {
 		return t.MerchantID == l.MerchantID && t.WebhookID == l.WebhookID && t.ID == l.DeliveryID
@@ -111,7 +110,7 @@ func (d *duel) playFinish() bool {
 		return false
 	}
 	var mine, theirs []store.Result
-	text := ""
+	var text strings.Builder
 	for range 1 + d.rand.IntN(3) {
 		l := one(d, d.leases)
 		if len(open) > 0 && d.chance(75) {
@@ -128,12 +127,12 @@ func (d *duel) playFinish() bool {
 			own.Token++
 		}
 		theirs, mine = append(theirs, r), append(mine, own)
-		text += fmt.Sprintf(" [worker %d: %s of %s, token %d, %s, delay %s, streak %d]", l.worker, r.DeliveryID, r.MerchantID, r.Token, r.Outcome, r.Delay, r.Streak)
+		fmt.Fprintf(&text, " [worker %d: %s of %s, token %d, %s, delay %s, streak %d]", l.worker, r.DeliveryID, r.MerchantID, r.Token, r.Outcome, r.Delay, r.Streak)
 		if t := d.model.delivery(l.MerchantID, l.WebhookID, l.DeliveryID); t != nil {
 			d.touched = append(d.touched, t)
 		}
 	}
-	d.call("Finish%s", text)
+	d.call("Finish%s", text.String())
 	got, err := d.x.st.Finish(d.x.Context(), theirs)
 	d.x.must(err, "Finish")
 	if len(got) != len(mine) {
@@ -186,20 +185,13 @@ func (d *duel) result(l store.Lease) store.Result {
 	return r
 }
 
+// playPrune prunes by one rule, most often one that has something to do.
 func (d *duel) playPrune() bool {
-	p := store.PruneRequest{Limit: 1 + d.rand.IntN(8)}
-	age := one(d, []time.Duration{time.Minute, 10 * time.Minute, time.Hour}) + tick/2
-	switch d.rand.IntN(5) {
-	case 0:
-		p.DeliveryAge = age
-	case 1:
-		p.DeliveriesPerWebhook = 1 + d.rand.IntN(4)
-	case 2:
-		p.PausedAge, p.PausedError = age, "webhook_disabled"
-	case 3:
-		p.EventAge = age
-	case 4:
-		p.NoticeAge = age
+	p := d.policy()
+	for range 5 {
+		if d.model.prunable(p) == nil {
+			p = d.policy()
+		}
 	}
 	d.call("Prune %s", show(p))
 	got := d.x.prune(p)
@@ -214,11 +206,28 @@ func (d *duel) playPrune() bool {
 	return true
 }
 
+func (d *duel) policy() store.PruneRequest {
+	p := store.PruneRequest{Limit: 1 + d.rand.IntN(8)}
+	age := one(d, []time.Duration{time.Minute, 10 * time.Minute, time.Hour}) + tick/2
+	switch d.rand.IntN(5) {
+	case 0:
+		p.DeliveryAge = age
+	case 1:
+		p.DeliveriesPerWebhook = 1 + d.rand.IntN(4)
+	case 2:
+		p.PausedAge, p.PausedError = age, "webhook_disabled"
+	case 3:
+		p.EventAge = age
+	case 4:
+		p.NoticeAge = age
+	}
+	return p
+}
+
 // followSurplus checks which ended deliveries the store has removed beyond the
 // limit, and lets the model remove them too. Whether the oldest is the one that
 // was made first or the one that ended first is open.
 func (d *duel) followSurplus(limit int) int {
-	d.x.tb.Helper()
 	removed := 0
 	for _, w := range d.model.webhooks {
 		shown := pick(d.x.deliveries(*w, store.DeliveryQuery{Limit: endless}).Deliveries, deliveryID)
@@ -250,7 +259,12 @@ func (d *duel) followSurplus(limit int) int {
 }
 
 func (d *duel) playClaimNotices() bool {
-	limit := 1 + d.rand.IntN(3)
+	d.claimNotices(1 + d.rand.IntN(3))
+	return true
+}
+
+// claimNotices says how many it got.
+func (d *duel) claimNotices(limit int) int {
 	d.call("ClaimNotices %d", limit)
 	got, err := d.x.st.ClaimNotices(d.x.Context(), limit, duelLease)
 	d.x.must(err, "ClaimNotices")
@@ -272,7 +286,7 @@ func (d *duel) playClaimNotices() bool {
 		waiting[i].leaseEnd = d.model.now.Add(duelLease)
 		waiting = slices.Delete(waiting, i, i+1)
 	}
-	return true
+	return len(got)
 }
 
 func (d *duel) playDeliveries() bool {

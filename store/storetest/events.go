@@ -116,7 +116,7 @@ func eventCases() []testCase {
 					return out
 				}
 				check := func(when, eventID, webhookID string, want store.DeliveryStatus) {
-					x.tb.Helper()
+					x.Helper()
 					equal(x, "Delivered of an event "+when, delivered(webhookID)[eventID], want)
 				}
 				check("that succeeded", ok, w.ID, store.DeliverySucceeded)
@@ -147,7 +147,7 @@ func eventCases() []testCase {
 
 // eventPages follows Next from a first page to the end.
 func (x *trial) eventPages(q store.EventQuery, see func(store.EventPage)) {
-	x.tb.Helper()
+	x.Helper()
 	for range endless {
 		page := x.events(q)
 		if len(page.Events) > q.Limit {

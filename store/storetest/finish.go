@@ -250,7 +250,7 @@ func finishCases() []testCase {
 
 // leased publishes and claims one delivery.
 func (x *trial) leased() (store.Webhook, store.Lease, store.Delivery) {
-	x.tb.Helper()
+	x.Helper()
 	w := x.webhook("a")
 	x.publish("a", 1)
 	l := x.take()

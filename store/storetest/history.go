@@ -94,7 +94,7 @@ func historyCases() []testCase {
 				var want store.Stats
 				want.Total, want.Pending = 9, 9
 				check := func(after string) {
-					x.tb.Helper()
+					x.Helper()
 					same(x, "Stats after "+after, x.stats(w), want)
 					same(x, "Stats of another webhook", x.stats(other), store.Stats{})
 				}

@@ -135,7 +135,7 @@ func isolationCases() []testCase {
 // full makes a merchant with a leased delivery, an ended one, one that is due, a
 // retry and a notice, and names the leased one.
 func (x *trial) full() names {
-	x.tb.Helper()
+	x.Helper()
 	gone := x.webhook("gone")
 	x.ended(gone, func(l store.Lease) store.Result { return failAt(l, 1) })
 	w := x.webhook("a")

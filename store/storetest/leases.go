@@ -8,7 +8,7 @@ import (
 
 // claimOnce makes one Claim.
 func (x *trial) claimOnce(limit int) store.Claimed {
-	x.tb.Helper()
+	x.Helper()
 	c, err := x.st.Claim(x.Context(), store.ClaimRequest{Limit: limit, Lease: x.lease, PerWebhook: x.per})
 	x.must(err, "Claim")
 	if len(c.Leases) > limit {
@@ -20,7 +20,7 @@ func (x *trial) claimOnce(limit int) store.Claimed {
 // claim claims until it has limit leases or the store says that there is no more
 // now. One Claim need not find all: Next may be too short.
 func (x *trial) claim(limit int) []store.Lease {
-	x.tb.Helper()
+	x.Helper()
 	var out []store.Lease
 	for range endless {
 		c := x.claimOnce(limit - len(out))
@@ -35,7 +35,7 @@ func (x *trial) claim(limit int) []store.Lease {
 
 // take claims one delivery.
 func (x *trial) take() store.Lease {
-	x.tb.Helper()
+	x.Helper()
 	ls := x.claim(1)
 	if len(ls) == 0 {
 		x.fatalf("Claim took nothing, want one delivery")
@@ -46,7 +46,7 @@ func (x *trial) take() store.Lease {
 // claims reports if the deliveries that can be claimed now are not those. Their
 // order is left open.
 func (x *trial) claims(when string, want ...string) []store.Lease {
-	x.tb.Helper()
+	x.Helper()
 	ls := x.claim(endless)
 	got := pick(ls, leaseID)
 	if c := changes(want, got); c != "" || len(got) != len(want) {
@@ -103,7 +103,7 @@ func release(l store.Lease, delay time.Duration) store.Result {
 
 // finishAll settles leases in one batch.
 func (x *trial) finishAll(results ...store.Result) []store.Finished {
-	x.tb.Helper()
+	x.Helper()
 	out, err := x.st.Finish(x.Context(), results)
 	x.must(err, "Finish")
 	if len(out) != len(results) {
@@ -114,7 +114,7 @@ func (x *trial) finishAll(results ...store.Result) []store.Finished {
 
 // finish settles one lease and reports if the answer is not the wanted one.
 func (x *trial) finish(r store.Result, want store.FinishState) store.Finished {
-	x.tb.Helper()
+	x.Helper()
 	f := x.finishAll(r)[0]
 	if f.State != want {
 		x.Errorf("Finish with outcome %s answers %s, want %s", r.Outcome, f.State, want)
@@ -125,7 +125,7 @@ func (x *trial) finish(r store.Result, want store.FinishState) store.Finished {
 // ended publishes an event, lets its delivery to w end, and returns its id.
 // Nothing else may be claimable.
 func (x *trial) ended(w store.Webhook, result func(store.Lease) store.Result) string {
-	x.tb.Helper()
+	x.Helper()
 	x.publish(w.Events[0], 1)
 	l := x.take()
 	x.finish(result(l), store.FinishAccepted)

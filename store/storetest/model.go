@@ -95,6 +95,7 @@ func (m *model) shown(w *store.Webhook) store.Webhook {
 	return out
 }
 
+// CreateWebhook implements [store.Webhooks].
 func (m *model) CreateWebhook(_ context.Context, merchantID string, given store.Webhook, limit int) (store.Webhook, error) {
 	defer m.hold()()
 	if m.webhook(merchantID, given.ID) != nil {
@@ -118,6 +119,7 @@ func (m *model) CreateWebhook(_ context.Context, merchantID string, given store.
 	return m.shown(w), nil
 }
 
+// Webhook implements [store.Webhooks].
 func (m *model) Webhook(_ context.Context, merchantID, webhookID string) (store.Webhook, error) {
 	defer m.hold()()
 	w := m.webhook(merchantID, webhookID)
@@ -127,6 +129,7 @@ func (m *model) Webhook(_ context.Context, merchantID, webhookID string) (store.
 	return m.shown(w), nil
 }
 
+// ListWebhooks implements [store.Webhooks].
 func (m *model) ListWebhooks(_ context.Context, merchantID string, q store.WebhookQuery) (store.WebhookPage, error) {
 	defer m.hold()()
 	var all []store.Webhook
@@ -151,6 +154,7 @@ func cut[T any](list []T, offset, limit int) []T {
 	return list[:min(limit, len(list))]
 }
 
+// UpdateWebhook implements [store.Webhooks].
 func (m *model) UpdateWebhook(_ context.Context, merchantID, webhookID string, u store.WebhookUpdate) (store.Webhook, error) {
 	defer m.wake()
 	defer m.hold()()
@@ -194,6 +198,7 @@ func (m *model) UpdateWebhook(_ context.Context, merchantID, webhookID string, u
 	return m.shown(w), nil
 }
 
+// DeleteWebhook implements [store.Webhooks].
 func (m *model) DeleteWebhook(_ context.Context, merchantID, webhookID string, ifVersion int64) error {
 	defer m.hold()()
 	w := m.webhook(merchantID, webhookID)
@@ -213,6 +218,7 @@ func (m *model) DeleteWebhook(_ context.Context, merchantID, webhookID string, i
 	return nil
 }
 
+// Watch implements [store.Queue].
 func (m *model) Watch(ctx context.Context, wake func()) error {
 	watcher := &modelWatcher{wake}
 	unlock := m.hold()

@@ -39,6 +39,7 @@ func parseCursor(kind, cursor string) (int, error) {
 	return n, nil
 }
 
+// Event implements [store.History].
 func (m *model) Event(_ context.Context, merchantID, eventID string) (store.Event, error) {
 	defer m.hold()()
 	e := m.event(merchantID, eventID)
@@ -48,6 +49,7 @@ func (m *model) Event(_ context.Context, merchantID, eventID string) (store.Even
 	return e.Event, nil
 }
 
+// Events implements [store.History].
 func (m *model) Events(_ context.Context, merchantID string, q store.EventQuery) (store.EventPage, error) {
 	defer m.hold()()
 	after, err := parseCursor("e", q.Cursor)
@@ -76,6 +78,7 @@ func (m *model) Events(_ context.Context, merchantID string, q store.EventQuery)
 	return page, nil
 }
 
+// Delivery implements [store.History].
 func (m *model) Delivery(_ context.Context, merchantID, webhookID, deliveryID string) (store.Delivery, error) {
 	defer m.hold()()
 	d := m.delivery(merchantID, webhookID, deliveryID)
@@ -85,6 +88,7 @@ func (m *model) Delivery(_ context.Context, merchantID, webhookID, deliveryID st
 	return m.view(d), nil
 }
 
+// Deliveries implements [store.History].
 func (m *model) Deliveries(_ context.Context, merchantID, webhookID string, q store.DeliveryQuery) (store.DeliveryPage, error) {
 	defer m.hold()()
 	if m.webhook(merchantID, webhookID) == nil {
@@ -122,6 +126,7 @@ func (m *model) Deliveries(_ context.Context, merchantID, webhookID string, q st
 	return page, nil
 }
 
+// Stats implements [store.History].
 func (m *model) Stats(_ context.Context, merchantID, webhookID string) (store.Stats, error) {
 	defer m.hold()()
 	if m.webhook(merchantID, webhookID) == nil {
@@ -146,6 +151,7 @@ func (m *model) Stats(_ context.Context, merchantID, webhookID string) (store.St
 	return s, nil
 }
 
+// Prune implements [store.History].
 func (m *model) Prune(_ context.Context, p store.PruneRequest) (store.Pruned, error) {
 	defer m.hold()()
 	var done store.Pruned
@@ -233,6 +239,7 @@ func (m *model) forget(d *modelDelivery) {
 	m.deliveries = slices.DeleteFunc(m.deliveries, func(o *modelDelivery) bool { return o == d })
 }
 
+// ClaimNotices implements [store.Notices].
 func (m *model) ClaimNotices(_ context.Context, limit int, lease time.Duration) ([]store.Notice, error) {
 	defer m.hold()()
 	var out []store.Notice
@@ -245,6 +252,7 @@ func (m *model) ClaimNotices(_ context.Context, limit int, lease time.Duration) 
 	return out, nil
 }
 
+// AckNotice implements [store.Notices].
 func (m *model) AckNotice(_ context.Context, merchantID, noticeID string) error {
 	defer m.hold()()
 	m.notices = slices.DeleteFunc(m.notices, func(n *modelNotice) bool { return n.MerchantID == merchantID && n.ID == noticeID })

@@ -40,6 +40,7 @@ func (m *model) deliver(e *modelEvent, webhookID, nonce string) string {
 	return id
 }
 
+// Publish implements [store.Queue].
 func (m *model) Publish(_ context.Context, merchantID string, events []store.NewEvent) ([]store.Published, error) {
 	defer m.wake()
 	defer m.hold()()
@@ -72,6 +73,7 @@ func (m *model) Publish(_ context.Context, merchantID string, events []store.New
 	return out, nil
 }
 
+// Enqueue implements [store.Queue].
 func (m *model) Enqueue(_ context.Context, merchantID, webhookID string, eventIDs []string, nonce string) ([]string, error) {
 	defer m.wake()
 	defer m.hold()()
@@ -115,16 +117,21 @@ func (m *model) claimableAt(perWebhook int) map[*modelDelivery]time.Time {
 			ends[owner(d)] = append(ends[owner(d)], d.leaseEnd)
 		}
 	}
+	room := map[string]time.Time{}
+	for w, leases := range ends {
+		if len(leases) >= perWebhook {
+			slices.SortFunc(leases, time.Time.Compare)
+			room[w] = leases[len(leases)-perWebhook]
+		}
+	}
 	out := map[*modelDelivery]time.Time{}
 	for _, d := range m.deliveries {
 		if !m.waiting(d) {
 			continue
 		}
 		out[d] = dueAt(d)
-		if leases := slices.SortedFunc(slices.Values(ends[owner(d)]), time.Time.Compare); len(leases) >= perWebhook {
-			if room := leases[len(leases)-perWebhook]; room.After(out[d]) {
-				out[d] = room
-			}
+		if t := room[owner(d)]; t.After(out[d]) {
+			out[d] = t
 		}
 	}
 	return out
@@ -171,6 +178,7 @@ func (m *model) next(perWebhook int) time.Duration {
 	return next
 }
 
+// Claim implements [store.Queue].
 func (m *model) Claim(_ context.Context, c store.ClaimRequest) (store.Claimed, error) {
 	defer m.hold()()
 	var out store.Claimed
@@ -205,6 +213,7 @@ func (m *model) take(d *modelDelivery, lease time.Duration) store.Lease {
 	}
 }
 
+// Finish implements [store.Queue].
 func (m *model) Finish(_ context.Context, results []store.Result) ([]store.Finished, error) {
 	defer m.wake()
 	defer m.hold()()

@@ -31,6 +31,7 @@ func (m *model) forgetSeen(scope, id string) {
 	m.seen = slices.DeleteFunc(m.seen, func(s *modelSeen) bool { return s.scope == scope && s.id == id })
 }
 
+// BeginSeen implements [store.Seen].
 func (m *model) BeginSeen(_ context.Context, scope, id string, b store.SeenBegin) (store.SeenAnswer, error) {
 	defer m.hold()()
 	s := m.seenID(scope, id)
@@ -50,6 +51,7 @@ func (m *model) BeginSeen(_ context.Context, scope, id string, b store.SeenBegin
 	return store.SeenAnswer{State: store.SeenNew}, nil
 }
 
+// CommitSeen implements [store.Seen].
 func (m *model) CommitSeen(_ context.Context, scope, id, holder string, value []byte, ttl time.Duration) error {
 	defer m.hold()()
 	s := m.seenID(scope, id)
@@ -62,6 +64,7 @@ func (m *model) CommitSeen(_ context.Context, scope, id, holder string, value []
 	return nil
 }
 
+// ForgetSeen implements [store.Seen].
 func (m *model) ForgetSeen(_ context.Context, scope, id, holder string) error {
 	defer m.hold()()
 	if s := m.seenID(scope, id); s != nil && s.holder == holder && !s.done {

@@ -126,7 +126,7 @@ func nextCases() []testCase {
 
 // restless reports if the store wants to be asked again although nothing waits.
 func (x *trial) restless(when string) {
-	x.tb.Helper()
+	x.Helper()
 	var c store.Claimed
 	for range endless {
 		if c = x.claimOnce(10); len(c.Leases) > 0 {
@@ -144,7 +144,7 @@ func (x *trial) restless(when string) {
 // wait, or up to a millisecond earlier. It reports a Next that is longer than the
 // wait that is left, and one that never gets there.
 func (x *trial) wakesWithin(when string, wait time.Duration) {
-	x.tb.Helper()
+	x.Helper()
 	for range endless {
 		c := x.claimOnce(1)
 		if len(c.Leases) > 0 {

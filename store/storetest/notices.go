@@ -88,7 +88,7 @@ func noticeCases() []testCase {
 // disabledByFailures lets n webhooks fail, a second apart, and returns the ids of
 // the notices.
 func (x *trial) disabledByFailures(n int) []string {
-	x.tb.Helper()
+	x.Helper()
 	var ids []string
 	for range n {
 		x.advance(time.Second)
@@ -101,7 +101,7 @@ func (x *trial) disabledByFailures(n int) []string {
 
 // claimNotices claims notices for a minute and returns their ids.
 func (x *trial) claimNotices(limit int) []string {
-	x.tb.Helper()
+	x.Helper()
 	ns, err := x.st.ClaimNotices(x.Context(), limit, time.Minute)
 	x.must(err, "ClaimNotices")
 	if len(ns) > limit {

@@ -17,12 +17,13 @@ func operations() []operation {
 		{20, "Claim hides due deliveries from every other caller until their lease ends", (*duel).playClaim},
 		{25, "Any other result is accepted … sets the delivery's and the webhook's counters, status and streak in the same step", (*duel).playFinish},
 		{3, "CreateWebhook stores w under merchantID with Version 1, Epoch 1, the status of w", (*duel).playCreate},
-		{10, "UpdateWebhook applies u in one step, adds 1 to Version and returns the result.", (*duel).playUpdate},
+		{7, "Turning a disabled webhook active empties DisabledReason and DisabledAt, sets ConsecutiveFailures to 0 and adds 1 to Epoch", (*duel).playToggle},
+		{8, "UpdateWebhook applies u in one step, adds 1 to Version and returns the result.", (*duel).playUpdate},
 		{1, "DeleteWebhook forgets the webhook with its deliveries, stats and notices.", (*duel).playDelete},
-		{5, "Prune removes what retention no longer keeps, at most p.Limit records, and says whether more is left to do.", (*duel).playPrune},
-		{3, noticesPromise, (*duel).playClaimNotices},
+		{7, "Prune removes what retention no longer keeps, at most p.Limit records, and says whether more is left to do.", (*duel).playPrune},
+		{4, noticesPromise, (*duel).playClaimNotices},
 		{1, "AckNotice removes a notice for good.", (*duel).playAckNotice},
-		{5, "An id is held by one holder at a time, until it is committed, forgotten or its lease ends.", (*duel).playSeen},
+		{9, "An id is held by one holder at a time, until it is committed, forgotten or its lease ends.", (*duel).playSeen},
 		{5, "Deliveries lists a webhook's deliveries, newest first, without their attempts.", (*duel).playDeliveries},
 		{3, "Events lists stored events, oldest first, without their bodies.", (*duel).playEvents},
 	}
@@ -44,7 +45,13 @@ func (d *duel) playPublish() bool {
 		case n < 10:
 			e.Test = d.webhookID(m)
 		case n < 30:
-			if again := one(d, d.published[m]); d.publishable(m, again) {
+			again := one(d, d.published[m])
+			for range 5 { // one that was pruned, if there is any
+				if d.model.event(m, again.ID) != nil || !d.publishable(m, again) {
+					again = one(d, d.published[m])
+				}
+			}
+			if d.publishable(m, again) {
 				e = again
 				if n < 15 {
 					e.Fingerprint = "another print"
@@ -157,7 +164,6 @@ func (d *duel) playCreate() bool {
 }
 
 func (d *duel) createWebhook(m string, w store.Webhook, limit int) {
-	d.x.tb.Helper()
 	d.call("CreateWebhook %s %s for %v, limit %d", m, w.ID, w.Events, limit)
 	got, err := d.x.st.CreateWebhook(d.x.Context(), m, w, limit)
 	want, wantErr := d.model.CreateWebhook(d.x.Context(), m, w, limit)
@@ -208,6 +214,26 @@ func (d *duel) playUpdate() bool {
 			return false
 		}
 	}
+	d.updateWebhook(m, id, u, mine)
+	return true
+}
+
+// playToggle disables what is active and the other way round.
+func (d *duel) playToggle() bool {
+	if len(d.model.webhooks) == 0 {
+		return false
+	}
+	w := one(d, d.model.webhooks)
+	u := store.WebhookUpdate{Status: new(store.Active)}
+	if w.Status == store.Active {
+		u = store.WebhookUpdate{Status: new(store.Disabled), Reason: d.x.id("why")}
+	}
+	d.updateWebhook(w.MerchantID, w.ID, u, u)
+	return true
+}
+
+// updateWebhook updates in both stores, whose versions may differ.
+func (d *duel) updateWebhook(m, id string, u, mine store.WebhookUpdate) {
 	d.call("UpdateWebhook %s %s with %s", m, id, show(u))
 	got, err := d.x.st.UpdateWebhook(d.x.Context(), m, id, u)
 	want, wantErr := d.model.UpdateWebhook(d.x.Context(), m, id, mine)
@@ -217,7 +243,6 @@ func (d *duel) playUpdate() bool {
 			d.fatalf("Version is %d after %d", got.Version, before)
 		}
 	}
-	return true
 }
 
 func (d *duel) playDelete() bool {
@@ -242,14 +267,31 @@ func (d *duel) playAckNotice() bool {
 	return true
 }
 
+// playSeen makes a few calls about one id, for each changes what the next one
+// answers and no other method shows it.
 func (d *duel) playSeen() bool {
-	scope, id := "scope "+d.x.tag, fmt.Sprint("id", d.rand.IntN(3))
-	holder := fmt.Sprint("holder", d.rand.IntN(3))
+	id := fmt.Sprint("id", d.rand.IntN(2))
+	for range 1 + d.rand.IntN(5) {
+		d.seenOnce(id)
+	}
+	return true
+}
+
+func (d *duel) seenOnce(id string) {
+	scope := "scope " + d.x.tag
+	holders := []string{"holder1", "holder2", "holder3"}
+	holder := one(d, holders)
 	s := d.model.seenID(scope, id)
-	again := s != nil && s.holder == holder // whether this makes it last longer is open
+	if s != nil && d.chance(50) {
+		holder = s.holder
+	}
+	again := s != nil && s.holder == holder
 	st, m, ctx := d.x.st, d.model, d.x.Context()
 	switch n := d.rand.IntN(10); {
-	case n < 6 && !again:
+	case n < 5 || s == nil && n < 8:
+		if again && !s.done {
+			return // whether this makes it last longer is open
+		}
 		b := store.SeenBegin{Holder: holder, Fingerprint: one(d, []string{"", "A", "A", "B"}), Lease: duelLease}
 		d.call("BeginSeen %s %s", id, show(b))
 		got, err := st.BeginSeen(ctx, scope, id, b)
@@ -257,15 +299,15 @@ func (d *duel) playSeen() bool {
 		if d.agree(err, wantErr) {
 			d.match("the answer", got, want)
 		}
-	case n >= 6 && n < 9 && (!again || !s.done):
+	case n < 9:
+		if again && s.done {
+			return // as above
+		}
 		value := []byte(d.x.id("value"))
 		d.call("CommitSeen %s of %s with %s", id, holder, value)
 		d.agree(st.CommitSeen(ctx, scope, id, holder, value, duelGrace), m.CommitSeen(ctx, scope, id, holder, value, duelGrace))
-	case n == 9:
+	default:
 		d.call("ForgetSeen %s of %s", id, holder)
 		d.agree(st.ForgetSeen(ctx, scope, id, holder), m.ForgetSeen(ctx, scope, id, holder))
-	default:
-		return false
 	}
-	return true
 }

@@ -174,7 +174,7 @@ func pagingCases() []testCase {
 
 // pages follows Next from a first page to the end.
 func (x *trial) pages(w store.Webhook, q store.DeliveryQuery, see func(store.DeliveryPage)) {
-	x.tb.Helper()
+	x.Helper()
 	for range endless {
 		page := x.deliveries(w, q)
 		if len(page.Deliveries) > q.Limit {
@@ -192,7 +192,7 @@ func (x *trial) pages(w store.Webhook, q store.DeliveryQuery, see func(store.Del
 // once reports ids that were shown twice and wanted ones that were left out.
 // Others may be there.
 func (x *trial) once(where string, got, want []string) {
-	x.tb.Helper()
+	x.Helper()
 	for i, id := range got {
 		if slices.Contains(got[:i], id) {
 			x.Errorf("%s: %s is shown twice", where, id)

@@ -159,7 +159,7 @@ func pruneCases() []testCase {
 				x.disable(paused)
 				ask := store.PruneRequest{EventAge: time.Second}
 				kept := func(while string) {
-					x.tb.Helper()
+					x.Helper()
 					x.advance(time.Hour)
 					same(x, "what Prune did "+while, x.prune(ask), store.Pruned{})
 					got, err := x.st.Event(x.Context(), x.merchant, e.ID)
@@ -260,7 +260,7 @@ func eventAge(x *trial) {
 
 // prune prunes until nothing is left to do, and adds up.
 func (x *trial) prune(p store.PruneRequest) store.Pruned {
-	x.tb.Helper()
+	x.Helper()
 	if p.Limit == 0 {
 		p.Limit = endless
 	}

@@ -79,8 +79,8 @@ func secretCases() []testCase {
 				same(x, "its secrets", secrets{sealed.Secret, sealed.PreviousSecret}, secrets{"two resealed", "one resealed again"})
 				same(x, "the webhook read again", x.read(w), sealed)
 				x.advance(time.Hour)
-				sealed = x.update(w, store.WebhookUpdate{Reseal: &store.Reseal{OldSecret: "two resealed", Secret: "two resealed again"}})
-				same(x, "the secrets after PreviousUntil", secrets{sealed.Secret, sealed.PreviousSecret}, secrets{"two resealed again", ""})
+				sealed = x.update(w, store.WebhookUpdate{Reseal: &store.Reseal{OldSecret: "two resealed", Secret: "two again"}})
+				same(x, "the secrets after PreviousUntil", secrets{sealed.Secret, sealed.PreviousSecret}, secrets{"two again", ""})
 			},
 		},
 		{

@@ -26,6 +26,15 @@ func seenCases() []testCase {
 			},
 		},
 		{
+			name:    "ids apart",
+			promise: "An id is held by one holder at a time",
+			run: func(x *trial) {
+				for i, pair := range [][2]string{{"a", "b:c"}, {"a:b", "c"}, {"a", "b|c"}, {"a|b", "c"}, {"a", "{b}c"}, {"{a", "b}c"}, {"", "a b c"}, {"a b", "c"}, {"a/b", "é\x00"}} {
+					seenID{x, pair[0], pair[1]}.begin(nth("holder", i), "", store.SeenNew)
+				}
+			},
+		},
+		{
 			name:    "committed",
 			promise: "CommitSeen marks id as done for ttl and keeps value for later answers.",
 			run: func(x *trial) {
@@ -160,7 +169,7 @@ type seenID struct {
 }
 
 func (s seenID) begin(holder, fingerprint string, want store.SeenState) store.SeenAnswer {
-	s.x.tb.Helper()
+	s.x.Helper()
 	a, err := s.x.st.BeginSeen(s.x.Context(), s.x.tag+s.scope, s.id, store.SeenBegin{Holder: holder, Fingerprint: fingerprint, Lease: seenLease})
 	s.x.must(err, "BeginSeen")
 	if a.State != want {
@@ -170,7 +179,7 @@ func (s seenID) begin(holder, fingerprint string, want store.SeenState) store.Se
 }
 
 func (s seenID) commit(holder, value string, want error) {
-	s.x.tb.Helper()
+	s.x.Helper()
 	err := s.x.st.CommitSeen(s.x.Context(), s.x.tag+s.scope, s.id, holder, []byte(value), seenTTL)
 	if want != nil {
 		s.x.fails("CommitSeen of holder "+holder, err, want)
@@ -180,6 +189,6 @@ func (s seenID) commit(holder, value string, want error) {
 }
 
 func (s seenID) forget(holder string) {
-	s.x.tb.Helper()
+	s.x.Helper()
 	s.x.must(s.x.st.ForgetSeen(s.x.Context(), s.x.tag+s.scope, s.id, holder), "ForgetSeen of holder "+holder)
 }

@@ -56,13 +56,28 @@ type group struct {
 
 func groups() []group {
 	return []group{
-		{"webhooks", webhookCases()}, {"update", updateCases()}, {"secrets", secretCases()},
-		{"publish", publishCases()}, {"enqueue", enqueueCases()},
-		{"claim", claimCases()}, {"expiry", expiryCases()}, {"turns", turnCases()}, {"next", nextCases()},
-		{"finish", finishCases()}, {"streak", streakCases()}, {"interleavings", interleavingCases()},
-		{"history", historyCases()}, {"paging", pagingCases()}, {"events", eventCases()}, {"prune", pruneCases()},
-		{"notices", noticeCases()}, {"seen", seenCases()}, {"watch", watchCases()},
-		{"isolation", isolationCases()}, {"concurrency", concurrencyCases()}, {"ownership", ownershipCases()},
+		{"webhooks", webhookCases()},
+		{"update", updateCases()},
+		{"secrets", secretCases()},
+		{"publish", publishCases()},
+		{"enqueue", enqueueCases()},
+		{"claim", claimCases()},
+		{"expiry", expiryCases()},
+		{"turns", turnCases()},
+		{"next", nextCases()},
+		{"finish", finishCases()},
+		{"streak", streakCases()},
+		{"interleavings", interleavingCases()},
+		{"history", historyCases()},
+		{"paging", pagingCases()},
+		{"events", eventCases()},
+		{"prune", pruneCases()},
+		{"notices", noticeCases()},
+		{"seen", seenCases()},
+		{"watch", watchCases()},
+		{"isolation", isolationCases()},
+		{"concurrency", concurrencyCases()},
+		{"ownership", ownershipCases()},
 	}
 }
 

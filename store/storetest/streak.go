@@ -195,7 +195,7 @@ func streakCases() []testCase {
 
 // noticesNow claims all notices and acknowledges them.
 func (x *trial) noticesNow() []store.Notice {
-	x.tb.Helper()
+	x.Helper()
 	ns, err := x.st.ClaimNotices(x.Context(), endless, time.Minute)
 	x.must(err, "ClaimNotices")
 	for _, n := range ns {
@@ -206,6 +206,6 @@ func (x *trial) noticesNow() []store.Notice {
 
 // noticed reports if the notices that wait are not those, and acknowledges them.
 func (x *trial) noticed(want ...store.Notice) {
-	x.tb.Helper()
+	x.Helper()
 	sameList(x, "the notices", x.noticesNow(), want)
 }

@@ -54,20 +54,20 @@ func newTrial(t tb, h Harness, promise, tag string) *trial {
 
 // Errorf reports a failure together with the promise that it breaks.
 func (x *trial) Errorf(format string, args ...any) {
-	x.tb.Helper()
+	x.Helper()
 	x.tb.Errorf("%s\n\tbroken promise: %s", fmt.Sprintf(format, args...), x.promise)
 }
 
 // fatalf reports a failure and ends the case.
 func (x *trial) fatalf(format string, args ...any) {
-	x.tb.Helper()
+	x.Helper()
 	x.Errorf(format, args...)
 	x.FailNow()
 }
 
 // must ends the case if err is not nil.
 func (x *trial) must(err error, doing string) {
-	x.tb.Helper()
+	x.Helper()
 	if err != nil {
 		x.fatalf("%s: %v", doing, err)
 	}
@@ -75,7 +75,7 @@ func (x *trial) must(err error, doing string) {
 
 // fails reports if err is not the sentinel.
 func (x *trial) fails(doing string, err, sentinel error) {
-	x.tb.Helper()
+	x.Helper()
 	if !errors.Is(err, sentinel) {
 		x.Errorf("%s: error is %v, want %q", doing, err, sentinel)
 	}
@@ -83,7 +83,7 @@ func (x *trial) fails(doing string, err, sentinel error) {
 
 // equal reports if two comparable values differ.
 func equal[T comparable](x *trial, what string, got, want T) {
-	x.tb.Helper()
+	x.Helper()
 	if got != want {
 		x.Errorf("%s is %v, want %v", what, got, want)
 	}
@@ -91,7 +91,7 @@ func equal[T comparable](x *trial, what string, got, want T) {
 
 // same reports the fields in which two records differ.
 func same[T any](x *trial, what string, got, want T, except ...string) {
-	x.tb.Helper()
+	x.Helper()
 	if d := diff(got, want, except...); d != "" {
 		x.Errorf("%s: %s", what, d)
 	}
@@ -99,7 +99,7 @@ func same[T any](x *trial, what string, got, want T, except ...string) {
 
 // sameList reports if two lists differ.
 func sameList[T any](x *trial, what string, got, want []T) {
-	x.tb.Helper()
+	x.Helper()
 	if g, w := show(got), show(want); g != w {
 		x.Errorf("%s are %s, want %s", what, g, w)
 	}
@@ -107,7 +107,7 @@ func sameList[T any](x *trial, what string, got, want []T) {
 
 // audit asks the harness to look inside the store, and looks at the bystander.
 func (x *trial) audit() {
-	x.tb.Helper()
+	x.Helper()
 	if x.harness.Audit != nil {
 		if err := x.harness.Audit(x.Context()); err != nil {
 			x.Errorf("audit: %v", err)
@@ -144,7 +144,7 @@ func (x *trial) newWebhook(events ...string) store.Webhook {
 
 // create stores a new active webhook.
 func (x *trial) create(merchantID string, events ...string) store.Webhook {
-	x.tb.Helper()
+	x.Helper()
 	w, err := x.st.CreateWebhook(x.Context(), merchantID, x.newWebhook(events...), 0)
 	x.must(err, "CreateWebhook")
 	return w
@@ -152,13 +152,13 @@ func (x *trial) create(merchantID string, events ...string) store.Webhook {
 
 // webhook stores a new active webhook of the trial's merchant.
 func (x *trial) webhook(events ...string) store.Webhook {
-	x.tb.Helper()
+	x.Helper()
 	return x.create(x.merchant, events...)
 }
 
 // read returns a webhook as it is now.
 func (x *trial) read(w store.Webhook) store.Webhook {
-	x.tb.Helper()
+	x.Helper()
 	w, err := x.st.Webhook(x.Context(), w.MerchantID, w.ID)
 	x.must(err, "Webhook")
 	return w
@@ -166,24 +166,24 @@ func (x *trial) read(w store.Webhook) store.Webhook {
 
 // update changes a webhook.
 func (x *trial) update(w store.Webhook, u store.WebhookUpdate) store.Webhook {
-	x.tb.Helper()
+	x.Helper()
 	w, err := x.st.UpdateWebhook(x.Context(), w.MerchantID, w.ID, u)
 	x.must(err, "UpdateWebhook")
 	return w
 }
 
 func (x *trial) disable(w store.Webhook) store.Webhook {
-	x.tb.Helper()
+	x.Helper()
 	return x.update(w, store.WebhookUpdate{Status: new(store.Disabled), Reason: "by_hand"})
 }
 
 func (x *trial) enable(w store.Webhook) store.Webhook {
-	x.tb.Helper()
+	x.Helper()
 	return x.update(w, store.WebhookUpdate{Status: new(store.Active)})
 }
 
 func (x *trial) remove(w store.Webhook) {
-	x.tb.Helper()
+	x.Helper()
 	x.must(x.st.DeleteWebhook(x.Context(), w.MerchantID, w.ID, 0), "DeleteWebhook")
 }
 
@@ -202,7 +202,7 @@ func (x *trial) testEvent(w store.Webhook) store.NewEvent {
 
 // publishAll publishes events of the trial's merchant in one batch.
 func (x *trial) publishAll(events ...store.NewEvent) []store.Published {
-	x.tb.Helper()
+	x.Helper()
 	out, err := x.st.Publish(x.Context(), x.merchant, events)
 	x.must(err, "Publish")
 	if len(out) != len(events) {
@@ -213,7 +213,7 @@ func (x *trial) publishAll(events ...store.NewEvent) []store.Published {
 
 // publish publishes n new events of one type and returns their ids.
 func (x *trial) publish(eventType string, n int) []string {
-	x.tb.Helper()
+	x.Helper()
 	ids := make([]string, n)
 	events := make([]store.NewEvent, n)
 	for i := range events {
@@ -235,7 +235,7 @@ func fanOut(w store.Webhook, eventIDs ...string) []string {
 
 // enqueue makes one more delivery of a stored event and returns its id.
 func (x *trial) enqueue(w store.Webhook, eventID, nonce string) string {
-	x.tb.Helper()
+	x.Helper()
 	ids, err := x.st.Enqueue(x.Context(), w.MerchantID, w.ID, []string{eventID}, nonce)
 	x.must(err, "Enqueue")
 	if len(ids) != 1 {
@@ -246,14 +246,14 @@ func (x *trial) enqueue(w store.Webhook, eventID, nonce string) string {
 
 // delivery returns a delivery as it is now.
 func (x *trial) delivery(w store.Webhook, deliveryID string) store.Delivery {
-	x.tb.Helper()
+	x.Helper()
 	d, err := x.st.Delivery(x.Context(), w.MerchantID, w.ID, deliveryID)
 	x.must(err, "Delivery")
 	return d
 }
 
 func (x *trial) stats(w store.Webhook) store.Stats {
-	x.tb.Helper()
+	x.Helper()
 	s, err := x.st.Stats(x.Context(), w.MerchantID, w.ID)
 	x.must(err, "Stats")
 	return s
@@ -261,7 +261,7 @@ func (x *trial) stats(w store.Webhook) store.Stats {
 
 // deliveries returns one page of a webhook's deliveries.
 func (x *trial) deliveries(w store.Webhook, q store.DeliveryQuery) store.DeliveryPage {
-	x.tb.Helper()
+	x.Helper()
 	p, err := x.st.Deliveries(x.Context(), w.MerchantID, w.ID, q)
 	x.must(err, "Deliveries")
 	return p
@@ -269,7 +269,7 @@ func (x *trial) deliveries(w store.Webhook, q store.DeliveryQuery) store.Deliver
 
 // events returns one page of the trial's merchant's events.
 func (x *trial) events(q store.EventQuery) store.EventPage {
-	x.tb.Helper()
+	x.Helper()
 	p, err := x.st.Events(x.Context(), x.merchant, q)
 	x.must(err, "Events")
 	return p
@@ -277,7 +277,7 @@ func (x *trial) events(q store.EventQuery) store.EventPage {
 
 // snapshot writes down all that a merchant can see, a line for each record.
 func (x *trial) snapshot(merchantID string) []string {
-	x.tb.Helper()
+	x.Helper()
 	var out []string
 	ws, err := x.st.ListWebhooks(x.Context(), merchantID, store.WebhookQuery{})
 	x.must(err, "ListWebhooks")
@@ -299,7 +299,7 @@ func (x *trial) snapshot(merchantID string) []string {
 
 // unchanged reports if do changes anything that the trial's merchant can see.
 func (x *trial) unchanged(doing string, do func()) {
-	x.tb.Helper()
+	x.Helper()
 	before := x.snapshot(x.merchant)
 	do()
 	if c := changes(before, x.snapshot(x.merchant)); c != "" {

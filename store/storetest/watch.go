@@ -108,7 +108,7 @@ type watcher struct {
 
 // watch begins to watch and waits until it is told so.
 func (x *trial) watch() *watcher {
-	x.tb.Helper()
+	x.Helper()
 	ctx, cancel := context.WithCancel(x.Context())
 	w := &watcher{x: x, wakes: make(chan struct{}, 1), stop: cancel, done: make(chan error, 1)}
 	go func() {
@@ -126,7 +126,7 @@ func (x *trial) watch() *watcher {
 // quiet asks for all that is due, as a caller does before it waits, and forgets
 // earlier wakes.
 func (x *trial) quiet(watchers ...*watcher) {
-	x.tb.Helper()
+	x.Helper()
 	x.claims("before waiting")
 	for _, w := range watchers {
 		select {
@@ -138,7 +138,7 @@ func (x *trial) quiet(watchers ...*watcher) {
 
 // woken waits for a wake.
 func (w *watcher) woken(when string) {
-	w.x.tb.Helper()
+	w.x.Helper()
 	select {
 	case <-w.wakes:
 	case err := <-w.done:
@@ -150,7 +150,7 @@ func (w *watcher) woken(when string) {
 
 // ends stops the Watch and waits for it.
 func (w *watcher) ends() {
-	w.x.tb.Helper()
+	w.x.Helper()
 	w.stop()
 	select {
 	case err := <-w.done:

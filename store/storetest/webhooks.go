@@ -27,6 +27,24 @@ func webhookCases() []testCase {
 			},
 		},
 		{
+			name:    "create keeps text as it is",
+			promise: "Secret and PreviousSecret are sealed by the caller and opaque here. … opaque here.",
+			run: func(x *trial) {
+				for _, text := range []string{"", " two  words\n", "v1.k1.AAEC+/8=", "é世\u2028\x00", `{"a":"b"}`, "-", "nil"} {
+					given := x.newWebhook("a")
+					given.Secret, given.Encoding, given.URL = "secret "+text, text, "https://example.com/?q="+text
+					w, err := x.st.CreateWebhook(x.Context(), x.merchant, given, 0)
+					x.must(err, "CreateWebhook")
+					got := x.read(w)
+					same(x, "the webhook", got, given, "MerchantID", "Epoch", "Version", "CreatedAt", "UpdatedAt")
+					x.disable(w)
+					x.update(w, store.WebhookUpdate{Status: new(store.Active), Rotate: &text, KeepPrevious: time.Hour})
+					got = x.read(w)
+					same(x, "the secrets", secrets{got.Secret, got.PreviousSecret}, secrets{text, given.Secret})
+				}
+			},
+		},
+		{
 			name:    "create disabled",
 			promise: "CreateWebhook stores w under merchantID with Version 1, Epoch 1, the status of w",
 			run: func(x *trial) {
@@ -128,8 +146,17 @@ func webhookCases() []testCase {
 					}
 				}
 				for _, q := range []store.WebhookQuery{
-					{}, {Limit: 3}, {Limit: 3, Offset: 3}, {Limit: 3, Offset: 6}, {Limit: 3, Offset: 7}, {Offset: 5}, {Limit: 100},
-					{ActiveOnly: true}, {ActiveOnly: true, Limit: 2}, {ActiveOnly: true, Limit: 2, Offset: 4}, {ActiveOnly: true, Offset: 9},
+					{},
+					{Limit: 3},
+					{Limit: 3, Offset: 3},
+					{Limit: 3, Offset: 6},
+					{Limit: 3, Offset: 7},
+					{Offset: 5},
+					{Limit: 100},
+					{ActiveOnly: true},
+					{ActiveOnly: true, Limit: 2},
+					{ActiveOnly: true, Limit: 2, Offset: 4},
+					{ActiveOnly: true, Offset: 9},
 				} {
 					list := all
 					if q.ActiveOnly {
@@ -201,7 +228,7 @@ func webhookCases() []testCase {
 
 // forgotten reports if any method still shows a deleted webhook.
 func (x *trial) forgotten(w store.Webhook, deliveryIDs ...string) {
-	x.tb.Helper()
+	x.Helper()
 	ctx := x.Context()
 	_, err := x.st.Webhook(ctx, w.MerchantID, w.ID)
 	x.fails("Webhook", err, store.ErrNotFound)

@@ -1,0 +1,63 @@
+# Everything that a contributor or a build machine runs. `make help` lists it.
+
+SHELL     := bash
+MAKEFLAGS += --no-print-directory
+
+# How long `make fuzz` gives each target, and `make bench` each benchmark.
+FUZZTIME  ?= 60s
+BENCHTIME ?= 1s
+# More flags for go test in `make test`.
+TESTFLAGS ?=
+
+# The root module, and those that exist so that their needs stay out of it.
+MODULES  = $(shell find . -name go.mod -not -path '*/.*' -not -path '*/testdata/*' | sed 's|/go.mod$$||' | sort)
+# Those that hold packages: tools pins programs only.
+PACKAGED = $(filter-out ./tools,$(MODULES))
+
+LINT = go tool -modfile="$(CURDIR)/tools/go.mod" golangci-lint
+
+.PHONY: help fmt lint test fuzz bench cover examples ci
+.PHONY: check-format check-current check-bench
+
+help: ## Print this list.
+	@sed -n 's/^\([a-z]*\):.*## /\1 /p' $(MAKEFILE_LIST) | while read -r name text; do printf '%-10s%s\n' "$$name" "$$text"; done
+
+fmt: ## Rewrite Go files with gofumpt and goimports.
+	@$(LINT) fmt
+
+lint: ## Run golangci-lint on every module.
+	@code=0; for m in $(PACKAGED); do echo "$$m"; (cd "$$m" && $(LINT) run --allow-parallel-runners ./...) || code=1; done; exit $$code
+
+# The race detector needs a C compiler.
+test: export CGO_ENABLED = 1
+test: ## Run all tests and fuzz seeds with the race detector and a Redis.
+	@command -v "$$(go env CC)" >/dev/null || tools/install.sh gcc
+	@mkdir -p .cache
+	@set -o pipefail; tools/with-redis.sh go test -race -timeout 8m $(TESTFLAGS) ./... 2>&1 | tee .cache/test.log
+
+fuzz: ## Run every fuzz target for FUZZTIME (60s), one after another.
+	@tools/fuzz.sh $(FUZZTIME)
+
+bench: ## Run the benchmarks, each for BENCHTIME (1s).
+	@tools/with-redis.sh go test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./...
+
+cover: ## Run all tests and print the coverage of each package.
+	@mkdir -p .cache
+	@tools/with-redis.sh go test -coverprofile .cache/cover.out ./...
+	@go tool cover -func .cache/cover.out | tail -n 1
+
+examples: ## Build all examples and run those that end by themselves.
+	@tools/examples.sh $(PACKAGED)
+
+ci: ## Run every check that has to pass before a merge.
+	@MAKE="$(MAKE)" tools/steps.sh check-format lint check-current test examples check-bench
+
+check-format:
+	@$(LINT) fmt --diff
+
+check-current:
+	@tools/current.sh $(MODULES)
+
+check-bench:
+	@$(MAKE) bench BENCHTIME=1x
+	@for m in $(filter-out .,$(PACKAGED)); do echo "$$m"; (cd "$$m" && go test -run '^$$' -bench . -benchtime 1x ./...) || exit 1; done

@@ -1,0 +1,99 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/rag-assistant/webhooks/retry"
+	"github.com/rag-assistant/webhooks/webhook"
+	"github.com/rag-assistant/webhooks/webhook/egress"
+)
+
+// config is what the flags say.
+type config struct {
+	addr, store, role string
+	jwtSecret         []byte
+	tokenFor          string
+	logLevel          slog.Level
+	service           webhook.ServiceOptions
+	dispatcher        webhook.DispatcherOptions
+}
+
+func (c *config) serves() bool     { return c.role != "dispatch" }
+func (c *config) dispatches() bool { return c.role != "api" }
+
+func parse(args []string, stderr io.Writer) (*config, error) {
+	c := &config{}
+	d := &c.dispatcher
+	out := &egress.Options{}
+	fs := flag.NewFlagSet("server", flag.ContinueOnError)
+	fs.SetOutput(io.Discard) // The caller prints the error, once.
+	fs.StringVar(&c.addr, "addr", "127.0.0.1:8080", "address to listen on")
+	fs.StringVar(&c.store, "store", "memory", `where state lives: "memory", which ends with the process`)
+	fs.StringVar(&c.role, "role", "all", `what this process does: "all", "api" or "dispatch"`)
+	fs.Func("jwt-secret", "`key` of HS256 tokens with the claims merchantId and exp, at least 32 bytes; needed to serve the API",
+		func(s string) error {
+			if len(s) < 32 {
+				return errors.New("shorter than 32 bytes")
+			}
+			c.jwtSecret = []byte(s)
+			return nil
+		})
+	fs.StringVar(&c.tokenFor, "token", "", "print a token for this `merchant` that is good for a day, and exit")
+	fs.BoolVar(&out.InsecureAllowHTTP, "insecure-allow-http", false, "allow webhook URLs with http")
+	fs.BoolVar(&out.InsecureAllowPrivateNetworks, "insecure-allow-private-networks", false,
+		"allow webhook URLs on this machine and in private networks")
+	fs.Func("retry", "`delays` after the first, second, … failed attempt; the third takes -max-attempts 4 (default 1m,5m,15m)", func(s string) error {
+		delays, err := durations(s)
+		d.Retry.Delays = delays
+		return err
+	})
+	fs.IntVar(&d.Retry.MaxAttempts, "max-attempts", retry.DefaultMaxAttempts, "attempts of a delivery in all")
+	fs.DurationVar(&d.AttemptTimeout, "timeout", 10*time.Second, "time in which an endpoint has to answer")
+	fs.DurationVar(&d.Lease, "lease", 0,
+		"time after which a delivery of a dead process is tried again (default 1m, or three times -timeout if that is more)")
+	fs.IntVar(&d.DisableAfter, "disable-after", 10, "consecutive failures that disable a webhook")
+	fs.IntVar(&d.Concurrency, "concurrency", 256, "deliveries on the wire at once")
+	fs.IntVar(&d.PerWebhook, "per-webhook", 10, "deliveries of one webhook on the wire at once")
+	fs.TextVar(&c.logLevel, "log-level", slog.LevelInfo, "debug, info, warn or error; debug says why a token is refused")
+	if err := fs.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			fs.SetOutput(stderr)
+			fs.PrintDefaults()
+		}
+		return nil, err
+	}
+	if fs.NArg() > 0 {
+		return nil, fmt.Errorf("unexpected argument %q", fs.Arg(0))
+	}
+	switch c.role {
+	case "all", "api", "dispatch":
+	default:
+		return nil, fmt.Errorf("-role %q: must be all, api or dispatch", c.role)
+	}
+	if c.serves() && c.jwtSecret == nil {
+		return nil, errors.New(`-jwt-secret is needed to serve the API; make one with: openssl rand -hex 32`)
+	}
+	if c.store == "memory" && c.role != "all" {
+		return nil, errors.New("-store memory is not shared between processes: it needs -role all")
+	}
+	c.service.Egress, d.Egress = out, out
+	return c, nil
+}
+
+func durations(s string) ([]time.Duration, error) {
+	var out []time.Duration
+	for part := range strings.SplitSeq(s, ",") {
+		d, err := time.ParseDuration(strings.TrimSpace(part))
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, d)
+	}
+	return out, nil
+}

@@ -1,0 +1,134 @@
+// Command server is the reference service: the management API, publishing over
+// HTTP and a dispatcher in one process.
+//
+//	KEY=$(openssl rand -hex 32)
+//	TOKEN=$(go run ./examples/server -jwt-secret "$KEY" -token merchant_42)
+//	go run ./examples/server -jwt-secret "$KEY"
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/rag-assistant/webhooks/store"
+	"github.com/rag-assistant/webhooks/store/memstore"
+	"github.com/rag-assistant/webhooks/webhook"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // A second signal ends the process at once.
+	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		os.Exit(0)
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "server:", err)
+		os.Exit(1)
+	}
+}
+
+// run serves until ctx ends, then drains.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	c, err := parse(args, stderr)
+	if err != nil {
+		return err
+	}
+	if c.tokenFor != "" {
+		token, err := newToken(c.jwtSecret, c.tokenFor, 24*time.Hour)
+		_, _ = fmt.Fprintln(stdout, token)
+		return err
+	}
+	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: c.logLevel}))
+	st, err := openStore(c.store)
+	if err != nil {
+		return err
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	if c.dispatches() {
+		opts := c.dispatcher
+		opts.Logger = log
+		opts.OnDisabled = func(ctx context.Context, n webhook.Notice) error {
+			log.WarnContext(ctx, "tell the owner of a disabled webhook", slog.String("merchant_id", n.MerchantID),
+				slog.String("webhook_id", n.WebhookID), slog.Int("failures", n.Failures))
+			return nil
+		}
+		disp, err := webhook.NewDispatcher(st, &opts)
+		if err != nil {
+			return err
+		}
+		g.Go(func() error { return disp.Run(ctx) })
+	}
+	handler, err := routes(c, st, log)
+	if err != nil {
+		return err
+	}
+	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.addr)
+	if err != nil {
+		return err
+	}
+	log.InfoContext(ctx, "listening", slog.String("addr", ln.Addr().String()), slog.String("role", c.role))
+	srv := &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       30 * time.Second,
+		WriteTimeout:      60 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+	}
+	g.Go(func() error {
+		if err := srv.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+			return err
+		}
+		return nil
+	})
+	g.Go(func() error {
+		<-ctx.Done()
+		log.InfoContext(ctx, "stopping once deliveries on the wire have ended; stop again to end at once")
+		drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
+		defer cancel()
+		return srv.Shutdown(drain)
+	})
+	return g.Wait()
+}
+
+// routes are the API, unless this process only dispatches, and a health check.
+func routes(c *config, st store.Store, log *slog.Logger) (http.Handler, error) {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, "ok\n")
+	})
+	if !c.serves() {
+		return mux, nil
+	}
+	svc, err := webhook.NewService(st, &c.service)
+	if err != nil {
+		return nil, err
+	}
+	api, err := webhook.NewHandler(svc, bearer(c.jwtSecret), &webhook.HandlerOptions{EnablePublish: true, Logger: log})
+	if err != nil {
+		return nil, err
+	}
+	mux.Handle("/api/", api)
+	return mux, nil
+}
+
+func openStore(address string) (store.Store, error) {
+	if address == "memory" {
+		return memstore.New(nil), nil
+	}
+	return nil, fmt.Errorf("-store %q: only \"memory\" is there yet", address)
+}

@@ -1,0 +1,37 @@
+// Package signer turns secrets into webhook signature headers. It imports the
+// standard library alone.
+//
+// Two schemes are written over the same body, with the same secret:
+//
+//   - The integration guide's, section "Verifying Signatures". [HeaderSignature]
+//     holds "sha256=" and the lower-case hex of HMAC-SHA256 over the body. The
+//     key is the whole text of the secret, prefix included. It carries no time
+//     and one signature only.
+//   - Standard Webhooks (https://www.standardwebhooks.com). [HeaderStandardSignature]
+//     holds "v1," and the base64 of HMAC-SHA256 over "id.timestamp.body", once
+//     for each secret that is valid now, separated by spaces. The key is the
+//     decoded base64 of the secret. The time in it ends the replay of an old
+//     request, and the list lets a receiver change secrets at leisure.
+//
+// A first program:
+//
+//	secret := signer.NewSecret()           // show secret.Reveal() to the receiver, once
+//	s, err := signer.New(secret)           // or signer.New(secret, theOneBefore)
+//	header.Set(signer.HeaderSignature, string(s.AppendSignature(nil, body)))
+//
+// # Guarantees
+//
+// A [Signer] allocates nothing per signature beyond what the caller's buffer
+// needs, and takes about as long as one SHA-256 over the body and one block
+// more: what the key adds is computed once, in [New]. Signatures are compared in
+// constant time, and a [Secret] does not show up in what fmt, encoding/json or
+// log/slog write; only [Secret.Reveal] returns it.
+//
+// # Limits
+//
+// What is signed must be what is sent, byte for byte: this package neither
+// writes nor reads JSON. A secret that is not "whsec_" and base64 is refused, so
+// that no key is weak by accident. The asymmetric scheme of Standard Webhooks
+// (v1a, ed25519) is not written; a receiver's signature list may hold it and is
+// read past it. Memory is not wiped: a secret lives until it is collected.
+package signer

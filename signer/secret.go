@@ -1,0 +1,108 @@
+package signer
+
+import (
+	"crypto/rand"
+	"crypto/subtle"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+)
+
+const (
+	secretPrefix = "whsec_"
+	masked       = secretPrefix + "***"
+
+	newKeySize = 27 // Its base64 is 36 characters without padding, as the guide's example.
+	minKeySize = 24 // The least and the most that Standard Webhooks allows.
+	maxKeySize = 64
+)
+
+// Secret is what sender and receiver share. It is a value to pass around:
+// everything that prints it or encodes it as text writes "whsec_***", and ==
+// does not compile. The zero Secret is no secret: [New] refuses it, and it
+// equals nothing.
+type Secret struct {
+	// Reflection reads every field, so fmt on an unexported field of the caller
+	// and the diff of a failed test would show a string. None reads what a func
+	// has captured.
+	reveal func() string
+}
+
+// NewSecret makes a secret from 27 bytes of [crypto/rand].
+func NewSecret() Secret {
+	var key [newKeySize]byte
+	_, _ = rand.Read(key[:]) // Never fails: the program ends if there is no randomness.
+	return secretOf(secretPrefix + base64.StdEncoding.EncodeToString(key[:]))
+}
+
+// ParseSecret reads "whsec_" and the standard base64, padded or not, of 24 to 64
+// bytes. The error says what is wrong with text and does not quote it.
+func ParseSecret(text string) (Secret, error) {
+	if _, err := decodeKey(text); err != nil {
+		return Secret{}, err
+	}
+	return secretOf(text), nil
+}
+
+// Reveal returns the plain text: to show it once to its owner, to seal it, or to
+// configure a receiver. Nothing else returns it, so a search for this name finds
+// every place where a secret leaves its type.
+func (s Secret) Reveal() string {
+	if s.reveal == nil {
+		return ""
+	}
+	return s.reveal()
+}
+
+// IsZero reports whether s is the zero Secret.
+func (s Secret) IsZero() bool { return s.reveal == nil }
+
+// Equal compares the plain texts in constant time. A zero Secret equals nothing,
+// not even another one.
+func (s Secret) Equal(other Secret) bool {
+	return !s.IsZero() && subtle.ConstantTimeCompare([]byte(s.Reveal()), []byte(other.Reveal())) == 1
+}
+
+// String returns "whsec_***".
+func (Secret) String() string { return masked }
+
+// Format writes "whsec_***" whatever the verb and its flags.
+func (Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, masked) }
+
+// MarshalText returns "whsec_***", also inside JSON.
+func (Secret) MarshalText() ([]byte, error) { return []byte(masked), nil }
+
+// LogValue returns "whsec_***".
+func (Secret) LogValue() slog.Value { return slog.StringValue(masked) }
+
+func secretOf(text string) Secret { return Secret{reveal: func() string { return text }} }
+
+// decodeKey returns the bytes that the base64 of text stands for.
+func decodeKey(text string) ([]byte, error) {
+	encoded, prefixed := strings.CutPrefix(text, secretPrefix)
+	switch {
+	case text == "":
+		return nil, errors.New("signer: secret is empty")
+	case len(strings.TrimSpace(text)) < len(text):
+		return nil, errors.New("signer: secret has white space around it")
+	case !prefixed:
+		return nil, errors.New("signer: secret does not start with " + secretPrefix)
+	case strings.ContainsAny(encoded, "\r\n"): // The decoder would skip them.
+		return nil, errors.New("signer: secret has a line break in it")
+	}
+	encoding := base64.RawStdEncoding
+	if strings.HasSuffix(encoded, "=") {
+		encoding = base64.StdEncoding
+	}
+	key, err := encoding.DecodeString(encoded)
+	if err != nil {
+		return nil, errors.New("signer: secret is not standard base64 after " + secretPrefix)
+	}
+	if len(key) < minKeySize || len(key) > maxKeySize {
+		return nil, fmt.Errorf("signer: secret holds %d bytes, not %d to %d", len(key), minKeySize, maxKeySize)
+	}
+	return key, nil
+}

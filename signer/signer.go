@@ -1,0 +1,156 @@
+package signer
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// The headers of a webhook request, spelled as the integration guide and
+// Standard Webhooks spell them. net/http sends and files them in its canonical
+// form (X-Webhook-Id, Webhook-Id): read them with [net/http.Header.Get], not by
+// indexing the map.
+const (
+	HeaderSignature  = "X-Webhook-Signature"   // "sha256=" and 64 hex digits
+	HeaderEvent      = "X-Webhook-Event"       // the event's type
+	HeaderWebhookID  = "X-Webhook-ID"          // the endpoint, whk_…; not the message
+	HeaderDeliveryID = "X-Webhook-Delivery-ID" // the delivery, whdel_…
+
+	HeaderStandardID        = "webhook-id"        // the message: the event's id, the same on every attempt
+	HeaderStandardTimestamp = "webhook-timestamp" // Unix seconds of this attempt
+	HeaderStandardSignature = "webhook-signature" // "v1," and base64, once per secret
+)
+
+const (
+	guidePrefix    = "sha256="
+	standardPrefix = "v1,"
+)
+
+// Signer signs and verifies with one secret or, while a receiver moves from one
+// to the next, with several. It is safe for concurrent use and does not change.
+type Signer struct {
+	keys []keyPair // The current secret's first.
+}
+
+// keyPair is one secret under both schemes.
+type keyPair struct{ guide, standard hmacKey }
+
+// New returns a Signer that signs with current, lists a Standard Webhooks
+// signature for previous too, and accepts the signatures of all of them. It
+// fails, naming each, if a secret is the zero [Secret].
+func New(current Secret, previous ...Secret) (*Signer, error) {
+	s := &Signer{keys: make([]keyPair, 0, 1+len(previous))}
+	var bad []error
+	for i, secret := range append([]Secret{current}, previous...) {
+		text := secret.Reveal()
+		key, err := decodeKey(text)
+		if err != nil {
+			bad = append(bad, fmt.Errorf("secret %d: %w", i+1, err))
+			continue
+		}
+		s.keys = append(s.keys, keyPair{guide: newHMACKey([]byte(text)), standard: newHMACKey(key)})
+	}
+	if err := errors.Join(bad...); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// AppendSignature appends the value of [HeaderSignature] for body to dst: 71
+// bytes, made with the current secret, since receivers written after the guide
+// compare the whole header.
+func (s *Signer) AppendSignature(dst, body []byte) []byte {
+	mac := s.keys[0].guide.sum(nil, body)
+	return hex.AppendEncode(append(dst, guidePrefix...), mac[:])
+}
+
+// AppendStandard appends the value of [HeaderStandardSignature] to dst: 47 bytes
+// for each secret, current first, with a space between them. id is the value of
+// [HeaderStandardID], which is not empty and has no dot, and at that of
+// [HeaderStandardTimestamp], of which the whole seconds count.
+func (s *Signer) AppendStandard(dst []byte, id string, at time.Time, body []byte) []byte {
+	var buf [prefixSize]byte
+	prefix := appendPrefix(buf[:0], id, at)
+	for i := range s.keys {
+		if i > 0 {
+			dst = append(dst, ' ')
+		}
+		mac := s.keys[i].standard.sum(prefix, body)
+		dst = base64.StdEncoding.AppendEncode(append(dst, standardPrefix...), mac[:])
+	}
+	return dst
+}
+
+// Verify reports whether header, a value of [HeaderSignature], signs body with
+// one of the secrets. Hex digits may be of either case; anything but the prefix
+// and 64 of them is refused unhashed. How long it takes says nothing about which
+// secret matched or how much of a signature did.
+func (s *Signer) Verify(body []byte, header string) bool {
+	digits, ok := strings.CutPrefix(header, guidePrefix)
+	if !ok || len(digits) != 2*sha256.Size {
+		return false
+	}
+	var got [sha256.Size]byte
+	if _, err := hex.Decode(got[:], []byte(digits)); err != nil {
+		return false
+	}
+	match := 0
+	for i := range s.keys {
+		want := s.keys[i].guide.sum(nil, body)
+		match |= subtle.ConstantTimeCompare(got[:], want[:])
+	}
+	return match == 1
+}
+
+// VerifyStandard reports whether one signature of header, a value of
+// [HeaderStandardSignature], signs id, at and body with one of the secrets. It
+// does not judge the age of at. Versions other than v1 are skipped. An id that
+// is empty or has a dot is refused: the dot would leave open where the id ends.
+func (s *Signer) VerifyStandard(id string, at time.Time, body []byte, header string) bool {
+	if id == "" || strings.Contains(id, ".") || !hasStandard(header) {
+		return false
+	}
+	var buf [prefixSize]byte
+	prefix := appendPrefix(buf[:0], id, at)
+	match := 0
+	for i := range s.keys {
+		mac := s.keys[i].standard.sum(prefix, body)
+		// The texts are compared, not the bytes: base64 has several spellings of
+		// the last byte, and only the one that a signer writes may pass.
+		var want [standardSize]byte
+		base64.StdEncoding.Encode(want[:], mac[:])
+		for token := range strings.SplitSeq(header, " ") {
+			if got, ok := strings.CutPrefix(token, standardPrefix); ok {
+				match |= subtle.ConstantTimeCompare([]byte(got), want[:])
+			}
+		}
+	}
+	return match == 1
+}
+
+const (
+	standardSize = (sha256.Size + 2) / 3 * 4 // base64 of a MAC
+	prefixSize   = 128                       // ids of up to 106 bytes stay on the stack
+)
+
+// appendPrefix appends what Standard Webhooks signs in front of the body.
+func appendPrefix(dst []byte, id string, at time.Time) []byte {
+	dst = append(append(dst, id...), '.')
+	return append(strconv.AppendInt(dst, at.Unix(), 10), '.')
+}
+
+// hasStandard reports whether header holds a signature that could match.
+func hasStandard(header string) bool {
+	for token := range strings.SplitSeq(header, " ") {
+		if len(token) == len(standardPrefix)+standardSize && strings.HasPrefix(token, standardPrefix) {
+			return true
+		}
+	}
+	return false
+}

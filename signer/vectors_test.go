@@ -1,0 +1,96 @@
+package signer_test
+
+import (
+	"encoding/json"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/rag-assistant/webhooks/signer"
+)
+
+// signature is what a secret makes of a body; see testdata/vectors.json, which
+// package verifier reads too.
+type signature struct {
+	Name            string
+	Secrets         []string
+	ID              string
+	Timestamp       int64
+	Body            string
+	Guide, Standard string
+}
+
+// headerVector is a header that verifies the body of a signature, or not.
+type headerVector struct {
+	Name, Of        string
+	Guide, Standard string
+	OK              bool
+}
+
+func readVectors(t *testing.T) (signatures []signature, headers []headerVector) {
+	t.Helper()
+	text, err := os.ReadFile("testdata/vectors.json")
+	require.NoError(t, err)
+	var v struct {
+		Signatures []signature
+		Headers    []headerVector
+	}
+	require.NoError(t, json.Unmarshal(text, &v))
+	require.NotEmpty(t, v.Signatures)
+	require.NotEmpty(t, v.Headers)
+	return v.Signatures, v.Headers
+}
+
+func parse(tb testing.TB, text string) signer.Secret {
+	tb.Helper()
+	secret, err := signer.ParseSecret(text)
+	require.NoError(tb, err)
+	return secret
+}
+
+func newSigner(tb testing.TB, texts ...string) *signer.Signer {
+	tb.Helper()
+	secrets := make([]signer.Secret, len(texts))
+	for i, text := range texts {
+		secrets[i] = parse(tb, text)
+	}
+	s, err := signer.New(secrets[0], secrets[1:]...)
+	require.NoError(tb, err)
+	return s
+}
+
+func TestVectors(t *testing.T) {
+	t.Parallel()
+	signatures, headers := readVectors(t)
+	byName := map[string]signature{}
+	for _, v := range signatures {
+		byName[v.Name] = v
+		t.Run(v.Name, func(t *testing.T) {
+			t.Parallel()
+			s, body, at := newSigner(t, v.Secrets...), []byte(v.Body), time.Unix(v.Timestamp, 999_999_999)
+			require.Equal(t, v.Standard, string(s.AppendStandard(nil, v.ID, at, body)))
+			for _, one := range v.Secrets {
+				require.True(t, newSigner(t, one).VerifyStandard(v.ID, at, body, v.Standard), "any of the secrets verifies")
+			}
+			if v.Guide != "" {
+				require.Equal(t, v.Guide, string(s.AppendSignature(nil, body)))
+				require.True(t, s.Verify(body, v.Guide))
+			}
+		})
+	}
+	for _, v := range headers {
+		t.Run(v.Name, func(t *testing.T) {
+			t.Parallel()
+			of, known := byName[v.Of]
+			require.True(t, known)
+			s := newSigner(t, of.Secrets...)
+			if v.Guide != "" {
+				require.Equal(t, v.OK, s.Verify([]byte(of.Body), v.Guide))
+				return
+			}
+			require.Equal(t, v.OK, s.VerifyStandard(of.ID, time.Unix(of.Timestamp, 0), []byte(of.Body), v.Standard))
+		})
+	}
+}

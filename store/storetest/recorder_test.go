@@ -1,0 +1,83 @@
+package storetest
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// recorder is a tb that keeps failures instead of having them.
+type recorder struct {
+	ctx      context.Context //nolint:containedctx // as in a testing.T
+	mu       sync.Mutex
+	failures []string
+}
+
+func (r *recorder) Helper() {}
+
+func (r *recorder) Context() context.Context { return r.ctx }
+
+func (r *recorder) Errorf(format string, args ...any) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.failures = append(r.failures, fmt.Sprintf(format, args...))
+}
+
+// FailNow ends the goroutine, as that of testing.T does.
+func (r *recorder) FailNow() { runtime.Goexit() }
+
+// record runs f in a goroutine of its own, so that it can end early, and returns
+// its failures. A panic is one.
+func record(ctx context.Context, f func(t tb)) []string {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	r := &recorder{ctx: ctx}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		defer func() {
+			if p := recover(); p != nil {
+				r.Errorf("panic: %v", p)
+			}
+		}()
+		f(r)
+	}()
+	<-done
+	return r.failures
+}
+
+func TestRecord(t *testing.T) {
+	t.Parallel()
+	after := false
+	got := record(t.Context(), func(r tb) {
+		r.Errorf("first %d", 1)
+		r.Errorf("second")
+		r.FailNow()
+		after = true
+	})
+	require.Equal(t, []string{"first 1", "second"}, got)
+	require.False(t, after, "FailNow ends the function")
+	require.Empty(t, record(t.Context(), func(tb) {}))
+	require.Len(t, record(t.Context(), func(tb) { panic("ouch") }), 1)
+}
+
+func TestFailureQuotesThePromise(t *testing.T) {
+	t.Parallel()
+	c := testCase{name: "c", promise: "a promise", run: func(x *trial) { x.fatalf("it is %d, want %d", 1, 2) }}
+	got := record(t.Context(), func(r tb) { c.try(r, openModel(t), patience) })
+	require.Equal(t, []string{"it is 1, want 2\n\tbroken promise: a promise"}, got)
+}
+
+func TestSequenceListsItsCalls(t *testing.T) {
+	t.Parallel()
+	got := firstDifference(t, fault{store: faulty{finish: tokenIgnored}})
+	require.Len(t, got, 1, "a sequence ends at the first difference")
+	require.Contains(t, got[0], "broken promise: Any other result is accepted")
+	last := got[0][strings.LastIndex(got[0], "\n\t ")+1 : strings.LastIndex(got[0], "\n\tbroken")]
+	require.Contains(t, last, "Finish [worker", "the call that differs is the last that is listed")
+}

@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# examples.sh MODULE… builds all that is under examples/, tests those that are
+# modules of their own, which `go test ./...` leaves out, and runs the
+# quickstart, which must end by itself within 30 seconds.
+set -euo pipefail
+[ -d examples ] || exit 0
+
+for module in "$@"; do
+	case $module in
+	.)
+		echo 'go build ./examples/...'
+		go build -o /dev/null ./examples/...
+		;;
+	./examples/*)
+		echo "$module: go test ./..."
+		(cd "$module" && go build -o /dev/null ./... && go test ./...)
+		;;
+	esac
+done
+
+if [ -d examples/quickstart ]; then
+	echo 'go run ./examples/quickstart'
+	binary=$(mktemp "${TMPDIR:-/tmp}/quickstart.XXXXXX")
+	trap 'rm -f "$binary"' EXIT
+	go build -o "$binary" ./examples/quickstart
+	"$binary" </dev/null &
+	program=$!
+	for _ in {1..300}; do
+		kill -0 "$program" 2>/dev/null || break
+		sleep 0.1
+	done
+	if kill -KILL "$program" 2>/dev/null; then
+		echo 'examples.sh: quickstart has not ended within 30 seconds' >&2
+	fi
+	code=0
+	wait "$program" || code=$?
+	exit "$code"
+fi

@@ -1,0 +1,60 @@
+#!/usr/bin/env bash
+# install.sh PROGRAM… installs each program that is not on PATH with the system's
+# package manager. It costs nothing if all are there.
+set -euo pipefail
+
+missing=()
+for program in "$@"; do
+	command -v "$program" >/dev/null || missing+=("$program")
+done
+[ ${#missing[@]} -gt 0 ] || exit 0
+echo "install.sh: installing ${missing[*]}" >&2
+
+for manager in apt-get apk dnf brew none; do
+	if command -v "$manager" >/dev/null; then break; fi
+done
+
+packages=()
+for program in "${missing[@]}"; do
+	case $manager:$program in
+	apt-get:gcc) packages+=(gcc libc6-dev) ;;
+	apk:gcc) packages+=(gcc musl-dev) ;;
+	apk:redis-server | brew:redis-server) packages+=(redis) ;;
+	# Newer Fedoras have Valkey, and Redis's names in a package beside it.
+	dnf:redis-server) packages+=(/usr/bin/redis-server) ;;
+	*) packages+=("$program") ;;
+	esac
+done
+
+as_root() {
+	if [ "$(id -u)" -eq 0 ]; then
+		"$@"
+	elif command -v sudo >/dev/null; then
+		sudo "$@"
+	else
+		echo "install.sh: neither root nor sudo here; run as root: $*" >&2
+		return 1
+	fi
+}
+
+case $manager in
+apt-get)
+	as_root apt-get update -qq
+	as_root env DEBIAN_FRONTEND=noninteractive \
+		apt-get install -y -qq --no-install-recommends -o Dpkg::Use-Pty=0 "${packages[@]}"
+	;;
+apk) as_root apk add --no-cache "${packages[@]}" ;;
+dnf) as_root dnf install -y -q "${packages[@]}" ;;
+brew) brew install --quiet "${packages[@]}" ;;
+none)
+	echo "install.sh: no apt-get, apk, dnf or brew here; install ${missing[*]} by hand" >&2
+	exit 1
+	;;
+esac >&2
+
+for program in "${missing[@]}"; do
+	if ! command -v "$program" >/dev/null; then
+		echo "install.sh: $program is still not on PATH" >&2
+		exit 1
+	fi
+done

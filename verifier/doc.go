@@ -1,0 +1,55 @@
+// Package verifier is the receiving end of a webhook: header and body in, a
+// verified event or an error out. It pulls in the standard library and the two
+// small packages beside it, and neither stores nor goroutines.
+//
+// The ten-line receiver:
+//
+//	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+//		e, _ := verifier.FromContext(r.Context())
+//		log.Print(e.ID, " ", e.Type)
+//	})
+//	http.Handle("/webhooks", verifier.Middleware(os.Getenv("WEBHOOK_SECRET"), nil)(handler))
+//	log.Fatal(http.ListenAndServe(":8080", nil))
+//
+// Without net/http's server, call [Verifier.Verify] with the headers and the body
+// as it arrived: not decoded and encoded again.
+//
+// # Which signature counts
+//
+// A request may be signed in two ways: as the integration guide says
+// (X-Webhook-Signature), and as Standard Webhooks says (webhook-id,
+// webhook-timestamp, webhook-signature). Our sender does both. Only the second
+// is bound to a time.
+//
+//	Standard Webhooks        the guide's    RequireStandard: false   true
+//	verifies, in time        any            accepted                 accepted
+//	verifies, out of time    any            ErrStale                 ErrStale
+//	wrong                    verifies       accepted                 ErrMismatch
+//	in part, or absent       verifies       accepted                 ErrMissingSignature
+//	wrong                    wrong, absent  ErrMismatch              ErrMismatch
+//	in part, or absent       wrong          ErrMismatch              ErrMissingSignature
+//	in part, or absent       absent         ErrMissingSignature      ErrMissingSignature
+//
+// So a receiver that has one secret of two keeps working while the sender moves
+// to the other, since webhook-signature lists both. But whoever captured a request can
+// leave the Standard Webhooks headers out and send it again, much later, under
+// the guide's signature: set RequireStandard if your sender always sends them,
+// and in any case remember the ids of events that were processed.
+//
+// # Guarantees
+//
+//   - Every secret is tried, whichever matches, and signatures are compared in
+//     constant time. Check allocates nothing when it accepts.
+//   - An empty or mangled secret is an error when the Verifier is made, and never
+//     a Verifier that accepts anything.
+//   - The sender is told "invalid signature" whatever the reason; the reason
+//     goes to [Options.OnReject] alone.
+//   - A handler behind [Verifier.Middleware] runs only for a complete body that
+//     verified and is one well-formed event, and finds that body unread.
+//
+// # Limits
+//
+// Bodies are held in memory, up to [Options.MaxBody]. The headers X-Webhook-ID
+// and X-Webhook-Delivery-ID are not signed: do not decide by them. Events that
+// come twice come to the handler twice; package receiver drops repeats.
+package verifier

@@ -1,0 +1,72 @@
+package verifier_test
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+
+	"github.com/rag-assistant/webhooks/signer"
+	"github.com/rag-assistant/webhooks/verifier"
+	"github.com/rag-assistant/webhooks/webhook/event"
+)
+
+// A receiver: in a program, the secret comes from the environment, and http.Handle
+// and http.ListenAndServe take the place of what follows the handler.
+func ExampleMiddleware() {
+	secret := "whsec_xyz789abc123def456ghi789jkl012mno345"
+	handler := verifier.Middleware(secret, nil)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		e, _ := verifier.FromContext(r.Context())
+		fmt.Println("received", e.Type, e.ID)
+		w.WriteHeader(http.StatusNoContent)
+	}))
+
+	body := `{"id":"evt_1","type":"webhook.test","created":"2025-11-04T12:00:00Z","data":{}}`
+	for _, signature := range []string{sign(secret, body), sign(secret, body+" ")} {
+		r := httptest.NewRequest(http.MethodPost, "/webhooks", strings.NewReader(body))
+		r.Header.Set("Content-Type", "application/json")
+		r.Header.Set("X-Webhook-Signature", signature)
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, r)
+		fmt.Printf("%d %q\n", w.Code, w.Body)
+	}
+	// Output:
+	// received webhook.test evt_1
+	// 204 ""
+	// 401 "{\"error\":\"invalid signature\"}"
+}
+
+// Outside of net/http's server, in a queue consumer or a function.
+func ExampleVerifier_Verify() {
+	v, err := verifier.New("whsec_xyz789abc123def456ghi789jkl012mno345", &verifier.Options{RequireStandard: true})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	body := []byte(`{"id":"evt_1","type":"webhook.test","created":"2025-11-04T12:00:00Z","data":{}}`)
+	_, err = v.Verify(http.Header{}, body)
+	switch {
+	case err == nil:
+		fmt.Println("an event")
+	case errors.Is(err, verifier.ErrMissingSignature), errors.Is(err, verifier.ErrMismatch):
+		fmt.Println("not from the sender")
+	case errors.Is(err, verifier.ErrStale):
+		fmt.Println("sent again, or a wrong clock")
+	case errors.Is(err, event.ErrMalformed), errors.Is(err, verifier.ErrEventType):
+		fmt.Println("from the sender, but not an event")
+	}
+	// Output: not from the sender
+}
+
+func sign(text, body string) string {
+	secret, err := signer.ParseSecret(text)
+	if err != nil {
+		return ""
+	}
+	s, err := signer.New(secret)
+	if err != nil {
+		return ""
+	}
+	return string(s.AppendSignature(nil, []byte(body)))
+}

@@ -1,0 +1,123 @@
+package verifier_test
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/http"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/rag-assistant/webhooks/verifier"
+)
+
+var (
+	guideForm     = regexp.MustCompile(`^[ \t]*sha256=[0-9a-fA-F]{64}[ \t]*$`)
+	timestampForm = regexp.MustCompile(`^[1-9][0-9]*$`)
+)
+
+// plainCheck is Check written at length: crypto/hmac, regular expressions, and
+// the table of the package documentation.
+func plainCheck(h http.Header, body string, now time.Time, requireStandard bool, secrets ...string) error {
+	guide, standard := verifier.ErrMismatch, verifier.ErrMismatch
+	values := h["X-Webhook-Signature"]
+	if len(values) == 0 {
+		guide = verifier.ErrMissingSignature
+	}
+	for _, secret := range secrets {
+		if len(values) == 1 && guideForm.MatchString(values[0]) && strings.EqualFold(strings.Trim(values[0], " \t"), guideHeader(secret, body)) {
+			guide = nil
+		}
+	}
+	value := map[string]string{}
+	once := true
+	for _, name := range []string{"Webhook-Signature", "Webhook-Id", "Webhook-Timestamp"} {
+		switch {
+		case len(h[name]) == 1:
+			value[name] = strings.Trim(h[name][0], " \t")
+		case len(h[name]) == 0 && once: // The first that is not there once decides.
+			standard = verifier.ErrMissingSignature
+			once = false
+		default:
+			once = false
+		}
+	}
+	id, timestamp := value["Webhook-Id"], value["Webhook-Timestamp"]
+	if once && id != "" && !strings.Contains(id, ".") && timestampForm.MatchString(timestamp) {
+		for _, secret := range secrets {
+			key, _ := base64.RawStdEncoding.DecodeString(strings.TrimRight(strings.TrimPrefix(secret, "whsec_"), "="))
+			want := "v1," + base64.StdEncoding.EncodeToString(mac(string(key), fmt.Sprintf("%s.%s.%s", id, timestamp, body)))
+			for got := range strings.SplitSeq(value["Webhook-Signature"], " ") {
+				if seconds, err := strconv.ParseInt(timestamp, 10, 41); err == nil && got == want {
+					if standard = nil; now.Sub(time.Unix(seconds, 0)).Abs() > 5*time.Minute {
+						standard = verifier.ErrStale
+					}
+				}
+			}
+		}
+	}
+	switch {
+	case standard == nil, requireStandard, errors.Is(standard, verifier.ErrStale):
+		return standard
+	case guide == nil:
+		return nil
+	case errors.Is(standard, verifier.ErrMissingSignature) && errors.Is(guide, verifier.ErrMissingSignature):
+		return verifier.ErrMissingSignature
+	}
+	return verifier.ErrMismatch
+}
+
+// FuzzCheck compares Check with plainCheck on headers of any kind. guide, standard,
+// id and timestamp are values, one a line, and in the first two "=" stands for
+// the right signature. flags chooses RequireStandard and which secret signs.
+func FuzzCheck(f *testing.F) {
+	for _, guide := range []string{"=", "", "=\n=", "sha256=00", " =\t", strings.ToUpper(guideHeader(secretA, eventBody))} {
+		for _, standard := range []string{"=", "", "v1,x", "=\n=", "v1a,x ="} {
+			f.Add(guide, standard, "evt_1", int64(0), "", eventBody, byte(0))
+		}
+	}
+	f.Add("", "=", "evt.1", int64(0), "", eventBody, byte(0))
+	f.Add("=", "=", "evt_1", int64(-301), "", eventBody, byte(1))
+	f.Add("=", "=", "evt_1", int64(300), "", eventBody, byte(2))
+	f.Add("=", "=", "evt_1", int64(0), "01762257600", eventBody, byte(3))
+	f.Fuzz(func(t *testing.T, guide, standard, id string, offset int64, timestamp, body string, flags byte) {
+		secrets := []string{secretA, secretB}
+		signing := secrets[flags>>1&1]
+		at := testTime.Add(time.Duration(offset%1_000_000) * time.Second)
+		if timestamp == "" {
+			timestamp = strconv.FormatInt(at.Unix(), 10)
+		}
+		h := http.Header{}
+		add := func(name, values, right string) {
+			for value := range strings.SplitSeq(values, "\n") {
+				if values != "" {
+					h.Add(name, strings.ReplaceAll(value, "=", right))
+				}
+			}
+		}
+		key, _ := base64.RawStdEncoding.DecodeString(signing[len("whsec_"):])
+		right := "v1," + base64.StdEncoding.EncodeToString(mac(string(key), id+"."+timestamp+"."+body))
+		if strings.Contains(guide, "sha256=") || strings.Contains(guide, "SHA256=") {
+			h.Add("X-Webhook-Signature", guide)
+		} else {
+			add("X-Webhook-Signature", guide, guideHeader(signing, body))
+		}
+		add("Webhook-Signature", standard, right)
+		add("Webhook-Id", id, "")
+		add("Webhook-Timestamp", timestamp, "")
+		v := newVerifier(t, secretA, &verifier.Options{
+			OtherSecrets: []string{secretB}, RequireStandard: flags&1 == 1, Now: atTestTime,
+		})
+		want := plainCheck(h, body, testTime, flags&1 == 1, secrets...)
+		err := v.Check(h, []byte(body))
+		require.ErrorIs(t, err, want, "%q", h)
+		if want == nil {
+			require.NoError(t, err, "%q", h)
+		}
+	})
+}

@@ -1,0 +1,182 @@
+package verifier
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rag-assistant/webhooks/webhook/event"
+)
+
+// Middleware returns the middleware of a new [Verifier]. It panics where [New]
+// fails, as regexp.MustCompile does, so that a receiver does not start without its
+// secret.
+func Middleware(secret string, opts *Options) func(http.Handler) http.Handler {
+	v, err := New(secret, opts)
+	if err != nil {
+		panic(err)
+	}
+	return v.Middleware
+}
+
+// Middleware returns a handler that calls next for requests that carry a verified
+// event. next finds it with [FromContext], and the body as it arrived in r.Body
+// and r.GetBody. All other requests are answered here, with {"error":"…"}:
+//
+//	405  the method is not POST
+//	415  Content-Type is not one of [Options.ContentTypes] in UTF-8, or there is a Content-Encoding
+//	413  the body is longer than [Options.MaxBody]; if it says so itself, before it is sent
+//	408  the body takes longer than [Options.BodyTimeout]
+//	400  the body ends early
+//	500  another middleware has read the body before
+//	401  Check fails, whatever the reason
+//	400  Check passes, but the body is no event, or not the one of X-Webhook-Event, or it is too old
+func (v *Verifier) Middleware(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		e, body, refusal := v.receive(w, r)
+		if refusal != nil {
+			v.opts.OnReject(r, refusal.status, refusal.reason)
+			refusal.answer(w)
+			return
+		}
+		verified := r.WithContext(context.WithValue(r.Context(), contextKey{}, e))
+		verified.ContentLength, verified.TransferEncoding = int64(len(body)), nil
+		verified.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+		verified.Body = io.NopCloser(bytes.NewReader(body))
+		next.ServeHTTP(w, verified)
+	})
+}
+
+// FromContext returns the event that a [Verifier.Middleware] put into the context
+// of a request.
+func FromContext(ctx context.Context) (event.Event, bool) {
+	e, ok := ctx.Value(contextKey{}).(event.Event)
+	return e, ok
+}
+
+type contextKey struct{}
+
+// refusal is an answer to a request that next does not see.
+type refusal struct {
+	status int
+	public string // for the sender
+	reason error  // for the operator
+}
+
+func (f *refusal) answer(w http.ResponseWriter) {
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("X-Content-Type-Options", "nosniff")
+	if f.status == http.StatusMethodNotAllowed {
+		h.Set("Allow", http.MethodPost)
+	}
+	w.WriteHeader(f.status)
+	//nolint:gosec // G705: nothing of the request is in it, each text is a constant of this file.
+	_, _ = io.WriteString(w, `{"error":"`+f.public+`"}`)
+}
+
+func (v *Verifier) receive(w http.ResponseWriter, r *http.Request) (event.Event, []byte, *refusal) {
+	// First, since net/http may wait for the rest of a body even if it is refused.
+	v.limitTime(w, r)
+	if f := v.checkRequest(r); f != nil {
+		return event.Event{}, nil, f
+	}
+	body, f := v.readBody(w, r)
+	if f != nil {
+		return event.Event{}, nil, f
+	}
+	if err := v.Check(r.Header, body); err != nil {
+		return event.Event{}, nil, &refusal{http.StatusUnauthorized, "invalid signature", err}
+	}
+	e, err := v.read(r.Header, body)
+	if err != nil {
+		return event.Event{}, nil, &refusal{http.StatusBadRequest, "invalid event", err}
+	}
+	return e, body, nil
+}
+
+// checkRequest looks at everything that is known before the body is read, for
+// with the first read net/http answers "Expect: 100-continue".
+func (v *Verifier) checkRequest(r *http.Request) *refusal {
+	switch {
+	case r.Method != http.MethodPost:
+		return &refusal{http.StatusMethodNotAllowed, "method not allowed", errors.New("verifier: method is not POST")}
+	case !v.contentTypeOK(r.Header["Content-Type"]):
+		return &refusal{http.StatusUnsupportedMediaType, "unsupported media type", errors.New("verifier: unsupported Content-Type")}
+	case !contentEncodingOK(r.Header["Content-Encoding"]):
+		return &refusal{http.StatusUnsupportedMediaType, "unsupported content encoding", errors.New("verifier: unsupported Content-Encoding")}
+	case r.ContentLength > v.opts.MaxBody:
+		return tooLarge(v.opts.MaxBody)
+	}
+	return nil
+}
+
+func (v *Verifier) contentTypeOK(values []string) bool {
+	if len(values) != 1 {
+		return false
+	}
+	mediaType, params, err := mime.ParseMediaType(values[0])
+	charset, given := params["charset"]
+	return err == nil && slices.Contains(v.opts.ContentTypes, mediaType) &&
+		(!given || strings.EqualFold(charset, "utf-8"))
+}
+
+func contentEncodingOK(values []string) bool {
+	for _, value := range values {
+		if value = trim(value); value != "" && !strings.EqualFold(value, "identity") {
+			return false
+		}
+	}
+	return true
+}
+
+// limitTime sets the deadline for reading all of r, unless the server's own is
+// sooner. It does not concern the handler: net/http's server lifts it when it has
+// the whole body.
+func (v *Verifier) limitTime(w http.ResponseWriter, r *http.Request) {
+	server, ok := r.Context().Value(http.ServerContextKey).(*http.Server)
+	if ok && server.ReadTimeout > 0 && server.ReadTimeout <= v.opts.BodyTimeout {
+		return
+	}
+	// It fails if w cannot set deadlines; Options.BodyTimeout says so.
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(v.opts.BodyTimeout))
+}
+
+// firstRead is the most that a Content-Length is trusted with, in memory.
+const firstRead = 64 << 10
+
+func (v *Verifier) readBody(w http.ResponseWriter, r *http.Request) ([]byte, *refusal) {
+	if r.Body == nil { // Only in requests that no server has read.
+		return nil, nil
+	}
+	var buf bytes.Buffer
+	buf.Grow(int(min(max(r.ContentLength, 0), firstRead)) + bytes.MinRead)
+	n, err := buf.ReadFrom(http.MaxBytesReader(w, r.Body, v.opts.MaxBody))
+	var over *http.MaxBytesError
+	switch {
+	case errors.As(err, &over):
+		return nil, tooLarge(over.Limit)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return nil, &refusal{http.StatusRequestTimeout, "body timed out", fmt.Errorf("verifier: body timed out: %w", err)}
+	case errors.Is(err, http.ErrBodyReadAfterClose), err == nil && n < r.ContentLength:
+		return nil, &refusal{
+			http.StatusInternalServerError, "the receiver has read the body before its verifier",
+			errors.New("verifier: the body is not as it arrived: verify before any middleware that reads or changes it"),
+		}
+	case err != nil:
+		return nil, &refusal{http.StatusBadRequest, "incomplete body", fmt.Errorf("verifier: incomplete body: %w", err)}
+	}
+	return buf.Bytes(), nil
+}
+
+func tooLarge(limit int64) *refusal {
+	return &refusal{http.StatusRequestEntityTooLarge, "body too large", fmt.Errorf("verifier: body over %d bytes", limit)}
+}

@@ -1,0 +1,266 @@
+package verifier_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/rag-assistant/webhooks/signer"
+	"github.com/rag-assistant/webhooks/verifier"
+	"github.com/rag-assistant/webhooks/webhook/event"
+)
+
+func newRequest(t *testing.T, body string) *http.Request {
+	t.Helper()
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", strings.NewReader(body))
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set(signer.HeaderSignature, guideHeader(secretA, body))
+	return r
+}
+
+func TestHandlerFindsEventAndBody(t *testing.T) {
+	t.Parallel()
+	for name, body := range map[string]io.Reader{
+		"with a length":    strings.NewReader(eventBody),
+		"without a length": io.MultiReader(strings.NewReader(eventBody)),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			called := false
+			handler := verifier.Middleware(secretA, nil)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				called = true
+				e, ok := verifier.FromContext(r.Context())
+				assert.True(t, ok)
+				assert.Equal(t, "evt_1", e.ID)
+				assert.Equal(t, event.TypeWebhookTest, e.Type)
+				assert.Equal(t, int64(len(eventBody)), r.ContentLength)
+				assert.Empty(t, r.TransferEncoding)
+				assert.Equal(t, "kept", r.Header.Get("X-Other"))
+				for range 2 {
+					again, err := r.GetBody()
+					assert.NoError(t, err)
+					assert.Equal(t, eventBody, readAll(t, again))
+				}
+				assert.Equal(t, eventBody, readAll(t, r.Body))
+				w.WriteHeader(http.StatusNoContent)
+			}))
+			req := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", body)
+			req.Header.Set("Content-Type", "application/json")
+			req.Header.Set("X-Other", "kept")
+			if req.ContentLength < 0 {
+				req.TransferEncoding = []string{"chunked"}
+			}
+			req.Header.Set(signer.HeaderSignature, guideHeader(secretA, eventBody))
+			w := httptest.NewRecorder()
+			handler.ServeHTTP(w, req)
+			require.True(t, called)
+			require.Equal(t, http.StatusNoContent, w.Code)
+			_, ok := verifier.FromContext(req.Context())
+			require.False(t, ok, "the caller's request is not changed")
+		})
+	}
+}
+
+func readAll(t *testing.T, body io.ReadCloser) string {
+	t.Helper()
+	text, err := io.ReadAll(body)
+	assert.NoError(t, err)
+	assert.NoError(t, body.Close())
+	return string(text)
+}
+
+func TestFromContextWithoutEvent(t *testing.T) {
+	t.Parallel()
+	e, ok := verifier.FromContext(context.Background())
+	require.False(t, ok)
+	require.Zero(t, e)
+}
+
+// TestBodyReadBefore: what an earlier middleware has done with the body is the
+// receiver's own fault, which a 401 would hide.
+func TestBodyReadBefore(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name   string
+		before func(r *http.Request)
+		status int
+	}{
+		{"nothing", func(*http.Request) {}, 200},
+		{"read", func(r *http.Request) { _, _ = io.ReadAll(r.Body) }, 500},
+		{"read and closed", func(r *http.Request) { _, _ = io.ReadAll(r.Body); _ = r.Body.Close() }, 500},
+		{"closed", func(r *http.Request) { _ = r.Body.Close() }, 500},
+		{"read in part", func(r *http.Request) { _, _ = r.Body.Read(make([]byte, 3)) }, 500},
+		{"replaced by nothing", func(r *http.Request) { r.Body = http.NoBody }, 500},
+		{"replaced by less", func(r *http.Request) { r.Body = io.NopCloser(strings.NewReader("{}")) }, 500},
+		{"read and put back", func(r *http.Request) {
+			body, _ := io.ReadAll(r.Body)
+			r.Body = io.NopCloser(bytes.NewReader(body))
+		}, 200},
+		{"removed", func(r *http.Request) { r.Body = nil }, 401},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			var status int
+			var reason error
+			v := newVerifier(t, secretA, &verifier.Options{
+				OnReject: func(_ *http.Request, s int, err error) { status, reason = s, err },
+			})
+			next := v.Middleware(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				tt.before(r)
+				next.ServeHTTP(w, r)
+			}))
+			defer server.Close()
+			req := newRequest(t, eventBody)
+			out, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL, strings.NewReader(eventBody))
+			require.NoError(t, err)
+			out.Header = req.Header
+			resp, err := server.Client().Do(out)
+			require.NoError(t, err)
+			defer resp.Body.Close()
+			body := readAll(t, resp.Body)
+			require.Equal(t, tt.status, resp.StatusCode)
+			if tt.status == 500 {
+				require.Equal(t, 500, status)
+				require.ErrorContains(t, reason, "not as it arrived")
+				require.Contains(t, body, "before its verifier")
+			}
+		})
+	}
+}
+
+func TestOnReject(t *testing.T) {
+	t.Parallel()
+	type rejection struct {
+		path   string
+		status int
+		reason error
+	}
+	var got []rejection
+	v := newVerifier(t, secretA, &verifier.Options{
+		MaxBody: 500,
+		OnReject: func(r *http.Request, status int, reason error) {
+			got = append(got, rejection{r.URL.Path, status, reason})
+		},
+	})
+	handler := v.Middleware(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	for _, tt := range []struct {
+		name   string
+		change func(r *http.Request)
+		status int
+		is     error
+		says   string
+	}{
+		{"accepted", func(*http.Request) {}, 200, nil, ""},
+		{"method", func(r *http.Request) { r.Method = http.MethodPut }, 405, nil, "method"},
+		{"type", func(r *http.Request) { r.Header.Del("Content-Type") }, 415, nil, "Content-Type"},
+		{"coding", func(r *http.Request) { r.Header.Set("Content-Encoding", "br") }, 415, nil, "Content-Encoding"},
+		{"length", func(r *http.Request) { r.ContentLength = 501 }, 413, nil, "500 bytes"},
+		{"size", func(r *http.Request) {
+			r.ContentLength, r.Body = -1, io.NopCloser(strings.NewReader(strings.Repeat(" ", 501)))
+		}, 413, nil, "500 bytes"},
+		{"broken", func(r *http.Request) {
+			r.Body = io.NopCloser(io.MultiReader(strings.NewReader("{"), brokenReader{}))
+		}, 400, errBroken, "incomplete"},
+		{"missing", func(r *http.Request) { r.Header.Del(signer.HeaderSignature) }, 401, verifier.ErrMissingSignature, ""},
+		{"mismatch", func(r *http.Request) { r.Header.Set(signer.HeaderSignature, "sha256=") }, 401, verifier.ErrMismatch, ""},
+		{"event", func(r *http.Request) { r.Header.Set(signer.HeaderEvent, "x") }, 400, verifier.ErrEventType, ""},
+	} {
+		got = nil
+		r := newRequest(t, eventBody)
+		tt.change(r)
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, r)
+		require.Equal(t, tt.status, w.Code, tt.name)
+		if tt.status == 200 {
+			require.Empty(t, got)
+			continue
+		}
+		require.Len(t, got, 1, tt.name)
+		require.Equal(t, "/", got[0].path)
+		require.Equal(t, tt.status, got[0].status)
+		require.ErrorContains(t, got[0].reason, tt.says)
+		if tt.is != nil {
+			require.ErrorIs(t, got[0].reason, tt.is)
+		}
+		require.NotContains(t, got[0].reason.Error(), "evt_1", "no body in an error")
+		require.Regexp(t, `^\{"error":"[a-z ]+"\}$`, w.Body.String())
+		require.Equal(t, "application/json", w.Header().Get("Content-Type"))
+	}
+}
+
+var errBroken = errors.New("broken")
+
+type brokenReader struct{}
+
+func (brokenReader) Read([]byte) (int, error) { return 0, errBroken }
+
+func TestManyAtOnce(t *testing.T) {
+	t.Parallel()
+	v := newVerifier(t, secretA, &verifier.Options{OtherSecrets: []string{secretB}})
+	handler := v.Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		e, _ := verifier.FromContext(r.Context())
+		_, _ = io.WriteString(w, e.ID)
+	}))
+	var wg sync.WaitGroup
+	for i := range 50 {
+		wg.Go(func() {
+			id := fmt.Sprintf("evt_%d", i)
+			body := strings.Replace(eventBody, "evt_1", id, 1)
+			good, bad := newRequest(t, body), newRequest(t, body)
+			bad.Header.Set(signer.HeaderSignature, guideHeader(secretC, body))
+			w := httptest.NewRecorder()
+			handler.ServeHTTP(w, good)
+			assert.Equal(t, id, w.Body.String())
+			w = httptest.NewRecorder()
+			handler.ServeHTTP(w, bad)
+			assert.Equal(t, http.StatusUnauthorized, w.Code)
+		})
+	}
+	wg.Wait()
+}
+
+func TestHTTP2(t *testing.T) {
+	t.Parallel()
+	v := newVerifier(t, secretA, &verifier.Options{MaxBody: 500})
+	server := httptest.NewUnstartedServer(v.Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		e, _ := verifier.FromContext(r.Context())
+		_, _ = io.WriteString(w, e.ID)
+	})))
+	server.EnableHTTP2 = true
+	server.StartTLS()
+	defer server.Close()
+	for _, tt := range []struct {
+		body   string
+		status int
+	}{{eventBody, 200}, {eventBody + strings.Repeat(" ", 500), 413}, {"{}", 400}} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL, strings.NewReader(tt.body))
+		require.NoError(t, err)
+		req.Header = newRequest(t, tt.body).Header
+		resp, err := server.Client().Do(req)
+		require.NoError(t, err)
+		defer resp.Body.Close()
+		require.Equal(t, 2, resp.ProtoMajor)
+		require.Equal(t, tt.status, resp.StatusCode)
+		body := readAll(t, resp.Body)
+		if tt.status == 200 {
+			require.Equal(t, "evt_1", body)
+		}
+	}
+}
+
+func TestPanicOfHandlerIsNotCaught(t *testing.T) {
+	t.Parallel()
+	handler := verifier.Middleware(secretA, nil)(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("handler") }))
+	require.PanicsWithValue(t, "handler", func() { handler.ServeHTTP(httptest.NewRecorder(), newRequest(t, eventBody)) })
+}

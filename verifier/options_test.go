@@ -1,0 +1,61 @@
+package verifier_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/rag-assistant/webhooks/signer"
+	"github.com/rag-assistant/webhooks/verifier"
+)
+
+func TestNewFailsClosed(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name   string
+		secret string
+		opts   *verifier.Options
+		want   []string
+	}{
+		{"no secret", "", nil, []string{"secret is empty"}},
+		{"line break", secretA + "\n", nil, []string{"white space"}},
+		{"not a secret", "changeme", nil, []string{"does not start"}},
+		{"empty other secret", secretA, &verifier.Options{OtherSecrets: []string{secretB, ""}}, []string{"other secret 2", "empty"}},
+		{
+			"everything", "x", &verifier.Options{
+				OtherSecrets: []string{"y"}, Tolerance: -1, MaxAge: -1, MaxBody: -1, BodyTimeout: -1,
+				ContentTypes: []string{"application/json", "Application/JSON", "text/plain; charset=utf-8", ""},
+			},
+			[]string{
+				"does not start", "other secret 1", "tolerance", "max age", "max body", "body timeout",
+				`"Application/JSON"`, `"text/plain; charset=utf-8"`, `""`,
+			},
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			v, err := verifier.New(tt.secret, tt.opts)
+			require.Nil(t, v)
+			for _, want := range tt.want {
+				require.ErrorContains(t, err, want)
+			}
+			if len(tt.secret) > 10 {
+				require.NotContains(t, err.Error(), tt.secret[6:16])
+			}
+			require.Panics(t, func() { verifier.Middleware(tt.secret, tt.opts) })
+		})
+	}
+}
+
+func TestOptionsAreCopied(t *testing.T) {
+	t.Parallel()
+	opts := &verifier.Options{OtherSecrets: []string{secretB}, ContentTypes: []string{"application/json"}, Now: atTestTime}
+	v := newVerifier(t, secretA, opts)
+	opts.OtherSecrets[0], opts.ContentTypes[0], opts.RequireStandard = secretC, "text/plain", true
+	r, w := newRequest(t, eventBody), httptest.NewRecorder()
+	r.Header.Set(signer.HeaderSignature, guideHeader(secretB, eventBody))
+	v.Middleware(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})).ServeHTTP(w, r)
+	require.Equal(t, http.StatusOK, w.Code)
+}

@@ -1,0 +1,292 @@
+package verifier
+
+import (
+	"errors"
+	"fmt"
+	"mime"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/rag-assistant/webhooks/signer"
+	"github.com/rag-assistant/webhooks/webhook/event"
+)
+
+// What is wrong with a request. A body that verified but is no event fails with
+// [event.ErrMalformed]. Log which; never answer with it.
+var (
+	// ErrMissingSignature is the error of a request without a signature, or
+	// without the one that is required.
+	ErrMissingSignature = errors.New("verifier: signature is missing")
+
+	// ErrMismatch is the error of a signature that is not one of the secrets'
+	// over this body, or that is not in the form of a signature.
+	ErrMismatch = errors.New("verifier: signature does not match")
+
+	// ErrStale is the error of a request that verified but is older or further
+	// ahead than allowed: sent again by someone else, or one of the two clocks is
+	// wrong.
+	ErrStale = errors.New("verifier: request is out of time")
+
+	// ErrEventType is the error of a request that verified but whose
+	// X-Webhook-Event header names another type than the signed body.
+	ErrEventType = errors.New("verifier: event type of the header is not the body's")
+)
+
+// What the Options are if they say nothing.
+const (
+	DefaultTolerance   = 5 * time.Minute
+	DefaultMaxBody     = 1 << 20
+	DefaultBodyTimeout = 10 * time.Second
+)
+
+// Options are the optional settings of a [Verifier].
+type Options struct {
+	// OtherSecrets are accepted beside the secret, in no order: while the sender
+	// changes secrets, the old one or the new one.
+	OtherSecrets []string
+
+	// RequireStandard accepts only requests with the Standard Webhooks headers,
+	// and so none that is sent again after Tolerance. Defaults to false, which
+	// also accepts what the guide's signature alone covers.
+	RequireStandard bool
+
+	// Tolerance is how far webhook-timestamp may be from now, either way. Defaults
+	// to [DefaultTolerance], as in every Standard Webhooks library.
+	Tolerance time.Duration
+
+	// MaxAge is how long ago the event may have been created, by its signed body.
+	// A retry or a replay is the same event, so it must be longer than the sender
+	// goes on trying. If it is set, neither may the event be created further ahead
+	// than Tolerance. Defaults to 0: any age.
+	MaxAge time.Duration
+
+	// MaxBody is the most bytes that the middleware reads of a body. Defaults to
+	// [DefaultMaxBody].
+	MaxBody int64
+
+	// BodyTimeout is how long a body may take to arrive at the middleware. It
+	// needs a ResponseWriter that supports read deadlines, as those of net/http's
+	// server do, and does not extend a shorter ReadTimeout of that server.
+	// Defaults to [DefaultBodyTimeout].
+	BodyTimeout time.Duration
+
+	// ContentTypes are the media types that the middleware lets in, in lower case
+	// and without parameters. Defaults to application/json.
+	ContentTypes []string
+
+	// OnReject is told of each request that the middleware answers itself, with
+	// the status of that answer and the reason, before it is sent. It may be
+	// called from several goroutines at once. Defaults to nothing.
+	OnReject func(r *http.Request, status int, reason error)
+
+	// Now is the clock that ages are measured by. Defaults to [time.Now].
+	Now func() time.Time
+}
+
+func (o *Options) withDefaults() Options {
+	var opts Options
+	if o != nil {
+		opts = *o
+	}
+	if opts.Tolerance == 0 {
+		opts.Tolerance = DefaultTolerance
+	}
+	if opts.MaxBody == 0 {
+		opts.MaxBody = DefaultMaxBody
+	}
+	if opts.BodyTimeout == 0 {
+		opts.BodyTimeout = DefaultBodyTimeout
+	}
+	if len(opts.ContentTypes) == 0 {
+		opts.ContentTypes = []string{"application/json"}
+	}
+	opts.ContentTypes = slices.Clone(opts.ContentTypes)
+	if opts.OnReject == nil {
+		opts.OnReject = func(*http.Request, int, error) {}
+	}
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	return opts
+}
+
+func (o *Options) validate() error {
+	var bad []error
+	for _, f := range []struct {
+		name  string
+		value int64
+	}{
+		{"tolerance", int64(o.Tolerance)},
+		{"max age", int64(o.MaxAge)},
+		{"max body", o.MaxBody},
+		{"body timeout", int64(o.BodyTimeout)},
+	} {
+		if f.value < 0 {
+			bad = append(bad, fmt.Errorf("%s is negative", f.name))
+		}
+	}
+	for _, t := range o.ContentTypes {
+		if parsed, params, err := mime.ParseMediaType(t); err != nil || parsed != t || len(params) > 0 {
+			bad = append(bad, fmt.Errorf("content type %q is not a media type in lower case without parameters", t))
+		}
+	}
+	return errors.Join(bad...)
+}
+
+// Verifier verifies webhook requests. It is safe for concurrent use.
+type Verifier struct {
+	signer *signer.Signer
+	opts   Options
+}
+
+// New returns a Verifier that accepts what secret has signed: "whsec_…", as it
+// was shown when the webhook was created. It fails, naming all that is wrong, if
+// a secret is empty or not in that form, or an option is out of range.
+func New(secret string, opts *Options) (*Verifier, error) {
+	o := opts.withDefaults()
+	main, err := signer.ParseSecret(secret)
+	bad := []error{err}
+	others := make([]signer.Secret, len(o.OtherSecrets))
+	for i, text := range o.OtherSecrets {
+		if others[i], err = signer.ParseSecret(text); err != nil {
+			bad = append(bad, fmt.Errorf("other secret %d: %w", i+1, err))
+		}
+	}
+	o.OtherSecrets = nil // The signer keeps what it needs.
+	bad = append(bad, o.validate())
+	if err := errors.Join(bad...); err != nil {
+		return nil, fmt.Errorf("verifier: %w", err)
+	}
+	s, err := signer.New(main, others...)
+	if err != nil {
+		return nil, fmt.Errorf("verifier: %w", err)
+	}
+	return &Verifier{signer: s, opts: o}, nil
+}
+
+// Verify returns the event that header and body carry. It fails as [Verifier.Check]
+// does; and, of a request that passes Check, with [event.ErrMalformed] if the body
+// is no event, with [ErrEventType] if it comes under another name, and with
+// [ErrStale] if the event is older than [Options.MaxAge].
+func (v *Verifier) Verify(header http.Header, body []byte) (event.Event, error) {
+	if err := v.Check(header, body); err != nil {
+		return event.Event{}, err
+	}
+	return v.read(header, body)
+}
+
+// Check reports whether body, the bytes that arrived, is signed. It fails with
+// [ErrMissingSignature], [ErrMismatch] or [ErrStale], as the table in the package
+// documentation says. header has its keys in canonical form, as net/http's server
+// and [net/http.Header.Set] make them; a header that may come once counts as wrong
+// if it comes twice.
+func (v *Verifier) Check(header http.Header, body []byte) error {
+	standard := v.checkStandard(header, body)
+	if standard == nil || v.opts.RequireStandard || errors.Is(standard, ErrStale) {
+		return standard
+	}
+	guide := v.checkGuide(header, body)
+	if errors.Is(guide, ErrMissingSignature) {
+		return standard
+	}
+	return guide
+}
+
+// The canonical forms of the headers that signer names, by which they are found
+// without allocating.
+const (
+	keySignature         = "X-Webhook-Signature"
+	keyEvent             = "X-Webhook-Event"
+	keyStandardID        = "Webhook-Id"
+	keyStandardTimestamp = "Webhook-Timestamp"
+	keyStandardSignature = "Webhook-Signature"
+)
+
+func (v *Verifier) checkGuide(header http.Header, body []byte) error {
+	value, err := single(header, keySignature)
+	if err != nil {
+		return err
+	}
+	if !v.signer.Verify(body, value) {
+		return ErrMismatch
+	}
+	return nil
+}
+
+func (v *Verifier) checkStandard(header http.Header, body []byte) error {
+	signature, err := single(header, keyStandardSignature)
+	if err != nil {
+		return err
+	}
+	id, err := single(header, keyStandardID)
+	if err != nil {
+		return err
+	}
+	timestamp, err := single(header, keyStandardTimestamp)
+	if err != nil {
+		return err
+	}
+	at, ok := parseTimestamp(timestamp)
+	if !ok {
+		return fmt.Errorf("%w: %s is not in whole seconds", ErrMismatch, keyStandardTimestamp)
+	}
+	if !v.signer.VerifyStandard(id, at, body, signature) {
+		return ErrMismatch
+	}
+	if age := v.opts.Now().Sub(at); age > v.opts.Tolerance || age < -v.opts.Tolerance {
+		return fmt.Errorf("%w: it was sent %s ago", ErrStale, age.Round(time.Second))
+	}
+	return nil
+}
+
+// read returns the event in a body that passed Check.
+func (v *Verifier) read(header http.Header, body []byte) (event.Event, error) {
+	e, err := event.Parse(body)
+	if err != nil {
+		return event.Event{}, fmt.Errorf("verifier: %w", err)
+	}
+	if names := header[keyEvent]; len(names) > 1 || len(names) == 1 && event.Type(trim(names[0])) != e.Type {
+		return event.Event{}, fmt.Errorf("%w, %s", ErrEventType, e.Type)
+	}
+	if v.opts.MaxAge > 0 {
+		if age := v.opts.Now().Sub(e.Created); age > v.opts.MaxAge || age < -v.opts.Tolerance {
+			return event.Event{}, fmt.Errorf("%w: its event was created %s ago", ErrStale, age.Round(time.Second))
+		}
+	}
+	return e, nil
+}
+
+// single returns the value of a header that comes once.
+func single(header http.Header, key string) (string, error) {
+	switch values := header[key]; len(values) {
+	case 0:
+		return "", ErrMissingSignature
+	case 1:
+		return trim(values[0]), nil
+	default:
+		return "", fmt.Errorf("%w: %s comes %d times", ErrMismatch, key, len(values))
+	}
+}
+
+// trim removes the optional white space around a value (RFC 9110, section 5.6.3).
+func trim(value string) string {
+	for value != "" && (value[0] == ' ' || value[0] == '\t') {
+		value = value[1:]
+	}
+	for value != "" && (value[len(value)-1] == ' ' || value[len(value)-1] == '\t') {
+		value = value[:len(value)-1]
+	}
+	return value
+}
+
+// parseTimestamp reads whole seconds since 1970 in decimal, as they are signed:
+// one spelling per time.
+func parseTimestamp(value string) (time.Time, bool) {
+	seconds, err := strconv.ParseUint(value, 10, 40) // Until the year 36812.
+	if err != nil || value[0] == '0' {
+		return time.Time{}, false
+	}
+	return time.Unix(int64(seconds), 0), true
+}

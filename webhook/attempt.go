@@ -1,0 +1,194 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/rag-assistant/webhooks/retry"
+	"github.com/rag-assistant/webhooks/signer"
+	"github.com/rag-assistant/webhooks/store"
+	"github.com/rag-assistant/webhooks/webhook/egress"
+	"github.com/rag-assistant/webhooks/webhook/internal/jcs"
+)
+
+// Why an attempt failed. The codes are fixed: they say enough to mend an
+// endpoint and nothing about the network that the request came from.
+const (
+	CodeTimeout         = string(egress.CodeTimeout)        // no status within the time
+	CodeDNS             = string(egress.CodeDNS)            // the host's name did not resolve
+	CodeBlockedAddress  = string(egress.CodeBlockedAddress) // the name resolves to an address that is not public
+	CodeConnect         = string(egress.CodeConnect)        // nothing accepts connections there
+	CodeConnection      = string(egress.CodeConnection)     // the connection broke off
+	CodeTLS             = string(egress.CodeTLS)            // certificate or TLS version
+	CodeBadResponse     = string(egress.CodeBadResponse)    // not an HTTP response
+	CodeStatus          = "status"                          // a status other than 2xx
+	CodeRedirect        = "redirect"                        // a 3xx; redirects are not followed
+	CodeWebhookDisabled = "webhook_disabled"                // the webhook stayed disabled until retention's end
+	CodeInternal        = "internal"                        // this side's fault
+)
+
+// try makes one attempt of a delivery, whatever happens on the way.
+func (r *run) try(ctx context.Context, c claimed) settled {
+	info := AttemptInfo{
+		MerchantID: c.MerchantID, WebhookID: c.WebhookID, DeliveryID: c.DeliveryID,
+		EventID: c.EventID, EventType: c.EventType, Test: c.Test, Number: c.Attempts + 1,
+	}
+	s := settled{info: SettledInfo{AttemptInfo: info}, until: c.at.Add(r.opts.Lease)}
+	s.result = store.Result{
+		MerchantID: c.MerchantID, WebhookID: c.WebhookID, DeliveryID: c.DeliveryID, Token: c.Token,
+	}
+	if c.Reclaims >= r.opts.MaxReclaims {
+		r.giveUp(&s)
+		return s
+	}
+	// A process that was stopped in between may hold a lease that has ended. An
+	// attempt takes at most two posts and their bodies: see post.
+	if time.Since(c.at) > r.opts.Lease-r.opts.AttemptTimeout*5/2 {
+		s.result.Outcome = store.Released
+		return s
+	}
+	var resp egress.Response
+	var refused *egress.Error
+	began := time.Now()
+	err := r.guard("attempt", func() error {
+		got, err := r.post(ctx, c)
+		resp = got
+		// What the endpoint did wrong is no failure of this side.
+		refused, _ = errors.AsType[*egress.Error](err)
+		if refused != nil {
+			return nil
+		}
+		return err
+	})
+	s.info.Duration = time.Since(began)
+	switch {
+	case ctx.Err() != nil && (err != nil || refused != nil):
+		s.result.Outcome = store.Released // Cut short by the stop: nobody's fault.
+		return s
+	case refused != nil:
+		s.info.Code = string(refused.Code)
+		r.failed(&s, c, "")
+	case err == nil:
+		r.judge(&s, c, resp)
+	default:
+		s.info.Code = CodeInternal
+		s.result.Outcome, s.result.Fault = store.Released, true
+		s.result.Delay, _ = r.opts.Retry.Next(1, c.DeliveryID)
+		s.result.Delay = max(s.result.Delay, time.Second)
+	}
+	s.result.Attempt = store.Attempt{
+		Duration: s.info.Duration, StatusCode: s.info.StatusCode, Error: s.info.Code, ResponseBody: resp.Body,
+	}
+	r.opts.Observer.attempted(ctx, s.info.AttemptInfo)
+	return s
+}
+
+// judge decides by the status.
+func (r *run) judge(s *settled, c claimed, resp egress.Response) {
+	s.info.StatusCode = resp.StatusCode
+	switch resp.StatusCode / 100 {
+	case 2:
+		s.result.Outcome = store.Succeeded
+		if !c.Test {
+			s.result.Streak = store.StreakReset
+		}
+		return
+	case 3:
+		s.info.Code = CodeRedirect
+	default:
+		s.info.Code = CodeStatus
+	}
+	wish := ""
+	if resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode == http.StatusServiceUnavailable {
+		wish = resp.RetryAfter
+	}
+	r.failed(s, c, wish)
+}
+
+// failed decides whether there is another attempt, and what the failure means
+// for the webhook.
+func (r *run) failed(s *settled, c claimed, retryAfter string) {
+	delay, again := r.opts.Retry.Next(s.info.Number, c.DeliveryID)
+	if wish, ok := retry.ParseRetryAfter(retryAfter, time.Now()); ok {
+		delay = r.opts.Retry.Extend(delay, wish)
+	}
+	s.result.Outcome = store.Failed
+	if again && !c.Test {
+		s.result.Outcome, s.result.Delay = store.Retry, delay
+	}
+	if c.Test || (s.result.Outcome == store.Retry && !r.opts.CountAttempts) {
+		return
+	}
+	s.result.Streak = store.StreakExtend
+	if !r.opts.NeverDisable {
+		s.result.DisableAfter, s.result.DisableReason = r.opts.DisableAfter, ReasonFailures
+	}
+}
+
+// giveUp ends a delivery that never gets as far as a result.
+func (r *run) giveUp(s *settled) {
+	s.info.Code = CodeInternal
+	s.result.Outcome = store.Failed
+	s.result.Attempt.Error = CodeInternal
+}
+
+// post signs and sends. Within the grace of a rotation, a receiver that refuses
+// the new secret in the guide's header is asked once more with the old one: that
+// header holds one signature only, and a receiver may switch at any moment.
+func (r *run) post(ctx context.Context, c claimed) (egress.Response, error) {
+	current, previous, err := r.signers.get(r.seal, &c.Lease)
+	if err != nil {
+		return egress.Response{}, err
+	}
+	body := jcs.Encode(c.Body, jcs.Encoding(c.Encoding))
+	resp, err := r.postOnce(ctx, c, current, current, body)
+	if err != nil || previous == nil ||
+		(resp.StatusCode != http.StatusUnauthorized && resp.StatusCode != http.StatusForbidden) {
+		return resp, err
+	}
+	return r.postOnce(ctx, c, current, previous, body)
+}
+
+// postOnce sends one request. All secrets sign the Standard Webhooks header, the
+// given one the guide's.
+func (r *run) postOnce(ctx context.Context, c claimed, all, guide *signer.Signer, body []byte) (egress.Response, error) {
+	ctx, cancel := context.WithTimeout(ctx, r.opts.AttemptTimeout)
+	defer cancel()
+	now := time.Now()
+	var buf [256]byte
+	signature := string(guide.AppendSignature(buf[:0], body))
+	standard := string(all.AppendStandard(buf[:0], c.EventID, now, body))
+	// The keys are written as the guide spells them, which Header.Set would not.
+	values := []string{
+		"application/json",
+		signature,
+		c.EventType,
+		c.WebhookID,
+		c.DeliveryID,
+		r.opts.UserAgent,
+		c.EventID,
+		strconv.FormatInt(now.Unix(), 10),
+		standard,
+	}
+	header := make(http.Header, len(values)+1) // Post adds one.
+	for i, key := range requestHeaders {
+		header[key] = values[i : i+1 : i+1]
+	}
+	return egress.Post(ctx, r.opts.Transport, c.URL, header, body)
+}
+
+//nolint:gochecknoglobals // a constant list
+var requestHeaders = [...]string{
+	"Content-Type",
+	signer.HeaderSignature,
+	signer.HeaderEvent,
+	signer.HeaderWebhookID,
+	signer.HeaderDeliveryID,
+	"User-Agent",
+	signer.HeaderStandardID,
+	signer.HeaderStandardTimestamp,
+	signer.HeaderStandardSignature,
+}

@@ -1,0 +1,246 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/rag-assistant/webhooks/retry"
+	"github.com/rag-assistant/webhooks/store"
+	"github.com/rag-assistant/webhooks/webhook/egress"
+)
+
+// Dispatcher delivers what a [Service] published: it claims due deliveries,
+// posts them and stores what came of it. Any number of dispatchers, in any
+// number of processes, may share a store; each delivery is with one of them at a
+// time.
+//
+// Delivery is at least once and in no order. A second delivery happens only if a
+// receiver processed an event without answering in time, or if a process died or
+// stalled, or the store was away, between sending and storing the result.
+type Dispatcher struct {
+	store   DispatchStore
+	opts    DispatcherOptions
+	seal    *sealer
+	signers signerCache
+	running atomic.Bool
+}
+
+// DispatchStore are the roles that a Dispatcher uses.
+type DispatchStore interface {
+	store.Queue
+	store.History
+	store.Notices
+}
+
+// DispatcherOptions configures a [Dispatcher].
+type DispatcherOptions struct {
+	// Concurrency is how many deliveries are on the wire at once. An endpoint that
+	// hangs holds up to PerWebhook of them, so leave room for a few of those.
+	// Defaults to 256.
+	Concurrency int
+
+	// PerWebhook is how many deliveries of one webhook are on the wire at once,
+	// over all dispatchers that share the store; they should agree on it.
+	// Defaults to 10.
+	PerWebhook int
+
+	// AttemptTimeout is how long an endpoint has to answer with a status.
+	// Defaults to the guide's 10 seconds.
+	AttemptTimeout time.Duration
+
+	// Lease is how long a claimed delivery is hidden from other dispatchers. After
+	// a crash it is tried again when its lease ends. At least three times
+	// AttemptTimeout, which covers a second post within a rotation's grace, so
+	// that a lease always outlives its attempt. Defaults to 60 seconds, or three
+	// times AttemptTimeout if that is more.
+	Lease time.Duration
+
+	// DrainTimeout bounds the wait for deliveries on the wire once Run is told to
+	// stop. Those that take longer are cut short and given back, to be tried
+	// again without counting. Defaults to AttemptTimeout and 5 seconds.
+	DrainTimeout time.Duration
+
+	// Retry says when a failed attempt is repeated, and how often. Defaults to
+	// the guide's schedule.
+	Retry retry.Policy
+
+	// DisableAfter is how many consecutive failures disable a webhook. Defaults
+	// to the guide's 10.
+	DisableAfter int
+
+	// NeverDisable leaves every webhook active, whatever it answers.
+	NeverDisable bool
+
+	// CountAttempts counts every failed try as a failure. By default a failure is
+	// a delivery that has ended without success. Tests and this side's own faults
+	// never count.
+	CountAttempts bool
+
+	// MaxReclaims is how often a delivery may end without a result, because its
+	// process died or this side failed, before it is given up as failed with
+	// [CodeInternal]. It keeps a delivery that kills its process from doing so for
+	// ever. Defaults to 10.
+	MaxReclaims int
+
+	// Retention says what is kept, and for how long.
+	Retention Retention
+
+	// UserAgent is sent with every request. Defaults to [DefaultUserAgent].
+	UserAgent string
+
+	// Egress holds the rules for connections. Give the [Service] the same.
+	// Defaults to https on public addresses.
+	Egress *egress.Options
+
+	// Transport replaces the transport that Egress makes, and with it every
+	// check of the address that is dialled. For tests, and for hosts that bring a
+	// guard of their own. Defaults to nil.
+	Transport http.RoundTripper
+
+	// SecretKeys open the secrets that the Service sealed: see
+	// [ServiceOptions.SecretKeys].
+	SecretKeys []SecretKey
+
+	// OnDisabled is called once for each time that failures have disabled a
+	// webhook, from one dispatcher of all that set it. It is called again later
+	// if it returns an error or panics, or if the process dies before it
+	// returned. Without any OnDisabled the notices are kept for
+	// Retention.Notices.
+	OnDisabled func(context.Context, Notice) error
+
+	// Observer is told of every attempt. Defaults to nobody.
+	Observer Observer
+
+	// Logger gets a line for each failed attempt at debug, for each failed
+	// delivery and disabled webhook at warn, and for each fault of store or host
+	// at error. Never a body, a secret or a URL. Defaults to discarding them.
+	Logger *slog.Logger
+}
+
+// Retention says what the log keeps. Pruning happens in small steps, once a
+// minute, by whichever dispatcher is there.
+type Retention struct {
+	// Deliveries is how long a delivery is kept after it has ended. Defaults to 7 days.
+	Deliveries time.Duration
+	// PerWebhook is how many ended deliveries of one webhook are kept. Defaults to
+	// 10,000.
+	PerWebhook int
+	// Paused is how long a delivery waits for a disabled webhook before it fails
+	// with [CodeWebhookDisabled]. Defaults to 7 days.
+	Paused time.Duration
+	// Events is how long an event can be replayed, and its id be recognised as
+	// published. Defaults to 7 days.
+	Events time.Duration
+	// Notices is how long a notice waits for an OnDisabled. Defaults to 7 days.
+	Notices time.Duration
+}
+
+// DefaultUserAgent is the guide's.
+const DefaultUserAgent = "RAG-Assistant-Webhooks/1.0"
+
+// ErrRunning says that Run was called while it was running.
+var ErrRunning = errors.New("webhook: dispatcher is running already")
+
+// NewDispatcher returns a Dispatcher over st. A nil o is the default. It starts
+// nothing: see [Dispatcher.Run].
+func NewDispatcher(st DispatchStore, o *DispatcherOptions) (*Dispatcher, error) {
+	var opts DispatcherOptions
+	if o != nil {
+		opts = *o
+	}
+	opts = opts.withDefaults()
+	bad := opts.validate()
+	if st == nil {
+		bad = append(bad, errors.New("store is nil"))
+	}
+	seal, err := newSealer(opts.SecretKeys)
+	bad = append(bad, err)
+	out, err := egress.New(opts.Egress)
+	bad = append(bad, err)
+	if err := errors.Join(bad...); err != nil {
+		return nil, fmt.Errorf("webhook: new dispatcher: %w", err)
+	}
+	if opts.Transport == nil {
+		opts.Transport = out.Transport()
+	}
+	return &Dispatcher{store: st, opts: opts, seal: seal}, nil
+}
+
+func (o DispatcherOptions) withDefaults() DispatcherOptions {
+	def := func(v *int, d int) {
+		if *v == 0 {
+			*v = d
+		}
+	}
+	defTime := func(v *time.Duration, d time.Duration) {
+		if *v == 0 {
+			*v = d
+		}
+	}
+	const week = 7 * 24 * time.Hour
+	def(&o.Concurrency, 256)
+	def(&o.PerWebhook, 10)
+	def(&o.DisableAfter, 10)
+	def(&o.MaxReclaims, 10)
+	def(&o.Retention.PerWebhook, 10_000)
+	defTime(&o.AttemptTimeout, 10*time.Second)
+	defTime(&o.Lease, max(time.Minute, 3*o.AttemptTimeout))
+	defTime(&o.DrainTimeout, o.AttemptTimeout+5*time.Second)
+	defTime(&o.Retention.Deliveries, week)
+	defTime(&o.Retention.Paused, week)
+	defTime(&o.Retention.Events, week)
+	defTime(&o.Retention.Notices, week)
+	if o.UserAgent == "" {
+		o.UserAgent = DefaultUserAgent
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return o
+}
+
+func (o DispatcherOptions) validate() []error {
+	var bad []error
+	for _, f := range []struct {
+		name string
+		low  bool
+	}{
+		{"Concurrency", o.Concurrency < 1},
+		{"PerWebhook", o.PerWebhook < 1},
+		{"DisableAfter", o.DisableAfter < 1},
+		{"MaxReclaims", o.MaxReclaims < 1},
+		{"AttemptTimeout", o.AttemptTimeout < time.Millisecond},
+		{"DrainTimeout", o.DrainTimeout < 0},
+		{"Retention", min(o.Retention.Deliveries, o.Retention.Paused, o.Retention.Events,
+			o.Retention.Notices) < 0 || o.Retention.PerWebhook < 0},
+	} {
+		if f.low {
+			bad = append(bad, fmt.Errorf("%s is too low", f.name))
+		}
+	}
+	if o.Lease < 3*o.AttemptTimeout {
+		bad = append(bad, fmt.Errorf("lease of %s is shorter than three times the AttemptTimeout of %s",
+			o.Lease, o.AttemptTimeout))
+	}
+	if !validHeaderValue(o.UserAgent) {
+		bad = append(bad, errors.New("UserAgent has characters that a header cannot carry"))
+	}
+	if err := o.Retry.Validate(); err != nil {
+		bad = append(bad, fmt.Errorf("retry: %w", err))
+	}
+	return bad
+}
+
+func validHeaderValue(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,107 @@
+package egress
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"syscall"
+)
+
+// Code names the step at which a request failed. It is made to be shown to the
+// owner of an endpoint: it says where to look, and nothing about the network
+// that the request came from or about what was found there.
+type Code string
+
+// What can go wrong before there is a status.
+const (
+	CodeTimeout        Code = "timeout"         // no status in the time that the context gave
+	CodeDNS            Code = "dns"             // the name did not resolve in time to any address
+	CodeBlockedAddress Code = "blocked_address" // host, address or port is not one that may be reached
+	CodeConnect        Code = "connect"         // no address accepted a connection in time
+	CodeConnection     Code = "connection"      // the connection broke before the response began or in its header
+	CodeTLS            Code = "tls"             // the handshake failed: certificate, version, or no TLS at all
+	CodeBadResponse    Code = "bad_response"    // something other than an HTTP response with a status of 200 to 599
+)
+
+// Error is a request that the receiver's side failed.
+type Error struct {
+	Code Code
+
+	cause error
+}
+
+// Error returns the code and nothing else, so that it can be logged.
+func (e *Error) Error() string { return "egress: " + string(e.Code) }
+
+// Unwrap returns the cause, for the eyes of the operator only: its text may hold
+// addresses of the own network and bytes that the peer chose.
+func (e *Error) Unwrap() error { return e.cause }
+
+// Classify returns the code of an error of a round trip, whichever
+// http.RoundTripper made it, and "" for nil. A cause is told by the step in
+// which it struck, so that a look-up that takes too long is [CodeDNS]. What
+// nothing else is known about is [CodeBadResponse].
+func Classify(err error) Code {
+	if err == nil {
+		return ""
+	}
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.Code
+	}
+	if _, ok := errors.AsType[*net.DNSError](err); ok {
+		return CodeDNS
+	}
+	op, isOp := errors.AsType[*net.OpError](err)
+	if isTLS(err) || isOp && (op.Op == "remote error" || op.Op == "local error") { // Alerts of crypto/tls.
+		return CodeTLS
+	}
+	if isOp && op.Op == "dial" {
+		return CodeConnect
+	}
+	if timeout, ok := errors.AsType[net.Error](err); errors.Is(err, context.DeadlineExceeded) || ok && timeout.Timeout() {
+		return CodeTimeout
+	}
+	if isOp || isBroken(err) {
+		return CodeConnection
+	}
+	return CodeBadResponse
+}
+
+func isTLS(err error) bool {
+	if errors.Is(err, http.ErrSchemeMismatch) {
+		return true
+	}
+	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[x509.HostnameError](err); ok {
+		return true
+	}
+	_, ok := errors.AsType[x509.CertificateInvalidError](err)
+	return ok
+}
+
+func isBroken(err error) bool {
+	for _, broken := range []error{io.EOF, io.ErrUnexpectedEOF, io.ErrClosedPipe, net.ErrClosed, context.Canceled} {
+		if errors.Is(err, broken) {
+			return true
+		}
+	}
+	if _, ok := errors.AsType[syscall.Errno](err); ok {
+		return true
+	}
+	// A peer that closes before the request is written: net/http keeps the value
+	// of this error to itself.
+	return strings.HasSuffix(err.Error(), "http: server closed idle connection")
+}

@@ -1,0 +1,196 @@
+package egress
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// maxCandidates is how many of a host's addresses are tried.
+const maxCandidates = 8
+
+// CheckAddress applies [Egress.CheckURL], resolves the host and refuses it, with
+// a [*URLError], if any of its addresses is not one that may be reached, or if
+// there is none. A resolver that fails is an [*Error] of [CodeDNS], which says
+// nothing about the URL. It is meant for registration; a delivery takes the allowed
+// ones of a host's addresses and leaves the others alone.
+func (e *Egress) CheckAddress(ctx context.Context, raw string) error {
+	t, reason := e.parse(raw)
+	if reason != "" {
+		return &URLError{Reason: reason}
+	}
+	if t.addr.IsValid() {
+		return nil
+	}
+	addrs, err := e.lookup(ctx, t.host)
+	if err != nil {
+		if dns, ok := errors.AsType[*net.DNSError](err); ok && dns.IsNotFound {
+			return &URLError{Reason: reasonNotFound}
+		}
+		return err
+	}
+	for _, a := range addrs {
+		if !e.addresses.allowed(a) {
+			return &URLError{Reason: reasonAddress}
+		}
+	}
+	return nil
+}
+
+// dialHTTP connects for the scheme http.
+func (e *Egress) dialHTTP(ctx context.Context, _, address string) (net.Conn, error) {
+	if !e.opts.InsecureAllowHTTP {
+		return nil, blocked("the scheme http is not allowed")
+	}
+	conn, _, err := e.dial(ctx, "http", address)
+	return conn, err
+}
+
+// dialTLS connects for the scheme https. It makes the handshake itself, and not
+// the transport, so that whatever fails in it is known to be TLS.
+func (e *Egress) dialTLS(ctx context.Context, _, address string) (net.Conn, error) {
+	raw, host, err := e.dial(ctx, "https", address)
+	if err != nil {
+		return nil, err
+	}
+	config := e.tls.Clone()
+	config.ServerName = host
+	conn := tls.Client(raw, config)
+	ctx, cancel := context.WithTimeout(ctx, e.opts.TLSHandshakeTimeout)
+	defer cancel()
+	if err := conn.HandshakeContext(ctx); err != nil {
+		_ = raw.Close()
+		return nil, &Error{Code: CodeTLS, cause: err}
+	}
+	return conn, nil
+}
+
+// dial connects to the first of the host's allowed addresses that accepts.
+// Rules for host and port apply again: a stored URL may be older than they are,
+// and net/http maps characters such as full-width digits after any check.
+func (e *Egress) dial(ctx context.Context, scheme, address string) (net.Conn, string, error) {
+	host, port, err := splitHostPort(address)
+	if err != nil {
+		return nil, "", blocked(err.Error())
+	}
+	if !e.allowPort(scheme, port) {
+		return nil, "", blocked("port " + strconv.Itoa(int(port)) + " is not allowed")
+	}
+	candidates, err := e.candidates(ctx, host)
+	if err != nil {
+		return nil, "", err
+	}
+	conn, err := e.connectFirst(ctx, candidates, port)
+	return conn, host, err
+}
+
+// splitHostPort is strict where the service names and the empty host of the
+// net package are not wanted.
+func splitHostPort(address string) (string, uint16, error) {
+	host, digits, err := net.SplitHostPort(address)
+	if err != nil {
+		return "", 0, err
+	}
+	port, err := strconv.ParseUint(digits, 10, 16)
+	if err != nil || port == 0 {
+		return "", 0, fmt.Errorf("port %q is not a number from 1 to 65535", digits)
+	}
+	return strings.ToLower(host), uint16(port), nil
+}
+
+// candidates returns the addresses of host that may be tried, at least one.
+func (e *Egress) candidates(ctx context.Context, host string) ([]netip.Addr, error) {
+	if addr, err := netip.ParseAddr(host); err == nil {
+		if addr.Zone() != "" || !e.addresses.allowed(addr) {
+			return nil, blocked(addr.String() + " is not public")
+		}
+		return []netip.Addr{addr.Unmap()}, nil
+	}
+	if reason := e.checkName(host); reason != "" {
+		return nil, blocked("url " + reason)
+	}
+	addrs, err := e.lookup(ctx, host)
+	if err != nil {
+		return nil, err
+	}
+	var allowed []netip.Addr
+	for _, a := range addrs {
+		if e.addresses.allowed(a) && len(allowed) < maxCandidates {
+			allowed = append(allowed, a.WithZone("").Unmap())
+		}
+	}
+	if len(allowed) == 0 {
+		return nil, blocked(fmt.Sprintf("none of %d addresses is public", len(addrs)))
+	}
+	return allowed, nil
+}
+
+// lookup resolves a name to at least one address. All its errors are of CodeDNS.
+func (e *Egress) lookup(ctx context.Context, name string) ([]netip.Addr, error) {
+	ctx, cancel := context.WithTimeout(ctx, e.opts.DNSTimeout)
+	defer cancel()
+	addrs, err := e.opts.Resolver.LookupNetIP(ctx, "ip", name)
+	if err == nil && len(addrs) == 0 {
+		err = &net.DNSError{Err: "no addresses", Name: name, IsNotFound: true}
+	}
+	if err != nil {
+		return nil, &Error{Code: CodeDNS, cause: err}
+	}
+	return addrs, nil
+}
+
+// connectFirst tries one address after the other, in the resolver's order
+// (RFC 6724 with Go's own). Each gets an equal share of the time that is left.
+func (e *Egress) connectFirst(ctx context.Context, candidates []netip.Addr, port uint16) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, e.opts.DialTimeout)
+	defer cancel()
+	end, _ := ctx.Deadline()
+	var failed []error
+	for i, a := range candidates {
+		share := time.Until(end) / time.Duration(len(candidates)-i)
+		conn, err := e.connectOne(ctx, netip.AddrPortFrom(a, port), share)
+		if err == nil {
+			return conn, nil
+		}
+		if _, ok := errors.AsType[*Error](err); ok {
+			return nil, err // The control function's word is final.
+		}
+		failed = append(failed, err)
+	}
+	return nil, &Error{Code: CodeConnect, cause: errors.Join(failed...)}
+}
+
+func (e *Egress) connectOne(ctx context.Context, ap netip.AddrPort, limit time.Duration) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	return e.connect(ctx, "tcp", ap.String())
+}
+
+func (e *Egress) dialer() *net.Dialer { return &net.Dialer{ControlContext: e.control} }
+
+// control is the last word before the kernel connects. It sees the address that
+// the socket is for, whatever came before.
+func (e *Egress) control(_ context.Context, network, address string, _ syscall.RawConn) error {
+	if network != "tcp4" && network != "tcp6" {
+		return blocked("network " + network + " is not allowed")
+	}
+	ap, err := netip.ParseAddrPort(address)
+	if err != nil {
+		return blocked(err.Error())
+	}
+	if !e.addresses.allowed(ap.Addr()) {
+		return blocked(ap.Addr().String() + " is not public")
+	}
+	return nil
+}
+
+func blocked(why string) error {
+	return &Error{Code: CodeBlockedAddress, cause: errors.New(why)}
+}

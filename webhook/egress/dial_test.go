@@ -1,0 +1,283 @@
+package egress_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httptrace"
+	"net/netip"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/rag-assistant/webhooks/webhook/egress"
+)
+
+// TestStoredURLsAreCheckedAgain posts to URLs that would have been refused at
+// registration, had the rules been the same then.
+func TestStoredURLsAreCheckedAgain(t *testing.T) {
+	t.Parallel()
+	n := 0
+	for i, tt := range refusedURLs {
+		if !tt.dial {
+			continue
+		}
+		n++
+		t.Run(fmt.Sprintf("%d %.40q", i, tt.url), func(t *testing.T) {
+			t.Parallel()
+			var lookups atomic.Int32
+			e := newEgress(t, &egress.Options{Resolver: resolverFunc(func(context.Context, string) ([]netip.Addr, error) {
+				lookups.Add(1)
+				return []netip.Addr{netip.MustParseAddr("8.8.8.8")}, nil
+			})})
+			d := new(dials)
+			d.to(e, "")
+			_, err := post(t, e, tt.url)
+			requireCode(t, egress.CodeBlockedAddress, err)
+			require.Empty(t, d.all(), "nothing is dialled")
+			require.Zero(t, lookups.Load(), "nothing is looked up")
+		})
+	}
+	require.Greater(t, n, 100)
+}
+
+// TestNothingStoredGetsThrough posts to every refused URL, also to those that
+// net/http cannot make a request of.
+func TestNothingStoredGetsThrough(t *testing.T) {
+	t.Parallel()
+	for i, tt := range refusedURLs {
+		u, err := url.Parse(tt.url)
+		if err == nil && strings.HasSuffix(strings.ToLower(u.Hostname()), "example.com") {
+			continue // A user, a fragment or the like: ill-formed, but a public host.
+		}
+		t.Run(fmt.Sprintf("%d %.40q", i, tt.url), func(t *testing.T) {
+			t.Parallel()
+			e := newEgress(t, &egress.Options{Resolver: answer("127.0.0.1", "::1")})
+			d := new(dials)
+			d.to(e, "")
+			_, err := post(t, e, tt.url)
+			require.Error(t, err)
+			require.Empty(t, d.all())
+		})
+	}
+}
+
+// TestRealListenerSeesNothing needs no seam: the listener is there, and the
+// transport would reach it.
+func TestRealListenerSeesNothing(t *testing.T) {
+	t.Parallel()
+	var seen atomic.Int32
+	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	srv.Config.ConnState = func(net.Conn, http.ConnState) { seen.Add(1) }
+	srv.Start()
+	t.Cleanup(srv.Close)
+	_, port, err := net.SplitHostPort(srv.Listener.Addr().String())
+	require.NoError(t, err)
+
+	options := egress.Options{InsecureAllowHTTP: true, AllowPort: func(uint16) bool { return true }, Resolver: answer("127.0.0.1")}
+	guarded := newEgress(t, &options)
+	for _, host := range []string{
+		"127.0.0.1", "[::ffff:127.0.0.1]", "localhost", "169.254.169.254.nip.io", "localtest.me", "１２７.０.０.１", "0x7f.1",
+	} {
+		starts := 0
+		ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{ConnectStart: func(string, string) { starts++ }})
+		_, err := egress.Post(ctx, guarded.Transport(), "http://"+host+":"+port+"/", nil, nil)
+		requireCode(t, egress.CodeBlockedAddress, err)
+		require.Zero(t, starts, "%s: no socket", host)
+	}
+	require.Zero(t, seen.Load())
+
+	options.InsecureAllowPrivateNetworks = true
+	resp, err := post(t, newEgress(t, &options), "http://localtest.me:"+port+"/")
+	require.NoError(t, err, "the listener can be reached when it may be")
+	require.Equal(t, 200, resp.StatusCode)
+	require.NotZero(t, seen.Load())
+}
+
+func TestLookups(t *testing.T) {
+	t.Parallel()
+	public := func(n int) []string {
+		addrs := make([]string, n)
+		for i := range addrs {
+			addrs[i] = netip.AddrFrom4([4]byte{8, 8, byte(i / 256), byte(i % 256)}).String()
+		}
+		return addrs
+	}
+	failing := func(err error) resolverFunc {
+		return func(context.Context, string) ([]netip.Addr, error) { return nil, err }
+	}
+	for _, tt := range []struct {
+		name     string
+		resolver resolverFunc
+		code     egress.Code // of the delivery; connect if something was dialled
+		dialled  int
+		reason   string // at registration; "" if accepted, "dns" for an Error
+	}{
+		{"public", answer("8.8.8.8"), egress.CodeConnect, 1, ""},
+		{"public v6", answer("2606:4700:4700::1111"), egress.CodeConnect, 1, ""},
+		{"both", answer("2606:4700:4700::1111", "8.8.8.8"), egress.CodeConnect, 2, ""},
+		{"mapped public", answer("::ffff:8.8.8.8"), egress.CodeConnect, 1, ""},
+		{"private", answer("10.0.0.1"), egress.CodeBlockedAddress, 0, wantAddress},
+		{"loopback, as nip.io answers", answer("127.0.0.1"), egress.CodeBlockedAddress, 0, wantAddress},
+		{"metadata", answer("169.254.169.254"), egress.CodeBlockedAddress, 0, wantAddress},
+		{"public and private", answer("10.0.0.1", "8.8.8.8", "127.0.0.1", "1.1.1.1"), egress.CodeConnect, 2, wantAddress},
+		{"A public, AAAA private", answer("fd00::1", "8.8.8.8"), egress.CodeConnect, 1, wantAddress},
+		{"A private, AAAA public", answer("2606:4700:4700::1111", "192.168.0.1"), egress.CodeConnect, 1, wantAddress},
+		{"unspecified", answer("0.0.0.0"), egress.CodeBlockedAddress, 0, wantAddress},
+		{"unspecified v6", answer("::"), egress.CodeBlockedAddress, 0, wantAddress},
+		{"mapped loopback", answer("::ffff:127.0.0.1"), egress.CodeBlockedAddress, 0, wantAddress},
+		{"mapped with zone", answer("::ffff:169.254.169.254%eth0"), egress.CodeBlockedAddress, 0, wantAddress},
+		{"link-local with zone", answer("fe80::1%eth0"), egress.CodeBlockedAddress, 0, wantAddress},
+		{"NAT64", answer("64:ff9b::7f00:1"), egress.CodeBlockedAddress, 0, wantAddress},
+		{"no such address", func(context.Context, string) ([]netip.Addr, error) {
+			return []netip.Addr{{}}, nil
+		}, egress.CodeBlockedAddress, 0, wantAddress},
+		{"1000 public", answer(public(1000)...), egress.CodeConnect, 8, ""},
+		{"1000 and a private one", answer(append(public(1000), "10.0.0.1")...), egress.CodeConnect, 8, wantAddress},
+		{"empty", answer(), egress.CodeDNS, 0, "must have a host name that resolves"},
+		{"NXDOMAIN", failing(&net.DNSError{Err: "no such host", IsNotFound: true}), egress.CodeDNS, 0, "must have a host name that resolves"},
+		{"SERVFAIL", failing(&net.DNSError{Err: "server misbehaving", IsTemporary: true}), egress.CodeDNS, 0, "dns"},
+		{"resolver's timeout", failing(&net.DNSError{Err: "i/o timeout", IsTimeout: true}), egress.CodeDNS, 0, "dns"},
+		{"other error", failing(errors.New("10.0.0.53: refused")), egress.CodeDNS, 0, "dns"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			e := newEgress(t, &egress.Options{Resolver: resolverFunc(func(ctx context.Context, host string) ([]netip.Addr, error) {
+				require.Equal(t, "hooks.example.com", host)
+				return tt.resolver(ctx, host)
+			})})
+			d := new(dials)
+			d.to(e, "")
+			_, err := post(t, e, "https://Hooks.Example.com/")
+			requireCode(t, tt.code, err)
+			require.Len(t, d.all(), tt.dialled)
+			for _, address := range d.all() {
+				ap, err := netip.ParseAddrPort(address)
+				require.NoError(t, err)
+				require.True(t, expected(ap.Addr()), address)
+				require.False(t, ap.Addr().Is4In6(), "dialled as what it is")
+				require.Equal(t, uint16(443), ap.Port())
+			}
+
+			err = e.CheckAddress(t.Context(), "https://hooks.example.com/")
+			switch tt.reason {
+			case "":
+				require.NoError(t, err)
+			case "dns":
+				requireCode(t, egress.CodeDNS, err)
+			default:
+				var refused *egress.URLError
+				require.ErrorAs(t, err, &refused)
+				require.Equal(t, tt.reason, refused.Reason)
+			}
+		})
+	}
+}
+
+func TestCheckAddressTakesLiteralsAsTheyAre(t *testing.T) {
+	t.Parallel()
+	e := newEgress(t, &egress.Options{Resolver: answer()})
+	require.NoError(t, e.CheckAddress(t.Context(), "https://8.8.8.8/"))
+	require.NoError(t, e.CheckAddress(t.Context(), "https://[2606:4700:4700::1111]/"))
+}
+
+// TestRebinding gives each look-up another answer. What was checked is what is
+// dialled, and no second look-up happens in between.
+func TestRebinding(t *testing.T) {
+	t.Parallel()
+	var lookups atomic.Int32
+	e := newEgress(t, &egress.Options{Resolver: resolverFunc(func(context.Context, string) ([]netip.Addr, error) {
+		if lookups.Add(1)%2 == 1 {
+			return []netip.Addr{netip.MustParseAddr("8.8.8.8")}, nil
+		}
+		return []netip.Addr{netip.MustParseAddr("127.0.0.1")}, nil
+	})})
+	d := new(dials)
+	d.to(e, "")
+	const target = "https://hooks.example.com/"
+	require.NoError(t, e.CheckAddress(t.Context(), target), "public at registration")
+	_, err := post(t, e, target)
+	requireCode(t, egress.CodeBlockedAddress, err)
+	require.Empty(t, d.all(), "private at delivery")
+	_, err = post(t, e, target)
+	requireCode(t, egress.CodeConnect, err)
+	require.Equal(t, []string{"8.8.8.8:443"}, d.all())
+	require.EqualValues(t, 3, lookups.Load())
+}
+
+// TestControlHasTheLastWord lets everything before it pass: the seam sits after
+// the checks of dial, so it can play a part of them that failed.
+func TestControlHasTheLastWord(t *testing.T) {
+	t.Parallel()
+	var seen atomic.Int32
+	srv := httptest.NewUnstartedServer(http.NotFoundHandler())
+	srv.Config.ConnState = func(net.Conn, http.ConnState) { seen.Add(1) }
+	srv.StartTLS()
+	t.Cleanup(srv.Close)
+	e := newEgress(t, &egress.Options{Resolver: answer("8.8.8.8", "1.1.1.1")})
+	tries := 0
+	e.SetConnect(func(ctx context.Context, network, _ string) (net.Conn, error) {
+		tries++
+		return e.Dial(ctx, network, srv.Listener.Addr().String())
+	})
+	_, err := post(t, e, "https://hooks.example.com/")
+	requireCode(t, egress.CodeBlockedAddress, err)
+	require.Equal(t, 1, tries, "an address that changed under way ends the attempt")
+	require.Zero(t, seen.Load())
+}
+
+func TestAddressesAreTriedInTurn(t *testing.T) {
+	t.Parallel()
+	srv := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(srv.Close)
+	e := newEgress(t, &egress.Options{InsecureAllowHTTP: true, Resolver: answer("2606:4700:4700::1111", "8.8.8.8", "1.1.1.1")})
+	var tried []string
+	e.SetConnect(func(ctx context.Context, network, address string) (net.Conn, error) {
+		tried = append(tried, address)
+		if address == "1.1.1.1:80" {
+			return new(net.Dialer).DialContext(ctx, network, srv.Listener.Addr().String())
+		}
+		return nil, &net.OpError{Op: "dial", Net: network, Err: errors.New("no route to host")}
+	})
+	resp, err := post(t, e, "http://hooks.example.com/")
+	require.NoError(t, err)
+	require.Equal(t, 404, resp.StatusCode)
+	require.Equal(t, []string{"[2606:4700:4700::1111]:80", "8.8.8.8:80", "1.1.1.1:80"}, tried)
+}
+
+func TestDefaultResolver(t *testing.T) {
+	t.Parallel()
+	pure := &net.Resolver{PreferGo: true}
+	require.Equal(t, egress.Rooted(pure), egress.ResolverOf(newEgress(t, nil)))
+	require.Equal(t, pure, egress.ResolverOf(newEgress(t, &egress.Options{InsecureAllowPrivateNetworks: true})))
+
+	asked := ""
+	_, err := egress.Rooted(resolverFunc(func(_ context.Context, host string) ([]netip.Addr, error) {
+		asked = host
+		return nil, nil
+	})).LookupNetIP(t.Context(), "ip", "hooks.example.com")
+	require.NoError(t, err)
+	require.Equal(t, "hooks.example.com.", asked, "search domains are not tried")
+}
+
+func TestProxyVariablesAreIgnored(t *testing.T) {
+	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"} {
+		t.Setenv(name, "http://8.8.4.4:3128")
+	}
+	t.Setenv("NO_PROXY", "")
+	t.Setenv("no_proxy", "")
+	e := newEgress(t, &egress.Options{InsecureAllowHTTP: true, Resolver: answer("8.8.8.8")})
+	d := new(dials)
+	d.to(e, "")
+	for _, target := range []string{"https://hooks.example.com/", "http://hooks.example.com/"} {
+		_, err := post(t, e, target)
+		requireCode(t, egress.CodeConnect, err)
+	}
+	require.Equal(t, []string{"8.8.8.8:443", "8.8.8.8:80"}, d.all())
+}

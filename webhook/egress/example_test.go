@@ -1,0 +1,83 @@
+package egress_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"time"
+
+	"github.com/rag-assistant/webhooks/webhook/egress"
+)
+
+func ExampleEgress_CheckURL() {
+	out, err := egress.New(nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, typed := range []string{
+		"HTTPS://Hooks.Example.com:443/rag?k=v",
+		"http://hooks.example.com/",
+		"https://localhost/",
+		"https://169.254.169.254/latest/meta-data/",
+		"https://0x7f.1/",
+	} {
+		url, err := out.CheckURL(typed)
+		if refused, ok := errors.AsType[*egress.URLError](err); ok {
+			fmt.Println("url", refused.Reason)
+			continue
+		}
+		fmt.Println(url)
+	}
+	// Output:
+	// https://hooks.example.com/rag?k=v
+	// url must start with https://
+	// url must have a public host name
+	// url must have a public address
+	// url must have a host name, or an IPv4 address as four decimal numbers
+}
+
+func ExamplePost() {
+	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		fmt.Printf("%s %s %s\n", r.Method, r.Header.Get("X-Webhook-Event"), body)
+		_, _ = io.WriteString(w, "thank you")
+	}))
+	defer receiver.Close()
+	out, err := egress.New(&egress.Options{
+		InsecureAllowHTTP:            true, // The receiver of this example is a local one.
+		InsecureAllowPrivateNetworks: true,
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer out.Transport().CloseIdleConnections()
+
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	header := http.Header{"Content-Type": {"application/json"}, "X-Webhook-Event": {"document.deleted"}}
+	resp, err := egress.Post(ctx, out.Transport(), receiver.URL, header, []byte(`{"id":"evt_1"}`))
+	fmt.Println(resp.StatusCode, resp.Body, err)
+	// Output:
+	// POST document.deleted {"id":"evt_1"}
+	// 200 thank you <nil>
+}
+
+func ExampleError() {
+	out, err := egress.New(nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	// Registered long ago, under other rules.
+	_, err = egress.Post(context.Background(), out.Transport(), "https://127.0.0.1/", nil, nil)
+	if failed, ok := errors.AsType[*egress.Error](err); ok {
+		fmt.Println(failed.Code)
+	}
+	// Output:
+	// blocked_address
+}

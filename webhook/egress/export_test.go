@@ -1,0 +1,32 @@
+package egress
+
+import (
+	"context"
+	"net"
+	"net/netip"
+)
+
+// SetConnect replaces the step after all checks but the last, the control
+// function, so that tests need no public network.
+func (e *Egress) SetConnect(f func(ctx context.Context, network, address string) (net.Conn, error)) {
+	e.connect = f
+}
+
+// Dial is the last step: it connects to what the control function lets pass.
+func (e *Egress) Dial(ctx context.Context, network, address string) (net.Conn, error) {
+	return e.dialer().DialContext(ctx, network, address)
+}
+
+// Allowed reports whether a may be connected to.
+func (e *Egress) Allowed(a netip.Addr) bool { return e.addresses.allowed(a) }
+
+// Control is the control function of the dialer.
+func (e *Egress) Control(network, address string) error {
+	return e.control(context.Background(), network, address, nil)
+}
+
+// Rooted is the default resolver around r.
+func Rooted(r Resolver) Resolver { return rooted{r} }
+
+// ResolverOf returns the resolver that e uses.
+func ResolverOf(e *Egress) Resolver { return e.opts.Resolver }

@@ -1,0 +1,92 @@
+package egress
+
+import (
+	"net/netip"
+	"strings"
+)
+
+// Why a host is refused, to be read after "url".
+const (
+	reasonNoHost   = "must have a host name"
+	reasonHost     = "must have a valid host name"
+	reasonHostIDN  = "must have a host name of ASCII characters; write an international one in its xn-- form"
+	reasonHostDot  = "must have a host name without a dot at its end"
+	reasonHostIPv4 = "must have a host name, or an IPv4 address as four decimal numbers"
+	reasonHostIPv6 = "must have a valid IPv6 address between its brackets"
+	reasonLocal    = "must have a public host name"
+	reasonAddress  = "must have a public address"
+)
+
+// checkAddr returns why a literal address may not be a host, or "".
+func (e *Egress) checkAddr(a netip.Addr) string {
+	if !e.addresses.allowed(a) {
+		return reasonAddress
+	}
+	return ""
+}
+
+// checkName returns why name, in lower case, may not be a host, or "". It takes
+// no address for a name, however it is written.
+func (e *Egress) checkName(name string) string {
+	switch {
+	case name == "":
+		return reasonNoHost
+	case len(name) > 253:
+		return reasonHost
+	case strings.HasSuffix(name, "."):
+		return reasonHostDot
+	}
+	last := ""
+	for label := range strings.SplitSeq(name, ".") {
+		if reason := checkLabel(label); reason != "" {
+			return reason
+		}
+		last = label
+	}
+	// C libraries read 2130706433, 0x7f.1 and 127.1 as addresses (inet_aton).
+	// No top-level domain is a number (RFC 3696, section 2).
+	if isNumber(last) {
+		return reasonHostIPv4
+	}
+	if !e.opts.InsecureAllowPrivateNetworks && isLocal(name, last) {
+		return reasonLocal
+	}
+	return ""
+}
+
+// checkLabel takes letters, digits and hyphens (RFC 1123), and the underscore
+// that is common in names below wildcard certificates.
+func checkLabel(label string) string {
+	if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' {
+		return reasonHost
+	}
+	for i := range len(label) {
+		switch c := label[i]; {
+		case c >= 'a' && c <= 'z', c >= '0' && c <= '9', c == '-', c == '_':
+		case c >= 0x80:
+			return reasonHostIDN
+		default:
+			return reasonHost
+		}
+	}
+	return ""
+}
+
+// isNumber reports whether label is decimal, octal or hexadecimal digits.
+func isNumber(label string) bool {
+	if hex, ok := strings.CutPrefix(label, "0x"); ok {
+		return strings.Trim(hex, "0123456789abcdef") == ""
+	}
+	return strings.Trim(label, "0123456789") == ""
+}
+
+// isLocal reports whether a name means something only inside of a network: it
+// has one label, or ends in one that is reserved for that (RFC 6761, 6762, 8375,
+// ICANN's internal) or customary.
+func isLocal(name, last string) bool {
+	switch last {
+	case "localhost", "localdomain", "local", "internal", "intranet", "lan", "home", "corp", "private", "svc", "onion":
+		return true
+	}
+	return len(name) == len(last) || name == "home.arpa" || strings.HasSuffix(name, ".home.arpa")
+}

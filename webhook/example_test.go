@@ -1,0 +1,78 @@
+package webhook_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"net/http"
+
+	"github.com/rag-assistant/webhooks/store/memstore"
+	"github.com/rag-assistant/webhooks/webhook"
+	"github.com/rag-assistant/webhooks/webhook/egress"
+	"github.com/rag-assistant/webhooks/webhook/event"
+)
+
+func Example() {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	mux := http.NewServeMux()
+
+	st := memstore.New(nil)
+	svc, err1 := webhook.NewService(st, nil)                // safe in any process
+	disp, err2 := webhook.NewDispatcher(st, nil)            // in as many processes as you like
+	api, err3 := webhook.NewHandler(svc, authenticate, nil) // the management API, for any router
+	if err := errors.Join(err1, err2, err3); err != nil {
+		log.Fatal(err)
+	}
+	go disp.Run(ctx) // delivers until ctx ends, then drains
+	mux.Handle("/api/", api)
+
+	p, err := svc.Publish(ctx, "merchant_42", event.New(event.DocumentCreated{
+		DocumentID: "doc_1", Type: "product", Title: "Wireless Bluetooth Headphones",
+	}))
+
+	fmt.Println(err, len(p.Deliveries), "webhooks subscribe to it so far")
+	// Output: <nil> 0 webhooks subscribe to it so far
+}
+
+// A host's own events.
+func ExampleService_Publish() {
+	ctx := context.Background()
+	st := memstore.New(nil)
+
+	catalog, err := event.DefaultCatalog().With(event.Entry{
+		Type: "order.paid", Description: "An order was paid", Frequency: event.Medium,
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	svc, err := webhook.NewService(st, &webhook.ServiceOptions{Catalog: catalog})
+	if err != nil {
+		log.Fatal(err)
+	}
+	_, err = svc.Publish(ctx, "merchant_42", event.NewRaw("order.paid", map[string]any{"orderId": "o_1", "total": 12.5}))
+
+	fmt.Println(err)
+	// Output: <nil>
+}
+
+// Endpoints on this machine.
+func ExampleServiceOptions_egress() {
+	st := memstore.New(nil)
+
+	out := &egress.Options{InsecureAllowHTTP: true, InsecureAllowPrivateNetworks: true}
+	svc, err1 := webhook.NewService(st, &webhook.ServiceOptions{Egress: out})
+	disp, err2 := webhook.NewDispatcher(st, &webhook.DispatcherOptions{Egress: out})
+
+	fmt.Println(svc != nil, disp != nil, err1, err2)
+	// Output: true true <nil> <nil>
+}
+
+// authenticate stands for the host's own login.
+func authenticate(r *http.Request) (webhook.Principal, error) {
+	if r.Header.Get("Authorization") == "" {
+		return webhook.Principal{}, errors.New("nobody is logged in")
+	}
+	return webhook.Principal{MerchantID: "merchant_42"}, nil
+}

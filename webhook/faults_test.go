@@ -1,0 +1,392 @@
+package webhook_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/rag-assistant/webhooks/store"
+	"github.com/rag-assistant/webhooks/store/memstore"
+	"github.com/rag-assistant/webhooks/webhook"
+	"github.com/rag-assistant/webhooks/webhook/event"
+)
+
+// faulty is a store that can be made to fail in any call of a dispatcher.
+type faulty struct {
+	store.Store
+
+	mu    sync.Mutex
+	fault func(method string) error
+}
+
+func (f *faulty) set(fault func(method string) error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.fault = fault
+}
+
+func (f *faulty) check(method string) error {
+	f.mu.Lock()
+	fault := f.fault
+	f.mu.Unlock()
+	if fault == nil {
+		return nil
+	}
+	return fault(method)
+}
+
+func (f *faulty) Claim(ctx context.Context, c store.ClaimRequest) (store.Claimed, error) {
+	if err := f.check("Claim"); err != nil {
+		return store.Claimed{}, err
+	}
+	return f.Store.Claim(ctx, c)
+}
+
+func (f *faulty) Finish(ctx context.Context, rs []store.Result) ([]store.Finished, error) {
+	if err := f.check("Finish"); err != nil {
+		return nil, err
+	}
+	return f.Store.Finish(ctx, rs)
+}
+
+func (f *faulty) Watch(ctx context.Context, wake func()) error {
+	if err := f.check("Watch"); err != nil {
+		return err
+	}
+	return f.Store.Watch(ctx, wake)
+}
+
+func (f *faulty) Prune(ctx context.Context, p store.PruneRequest) (store.Pruned, error) {
+	if err := f.check("Prune"); err != nil {
+		return store.Pruned{}, err
+	}
+	return f.Store.Prune(ctx, p)
+}
+
+func (f *faulty) ClaimNotices(ctx context.Context, n int, lease time.Duration) ([]store.Notice, error) {
+	if err := f.check("ClaimNotices"); err != nil {
+		return nil, err
+	}
+	return f.Store.ClaimNotices(ctx, n, lease)
+}
+
+var errDown = errors.New("store is down")
+
+func down(string) error { return errDown }
+
+func TestSurvivesAStoreOutage(t *testing.T) {
+	t.Parallel()
+	for name, fault := range map[string]func(string) error{
+		"errors": down,
+		"panics": func(string) error { panic("boom") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				st := &faulty{Store: memstore.New(nil), fault: fault}
+				r := newRig(t, st, nil)
+				reg := r.register(event.TypeDocumentCreated)
+				p := r.publish()
+				pass(time.Minute)
+				require.Zero(t, r.endpoint.count())
+				st.set(nil)
+				pass(2 * time.Second)
+				require.Equal(t, store.DeliverySucceeded, r.delivery(reg.Webhook.ID, p.Deliveries[0]).Status,
+					"deliveries resume within two seconds")
+				require.Equal(t, 1, r.endpoint.count())
+				r.close()
+			})
+		})
+	}
+}
+
+func TestResultsAreStoredAfterAnOutage(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		st := &faulty{Store: memstore.New(nil)}
+		r := newRig(t, st, nil)
+		reg := r.register(event.TypeDocumentCreated)
+		st.set(func(method string) error {
+			if method == "Finish" {
+				return errDown
+			}
+			return nil
+		})
+		p := r.publish()
+		pass(30 * time.Second)
+		require.Equal(t, store.DeliveryPending, r.delivery(reg.Webhook.ID, p.Deliveries[0]).Status)
+		st.set(nil)
+		pass(2 * time.Second)
+		require.Equal(t, store.DeliverySucceeded, r.delivery(reg.Webhook.ID, p.Deliveries[0]).Status)
+		pass(time.Hour)
+		require.Equal(t, 1, r.endpoint.count(), "an outage shorter than the lease makes no second delivery")
+		r.close()
+	})
+}
+
+func TestALongOutageDeliversAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		st := &faulty{Store: memstore.New(nil)}
+		r := newRig(t, st, nil)
+		reg := r.register(event.TypeDocumentCreated)
+		st.set(func(method string) error {
+			if method == "Finish" {
+				return errDown
+			}
+			return nil
+		})
+		p := r.publish()
+		pass(61 * time.Second) // past the lease
+		st.set(nil)
+		pass(2 * time.Minute)
+		d := r.delivery(reg.Webhook.ID, p.Deliveries[0])
+		require.Equal(t, store.DeliverySucceeded, d.Status)
+		require.Equal(t, 1, d.Attempts, "what was not stored does not count")
+		require.Positive(t, d.Reclaims)
+		r.close()
+	})
+}
+
+func TestOurOwnFaultsCostNeitherAttemptNorWebhook(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, nil, &webhook.DispatcherOptions{DisableAfter: 1})
+		reg := r.register(event.TypeDocumentCreated)
+		r.endpoint.set(func(call) (answer, error) { panic("transport bug") })
+		p := r.publish()
+		pass(30 * time.Second)
+		d := r.delivery(reg.Webhook.ID, p.Deliveries[0])
+		require.Equal(t, store.DeliveryPending, d.Status)
+		require.Zero(t, d.Attempts)
+		require.Equal(t, 1, d.Reclaims)
+
+		other := r.publish()
+		r.endpoint.set(nil)
+		pass(time.Hour)
+		for _, id := range []string{p.Deliveries[0], other.Deliveries[0]} {
+			require.Equal(t, store.DeliverySucceeded, r.delivery(reg.Webhook.ID, id).Status)
+		}
+		r.close()
+	})
+}
+
+func TestAPoisonousDeliveryIsGivenUp(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, nil, &webhook.DispatcherOptions{DisableAfter: 1, MaxReclaims: 3})
+		reg := r.register(event.TypeDocumentCreated)
+		r.endpoint.set(func(call) (answer, error) { panic("transport bug") })
+		p := r.publish()
+		pass(2 * time.Hour)
+		require.Equal(t, 3, r.endpoint.count())
+		d := r.delivery(reg.Webhook.ID, p.Deliveries[0])
+		require.Equal(t, store.DeliveryFailed, d.Status)
+		require.Equal(t, webhook.CodeInternal, d.Error)
+		require.Equal(t, webhook.Active, r.webhook(reg.Webhook.ID).Status)
+		require.Zero(t, r.webhook(reg.Webhook.ID).ConsecutiveFailures)
+		r.close()
+	})
+}
+
+func TestSurvivesPanickingCallbacks(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var calls atomic.Int32
+		r := newRig(t, nil, &webhook.DispatcherOptions{
+			DisableAfter: 1,
+			Observer: webhook.Observer{
+				Attempted: func(context.Context, webhook.AttemptInfo) { panic("observer") },
+				Settled:   func(context.Context, webhook.SettledInfo) { panic("observer") },
+			},
+			OnDisabled: func(context.Context, webhook.Notice) error {
+				switch calls.Add(1) {
+				case 1:
+					panic("mail bug")
+				case 2:
+					return errors.New("mail server is down")
+				}
+				return nil
+			},
+		})
+		reg := r.register(event.TypeDocumentCreated)
+		r.endpoint.set(always(http.StatusInternalServerError))
+		r.publish()
+		pass(6*time.Minute + time.Second)
+		require.Equal(t, webhook.Disabled, r.webhook(reg.Webhook.ID).Status)
+		require.Equal(t, int32(1), calls.Load())
+		pass(time.Hour)
+		require.Equal(t, int32(3), calls.Load(), "again after an error, and no more after success")
+		r.close()
+	})
+}
+
+func TestAnEndpointsFailureIsNoErrorOfOurs(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var logs lockedBuffer
+		r := newRig(t, nil, &webhook.DispatcherOptions{
+			Logger: slog.New(slog.NewTextHandler(&logs, &slog.HandlerOptions{Level: slog.LevelInfo})),
+		})
+		r.register(event.TypeDocumentCreated)
+		r.endpoint.set(func(call) (answer, error) { return answer{}, io.ErrUnexpectedEOF })
+		r.publish()
+		pass(2 * time.Minute)
+		require.Empty(t, logs.String(), "nobody is paged for an attempt")
+		pass(time.Hour)
+		require.Equal(t, 1, strings.Count(logs.String(), "\n"))
+		require.Contains(t, logs.String(), "level=WARN")
+		require.Contains(t, logs.String(), "code="+webhook.CodeConnection)
+		r.close()
+	})
+}
+
+// lockedBuffer collects log lines from many goroutines.
+type lockedBuffer struct {
+	mu  sync.Mutex
+	buf strings.Builder
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
+
+func TestStopLetsDeliveriesFinish(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, nil, nil)
+		reg := r.register(event.TypeDocumentCreated)
+		r.endpoint.set(func(call) (answer, error) {
+			time.Sleep(8 * time.Second)
+			return reply(http.StatusOK, ""), nil
+		})
+		p := r.publish()
+		pass(time.Second)
+		later := r.publish()
+		synctest.Wait()
+		r.stop()
+		synctest.Wait()
+		stopped := time.Now()
+		unclaimed := r.publish()
+		require.NoError(t, <-r.stopped)
+		require.Equal(t, 8*time.Second, time.Since(stopped), "no longer than they take")
+		for _, id := range []string{p.Deliveries[0], later.Deliveries[0]} {
+			require.Equal(t, store.DeliverySucceeded, r.delivery(reg.Webhook.ID, id).Status)
+		}
+		require.Equal(t, store.DeliveryPending, r.delivery(reg.Webhook.ID, unclaimed.Deliveries[0]).Status)
+		require.Equal(t, 2, r.endpoint.count(), "nothing is claimed after the stop")
+	})
+}
+
+func TestStopGivesBackWhatTakesTooLong(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, nil, &webhook.DispatcherOptions{DrainTimeout: 2 * time.Second})
+		reg := r.register(event.TypeDocumentCreated)
+		r.endpoint.set(hang)
+		p := r.publish()
+		synctest.Wait()
+		r.close()
+		require.Equal(t, 2*time.Second, time.Since(r.began))
+		d := r.delivery(reg.Webhook.ID, p.Deliveries[0])
+		require.Equal(t, store.DeliveryPending, d.Status)
+		require.False(t, d.Leased, "free for another process at once")
+		require.Zero(t, d.Attempts)
+		require.Zero(t, d.Reclaims)
+	})
+}
+
+func TestRunTwice(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, nil, nil)
+		require.ErrorIs(t, r.disp.Run(t.Context()), webhook.ErrRunning)
+		r.close()
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() { r.stopped <- r.disp.Run(ctx) }()
+		synctest.Wait()
+		r.register(event.TypeDocumentCreated)
+		r.publish()
+		synctest.Wait()
+		require.Equal(t, 1, r.endpoint.count(), "it runs again after a stop")
+		cancel()
+		require.NoError(t, <-r.stopped)
+	})
+}
+
+// stalled is a store whose answers arrive late, as to a process that was
+// stopped in between.
+type stalled struct {
+	store.Store
+
+	delay time.Duration
+}
+
+func (s *stalled) Claim(ctx context.Context, c store.ClaimRequest) (store.Claimed, error) {
+	got, err := s.Store.Claim(ctx, c)
+	if len(got.Leases) > 0 && s.delay > 0 {
+		time.Sleep(s.delay)
+		s.delay = 0
+	}
+	return got, err
+}
+
+func TestAStalledProcessDoesNotUseAnOldLease(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, &stalled{Store: memstore.New(nil), delay: 50 * time.Second}, nil)
+		reg := r.register(event.TypeDocumentCreated)
+		p := r.publish()
+		pass(2 * time.Minute)
+		d := r.delivery(reg.Webhook.ID, p.Deliveries[0])
+		require.Equal(t, store.DeliverySucceeded, d.Status)
+		require.Equal(t, 1, d.Attempts)
+		require.Zero(t, d.Reclaims)
+		require.Equal(t, 1, r.endpoint.count(), "the old lease was given back unused")
+		r.close()
+	})
+}
+
+func TestManyDispatchersMakeNoSecondDelivery(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, nil, nil)
+		for range 3 {
+			d, err := webhook.NewDispatcher(r.store, &webhook.DispatcherOptions{Transport: r.endpoint})
+			require.NoError(t, err)
+			go func() { _ = d.Run(t.Context()) }()
+		}
+		r.endpoint.set(func(call) (answer, error) {
+			time.Sleep(20 * time.Millisecond)
+			return reply(http.StatusOK, ""), nil
+		})
+		reg := r.register(event.TypeDocumentCreated)
+		for range 500 {
+			r.publish()
+		}
+		pass(time.Minute)
+		require.Equal(t, 500, r.endpoint.count())
+		stats, err := r.svc.Stats(t.Context(), merchant, reg.Webhook.ID)
+		require.NoError(t, err)
+		require.Equal(t, webhook.Stats{Total: 500, Succeeded: 500, Attempts: 500}, stats)
+		r.close()
+	})
+}

@@ -1,0 +1,223 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/rag-assistant/webhooks/webhook/internal/id"
+)
+
+// Principal is who makes a request.
+type Principal struct {
+	// MerchantID is the only merchant whose webhooks the request may see or change.
+	MerchantID string
+}
+
+// AuthenticateFunc says who makes a request. It is called once for each request
+// that a route fits, before anything of the body is read. An error is answered
+// with 401 and shows only in the log, at debug level; one that wraps
+// [ErrUnavailable], because the login itself is down, with 503.
+type AuthenticateFunc func(*http.Request) (Principal, error)
+
+// HandlerOptions configures a [Handler].
+type HandlerOptions struct {
+	// Prefix is the part of the path before /merchants/ as the handler gets to see
+	// it, for example "/v1/hooks"; "/" stands for none. Set it to answer under that
+	// prefix only, or if the prefix itself has a segment called merchants. Defaults
+	// to whatever precedes the first one.
+	Prefix string
+
+	// EnablePublish adds POST /merchants/{merchantId}/events, with which whoever
+	// authenticates as a merchant publishes events to the merchant's webhooks.
+	// Usually the host does that by calling [Service.Publish].
+	EnablePublish bool
+
+	// TestWait is how long a test with ?wait=true may take to answer. Keep it
+	// above the dispatcher's AttemptTimeout and below the WriteTimeout of the HTTP
+	// server. Defaults to 15 seconds.
+	TestWait time.Duration
+
+	// Challenge is the WWW-Authenticate header of a 401 (RFC 9110, section 11.6.1).
+	// Defaults to "Bearer".
+	Challenge string
+
+	// Logger gets a line for each answer of 500 or 503 at error, and why a request
+	// was not authenticated at debug. Never a body or a secret. Defaults to
+	// discarding them.
+	Logger *slog.Logger
+}
+
+// Handler is the management API of the integration guide over a [Service]:
+//
+//	POST   /merchants/{merchantId}/webhooks                  register
+//	GET    /merchants/{merchantId}/webhooks                  list
+//	GET    /merchants/{merchantId}/webhooks/event-types      what can be subscribed to
+//	GET    /merchants/{merchantId}/webhooks/{webhookId}      one webhook
+//	PUT    /merchants/{merchantId}/webhooks/{webhookId}      change url, events or status
+//	DELETE /merchants/{merchantId}/webhooks/{webhookId}      forget it
+//	POST   …/webhooks/{webhookId}/test                       send a test event
+//	POST   …/webhooks/{webhookId}/replay                     send a range again
+//	POST   …/webhooks/{webhookId}/secret/rotate              new secret
+//	GET    …/webhooks/{webhookId}/deliveries                 the log
+//	GET    …/webhooks/{webhookId}/deliveries/{deliveryId}    one delivery, every attempt
+//	POST   …/webhooks/{webhookId}/deliveries/{deliveryId}/redeliver
+//	POST   /merchants/{merchantId}/events                    publish; off by default
+//
+// It fits under any prefix of any router that leaves the path in the request's
+// URL, and behind [http.StripPrefix].
+//
+// An answer is {"success":true,"data",…} or {"success":false,"error":{"code",
+// "message","details"},…}, both with timestamp and requestId, whatever happens:
+// a wrong path, a wrong method, a store that is away and a panic included. A
+// merchant other than the principal's is 403, before the body is read or an id
+// looked up. An id of another merchant is 404, the same as one that never was.
+//
+// A body is one JSON object of at most 64 KiB, read strictly: no unknown names, no
+// name twice, nothing after it. Every fault found is in details. PUT and DELETE
+// honour If-Match with the ETag that a webhook came with. A well-formed
+// X-Request-ID becomes the answer's requestId.
+//
+// Lists take limit, 1 to 1000, and offset, up to 10,000. The log takes a cursor
+// instead, which no delivery that is added meanwhile can shift: an empty one asks
+// for the first page, pagination.nextCursor for the page after it, until an answer
+// has none.
+type Handler struct {
+	svc          *Service
+	authenticate AuthenticateFunc
+	opts         HandlerOptions
+	root         string // prefix and "/merchants/"; empty: after any prefix
+	routes       []route
+}
+
+// NewHandler returns the management API of svc. A nil o is the default; svc and
+// authenticate are needed.
+func NewHandler(svc *Service, authenticate AuthenticateFunc, o *HandlerOptions) (*Handler, error) {
+	var opts HandlerOptions
+	if o != nil {
+		opts = *o
+	}
+	opts = opts.withDefaults()
+	var bad []error
+	if svc == nil {
+		bad = append(bad, errors.New("service is nil"))
+	}
+	if authenticate == nil {
+		bad = append(bad, errors.New("authenticate is nil"))
+	}
+	if opts.TestWait < 0 {
+		bad = append(bad, errors.New("TestWait is negative"))
+	}
+	root, err := opts.root()
+	bad = append(bad, err)
+	if err := errors.Join(bad...); err != nil {
+		return nil, fmt.Errorf("webhook: new handler: %w", err)
+	}
+	h := &Handler{svc: svc, authenticate: authenticate, opts: opts, root: root}
+	h.routes = h.table()
+	return h, nil
+}
+
+func (o HandlerOptions) withDefaults() HandlerOptions {
+	if o.TestWait == 0 {
+		o.TestWait = 15 * time.Second
+	}
+	if o.Challenge == "" {
+		o.Challenge = "Bearer"
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return o
+}
+
+func (o HandlerOptions) root() (string, error) {
+	if o.Prefix == "" {
+		return "", nil
+	}
+	if !strings.HasPrefix(o.Prefix, "/") || strings.Contains(o.Prefix, "//") || strings.ContainsAny(o.Prefix, "?#") {
+		return "", errors.New(`prefix is not a path that starts with "/"`)
+	}
+	return strings.TrimSuffix(o.Prefix, "/") + merchantsSegment, nil
+}
+
+// exchange is a request on its way to an answer.
+type exchange struct {
+	w         http.ResponseWriter
+	r         *http.Request
+	requestID string
+
+	// As in the path; checked for nothing but the merchant's being the principal's.
+	merchantID, webhookID, deliveryID string
+}
+
+// ServeHTTP answers one request.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	x := &exchange{w: w, r: r, requestID: requestID(r)}
+	header := w.Header()
+	header.Set("Cache-Control", "no-store")
+	header.Set("X-Content-Type-Options", "nosniff")
+	header.Set("X-Request-ID", x.requestID)
+	ctx := r.Context()
+	out, err := h.serve(ctx, x)
+	if err != nil {
+		out = h.refuse(ctx, x, err)
+	}
+	h.write(ctx, x, out)
+}
+
+// serve finds the endpoint, lets nobody but the merchant pass, and turns a panic
+// into an error.
+func (h *Handler) serve(ctx context.Context, x *exchange) (out answer, err error) {
+	defer func() {
+		switch v := recover(); v {
+		case nil:
+		case http.ErrAbortHandler:
+			panic(v)
+		default:
+			h.opts.Logger.ErrorContext(ctx, "webhook API panicked", slog.String("request_id", x.requestID),
+				slog.String("panic", fmt.Sprint(v)), slog.String("stack", string(debug.Stack())))
+			err = errInternal
+		}
+	}()
+	match := h.match(x)
+	if match == nil {
+		return answer{}, ErrNotFound
+	}
+	if x.r.Method == http.MethodOptions {
+		x.w.Header().Set("Allow", match.allow())
+		return answer{status: http.StatusNoContent}, nil
+	}
+	serve := match.endpoint(x.r.Method)
+	if serve == nil {
+		x.w.Header().Set("Allow", match.allow())
+		return answer{}, errMethod
+	}
+	who, err := h.authenticate(x.r)
+	if errors.Is(err, ErrUnavailable) {
+		return answer{}, err
+	}
+	if err != nil {
+		h.opts.Logger.DebugContext(ctx, "webhook API request not authenticated",
+			slog.String("request_id", x.requestID), slog.Any("error", err))
+		x.w.Header().Set("WWW-Authenticate", h.opts.Challenge)
+		return answer{}, errUnauthorized
+	}
+	if who.MerchantID != x.merchantID {
+		return answer{}, errForbidden
+	}
+	return serve(x)
+}
+
+// requestID is the caller's own if it is safe to repeat, otherwise a new one.
+func requestID(r *http.Request) string {
+	if given := r.Header.Values("X-Request-ID"); len(given) == 1 && len(given[0]) >= 8 && id.Valid(given[0]) {
+		return given[0]
+	}
+	return id.New("req_")
+}

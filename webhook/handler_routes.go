@@ -1,0 +1,132 @@
+package webhook
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// endpoint makes the answer to a request of an authenticated merchant.
+type endpoint func(*exchange) (answer, error)
+
+// route is a path and what can be done there.
+type route struct {
+	path    []string // the segments after the merchant's; {…} holds an id
+	methods map[string]endpoint
+}
+
+const (
+	merchantsSegment  = "/merchants/"
+	webhookParameter  = "{webhookId}"
+	deliveryParameter = "{deliveryId}"
+)
+
+// table returns all routes. Of two that fit, the first counts.
+func (h *Handler) table() []route {
+	type methods = map[string]endpoint
+	const one = "webhooks/" + webhookParameter
+	collection := methods{http.MethodGet: h.list, http.MethodPost: h.register}
+	var routes []route
+	add := func(path string, m methods) {
+		routes = append(routes, route{path: strings.Split(path, "/"), methods: m})
+	}
+	add("webhooks", collection)
+	add("webhooks/", collection)
+	add("webhooks/event-types", methods{http.MethodGet: h.eventTypes})
+	add(one, methods{http.MethodGet: h.show, http.MethodPut: h.update, http.MethodDelete: h.remove})
+	add(one+"/test", methods{http.MethodPost: h.test})
+	add(one+"/replay", methods{http.MethodPost: h.replay})
+	add(one+"/secret/rotate", methods{http.MethodPost: h.rotate})
+	add(one+"/deliveries", methods{http.MethodGet: h.deliveries})
+	add(one+"/deliveries/"+deliveryParameter, methods{http.MethodGet: h.delivery})
+	add(one+"/deliveries/"+deliveryParameter+"/redeliver", methods{http.MethodPost: h.redeliver})
+	if h.opts.EnablePublish {
+		add("events", methods{http.MethodPost: h.publish})
+	}
+	return routes
+}
+
+// match finds the route of a request and takes the ids out of its path. Each
+// segment is unescaped once, after the path was split, so that an escaped slash
+// separates nothing; no id holds one.
+func (h *Handler) match(x *exchange) *route {
+	path := x.r.URL.EscapedPath()
+	if !strings.HasPrefix(path, "/") {
+		path = "/" + path // StripPrefix with a trailing slash takes it along.
+	}
+	if strings.Contains(path, "//") {
+		return nil
+	}
+	var rest string
+	var found bool
+	if h.root != "" {
+		rest, found = strings.CutPrefix(path, h.root)
+	} else {
+		_, rest, found = strings.Cut(path, merchantsSegment)
+	}
+	if !found {
+		return nil
+	}
+	segments := strings.SplitN(rest, "/", maxSegments+1)
+	for i, s := range segments {
+		plain, err := url.PathUnescape(s)
+		if err != nil || strings.Contains(plain, "/") {
+			return nil
+		}
+		segments[i] = plain
+	}
+	x.merchantID = segments[0]
+	for i := range h.routes {
+		if h.routes[i].fits(x, segments[1:]) {
+			return &h.routes[i]
+		}
+	}
+	return nil
+}
+
+// maxSegments is the length of the longest path, from the merchant's id on.
+const maxSegments = 6
+
+// fits reports whether segments are those of the route, and notes the ids.
+func (rt *route) fits(x *exchange, segments []string) bool {
+	if len(segments) != len(rt.path) {
+		return false
+	}
+	for i, want := range rt.path {
+		switch got := segments[i]; {
+		case want == got:
+		case got == "":
+			return false
+		case want == webhookParameter:
+			x.webhookID = got
+		case want == deliveryParameter:
+			x.deliveryID = got
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// endpoint returns nil if the method is not allowed. HEAD is GET; write leaves
+// the body out.
+func (rt *route) endpoint(method string) endpoint {
+	if method == http.MethodHead {
+		method = http.MethodGet
+	}
+	return rt.methods[method]
+}
+
+// allow lists the methods for the header Allow.
+func (rt *route) allow() string {
+	allowed := []string{http.MethodOptions}
+	for m := range rt.methods {
+		allowed = append(allowed, m)
+		if m == http.MethodGet {
+			allowed = append(allowed, http.MethodHead)
+		}
+	}
+	slices.Sort(allowed)
+	return strings.Join(allowed, ", ")
+}

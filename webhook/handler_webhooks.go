@@ -1,0 +1,161 @@
+package webhook
+
+import (
+	"net/http"
+	"strings"
+	"time"
+)
+
+// Pages of lists.
+const (
+	defaultPage = 100
+	maxPage     = 1000
+	maxOffset   = 10_000 // beyond it, a cursor
+)
+
+func (h *Handler) register(x *exchange) (answer, error) {
+	m, err := x.body(bodyLimits())
+	if err != nil {
+		return answer{}, err
+	}
+	var in Registration
+	if s := m.text("url"); s != nil {
+		in.URL = *s
+	}
+	in.Events = m.texts("events")
+	if s := m.text("payloadEncoding"); s != nil {
+		in.Encoding = namedEncoding(*s)
+	}
+	if bad := m.done(); len(bad) > 0 {
+		var more faults
+		h.svc.checkRegistration(&more, in)
+		return answer{}, invalidIf(bad.with(more))
+	}
+	out, err := h.svc.Register(x.r.Context(), x.merchantID, in)
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{status: http.StatusCreated, etag: etag(out.Webhook.Version), data: newSecretView(out)}, nil
+}
+
+// namedEncoding keeps an empty name from meaning the default.
+func namedEncoding(s string) Encoding {
+	if s == "" {
+		return "none"
+	}
+	return Encoding(s)
+}
+
+func (h *Handler) list(x *exchange) (answer, error) {
+	q := x.query()
+	in := Query{
+		ActiveOnly: q.flag("activeOnly"),
+		Limit:      q.whole("limit", defaultPage, 1, maxPage),
+		Offset:     q.whole("offset", 0, 0, maxOffset),
+	}
+	if err := invalidIf(q.done()); err != nil {
+		return answer{}, err
+	}
+	page, err := h.svc.Webhooks(x.r.Context(), x.merchantID, in)
+	if err != nil {
+		return answer{}, err
+	}
+	v := webhooksView{
+		Webhooks:   make([]webhookView, len(page.Webhooks)),
+		Pagination: paginationView{Limit: in.Limit, Offset: in.Offset, Total: page.Total},
+	}
+	for i, w := range page.Webhooks {
+		v.Webhooks[i] = newWebhookView(w)
+	}
+	return answer{status: http.StatusOK, data: v}, nil
+}
+
+func (h *Handler) eventTypes(*exchange) (answer, error) {
+	return answer{status: http.StatusOK, data: eventTypesView{EventTypes: h.svc.Catalog().Entries()}}, nil
+}
+
+func (h *Handler) show(x *exchange) (answer, error) {
+	w, err := h.svc.Webhook(x.r.Context(), x.merchantID, x.webhookID)
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{status: http.StatusOK, etag: etag(w.Version), data: newWebhookView(w)}, nil
+}
+
+func (h *Handler) update(x *exchange) (answer, error) {
+	m, err := x.body(bodyLimits())
+	if err != nil {
+		return answer{}, err
+	}
+	in := Update{URL: m.text("url"), Events: m.texts("events")}
+	if s := m.text("status"); s != nil {
+		status := Status(*s)
+		in.Status = &status
+	}
+	if s := m.text("payloadEncoding"); s != nil {
+		encoding := namedEncoding(*s)
+		in.Encoding = &encoding
+	}
+	if bad := m.done(); len(bad) > 0 {
+		var more faults
+		h.svc.checkUpdate(&more, in)
+		return answer{}, invalidIf(bad.with(more))
+	}
+	if in.IfVersion, err = h.ifMatch(x); err != nil {
+		return answer{}, err
+	}
+	w, err := h.svc.Update(x.r.Context(), x.merchantID, x.webhookID, in)
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{status: http.StatusOK, etag: etag(w.Version), data: newWebhookView(w)}, nil
+}
+
+func (h *Handler) remove(x *exchange) (answer, error) {
+	version, err := h.ifMatch(x)
+	if err != nil {
+		return answer{}, err
+	}
+	if err := h.svc.Delete(x.r.Context(), x.merchantID, x.webhookID, version); err != nil {
+		return answer{}, err
+	}
+	return answer{status: http.StatusOK, data: deletedView{WebhookID: x.webhookID, Deleted: true}}, nil
+}
+
+// ifMatch returns the version that the header If-Match asks for (RFC 9110,
+// section 13.1.1), 0 for any. The store compares it once more as it changes the
+// webhook.
+func (h *Handler) ifMatch(x *exchange) (int64, error) {
+	wanted := strings.TrimSpace(strings.Join(x.r.Header.Values("If-Match"), ","))
+	if wanted == "" || wanted == "*" {
+		return 0, nil
+	}
+	w, err := h.svc.Webhook(x.r.Context(), x.merchantID, x.webhookID)
+	if err != nil {
+		return 0, err
+	}
+	for tag := range strings.SplitSeq(wanted, ",") {
+		if strings.TrimSpace(tag) == etag(w.Version) {
+			return w.Version, nil
+		}
+	}
+	return 0, ErrVersion
+}
+
+func (h *Handler) rotate(x *exchange) (answer, error) {
+	m, err := x.optionalBody()
+	if err != nil {
+		return answer{}, err
+	}
+	grace := m.whole("graceSeconds", int64(DefaultGrace/time.Second))
+	if err := invalidIf(m.done()); err != nil {
+		return answer{}, err
+	}
+	// Rotate refuses both ends; a product that wraps around it could not.
+	grace = min(max(grace, -1), int64(MaxGrace/time.Second)+1)
+	out, err := h.svc.Rotate(x.r.Context(), x.merchantID, x.webhookID, time.Duration(grace)*time.Second)
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{status: http.StatusOK, etag: etag(out.Webhook.Version), data: newSecretView(out)}, nil
+}

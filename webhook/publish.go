@@ -1,0 +1,225 @@
+package webhook
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/rag-assistant/webhooks/store"
+	"github.com/rag-assistant/webhooks/webhook/event"
+	"github.com/rag-assistant/webhooks/webhook/internal/id"
+	"github.com/rag-assistant/webhooks/webhook/internal/jcs"
+)
+
+// MaxBody is the largest canonical event in bytes. Express refuses bodies over
+// 100 KiB unless it is told otherwise, so smaller is kinder.
+const MaxBody = jcs.MaxSize
+
+// Publish stores e and makes a delivery for each active webhook of the merchant
+// that subscribes to its type, all in one step. When it returns nil, the event
+// will be delivered at least once to each of them, in no order.
+//
+// An empty ID gets a new one, an empty Created the present. An event is
+// published once per merchant: the same ID with the same content again answers
+// the first result with Duplicate set, and with other content [ErrConflict]. Two
+// events have the same content if type and data are equal JSON, and Created too
+// where the caller set it.
+func (s *Service) Publish(ctx context.Context, merchantID string, e event.Event) (Publication, error) {
+	out, err := s.PublishBatch(ctx, merchantID, []event.Event{e})
+	if err != nil {
+		return Publication{}, err
+	}
+	return out[0], nil
+}
+
+// PublishBatch publishes several events in one round trip to the store. The
+// answers are in their order. All events are checked before any is stored. Each
+// one is stored whole or not at all; after an error, publishing the same events
+// again is safe if they have IDs.
+//
+// An event that conflicts fails the call with [ErrConflict] after the others
+// were published.
+func (s *Service) PublishBatch(ctx context.Context, merchantID string, events []event.Event) ([]Publication, error) {
+	if err := checkMerchant(merchantID); err != nil {
+		return nil, err
+	}
+	var bad faults
+	rows := make([]store.NewEvent, len(events))
+	for i, e := range events {
+		row, err := s.newEvent(e)
+		if err != nil {
+			refused, ok := errors.AsType[*InvalidError](err)
+			if !ok {
+				return nil, fmt.Errorf("webhook: publish: %w", err)
+			}
+			for _, f := range refused.Fields {
+				if len(events) > 1 {
+					f.Field = fmt.Sprintf("[%d].%s", i, f.Field)
+				}
+				bad = append(bad, f)
+			}
+		}
+		rows[i] = row
+	}
+	if err := invalidIf(bad); err != nil {
+		return nil, err
+	}
+	if len(rows) == 0 {
+		return nil, nil
+	}
+	return s.publish(ctx, merchantID, rows)
+}
+
+func (s *Service) publish(ctx context.Context, merchantID string, rows []store.NewEvent) ([]Publication, error) {
+	answers, err := s.store.Publish(ctx, merchantID, rows)
+	if err != nil {
+		return nil, fmt.Errorf("webhook: publish: %w", err)
+	}
+	out := make([]Publication, len(rows))
+	var conflicts []error
+	for i, row := range rows {
+		a := answers[i]
+		out[i] = Publication{EventID: row.ID, Deliveries: a.Deliveries, Duplicate: a.Duplicate}
+		if a.Conflict {
+			conflicts = append(conflicts, fmt.Errorf("webhook: publish %s: %w", row.ID, ErrConflict))
+			continue
+		}
+		s.observer.published(ctx, PublishedInfo{
+			MerchantID: merchantID, EventID: row.ID, EventType: row.Type,
+			Deliveries: len(a.Deliveries), Duplicate: a.Duplicate, Bytes: len(row.Body),
+		})
+	}
+	return out, errors.Join(conflicts...)
+}
+
+// newEvent checks e and writes it in canonical form.
+func (s *Service) newEvent(e event.Event) (store.NewEvent, error) {
+	var bad faults
+	ours := e.ID == ""
+	if ours {
+		e.ID = id.New("evt_")
+	} else if !id.Valid(e.ID) {
+		bad.add("id", "must be 1 to 64 letters, digits, '-' or '_'")
+	}
+	entry, known := s.catalog.Lookup(e.Type)
+	switch {
+	case !known:
+		bad.add("type", "is not in the catalog of event types")
+	case !entry.Subscribable():
+		bad.add("type", "is sent on request only and cannot be published")
+	}
+	if err := invalidIf(bad); err != nil {
+		return store.NewEvent{}, err
+	}
+	row := store.NewEvent{ID: e.ID, Type: string(e.Type)}
+	var err error
+	if !ours {
+		// Somebody who repeats a call after a lost answer leaves the time to us
+		// again, so it must not make a difference.
+		if row.Fingerprint, err = fingerprint(e); err != nil {
+			return store.NewEvent{}, err
+		}
+	}
+	if e.Created.IsZero() {
+		e.Created = s.now()
+	}
+	row.Body, err = canonical(e)
+	return row, err
+}
+
+// fingerprint is what "the same event again" means: a digest of the event in
+// canonical form, with its time only if the caller chose one.
+func fingerprint(e event.Event) (string, error) {
+	if e.Created.IsZero() {
+		e.Created = time.Unix(0, 0)
+	}
+	body, err := canonical(e)
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(body)
+	return hex.EncodeToString(sum[:16]), nil
+}
+
+func canonical(e event.Event) ([]byte, error) {
+	plain, err := e.MarshalJSON()
+	if err != nil {
+		return nil, invalid("data", "cannot be written as JSON: "+err.Error())
+	}
+	body, err := jcs.Canonicalize(plain)
+	if err != nil {
+		if refused, ok := errors.AsType[*jcs.Error](err); ok {
+			return nil, invalid("data", refused.Reason)
+		}
+		return nil, invalid("data", err.Error())
+	}
+	return body, nil
+}
+
+// Test sends the guide's webhook.test event to one webhook, whatever its status
+// and subscriptions, in one attempt. It shows in the log and in the stats, and
+// counts neither as a failure nor as a success of the webhook. See [Service.Await]
+// for its outcome.
+func (s *Service) Test(ctx context.Context, merchantID, webhookID string) (Delivery, error) {
+	if err := checkIDs(merchantID, webhookID); err != nil {
+		return Delivery{}, err
+	}
+	e := event.New(event.WebhookTest{Message: "This is a test webhook delivery", WebhookID: webhookID})
+	e.ID, e.Created = id.New("evt_test_"), s.now()
+	body, err := canonical(e)
+	if err != nil {
+		return Delivery{}, err
+	}
+	out, err := s.publish(ctx, merchantID, []store.NewEvent{{
+		ID: e.ID, Type: string(e.Type), Body: body, Test: webhookID,
+	}})
+	if err != nil {
+		return Delivery{}, err
+	}
+	return s.delivery(ctx, merchantID, webhookID, out[0].Deliveries[0])
+}
+
+// Await waits until a delivery has ended or ctx has, and returns it as it is
+// then. It asks the store again and again, at first every 10 ms, later up to
+// every 250 ms; the end of ctx is not an error.
+func (s *Service) Await(ctx context.Context, merchantID, webhookID, deliveryID string) (Delivery, error) {
+	if err := checkIDs(merchantID, webhookID, deliveryID); err != nil {
+		return Delivery{}, err
+	}
+	pause := 10 * time.Millisecond
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	for {
+		d, err := s.delivery(context.WithoutCancel(ctx), merchantID, webhookID, deliveryID)
+		if err != nil || d.Status != store.DeliveryPending {
+			return d, err
+		}
+		select {
+		case <-ctx.Done():
+			return d, nil
+		case <-timer.C:
+			pause = min(pause*5/4, 250*time.Millisecond)
+			timer.Reset(pause)
+		}
+	}
+}
+
+func (s *Service) delivery(ctx context.Context, merchantID, webhookID, deliveryID string) (Delivery, error) {
+	d, err := s.store.Delivery(ctx, merchantID, webhookID, deliveryID)
+	if err != nil {
+		return Delivery{}, fmt.Errorf("webhook: read delivery: %w", err)
+	}
+	return d, nil
+}
+
+// rawJSON keeps a nil body nil.
+func rawJSON(body []byte) json.RawMessage {
+	if len(body) == 0 {
+		return nil
+	}
+	return json.RawMessage(body)
+}

@@ -1,0 +1,194 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/rag-assistant/webhooks/signer"
+	"github.com/rag-assistant/webhooks/store"
+	"github.com/rag-assistant/webhooks/webhook/egress"
+	"github.com/rag-assistant/webhooks/webhook/event"
+	"github.com/rag-assistant/webhooks/webhook/internal/id"
+)
+
+// Register adds a webhook for a merchant and makes its secret, which is never
+// shown again. It fails with [ErrLimit] if the merchant has too many.
+func (s *Service) Register(ctx context.Context, merchantID string, r Registration) (Registered, error) {
+	if err := checkMerchant(merchantID); err != nil {
+		return Registered{}, err
+	}
+	var bad faults
+	r = s.checkRegistration(&bad, r)
+	if err := invalidIf(bad); err != nil {
+		return Registered{}, err
+	}
+	secret := signer.NewSecret()
+	webhookID := id.New("whk_")
+	sealed, err := s.seal.seal(merchantID, webhookID, secret)
+	if err != nil {
+		return Registered{}, fmt.Errorf("webhook: register: %w", err)
+	}
+	w, err := s.store.CreateWebhook(ctx, merchantID, store.Webhook{
+		ID: webhookID, MerchantID: merchantID, URL: r.URL, Events: r.Events, Status: store.Active,
+		Secret: sealed, Encoding: string(r.Encoding),
+	}, s.limits.Webhooks)
+	if err != nil {
+		return Registered{}, fmt.Errorf("webhook: register: %w", err)
+	}
+	return Registered{Webhook: newWebhook(w), Secret: secret}, nil
+}
+
+// Update changes a webhook in one step. Turning a disabled one active resets its
+// failures and lets its paused deliveries go on.
+func (s *Service) Update(ctx context.Context, merchantID, webhookID string, u Update) (Webhook, error) {
+	if err := checkIDs(merchantID, webhookID); err != nil {
+		return Webhook{}, err
+	}
+	var bad faults
+	change := s.checkUpdate(&bad, u)
+	if err := invalidIf(bad); err != nil {
+		return Webhook{}, err
+	}
+	w, err := s.store.UpdateWebhook(ctx, merchantID, webhookID, change)
+	if err != nil {
+		return Webhook{}, fmt.Errorf("webhook: update: %w", err)
+	}
+	return newWebhook(w), nil
+}
+
+// Rotate replaces a webhook's secret at once and returns the new one, which is
+// never shown again. The old one stays good for grace, 0 to [MaxGrace]: requests
+// carry Standard Webhooks signatures of both, and a receiver that refuses the
+// new one in the guide's header with 401 or 403 gets the old one in the same
+// attempt, so that a receiver may switch at any moment of the grace.
+func (s *Service) Rotate(ctx context.Context, merchantID, webhookID string, grace time.Duration) (Registered, error) {
+	if err := checkIDs(merchantID, webhookID); err != nil {
+		return Registered{}, err
+	}
+	if grace < 0 || grace > MaxGrace {
+		return Registered{}, invalid("graceSeconds", "must be between 0 and 604800, seven days")
+	}
+	secret := signer.NewSecret()
+	sealed, err := s.seal.seal(merchantID, webhookID, secret)
+	if err != nil {
+		return Registered{}, fmt.Errorf("webhook: rotate: %w", err)
+	}
+	w, err := s.store.UpdateWebhook(ctx, merchantID, webhookID,
+		store.WebhookUpdate{Rotate: &sealed, KeepPrevious: grace})
+	if err != nil {
+		return Registered{}, fmt.Errorf("webhook: rotate: %w", err)
+	}
+	return Registered{Webhook: newWebhook(w), Secret: secret}, nil
+}
+
+// checkRegistration returns r as it is to be stored.
+func (s *Service) checkRegistration(bad *faults, r Registration) Registration {
+	return Registration{
+		URL:      s.checkURL(bad, r.URL),
+		Events:   s.checkEvents(bad, r.Events),
+		Encoding: checkEncoding(bad, r.Encoding),
+	}
+}
+
+// checkUpdate returns u as the store takes it.
+func (s *Service) checkUpdate(bad *faults, u Update) store.WebhookUpdate {
+	change := store.WebhookUpdate{IfVersion: u.IfVersion, Status: u.Status, Reason: ReasonRequest}
+	if u.URL == nil && u.Events == nil && u.Status == nil && u.Encoding == nil {
+		bad.add("", "give at least one of url, events, status, payloadEncoding")
+	}
+	if u.URL != nil {
+		checked := s.checkURL(bad, *u.URL)
+		change.URL = &checked
+	}
+	if u.Events != nil {
+		change.Events = s.checkEvents(bad, u.Events)
+	}
+	if u.Status != nil && *u.Status != Active && *u.Status != Disabled {
+		bad.add("status", `must be "active" or "disabled"`)
+	}
+	if u.Encoding != nil {
+		encoding := string(checkEncoding(bad, *u.Encoding))
+		change.Encoding = &encoding
+	}
+	return change
+}
+
+func (s *Service) checkURL(bad *faults, raw string) string {
+	if raw == "" {
+		bad.add("url", "is required")
+		return ""
+	}
+	u, err := s.rules.CheckURL(raw)
+	if err != nil {
+		reason := "is not a valid URL"
+		if refused, ok := errors.AsType[*egress.URLError](err); ok {
+			reason = refused.Reason
+		}
+		bad.add("url", reason)
+	}
+	return u
+}
+
+// checkEvents returns the types without repeats, in the order given.
+func (s *Service) checkEvents(bad *faults, types []string) []string {
+	if len(types) == 0 {
+		bad.add("events", "give at least one event type")
+		return nil
+	}
+	if len(types) > s.limits.Events {
+		bad.add("events", fmt.Sprintf("at most %d event types", s.limits.Events))
+		return nil
+	}
+	if slices.Equal(types, []string{store.EveryType}) {
+		return slices.Clone(types)
+	}
+	out := make([]string, 0, len(types))
+	for i, name := range types {
+		entry, known := s.catalog.Lookup(event.Type(name))
+		switch {
+		case name == store.EveryType:
+			bad.add(fmt.Sprintf("events[%d]", i), `"*" takes in every type and must stand alone`)
+		case !known:
+			bad.add(fmt.Sprintf("events[%d]", i), "is not a known event type; see GET /event-types")
+		case !entry.Subscribable():
+			bad.add(fmt.Sprintf("events[%d]", i), "is sent on request only and cannot be subscribed to")
+		case !slices.Contains(out, name):
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+func checkEncoding(bad *faults, e Encoding) Encoding {
+	switch e {
+	case "":
+		return EncodingStandard
+	case EncodingStandard, EncodingASCII, EncodingHTML:
+		return e
+	}
+	bad.add("payloadEncoding", `must be "standard", "ascii" or "html"`)
+	return ""
+}
+
+func checkMerchant(merchantID string) error {
+	if !id.ValidMerchant(merchantID) {
+		return invalid("merchantId", "must be 1 to 128 letters, digits or any of _ . @ -")
+	}
+	return nil
+}
+
+// checkIDs treats an id that cannot exist as one that does not.
+func checkIDs(merchantID string, ids ...string) error {
+	if err := checkMerchant(merchantID); err != nil {
+		return err
+	}
+	for _, s := range ids {
+		if !id.Valid(s) {
+			return ErrNotFound
+		}
+	}
+	return nil
+}

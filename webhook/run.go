@@ -1,0 +1,272 @@
+package webhook
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+
+	"github.com/rag-assistant/webhooks/store"
+)
+
+const (
+	// maxBatch is where larger batches stop paying: a round trip is then shared by
+	// so many deliveries that the work itself is what costs.
+	maxBatch = 100
+	// maxIdle bounds a wait for the next due delivery. A wake-up that was missed
+	// costs this much, and a store on a server is asked this often when idle.
+	maxIdle = time.Second
+	// storeTimeout bounds one call of the store.
+	storeTimeout = 10 * time.Second
+	// pruneEvery is the pause between prunings, pruneBatch the size of a step.
+	pruneEvery = time.Minute
+	pruneBatch = 500
+	// noticeLease is how long a failed OnDisabled waits to be called again.
+	noticeLease = time.Minute
+	// Pauses after an error of the store double between these.
+	minBackoff = 50 * time.Millisecond
+	maxBackoff = 2 * time.Second
+)
+
+// run is one call of Dispatcher.Run.
+type run struct {
+	*Dispatcher
+	slots   *semaphore.Weighted // one for each delivery on the wire
+	leases  chan claimed
+	results chan settled
+	wakes   chan struct{} // capacity 1: something may be claimable
+	notices chan struct{} // capacity 1: a notice is waiting
+}
+
+// claimed is a lease with the moment before it was asked for, by this process's
+// own clock, so that the lease ends no earlier than at plus its length.
+type claimed struct {
+	store.Lease
+
+	at time.Time
+}
+
+// Run delivers until ctx ends and returns nil after an orderly stop: it claims
+// no more, waits up to DrainTimeout for deliveries on the wire, cuts short and
+// gives back the rest, stores all results, and ends its goroutines. It survives
+// every error and panic of the store, the transport and callbacks. A second call
+// meanwhile returns [ErrRunning].
+func (d *Dispatcher) Run(ctx context.Context) error {
+	if !d.running.CompareAndSwap(false, true) {
+		return ErrRunning
+	}
+	defer d.running.Store(false)
+
+	n := d.opts.Concurrency
+	r := &run{
+		Dispatcher: d,
+		slots:      semaphore.NewWeighted(int64(n)),
+		leases:     make(chan claimed, n), // never blocks: a lease is sent only with a slot held
+		results:    make(chan settled, n),
+		wakes:      make(chan struct{}, 1),
+		notices:    make(chan struct{}, 1),
+	}
+	// The stop goes from front to back: ctx ends the claiming and the background
+	// tasks; then the workers finish what is on the wire; then the last results
+	// are stored.
+	var background, workers, finisher sync.WaitGroup
+	background.Go(func() { r.watch(ctx) })
+	background.Go(func() { r.prune(ctx) })
+	background.Go(func() { r.notify(ctx) })
+
+	// Attempts and their results outlive ctx.
+	attempts, cutShort := context.WithCancel(context.WithoutCancel(ctx))
+	defer cutShort()
+	for range n {
+		workers.Go(func() { r.work(attempts) })
+	}
+	finisher.Go(func() { r.finish(context.WithoutCancel(ctx)) })
+
+	r.claim(ctx)
+	close(r.leases)
+	drain := time.AfterFunc(d.opts.DrainTimeout, cutShort)
+	workers.Wait()
+	drain.Stop()
+	close(r.results)
+	finisher.Wait()
+	background.Wait()
+	return nil
+}
+
+// claim moves due deliveries from the store to the workers until ctx ends.
+func (r *run) claim(ctx context.Context) {
+	pause := backoff{}
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		want := r.takeSlots(ctx)
+		if want == 0 {
+			return
+		}
+		at := time.Now()
+		var got store.Claimed
+		err := r.call(ctx, "claim", func(ctx context.Context) (err error) {
+			got, err = r.store.Claim(ctx, store.ClaimRequest{
+				Limit: want, Lease: r.opts.Lease, PerWebhook: r.opts.PerWebhook,
+			})
+			return err
+		})
+		if err != nil {
+			r.slots.Release(int64(want))
+			if !pause.wait(ctx) {
+				return
+			}
+			continue
+		}
+		pause = backoff{}
+		for _, l := range got.Leases {
+			r.leases <- claimed{Lease: l, at: at}
+		}
+		r.slots.Release(int64(want - len(got.Leases)))
+		if got.Notices {
+			signal(r.notices)
+		}
+		if len(got.Leases) == want {
+			continue
+		}
+		idle := got.Next
+		if idle < 0 || idle > maxIdle {
+			idle = maxIdle
+		}
+		if idle == 0 && len(got.Leases) == 0 {
+			idle = time.Millisecond // A store that is due but gives nothing must not make us spin.
+		}
+		timer.Reset(idle)
+		select {
+		case <-ctx.Done():
+			return
+		case <-r.wakes:
+		case <-timer.C:
+		}
+	}
+}
+
+// takeSlots waits for a free slot and takes as many as one claim can fill. It
+// returns 0 when ctx has ended.
+func (r *run) takeSlots(ctx context.Context) int {
+	if ctx.Err() != nil || r.slots.Acquire(ctx, 1) != nil {
+		return 0
+	}
+	n := 1
+	for n < maxBatch && r.slots.TryAcquire(1) {
+		n++
+	}
+	return n
+}
+
+// watch turns the store's wake-ups into ours.
+func (r *run) watch(ctx context.Context) {
+	pause := backoff{}
+	for ctx.Err() == nil {
+		began := time.Now()
+		err := r.guard("watch", func() error {
+			return r.store.Watch(ctx, func() { signal(r.wakes) })
+		})
+		if ctx.Err() != nil {
+			return
+		}
+		if time.Since(began) > maxBackoff {
+			pause = backoff{}
+		}
+		r.opts.Logger.ErrorContext(ctx, "webhook watch ended early", slog.Any("error", err))
+		if !pause.wait(ctx) {
+			return
+		}
+	}
+}
+
+// prune applies the retention.
+func (r *run) prune(ctx context.Context) {
+	tick := time.NewTicker(pruneEvery)
+	defer tick.Stop()
+	keep := r.opts.Retention
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		for more := true; more && ctx.Err() == nil; {
+			var done store.Pruned
+			err := r.call(ctx, "prune", func(ctx context.Context) (err error) {
+				done, err = r.store.Prune(ctx, store.PruneRequest{
+					DeliveryAge: keep.Deliveries, DeliveriesPerWebhook: keep.PerWebhook,
+					PausedAge: keep.Paused, PausedError: CodeWebhookDisabled,
+					EventAge: keep.Events, NoticeAge: keep.Notices,
+					Limit: pruneBatch,
+				})
+				return err
+			})
+			more = err == nil && done.More
+		}
+	}
+}
+
+// notify hands notices to OnDisabled.
+func (r *run) notify(ctx context.Context) {
+	if r.opts.OnDisabled == nil {
+		return
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-r.notices:
+		}
+		var due []store.Notice
+		_ = r.call(ctx, "claim notices", func(ctx context.Context) (err error) {
+			due, err = r.store.ClaimNotices(ctx, 10, noticeLease)
+			return err
+		})
+		for _, n := range due {
+			err := r.guard("OnDisabled", func() error { return r.opts.OnDisabled(ctx, n) })
+			if err != nil {
+				continue // It comes back when its lease ends.
+			}
+			_ = r.call(context.WithoutCancel(ctx), "acknowledge notice", func(ctx context.Context) error {
+				return r.store.AckNotice(ctx, n.MerchantID, n.ID)
+			})
+		}
+	}
+}
+
+// call calls the store with a bound on its time.
+func (r *run) call(ctx context.Context, what string, f func(context.Context) error) error {
+	return r.guard(what, func() error {
+		ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+		defer cancel()
+		return f(ctx)
+	})
+}
+
+// guard turns a panic into an error and logs either. The end of a context is not
+// worth a line.
+func (r *run) guard(what string, f func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%s panicked: %v", what, p)
+			r.opts.Logger.Error("webhook panic", slog.String("in", what), slog.Any("panic", p),
+				slog.String("stack", string(debug.Stack())))
+		}
+	}()
+	if err = f(); err != nil && !isCanceled(err) {
+		r.opts.Logger.Error("webhook failure", slog.String("in", what), slog.Any("error", err))
+	}
+	return err
+}
+
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}

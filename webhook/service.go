@@ -1,0 +1,162 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/rag-assistant/webhooks/store"
+	"github.com/rag-assistant/webhooks/webhook/egress"
+	"github.com/rag-assistant/webhooks/webhook/event"
+)
+
+// Service registers webhooks, publishes events to them and shows what became of
+// them. It opens no connection and starts no goroutine: a [Dispatcher], in this
+// process or another, delivers. Its methods may be called concurrently.
+//
+// Every method takes the merchant first. An id of another merchant is
+// [ErrNotFound], the same as an unknown one. What a caller got wrong is an
+// [*InvalidError] that lists all of it.
+type Service struct {
+	store    ServiceStore
+	rules    *egress.Egress
+	seal     *sealer
+	catalog  *event.Catalog
+	observer Observer
+	limits   Limits
+	now      func() time.Time
+}
+
+// ServiceStore are the roles that a Service uses.
+type ServiceStore interface {
+	store.Webhooks
+	store.Queue
+	store.History
+}
+
+// ServiceOptions configures a [Service].
+type ServiceOptions struct {
+	// Catalog holds the event types that can be published and subscribed to.
+	// Defaults to the guide's nine: see [event.DefaultCatalog].
+	Catalog *event.Catalog
+
+	// Egress holds the rules for a webhook's URL. Give the [Dispatcher] the same,
+	// so that what can be registered can be reached. Defaults to https on public
+	// addresses.
+	Egress *egress.Options
+
+	// SecretKeys seal webhook secrets before they reach the store: the first one
+	// seals, all of them open. A Dispatcher on the same store needs the same
+	// keys. Defaults to none: secrets are stored as plain text.
+	SecretKeys []SecretKey
+
+	// Limits bounds what one merchant can register.
+	Limits Limits
+
+	// Observer is told of what happens. Defaults to nobody.
+	Observer Observer
+
+	// Now is the time that events without one get as theirs. Defaults to
+	// [time.Now]. What is due is decided by the store's clock.
+	Now func() time.Time
+}
+
+// Limits bounds what one merchant can register.
+type Limits struct {
+	// Webhooks per merchant. Defaults to 50.
+	Webhooks int
+	// Events are subscriptions per webhook. Defaults to 100.
+	Events int
+}
+
+const (
+	// DefaultGrace is how long [Service.Rotate] usually keeps the old secret.
+	DefaultGrace = 24 * time.Hour
+	// MaxGrace is how long it can be kept.
+	MaxGrace = 7 * 24 * time.Hour
+)
+
+// NewService returns a Service over st. A nil o is the default.
+func NewService(st ServiceStore, o *ServiceOptions) (*Service, error) {
+	var opts ServiceOptions
+	if o != nil {
+		opts = *o
+	}
+	var bad []error
+	if st == nil {
+		bad = append(bad, errors.New("store is nil"))
+	}
+	if opts.Limits.Webhooks < 0 || opts.Limits.Events < 0 {
+		bad = append(bad, errors.New("a limit is negative"))
+	}
+	rules, err := egress.New(opts.Egress)
+	bad = append(bad, err)
+	seal, err := newSealer(opts.SecretKeys)
+	bad = append(bad, err)
+	if err := errors.Join(bad...); err != nil {
+		return nil, fmt.Errorf("webhook: new service: %w", err)
+	}
+	s := &Service{
+		store: st, rules: rules, seal: seal, catalog: opts.Catalog,
+		observer: opts.Observer, limits: opts.Limits, now: opts.Now,
+	}
+	if s.catalog == nil {
+		s.catalog = event.DefaultCatalog()
+	}
+	if s.limits.Webhooks == 0 {
+		s.limits.Webhooks = 50
+	}
+	if s.limits.Events == 0 {
+		s.limits.Events = 100
+	}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	return s, nil
+}
+
+// Catalog returns the event types that can be published and subscribed to.
+func (s *Service) Catalog() *event.Catalog { return s.catalog }
+
+// Webhook returns one webhook.
+func (s *Service) Webhook(ctx context.Context, merchantID, webhookID string) (Webhook, error) {
+	if err := checkIDs(merchantID, webhookID); err != nil {
+		return Webhook{}, err
+	}
+	w, err := s.store.Webhook(ctx, merchantID, webhookID)
+	if err != nil {
+		return Webhook{}, fmt.Errorf("webhook: read: %w", err)
+	}
+	return newWebhook(w), nil
+}
+
+// Webhooks lists a merchant's webhooks, oldest first.
+func (s *Service) Webhooks(ctx context.Context, merchantID string, q Query) (Page, error) {
+	if err := checkMerchant(merchantID); err != nil {
+		return Page{}, err
+	}
+	if q.Limit < 0 || q.Offset < 0 {
+		return Page{}, invalid("limit", "limit and offset must not be negative")
+	}
+	page, err := s.store.ListWebhooks(ctx, merchantID, q)
+	if err != nil {
+		return Page{}, fmt.Errorf("webhook: list: %w", err)
+	}
+	out := Page{Webhooks: make([]Webhook, len(page.Webhooks)), Total: page.Total}
+	for i, w := range page.Webhooks {
+		out.Webhooks[i] = newWebhook(w)
+	}
+	return out, nil
+}
+
+// Delete forgets a webhook with its deliveries. ifVersion works as in [Update].
+func (s *Service) Delete(ctx context.Context, merchantID, webhookID string, ifVersion int64) error {
+	if err := checkIDs(merchantID, webhookID); err != nil {
+		return err
+	}
+	if err := s.store.DeleteWebhook(ctx, merchantID, webhookID, ifVersion); err != nil {
+		return fmt.Errorf("webhook: delete: %w", err)
+	}
+	return nil
+}

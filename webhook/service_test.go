@@ -1,0 +1,307 @@
+package webhook_test
+
+import (
+	"encoding/json"
+	"math"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/rag-assistant/webhooks/store"
+	"github.com/rag-assistant/webhooks/store/memstore"
+	"github.com/rag-assistant/webhooks/webhook"
+	"github.com/rag-assistant/webhooks/webhook/event"
+)
+
+func newService(t *testing.T, o *webhook.ServiceOptions) (*webhook.Service, *memstore.Store) {
+	t.Helper()
+	st := memstore.New(nil)
+	svc, err := webhook.NewService(st, o)
+	require.NoError(t, err)
+	return svc, st
+}
+
+func register(t *testing.T, svc *webhook.Service, merchantID string, types ...string) webhook.Registered {
+	t.Helper()
+	reg, err := svc.Register(t.Context(), merchantID, webhook.Registration{URL: "https://example.com/", Events: types})
+	require.NoError(t, err)
+	return reg
+}
+
+func fields(t *testing.T, err error) map[string]string {
+	t.Helper()
+	var refused *webhook.InvalidError
+	require.ErrorAs(t, err, &refused)
+	out := map[string]string{}
+	for _, f := range refused.Fields {
+		out[f.Field] = f.Message
+	}
+	return out
+}
+
+func TestRegisterReportsEveryFault(t *testing.T) {
+	t.Parallel()
+	svc, _ := newService(t, nil)
+	_, err := svc.Register(t.Context(), merchant, webhook.Registration{
+		URL: "http://example.com/", Events: []string{"document.created", "document.craeted", "webhook.test"}, Encoding: "xml",
+	})
+	got := fields(t, err)
+	for _, field := range []string{"url", "events[1]", "events[2]", "payloadEncoding"} {
+		require.Contains(t, got, field)
+	}
+	require.Len(t, got, 4)
+}
+
+func TestRegisterLimits(t *testing.T) {
+	t.Parallel()
+	svc, _ := newService(t, &webhook.ServiceOptions{Limits: webhook.Limits{Webhooks: 2, Events: 3}})
+	for _, r := range []webhook.Registration{
+		{URL: "https://example.com/"},
+		{URL: "https://example.com/", Events: []string{}},
+		{URL: "", Events: []string{"document.created"}},
+		{URL: "https://example.com/" + strings.Repeat("a", 2048), Events: []string{"document.created"}},
+		{URL: "https://127.0.0.1/", Events: []string{"document.created"}},
+		{URL: "https://example.com/", Events: []string{"document.created", "document.updated", "document.deleted", "api_key.expiring"}},
+	} {
+		_, err := svc.Register(t.Context(), merchant, r)
+		require.Len(t, fields(t, err), 1)
+	}
+	_, err := svc.Register(t.Context(), "a{b}", webhook.Registration{URL: "https://example.com/", Events: []string{"document.created"}})
+	require.Contains(t, fields(t, err), "merchantId")
+
+	reg := register(t, svc, merchant, "document.created", "document.updated", "document.created")
+	require.Equal(t, []string{"document.created", "document.updated"}, reg.Webhook.Events, "repeats are dropped")
+	require.Regexp(t, `^whk_[0-9a-f]{32}$`, reg.Webhook.ID)
+	require.Regexp(t, `^whsec_[A-Za-z0-9+/]{36}$`, reg.Secret.Reveal())
+	register(t, svc, merchant, "*")
+	_, err = svc.Register(t.Context(), merchant, webhook.Registration{URL: "https://example.com/", Events: []string{"document.created"}})
+	require.ErrorIs(t, err, webhook.ErrLimit)
+	register(t, svc, "another", "document.created")
+}
+
+func TestUpdate(t *testing.T) {
+	t.Parallel()
+	svc, _ := newService(t, nil)
+	reg := register(t, svc, merchant, "document.created")
+	update := func(u webhook.Update) (webhook.Webhook, error) {
+		return svc.Update(t.Context(), merchant, reg.Webhook.ID, u)
+	}
+	_, err := update(webhook.Update{})
+	require.Len(t, fields(t, err), 1, "nothing to change")
+	bad, badStatus := "ftp://example.com/", webhook.Status("paused")
+	_, err = update(webhook.Update{URL: &bad, Events: []string{}, Status: &badStatus})
+	require.Len(t, fields(t, err), 3)
+
+	u, off := "https://new.example.com/", webhook.Disabled
+	w, err := update(webhook.Update{URL: &u, Events: []string{"document.deleted"}, Status: &off, IfVersion: 1})
+	require.NoError(t, err)
+	require.Equal(t, u, w.URL)
+	require.Equal(t, []string{"document.deleted"}, w.Events)
+	require.Equal(t, webhook.ReasonRequest, w.DisabledReason)
+	require.False(t, w.DisabledAt.IsZero())
+	_, err = update(webhook.Update{URL: &u, IfVersion: 1})
+	require.ErrorIs(t, err, webhook.ErrVersion)
+	require.ErrorIs(t, svc.Delete(t.Context(), merchant, reg.Webhook.ID, 1), webhook.ErrVersion)
+	require.NoError(t, svc.Delete(t.Context(), merchant, reg.Webhook.ID, 2))
+	_, err = svc.Webhook(t.Context(), merchant, reg.Webhook.ID)
+	require.ErrorIs(t, err, webhook.ErrNotFound)
+}
+
+func TestPublishIsIdempotent(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		svc, _ := newService(t, nil)
+		register(t, svc, merchant, "document.created")
+		e := event.New(event.DocumentCreated{DocumentID: "doc_1"})
+		e.ID = "order-77"
+		first, err := svc.Publish(t.Context(), merchant, e)
+		require.NoError(t, err)
+		require.Len(t, first.Deliveries, 1)
+		time.Sleep(time.Minute)
+		again, err := svc.Publish(t.Context(), merchant, e)
+		require.NoError(t, err)
+		require.True(t, again.Duplicate, "a repeat after a lost answer, though time has passed")
+		require.Equal(t, first.Deliveries, again.Deliveries)
+
+		other := e
+		other.Data = event.DocumentCreated{DocumentID: "doc_2"}
+		_, err = svc.Publish(t.Context(), merchant, other)
+		require.ErrorIs(t, err, webhook.ErrConflict)
+		_, err = svc.Publish(t.Context(), "another", other)
+		require.NoError(t, err, "ids are a merchant's own")
+
+		reordered := event.NewRaw("document.updated", json.RawMessage(`{"a":1,"b":[2.0]}`))
+		reordered.ID = "raw-1"
+		_, err = svc.Publish(t.Context(), merchant, reordered)
+		require.NoError(t, err)
+		reordered.Data = json.RawMessage(` { "b" : [2], "a" : 1e0 } `)
+		p, err := svc.Publish(t.Context(), merchant, reordered)
+		require.NoError(t, err)
+		require.True(t, p.Duplicate, "equal JSON is the same content")
+		reordered.Created = time.Now()
+		_, err = svc.Publish(t.Context(), merchant, reordered)
+		require.ErrorIs(t, err, webhook.ErrConflict, "a time that the caller chose is content")
+	})
+}
+
+func TestPublishRefusesBeforeStoring(t *testing.T) {
+	t.Parallel()
+	svc, _ := newService(t, nil)
+	reg := register(t, svc, merchant, "*")
+	deep := strings.Repeat("[", 120) + strings.Repeat("]", 120)
+	for name, e := range map[string]event.Event{
+		"on request only": event.NewRaw("webhook.test", 1),
+		"unknown type":    event.NewRaw("document.craeted", 1),
+		"bad type":        event.NewRaw("Document Created", 1),
+		"bad id":          {ID: "a b", Type: "document.created", Data: 1},
+		"long id":         {ID: strings.Repeat("a", 65), Type: "document.created", Data: 1},
+		"NaN":             event.NewRaw("document.created", math.NaN()),
+		"a channel":       event.NewRaw("document.created", make(chan int)),
+		"duplicate keys":  event.NewRaw("document.created", json.RawMessage(`{"a":1,"a":2}`)),
+		"lone surrogate":  event.NewRaw("document.created", json.RawMessage(`"\ud800"`)),
+		"invalid UTF-8":   event.NewRaw("document.created", json.RawMessage("\"\xff\"")),
+		"too deep":        event.NewRaw("document.created", json.RawMessage(deep)),
+		"too large":       event.NewRaw("document.created", strings.Repeat("x", webhook.MaxBody)),
+		"not JSON":        event.NewRaw("document.created", json.RawMessage(`{`)),
+		"huge number":     event.NewRaw("document.created", json.RawMessage(`1e999`)),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := svc.PublishBatch(t.Context(), merchant, []event.Event{
+				event.New(event.DocumentCreated{DocumentID: "fine"}), e,
+			})
+			for field := range fields(t, err) {
+				require.Regexp(t, `^\[1\]\.(id|type|data)$`, field)
+			}
+			stats, err := svc.Stats(t.Context(), merchant, reg.Webhook.ID)
+			require.NoError(t, err)
+			require.Zero(t, stats, "nothing of the batch is stored")
+		})
+	}
+}
+
+func TestReplay(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		svc, st := newService(t, nil)
+		reg := register(t, svc, merchant, "document.created")
+		ctx := t.Context()
+		publish := func(id string, p event.Payload) {
+			e := event.New(p)
+			e.ID = id
+			_, err := svc.Publish(ctx, merchant, e)
+			require.NoError(t, err)
+			time.Sleep(time.Second)
+		}
+		settle := func(o store.Outcome) {
+			got, err := st.Claim(ctx, store.ClaimRequest{Limit: 1, PerWebhook: 1, Lease: time.Minute})
+			require.NoError(t, err)
+			require.Len(t, got.Leases, 1)
+			l := got.Leases[0]
+			_, err = st.Finish(ctx, []store.Result{{
+				MerchantID: merchant, WebhookID: l.WebhookID, DeliveryID: l.DeliveryID, Token: l.Token, Outcome: o,
+			}})
+			require.NoError(t, err)
+		}
+		began := time.Now()
+		publish("succeeded", event.DocumentCreated{})
+		settle(store.Succeeded)
+		publish("failed", event.DocumentCreated{})
+		settle(store.Failed)
+		publish("other-type", event.DocumentDeleted{})
+		off, on := webhook.Disabled, webhook.Active
+		_, err := svc.Update(ctx, merchant, reg.Webhook.ID, webhook.Update{Status: &off})
+		require.NoError(t, err)
+		publish("missed", event.DocumentCreated{})
+		_, err = svc.Update(ctx, merchant, reg.Webhook.ID, webhook.Update{Status: &on})
+		require.NoError(t, err)
+		publish("pending", event.DocumentCreated{})
+
+		n, err := svc.Replay(ctx, merchant, reg.Webhook.ID, webhook.Replay{Until: began})
+		require.NoError(t, err)
+		require.Zero(t, n, "nothing in the range")
+		n, err = svc.Replay(ctx, merchant, reg.Webhook.ID, webhook.Replay{Missed: true})
+		require.NoError(t, err)
+		require.Equal(t, 1, n)
+		n, err = svc.Replay(ctx, merchant, reg.Webhook.ID, webhook.Replay{Since: began, Until: time.Now()})
+		require.NoError(t, err)
+		require.Equal(t, 1, n, "the failed one; the missed one is pending by now")
+		n, err = svc.Replay(ctx, merchant, reg.Webhook.ID, webhook.Replay{})
+		require.NoError(t, err)
+		require.Zero(t, n, "a replay can be repeated")
+
+		page, err := svc.Deliveries(ctx, merchant, reg.Webhook.ID, webhook.DeliveryQuery{Limit: 10, Status: store.DeliveryPending})
+		require.NoError(t, err)
+		var ids []string
+		for _, d := range page.Deliveries {
+			ids = append(ids, d.EventID)
+		}
+		require.ElementsMatch(t, []string{"failed", "missed", "pending"}, ids)
+
+		_, err = svc.Replay(ctx, merchant, reg.Webhook.ID, webhook.Replay{Since: time.Now(), Until: began})
+		require.Contains(t, fields(t, err), "until")
+	})
+}
+
+func TestRedeliver(t *testing.T) {
+	t.Parallel()
+	svc, _ := newService(t, nil)
+	reg := register(t, svc, merchant, "document.created")
+	p, err := svc.Publish(t.Context(), merchant, event.New(event.DocumentCreated{}))
+	require.NoError(t, err)
+	for range 2 {
+		d, err := svc.Redeliver(t.Context(), merchant, reg.Webhook.ID, p.Deliveries[0])
+		require.NoError(t, err)
+		require.NotEqual(t, p.Deliveries[0], d.ID)
+		require.Equal(t, p.EventID, d.EventID)
+		require.Equal(t, store.DeliveryPending, d.Status)
+	}
+	stats, err := svc.Stats(t.Context(), merchant, reg.Webhook.ID)
+	require.NoError(t, err)
+	require.Equal(t, int64(3), stats.Pending)
+	_, err = svc.Redeliver(t.Context(), merchant, reg.Webhook.ID, "whdel_unknown")
+	require.ErrorIs(t, err, webhook.ErrNotFound)
+	_, err = svc.Redeliver(t.Context(), "another", reg.Webhook.ID, p.Deliveries[0])
+	require.ErrorIs(t, err, webhook.ErrNotFound)
+}
+
+func TestSecretsAreSealed(t *testing.T) {
+	t.Parallel()
+	k1, k2 := webhook.SecretKey{ID: "k1", Key: [32]byte{1}}, webhook.SecretKey{ID: "k2", Key: [32]byte{2}}
+	svc, st := newService(t, &webhook.ServiceOptions{SecretKeys: []webhook.SecretKey{k1}})
+	reg := register(t, svc, merchant, "document.created")
+	w, err := st.Webhook(t.Context(), merchant, reg.Webhook.ID)
+	require.NoError(t, err)
+	require.NotContains(t, w.Secret, "whsec_")
+	require.NotContains(t, w.Secret, reg.Secret.Reveal()[6:])
+	require.Contains(t, w.Secret, "v1.k1.")
+
+	for name, keys := range map[string][]webhook.SecretKey{
+		"no id":    {{Key: k1.Key}},
+		"bad id":   {{ID: "a.b", Key: k1.Key}},
+		"twice":    {k1, k1},
+		"zero key": {{ID: "k3"}},
+	} {
+		_, err := webhook.NewService(st, &webhook.ServiceOptions{SecretKeys: keys})
+		require.Error(t, err, name)
+		_, err = webhook.NewDispatcher(st, &webhook.DispatcherOptions{SecretKeys: keys})
+		require.Error(t, err, name)
+	}
+	_ = k2
+}
+
+func TestConstructorsListEveryFault(t *testing.T) {
+	t.Parallel()
+	_, err := webhook.NewService(nil, &webhook.ServiceOptions{Limits: webhook.Limits{Webhooks: -1}})
+	require.ErrorContains(t, err, "store is nil")
+	require.ErrorContains(t, err, "limit is negative")
+	_, err = webhook.NewDispatcher(nil, &webhook.DispatcherOptions{
+		Concurrency: -1, PerWebhook: -1, Lease: time.Second, UserAgent: "a\nb", AttemptTimeout: time.Second,
+	})
+	for _, part := range []string{"store is nil", "Concurrency", "PerWebhook", "lease", "UserAgent"} {
+		require.ErrorContains(t, err, part)
+	}
+}

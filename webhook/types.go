@@ -1,0 +1,145 @@
+package webhook
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/rag-assistant/webhooks/signer"
+	"github.com/rag-assistant/webhooks/store"
+	"github.com/rag-assistant/webhooks/webhook/internal/jcs"
+)
+
+// Status of a webhook: [Active] or [Disabled].
+type Status = store.Status
+
+// A webhook receives events or is paused.
+const (
+	Active   = store.Active
+	Disabled = store.Disabled
+)
+
+// Reasons that [Webhook.DisabledReason] gives.
+const (
+	ReasonFailures = "consecutive_failures" // by the dispatcher
+	ReasonRequest  = "requested"            // by Update
+)
+
+// Encoding says how the bodies for a webhook are written. Each is a function of
+// the same canonical JSON (RFC 8785), applied before signing, and a receiver
+// that verifies the raw bytes accepts all three.
+type Encoding string
+
+// The default suits receivers that verify raw bytes, and those that parse and
+// write JSON again in Node.js or Ruby. The others are for receivers that write
+// it again in another way.
+const (
+	EncodingStandard = Encoding(jcs.Standard) // raw UTF-8
+	EncodingASCII    = Encoding(jcs.ASCII)    // every other character as \uxxxx: Python's json.dumps, PHP's json_encode
+	EncodingHTML     = Encoding(jcs.HTML)     // < > & as \u003c and so on: Go's json.Marshal
+)
+
+// Webhook is a registered endpoint, without its secret.
+type Webhook struct {
+	ID         string
+	MerchantID string
+	URL        string
+	Events     []string // event types, or "*" alone for all
+	Status     Status
+	Encoding   Encoding
+
+	DisabledReason      string // empty while active
+	DisabledAt          time.Time
+	ConsecutiveFailures int
+
+	// RotatedUntil is when the previous secret ends, zero if there is none.
+	RotatedUntil time.Time
+
+	Version   int64 // for Update.IfVersion
+	CreatedAt time.Time
+	UpdatedAt time.Time
+}
+
+func newWebhook(w store.Webhook) Webhook {
+	return Webhook{
+		ID: w.ID, MerchantID: w.MerchantID, URL: w.URL, Events: w.Events, Status: w.Status,
+		Encoding:       Encoding(w.Encoding),
+		DisabledReason: w.DisabledReason, DisabledAt: w.DisabledAt, ConsecutiveFailures: w.ConsecutiveFailures,
+		RotatedUntil: w.PreviousUntil,
+		Version:      w.Version, CreatedAt: w.CreatedAt, UpdatedAt: w.UpdatedAt,
+	}
+}
+
+// Registration is what a merchant asks for.
+type Registration struct {
+	URL      string
+	Events   []string
+	Encoding Encoding // empty: [EncodingStandard]
+}
+
+// Registered is a new webhook and the only sight of its secret.
+type Registered struct {
+	Webhook Webhook
+	Secret  signer.Secret
+}
+
+// Update says what to change. Nil fields stay as they are.
+type Update struct {
+	URL      *string
+	Events   []string
+	Status   *Status
+	Encoding *Encoding
+
+	IfVersion int64 // fail with [ErrVersion] if the webhook has another; 0: any
+}
+
+// Query selects a page of a merchant's webhooks.
+type Query = store.WebhookQuery
+
+// Page is a page of webhooks, oldest first.
+type Page struct {
+	Webhooks []Webhook
+	Total    int
+}
+
+// Publication is what became of a published event.
+type Publication struct {
+	EventID    string
+	Deliveries []string // ids, one for each active webhook that subscribes to it
+	Duplicate  bool     // the event was published before; nothing was stored now
+}
+
+// The log's records are the store's own.
+type (
+	// Delivery is one event on its way to one webhook.
+	Delivery = store.Delivery
+	// DeliveryStatus is pending, success or failed.
+	DeliveryStatus = store.DeliveryStatus
+	// DeliveryQuery selects a page of deliveries.
+	DeliveryQuery = store.DeliveryQuery
+	// DeliveryPage is a page of deliveries, newest first.
+	DeliveryPage = store.DeliveryPage
+	// Attempt is one try of a delivery.
+	Attempt = store.Attempt
+	// Stats counts a webhook's kept deliveries.
+	Stats = store.Stats
+	// Notice says that a webhook was disabled by its failures.
+	Notice = store.Notice
+)
+
+// DeliveryDetail is a delivery with its attempts and what was sent.
+type DeliveryDetail struct {
+	Delivery
+	Payload json.RawMessage // the canonical event; nil once the event log has dropped it
+}
+
+// Replay selects events to send again to one webhook.
+type Replay struct {
+	Since time.Time // events published from here; zero: from the start of the log
+	Until time.Time // and before here; zero: until now
+
+	// Missed and Failed ask for events that made no delivery to this webhook, as
+	// while it was disabled, and for those whose youngest delivery failed. Neither
+	// set means both.
+	Missed bool
+	Failed bool
+}
