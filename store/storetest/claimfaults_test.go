@@ -286,7 +286,7 @@ func claimFaults() []fault {
 		{"a lease has the webhook of the publishing", "claim/a lease", true, leases(func(m *model, l *store.Lease, _ *modelDelivery) {
 			l.URL = "https://example.com/" + l.WebhookID
 		})},
-		{"the previous secret never ends for leases", "secrets/rotate keeps the previous secret", true, leases(func(m *model, l *store.Lease, _ *modelDelivery) {
+		{"the previous secret never ends for leases", "secrets/the previous secret ends whoever looks first", true, leases(func(m *model, l *store.Lease, _ *modelDelivery) {
 			l.PreviousSecret = m.webhook(l.MerchantID, l.WebhookID).PreviousSecret
 		})},
 		{"a body is mended", "claim/a lease", false, leases(func(_ *model, l *store.Lease, _ *modelDelivery) {

@@ -119,6 +119,7 @@ func newDuel(t tb, h Harness, seed int) *duel {
 		names:     map[string]string{},
 		versions:  map[string][2]int64{},
 	}
+	x.tell = d.history
 	x.per = 1 + d.rand.IntN(3)
 	x.lease = duelLease
 	d.threshold = one(d, []int{0, 1, 1, 2, 3})
@@ -187,11 +188,13 @@ func (d *duel) call(format string, args ...any) {
 	d.calls = append(d.calls, fmt.Sprintf(format, args...))
 }
 
-// fatalf ends the sequence with the calls that led here.
-func (d *duel) fatalf(format string, args ...any) {
+// fatalf ends the sequence.
+func (d *duel) fatalf(format string, args ...any) { d.x.fatalf(format, args...) }
+
+// history adds the calls that led to a failure, and makes ids readable.
+func (d *duel) history(failure string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "seed %d, after %d calls: ", d.seed, len(d.calls))
-	fmt.Fprintf(&b, format, args...)
+	fmt.Fprintf(&b, "seed %d, after %d calls: %s", d.seed, len(d.calls), failure)
 	fmt.Fprintf(&b, "\n\tPerWebhook %d, DisableAfter %d, clock %s; calls:", d.x.per, d.threshold, show(d.model.now))
 	for i, c := range d.calls {
 		fmt.Fprintf(&b, "\n\t%3d %s", i+1, c)
@@ -203,7 +206,7 @@ func (d *duel) fatalf(format string, args ...any) {
 	for id, name := range d.names {
 		text = strings.ReplaceAll(text, id, name)
 	}
-	d.x.fatalf("%s", strings.ReplaceAll(text, d.x.tag+"_", ""))
+	return strings.ReplaceAll(text, d.x.tag+"_", "")
 }
 
 // name remembers what a delivery is, for ids are digests and not to be read.

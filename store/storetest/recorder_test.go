@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"strings"
@@ -9,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/rag-assistant/webhooks/store"
 )
 
 // recorder is a tb that keeps failures instead of having them.
@@ -80,4 +83,27 @@ func TestSequenceListsItsCalls(t *testing.T) {
 	require.Contains(t, got[0], "broken promise: Any other result is accepted")
 	last := got[0][strings.LastIndex(got[0], "\n\t ")+1 : strings.LastIndex(got[0], "\n\tbroken")]
 	require.Contains(t, last, "Finish [worker", "the call that differs is the last that is listed")
+}
+
+func TestAuditEndsACase(t *testing.T) {
+	t.Parallel()
+	h := openModel(t)
+	h.Audit = func(context.Context) error { return errors.New("an index is off") }
+	got := record(t.Context(), func(r tb) { playSequence(r, h, 1) })
+	require.Len(t, got, 1)
+	require.Contains(t, got[0], "seed 1, after 6 calls: audit: an index is off")
+	got = record(t.Context(), func(r tb) { testCase{promise: "p", run: func(*trial) {}}.try(r, h, patience) })
+	require.Equal(t, []string{"audit: an index is off\n\tbroken promise: p"}, got)
+}
+
+func TestNobodyReachesTheBystander(t *testing.T) {
+	t.Parallel()
+	got := record(t.Context(), func(r tb) {
+		testCase{promise: "p", run: func(x *trial) {
+			_, err := x.st.Publish(x.Context(), x.bystander.MerchantID, []store.NewEvent{x.newEvent("a")})
+			x.must(err, "Publish")
+		}}.try(r, openModel(t), patience)
+	})
+	require.Len(t, got, 1)
+	require.Contains(t, got[0], "a webhook of another merchant got 1 deliveries")
 }

@@ -34,6 +34,35 @@ func secretCases() []testCase {
 			},
 		},
 		{
+			name:    "the previous secret ends whoever looks first",
+			promise: "The previous one is to be honoured until PreviousUntil; afterwards the store returns both fields empty. … empty once its time is over",
+			run: func(x *trial) {
+				for _, look := range []struct {
+					by  string
+					get func(w store.Webhook) secrets
+				}{
+					{"Claim", func(store.Webhook) secrets { return secretsOf(x.take()) }},
+					{"Webhook", func(w store.Webhook) secrets { w = x.read(w); return secrets{w.Secret, w.PreviousSecret} }},
+					{"UpdateWebhook", func(w store.Webhook) secrets {
+						w = x.update(w, store.WebhookUpdate{URL: new("https://example.com/new")})
+						return secrets{w.Secret, w.PreviousSecret}
+					}},
+					{"ListWebhooks", func(store.Webhook) secrets {
+						page, err := x.st.ListWebhooks(x.Context(), x.merchant, store.WebhookQuery{})
+						x.must(err, "ListWebhooks")
+						return secrets{page.Webhooks[0].Secret, page.Webhooks[0].PreviousSecret}
+					}},
+				} {
+					w := x.webhook("a")
+					x.publish("a", 1)
+					x.update(w, store.WebhookUpdate{Rotate: new("two"), KeepPrevious: time.Hour})
+					x.advance(time.Hour + time.Millisecond)
+					same(x, "what "+look.by+" shows after PreviousUntil", look.get(w), secrets{"two", ""})
+					x.remove(w)
+				}
+			},
+		},
+		{
 			name:    "rotate twice",
 			promise: "Rotate replaces the secret. The one that was current becomes the previous one for KeepPrevious",
 			run: func(x *trial) {

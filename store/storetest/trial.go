@@ -24,6 +24,7 @@ type trial struct {
 	st      store.Store
 	harness Harness
 	promise string
+	tell    func(failure string) string // if set, says more about a failure
 
 	merchant string        // whose records the helpers make
 	per      int           // the PerWebhook of every claim
@@ -55,7 +56,11 @@ func newTrial(t tb, h Harness, promise, tag string) *trial {
 // Errorf reports a failure together with the promise that it breaks.
 func (x *trial) Errorf(format string, args ...any) {
 	x.Helper()
-	x.tb.Errorf("%s\n\tbroken promise: %s", fmt.Sprintf(format, args...), x.promise)
+	text := fmt.Sprintf(format, args...)
+	if x.tell != nil {
+		text = x.tell(text)
+	}
+	x.tb.Errorf("%s\n\tbroken promise: %s", text, x.promise)
 }
 
 // fatalf reports a failure and ends the case.
@@ -106,17 +111,18 @@ func sameList[T any](x *trial, what string, got, want []T) {
 }
 
 // audit asks the harness to look inside the store, and looks at the bystander.
+// What it finds ends the case.
 func (x *trial) audit() {
 	x.Helper()
 	if x.harness.Audit != nil {
 		if err := x.harness.Audit(x.Context()); err != nil {
-			x.Errorf("audit: %v", err)
+			x.fatalf("audit: %v", err)
 		}
 	}
 	s, err := x.st.Stats(x.Context(), x.bystander.MerchantID, x.bystander.ID)
 	x.must(err, "Stats of another merchant's webhook")
 	if s.Total != 0 {
-		x.Errorf("a webhook of another merchant got %d deliveries", s.Total)
+		x.fatalf("a webhook of another merchant got %d deliveries", s.Total)
 	}
 }
 

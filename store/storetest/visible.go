@@ -129,7 +129,7 @@ func (d *duel) matchEvents(merchantID string, q store.EventQuery) {
 		}
 		j := slices.IndexFunc(want.Events, func(o store.Event) bool { return o.ID == e.ID })
 		d.match("event "+e.ID, e, want.Events[j], "Delivered")
-		if q.WebhookID != "" && !slices.Contains(d.delivered(merchantID, q.WebhookID, e.ID), e.Delivered) {
+		if !slices.Contains(d.delivered(merchantID, q.WebhookID, e.ID), e.Delivered) {
 			d.fatalf("Delivered of event %s to %s is %q, want %q", e.ID, q.WebhookID, e.Delivered, want.Events[j].Delivered)
 		}
 	}
