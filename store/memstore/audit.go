@@ -41,7 +41,7 @@ func (a *audit) want(ok bool, promise, format string, args ...any) {
 
 func (a *audit) merchants() {
 	for id, m := range a.store.merchants {
-		a.want(m.id == id && len(m.webhooks)+len(m.events) > 0, "a merchant has something", "%s", id)
+		a.want(m.id == id && len(m.webhooks)+m.events.n > 0, "a merchant has something", "%s", id)
 		sorted := slices.SortedFunc(maps.Values(m.webhooks), byAge)
 		a.want(slices.Equal(sorted, m.list), "the list holds each webhook of the merchant, by age", "%s", id)
 		index := map[string][]*webhook{}
@@ -202,7 +202,7 @@ func (a *audit) events() {
 					family[o] = true
 				}
 				a.want(family[d], "an event leads to its deliveries", "%s", d.id)
-				stored := m.events[d.event.id] == d.event
+				stored := m.events.find(d.event.id) == d.event
 				a.want(stored || !d.pending(), "an event outlives its pending deliveries", "%s", d.id)
 			}
 		}
@@ -210,12 +210,15 @@ func (a *audit) events() {
 	idle := 0
 	for _, m := range s.merchants {
 		listed := 0
-		for id, e := range m.events {
-			a.want(e.id == id && e.owner == m, "an event belongs to its merchant", "%s", id)
+		n := 0
+		for e := range m.events.all() {
+			n++
+			a.want(m.events.find(e.id) == e, "an event is found by its id", "%s", e.id)
+			a.want(e.owner == m, "an event belongs to its merchant", "%s", e.id)
 			a.want(e.pending == pending[e] || s.sweeping > 0, "an event counts its pending deliveries",
-				"%s: %d, want %d", id, e.pending, pending[e])
+				"%s: %d, want %d", e.id, e.pending, pending[e])
 			k, in := s.idle.key(e)
-			a.want(in == (e.pending == 0) && (!in || k == e.born()), "an event without pending deliveries can age", "%s", id)
+			a.want(in == (e.pending == 0) && (!in || k == e.born()), "an event without pending deliveries can age", "%s", e.id)
 			if in {
 				idle++
 			}
@@ -223,6 +226,7 @@ func (a *audit) events() {
 				listed++
 			}
 		}
+		a.want(n == m.events.n, "a merchant counts its events", "%s: %d, want %d", m.id, m.events.n, n)
 		a.want(listed == m.log.n, "a ledger holds each event but tests", "merchant %s", m.id)
 	}
 	auditHeap(a, &s.idle)
@@ -267,6 +271,19 @@ func each[T dated](l *ledger[T]) iter.Seq[T] {
 		for _, p := range l.pages {
 			for _, r := range p.records {
 				if !yield(r) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// all walks through the events in any order.
+func (x *index) all() iter.Seq[*event] {
+	return func(yield func(*event) bool) {
+		for _, e := range x.first {
+			for ; e != nil; e = e.twin {
+				if !yield(e) {
 					return
 				}
 			}

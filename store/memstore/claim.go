@@ -158,7 +158,7 @@ func (d *delivery) lease(until int64) {
 func (d *delivery) claimed() store.Lease {
 	w, e := d.webhook, d.event
 	return store.Lease{
-		MerchantID: w.MerchantID, WebhookID: w.ID, DeliveryID: d.id,
+		MerchantID: w.MerchantID, WebhookID: w.ID, DeliveryID: d.id.String(),
 		EventID: e.id, EventType: e.kind, Test: e.test, Body: e.body,
 		Token: d.token, Attempts: len(d.log), Reclaims: int(d.reclaims),
 		URL: w.URL, Encoding: w.Encoding, Secret: w.Secret, PreviousSecret: w.PreviousSecret,

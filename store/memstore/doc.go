@@ -17,16 +17,16 @@
 // between two events. It starts no goroutine. Bodies are kept once, however many
 // deliveries carry them, and everything else is copied on its way in and out.
 //
-// A claim and a finish cost well under a microsecond each, and as much with a
-// million pending deliveries as with a thousand. So does a publish for each
-// delivery that it makes. A page of the log costs what is on it; only a query by
-// type or time looks at each delivery of the webhook. Pruning costs what it
-// removes.
+// In batches, a claim and a finish cost less than a microsecond each, and as much
+// with a million pending deliveries as with a thousand, whether they are new or
+// wait to be tried again. A publish costs one or two, and about one for each
+// further delivery. A page of the log costs what is on it; only a query by type or
+// time looks at each delivery of the webhook. Pruning costs what it removes.
 //
 // # Limits
 //
-// A pending delivery takes about 250 bytes, and its event as much again beside
-// its body, so a million deliveries of as many events take 500 MB and their
+// A pending delivery takes about 220 bytes, and its event as much again beside
+// its body, so a million deliveries of as many events take 440 MB and their
 // bodies. Nothing bounds the backlog but [store.PruneRequest], which a dispatcher
 // applies once a minute. One lock guards all merchants: more cores publish no
 // faster.

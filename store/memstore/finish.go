@@ -26,7 +26,7 @@ func (s *Store) finish(r *store.Result, now int64) store.Finished {
 	if w == nil {
 		return store.Finished{State: store.FinishGone}
 	}
-	d := w.deliveries[r.DeliveryID]
+	d := w.find(r.DeliveryID)
 	switch {
 	case d == nil:
 		return store.Finished{State: store.FinishGone}

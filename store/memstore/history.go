@@ -62,7 +62,7 @@ func (s *Store) Event(ctx context.Context, merchantID, eventID string) (store.Ev
 	if !s.published(merchantID, eventID) {
 		return store.Event{}, fmt.Errorf("event %s: %w", eventID, store.ErrNotFound)
 	}
-	e := s.merchants[merchantID].events[eventID]
+	e := s.merchants[merchantID].events.find(eventID)
 	out := e.view()
 	out.Body = e.body
 	return out, nil
@@ -124,7 +124,7 @@ func (s *Store) Delivery(ctx context.Context, merchantID, webhookID, deliveryID 
 	if w == nil {
 		return store.Delivery{}, noWebhook(webhookID)
 	}
-	d := w.deliveries[deliveryID]
+	d := w.find(deliveryID)
 	if d == nil {
 		return store.Delivery{}, fmt.Errorf("delivery %s: %w", deliveryID, store.ErrNotFound)
 	}

@@ -150,7 +150,7 @@ func (s *Store) longIdle(before int64) *event {
 func (s *Store) removeEvent(e *event) {
 	s.idle.remove(e)
 	m := e.owner
-	delete(m.events, e.id)
+	m.events.remove(e)
 	if !e.test {
 		m.log.remove(e)
 	}

@@ -42,16 +42,20 @@ func (s *Store) Publish(ctx context.Context, merchantID string, events []store.N
 
 func (s *Store) published(merchantID, eventID string) bool {
 	m := s.merchants[merchantID]
-	return m != nil && m.events[eventID] != nil
+	return m != nil && m.events.find(eventID) != nil
 }
 
 func (s *Store) publish(merchantID string, n *store.NewEvent, now int64) (store.Published, error) {
 	m := s.merchant(merchantID)
-	if old := m.events[n.ID]; old != nil {
+	if old := m.events.find(n.ID); old != nil {
 		if old.fingerprint != n.Fingerprint {
 			return store.Published{Conflict: true}, nil
 		}
-		return store.Published{Deliveries: slices.Clone(old.first), Duplicate: true}, nil
+		ids := make([]string, len(old.first))
+		for i, id := range old.first {
+			ids[i] = id.String()
+		}
+		return store.Published{Deliveries: ids, Duplicate: true}, nil
 	}
 	var to []*webhook
 	if n.Test == "" {
@@ -65,20 +69,21 @@ func (s *Store) publish(merchantID string, n *store.NewEvent, now int64) (store.
 	e := &event{
 		owner: m, id: n.ID, kind: n.Type, test: n.Test != "", fingerprint: n.Fingerprint,
 		body: slices.Clip(bytes.Clone(n.Body)), seq: s.next(), created: now,
-		first: make([]string, len(to)),
+		first: make([]deliveryID, len(to)),
 	}
-	m.events[e.id] = e
+	m.events.add(e)
 	if !e.test {
 		m.log.append(e)
 	}
+	ids := make([]string, len(to))
 	for i, w := range to {
-		e.first[i] = store.DeliveryID(m.id, e.id, w.ID, "")
-		s.deliver(w, e, e.first[i], now)
+		ids[i] = store.DeliveryID(m.id, e.id, w.ID, "")
+		e.first[i] = s.deliver(w, e, ids[i], now)
 	}
 	if e.pending == 0 {
 		s.idle.set(e, e.born())
 	}
-	return store.Published{Deliveries: slices.Clone(e.first)}, nil
+	return store.Published{Deliveries: ids}, nil
 }
 
 // fanOut merges the subscribers of one type and of every type, by id. The result
@@ -107,7 +112,8 @@ func (m *merchant) fanOut(kind string) []*webhook {
 
 // deliver makes a delivery, due now. If the webhook still has one with this id,
 // then from an earlier life of the event: it ended, and gives way.
-func (s *Store) deliver(w *webhook, e *event, id string, now int64) {
+func (s *Store) deliver(w *webhook, e *event, name string, now int64) deliveryID {
+	id, _ := parseID(name)
 	d := &delivery{id: id, webhook: w, event: e, seq: s.next(), created: now}
 	if old := w.deliveries[id]; old != nil {
 		s.remove(old)
@@ -123,6 +129,7 @@ func (s *Store) deliver(w *webhook, e *event, id string, now int64) {
 	}
 	s.queue(d, now, now)
 	s.offer(w)
+	return id
 }
 
 // Enqueue implements [store.Queue].
@@ -138,12 +145,12 @@ func (s *Store) Enqueue(ctx context.Context, merchantID, webhookID string, event
 	}
 	out := make([]string, len(eventIDs))
 	for i, eventID := range eventIDs {
-		e := w.owner.events[eventID]
+		e := w.owner.events.find(eventID)
 		if e == nil {
 			continue
 		}
 		out[i] = store.DeliveryID(merchantID, eventID, webhookID, nonce)
-		if w.deliveries[out[i]] == nil {
+		if w.find(out[i]) == nil {
 			s.deliver(w, e, out[i], now)
 		}
 	}

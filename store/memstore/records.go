@@ -13,7 +13,7 @@ type merchant struct {
 	webhooks    map[string]*webhook
 	list        []*webhook            // by creation, then id
 	subscribers map[string][]*webhook // by event type: the active ones, by id
-	events      map[string]*event
+	events      index
 	log         ledger[*event] // without tests
 	notices     map[string]*notice
 }
@@ -23,7 +23,7 @@ func newMerchant(id string) *merchant {
 		id:          id,
 		webhooks:    map[string]*webhook{},
 		subscribers: map[string][]*webhook{},
-		events:      map[string]*event{},
+		events:      newIndex(),
 		notices:     map[string]*notice{},
 	}
 }
@@ -34,7 +34,7 @@ type webhook struct {
 	store.Webhook
 
 	owner      *merchant
-	deliveries map[string]*delivery
+	deliveries map[deliveryID]*delivery
 	log        ledger[*delivery]
 	stats      store.Stats
 
@@ -52,7 +52,7 @@ type webhook struct {
 }
 
 func newWebhook(owner *merchant, w store.Webhook) *webhook {
-	return &webhook{Webhook: w, owner: owner, deliveries: map[string]*delivery{}}
+	return &webhook{Webhook: w, owner: owner, deliveries: map[deliveryID]*delivery{}}
 }
 
 func (w *webhook) active() bool { return w.Status == store.Active }
@@ -98,12 +98,13 @@ type event struct {
 	test        bool
 	body        []byte
 	fingerprint string
-	first       []string // what Publish answered
+	first       []deliveryID // of those that Publish made, by webhook id
 
 	seq     uint64
 	created int64
 	pending int       // deliveries that have not ended
 	last    *delivery // the youngest, which leads to the others
+	twin    *event    // in an index
 	inIdle  int32
 }
 
@@ -135,6 +136,15 @@ func (e *event) disown(d *delivery) {
 	d.older, d.younger = nil, nil
 }
 
+// find returns the delivery with that id, or nil.
+func (w *webhook) find(deliveryID string) *delivery {
+	id, ok := parseID(deliveryID)
+	if !ok {
+		return nil
+	}
+	return w.deliveries[id]
+}
+
 // phase is where a delivery is.
 type phase uint8
 
@@ -147,7 +157,7 @@ const (
 
 // delivery is one event on its way to one webhook.
 type delivery struct {
-	id      string
+	id      deliveryID
 	webhook *webhook
 	event   *event
 	seq     uint64
@@ -188,7 +198,7 @@ func (d *delivery) status() store.DeliveryStatus {
 // claim has put the delivery back yet.
 func (d *delivery) view(now int64) store.Delivery {
 	out := store.Delivery{
-		ID: d.id, MerchantID: d.webhook.MerchantID, WebhookID: d.webhook.ID,
+		ID: d.id.String(), MerchantID: d.webhook.MerchantID, WebhookID: d.webhook.ID,
 		EventID: d.event.id, EventType: d.event.kind, Test: d.event.test,
 		Status: d.status(), Attempts: len(d.log), Reclaims: int(d.reclaims),
 		CreatedAt: stamp(d.created),

@@ -138,7 +138,7 @@ func (s *Store) merchant(id string) *merchant {
 
 // leave forgets a merchant of which nothing is left.
 func (s *Store) leave(m *merchant) {
-	if len(m.webhooks)+len(m.events) == 0 && s.merchants[m.id] == m {
+	if len(m.webhooks)+m.events.n == 0 && s.merchants[m.id] == m {
 		delete(s.merchants, m.id)
 	}
 }

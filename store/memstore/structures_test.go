@@ -4,9 +4,13 @@ import (
 	"cmp"
 	"math/rand/v2"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/rag-assistant/webhooks/store"
 )
 
 // The structures do what a sorted slice would do.
@@ -81,6 +85,45 @@ func TestQueueIsSorted(t *testing.T) {
 		} else {
 			require.Nil(t, q.first())
 		}
+	}
+}
+
+// Events whose ids have the same hash are kept apart.
+func TestIndexOfTwins(t *testing.T) {
+	t.Parallel()
+	x := newIndex()
+	x.hash = func(id string) uint64 { return uint64(len(id)) }
+	events := map[string]*event{}
+	r := rand.New(rand.NewPCG(7, 8))
+	for range 2000 {
+		id := strings.Repeat("x", r.IntN(3)) + strconv.Itoa(r.IntN(9))
+		require.Same(t, events[id], x.find(id))
+		if e := events[id]; e == nil {
+			events[id] = &event{id: id}
+			x.add(events[id])
+		} else {
+			x.remove(e)
+			delete(events, id)
+		}
+		require.Equal(t, len(events), x.n)
+		require.Len(t, slices.Collect(x.all()), x.n)
+	}
+}
+
+func TestDeliveryIDs(t *testing.T) {
+	t.Parallel()
+	for i := range 100 {
+		want := store.DeliveryID("m", strconv.Itoa(i), "w", "")
+		id, ok := parseID(want)
+		require.True(t, ok)
+		require.Equal(t, want, id.String())
+	}
+	good := "whdel_0123456789abcdef01234567"
+	_, ok := parseID(good)
+	require.True(t, ok)
+	for _, bad := range []string{"", good[1:], good + "0", strings.ToUpper(good), "whdel_" + strings.ToUpper(good[6:]), "whdel-" + good[6:], good[:29] + "g", good[:28] + "/0"} {
+		_, ok := parseID(bad)
+		require.False(t, ok, bad)
 	}
 }
 
