@@ -28,7 +28,7 @@ func TestLeastUser(t *testing.T) {
 	srv := redistest.Start(t)
 	admin := srv.Client(t)
 	args := []any{"ACL", "SETUSER", "webhooks"}
-	for _, rule := range strings.FieldsSeq(rules) {
+	for rule := range strings.FieldsSeq(rules) {
 		args = append(args, rule)
 	}
 	require.NoError(t, admin.Do(t.Context(), args...).Err())
