@@ -134,6 +134,31 @@ func TestNextWithinAMillisecond(t *testing.T) {
 	require.Len(t, b.claim(1, 1).Leases, 1)
 }
 
+// What was made in the millisecond of a bound was made when that began.
+func TestBoundsWithinAMillisecond(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.publish("1")
+	bound := b.now.Add(300 * time.Microsecond)
+	for _, tt := range []struct {
+		since, until time.Time
+		want         int
+	}{
+		{since: b.now, want: 1},
+		{since: bound, want: 0},
+		{until: b.now, want: 0},
+		{until: bound, want: 1},
+	} {
+		ds, err := b.Deliveries(b.Context(), "m", "whk", store.DeliveryQuery{Since: tt.since, Until: tt.until, Limit: 1})
+		require.NoError(t, err)
+		require.Len(t, ds.Deliveries, tt.want)
+		require.Equal(t, tt.want, ds.Total)
+		es, err := b.Events(b.Context(), "m", store.EventQuery{Since: tt.since, Until: tt.until, Limit: 1})
+		require.NoError(t, err)
+		require.Len(t, es.Events, tt.want)
+	}
+}
+
 // Callers that differ in PerWebhook get what theirs allows.
 func TestClaimsThatDiffer(t *testing.T) {
 	t.Parallel()
@@ -196,25 +221,6 @@ func TestGivenUpIsFinal(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, store.DeliveryFailed, d.Status)
 	require.Equal(t, "paused", d.Error)
-}
-
-// Prune remembers how far it has looked, which must not hide a delivery that
-// comes back.
-func TestPausedAgain(t *testing.T) {
-	t.Parallel()
-	b := newBench(t)
-	b.publish("1", "2")
-	ls := b.claim(2, 10).Leases
-	b.turn(store.Disabled)
-	b.now = b.now.Add(time.Second)
-	give := store.PruneRequest{PausedAge: time.Millisecond}
-	require.Zero(t, b.prune(give).Paused)
-	b.turn(store.Active)
-	for _, l := range ls {
-		require.Equal(t, store.FinishAccepted, b.finish(l, store.Retry))
-	}
-	b.turn(store.Disabled)
-	require.Equal(t, 2, b.prune(give).Paused)
 }
 
 func TestMaxSeen(t *testing.T) {
@@ -327,9 +333,9 @@ func TestDeletedDuringPublish(t *testing.T) {
 		})
 	}()
 	<-watching
-	events := make([]store.NewEvent, 1000)
-	for i := range events {
-		events[i] = store.NewEvent{ID: fmt.Sprint(i), Type: "a"}
+	events := make([]store.NewEvent, 0, 1001)
+	for i := range 1000 {
+		events = append(events, store.NewEvent{ID: fmt.Sprint(i), Type: "a"})
 	}
 	events = append(events, store.NewEvent{ID: "test", Test: "whk"})
 	_, err := b.Publish(ctx, "m", events)
