@@ -4,7 +4,7 @@ import (
 	"context"
 	"testing"
 
-	"github.com/redis/go-redis/v9" //nolint:depguard // this helper is for the tests of the Redis store alone
+	"github.com/redis/go-redis/v9"
 )
 
 // Forget deletes every key that begins with a prefix.

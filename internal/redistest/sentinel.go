@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/redis/go-redis/v9" //nolint:depguard // this helper is for the tests of the Redis store alone
+	"github.com/redis/go-redis/v9"
 )
 
 const sentinelGroup = "primary"
