@@ -1,0 +1,63 @@
+package redisstore_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/rag-assistant/webhooks/internal/redistest"
+	"github.com/rag-assistant/webhooks/store/redisstore"
+	"github.com/rag-assistant/webhooks/webhook"
+	"github.com/rag-assistant/webhooks/webhook/event"
+)
+
+// TestNoSecretInRedis looks for a webhook's secrets, and any 16 characters of
+// them, in every key of a Redis that a service has used.
+func TestNoSecretInRedis(t *testing.T) {
+	t.Parallel()
+	client := redistest.Start(t).Client(t)
+	st, err := redisstore.New(client, nil)
+	require.NoError(t, err)
+	svc, err := webhook.NewService(st, &webhook.ServiceOptions{
+		SecretKeys: []webhook.SecretKey{{ID: "k1", Key: [32]byte{1}}},
+	})
+	require.NoError(t, err)
+	reg, err := svc.Register(t.Context(), merchant, webhook.Registration{URL: "https://example.com/", Events: []string{"*"}})
+	require.NoError(t, err)
+	rotated, err := svc.Rotate(t.Context(), merchant, reg.Webhook.ID, time.Hour)
+	require.NoError(t, err)
+	_, err = svc.Publish(t.Context(), merchant, event.New(event.DocumentCreated{DocumentID: "doc_1"}))
+	require.NoError(t, err)
+	_, err = st.Claim(t.Context(), everything)
+	require.NoError(t, err)
+
+	keys, err := client.Keys(t.Context(), "*").Result()
+	require.NoError(t, err)
+	require.NotEmpty(t, keys)
+	var all strings.Builder
+	for _, key := range keys {
+		all.WriteString(key)
+		switch kind := client.Type(t.Context(), key).Val(); kind {
+		case "string":
+			all.WriteString(client.Get(t.Context(), key).Val())
+		case "hash":
+			for field, value := range client.HGetAll(t.Context(), key).Val() {
+				all.WriteString(field + value)
+			}
+		case "zset":
+			all.WriteString(strings.Join(client.ZRange(t.Context(), key, 0, -1).Val(), " "))
+		default:
+			t.Fatalf("key %s is a %s, which this test cannot read", key, kind)
+		}
+	}
+	text := all.String()
+	require.Contains(t, text, "https://example.com/", "it reads what is there")
+	require.NotContains(t, text, "whsec_")
+	for _, secret := range []string{reg.Secret.Reveal(), rotated.Secret.Reveal()} {
+		for i := 0; i+16 <= len(secret); i++ {
+			require.NotContains(t, text, secret[i:i+16])
+		}
+	}
+}
