@@ -45,6 +45,11 @@ type Webhook struct {
 	// changes when Finish disables the webhook.
 	Version int64
 
+	// PrunedUntil is the youngest CreatedAt of the deliveries, other than tests,
+	// that Prune has removed, and zero if there are none. An event of up to then
+	// without a delivery may have had one.
+	PrunedUntil time.Time
+
 	CreatedAt time.Time
 	UpdatedAt time.Time
 }

@@ -97,8 +97,9 @@ const replayPage = 200
 // Replay makes a new delivery of every event in the range that the webhook
 // subscribes to and that missed it or failed, and returns how many it made.
 // Events whose delivery succeeded or is still pending are left alone, so that a
-// replay can be repeated. An event whose delivery retention has removed counts as
-// missed: with more ended deliveries than [Retention].PerWebhook, ask for a range.
+// replay can be repeated. So are events from the time of which retention has
+// removed deliveries of this webhook already, if they have none: nobody can say
+// any more whether they were missed.
 func (s *Service) Replay(ctx context.Context, merchantID, webhookID string, r Replay) (int, error) {
 	if err := checkIDs(merchantID, webhookID); err != nil {
 		return 0, err
@@ -126,7 +127,8 @@ func (s *Service) Replay(ctx context.Context, merchantID, webhookID string, r Re
 		}
 		var again []string
 		for _, e := range page.Events {
-			due := r.Missed && e.Delivered == "" || r.Failed && e.Delivered == store.DeliveryFailed
+			missed := e.Delivered == "" && e.CreatedAt.After(w.PrunedUntil)
+			due := r.Missed && missed || r.Failed && e.Delivered == store.DeliveryFailed
 			if due && (wanted[e.Type] || wanted[store.EveryType]) {
 				again = append(again, e.ID)
 			}

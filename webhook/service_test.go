@@ -246,6 +246,27 @@ func TestReplay(t *testing.T) {
 	})
 }
 
+func TestReplayLeavesPrunedDeliveriesAlone(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, nil, &webhook.DispatcherOptions{Retention: webhook.Retention{PerWebhook: 1}})
+		reg := r.register(event.TypeDocumentCreated)
+		for range 5 {
+			r.publish()
+			pass(time.Second)
+		}
+		pass(2 * time.Minute)
+		stats, err := r.svc.Stats(t.Context(), merchant, reg.Webhook.ID)
+		require.NoError(t, err)
+		require.Equal(t, int64(1), stats.Total, "the others are pruned")
+		n, err := r.svc.Replay(t.Context(), merchant, reg.Webhook.ID, webhook.Replay{})
+		require.NoError(t, err)
+		require.Zero(t, n)
+		require.Equal(t, 5, r.endpoint.count(), "what was delivered is not sent again")
+		r.close()
+	})
+}
+
 func TestRedeliver(t *testing.T) {
 	t.Parallel()
 	svc, _ := newService(t, nil)

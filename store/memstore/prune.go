@@ -27,11 +27,11 @@ func (s *Store) Prune(ctx context.Context, p store.PruneRequest) (store.Pruned, 
 	}
 	if p.DeliveryAge > 0 {
 		done.Deliveries = sweep(&left, &done.More,
-			func() *delivery { return s.longEnded(before(p.DeliveryAge)) }, s.remove)
+			func() *delivery { return s.longEnded(before(p.DeliveryAge)) }, s.outlived)
 	}
 	if p.DeliveriesPerWebhook > 0 {
 		done.Deliveries += sweep(&left, &done.More,
-			func() *delivery { return s.tooMany(p.DeliveriesPerWebhook) }, s.remove)
+			func() *delivery { return s.tooMany(p.DeliveriesPerWebhook) }, s.outlived)
 	}
 	if p.EventAge > 0 {
 		done.Events = sweep(&left, &done.More,
@@ -118,6 +118,14 @@ func (s *Store) tooMany(keep int) *delivery {
 		return top.v.ended.head
 	}
 	return nil
+}
+
+// outlived forgets an ended delivery that retention no longer keeps.
+func (s *Store) outlived(d *delivery) {
+	if at := stamp(d.created); !d.event.test && at.After(d.webhook.PrunedUntil) {
+		d.webhook.PrunedUntil = at
+	}
+	s.remove(d)
 }
 
 // remove forgets an ended delivery.

@@ -193,7 +193,7 @@ func readWebhook(f map[string]string, now int64) (store.Webhook, error) {
 		ID: f["id"], MerchantID: f["m"], URL: f["url"], Status: store.Status(f["st"]),
 		DisabledReason: f["dr"], DisabledAt: stamp(n("da")),
 		Secret: f["sec"], Encoding: f["enc"], ConsecutiveFailures: int(n("cf")),
-		Epoch: n("ep"), Version: n("ver"), CreatedAt: stamp(n("cr")), UpdatedAt: stamp(n("up")),
+		Epoch: n("ep"), Version: n("ver"), CreatedAt: stamp(n("cr")), UpdatedAt: stamp(n("up")), PrunedUntil: stamp(n("pr")),
 	}
 	for _, v := range list {
 		kind, _ := v.(string) // packStrings wrote it.

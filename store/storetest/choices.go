@@ -251,7 +251,7 @@ func (d *duel) followSurplus(limit int) int {
 					d.fatalf("Prune removed %s and kept the older %s", g.ID, k.ID)
 				}
 			}
-			d.model.forget(g)
+			d.model.outlived(g)
 			removed++
 		}
 	}

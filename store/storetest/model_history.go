@@ -182,7 +182,7 @@ func (m *model) prunable(p store.PruneRequest) func(*store.Pruned) {
 	for _, d := range m.deliveries {
 		if d.Status != store.DeliveryPending && (m.olderThan(d.FinishedAt, p.DeliveryAge) || m.surplus(d, p.DeliveriesPerWebhook)) {
 			return func(done *store.Pruned) {
-				m.forget(d)
+				m.outlived(d)
 				done.Deliveries++
 			}
 		}
@@ -233,6 +233,15 @@ func (m *model) wanted(e *modelEvent) bool {
 	return slices.ContainsFunc(m.deliveries, func(d *modelDelivery) bool {
 		return d.MerchantID == e.merchantID && d.EventID == e.ID && d.Status == store.DeliveryPending
 	})
+}
+
+// outlived forgets a delivery that retention no longer keeps.
+func (m *model) outlived(d *modelDelivery) {
+	w := m.webhook(d.MerchantID, d.WebhookID)
+	if !d.Test && d.CreatedAt.After(w.PrunedUntil) {
+		w.PrunedUntil = d.CreatedAt
+	}
+	m.forget(d)
 }
 
 func (m *model) forget(d *modelDelivery) {

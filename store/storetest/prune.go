@@ -68,7 +68,11 @@ func pruneCases() []testCase {
 				x.ended(other, succeed)
 				pending := fanOut(w, x.publish("a", 3)...)
 				ask := store.PruneRequest{DeliveriesPerWebhook: 2}
+				equal(x, "PrunedUntil before Prune", show(x.read(w).PrunedUntil), show(time.Time{}))
+				youngest := x.delivery(w, ids[2]).CreatedAt
 				same(x, "what Prune did", x.prune(ask), store.Pruned{Deliveries: 4})
+				equal(x, "PrunedUntil", show(x.read(w).PrunedUntil), show(youngest))
+				equal(x, "PrunedUntil of a webhook that lost none", show(x.read(other).PrunedUntil), show(time.Time{}))
 				page := x.deliveries(w, store.DeliveryQuery{Limit: 10, Status: store.DeliveryFailed})
 				sameList(x, "the kept deliveries", pick(page.Deliveries, deliveryID), ids[:2])
 				same(x, "Stats", x.stats(w), store.Stats{Total: 5, Failed: 2, Pending: 3, Attempts: 2})

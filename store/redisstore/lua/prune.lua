@@ -104,11 +104,15 @@ if what == 'paused' then
 end
 
 local function sweep(n, ids)
+  local till = tonumber(call('HGET', key('w', n), 'pr') or 0)
+  local youngest = till
   for _, id in ipairs(ids) do
     local r = load(n, id)
+    if r and not is_test(r) then youngest = math.max(youngest, r[CREATED]) end
     if r then remove(n, id, r) else call('ZREM', key('f', n), id) end
     done = done + 1
   end
+  if youngest > till then call('HSET', key('w', n), 'pr', string.format('%.0f', youngest)) end
   rekey_ended(n)
 end
 
