@@ -117,7 +117,8 @@ type PruneRequest struct {
 	// DeliveryAge removes deliveries that ended longer ago than this.
 	DeliveryAge time.Duration
 	// DeliveriesPerWebhook removes the oldest ended deliveries of a webhook
-	// beyond this many ended ones.
+	// beyond this many ended ones: those that ended first, and any of those that
+	// ended in the same millisecond.
 	DeliveriesPerWebhook int
 	// PausedAge ends, as Failed with PausedError, pending deliveries that were
 	// created longer ago than this and whose webhook is disabled. Leased ones and

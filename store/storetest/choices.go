@@ -225,8 +225,8 @@ func (d *duel) policy() store.PruneRequest {
 }
 
 // followSurplus checks which ended deliveries the store has removed beyond the
-// limit, and lets the model remove them too. Whether the oldest is the one that
-// was made first or the one that ended first is open.
+// limit, and lets the model remove them too. Which of those that ended in the same
+// millisecond go is open.
 func (d *duel) followSurplus(limit int) int {
 	removed := 0
 	for _, w := range d.model.webhooks {
@@ -247,8 +247,8 @@ func (d *duel) followSurplus(limit int) int {
 		}
 		for _, g := range gone {
 			for _, k := range kept {
-				if k.CreatedAt.Before(g.CreatedAt) && k.FinishedAt.Before(g.FinishedAt) {
-					d.fatalf("Prune removed %s and kept the older %s", g.ID, k.ID)
+				if k.FinishedAt.Before(g.FinishedAt) {
+					d.fatalf("Prune removed %s and kept %s, which ended before", g.ID, k.ID)
 				}
 			}
 			d.model.outlived(g)

@@ -217,15 +217,16 @@ func (m *model) endPaused(d *modelDelivery, why string) {
 	d.settled = append(d.settled, d.token)
 }
 
-// surplus says that d's webhook has at least limit younger ended deliveries.
+// surplus says that at least limit deliveries of d's webhook ended after d.
 func (m *model) surplus(d *modelDelivery, limit int) bool {
-	younger := 0
+	later := 0
 	for _, o := range m.deliveries {
-		if o.MerchantID == d.MerchantID && o.WebhookID == d.WebhookID && o.Status != store.DeliveryPending && o.number > d.number {
-			younger++
+		if o.MerchantID == d.MerchantID && o.WebhookID == d.WebhookID && o.Status != store.DeliveryPending &&
+			cmp.Or(o.FinishedAt.Compare(d.FinishedAt), cmp.Compare(o.number, d.number)) > 0 {
+			later++
 		}
 	}
-	return limit > 0 && younger >= limit
+	return limit > 0 && later >= limit
 }
 
 // wanted says that a delivery still has to carry e.

@@ -56,7 +56,7 @@ func pruneCases() []testCase {
 		},
 		{
 			name:    "deliveries per webhook",
-			promise: "DeliveriesPerWebhook removes the oldest ended deliveries of a webhook beyond this many ended ones.",
+			promise: "DeliveriesPerWebhook removes the oldest ended deliveries of a webhook beyond this many ended ones: those that ended first,",
 			run: func(x *trial) {
 				w, other := x.webhook("a"), x.webhook("b")
 				var ids []string
@@ -80,6 +80,11 @@ func pruneCases() []testCase {
 				same(x, "what a second Prune did", x.prune(ask), store.Pruned{})
 				x.claims("after Prune", pending...)
 			},
+		},
+		{
+			name:    "a long history",
+			promise: "those that ended first, and any of those that ended in the same millisecond.",
+			run:     longHistory,
 		},
 		{
 			name:    "paused",
@@ -229,6 +234,50 @@ func pruneCases() []testCase {
 			},
 		},
 	}
+}
+
+// longHistory ends more deliveries than a store handles in one step, most of them
+// at the same moment.
+func longHistory(x *trial) {
+	const first, then, keep = 20, 640, 600
+	w := x.webhook("a")
+	x.per = first + then
+	end := func(n int) (ids []string) {
+		x.publish("a", n)
+		var results []store.Result
+		for _, l := range x.claim(n) {
+			results = append(results, succeed(l))
+			ids = append(ids, l.DeliveryID)
+		}
+		x.finishAll(results...)
+		return ids
+	}
+	old := end(first)
+	x.advance(time.Millisecond)
+	young := end(then)
+	ask := store.PruneRequest{DeliveriesPerWebhook: keep, Limit: 50}
+	same(x, "what Prune did", x.prune(ask), store.Pruned{Deliveries: first + then - keep})
+	var kept []string
+	x.pages(w, store.DeliveryQuery{Limit: 100}, func(p store.DeliveryPage) {
+		equal(x, "Total", p.Total, keep)
+		kept = append(kept, pick(p.Deliveries, deliveryID)...)
+	})
+	equal(x, "number of kept deliveries", len(kept), keep)
+	known := map[string]bool{}
+	for _, id := range young {
+		known[id] = true
+	}
+	for _, id := range kept {
+		if !known[id] {
+			x.Errorf("%s is kept, which is not one of those that ended last, or is shown twice", id)
+		}
+		delete(known, id)
+	}
+	for _, id := range old {
+		_, err := x.st.Delivery(x.Context(), x.merchant, w.ID, id)
+		x.fails("Delivery of what ended first", err, store.ErrNotFound)
+	}
+	same(x, "Stats", x.stats(w), store.Stats{Total: keep, Succeeded: keep, Attempts: keep})
 }
 
 func eventAge(x *trial) {

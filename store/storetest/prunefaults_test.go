@@ -72,7 +72,9 @@ func pruneFaults() []fault {
 		{"deliveries per webhook are the youngest", "prune/deliveries per webhook", true, faulty{prune: func(m *model, p store.PruneRequest) (store.Pruned, error) {
 			flip := func() {
 				for _, d := range m.deliveries {
-					d.number = -d.number
+					if d.Status != store.DeliveryPending {
+						d.FinishedAt = m.now.Add(m.now.Sub(d.FinishedAt))
+					}
 				}
 			}
 			flip()
