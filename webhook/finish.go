@@ -103,6 +103,9 @@ func (r *run) settle(ctx context.Context, batch []settled) ([]settled, error) {
 			return nil
 		})
 	}
+	if len(left) > 0 {
+		r.opts.Logger.WarnContext(ctx, "webhook results wait: a part of the store is out of reach", slog.Int("results", len(left)))
+	}
 	return left, nil
 }
 

@@ -13,34 +13,41 @@ import (
 const tokenBits = 16
 
 // Claim implements [store.Queue]. Shards take turns, too: each call begins at
-// the next one. It visits all of them unless c.Limit is reached before.
+// the next one. It visits all of them unless c.Limit is reached before, and goes
+// on past those that are out of reach.
 func (s *Store) Claim(ctx context.Context, c store.ClaimRequest) (store.Claimed, error) {
-	out := store.Claimed{Next: -1}
 	shards, err := s.open(ctx)
 	if err != nil {
 		return store.Claimed{}, err
 	}
+	out := store.Claimed{Next: -1}
+	sooner := func(next time.Duration) {
+		if next >= 0 && (out.Next < 0 || next < out.Next) {
+			out.Next = next
+		}
+	}
 	start := int((s.turn.Add(1) - 1) % int64(len(shards)))
-	for i := range shards {
+	pause, err := s.each(ctx, shards, start, func(ctx context.Context, h shard) (bool, error) {
 		if len(out.Leases) >= c.Limit {
-			out.Next = 0 // The others may have more.
-			break
+			out.Next = 0 // This one may have more.
+			return false, nil
 		}
 		ask := c
 		ask.Limit = c.Limit - len(out.Leases)
-		got, err := s.claim(ctx, shards[(start+i)%len(shards)], ask)
+		got, err := s.claim(ctx, h, ask)
 		if err != nil {
-			if len(out.Leases) > 0 {
-				out.Next = 0 // What is claimed is claimed.
-				break
-			}
-			return store.Claimed{}, err
+			return false, err
 		}
 		out.Leases = append(out.Leases, got.Leases...)
 		out.Notices = out.Notices || got.Notices
-		if got.Next >= 0 && (out.Next < 0 || got.Next < out.Next) {
-			out.Next = got.Next
-		}
+		sooner(got.Next)
+		return true, nil
+	})
+	if err != nil && len(out.Leases) == 0 {
+		return store.Claimed{}, err
+	}
+	if pause > 0 {
+		sooner(pause)
 	}
 	return out, nil
 }

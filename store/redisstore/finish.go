@@ -2,7 +2,9 @@ package redisstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/rag-assistant/webhooks/store"
 )
@@ -16,8 +18,9 @@ const (
 	finishGone
 )
 
-// Finish implements [store.Queue]. If it returns an error, some results may have
-// been accepted; to send all of them again is safe.
+// Finish implements [store.Queue]. Shards are asked at the same time. If it
+// returns an error, some results may have been accepted; to send all of them again
+// is safe.
 func (s *Store) Finish(ctx context.Context, results []store.Result) ([]store.Finished, error) {
 	shards, err := s.open(ctx)
 	if err != nil {
@@ -36,16 +39,50 @@ func (s *Store) Finish(ctx context.Context, results []store.Result) ([]store.Fin
 		n := pick(shards, results[i].MerchantID)
 		parts[n] = append(parts[n], i)
 	}
+	var asked sync.WaitGroup
+	var mu sync.Mutex
+	var failed, refused []error
 	for n, indexes := range parts {
-		for len(indexes) > 0 {
-			part := indexes[:min(len(indexes), batch)]
-			indexes = indexes[len(part):]
-			if err := s.finish(ctx, shards[n], results, part, out); err != nil {
-				return nil, err
+		asked.Go(func() {
+			err := s.ask(ctx, shards, n, func(ctx context.Context, h shard) error {
+				return s.finishPart(ctx, h, results, indexes, out)
+			})
+			if err == nil {
+				return
 			}
-		}
+			for _, i := range indexes {
+				if out[i].State == "" {
+					out[i].State = store.FinishUnavailable
+				}
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			failed = append(failed, err)
+			if !errors.Is(err, errAway) && !outOfReach(err) {
+				refused = append(refused, err)
+			}
+		})
+	}
+	asked.Wait()
+	switch {
+	case len(refused) > 0:
+		return nil, errors.Join(refused...) // Something is wrong with a result, which the caller has to find.
+	case len(failed) > 0 && len(failed) == len(parts):
+		return nil, errors.Join(failed...)
 	}
 	return out, nil
+}
+
+// finishPart settles the results of the given indexes, all of one shard.
+func (s *Store) finishPart(ctx context.Context, h shard, results []store.Result, indexes []int, out []store.Finished) error {
+	for len(indexes) > 0 {
+		part := indexes[:min(len(indexes), batch)]
+		indexes = indexes[len(part):]
+		if err := s.finish(ctx, h, results, part, out); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // finish settles the results of the given indexes.

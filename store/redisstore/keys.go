@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"strings"
+	"time"
 )
 
 // shard is a part of the data that lives on one node: what its keys begin with,
@@ -12,6 +13,8 @@ import (
 type shard struct {
 	prefix string
 	ready  string
+
+	patience time.Duration // bounds one call, if it is not 0
 }
 
 func makeShards(prefix string, n int) []shard {

@@ -14,32 +14,38 @@ func (s *Store) ClaimNotices(ctx context.Context, limit int, lease time.Duration
 		return nil, err
 	}
 	var out []store.Notice
-	for _, h := range shards {
+	_, err = s.each(ctx, shards, 0, func(ctx context.Context, h shard) (bool, error) {
 		if len(out) >= limit {
-			break
+			return false, nil
 		}
-		r, err := s.run(ctx, call{name: "notices", on: h, args: []any{min(limit-len(out), batch), lease.Milliseconds()}})
-		if err != nil {
-			if len(out) > 0 {
-				break
-			}
-			return nil, err
-		}
-		for r.more() {
-			f := r.part()
-			n := store.Notice{
-				MerchantID: f.text(), WebhookID: f.text(), URL: f.text(), Reason: f.text(),
-				Failures: f.number(), At: stamp(f.int()),
-			}
-			n.ID = store.NoticeID(n.WebhookID, f.int())
-			out = append(out, n)
-			r.bad = r.bad || f.bad
-		}
-		if err := r.check("notices"); err != nil {
-			return out, err
-		}
+		got, err := s.claimNotices(ctx, h, min(limit-len(out), batch), lease)
+		out = append(out, got...)
+		return true, err
+	})
+	if len(out) > 0 {
+		return out, nil // What is claimed is claimed.
 	}
-	return out, nil
+	return nil, err
+}
+
+// claimNotices claims from one shard.
+func (s *Store) claimNotices(ctx context.Context, h shard, limit int, lease time.Duration) ([]store.Notice, error) {
+	r, err := s.run(ctx, call{name: "notices", on: h, args: []any{limit, lease.Milliseconds()}})
+	if err != nil {
+		return nil, err
+	}
+	var out []store.Notice
+	for r.more() {
+		f := r.part()
+		n := store.Notice{
+			MerchantID: f.text(), WebhookID: f.text(), URL: f.text(), Reason: f.text(),
+			Failures: f.number(), At: stamp(f.int()),
+		}
+		n.ID = store.NoticeID(n.WebhookID, f.int())
+		out = append(out, n)
+		r.bad = r.bad || f.bad
+	}
+	return out, r.check("notices")
 }
 
 // AckNotice implements [store.Notices].

@@ -16,17 +16,15 @@ func (s *Store) Prune(ctx context.Context, p store.PruneRequest) (store.Pruned, 
 	}
 	var done store.Pruned
 	left := max(p.Limit, 1)
-	for _, h := range shards {
+	_, err = s.each(ctx, shards, 0, func(ctx context.Context, h shard) (bool, error) {
 		more, err := s.collect(ctx, h)
 		if err != nil {
-			return done, err
+			return false, err
 		}
 		done.More = done.More || more
-		if err := s.prune(ctx, h, p, &left, &done); err != nil {
-			return done, err
-		}
-	}
-	return done, nil
+		return true, s.prune(ctx, h, p, &left, &done)
+	})
+	return done, err
 }
 
 // prune removes from one shard what is left to remove.

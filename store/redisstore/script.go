@@ -70,6 +70,11 @@ type call struct {
 
 // run runs a script and returns its reply without the OK.
 func (s *Store) run(ctx context.Context, c call) (reply, error) {
+	if c.on.patience > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, c.on.patience)
+		defer cancel()
+	}
 	keys, args := s.frame(c)
 	out, err := s.scripts[c.name].Run(ctx, s.client, keys, args...).Slice()
 	if err != nil {

@@ -90,6 +90,7 @@ type Store struct {
 	shards  atomic.Pointer[[]shard]
 
 	turn atomic.Int64 // where the next claim begins
+	away absences
 }
 
 var _ store.Store = (*Store)(nil)

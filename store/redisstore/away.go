@@ -1,0 +1,175 @@
+package redisstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+const (
+	// patience is how long a part may take to answer while there are others, and
+	// probe how long to a ping if it did not answer the last time.
+	patience = 2 * time.Second
+	probe    = 500 * time.Millisecond
+	// rest is for how long a part that did not answer is left alone.
+	rest = time.Second
+)
+
+// errAway says that a part did not answer a moment ago.
+var errAway = errors.New("redisstore: this part of the store did not answer a moment ago")
+
+// absences remembers which shards did not answer, so that one node of a Cluster
+// that is down or hangs does not hold up what is on the others.
+type absences struct {
+	mu    sync.Mutex
+	until map[int]time.Time // by shard; none for those that answer
+}
+
+// left returns how long a shard is still left alone, and whether it is away.
+func (a *absences) left(shard int) (time.Duration, bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	until, away := a.until[shard]
+	return time.Until(until), away
+}
+
+// all reports whether none of n shards is worth a call.
+func (a *absences) all(n int) bool {
+	for i := range n {
+		if left, away := a.left(i); !away || left <= 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// note marks shards as away or as back.
+func (a *absences) note(shards []int, away bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, i := range shards {
+		if !away {
+			delete(a.until, i)
+			continue
+		}
+		if a.until == nil {
+			a.until = map[int]time.Time{}
+		}
+		a.until[i] = time.Now().Add(rest)
+	}
+}
+
+// ask calls f for one of several shards, or returns errAway if that is not worth
+// it yet. The shard that f gets bounds each of its calls.
+func (s *Store) ask(ctx context.Context, shards []shard, i int, f func(context.Context, shard) error) error {
+	h := shards[i]
+	if len(shards) == 1 {
+		return f(ctx, h)
+	}
+	left, away := s.away.left(i)
+	if away && left > 0 && !s.away.all(len(shards)) {
+		return errAway
+	}
+	h.patience = patience
+	var err error
+	if away {
+		err = s.ping(ctx, h)
+	}
+	if err == nil {
+		err = f(ctx, h)
+	}
+	switch {
+	case ctx.Err() != nil: // The caller has gone, which says nothing about the shard.
+	case outOfReach(err):
+		s.away.note(s.neighbours(ctx, shards, i), true)
+	case away:
+		s.away.note(s.neighbours(ctx, shards, i), false)
+	}
+	return err
+}
+
+// ping asks whether the node of a shard answers. A node that hangs may still do,
+// once it goes on, what it was told before: a claim that nobody waits for.
+func (s *Store) ping(ctx context.Context, h shard) error {
+	ctx, cancel := context.WithTimeout(ctx, probe)
+	defer cancel()
+	node, _, err := s.node(ctx, h)
+	if err != nil {
+		return err
+	}
+	return node.Ping(ctx).Err()
+}
+
+// neighbours returns the shards that are on the same node, as far as is known.
+func (s *Store) neighbours(ctx context.Context, shards []shard, i int) []int {
+	cluster, ok := s.client.(*redis.ClusterClient)
+	if !ok {
+		out := make([]int, len(shards))
+		for j := range out {
+			out[j] = j
+		}
+		return out
+	}
+	ctx, cancel := context.WithTimeout(ctx, probe)
+	defer cancel()
+	node, err := cluster.MasterForKey(ctx, shards[i].ready)
+	if err != nil {
+		return []int{i}
+	}
+	var out []int
+	for j, h := range shards {
+		if n, err := cluster.MasterForKey(ctx, h.ready); err == nil && n == node {
+			out = append(out, j)
+		}
+	}
+	return out
+}
+
+// outOfReach reports whether a call failed because of where it went and not of
+// what it asked: no answer, or one that says to come back.
+func outOfReach(err error) bool {
+	if err == nil || errors.Is(err, errReply) {
+		return false
+	}
+	return isNetwork(err) || redis.IsLoadingError(err) || redis.IsReadOnlyError(err) || redis.IsClusterDownError(err) ||
+		redis.IsTryAgainError(err) || redis.IsMasterDownError(err) || redis.IsMaxClientsError(err)
+}
+
+// each asks shards one after the other, from the given one on, until f returns
+// false, and goes on past those that are out of reach. It returns how long those
+// are left alone, 0 if there are none, and what was wrong with them if that was
+// not known before.
+func (s *Store) each(ctx context.Context, shards []shard, start int, f func(context.Context, shard) (bool, error)) (time.Duration, error) {
+	var pause time.Duration
+	var errs []error
+	for k := range shards {
+		i := (start + k) % len(shards)
+		if k > 0 && s.away.all(len(shards)) {
+			break // One that does not answer is enough to know.
+		}
+		more := false
+		err := s.ask(ctx, shards, i, func(ctx context.Context, h shard) (err error) {
+			more, err = f(ctx, h)
+			return err
+		})
+		switch {
+		case err == nil && !more:
+			return pause, errors.Join(errs...)
+		case err == nil:
+			continue
+		case !errors.Is(err, errAway):
+			errs = append(errs, fmt.Errorf("shard %d: %w", i, err))
+		}
+		if left, away := s.away.left(i); away && (pause == 0 || left < pause) {
+			pause = max(left, time.Millisecond)
+		}
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return pause, errors.Join(errs...)
+}
