@@ -23,6 +23,11 @@ func TestConformance(t *testing.T) {
 	storetest.Run(t, opener(redistest.Client(t), 1))
 }
 
+func TestConformanceOfSentinel(t *testing.T) {
+	t.Parallel()
+	storetest.Run(t, opener(redistest.Sentinel(t, redistest.Start(t)), 1))
+}
+
 func TestConformanceOfCluster(t *testing.T) {
 	t.Parallel()
 	storetest.Run(t, opener(redistest.Cluster(t), 4))

@@ -30,3 +30,6 @@ func Unpack(packed string) ([]any, error) { return unpack(packed) }
 
 // Escape is what makes ids safe in keys.
 func Escape(id string) string { return escape(id) }
+
+// ParseVersion is what reads a server's version.
+func ParseVersion(version string) (major, minor int, ok bool) { return parseVersion(version) }

@@ -18,12 +18,7 @@ import (
 // sufficient.
 func TestLeastUser(t *testing.T) {
 	t.Parallel()
-	readme, err := os.ReadFile("../../README.md")
-	require.NoError(t, err)
-	_, rest, ok := strings.Cut(string(readme), "\nACL SETUSER webhooks ")
-	require.True(t, ok)
-	rules, _, _ := strings.Cut(rest, "\n")
-	rules = strings.ReplaceAll(rules, "wh:*", "*") // Each case has a prefix of its own.
+	rules := strings.ReplaceAll(leastUser(t), "wh:*", "*") // Each case has a prefix of its own.
 
 	srv := redistest.Start(t)
 	admin := srv.Client(t)
@@ -52,4 +47,50 @@ func TestLeastUser(t *testing.T) {
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	require.NoError(t, st.Watch(ctx, cancel), "it may listen")
+}
+
+// leastUser returns the rules of the user that the README describes.
+func leastUser(t *testing.T) string {
+	t.Helper()
+	readme, err := os.ReadFile("../../README.md")
+	require.NoError(t, err)
+	_, rest, ok := strings.Cut(string(readme), "\nACL SETUSER webhooks ")
+	require.True(t, ok)
+	rules, _, _ := strings.Cut(rest, "\n")
+	return rules
+}
+
+// TestOldestRedis holds every command that the store may use against the oldest
+// version that it accepts.
+func TestOldestRedis(t *testing.T) {
+	t.Parallel()
+	client := redistest.Client(t)
+	checked := 0
+	for rule := range strings.FieldsSeq(leastUser(t)) {
+		name, isCommand := strings.CutPrefix(rule, "+")
+		if !isCommand {
+			continue
+		}
+		name, _, _ = strings.Cut(name, "|")
+		docs, err := client.Do(t.Context(), "command", "docs", name).Result()
+		require.NoError(t, err)
+		since := sinceOf(t, docs, name)
+		major, minor, ok := redisstore.ParseVersion(since)
+		require.True(t, ok, "%s: %s", name, since)
+		require.True(t, major < 6 || major == 6 && minor <= 2, "%s came with Redis %s", name, since)
+		checked++
+	}
+	require.Greater(t, checked, 30)
+}
+
+// sinceOf reads the version with which a command came from COMMAND DOCS.
+func sinceOf(t *testing.T, docs any, name string) string {
+	t.Helper()
+	commands, ok := docs.(map[any]any)
+	require.True(t, ok, "%T", docs)
+	about, ok := commands[name].(map[any]any)
+	require.True(t, ok, "there is no command %s", name)
+	since, ok := about["since"].(string)
+	require.True(t, ok)
+	return since
 }
