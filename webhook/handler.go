@@ -38,6 +38,20 @@ type HandlerOptions struct {
 	// Usually the host does that by calling [Service.Publish].
 	EnablePublish bool
 
+	// RateLimit is asked before a request is served, once it is known whose it is.
+	// What is answered again because of its Idempotency-Key is not counted. Defaults
+	// to nil: no limit but that of tests.
+	RateLimit RateLimitFunc
+
+	// TestsPerMinute is how many tests of one webhook may be asked for in any
+	// minute, over all processes on the store, from 1 to 60: without a bound, a
+	// merchant could point the sender at somebody. Defaults to 5.
+	TestsPerMinute int
+
+	// IdempotencyAge is how long the answer to a POST with an Idempotency-Key is
+	// kept for those who send it again. Defaults to 24 hours.
+	IdempotencyAge time.Duration
+
 	// TestWait is how long a test with ?wait=true may take to answer. Keep it
 	// above the dispatcher's AttemptTimeout and below the WriteTimeout of the HTTP
 	// server. Defaults to 15 seconds.
@@ -85,7 +99,10 @@ type HandlerOptions struct {
 //
 // A body is one JSON object of at most 64 KiB, read strictly: no unknown names, no
 // name twice, nothing after it. Every fault found is in details. PUT and DELETE
-// honour If-Match with the ETag that a webhook came with. A well-formed
+// honour If-Match with the ETag that a webhook came with. POST honours
+// Idempotency-Key: the same request again gets the answer of the first time, with
+// Idempotency-Replayed: true and without the secret, if there was one; the same key
+// for another request is 409. A well-formed
 // X-Request-ID becomes the answer's requestId.
 //
 // Lists take limit, 1 to 1000, and offset, up to 10,000. The log takes a cursor
@@ -115,8 +132,11 @@ func NewHandler(svc *Service, authenticate AuthenticateFunc, o *HandlerOptions) 
 	if authenticate == nil {
 		bad = append(bad, errors.New("authenticate is nil"))
 	}
-	if opts.TestWait < 0 {
-		bad = append(bad, errors.New("TestWait is negative"))
+	if opts.TestWait < 0 || opts.IdempotencyAge < 0 {
+		bad = append(bad, errors.New("TestWait or IdempotencyAge is negative"))
+	}
+	if opts.TestsPerMinute < 1 || opts.TestsPerMinute > maxTestsLimit {
+		bad = append(bad, fmt.Errorf("TestsPerMinute is not between 1 and %d", maxTestsLimit))
 	}
 	root, err := opts.root()
 	bad = append(bad, err)
@@ -131,6 +151,12 @@ func NewHandler(svc *Service, authenticate AuthenticateFunc, o *HandlerOptions) 
 func (o HandlerOptions) withDefaults() HandlerOptions {
 	if o.TestWait == 0 {
 		o.TestWait = 15 * time.Second
+	}
+	if o.TestsPerMinute == 0 {
+		o.TestsPerMinute = 5
+	}
+	if o.IdempotencyAge == 0 {
+		o.IdempotencyAge = 24 * time.Hour
 	}
 	if o.CrossOrigin == nil {
 		o.CrossOrigin = http.NewCrossOriginProtection()
@@ -159,6 +185,10 @@ type exchange struct {
 	w         http.ResponseWriter
 	r         *http.Request
 	requestID string
+
+	route   string // its method and path, as in RateLimitRequest
+	text    []byte // the body, once it was read
+	wasRead bool
 
 	// As in the path; checked for nothing but the merchant's being the principal's.
 	merchantID, webhookID, deliveryID string
@@ -201,6 +231,7 @@ func (h *Handler) serve(ctx context.Context, x *exchange) (out answer, err error
 		x.w.Header().Set("Allow", match.allow())
 		return answer{status: http.StatusNoContent}, nil
 	}
+	x.route = x.r.Method + " " + strings.Join(match.path, "/")
 	serve := match.endpoint(x.r.Method)
 	if serve == nil {
 		x.w.Header().Set("Allow", match.allow())
@@ -224,7 +255,7 @@ func (h *Handler) serve(ctx context.Context, x *exchange) (out answer, err error
 	if who.MerchantID != x.merchantID {
 		return answer{}, errForbidden
 	}
-	return serve(x)
+	return h.once(x, func(x *exchange) (answer, error) { return h.limited(x, who, serve) })
 }
 
 // requestID is the caller's own if it is safe to repeat, otherwise a new one.

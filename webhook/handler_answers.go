@@ -63,6 +63,18 @@ var (
 		status: http.StatusPreconditionFailed, code: "precondition_failed",
 		message: "The webhook has changed since it was read.",
 	}
+	errKeyConflict = &apiError{
+		status: http.StatusConflict, code: "idempotency_conflict",
+		message: "This Idempotency-Key was used before for another request.",
+	}
+	errKeyInProgress = &apiError{
+		status: http.StatusConflict, code: "idempotency_in_progress",
+		message: "A request with this Idempotency-Key is being served. Try again in a moment.",
+	}
+	errTooMany = &apiError{
+		status: http.StatusTooManyRequests, code: "rate_limited",
+		message: "There were too many requests. Wait as long as Retry-After says.",
+	}
 	errTooLarge = &apiError{
 		status: http.StatusRequestEntityTooLarge, code: "payload_too_large",
 		message: "The body is larger than 64 KiB, or than 256 KiB for an event.",

@@ -40,7 +40,7 @@ func newSite(t *testing.T, st webhook.ServiceStore, o *webhook.HandlerOptions) *
 	}
 	s := &site{t: t, store: st, mux: http.NewServeMux(), log: &bytes.Buffer{}}
 	var err error
-	s.svc, err = webhook.NewService(st, &webhook.ServiceOptions{Now: noon})
+	s.svc, err = webhook.NewService(st, &webhook.ServiceOptions{Now: noon, SecretKeys: []webhook.SecretKey{{ID: "k1", Key: [32]byte{1}}}})
 	require.NoError(t, err)
 	opts := webhook.HandlerOptions{EnablePublish: true}
 	if o != nil {
@@ -123,7 +123,7 @@ func serve(t *testing.T, h http.Handler, r *http.Request) answered {
 	payload := "data"
 	if a.status/100 != 2 {
 		payload = "error"
-		require.Contains(t, []int{400, 401, 403, 404, 405, 409, 412, 413, 415, 500, 503}, a.status, a.body)
+		require.Contains(t, []int{400, 401, 403, 404, 405, 409, 412, 413, 415, 429, 500, 503}, a.status, a.body)
 	}
 	require.Len(t, keys, 4, a.body)
 	require.Equal(t, payload == "data", string(keys["success"]) == "true")

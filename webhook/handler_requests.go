@@ -69,10 +69,17 @@ func parseMembers(text []byte, limits strictjson.Limits) (*members, error) {
 	return &members{all: all, taken: make(map[string]bool, 4)}, nil
 }
 
-// read returns the bytes of the body, which need a type only if there are any.
+// read returns the bytes of the body, which need a type only if there are any. It
+// may be called again with a lower limit.
 func (x *exchange) read(limit int) ([]byte, error) {
 	if x.r.Body == nil {
 		return nil, nil
+	}
+	if x.wasRead {
+		if len(x.text) > limit {
+			return nil, errTooLarge
+		}
+		return x.text, nil
 	}
 	text, err := io.ReadAll(http.MaxBytesReader(x.w, x.r.Body, int64(limit)))
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
@@ -84,6 +91,7 @@ func (x *exchange) read(limit int) ([]byte, error) {
 	case len(text) > 0 && !isJSON(x.r.Header):
 		return nil, errMediaType
 	}
+	x.text, x.wasRead = text, true
 	return text, nil
 }
 

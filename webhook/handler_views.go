@@ -62,7 +62,7 @@ type secretView struct {
 	WebhookID           string   `json:"webhookId"`
 	URL                 string   `json:"url"`
 	Events              []string `json:"events"`
-	Secret              string   `json:"secret"`
+	Secret              string   `json:"secret,omitempty"` // absent only where the answer is repeated
 	Warning             string   `json:"warning"`
 	PreviousSecretUntil string   `json:"previousSecretUntil,omitempty"` // rotate only
 }
@@ -73,6 +73,15 @@ func newSecretView(r Registered) secretView {
 		Secret: r.Secret.Reveal(), Warning: secretWarning,
 		PreviousSecretUntil: stamp(r.Webhook.RotatedUntil),
 	}
+}
+
+// repeatedWarning is for those who ask for a secret again.
+const repeatedWarning = "The secret was shown in the first answer to this request and is not shown again. " +
+	"If it was lost, rotate it with graceSeconds 0 to get a new one."
+
+func (v secretView) withoutSecret() any {
+	v.Secret, v.Warning = "", repeatedWarning
+	return v
 }
 
 type webhookView struct {

@@ -33,6 +33,7 @@ type ServiceStore interface {
 	store.Webhooks
 	store.Queue
 	store.History
+	store.Seen // for requests that are sent again, and to bound tests
 }
 
 // ServiceOptions configures a [Service].

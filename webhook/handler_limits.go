@@ -1,0 +1,101 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/rag-assistant/webhooks/store"
+	"github.com/rag-assistant/webhooks/webhook/internal/id"
+)
+
+// RateLimitRequest is a request for which an answer costs something.
+type RateLimitRequest struct {
+	Principal  Principal
+	MerchantID string
+	WebhookID  string // empty where the path has none
+	// Route is the method and the path after the merchant, with names in place of
+	// ids: "POST webhooks/{webhookId}/test".
+	Route string
+}
+
+// RateLimitFunc decides whether a request may be served now: 0 lets it pass,
+// anything else is how long the caller should wait, which is answered with 429
+// and Retry-After. An error is answered as one of the store.
+type RateLimitFunc func(context.Context, RateLimitRequest) (time.Duration, error)
+
+const (
+	testRoute     = http.MethodPost + " webhooks/" + webhookParameter + "/test"
+	testWindow    = time.Minute
+	maxTestsLimit = 60
+)
+
+// limited serves a request unless there are too many.
+func (h *Handler) limited(x *exchange, who Principal, serve endpoint) (answer, error) {
+	ctx := x.r.Context()
+	if h.opts.RateLimit != nil {
+		wait, err := h.opts.RateLimit(ctx, RateLimitRequest{
+			Principal: who, MerchantID: x.merchantID, WebhookID: x.webhookID, Route: x.route,
+		})
+		if err != nil {
+			return answer{}, fmt.Errorf("webhook: rate limit: %w", err)
+		}
+		if wait > 0 {
+			return answer{}, x.tooMany(wait)
+		}
+	}
+	if x.route == testRoute {
+		wait, err := h.testSlot(ctx, x)
+		if err != nil {
+			return answer{}, err
+		}
+		if wait > 0 {
+			return answer{}, x.tooMany(wait)
+		}
+	}
+	return serve(x)
+}
+
+// tooMany asks the caller to wait, in whole seconds (RFC 9110, section 10.2.3).
+func (x *exchange) tooMany(wait time.Duration) error {
+	seconds := int64((wait + time.Second - 1) / time.Second)
+	x.w.Header().Set("Retry-After", strconv.FormatInt(max(seconds, 1), 10))
+	return errTooMany
+}
+
+// testSlot takes one of the webhook's slots for a minute, or returns how long it
+// takes until one is free. Slots are in the store, so that the limit holds over all
+// processes, and each counts its own minute, so that it holds for any minute.
+func (h *Handler) testSlot(ctx context.Context, x *exchange) (time.Duration, error) {
+	// An unknown webhook is not worth a slot, and must not be told from a busy one.
+	if _, err := h.svc.Webhook(ctx, x.merchantID, x.webhookID); err != nil {
+		return 0, err
+	}
+	scope, holder := "tests|"+x.merchantID+"|"+x.webhookID, id.New("h_")
+	n := h.opts.TestsPerMinute
+	first := rand.N(n) //nolint:gosec // spreads load, guards nothing
+	wait := testWindow
+	for i := range n {
+		slot := strconv.Itoa((first + i) % n)
+		got, err := h.svc.store.BeginSeen(ctx, scope, slot, store.SeenBegin{Holder: holder, Lease: testWindow})
+		if err != nil {
+			return 0, err
+		}
+		if got.State == store.SeenNew {
+			until := strconv.FormatInt(time.Now().Add(testWindow).UnixMilli(), 10)
+			err := h.svc.store.CommitSeen(ctx, scope, slot, holder, []byte(until), testWindow)
+			if errors.Is(err, store.ErrStale) {
+				err = nil // A minute has gone by since the line before.
+			}
+			return 0, err
+		}
+		if until, err := strconv.ParseInt(string(got.Value), 10, 64); err == nil {
+			wait = min(wait, time.Until(time.UnixMilli(until)))
+		}
+	}
+	return max(wait, time.Second), nil
+}
