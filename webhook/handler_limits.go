@@ -35,8 +35,7 @@ const (
 )
 
 // limited serves a request unless there are too many.
-func (h *Handler) limited(x *exchange, who Principal, serve endpoint) (answer, error) {
-	ctx := x.r.Context()
+func (h *Handler) limited(ctx context.Context, x *exchange, who Principal, serve endpoint) (answer, error) {
 	if h.opts.RateLimit != nil {
 		wait, err := h.opts.RateLimit(ctx, RateLimitRequest{
 			Principal: who, MerchantID: x.merchantID, WebhookID: x.webhookID, Route: x.route,

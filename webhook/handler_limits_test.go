@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strconv"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -96,4 +97,17 @@ func TestRateLimitHook(t *testing.T) {
 	require.NotContains(t, s.do(http.MethodGet, hooks, "").is(http.StatusInternalServerError).body, "inside")
 	fault = webhook.ErrUnavailable
 	s.do(http.MethodGet, hooks, "").is(http.StatusServiceUnavailable)
+}
+
+func TestRetryAfterOfTests(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t, nil, &webhook.HandlerOptions{TestsPerMinute: 2})
+		one := hooks + "/" + s.hook(merchant)
+		for range 2 {
+			s.do(http.MethodPost, one+"/test", "").is(http.StatusAccepted)
+			time.Sleep(10 * time.Second)
+		}
+		require.Equal(t, 40, s.do(http.MethodPost, one+"/test", "").waits())
+	})
 }
