@@ -255,7 +255,7 @@ func (h *Handler) serve(ctx context.Context, x *exchange) (out answer, err error
 	if who.MerchantID != x.merchantID {
 		return answer{}, errForbidden
 	}
-	return h.once(x, func(x *exchange) (answer, error) { return h.limited(ctx, x, who, serve) })
+	return h.once(ctx, x, func(x *exchange) (answer, error) { return h.limited(ctx, x, who, serve) })
 }
 
 // requestID is the caller's own if it is safe to repeat, otherwise a new one.

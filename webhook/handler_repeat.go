@@ -37,7 +37,7 @@ type secretive interface {
 // once serves a POST with an Idempotency-Key no more than once: whoever sends it
 // again, with the same key and content, gets the answer of the first time. Only
 // success is kept, so that what failed can be tried again with the same key.
-func (h *Handler) once(x *exchange, serve endpoint) (answer, error) {
+func (h *Handler) once(ctx context.Context, x *exchange, serve endpoint) (answer, error) {
 	keys := x.r.Header.Values(keyHeader)
 	if x.r.Method != http.MethodPost || len(keys) == 0 {
 		return serve(x)
@@ -45,7 +45,6 @@ func (h *Handler) once(x *exchange, serve endpoint) (answer, error) {
 	if len(keys) > 1 || len(keys[0]) > maxKey || strings.TrimSpace(keys[0]) == "" || !validHeaderValue(keys[0]) {
 		return answer{}, invalid(keyHeader, "must be given once, with 1 to 255 visible ASCII characters")
 	}
-	ctx := x.r.Context()
 	body, err := x.read(eventLimits().Size)
 	if err != nil {
 		return answer{}, err
