@@ -50,7 +50,8 @@ func TestNoFaultsNoSecondDelivery(t *testing.T) {
 	}
 	w.check()
 	require.Len(t, w.acked, 1000)
-	require.Zero(t, w.receiver.repeats())
+	second, _ := w.receiver.repeats()
+	require.Zero(t, second)
 }
 
 //nolint:paralleltest // each has the machine to itself
@@ -112,8 +113,9 @@ func TestKilledAndStopped(t *testing.T) {
 	w.check()
 	require.Len(t, w.acked, events)
 	const inFlight = (kills+stops)*concurrency + restarts*workers*concurrency
-	t.Logf("second deliveries: %d of at most %d; publishes repeated: %d", w.receiver.repeats(), inFlight, w.tries.Load())
-	require.LessOrEqual(t, w.receiver.repeats(), inFlight)
+	second, _ := w.receiver.repeats()
+	t.Logf("second deliveries: %d of at most %d; publishes repeated: %d", second, inFlight, w.tries.Load())
+	require.LessOrEqual(t, second, inFlight)
 }
 
 //nolint:paralleltest // each has the machine to itself

@@ -15,12 +15,13 @@ func TestLong(t *testing.T) {
 	var r report
 	for i, p := range []struct {
 		name string
-		run  func(*testing.T, *rand.Rand, time.Duration) phase
+		run  func(*testing.T, *rand.Rand, time.Duration) []phase
 	}{
 		{"soak", runSoak},
+		{"failover", runFailover},
 	} {
 		t.Run(p.name, func(t *testing.T) {
-			r.add(t, p.run(t, rand.New(rand.NewPCG(n, uint64(i))), length))
+			r.add(t, p.run(t, rand.New(rand.NewPCG(n, uint64(i))), length)...)
 		})
 	}
 }

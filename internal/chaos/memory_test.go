@@ -59,11 +59,11 @@ func (m *memory) end() {
 }
 
 // slope is how much the curve rises, in megabytes a minute, by least squares. It
-// is false if the curve is too short to say.
-func (m *memory) slope() (float64, bool) {
+// is 0 if the curve is too short to say.
+func (m *memory) slope() float64 {
 	n := float64(len(m.points))
 	if n < 60 {
-		return 0, false
+		return 0
 	}
 	var x, y, xx, xy float64
 	for _, p := range m.points {
@@ -72,5 +72,5 @@ func (m *memory) slope() (float64, bool) {
 		xx += p.minutes * p.minutes
 		xy += p.minutes * p.megabytes
 	}
-	return (n*xy - x*y) / (n*xx - x*x), true
+	return (n*xy - x*y) / (n*xx - x*x)
 }

@@ -27,6 +27,7 @@ type receiver struct {
 	mu      sync.Mutex
 	rng     *rand.Rand
 	timeout time.Duration        // after which a sender gives up
+	total   int                  // requests that were processed
 	seen    map[string]int       // requests of a delivery that were processed
 	owned   map[string]int       // those of them that the receiver itself did not acknowledge
 	first   map[string]time.Time // when a delivery was first processed
@@ -101,6 +102,7 @@ func (r *receiver) receive(w http.ResponseWriter, req *http.Request) {
 		return
 	}
 	wait, how := r.draw()
+	r.total++
 	if r.seen[id]++; r.seen[id] == 1 {
 		r.first[id] = time.Now()
 	}
@@ -182,15 +184,24 @@ func (r *receiver) feel(hook string, m mood) {
 	r.moods[hook] = m
 }
 
-// repeats counts second deliveries that were none of the receiver's doing.
-func (r *receiver) repeats() int {
+// repeats counts second deliveries: those that were none of the receiver's doing,
+// and those that were.
+func (r *receiver) repeats() (others, own int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	n := 0
 	for id, seen := range r.seen {
-		n += max(0, seen-1-r.owned[id])
+		n := max(0, seen-1-r.owned[id])
+		others += n
+		own += seen - 1 - n
 	}
-	return n
+	return others, own
+}
+
+// received is how many requests were processed.
+func (r *receiver) received() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.total
 }
 
 func (r *receiver) processed(id string) bool {

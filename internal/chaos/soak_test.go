@@ -4,9 +4,7 @@ package chaos_test
 
 import (
 	"math/rand/v2"
-	"slices"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -17,118 +15,87 @@ import (
 	"github.com/rag-assistant/webhooks/store/redisstore"
 )
 
-const (
-	longMerchants = 6
-	longHooks     = 3 // of each merchant
-	longShards    = 3
-	longPace      = 10 * time.Millisecond // from one event to the next
+const faultEvery = 10 * time.Second
 
-	longConcurrency = 32
-	longPerWebhook  = 10 // The default, so that one webhook cannot have all slots.
-	longTimeout     = time.Second
-	longLease       = 5 * time.Second
-
-	settleTime = longLease + 10*time.Second
-	mostMemory = 256 // megabytes of a worker
-
-	// A worker that kept each delivery's record, some 2 kB, would grow by 9 MB a
-	// minute at 75 deliveries a second. A heap that breathes stays far below.
-	mostSlope = 5.0 // megabytes a minute
-)
-
-// longSetup is the setup of all phases. Retries go on for longer than any
-// receiver is away, but for the one that is to be disabled.
-func longSetup(redis address, receiver *receiver) setup {
-	return setup{
-		Redis: redis, Workers: 4,
-		Concurrency: longConcurrency, PerWebhook: longPerWebhook, AttemptTimeout: longTimeout, Lease: longLease,
-		Delays: []time.Duration{
-			50 * time.Millisecond, 100 * time.Millisecond, 200 * time.Millisecond, 400 * time.Millisecond,
-			800 * time.Millisecond, 1600 * time.Millisecond, 2 * time.Second,
-		},
-		MaxAttempts: 18, DisableAfter: disableAfter, Notices: receiver.URL + "/notices",
-	}
-}
-
-// soak is a world under faults of every kind.
+// soak is a stage with faults of every kind.
 type soak struct {
-	*world
+	*stage
 
 	rng     *rand.Rand
 	length  time.Duration
-	setup   setup
 	server  *redistest.Server
 	proxy   *redistest.Proxy // between workers and server
 	control *redis.Client    // past the proxy
-	log     calendar
-	counts  map[string]int // of faults
-	bound   int            // what was in flight at all of them
 
-	mu   sync.Mutex
-	crew []*worker
+	sulking  sync.WaitGroup
+	calm     [][2]string // merchants and webhooks whose receiver has not been at fault
+	silences []silence
+	bans     []ban
 }
 
-func newSoak(t *testing.T, rng *rand.Rand, length time.Duration) *soak {
+func runSoak(t *testing.T, rng *rand.Rand, length time.Duration) []phase {
 	t.Helper()
 	server := redistest.Start(t, "appendonly yes", "appendfsync always")
-	s := &soak{
-		rng: rng, length: length, server: server, proxy: redistest.StartProxy(t, server.Addr),
-		control: server.Client(t), counts: map[string]int{},
-	}
+	proxy := redistest.StartProxy(t, server.Addr)
 	receiver := newReceiver(t, rand.New(rand.NewPCG(rng.Uint64(), 1)), longTimeout)
 	direct := address{Addrs: []string{server.Addr}}
-	s.world = newWorld(t, direct, &redisstore.Options{Shards: longShards}, receiver, longMerchants, longHooks)
-	s.setup = longSetup(address{Addrs: []string{s.proxy.Addr}}, receiver)
-	return s
+	w := newWorld(t, direct, &redisstore.Options{Shards: longShards}, receiver, longMerchants, longHooks)
+	s := &soak{
+		stage: w.open(longSetup(address{Addrs: []string{proxy.Addr}}, receiver)),
+		rng:   rng, length: length, server: server, proxy: proxy, control: server.Client(t),
+	}
+	s.fail()
+	down := make([]string, len(s.bans))
+	for i, b := range s.bans {
+		down[i] = b.hook
+	}
+	p := s.close("faults of every kind", down...)
+	for _, b := range s.bans {
+		s.checkBan(b)
+	}
+	p.bans, p.elsewhere = s.bans, s.elsewhere()
+	// An attempt that hangs takes the whole timeout: others that wait for less do
+	// not wait for it.
+	require.Less(t, p.elsewhere.percentile(50), longTimeout)
+	return []phase{p}
 }
 
-func (s *soak) workers() []*worker {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.crew)
+// fail lets one thing after another go wrong until the time is over, and returns
+// when all is well again.
+func (s *soak) fail() {
+	n := max(int(s.length/faultEvery), 1)
+	sulks := s.dealSulks(n)
+	dealt := deal(s.rng, n-len(sulks))
+	for i := range n {
+		// One in each slice of the time, somewhere in it.
+		at := time.Duration((float64(i) + s.rng.Float64()) * float64(faultEvery))
+		pass(s.t, time.Until(s.began.Add(at)))
+		if sulk, ok := sulks[i]; ok {
+			s.t.Logf("%6.1fs %s", time.Since(s.began).Seconds(), sulk.name)
+			s.counts[sulk.name]++
+			s.sulking.Go(func() { sulk.run(s) })
+			continue
+		}
+		f := dealt[0]
+		dealt = dealt[1:]
+		end := s.note(f.name, f.inFlight)
+		f.run(s)
+		end()
+	}
+	s.sulking.Wait()
 }
 
 // victim is any worker but the first, which lives from the start to the end.
 func (s *soak) victim() int { return 1 + s.rng.IntN(s.setup.Workers-1) }
 
-func (s *soak) replace(i int) {
-	c := startWorker(s.t, s.setup)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.crew[i] = c
+// lasting waits for a random time.
+func (s *soak) lasting(least, most time.Duration) {
+	pass(s.t, least+time.Duration(s.rng.Int64N(int64(most-least))))
 }
 
-func runSoak(t *testing.T, rng *rand.Rand, length time.Duration) phase {
-	s := newSoak(t, rng, length)
-	s.crew = startWorkers(t, s.setup)
-	held := watchMemory(s.workers)
-	began := time.Now()
-	var over atomic.Bool
-	published := make(chan struct{})
-	go func() {
-		defer close(published)
-		s.publish(t.Context(), longPace, func() bool { return !over.Load() })
-	}()
-
-	s.fail(began)
-	over.Store(true)
-	<-published
-	last := time.Now() // With the last publication, if that is later than the last fault.
-	s.settled(last.Add(settleTime))
-	settled := time.Since(last)
-	held.end()
-	for _, c := range s.crew {
-		c.stop(t)
-	}
-	s.check()
-	slope, long := held.slope()
-	require.Less(t, held.most>>10, mostMemory)
-	require.True(t, !long || slope < mostSlope, "the memory of a worker grows by %.1f MB a minute", slope)
-	require.LessOrEqual(t, s.receiver.repeats(), s.bound)
-	return phase{
-		name: "soak", took: time.Since(began), faults: s.counts, published: len(s.acked), repeated: int(s.tries.Load()),
-		deliveries: len(s.receiver.ids()), second: s.receiver.repeats(), bound: s.bound, settled: settled,
-		memory: held.most >> 10, slope: slope,
-		quiet: s.waits(func(hook string, from, to time.Time) bool { return s.log.calm(hook, from, to, longLease) }),
-	}
+// through leads the workers through another network for a random time.
+func (s *soak) through(link redistest.Link, least, most time.Duration) {
+	s.proxy.Set(link)
+	s.lasting(least, most)
+	s.proxy.Set(redistest.Link{})
 }

@@ -3,30 +3,36 @@
 package chaos_test
 
 import (
+	"math/rand/v2"
+	"syscall"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/rag-assistant/webhooks/internal/redistest"
-)
-
-const (
-	disableAfter = 10
-	faultEvery   = 10 * time.Second
-
-	// inWorker is what one worker has in flight, inAll what all of them have.
-	inWorker = longConcurrency
-	inAll    = 4 * longConcurrency
 )
 
 // fault is something that goes wrong.
 type fault struct {
 	name   string
 	weight int // how often it comes, compared with the others
-	// inFlight is how many deliveries may come twice, because their result is not
-	// stored when their lease ends.
+	// inFlight is how many deliveries may come twice, because a request was sent
+	// and its result is not stored when the lease ends.
 	inFlight int
 	run      func(s *soak)
 }
 
+// faults are those that concern all deliveries. Where nothing is in flight that
+// could be lost, there is a reason:
+//
+//   - A worker that is told to stop finishes what it has.
+//   - A script that Redis has forgotten is sent again in full, and did nothing.
+//   - On a connection that breaks, a claim's reply may be lost, but then nothing
+//     of it was sent; and a result is sent again at once, which changes nothing
+//     if it had arrived.
+//   - With 200 ms there and back, a claim that visits three shards takes 0.6 s
+//     and so does a result, which may wait for one before it; with the attempt
+//     that is less than 3 s of the lease's 5.
 func faults() []fault {
 	return []fault{
 		{name: "worker killed", weight: 12, inFlight: inWorker, run: func(s *soak) {
@@ -34,37 +40,63 @@ func faults() []fault {
 			s.crew[i].kill(s.t)
 			s.replace(i)
 		}},
+		{name: "worker stopped for longer than its lease", weight: 6, inFlight: inWorker, run: func(s *soak) {
+			c := s.crew[s.victim()]
+			c.signal(s.t, syscall.SIGSTOP)
+			pass(s.t, longLease+1500*time.Millisecond)
+			c.signal(s.t, syscall.SIGCONT)
+		}},
+		{name: "worker told to stop", weight: 4, run: func(s *soak) {
+			i := s.victim()
+			s.crew[i].stop(s.t)
+			s.replace(i)
+		}},
 		{name: "Redis killed", weight: 6, inFlight: inAll, run: func(s *soak) {
 			s.server.Kill(s.t)
 			s.lasting(200*time.Millisecond, 2*time.Second)
 			s.server.Restart(s.t)
 		}},
-		{name: "network cut", weight: 3, inFlight: inAll, run: func(s *soak) {
-			s.proxy.Set(redistest.Link{LoseRequests: true, LoseReplies: true})
+		{name: "Redis frozen", weight: 3, inFlight: inAll, run: func(s *soak) {
+			s.server.Signal(s.t, syscall.SIGSTOP)
 			s.lasting(3*time.Second, 6*time.Second)
-			s.proxy.Set(redistest.Link{})
+			s.server.Signal(s.t, syscall.SIGCONT)
+		}},
+		{name: "network cut", weight: 3, inFlight: inAll, run: func(s *soak) {
+			s.through(redistest.Link{LoseRequests: true, LoseReplies: true}, 3*time.Second, 6*time.Second)
+		}},
+		{name: "replies lost", weight: 3, inFlight: inAll, run: func(s *soak) {
+			s.through(redistest.Link{LoseReplies: true}, 3*time.Second, 6*time.Second)
+		}},
+		{name: "200 ms to Redis and back", weight: 2, run: func(s *soak) {
+			s.through(redistest.Link{Delay: 100 * time.Millisecond}, 3*time.Second, 6*time.Second)
+		}},
+		{name: "scripts forgotten", weight: 2, run: func(s *soak) {
+			require.NoError(s.t, s.control.ScriptFlush(s.t.Context()).Err())
+		}},
+		{name: "connections killed", weight: 4, run: func(s *soak) {
+			require.NoError(s.t, s.control.Do(s.t.Context(), "client", "kill", "type", "normal").Err())
 		}},
 	}
 }
 
-// lasting waits for a random time.
-func (s *soak) lasting(least, most time.Duration) {
-	<-time.After(least + time.Duration(s.rng.Int64N(int64(most-least))))
-}
-
-// fail lets one thing after another go wrong until the time is over.
-func (s *soak) fail(began time.Time) {
+// deal chooses n faults: each once, while there is room, and then by weight.
+func deal(rng *rand.Rand, n int) []fault {
 	all := faults()
-	n := int(s.length / faultEvery)
-	for i := range n {
-		at := time.Duration((float64(i) + s.rng.Float64()) * float64(faultEvery))
-		<-time.After(time.Until(began.Add(at)))
-		f := all[s.rng.IntN(len(all))]
-		s.t.Logf("%6.1fs %s", time.Since(began).Seconds(), f.name)
-		end := s.log.begin("")
-		f.run(s)
-		end()
-		s.counts[f.name]++
-		s.bound += f.inFlight
+	out := make([]fault, 0, n)
+	for _, i := range rng.Perm(len(all)) {
+		if len(out) < n {
+			out = append(out, all[i])
+		}
 	}
+	var weighted []fault
+	for _, f := range all {
+		for range f.weight {
+			weighted = append(weighted, f)
+		}
+	}
+	for len(out) < n {
+		out = append(out, weighted[rng.IntN(len(weighted))])
+	}
+	rng.Shuffle(n, func(i, j int) { out[i], out[j] = out[j], out[i] })
+	return out
 }
