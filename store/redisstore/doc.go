@@ -37,6 +37,9 @@
 //     loses deliveries.
 //   - Scripts make the names of keys, all with the shard's hash tag. Proxies that
 //     want every key declared do not work.
+//   - While a Cluster moves a slot, calls for the merchants of its shard fail and
+//     change nothing. What fails is tried again by a dispatcher, and must be by
+//     who publishes.
 //   - The event of one merchant goes to one shard, so a merchant is bound to one
 //     node of a Cluster.
 //   - Filters of Deliveries look at each kept delivery of the webhook, in steps of
