@@ -19,6 +19,7 @@ func TestLong(t *testing.T) {
 	}{
 		{"soak", runSoak},
 		{"failover", runFailover},
+		{"migration", runMigration},
 	} {
 		t.Run(p.name, func(t *testing.T) {
 			r.add(t, p.run(t, rand.New(rand.NewPCG(n, uint64(i))), length)...)

@@ -13,7 +13,8 @@ import (
 const tokenBits = 16
 
 // Claim implements [store.Queue]. Shards take turns, too: each call begins at
-// the next one. It visits all of them unless c.Limit is reached before.
+// the next one. It visits all of them unless c.Limit is reached before, and goes
+// on after one that is out of reach.
 func (s *Store) Claim(ctx context.Context, c store.ClaimRequest) (store.Claimed, error) {
 	out := store.Claimed{Next: -1}
 	shards, err := s.open(ctx)
@@ -21,6 +22,7 @@ func (s *Store) Claim(ctx context.Context, c store.ClaimRequest) (store.Claimed,
 		return store.Claimed{}, err
 	}
 	start := int((s.turn.Add(1) - 1) % int64(len(shards)))
+	var failed error
 	for i := range shards {
 		if len(out.Leases) >= c.Limit {
 			out.Next = 0 // The others may have more.
@@ -30,17 +32,23 @@ func (s *Store) Claim(ctx context.Context, c store.ClaimRequest) (store.Claimed,
 		ask.Limit = c.Limit - len(out.Leases)
 		got, err := s.claim(ctx, shards[(start+i)%len(shards)], ask)
 		if err != nil {
-			if len(out.Leases) > 0 {
-				out.Next = 0 // What is claimed is claimed.
+			failed = err
+			if s.concernsAll(ctx, err) {
 				break
 			}
-			return store.Claimed{}, err
+			continue
 		}
 		out.Leases = append(out.Leases, got.Leases...)
 		out.Notices = out.Notices || got.Notices
 		if got.Next >= 0 && (out.Next < 0 || got.Next < out.Next) {
 			out.Next = got.Next
 		}
+	}
+	if failed != nil {
+		if len(out.Leases) == 0 {
+			return store.Claimed{}, failed
+		}
+		out.Next = 0 // What is claimed is claimed, and where it failed there may be more.
 	}
 	return out, nil
 }

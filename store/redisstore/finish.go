@@ -3,6 +3,7 @@ package redisstore
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/rag-assistant/webhooks/store"
 )
@@ -16,8 +17,8 @@ const (
 	finishGone
 )
 
-// Finish implements [store.Queue]. If it returns an error, some results may have
-// been accepted; to send all of them again is safe.
+// Finish implements [store.Queue]. Results for a shard that is out of reach are
+// unavailable; it fails only if no shard is within reach.
 func (s *Store) Finish(ctx context.Context, results []store.Result) ([]store.Finished, error) {
 	shards, err := s.open(ctx)
 	if err != nil {
@@ -36,14 +37,27 @@ func (s *Store) Finish(ctx context.Context, results []store.Result) ([]store.Fin
 		n := pick(shards, results[i].MerchantID)
 		parts[n] = append(parts[n], i)
 	}
+	var failed error
+	reached, over := false, false
 	for n, indexes := range parts {
-		for len(indexes) > 0 {
-			part := indexes[:min(len(indexes), batch)]
-			indexes = indexes[len(part):]
-			if err := s.finish(ctx, shards[n], results, part, out); err != nil {
-				return nil, err
+		away := over
+		for part := range slices.Chunk(indexes, batch) {
+			if !away {
+				if err := s.finish(ctx, shards[n], results, part, out); err != nil {
+					failed, away, over = err, true, s.concernsAll(ctx, err)
+				}
+			}
+			if !away {
+				reached = true
+				continue
+			}
+			for _, i := range part {
+				out[i] = store.Finished{State: store.FinishUnavailable}
 			}
 		}
+	}
+	if failed != nil && !reached {
+		return nil, failed
 	}
 	return out, nil
 }

@@ -1,6 +1,7 @@
 package redisstore_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -69,4 +70,79 @@ func TestSlotMoves(t *testing.T) {
 	later := opts
 	later.Now = inAnHour
 	require.Equal(t, left, drain(t, newStore(t, client, &later, 0)))
+}
+
+// TestOneShardAway uses the rest of a store while the slot of one shard moves.
+func TestOneShardAway(t *testing.T) {
+	t.Parallel()
+	client := redistest.Cluster(t)
+	opts := redisstore.Options{Prefix: redistest.Prefix(), Shards: 2}
+	st := newStore(t, client, &opts, 0)
+	ctx := t.Context()
+	var merchants [2]string // of each shard
+	for i := 0; merchants[0] == "" || merchants[1] == ""; i++ {
+		m := fmt.Sprint("merchant_", i)
+		_, err := st.CreateWebhook(ctx, m, store.Webhook{ID: "whk", URL: "https://example.com", Events: []string{eventType}, Status: store.Active}, 0)
+		require.NoError(t, err)
+		shard := client.Exists(ctx, opts.Prefix+":{01}:m:"+m).Val()
+		merchants[shard] = m
+	}
+	publish := func(shard int) {
+		_, err := st.Publish(ctx, merchants[shard], newEvents(5, 10))
+		require.NoError(t, err)
+	}
+	ask := store.ClaimRequest{Limit: 100, Lease: time.Minute, PerWebhook: 100}
+	publish(0)
+	publish(1)
+	before, err := st.Claim(ctx, ask)
+	require.NoError(t, err)
+	require.Len(t, before.Leases, 10)
+
+	m := redistest.StartMove(t, client, opts.Prefix+":{00}:ready")
+	for range 2 { // Each begins at another shard.
+		publish(1)
+		got, err := st.Claim(ctx, ask)
+		require.NoError(t, err)
+		require.Len(t, got.Leases, 5)
+		require.Zero(t, got.Next, "there may be more in the shard that is away")
+	}
+	_, err = st.Claim(ctx, ask)
+	require.ErrorContains(t, err, "TRYAGAIN", "nothing is taken, and something may be there")
+	rs := results(before.Leases)
+	for i := range rs {
+		rs[i].Outcome, rs[i].Streak, rs[i].DisableAfter = store.Failed, store.StreakExtend, 5
+	}
+	settled, err := st.Finish(ctx, rs)
+	require.NoError(t, err)
+	var again []store.Result
+	for i, f := range settled {
+		want := store.FinishAccepted
+		if rs[i].MerchantID == merchants[0] {
+			want = store.FinishUnavailable
+			again = append(again, rs[i])
+		}
+		require.Equal(t, want, f.State)
+	}
+	require.Len(t, again, 5)
+	_, err = st.Finish(ctx, again)
+	require.ErrorContains(t, err, "TRYAGAIN", "all of it is away")
+
+	notices, err := st.ClaimNotices(ctx, 10, time.Minute)
+	require.NoError(t, err)
+	require.Len(t, notices, 1, "the first shard has none to tell, and is away")
+	_, err = st.ClaimNotices(ctx, 10, time.Minute)
+	require.ErrorContains(t, err, "TRYAGAIN")
+	_, err = st.Prune(ctx, store.PruneRequest{DeliveriesPerWebhook: 1, Limit: 100})
+	require.ErrorContains(t, err, "TRYAGAIN")
+	stats, err := st.Stats(ctx, merchants[1], "whk")
+	require.NoError(t, err)
+	require.Equal(t, int64(11), stats.Total, "the rest is pruned: ten are leased, one of five is kept")
+
+	m.End(t)
+	settled, err = st.Finish(ctx, again)
+	require.NoError(t, err)
+	for _, f := range settled {
+		require.Equal(t, store.FinishAccepted, f.State)
+	}
+	require.NoError(t, st.Audit(ctx))
 }

@@ -14,16 +14,18 @@ func (s *Store) ClaimNotices(ctx context.Context, limit int, lease time.Duration
 		return nil, err
 	}
 	var out []store.Notice
+	var failed error
 	for _, h := range shards {
 		if len(out) >= limit {
 			break
 		}
 		r, err := s.run(ctx, call{name: "notices", on: h, args: []any{min(limit-len(out), batch), lease.Milliseconds()}})
 		if err != nil {
-			if len(out) > 0 {
+			failed = err
+			if s.concernsAll(ctx, err) {
 				break
 			}
-			return nil, err
+			continue
 		}
 		for r.more() {
 			f := r.part()
@@ -38,6 +40,9 @@ func (s *Store) ClaimNotices(ctx context.Context, limit int, lease time.Duration
 		if err := r.check("notices"); err != nil {
 			return out, err
 		}
+	}
+	if len(out) == 0 {
+		return nil, failed
 	}
 	return out, nil
 }

@@ -16,17 +16,21 @@ func (s *Store) Prune(ctx context.Context, p store.PruneRequest) (store.Pruned, 
 	}
 	var done store.Pruned
 	left := max(p.Limit, 1)
+	var failed error
 	for _, h := range shards {
 		more, err := s.collect(ctx, h)
-		if err != nil {
-			return done, err
-		}
 		done.More = done.More || more
-		if err := s.prune(ctx, h, p, &left, &done); err != nil {
-			return done, err
+		if err == nil {
+			err = s.prune(ctx, h, p, &left, &done)
+		}
+		if err != nil {
+			failed = err
+			if s.concernsAll(ctx, err) {
+				break
+			}
 		}
 	}
-	return done, nil
+	return done, failed
 }
 
 // prune removes from one shard what is left to remove.

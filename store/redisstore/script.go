@@ -78,6 +78,14 @@ func (s *Store) run(ctx context.Context, c call) (reply, error) {
 	return readReply(c.name, out)
 }
 
+// concernsAll says that after err of a call for one shard the others need not be
+// tried. On a Cluster each may be on another node, and what a server answered is
+// about what it was asked.
+func (s *Store) concernsAll(ctx context.Context, err error) bool {
+	_, cluster := s.client.(*redis.ClusterClient)
+	return ctx.Err() != nil || !cluster && isNetwork(err)
+}
+
 // frame returns all keys and arguments of a call.
 func (s *Store) frame(c call) ([]string, []any) {
 	now := int64(0)
