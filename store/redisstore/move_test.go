@@ -2,6 +2,8 @@ package redisstore_test
 
 import (
 	"fmt"
+	"net"
+	"syscall"
 	"testing"
 	"time"
 
@@ -145,4 +147,46 @@ func TestOneShardAway(t *testing.T) {
 		require.Equal(t, store.FinishAccepted, f.State)
 	}
 	require.NoError(t, st.Audit(ctx))
+}
+
+// TestReplicasAfterMove publishes to where a shard's slot has gone.
+func TestReplicasAfterMove(t *testing.T) {
+	t.Parallel()
+	client := redistest.Cluster(t)
+	opts := redisstore.Options{Prefix: redistest.Prefix(), Shards: 1, WaitReplicas: 1, WaitTimeout: 10 * time.Millisecond}
+	st := newStore(t, client, &opts, 1)
+	_, err := st.Publish(t.Context(), merchant, newEvents(1, 10))
+	require.ErrorIs(t, err, redisstore.ErrNotReplicated, "there are none, but it is stored")
+	redistest.StartMove(t, client, opts.Prefix+":{00}:ready").End(t)
+	_, err = st.Publish(t.Context(), merchant, newEvents(1, 10))
+	require.ErrorIs(t, err, redisstore.ErrNotReplicated)
+	require.Equal(t, 2, drain(t, st))
+}
+
+// TestReplicasOfDuplicates publishes again what no replica has: that it is there
+// already does not mean that it is replicated.
+func TestReplicasOfDuplicates(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t, "repl-diskless-sync-delay 0")
+	host, port, err := net.SplitHostPort(server.Addr)
+	require.NoError(t, err)
+	replica := redistest.Start(t, "replicaof "+host+" "+port)
+	opts := redisstore.Options{Prefix: redistest.Prefix(), WaitReplicas: 1, WaitTimeout: 50 * time.Millisecond}
+	st := newStore(t, server.Client(t), &opts, 1)
+	require.Eventually(t, func() bool {
+		_, err := st.Publish(t.Context(), merchant, newEvents(1, 10))
+		return err == nil
+	}, 20*time.Second, time.Millisecond, "the replica follows")
+	events := newEvents(1, 10)
+	replica.Signal(t, syscall.SIGSTOP)
+	for range 3 {
+		fresh := newStore(t, server.Client(t), &opts, 0) // with connections that have written nothing
+		_, err = fresh.Publish(t.Context(), merchant, events)
+		require.ErrorIs(t, err, redisstore.ErrNotReplicated)
+	}
+	replica.Signal(t, syscall.SIGCONT)
+	require.Eventually(t, func() bool {
+		out, err := st.Publish(t.Context(), merchant, events)
+		return err == nil && out[0].Duplicate
+	}, 20*time.Second, time.Millisecond)
 }
