@@ -30,7 +30,7 @@ const (
 // get there. A nil rng makes a receiver without faults.
 func scene(t *testing.T, rng *rand.Rand) (*world, *redistest.Server, setup) {
 	t.Helper()
-	server := redistest.Start(t, "appendonly yes", "appendfsync everysec")
+	server := redistest.Start(t, "appendonly yes", "appendfsync always")
 	s := setup{
 		Redis: address{Addrs: []string{server.Addr}}, Workers: workers,
 		Concurrency: concurrency, PerWebhook: concurrency, AttemptTimeout: attemptTimeout, Lease: lease,

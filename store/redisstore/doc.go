@@ -21,8 +21,10 @@
 //
 // What Redis has acknowledged is as durable as Redis is: see [Store.Info]. With
 // appendfsync always nothing is lost; with everysec a loss of power can cost the
-// last two seconds; a failover can cost what the replica had not received, which
-// [Options.WaitReplicas] narrows. At least once holds for all that is kept.
+// last two seconds, and so can a crash of Redis while the disk is slow, since it
+// then acknowledges what it has not written yet; a failover can cost what the
+// replica had not received, which [Options.WaitReplicas] narrows. At least once
+// holds for all that is kept.
 //
 // # Layout
 //
