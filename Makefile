@@ -37,7 +37,7 @@ test: ## Run all tests and fuzz seeds with the race detector and a Redis.
 
 chaos: ## Kill workers and Redis under load, for a minute.
 	@tools/install.sh redis-server
-	@go test -tags chaos -count 1 -timeout 5m -v ./internal/chaos 2>&1 | grep -v 'connection pool: failed to dial'
+	@set -o pipefail; go test -tags chaos -count 1 -timeout 5m -v ./internal/chaos 2>&1 | grep -v 'connection pool: failed to dial'
 
 fuzz: ## Run every fuzz target for FUZZTIME (60s), one after another.
 	@tools/fuzz.sh $(FUZZTIME)
