@@ -4,6 +4,7 @@ package chaos_test
 
 import (
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"net"
 	"strings"
@@ -102,7 +103,7 @@ func failoverByHand(t *testing.T, rng *rand.Rand, length time.Duration, waitRepl
 	master.Kill(t)
 	to := time.Now().Add(lag) // Who is told of it may note it late.
 	// Of what was delivered meanwhile the replica knows nothing.
-	st.bound += receiver.received() - received
+	st.faults[0].inFlight += receiver.received() - received
 	require.NoError(t, replica.Client(t).Do(t.Context(), "replicaof", "no", "one").Err())
 	front.Lead(replica.Addr)
 	receiver.feel(late, well)
@@ -113,13 +114,18 @@ func failoverByHand(t *testing.T, rng *rand.Rand, length time.Duration, waitRepl
 		require.Positive(t, st.tries.Load(), "nothing is acknowledged that only the master has")
 		return st.close("failover by hand, publishes wait for a replica")
 	}
-	st.forgive(from.Add(-lag), to)
+	atRisk := st.forgive(from.Add(-lag), to)
 	require.NotEmpty(t, st.forgotten, "the replica was behind")
-	return st.close("failover by hand, publishes do not wait")
+	p := st.close("failover by hand, publishes do not wait")
+	p.notes = append(p.notes, fmt.Sprintf("When publishes do not wait for a replica, and it is %s behind: of %d events that were acknowledged "+
+		"in that time or up to %s before or after it, the new master did not know %d, and %d deliveries of these never arrived",
+		stall, atRisk, lag, len(st.forgotten), p.lost))
+	return p
 }
 
-// forgive excuses the store from knowing events that were acknowledged in a time.
-func (st *stage) forgive(from, to time.Time) {
+// forgive excuses the store from knowing events that were acknowledged in a time,
+// and returns how many these are.
+func (st *stage) forgive(from, to time.Time) (atRisk int) {
 	st.mu.Lock()
 	acked := st.acked
 	st.mu.Unlock()
@@ -128,7 +134,7 @@ func (st *stage) forgive(from, to time.Time) {
 		if p.acked.Before(from) || p.acked.After(to) {
 			continue
 		}
-		st.atRisk++
+		atRisk++
 		_, err := st.store.Event(st.t.Context(), p.merchant, p.event)
 		if errors.Is(err, store.ErrNotFound) {
 			st.forgotten[p.event] = true
@@ -136,4 +142,5 @@ func (st *stage) forgive(from, to time.Time) {
 		}
 		require.NoError(st.t, err)
 	}
+	return atRisk
 }

@@ -3,6 +3,7 @@
 package chaos_test
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"sync"
 	"testing"
@@ -31,6 +32,7 @@ type soak struct {
 	calm     [][2]string // merchants and webhooks whose receiver has not been at fault
 	silences []silence
 	bans     []ban
+	sulked   []happened
 }
 
 func runSoak(t *testing.T, rng *rand.Rand, length time.Duration) []phase {
@@ -51,12 +53,15 @@ func runSoak(t *testing.T, rng *rand.Rand, length time.Duration) []phase {
 	}
 	p := s.close("faults of every kind", down...)
 	for _, b := range s.bans {
-		s.checkBan(b)
+		p.notes = append(p.notes, s.checkBan(b))
 	}
-	p.bans, p.elsewhere = s.bans, s.elsewhere()
+	spared := s.spared()
 	// An attempt that hangs takes the whole timeout: others that wait for less do
 	// not wait for it.
-	require.Less(t, p.elsewhere.percentile(50), longTimeout)
+	require.Less(t, spared.percentile(50), longTimeout)
+	if len(spared) > 0 {
+		p.notes = append(p.notes, fmt.Sprintf("While an endpoint did not answer, the others waited %s (p50 / p99 of %d deliveries)", spared.text(), len(spared)))
+	}
 	return []phase{p}
 }
 
@@ -72,7 +77,6 @@ func (s *soak) fail() {
 		pass(s.t, time.Until(s.began.Add(at)))
 		if sulk, ok := sulks[i]; ok {
 			s.t.Logf("%6.1fs %s", time.Since(s.began).Seconds(), sulk.name)
-			s.counts[sulk.name]++
 			s.sulking.Go(func() { sulk.run(s) })
 			continue
 		}
@@ -83,6 +87,7 @@ func (s *soak) fail() {
 		end()
 	}
 	s.sulking.Wait()
+	s.faults = append(s.faults, s.sulked...)
 }
 
 // victim is any worker but the first, which lives from the start to the end.

@@ -60,16 +60,14 @@ type stage struct {
 	over      atomic.Bool
 	published chan struct{} // closed when the publisher has ended
 
-	counts map[string]int // of faults
-	bound  int            // what was in flight at all of them
-	atRisk int            // events that a failover may have lost
-	crew   []*worker      // with mu held
+	faults []happened // on the test's goroutine
+	crew   []*worker  // with mu held
 }
 
 // open starts the workers and the publisher.
 func (w *world) open(s setup) *stage {
 	st := &stage{
-		world: w, setup: s, began: time.Now(), published: make(chan struct{}), counts: map[string]int{},
+		world: w, setup: s, began: time.Now(), published: make(chan struct{}),
 		crew: startWorkers(w.t, s),
 	}
 	st.held = watchMemory(st.workers)
@@ -97,9 +95,18 @@ func (st *stage) replace(i int) {
 // note counts a fault and what was in flight at it, and what it returns ends it.
 func (st *stage) note(name string, inFlight int) (end func()) {
 	st.t.Logf("%6.1fs %s", time.Since(st.began).Seconds(), name)
-	st.counts[name]++
-	st.bound += inFlight
-	return st.log.begin("")
+	i := slices.IndexFunc(st.faults, func(f happened) bool { return f.name == name })
+	if i < 0 {
+		i = len(st.faults)
+		st.faults = append(st.faults, happened{name: name})
+	}
+	st.faults[i].times++
+	st.faults[i].inFlight += inFlight
+	from, over := time.Now(), st.log.begin("")
+	return func() {
+		over()
+		st.faults[i].lasted += time.Since(from)
+	}
 }
 
 // close ends publisher and workers after all has settled, and requires what a
@@ -112,14 +119,20 @@ func (st *stage) close(name string, down ...string) phase {
 	last := time.Now() // of the last fault and the last publication
 	st.settled(last.Add(settleTime))
 	p := phase{
-		name: name, settled: time.Since(last), took: time.Since(st.began), faults: st.counts,
-		published: len(st.acked), repeated: int(st.tries.Load()), deliveries: len(st.receiver.ids()), bound: st.bound,
+		name: name, settled: time.Since(last), took: time.Since(st.began), faults: st.faults,
+		published: len(st.acked), repeated: int(st.tries.Load()), deliveries: len(st.receiver.ids()),
 	}
 	st.held.end()
 	for _, c := range st.crew {
 		c.stop(t)
 	}
-	p.atRisk, p.forgotten, p.lost = st.atRisk, len(st.forgotten), st.check(down...)
+	info, err := st.store.Info(t.Context())
+	require.NoError(t, err)
+	p.redis = info.Version
+	p.lost = st.check(down...)
+	for _, f := range st.faults {
+		p.bound += f.inFlight
+	}
 	p.second, p.caused = st.receiver.repeats()
 	require.LessOrEqual(t, p.second, p.bound)
 	p.memory, p.slope = st.held.most>>10, st.held.slope()

@@ -3,6 +3,7 @@
 package chaos_test
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -14,7 +15,8 @@ import (
 // disableAfter is how many failed deliveries disable a webhook.
 const disableAfter = 10
 
-// sulk is a fault of one webhook's receiver. It goes on beside other faults.
+// sulk is a fault of one webhook's receiver. It goes on beside other faults, and
+// makes no second deliveries: what it is sent is not processed.
 type sulk struct {
 	name string
 	run  func(s *soak)
@@ -59,18 +61,30 @@ func (s *soak) dealSulks(n int) map[int]sulk {
 	return out
 }
 
-// upset takes a webhook that nothing has happened to.
-func (s *soak) upset() (merchant, hook string) {
+// upset takes a webhook that nothing has happened to and counts a fault of it,
+// which what it returns ends.
+func (s *soak) upset(name string) (merchant, hook string, end func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	next := s.calm[0]
+	merchant, hook = s.calm[0][0], s.calm[0][1]
 	s.calm = s.calm[1:]
-	return next[0], next[1]
+	from, over := time.Now(), s.log.begin(hook)
+	return merchant, hook, func() {
+		over()
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		i := slices.IndexFunc(s.sulked, func(f happened) bool { return f.name == name })
+		if i < 0 {
+			i = len(s.sulked)
+			s.sulked = append(s.sulked, happened{name: name})
+		}
+		s.sulked[i].times++
+		s.sulked[i].lasted += time.Since(from)
+	}
 }
 
 func (s *soak) endpointSilent(long time.Duration) {
-	_, hook := s.upset()
-	end := s.log.begin(hook)
+	_, hook, end := s.upset("endpoint does not answer")
 	defer end()
 	quiet := silence{hook: hook, from: time.Now()}
 	s.receiver.feel(hook, silent)
@@ -83,8 +97,7 @@ func (s *soak) endpointSilent(long time.Duration) {
 }
 
 func (s *soak) endpointHostile(long time.Duration) {
-	_, hook := s.upset()
-	end := s.log.begin(hook)
+	_, hook, end := s.upset("endpoint resets everything")
 	defer end()
 	s.receiver.feel(hook, hostile)
 	<-time.After(long)
@@ -93,10 +106,9 @@ func (s *soak) endpointHostile(long time.Duration) {
 
 // endpointDown lets an endpoint fail until it is disabled, and then enables it.
 func (s *soak) endpointDown() {
-	b := ban{}
-	b.merchant, b.hook = s.upset()
-	end := s.log.begin(b.hook)
+	merchant, hook, end := s.upset("endpoint down until disabled, then enabled")
 	defer end()
+	b := ban{merchant: merchant, hook: hook}
 	s.receiver.feel(b.hook, down)
 	defer s.receiver.feel(b.hook, well)
 	ok := s.await(2*time.Minute, "to be disabled", func() bool {
@@ -137,8 +149,10 @@ func (s *soak) await(patience time.Duration, what string, there func() bool) boo
 }
 
 // checkBan requires that a webhook was disabled by exactly as many failures as
-// are configured, that this was told once, and that its queue went on.
-func (s *soak) checkBan(b ban) {
+// are configured, that this was told once, and that its queue went on. It returns
+// a note of it.
+func (s *soak) checkBan(b ban) string {
+	s.t.Helper()
 	t := s.t
 	notices := s.receiver.told(b.hook)
 	require.Len(t, notices, 1, "one notice")
@@ -165,10 +179,13 @@ func (s *soak) checkBan(b ban) {
 	w, err := s.svc.Webhook(t.Context(), b.merchant, b.hook)
 	require.NoError(t, err)
 	require.Equal(t, webhook.Active, w.Status)
+	return fmt.Sprintf("The endpoint that was down was disabled when its delivery number %d had failed, with one notice. "+
+		"The %d deliveries that then waited went on when it was enabled; %d had failed, with those on the wire at that moment",
+		disableAfter, b.paused, len(failures))
 }
 
-// elsewhere are the waits of other webhooks while one does not answer.
-func (s *soak) elsewhere() waits {
+// spared are the waits of other webhooks while one does not answer.
+func (s *soak) spared() waits {
 	return s.waits(func(hook string, from, to time.Time) bool {
 		return s.log.calm(hook, from, to, longLease) && slices.ContainsFunc(s.silences, func(q silence) bool {
 			return hook != q.hook && from.After(q.from) && to.Before(q.to)

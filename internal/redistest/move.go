@@ -3,6 +3,7 @@ package redistest
 import (
 	"context"
 	"net"
+	"strconv"
 	"sync"
 	"testing"
 
@@ -53,11 +54,13 @@ func StartMove(tb testing.TB, c *redis.ClusterClient, key string) *Move {
 // ownerOf returns the address of the node that has a slot.
 func ownerOf(ctx context.Context, tb testing.TB, c *redis.ClusterClient, slot int) string {
 	tb.Helper()
-	ranges, err := c.ClusterSlots(ctx).Result()
+	shards, err := c.ClusterShards(ctx).Result()
 	must(tb, err)
-	for _, r := range ranges {
-		if r.Start <= slot && slot <= r.End {
-			return r.Nodes[0].Addr
+	for _, shard := range shards {
+		for _, r := range shard.Slots {
+			if r.Start <= int64(slot) && int64(slot) <= r.End {
+				return net.JoinHostPort(shard.Nodes[0].IP, strconv.FormatInt(shard.Nodes[0].Port, 10))
+			}
 		}
 	}
 	tb.Fatalf("redistest: nobody has slot %d", slot)

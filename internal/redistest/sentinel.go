@@ -36,13 +36,14 @@ func StartSentinel(tb testing.TB, s *Server, settings ...string) string {
 	_, watched, err := net.SplitHostPort(s.Addr)
 	must(tb, err)
 	config := filepath.Join(dir, "sentinel.conf")
-	text := fmt.Sprintf("port %s\nbind 127.0.0.1\ndir %s\nlogfile %s\nsentinel monitor %s 127.0.0.1 %s 1\n",
+	var text strings.Builder
+	fmt.Fprintf(&text, "port %s\nbind 127.0.0.1\ndir %s\nlogfile %s\nsentinel monitor %s 127.0.0.1 %s 1\n",
 		port, dir, filepath.Join(dir, "redis.log"), SentinelGroup, watched)
 	for _, line := range settings {
 		name, value, _ := strings.Cut(line, " ")
-		text += fmt.Sprintf("sentinel %s %s %s\n", name, SentinelGroup, value)
+		fmt.Fprintf(&text, "sentinel %s %s %s\n", name, SentinelGroup, value)
 	}
-	must(tb, os.WriteFile(config, []byte(text), 0o600))
+	must(tb, os.WriteFile(config, []byte(text.String()), 0o600))
 
 	cmd := exec.CommandContext(context.Background(), binary(tb), config, "--sentinel") //nolint:gosec // redis-server from PATH
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
