@@ -150,6 +150,7 @@ func startWorker(t *testing.T, s setup) *worker {
 	cmd.Stderr = os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	require.NoError(t, cmd.Start())
+	t.Cleanup(func() { _ = cmd.Process.Kill() }) // It has ended already, unless the test fails.
 	w := &worker{cmd: cmd, done: make(chan error, 1)}
 	go func() { w.done <- cmd.Wait() }()
 	return w
