@@ -1,6 +1,7 @@
 -- What every script begins with. It holds no state between calls.
 --
 -- KEYS[1]  the shard's sorted set `ready`
+-- KEYS[#]  one that never exists, so that nothing runs while a Cluster moves the slot
 -- ARGV[1]  what the shard's keys begin with, such as "wh:{00}:"
 -- ARGV[2]  the time in Unix milliseconds, 0 for the server's clock
 -- ARGV[3]  the channel that wakes claimers
