@@ -9,7 +9,6 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
-	"strings"
 	"syscall"
 	"time"
 )
@@ -103,7 +102,7 @@ func splitHostPort(address string) (string, uint16, error) {
 	if err != nil || port == 0 {
 		return "", 0, fmt.Errorf("port %q is not a number from 1 to 65535", digits)
 	}
-	return strings.ToLower(host), uint16(port), nil
+	return lower(host), uint16(port), nil
 }
 
 // candidates returns the addresses of host that may be tried, at least one.
