@@ -16,7 +16,7 @@ PACKAGED = $(filter-out ./tools,$(MODULES))
 
 LINT = go tool -modfile="$(CURDIR)/tools/go.mod" golangci-lint
 
-.PHONY: help fmt lint test chaos fuzz bench cover examples ci
+.PHONY: help fmt lint test chaos interop fuzz bench cover examples ci
 .PHONY: check-format check-current check-bench
 
 help: ## Print this list.
@@ -39,6 +39,10 @@ chaos: ## Kill workers and Redis under load, for a minute.
 	@tools/install.sh redis-server
 	@go test -tags chaos -count 1 -timeout 5m -v ./internal/chaos 2>&1 | grep -v 'connection pool: failed to dial'
 
+interop: ## Deliver to receivers in five languages and print what they verify.
+	@tools/install.sh express flask php sinatra javac
+	@go test -tags interop -count 1 -timeout 10m -v ./internal/interop
+
 fuzz: ## Run every fuzz target for FUZZTIME (60s), one after another.
 	@tools/fuzz.sh $(FUZZTIME)
 
@@ -54,7 +58,7 @@ examples: ## Build all examples and run those that end by themselves.
 	@tools/examples.sh $(PACKAGED)
 
 ci: ## Run every check that has to pass before a merge.
-	@MAKE="$(MAKE)" tools/steps.sh check-format lint check-current test chaos examples check-bench
+	@MAKE="$(MAKE)" tools/steps.sh check-format lint check-current test chaos interop examples check-bench
 
 check-format:
 	@$(LINT) fmt --diff
