@@ -16,7 +16,7 @@ PACKAGED = $(filter-out ./tools,$(MODULES))
 
 LINT = go tool -modfile="$(CURDIR)/tools/go.mod" golangci-lint
 
-.PHONY: help fmt lint test chaos chaos-long fuzz bench cover examples ci
+.PHONY: help fmt lint test chaos chaos-long interop fuzz bench cover examples ci
 .PHONY: check-format check-current check-bench
 
 help: ## Print this list.
@@ -45,6 +45,10 @@ chaos-long: ## Break everything under load for ten minutes and write docs/chaos.
 	@tools/install.sh redis-server
 	@set -o pipefail; go test -tags chaoslong -count 1 -timeout 60m -v ./internal/chaos 2>&1 | grep -v -e 'connection pool: failed to dial' -e 'sentinel.go'
 
+interop: ## Deliver to receivers in five languages and print what they verify.
+	@tools/install.sh express flask php sinatra javac
+	@go test -tags interop -count 1 -timeout 10m -v ./internal/interop
+
 fuzz: ## Run every fuzz target for FUZZTIME (60s), one after another.
 	@tools/fuzz.sh $(FUZZTIME)
 
@@ -60,7 +64,7 @@ examples: ## Build all examples and run those that end by themselves.
 	@tools/examples.sh $(PACKAGED)
 
 ci: ## Run every check that has to pass before a merge.
-	@MAKE="$(MAKE)" tools/steps.sh check-format lint check-current test chaos examples check-bench
+	@MAKE="$(MAKE)" tools/steps.sh check-format lint check-current test chaos interop examples check-bench
 
 check-format:
 	@$(LINT) fmt --diff

@@ -57,6 +57,7 @@ var rules = []rule{
 	{room: "signer"},
 	{room: "store"},
 	{room: "webhook/event", ours: []string{"webhook/internal/strictjson"}},
+	{room: "webhook/portable", ours: []string{"webhook/internal/strictjson"}},
 
 	// The receiving side adds no module and knows neither the sending side nor a
 	// store's backend.

@@ -1,0 +1,2 @@
+// Package webhooktest helps to test programs that send webhooks.
+package webhooktest
