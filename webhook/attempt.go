@@ -139,17 +139,17 @@ func (r *run) giveUp(s *settled) {
 // the new secret in the guide's header is asked once more with the old one: that
 // header holds one signature only, and a receiver may switch at any moment.
 func (r *run) post(ctx context.Context, c claimed) (egress.Response, error) {
-	current, previous, err := r.signers.get(r.seal, &c.Lease)
+	sign, err := r.signers(r.seal, &c.Lease)
 	if err != nil {
 		return egress.Response{}, err
 	}
 	body := jcs.Encode(c.Body, jcs.Encoding(c.Encoding))
-	resp, err := r.postOnce(ctx, c, current, current, body)
-	if err != nil || previous == nil ||
+	resp, err := r.postOnce(ctx, c, sign.current, sign.current, body)
+	if err != nil || sign.previous == nil ||
 		(resp.StatusCode != http.StatusUnauthorized && resp.StatusCode != http.StatusForbidden) {
 		return resp, err
 	}
-	return r.postOnce(ctx, c, current, previous, body)
+	return r.postOnce(ctx, c, sign.current, sign.previous, body)
 }
 
 // postOnce sends one request. All secrets sign the Standard Webhooks header, the

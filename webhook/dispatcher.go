@@ -175,7 +175,7 @@ func NewDispatcher(st DispatchStore, o *DispatcherOptions) (*Dispatcher, error) 
 		opts.Transport = out.Transport()
 	}
 	opts.SecretKeys = nil // The sealer has them; unexported fields print without their Format.
-	return &Dispatcher{store: st, opts: opts, out: out, seal: seal}, nil
+	return &Dispatcher{store: st, opts: opts, out: out, seal: seal, signers: newSignerCache()}, nil
 }
 
 // closeIdle closes kept connections of our own transport.
