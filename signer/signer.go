@@ -35,7 +35,9 @@ const (
 // Signer signs and verifies with one secret or, while a receiver moves from one
 // to the next, with several. It is safe for concurrent use and does not change.
 type Signer struct {
-	keys []keyPair // The current secret's first.
+	// The current secret's is first. With these keys one can sign as well as with
+	// the secrets, so they are where nothing that prints a Signer gets: see Secret.
+	keys func() []keyPair
 }
 
 // keyPair is one secret under both schemes.
@@ -45,7 +47,7 @@ type keyPair struct{ guide, standard hmacKey }
 // signature for previous too, and accepts the signatures of all of them. It
 // fails, naming each, if a secret is the zero [Secret].
 func New(current Secret, previous ...Secret) (*Signer, error) {
-	s := &Signer{keys: make([]keyPair, 0, 1+len(previous))}
+	keys := make([]keyPair, 0, 1+len(previous))
 	var bad []error
 	for i, secret := range append([]Secret{current}, previous...) {
 		text := secret.Reveal()
@@ -54,19 +56,19 @@ func New(current Secret, previous ...Secret) (*Signer, error) {
 			bad = append(bad, fmt.Errorf("secret %d: %w", i+1, err))
 			continue
 		}
-		s.keys = append(s.keys, keyPair{guide: newHMACKey([]byte(text)), standard: newHMACKey(key)})
+		keys = append(keys, keyPair{guide: newHMACKey([]byte(text)), standard: newHMACKey(key)})
 	}
 	if err := errors.Join(bad...); err != nil {
 		return nil, err
 	}
-	return s, nil
+	return &Signer{keys: func() []keyPair { return keys }}, nil
 }
 
 // AppendSignature appends the value of [HeaderSignature] for body to dst: 71
 // bytes, made with the current secret, since receivers written after the guide
 // compare the whole header.
 func (s *Signer) AppendSignature(dst, body []byte) []byte {
-	mac := s.keys[0].guide.sum(nil, body)
+	mac := s.keys()[0].guide.sum(nil, body)
 	return hex.AppendEncode(append(dst, guidePrefix...), mac[:])
 }
 
@@ -77,11 +79,11 @@ func (s *Signer) AppendSignature(dst, body []byte) []byte {
 func (s *Signer) AppendStandard(dst []byte, id string, at time.Time, body []byte) []byte {
 	var buf [prefixSize]byte
 	prefix := appendPrefix(buf[:0], id, at)
-	for i := range s.keys {
+	for i, keys := 0, s.keys(); i < len(keys); i++ {
 		if i > 0 {
 			dst = append(dst, ' ')
 		}
-		mac := s.keys[i].standard.sum(prefix, body)
+		mac := keys[i].standard.sum(prefix, body)
 		dst = base64.StdEncoding.AppendEncode(append(dst, standardPrefix...), mac[:])
 	}
 	return dst
@@ -101,8 +103,8 @@ func (s *Signer) Verify(body []byte, header string) bool {
 		return false
 	}
 	match := 0
-	for i := range s.keys {
-		want := s.keys[i].guide.sum(nil, body)
+	for i, keys := 0, s.keys(); i < len(keys); i++ {
+		want := keys[i].guide.sum(nil, body)
 		match |= subtle.ConstantTimeCompare(got[:], want[:])
 	}
 	return match == 1
@@ -119,8 +121,8 @@ func (s *Signer) VerifyStandard(id string, at time.Time, body []byte, header str
 	var buf [prefixSize]byte
 	prefix := appendPrefix(buf[:0], id, at)
 	match := 0
-	for i := range s.keys {
-		mac := s.keys[i].standard.sum(prefix, body)
+	for i, keys := 0, s.keys(); i < len(keys); i++ {
+		mac := keys[i].standard.sum(prefix, body)
 		// The texts are compared, not the bytes: base64 has several spellings of
 		// the last byte, and only the one that a signer writes may pass.
 		var want [standardSize]byte

@@ -85,7 +85,15 @@ type Options struct {
 	Now func() time.Time
 }
 
-func (o *Options) withDefaults() Options {
+// Format writes OtherSecrets as "whsec_***", whatever the verb.
+func (o Options) Format(f fmt.State, verb rune) {
+	type plain Options // without this method
+	shown := plain(o)
+	shown.OtherSecrets = slices.Repeat([]string{signer.Secret{}.String()}, len(o.OtherSecrets))
+	fmt.Fprintf(f, fmt.FormatString(f, verb), shown)
+}
+
+func withDefaults(o *Options) Options {
 	var opts Options
 	if o != nil {
 		opts = *o
@@ -112,7 +120,7 @@ func (o *Options) withDefaults() Options {
 	return opts
 }
 
-func (o *Options) validate() error {
+func (o Options) validate() error {
 	var bad []error
 	for _, f := range []struct {
 		name  string
@@ -145,7 +153,7 @@ type Verifier struct {
 // was shown when the webhook was created. It fails, naming all that is wrong, if
 // a secret is empty or not in that form, or an option is out of range.
 func New(secret string, opts *Options) (*Verifier, error) {
-	o := opts.withDefaults()
+	o := withDefaults(opts)
 	main, err := signer.ParseSecret(secret)
 	bad := []error{err}
 	others := make([]signer.Secret, len(o.OtherSecrets))
