@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 
 	"github.com/rag-assistant/webhooks/internal/redistest"
@@ -64,11 +65,12 @@ func failoverBySentinel(t *testing.T, rng *rand.Rand, length time.Duration) phas
 	master := startMaster(t)
 	replicaOf(t, master.Addr)
 	replicaOf(t, master.Addr)
-	sentinel := redistest.StartSentinel(t, master, "down-after-milliseconds 1000", "failover-timeout 10000")
+	// A busy machine must not pass for a dead master.
+	sentinel := redistest.StartSentinel(t, master, "down-after-milliseconds 5000", "failover-timeout 20000")
 	receiver := newReceiver(t, rand.New(rand.NewPCG(rng.Uint64(), 1)), longTimeout)
-	redis := address{Addrs: []string{sentinel}, Sentinel: redistest.SentinelGroup}
-	w := newWorld(t, redis, &redisstore.Options{Shards: longShards, WaitReplicas: 1}, receiver, longMerchants, longHooks)
-	st := w.open(longSetup(redis, receiver))
+	at := address{Addrs: []string{sentinel}, Sentinel: redistest.SentinelGroup}
+	w := newWorld(t, at, &redisstore.Options{Shards: longShards, WaitReplicas: 1}, receiver, longMerchants, longHooks)
+	st := w.open(longSetup(at, receiver))
 	pass(t, length/3)
 	end := st.note("master killed", inAll)
 	master.Kill(t)
@@ -77,6 +79,11 @@ func failoverBySentinel(t *testing.T, rng *rand.Rand, length time.Duration) phas
 		"publishes that wait for a replica are acknowledged again")
 	end()
 	pass(t, length*2/3)
+	watcher := redis.NewSentinelClient(&redis.Options{Addr: sentinel})
+	defer watcher.Close()
+	known, err := watcher.Master(t.Context(), redistest.SentinelGroup).Result()
+	require.NoError(t, err)
+	require.Equal(t, "1", known["config-epoch"], "there was one failover; a second one has a cost of its own")
 	return st.close("failover by a sentinel, publishes wait for a replica")
 }
 
@@ -89,9 +96,9 @@ func failoverByHand(t *testing.T, rng *rand.Rand, length time.Duration, waitRepl
 	replica := replicaOf(t, link.Addr)
 	replicaOf(t, replica.Addr) // so that there is one for publishes to wait for afterwards, too
 	receiver := newReceiver(t, rand.New(rand.NewPCG(rng.Uint64(), 1)), longTimeout)
-	redis := address{Addrs: []string{front.Addr}}
-	w := newWorld(t, redis, &redisstore.Options{Shards: longShards, WaitReplicas: waitReplicas}, receiver, longMerchants, longHooks)
-	st := w.open(longSetup(redis, receiver))
+	at := address{Addrs: []string{front.Addr}}
+	w := newWorld(t, at, &redisstore.Options{Shards: longShards, WaitReplicas: waitReplicas}, receiver, longMerchants, longHooks)
+	st := w.open(longSetup(at, receiver))
 	pass(t, length/3)
 
 	end := st.note("replica cut off, master killed", inAll)

@@ -20,9 +20,9 @@ func runMigration(t *testing.T, rng *rand.Rand, length time.Duration) []phase {
 	part := max(length/15, 5*time.Second)
 	client := redistest.Cluster(t)
 	receiver := newReceiver(t, rand.New(rand.NewPCG(rng.Uint64(), 1)), longTimeout)
-	redis := address{Addrs: client.Options().Addrs, Cluster: true}
-	w := newWorld(t, redis, &redisstore.Options{Shards: longShards}, receiver, longMerchants, longHooks)
-	st := w.open(longSetup(redis, receiver))
+	at := address{Addrs: client.Options().Addrs, Cluster: true}
+	w := newWorld(t, at, &redisstore.Options{Shards: longShards}, receiver, longMerchants, longHooks)
+	st := w.open(longSetup(at, receiver))
 	pass(t, part)
 	var moves []disturbance
 	for shard := range longShards {

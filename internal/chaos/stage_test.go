@@ -35,8 +35,9 @@ const (
 	mostSlope = 5.0 // megabytes a minute
 )
 
-// longSetup is the setup of all phases. Retries go on for longer than any
-// receiver is away, but for the one that is to be disabled.
+// longSetup is the setup of all phases. Retries go on for half a minute and more,
+// so that a receiver that was away for 20 seconds, or for 30 without an answer, has
+// several left: only the one that is to be disabled uses them up.
 func longSetup(redis address, receiver *receiver) setup {
 	return setup{
 		Redis: redis, Workers: longWorkers,
@@ -45,7 +46,7 @@ func longSetup(redis address, receiver *receiver) setup {
 			50 * time.Millisecond, 100 * time.Millisecond, 200 * time.Millisecond, 400 * time.Millisecond,
 			800 * time.Millisecond, 1600 * time.Millisecond, 2 * time.Second,
 		},
-		MaxAttempts: 18, DisableAfter: disableAfter, Notices: receiver.URL + "/notices",
+		MaxAttempts: 21, DisableAfter: disableAfter, Notices: receiver.URL + "/notices",
 	}
 }
 
