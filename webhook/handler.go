@@ -13,18 +13,6 @@ import (
 	"github.com/rag-assistant/webhooks/webhook/internal/id"
 )
 
-// Principal is who makes a request.
-type Principal struct {
-	// MerchantID is the only merchant whose webhooks the request may see or change.
-	MerchantID string
-}
-
-// AuthenticateFunc says who makes a request. It is called once for each request
-// that a route fits, before anything of the body is read. An error is answered
-// with 401 and shows only in the log, at debug level; one that wraps
-// [ErrUnavailable], because the login itself is down, with 503.
-type AuthenticateFunc func(*http.Request) (Principal, error)
-
 // HandlerOptions configures a [Handler].
 type HandlerOptions struct {
 	// Prefix is the part of the path before /merchants/ as the handler gets to see
@@ -211,18 +199,8 @@ func (h *Handler) serve(ctx context.Context, x *exchange) (out answer, err error
 	if x.r.Header.Get("Authorization") == "" && h.opts.CrossOrigin.Check(x.r) != nil {
 		return answer{}, errForbidden
 	}
-	who, err := h.authenticate(x.r)
-	if errors.Is(err, ErrUnavailable) {
+	if err := h.admit(ctx, x); err != nil {
 		return answer{}, err
-	}
-	if err != nil {
-		h.opts.Logger.DebugContext(ctx, "webhook API request not authenticated",
-			slog.String("request_id", x.requestID), slog.Any("error", err))
-		x.w.Header().Set("WWW-Authenticate", h.opts.Challenge)
-		return answer{}, errUnauthorized
-	}
-	if who.MerchantID != x.merchantID {
-		return answer{}, errForbidden
 	}
 	return serve(x)
 }
