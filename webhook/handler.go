@@ -37,7 +37,8 @@ type HandlerOptions struct {
 	CrossOrigin *http.CrossOriginProtection
 
 	// Challenge is the WWW-Authenticate header of a 401 (RFC 9110, section 11.6.1).
-	// Defaults to "Bearer".
+	// If it begins with the scheme Bearer, error and scope are added where RFC 6750
+	// wants them; leave these two out. Defaults to "Bearer".
 	Challenge string
 
 	// Logger gets a line for each answer of 500 or 503 at error, and why a request
@@ -68,8 +69,9 @@ type HandlerOptions struct {
 // An answer is {"success":true,"data",…} or {"success":false,"error":{"code",
 // "message","details"},…}, both with timestamp and requestId, whatever happens:
 // a wrong path, a wrong method, a store that is away and a panic included. A
-// merchant other than the principal's is 403, before the body is read or an id
-// looked up. An id of another merchant is 404, the same as one that never was.
+// merchant other than the principal's is 403, and so is a scope that it lacks,
+// before the body is read or an id looked up. An id of another merchant is 404,
+// the same as one that never was.
 //
 // A body is one JSON object of at most 64 KiB, read strictly: no unknown names, no
 // name twice, nothing after it. Every fault found is in details. PUT and DELETE
@@ -167,8 +169,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.write(ctx, x, out)
 }
 
-// serve finds the endpoint, lets nobody but the merchant pass, and turns a panic
-// into an error.
+// serve finds the endpoint, lets nobody pass who may not, and turns a panic into
+// an error.
 func (h *Handler) serve(ctx context.Context, x *exchange) (out answer, err error) {
 	defer func() {
 		switch v := recover(); v {
