@@ -136,7 +136,7 @@ func (e *Egress) candidates(ctx context.Context, host string) ([]netip.Addr, err
 func (e *Egress) lookup(ctx context.Context, name string) ([]netip.Addr, error) {
 	ctx, cancel := context.WithTimeout(ctx, e.opts.DNSTimeout)
 	defer cancel()
-	addrs, err := e.opts.Resolver.LookupNetIP(ctx, "ip", name)
+	addrs, err := e.lookupInTime(ctx, name)
 	if err == nil && len(addrs) == 0 {
 		err = &net.DNSError{Err: "no addresses", Name: name, IsNotFound: true}
 	}
@@ -144,6 +144,25 @@ func (e *Egress) lookup(ctx context.Context, name string) ([]netip.Addr, error) 
 		return nil, &Error{Code: CodeDNS, cause: err}
 	}
 	return addrs, nil
+}
+
+// lookupInTime does not wait for a resolver that goes on when ctx has ended.
+func (e *Egress) lookupInTime(ctx context.Context, name string) ([]netip.Addr, error) {
+	type answer struct {
+		addrs []netip.Addr
+		err   error
+	}
+	answered := make(chan answer, 1)
+	go func() {
+		addrs, err := e.opts.Resolver.LookupNetIP(ctx, "ip", name)
+		answered <- answer{addrs, err}
+	}()
+	select {
+	case a := <-answered:
+		return a.addrs, a.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 // connectFirst tries one address after the other, in the resolver's order

@@ -179,18 +179,25 @@ func TestDefaultResolver(t *testing.T) {
 	require.Equal(t, "hooks.example.com.", asked, "search domains are not tried")
 }
 
+// TestProxyVariablesAreIgnored has a listener where the variables point.
 func TestProxyVariablesAreIgnored(t *testing.T) {
+	proxy := receive(t, nil, func(p *peer) { p.say("HTTP/1.1 200 OK\r\n\r\n") })
 	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"} {
-		t.Setenv(name, "http://8.8.4.4:3128")
+		t.Setenv(name, "http://"+proxy.address)
 	}
 	t.Setenv("NO_PROXY", "")
 	t.Setenv("no_proxy", "")
-	e := newEgress(t, &egress.Options{InsecureAllowHTTP: true, Resolver: answer("8.8.8.8")})
-	d := new(dials)
-	d.to(e, "")
-	for _, target := range []string{"https://hooks.example.com/", "http://hooks.example.com/"} {
-		_, err := post(t, e, target)
-		requireCode(t, egress.CodeConnect, err)
+	for _, private := range []bool{false, true} { // With true, the proxy's address can be reached.
+		e := newEgress(t, &egress.Options{
+			InsecureAllowHTTP: true, InsecureAllowPrivateNetworks: private, Resolver: answer("8.8.8.8"),
+		})
+		d := new(dials)
+		d.to(e, "")
+		for _, target := range []string{"https://hooks.example.com/", "http://hooks.example.com/"} {
+			_, err := post(t, e, target)
+			requireCode(t, egress.CodeConnect, err)
+		}
+		require.Equal(t, []string{"8.8.8.8:443", "8.8.8.8:80"}, d.all())
 	}
-	require.Equal(t, []string{"8.8.8.8:443", "8.8.8.8:80"}, d.all())
+	require.Zero(t, proxy.accepted.Load())
 }

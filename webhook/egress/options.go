@@ -75,7 +75,7 @@ type Options struct {
 
 // Resolver looks up the addresses of a host. [net.Resolver] is one. It is called
 // with network "ip" and with names only, in lower case and without a final dot,
-// by many goroutines at once. It must return when ctx ends.
+// by many goroutines at once. It is not waited for when ctx has ended.
 type Resolver interface {
 	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
 }
