@@ -37,7 +37,7 @@ func (e *Egress) CheckAddress(ctx context.Context, raw string) error {
 		return err
 	}
 	for _, a := range addrs {
-		if !e.addresses.allowed(a) {
+		if !e.addresses.allows(a) {
 			return &URLError{Reason: reasonAddress}
 		}
 	}
@@ -108,7 +108,7 @@ func splitHostPort(address string) (string, uint16, error) {
 // candidates returns the addresses of host that may be tried, at least one.
 func (e *Egress) candidates(ctx context.Context, host string) ([]netip.Addr, error) {
 	if addr, err := netip.ParseAddr(host); err == nil {
-		if addr.Zone() != "" || !e.addresses.allowed(addr) {
+		if addr.Zone() != "" || !e.addresses.allows(addr) {
 			return nil, blocked(addr.String() + " is not public")
 		}
 		return []netip.Addr{addr.Unmap()}, nil
@@ -122,7 +122,7 @@ func (e *Egress) candidates(ctx context.Context, host string) ([]netip.Addr, err
 	}
 	var allowed []netip.Addr
 	for _, a := range addrs {
-		if e.addresses.allowed(a) && len(allowed) < maxCandidates {
+		if e.addresses.allows(a) && len(allowed) < maxCandidates {
 			allowed = append(allowed, a.WithZone("").Unmap())
 		}
 	}
@@ -209,7 +209,7 @@ func (e *Egress) control(_ context.Context, network, address string, _ syscall.R
 	if err != nil {
 		return blocked(err.Error())
 	}
-	if !e.addresses.allowed(ap.Addr()) {
+	if !e.addresses.allows(ap.Addr()) {
 		return blocked(ap.Addr().String() + " is not public")
 	}
 	return nil

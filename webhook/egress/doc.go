@@ -18,7 +18,8 @@
 // What cannot be checked is refused.
 //
 // Which addresses are public follows the registries of IANA, plus a few that
-// clouds use for their own services: see [Options.InsecureAllowPrivateNetworks].
+// clouds use for their own services. [Options.AllowNetworks] adds private
+// networks one by one, [Options.DenyNetworks] takes public ones away.
 //
 // No proxy is used and no environment variable read. Redirects are answers,
 // never followed. Connections speak HTTP/1.1 over TLS 1.2 or newer, with the

@@ -36,7 +36,7 @@ func New(o *Options) (*Egress, error) {
 	}
 	e := &Egress{
 		opts:      opts,
-		addresses: newAddresses(opts.InsecureAllowPrivateNetworks, opts.AllowNAT64),
+		addresses: newAddresses(&opts),
 		tls: &tls.Config{
 			MinVersion: tls.VersionTLS12,
 			RootCAs:    opts.RootCAs,

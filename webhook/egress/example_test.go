@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"time"
 
 	"github.com/rag-assistant/webhooks/webhook/egress"
@@ -80,4 +81,28 @@ func ExampleError() {
 	}
 	// Output:
 	// blocked_address
+}
+
+// A partner behind a VPN, and a range of public addresses that is our own.
+func ExampleOptions_networks() {
+	out, err := egress.New(&egress.Options{
+		AllowNetworks: []netip.Prefix{netip.MustParsePrefix("10.20.0.0/16")},
+		DenyNetworks:  []netip.Prefix{netip.MustParsePrefix("8.8.0.0/16")},
+		AllowPort:     egress.Ports(443, 8443),
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, typed := range []string{
+		"https://10.20.1.2:8443/hook", "https://10.21.1.2/hook", "https://8.8.8.8/hook", "https://1.1.1.1:9443/hook",
+	} {
+		_, err := out.CheckURL(typed)
+		fmt.Println(typed, err)
+	}
+	// Output:
+	// https://10.20.1.2:8443/hook <nil>
+	// https://10.21.1.2/hook egress: url must have a public address
+	// https://8.8.8.8/hook egress: url must have a public address
+	// https://1.1.1.1:9443/hook egress: url must not use this port; 443 is the usual one
 }

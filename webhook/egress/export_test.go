@@ -18,7 +18,7 @@ func (e *Egress) Dial(ctx context.Context, network, address string) (net.Conn, e
 }
 
 // Allowed reports whether a may be connected to.
-func (e *Egress) Allowed(a netip.Addr) bool { return e.addresses.allowed(a) }
+func (e *Egress) Allowed(a netip.Addr) bool { return e.addresses.allows(a) }
 
 // Control is the control function of the dialer.
 func (e *Egress) Control(network, address string) error {

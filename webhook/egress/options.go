@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -25,11 +26,24 @@ type Options struct {
 	// refused, as does what is no host at all: unspecified, multicast, reserved.
 	InsecureAllowPrivateNetworks bool
 
+	// AllowNetworks are private networks that may be reached besides public
+	// addresses, such as that of a partner behind a VPN: parts of those that
+	// InsecureAllowPrivateNetworks would allow as a whole. Names such as x.internal
+	// are allowed too, since their addresses are checked; names of the loopback are
+	// not. AllowPort is for all networks. Metadata services of clouds stay refused
+	// inside of these networks. Everyone who can register a webhook can reach every
+	// host in them. Defaults to none.
+	AllowNetworks []netip.Prefix
+
+	// DenyNetworks are refused whatever else allows them, for example public
+	// ranges of your own in which hosts trust each other. Defaults to none.
+	DenyNetworks []netip.Prefix
+
 	// AllowNAT64 allows 64:ff9b::/96 (RFC 6052) where the IPv4 address inside is
 	// public. Networks without IPv4 that reach it through NAT64 need it.
 	AllowNAT64 bool
 
-	// AllowPort reports whether a URL may name this port. Defaults to
+	// AllowPort reports whether a URL may name this port: see [Ports]. Defaults to
 	// [DefaultAllowPort], and to every port with InsecureAllowPrivateNetworks.
 	AllowPort func(port uint16) bool
 
@@ -91,6 +105,7 @@ func (o Options) withDefaults() Options {
 			*v = d
 		}
 	}
+	o.AllowNetworks, o.DenyNetworks = slices.Clone(o.AllowNetworks), slices.Clone(o.DenyNetworks)
 	number(&o.MaxURLLength, 2048)
 	number(&o.MaxIdleConns, 1024)
 	number(&o.MaxIdleConnsPerHost, 256)
@@ -133,6 +148,7 @@ func (o Options) validate() error {
 	duration("DialTimeout", o.DialTimeout)
 	duration("TLSHandshakeTimeout", o.TLSHandshakeTimeout)
 	duration("IdleConnTimeout", o.IdleConnTimeout)
+	bad = append(bad, checkNetworks(&o)...)
 	return errors.Join(bad...)
 }
 

@@ -81,6 +81,8 @@ func TestOptionsWidenURLRules(t *testing.T) {
 	plain := &egress.Options{InsecureAllowHTTP: true}
 	private := &egress.Options{InsecureAllowPrivateNetworks: true}
 	both := &egress.Options{InsecureAllowHTTP: true, InsecureAllowPrivateNetworks: true}
+	partner := &egress.Options{AllowNetworks: prefixes("10.20.0.0/16", "fd12:3456::/32"), DenyNetworks: prefixes("8.8.8.0/24")}
+	ports := &egress.Options{AllowPort: egress.Ports(443, 8443)}
 	port := &egress.Options{AllowPort: func(p uint16) bool { return p == 6379 }, InsecureAllowPrivateNetworks: true}
 	for _, tt := range []struct {
 		name, url    string
@@ -112,6 +114,23 @@ func TestOptionsWidenURLRules(t *testing.T) {
 		{"own port rule", "https://localhost:6379/", port, "https://localhost:6379/", ""},
 		{"own port rule, another", "https://localhost:443/", port, "", wantPortRule},
 		{"own length", "https://example.com/", &egress.Options{MaxURLLength: 10}, "", "must be at most 10 characters long"},
+		{"listed port", "https://example.com:8443/", ports, "https://example.com:8443/", ""},
+		{"port that is not listed", "https://example.com:9443/", ports, "", wantPortRule},
+		{"allowed network", "https://10.20.1.2/", partner, "https://10.20.1.2/", ""},
+		{"allowed network, mapped", "https://[::ffff:10.20.1.2]/", partner, "https://10.20.1.2/", ""},
+		{"allowed network v6", "https://[fd12:3456::1]/", partner, "https://[fd12:3456::1]/", ""},
+		{"beside the allowed network", "https://10.21.1.2/", partner, "", wantAddress},
+		{"loopback beside the allowed network", "https://127.0.0.1/", partner, "", wantAddress},
+		{"metadata beside the allowed network", "https://169.254.169.254/", partner, "", wantAddress},
+		{"allowed network, low port", "https://10.20.1.2:22/", partner, "", wantPortRule},
+		{"allowed network, port of a database", "https://10.20.1.2:6379/", partner, "", wantPortRule},
+		{"allowed network, http", "http://10.20.1.2/", partner, "", wantHTTPS},
+		{"name in an allowed network", "https://erp.partner.internal/", partner, "https://erp.partner.internal/", ""},
+		{"one label in an allowed network", "https://erp/", partner, "https://erp/", ""},
+		{"localhost is in no other network", "https://localhost/", partner, "", wantLocal},
+		{"nor is what is below it", "https://x.localhost/", partner, "", wantLocal},
+		{"nor localhost.localdomain", "https://localhost.localdomain/", partner, "", wantLocal},
+		{"denied network", "https://8.8.8.8/", partner, "", wantAddress},
 		{"nat64", "https://[64:ff9b::8.8.8.8]/", &egress.Options{AllowNAT64: true}, "https://[64:ff9b::808:808]/", ""},
 		{"nat64 to private", "https://[64:ff9b::127.0.0.1]/", &egress.Options{AllowNAT64: true}, "", wantAddress},
 	} {
