@@ -60,13 +60,15 @@ func (e *Egress) dialTLS(ctx context.Context, _, address string) (net.Conn, erro
 	if err != nil {
 		return nil, err
 	}
-	config := e.tls.Clone()
-	config.ServerName = host
-	conn := tls.Client(raw, config)
+	var ourFault error
+	conn := tls.Client(raw, e.handshakeConfig(host, &ourFault))
 	ctx, cancel := context.WithTimeout(ctx, e.opts.TLSHandshakeTimeout)
 	defer cancel()
 	if err := conn.HandshakeContext(ctx); err != nil {
 		_ = raw.Close()
+		if ourFault != nil {
+			return nil, ourFault
+		}
 		return nil, &Error{Code: CodeTLS, cause: err}
 	}
 	return conn, nil

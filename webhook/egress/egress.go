@@ -34,15 +34,7 @@ func New(o *Options) (*Egress, error) {
 	if err := opts.validate(); err != nil {
 		return nil, fmt.Errorf("egress: new: %w", err)
 	}
-	e := &Egress{
-		opts:      opts,
-		addresses: newAddresses(&opts),
-		tls: &tls.Config{
-			MinVersion: tls.VersionTLS12,
-			RootCAs:    opts.RootCAs,
-			NextProtos: []string{"http/1.1"}, // A server that insists on h2 fails in the handshake, not as garbage.
-		},
-	}
+	e := &Egress{opts: opts, addresses: newAddresses(&opts), tls: newTLS(opts.RootCAs)}
 	e.connect = e.dialer().DialContext
 	e.transport = e.newTransport()
 	return e, nil

@@ -2,6 +2,8 @@ package egress_test
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -81,6 +83,35 @@ func ExampleError() {
 	}
 	// Output:
 	// blocked_address
+}
+
+// A receiver that wants to know who sends: mutual TLS.
+func ExampleCertificates() {
+	receiver := httptest.NewUnstartedServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		fmt.Println("sent with", len(r.TLS.PeerCertificates), "certificate")
+	}))
+	receiver.TLS = &tls.Config{ClientAuth: tls.RequireAnyClientCert, MinVersion: tls.VersionTLS13}
+	receiver.StartTLS()
+	defer receiver.Close()
+	roots := x509.NewCertPool()
+	roots.AddCert(receiver.Certificate())
+
+	own := receiver.TLS.Certificates[0] // Yours is likely to come from tls.LoadX509KeyPair.
+	out, err := egress.New(&egress.Options{
+		InsecureAllowPrivateNetworks: true, // The receiver of this example is a local one.
+		RootCAs:                      roots,
+		ClientCertificate:            egress.Certificates(own),
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer out.Transport().CloseIdleConnections()
+	resp, err := egress.Post(context.Background(), out.Transport(), receiver.URL, nil, []byte(`{"id":"evt_1"}`))
+	fmt.Println(resp.StatusCode, err)
+	// Output:
+	// sent with 1 certificate
+	// 200 <nil>
 }
 
 // A partner behind a VPN, and a range of public addresses that is our own.

@@ -2,6 +2,7 @@ package egress
 
 import (
 	"context"
+	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -54,6 +55,14 @@ type Options struct {
 	// RootCAs are the authorities that receivers' certificates must come from.
 	// Defaults to nil: those of the system.
 	RootCAs *x509.CertPool
+
+	// ClientCertificate chooses the certificate to show to a receiver that asks
+	// for one; nil is none. An error of it is this side's fault and no receiver's.
+	// It is called in each such handshake, by many goroutines at once, so it can
+	// return a certificate that was renewed meanwhile; [Certificates] makes one of
+	// fixed certificates. Any receiver can ask, and reads the name in it. Defaults
+	// to nil: no certificate.
+	ClientCertificate func(*tls.CertificateRequestInfo) (*tls.Certificate, error)
 
 	// Resolver looks up hosts. Its answers are checked, so it need not be trusted.
 	// Defaults to Go's own resolver, which unlike many C libraries reads no

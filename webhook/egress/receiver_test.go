@@ -159,6 +159,22 @@ func (a *authority) issue(tb testing.TB, change func(*x509.Certificate)) *tls.Co
 	return serverConfig(tb, template, a.cert, key, a.key)
 }
 
+// client returns a certificate to be shown by a client.
+func (a *authority) client(tb testing.TB, name string) tls.Certificate {
+	tb.Helper()
+	return a.issue(tb, func(c *x509.Certificate) {
+		c.Subject.CommonName, c.DNSNames = name, nil
+		c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
+	}).Certificates[0]
+}
+
+// wanting returns config with clients' certificates of a wanted.
+func (a *authority) wanting(config *tls.Config, how tls.ClientAuthType) *tls.Config {
+	config = config.Clone()
+	config.ClientAuth, config.ClientCAs = how, a.pool()
+	return config
+}
+
 // selfSigned returns a certificate for hooks.example.com that no authority made.
 func selfSigned(tb testing.TB) *tls.Config {
 	tb.Helper()
