@@ -21,7 +21,7 @@ type Code string
 const (
 	CodeTimeout        Code = "timeout"         // no status in the time that the context gave
 	CodeDNS            Code = "dns"             // the name did not resolve in time to any address
-	CodeBlockedAddress Code = "blocked_address" // host, address or port is not one that may be reached
+	CodeBlockedAddress Code = "blocked_address" // host, address or port is not one that may be reached, or the proxy refuses it
 	CodeConnect        Code = "connect"         // no address accepted a connection in time
 	CodeConnection     Code = "connection"      // the connection broke before the response began or in its header
 	CodeTLS            Code = "tls"             // the handshake failed: certificate, version, or no TLS at all
@@ -44,9 +44,9 @@ func (e *Error) Unwrap() error { return e.cause }
 
 // Classify returns the code of an error of a round trip, whichever
 // http.RoundTripper made it, and "" for nil. A cause is told by the step in
-// which it struck, so that a look-up that takes too long is [CodeDNS]; a client
-// certificate that cannot be had is [CodeConnect]. What nothing else is known
-// about is [CodeBadResponse].
+// which it struck, so that a look-up that takes too long is [CodeDNS]; a fault of
+// this side's proxy or client certificate is [CodeConnect]. What nothing else is
+// known about is [CodeBadResponse].
 func Classify(err error) Code {
 	if err == nil {
 		return ""
@@ -76,10 +76,10 @@ func Classify(err error) Code {
 	return CodeBadResponse
 }
 
-// fault is an error of this side, of a function in its [Options]. No endpoint is
-// to blame for that.
+// fault is an error of this side: of the proxy that it uses, or of a function in
+// its [Options]. No endpoint is to blame for that.
 type fault struct {
-	what  string // a fixed text
+	what  string // a fixed text, a code or a status
 	cause error
 }
 

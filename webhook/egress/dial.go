@@ -20,13 +20,14 @@ const maxCandidates = 8
 // a [*URLError], if any of its addresses is not one that may be reached, or if
 // there is none. A resolver that fails is an [*Error] of [CodeDNS], which says
 // nothing about the URL. It is meant for registration; a delivery takes the allowed
-// ones of a host's addresses and leaves the others alone.
+// ones of a host's addresses and leaves the others alone. Where a proxy resolves
+// names, nothing is looked up.
 func (e *Egress) CheckAddress(ctx context.Context, raw string) error {
 	t, reason := e.parse(raw)
 	if reason != "" {
 		return &URLError{Reason: reason}
 	}
-	if t.addr.IsValid() {
+	if t.addr.IsValid() || e.namesToProxy {
 		return nil
 	}
 	addrs, err := e.lookup(ctx, t.host)
@@ -85,11 +86,11 @@ func (e *Egress) dial(ctx context.Context, scheme, address string) (net.Conn, st
 	if !e.allowPort(scheme, port) {
 		return nil, "", blocked("port " + strconv.Itoa(int(port)) + " is not allowed")
 	}
-	candidates, err := e.candidates(ctx, host)
+	candidates, err := e.candidates(ctx, host, port)
 	if err != nil {
 		return nil, "", err
 	}
-	conn, err := e.connectFirst(ctx, candidates, port)
+	conn, err := e.connectFirst(ctx, candidates)
 	return conn, host, err
 }
 
@@ -107,25 +108,29 @@ func splitHostPort(address string) (string, uint16, error) {
 	return lower(host), uint16(port), nil
 }
 
-// candidates returns the addresses of host that may be tried, at least one.
-func (e *Egress) candidates(ctx context.Context, host string) ([]netip.Addr, error) {
+// candidates returns what may be connected to for host, at least one: addresses,
+// or its name if the proxy is to resolve it.
+func (e *Egress) candidates(ctx context.Context, host string, port uint16) ([]string, error) {
 	if addr, err := netip.ParseAddr(host); err == nil {
 		if addr.Zone() != "" || !e.addresses.allows(addr) {
 			return nil, blocked(addr.String() + " is not public")
 		}
-		return []netip.Addr{addr.Unmap()}, nil
+		return []string{netip.AddrPortFrom(addr.Unmap(), port).String()}, nil
 	}
 	if reason := e.checkName(host); reason != "" {
 		return nil, blocked("url " + reason)
+	}
+	if e.namesToProxy {
+		return []string{host + ":" + strconv.Itoa(int(port))}, nil
 	}
 	addrs, err := e.lookup(ctx, host)
 	if err != nil {
 		return nil, err
 	}
-	var allowed []netip.Addr
+	var allowed []string
 	for _, a := range addrs {
 		if e.addresses.allows(a) && len(allowed) < maxCandidates {
-			allowed = append(allowed, a.WithZone("").Unmap())
+			allowed = append(allowed, netip.AddrPortFrom(a.WithZone("").Unmap(), port).String())
 		}
 	}
 	if len(allowed) == 0 {
@@ -169,19 +174,19 @@ func (e *Egress) lookupInTime(ctx context.Context, name string) ([]netip.Addr, e
 
 // connectFirst tries one address after the other, in the resolver's order
 // (RFC 6724 with Go's own). Each gets an equal share of the time that is left.
-func (e *Egress) connectFirst(ctx context.Context, candidates []netip.Addr, port uint16) (net.Conn, error) {
+func (e *Egress) connectFirst(ctx context.Context, candidates []string) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, e.opts.DialTimeout)
 	defer cancel()
 	end, _ := ctx.Deadline()
 	var failed []error
-	for i, a := range candidates {
+	for i, address := range candidates {
 		share := time.Until(end) / time.Duration(len(candidates)-i)
-		conn, err := e.connectOne(ctx, netip.AddrPortFrom(a, port), share)
+		conn, err := e.connectOne(ctx, address, share)
 		if err == nil {
 			return conn, nil
 		}
-		if _, ok := errors.AsType[*Error](err); ok {
-			return nil, err // The control function's word is final.
+		if isFinal(err) {
+			return nil, err
 		}
 		failed = append(failed, err)
 	}
@@ -193,10 +198,20 @@ func (e *Egress) connectFirst(ctx context.Context, candidates []netip.Addr, port
 	return nil, &Error{Code: CodeConnect, cause: errors.Join(failed...)}
 }
 
-func (e *Egress) connectOne(ctx context.Context, ap netip.AddrPort, limit time.Duration) (net.Conn, error) {
+func (e *Egress) connectOne(ctx context.Context, address string, limit time.Duration) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	return e.connect(ctx, "tcp", ap.String())
+	return e.connect(ctx, "tcp", address)
+}
+
+// isFinal reports whether other addresses are not to be tried: the control
+// function has spoken, or the proxy refuses the host or fails itself.
+func isFinal(err error) bool {
+	if _, ok := errors.AsType[*Error](err); ok {
+		return true
+	}
+	_, ok := errors.AsType[*fault](err)
+	return ok
 }
 
 func (e *Egress) dialer() *net.Dialer { return &net.Dialer{ControlContext: e.control} }

@@ -3,6 +3,7 @@ package egress
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -19,7 +20,11 @@ type Egress struct {
 	tls       *tls.Config
 	transport *http.Transport
 
-	// connect opens a connection to an address that may be dialled.
+	// namesToProxy says that nothing is looked up here.
+	namesToProxy bool
+
+	// connect opens a connection to an address that may be dialled, through the
+	// proxy if there is one.
 	connect func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
@@ -31,11 +36,16 @@ func New(o *Options) (*Egress, error) {
 		opts = *o
 	}
 	opts = opts.withDefaults()
-	if err := opts.validate(); err != nil {
+	through, err := newTunnel(opts.Proxy)
+	if err := errors.Join(opts.validate(), err); err != nil {
 		return nil, fmt.Errorf("egress: new: %w", err)
 	}
 	e := &Egress{opts: opts, addresses: newAddresses(&opts), tls: newTLS(opts.RootCAs)}
 	e.connect = e.dialer().DialContext
+	if through != nil {
+		e.connect, e.namesToProxy = through.connect, opts.Proxy.InsecureResolveNames
+		e.opts.Proxy = nil // The tunnel has what is needed of it.
+	}
 	e.transport = e.newTransport()
 	return e, nil
 }
@@ -63,7 +73,7 @@ func (e *Egress) newTransport() *http.Transport {
 	http1 := new(http.Protocols)
 	http1.SetHTTP1(true)
 	return &http.Transport{
-		Proxy:                  nil, // A proxy would be the one to connect, to any address.
+		Proxy:                  nil, // It would be given names, and resolve them anew: see Proxy.
 		DialContext:            e.dialHTTP,
 		DialTLSContext:         e.dialTLS,
 		Protocols:              http1,

@@ -85,6 +85,25 @@ func ExampleError() {
 	// blocked_address
 }
 
+// A network whose only way out is a proxy.
+func ExampleProxy() {
+	proxy := &egress.Proxy{URL: "http://webhooks:secret@proxy.internal:3128"}
+	out, err := egress.New(&egress.Options{Proxy: proxy})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer out.Transport().CloseIdleConnections()
+	fmt.Println("deliveries go through", proxy) // Without the password, however it is printed.
+
+	// The rules for receivers are the same, though the proxy may be a private host.
+	_, err = out.CheckURL("https://proxy.internal/")
+	fmt.Println(err)
+	// Output:
+	// deliveries go through Proxy(http://proxy.internal:3128)
+	// egress: url must have a public host name
+}
+
 // A receiver that wants to know who sends: mutual TLS.
 func ExampleCertificates() {
 	receiver := httptest.NewUnstartedServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {

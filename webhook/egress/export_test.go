@@ -12,6 +12,15 @@ func (e *Egress) SetConnect(f func(ctx context.Context, network, address string)
 	e.connect = f
 }
 
+// SetProxy makes e reach p over what dial returns.
+func (e *Egress) SetProxy(p *Proxy, dial func(ctx context.Context, network, address string) (net.Conn, error)) error {
+	t, err := newTunnel(p)
+	if err == nil {
+		t.dialTCP, e.connect = dial, t.connect
+	}
+	return err
+}
+
 // Dial is the last step: it connects to what the control function lets pass.
 func (e *Egress) Dial(ctx context.Context, network, address string) (net.Conn, error) {
 	return e.dialer().DialContext(ctx, network, address)

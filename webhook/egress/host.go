@@ -55,10 +55,10 @@ func (e *Egress) checkName(name string) string {
 }
 
 // allowsLocal reports whether a local name that ends in last may be a host. With
-// AllowNetworks its addresses decide.
+// AllowNetworks its addresses decide, so they have to be seen.
 func (e *Egress) allowsLocal(last string) bool {
 	return e.opts.InsecureAllowPrivateNetworks ||
-		len(e.opts.AllowNetworks) > 0 && last != "localhost" && last != "localdomain"
+		len(e.opts.AllowNetworks) > 0 && !e.namesToProxy && last != "localhost" && last != "localdomain"
 }
 
 // checkLabel takes letters, digits and hyphens (RFC 1123), and the underscore

@@ -64,6 +64,14 @@ type Options struct {
 	// to nil: no certificate.
 	ClientCertificate func(*tls.CertificateRequestInfo) (*tls.Certificate, error)
 
+	// Proxy is the way to all receivers, with http and https alike. That it cannot
+	// be reached, wants other credentials or makes no sense counts against no
+	// receiver. Where it answers that it refuses the receiver (403, or 407 without a
+	// challenge), that is [CodeBlockedAddress], and where it does not get there (500,
+	// 502, 503, 504, or silence for DialTimeout) [CodeConnect]. Defaults to nil:
+	// connections are made from here, whatever the environment says.
+	Proxy *Proxy
+
 	// Resolver looks up hosts. Its answers are checked, so it need not be trusted.
 	// Defaults to Go's own resolver, which unlike many C libraries reads no
 	// address into names like "0x7f.1", and asks for the name as it is, without
@@ -74,8 +82,8 @@ type Options struct {
 	// DNSTimeout bounds a look-up. Defaults to 3 seconds.
 	DNSTimeout time.Duration
 
-	// DialTimeout bounds connecting, over all addresses that are tried. Defaults
-	// to 5 seconds.
+	// DialTimeout bounds connecting, over all addresses that are tried and with
+	// what a Proxy takes for it. Defaults to 5 seconds.
 	DialTimeout time.Duration
 
 	// TLSHandshakeTimeout bounds the handshake. Defaults to 5 seconds.

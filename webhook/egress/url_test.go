@@ -83,6 +83,9 @@ func TestOptionsWidenURLRules(t *testing.T) {
 	both := &egress.Options{InsecureAllowHTTP: true, InsecureAllowPrivateNetworks: true}
 	partner := &egress.Options{AllowNetworks: prefixes("10.20.0.0/16", "fd12:3456::/32"), DenyNetworks: prefixes("8.8.8.0/24")}
 	ports := &egress.Options{AllowPort: egress.Ports(443, 8443)}
+	names := &egress.Options{
+		AllowNetworks: partner.AllowNetworks, Proxy: &egress.Proxy{URL: "http://127.0.0.1:3128", InsecureResolveNames: true},
+	}
 	port := &egress.Options{AllowPort: func(p uint16) bool { return p == 6379 }, InsecureAllowPrivateNetworks: true}
 	for _, tt := range []struct {
 		name, url    string
@@ -131,6 +134,9 @@ func TestOptionsWidenURLRules(t *testing.T) {
 		{"nor is what is below it", "https://x.localhost/", partner, "", wantLocal},
 		{"nor localhost.localdomain", "https://localhost.localdomain/", partner, "", wantLocal},
 		{"denied network", "https://8.8.8.8/", partner, "", wantAddress},
+		{"allowed network, names left to a proxy", "https://10.20.1.2/", names, "https://10.20.1.2/", ""},
+		{"local name left to a proxy", "https://erp.partner.internal/", names, "", wantLocal},
+		{"one label left to a proxy", "https://erp/", names, "", wantLocal},
 		{"nat64", "https://[64:ff9b::8.8.8.8]/", &egress.Options{AllowNAT64: true}, "https://[64:ff9b::808:808]/", ""},
 		{"nat64 to private", "https://[64:ff9b::127.0.0.1]/", &egress.Options{AllowNAT64: true}, "", wantAddress},
 	} {
