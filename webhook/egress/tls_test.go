@@ -115,7 +115,12 @@ func TestTLSFailures(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			o := egress.Options{TLSHandshakeTimeout: time.Hour}
+<<<<<<< HEAD
 			if strings.HasPrefix(tt.name, "stalls") {
+=======
+			stalls := strings.HasPrefix(tt.name, "stalls")
+			if stalls {
+>>>>>>> egress
 				o.TLSHandshakeTimeout = 20 * time.Millisecond
 			}
 			r := receive(t, tt.config, tt.script)
@@ -127,7 +132,9 @@ func TestTLSFailures(t *testing.T) {
 				return
 			}
 			requireCode(t, egress.CodeTLS, err)
-			require.EqualValues(t, 1, r.accepted.Load())
+			if !stalls { // Else it may end before the listener gets to run.
+				require.EqualValues(t, 1, r.accepted.Load())
+			}
 		})
 	}
 }
