@@ -115,12 +115,8 @@ func TestTLSFailures(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			o := egress.Options{TLSHandshakeTimeout: time.Hour}
-<<<<<<< HEAD
-			if strings.HasPrefix(tt.name, "stalls") {
-=======
 			stalls := strings.HasPrefix(tt.name, "stalls")
 			if stalls {
->>>>>>> egress
 				o.TLSHandshakeTimeout = 20 * time.Millisecond
 			}
 			r := receive(t, tt.config, tt.script)
