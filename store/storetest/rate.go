@@ -256,17 +256,29 @@ func rateCases() []testCase {
 			name:    "turns",
 			promise: orderPromise,
 			run: func(x *trial) {
-				slow, other := x.limited(1, "slow"), x.webhook("a")
-				third := x.webhook("b")
-				x.publish("slow", 2)
-				x.take()
-				x.advance(500 * time.Millisecond)
-				x.publish("a", 1)
-				x.advance(700 * time.Millisecond)
-				x.publish("b", 1)
-				x.advance(time.Second)
-				for _, want := range []store.Webhook{other, slow, third} {
-					equal(x, "the webhook that is visited next", x.take().WebhookID, want.ID)
+				for _, c := range []struct {
+					when  string
+					lease time.Duration
+					do    func(l store.Lease)
+				}{
+					{"after a claim", time.Minute, func(store.Lease) {}},
+					{"after a lease ended", 200 * time.Millisecond, func(store.Lease) {}},
+					{"after more was published", time.Minute, func(store.Lease) { x.publish("slow", 1) }},
+					{"after a retry", time.Minute, func(l store.Lease) { x.finish(retry(l, 0), store.FinishAccepted) }},
+				} {
+					x.lease = c.lease
+					slow, early, late := x.limited(1, "slow"), x.webhook("a"), x.webhook("b")
+					x.publish("slow", 2)
+					c.do(x.take())
+					x.advance(500 * time.Millisecond)
+					x.publish("a", 1)
+					x.advance(700 * time.Millisecond)
+					x.publish("b", 1)
+					x.advance(time.Second)
+					for _, want := range []store.Webhook{early, slow, late} {
+						equal(x, "the webhook that is visited next "+c.when, x.take().WebhookID, want.ID)
+						x.remove(want)
+					}
 				}
 			},
 		},
