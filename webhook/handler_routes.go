@@ -14,10 +14,11 @@ type endpoint func(*exchange) (answer, error)
 type route struct {
 	path    []string // the segments after the merchant's; {…} holds an id
 	methods map[string]endpoint
+	public  bool // no merchant, no authentication
 }
 
 const (
-	merchantsSegment  = "/merchants/"
+	merchantsSegment  = "merchants/"
 	webhookParameter  = "{webhookId}"
 	deliveryParameter = "{deliveryId}"
 )
@@ -58,15 +59,9 @@ func (h *Handler) match(x *exchange) *route {
 	if strings.Contains(path, "//") {
 		return nil
 	}
-	var rest string
-	var found bool
-	if h.root != "" {
-		rest, found = strings.CutPrefix(path, h.root)
-	} else {
-		_, rest, found = strings.Cut(path, merchantsSegment)
-	}
+	rest, found := strings.CutPrefix(h.unprefixed(path), merchantsSegment)
 	if !found {
-		return nil
+		return h.publicRoute(rest)
 	}
 	segments := strings.SplitN(rest, "/", maxSegments+1)
 	for i, s := range segments {
@@ -83,6 +78,33 @@ func (h *Handler) match(x *exchange) *route {
 		}
 	}
 	return nil
+}
+
+// unprefixed returns what of a path follows the prefix and its slash, and nothing
+// if it has another prefix. Where any prefix will do, it ends before the first
+// segment called merchants, or before the last segment of a path without one.
+func (h *Handler) unprefixed(path string) string {
+	if h.root != "" {
+		rest, found := strings.CutPrefix(path, h.root)
+		if !found {
+			return ""
+		}
+		return rest
+	}
+	at := strings.Index(path, "/"+merchantsSegment)
+	if at < 0 {
+		at = strings.LastIndexByte(path, '/')
+	}
+	return path[at+1:]
+}
+
+// publicRoute returns the route of a path that names no merchant.
+func (h *Handler) publicRoute(name string) *route {
+	doc := h.docs[name]
+	if doc == nil {
+		return nil
+	}
+	return &route{public: true, methods: map[string]endpoint{http.MethodGet: doc.serve}}
 }
 
 // maxSegments is the length of the longest path, from the merchant's id on.
