@@ -126,6 +126,12 @@ func TestOpenAPIHasAllErrorCodes(t *testing.T) {
 		}
 	}
 	add(http.StatusMethodNotAllowed, doc.Components.Responses["MethodNotAllowed"].Value)
+	for _, code := range aheadCodes {
+		if ahead(t, aheadCodes, code, made[code]) {
+			require.Contains(t, documented, code)
+			delete(documented, code)
+		}
+	}
 	require.Equal(t, made, documented)
 }
 
@@ -218,7 +224,16 @@ func TestOpenAPIHasAllFields(t *testing.T) {
 					requireType(t, f.Type, p.Value, member)
 				}
 			}
-			require.ElementsMatch(t, slices.Collect(maps.Keys(properties(schema))), members)
+			documented := properties(schema)
+			maps.DeleteFunc(documented, func(member string, _ *openapi3.SchemaRef) bool {
+				return ahead(t, aheadMembers, name+"."+member, slices.Contains(members, member))
+			})
+			for _, member := range members {
+				if at := slices.Index(needed, member); ahead(t, aheadMembers, name+"."+member+"?", at < 0) {
+					needed = slices.Delete(needed, at, at+1)
+				}
+			}
+			require.ElementsMatch(t, slices.Collect(maps.Keys(documented)), members)
 			require.ElementsMatch(t, required(schema), needed, "what is never left out is required")
 		})
 	}
@@ -312,13 +327,13 @@ func TestOpenAPIRequests(t *testing.T) {
 				require.Equal(t, new(false), schema.AdditionalProperties.Has, op.OperationID)
 				for name := range schema.Properties {
 					known := s.knows(method, url, fmt.Sprintf("{%q:true}", name), name)
-					require.True(t, known, "%s: %s", op.OperationID, name)
+					require.True(t, ahead(t, aheadRequests, op.OperationID+"."+name, known) || known, "%s: %s", op.OperationID, name)
 				}
 			}
 			for _, p := range op.Parameters {
 				if name := p.Value.Name; p.Value.In == "query" {
 					known := s.knows(method, url+"?"+name+"=%00", "", name)
-					require.True(t, known, "%s: %s", op.OperationID, name)
+					require.True(t, ahead(t, aheadRequests, op.OperationID+"?"+name, known) || known, "%s: %s", op.OperationID, name)
 				}
 			}
 		}

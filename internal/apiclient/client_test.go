@@ -181,7 +181,7 @@ func TestLifeOfAWebhook(t *testing.T) {
 		require.NotNil(t, made.JSON201, string(made.Body))
 		require.Equal(t, `"1"`, made.Headers201.ETag)
 		id := made.JSON201.Data.WebhookID
-		r.use(made.JSON201.Data.Secret)
+		r.use(*made.JSON201.Data.Secret)
 
 		list, err := c.ListWebhooksWithResponse(ctx, merchant, &apiclient.ListWebhooksParams{ActiveOnly: new(true), Limit: new(10)})
 		require.NoError(t, err)
@@ -212,7 +212,7 @@ func TestLifeOfAWebhook(t *testing.T) {
 		require.Equal(t, []string{"webhook.test", "document.created"}, r.received())
 
 		r.failAndRepeat(c, id)
-		r.rotate(c, id, made.JSON201.Data.Secret)
+		r.rotate(c, id, *made.JSON201.Data.Secret)
 
 		gone, err := c.DeleteWebhookWithResponse(ctx, merchant, id, &apiclient.DeleteWebhookParams{IfMatch: new("*")})
 		require.NoError(t, err)
@@ -278,12 +278,12 @@ func (r *rig) rotate(c *apiclient.ClientWithResponses, id, old string) {
 	t.Helper()
 	turned, err := c.RotateSecretWithResponse(ctx, merchant, id, nil, apiclient.Rotation{GraceSeconds: new(int64(3600))})
 	require.NoError(t, err)
-	require.NotEqual(t, old, turned.JSON200.Data.Secret)
+	require.NotEqual(t, old, *turned.JSON200.Data.Secret)
 	require.WithinDuration(t, time.Now().Add(time.Hour), *turned.JSON200.Data.PreviousSecretUntil, time.Second)
 	before := len(r.received())
 	r.publish(c, "evt_3")
 	time.Sleep(time.Second)
-	r.use(turned.JSON200.Data.Secret)
+	r.use(*turned.JSON200.Data.Secret)
 	r.publish(c, "evt_4")
 	time.Sleep(time.Second)
 	require.Len(t, r.received(), before+2, "with the old secret and with the new one")
