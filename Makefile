@@ -13,6 +13,8 @@ TESTFLAGS ?=
 MODULES  = $(shell find . -name go.mod -not -path '*/.*' -not -path '*/testdata/*' | sed 's|/go.mod$$||' | sort)
 # Those that hold packages: tools pins programs only.
 PACKAGED = $(filter-out ./tools,$(MODULES))
+# Those whose tests run beside the root's; `make examples` runs those of examples.
+TESTED   = $(filter ./internal/%,$(PACKAGED))
 
 LINT = go tool -modfile="$(CURDIR)/tools/go.mod" golangci-lint
 
@@ -33,7 +35,10 @@ test: export CGO_ENABLED = 1
 test: ## Run all tests and fuzz seeds with the race detector and a Redis.
 	@command -v "$$(go env CC)" >/dev/null || tools/install.sh gcc
 	@mkdir -p .cache
-	@set -o pipefail; tools/with-redis.sh go test -race -timeout 15m $(TESTFLAGS) ./... 2>&1 | tee .cache/test.log
+	@set -o pipefail; code=0; { \
+		tools/with-redis.sh go test -race -timeout 15m $(TESTFLAGS) ./... || code=1; \
+		for m in $(TESTED); do (cd "$$m" && go test -race $(TESTFLAGS) ./...) || code=1; done; \
+		exit $$code; } 2>&1 | tee .cache/test.log
 
 chaos: ## Kill workers and Redis under load, for a minute.
 	@tools/install.sh redis-server

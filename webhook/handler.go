@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -55,6 +56,12 @@ type HandlerOptions struct {
 	// wants them; leave these two out. Defaults to "Bearer".
 	Challenge string
 
+	// ServerURL is the address of the API in the OpenAPI document that the handler
+	// serves, without /merchants: https://api.example.com/api. Set it where the
+	// document is to be published elsewhere. Defaults to a relative one, which is
+	// right wherever the handler is mounted.
+	ServerURL string
+
 	// Logger gets a line for each answer of 500 or 503 at error, and why a request
 	// was not authenticated at debug. Never a body or a secret. Defaults to
 	// discarding them.
@@ -76,6 +83,11 @@ type HandlerOptions struct {
 //	GET    …/webhooks/{webhookId}/deliveries/{deliveryId}    one delivery, every attempt
 //	POST   …/webhooks/{webhookId}/deliveries/{deliveryId}/redeliver
 //	POST   /merchants/{merchantId}/events                    publish; off by default
+//	GET    /openapi.json, /openapi.yaml                      all of this as OpenAPI 3.1
+//
+// The OpenAPI document needs no authentication. It says what this handler does:
+// publishing is there if it is on, and the events that it lists are those of the
+// service's catalog.
 //
 // It fits under any prefix of any router that leaves the path in the request's
 // URL, and behind [http.StripPrefix].
@@ -103,8 +115,9 @@ type Handler struct {
 	svc          *Service
 	authenticate AuthenticateFunc
 	opts         HandlerOptions
-	root         string // prefix and "/merchants/"; empty: after any prefix
+	root         string // the prefix and a slash; empty: any prefix
 	routes       []route
+	docs         map[string]*document
 }
 
 // NewHandler returns the management API of svc. A nil o is the default; svc and
@@ -130,11 +143,16 @@ func NewHandler(svc *Service, authenticate AuthenticateFunc, o *HandlerOptions) 
 	}
 	root, err := opts.root()
 	bad = append(bad, err)
+	opts.ServerURL, err = opts.serverURL()
+	bad = append(bad, err)
 	if err := errors.Join(bad...); err != nil {
 		return nil, fmt.Errorf("webhook: new handler: %w", err)
 	}
 	h := &Handler{svc: svc, authenticate: authenticate, opts: opts, root: root}
 	h.routes = h.table()
+	if h.docs, err = h.documents(); err != nil {
+		return nil, fmt.Errorf("webhook: new handler: %w", err)
+	}
 	return h, nil
 }
 
@@ -167,7 +185,16 @@ func (o HandlerOptions) root() (string, error) {
 	if !strings.HasPrefix(o.Prefix, "/") || strings.Contains(o.Prefix, "//") || strings.ContainsAny(o.Prefix, "?#") {
 		return "", errors.New(`prefix is not a path that starts with "/"`)
 	}
-	return strings.TrimSuffix(o.Prefix, "/") + merchantsSegment, nil
+	return strings.TrimSuffix(o.Prefix, "/") + "/", nil
+}
+
+func (o HandlerOptions) serverURL() (string, error) {
+	u, err := url.Parse(o.ServerURL)
+	if err != nil || u.Opaque != "" || u.RawQuery != "" || u.Fragment != "" || strings.HasSuffix(u.Path, "/") ||
+		strings.Contains(u.Host, `"`) {
+		return "", errors.New("ServerURL is not a URL without query, fragment and final slash")
+	}
+	return u.String(), nil
 }
 
 // exchange is a request on its way to an answer.
@@ -227,6 +254,9 @@ func (h *Handler) serve(ctx context.Context, x *exchange) (out answer, err error
 	if serve == nil {
 		x.w.Header().Set("Allow", match.allow())
 		return answer{}, errMethod
+	}
+	if match.public {
+		return serve(x)
 	}
 	// A browser sends its cookies along with whatever another site makes it send,
 	// but an Authorization header only if a script of this site sets it.

@@ -15,8 +15,12 @@ import (
 type answer struct {
 	status int
 	etag   string
-	data   any       // nil: no body
-	fault  *apiError // instead of data
+	cache  string // empty: not at all
+
+	// At most one of these is the body.
+	data     any
+	fault    *apiError
+	document *document
 }
 
 // apiError is an answer other than 2xx. Code and message are shown.
@@ -153,7 +157,11 @@ func passing(err error) bool {
 // write sends an answer in one piece, so that it is whole or not begun.
 func (h *Handler) write(ctx context.Context, x *exchange, out answer) {
 	var body []byte
-	if out.data != nil || out.fault != nil {
+	mediaType := "application/json; charset=utf-8"
+	switch {
+	case out.document != nil:
+		body, mediaType = out.document.text, out.document.mediaType
+	case out.data != nil || out.fault != nil:
 		var err error
 		if body, err = h.envelope(x, out); err != nil {
 			out = h.refuse(ctx, x, err)
@@ -162,11 +170,14 @@ func (h *Handler) write(ctx context.Context, x *exchange, out answer) {
 	}
 	header := x.w.Header()
 	if body != nil {
-		header.Set("Content-Type", "application/json; charset=utf-8")
+		header.Set("Content-Type", mediaType)
 		header.Set("Content-Length", strconv.Itoa(len(body)))
 	}
 	if out.etag != "" {
 		header.Set("ETag", out.etag)
+	}
+	if out.cache != "" {
+		header.Set("Cache-Control", out.cache)
 	}
 	x.w.WriteHeader(out.status)
 	if x.r.Method != http.MethodHead {

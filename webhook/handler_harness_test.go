@@ -105,12 +105,25 @@ func (s *site) serve(r *http.Request) answered {
 	return serve(s.t, s.mux, r)
 }
 
-// serve checks what is so with each and every answer.
+// serve checks what is so with each and every answer, and that the OpenAPI
+// document knows it.
 func serve(t *testing.T, h http.Handler, r *http.Request) answered {
 	t.Helper()
 	w := httptest.NewRecorder()
+	x := exchanged{request: r.Clone(t.Context())}
+	var sent bytes.Buffer
+	if r.Body != nil {
+		r.Body = struct {
+			io.Reader
+			io.Closer
+		}{io.TeeReader(r.Body, &sent), r.Body}
+	}
 	h.ServeHTTP(w, r)
 	a := answered{t: t, status: w.Code, header: w.Result().Header, body: w.Body.String()}
+	x.answered, x.sent = a, sent.Bytes()
+	c, err := theContract()
+	require.NoError(t, err)
+	c.hold(t, x)
 	require.Equal(t, "no-store", a.header.Get("Cache-Control"))
 	require.Equal(t, "nosniff", a.header.Get("X-Content-Type-Options"))
 	require.NotEmpty(t, a.header.Get("X-Request-ID"))

@@ -42,7 +42,7 @@ func (h *Handler) once(ctx context.Context, x *exchange, serve endpoint) (answer
 	if x.r.Method != http.MethodPost || len(keys) == 0 {
 		return serve(x)
 	}
-	if len(keys) > 1 || len(keys[0]) > maxKey || strings.TrimSpace(keys[0]) == "" || !validHeaderValue(keys[0]) {
+	if len(keys) > 1 || len(keys[0]) > maxKey || keys[0] == "" || strings.Contains(keys[0], " ") || !validHeaderValue(keys[0]) {
 		return answer{}, invalid(keyHeader, "must be given once, with 1 to 255 visible ASCII characters")
 	}
 	body, err := x.read(eventLimits().Size)

@@ -220,10 +220,10 @@ func TestBadIdempotencyKeys(t *testing.T) {
 		r.Header["Idempotency-Key"] = keys
 		return s.serve(r)
 	}
-	for _, keys := range [][]string{{""}, {" "}, {"a", "b"}, {"a", "a"}, {strings.Repeat("a", 256)}, {"é"}, {"a\x00b"}, {"a\tb"}} {
+	for _, keys := range [][]string{{""}, {" "}, {"a", "b"}, {"a", "a"}, {strings.Repeat("a", 256)}, {"é"}, {"a\x00b"}, {"a\tb"}, {"a b"}} {
 		require.Equal(t, []string{"Idempotency-Key"}, send(keys...).faults(), "%q", keys)
 	}
-	for _, key := range []string{"a", `"8e03978e-40d5-43e8-bc93-6894a57f9324"`, strings.Repeat("a", 255), "a b"} {
+	for _, key := range []string{"a", `"8e03978e-40d5-43e8-bc93-6894a57f9324"`, strings.Repeat("a", 255)} {
 		send(key).is(http.StatusCreated)
 	}
 	// What a body must be holds before the key is looked at.

@@ -14,10 +14,11 @@ type endpoint func(*exchange) (answer, error)
 type route struct {
 	path    []string // the segments after the merchant's; {…} holds an id
 	methods map[string]endpoint
+	public  bool // no merchant, no authentication
 }
 
 const (
-	merchantsSegment  = "/merchants/"
+	merchantsSegment  = "merchants/"
 	webhookParameter  = "{webhookId}"
 	deliveryParameter = "{deliveryId}"
 )
@@ -26,25 +27,35 @@ const (
 func (h *Handler) table() []route {
 	type methods = map[string]endpoint
 	const one = "webhooks/" + webhookParameter
-	collection := methods{http.MethodGet: h.list, http.MethodPost: h.register}
+	collection := methods{http.MethodGet: h.list, http.MethodPost: plain(h.register)}
 	var routes []route
 	add := func(path string, m methods) {
 		routes = append(routes, route{path: strings.Split(path, "/"), methods: m})
 	}
 	add("webhooks", collection)
 	add("webhooks/", collection)
-	add("webhooks/event-types", methods{http.MethodGet: h.eventTypes})
-	add(one, methods{http.MethodGet: h.show, http.MethodPut: h.update, http.MethodDelete: h.remove})
+	add("webhooks/event-types", methods{http.MethodGet: plain(h.eventTypes)})
+	add(one, methods{http.MethodGet: plain(h.show), http.MethodPut: plain(h.update), http.MethodDelete: plain(h.remove)})
 	add(one+"/test", methods{http.MethodPost: h.test})
-	add(one+"/replay", methods{http.MethodPost: h.replay})
-	add(one+"/secret/rotate", methods{http.MethodPost: h.rotate})
+	add(one+"/replay", methods{http.MethodPost: plain(h.replay)})
+	add(one+"/secret/rotate", methods{http.MethodPost: plain(h.rotate)})
 	add(one+"/deliveries", methods{http.MethodGet: h.deliveries})
-	add(one+"/deliveries/"+deliveryParameter, methods{http.MethodGet: h.delivery})
-	add(one+"/deliveries/"+deliveryParameter+"/redeliver", methods{http.MethodPost: h.redeliver})
+	add(one+"/deliveries/"+deliveryParameter, methods{http.MethodGet: plain(h.delivery)})
+	add(one+"/deliveries/"+deliveryParameter+"/redeliver", methods{http.MethodPost: plain(h.redeliver)})
 	if h.opts.EnablePublish {
-		add("events", methods{http.MethodPost: h.publish})
+		add("events", methods{http.MethodPost: plain(h.publish)})
 	}
 	return routes
+}
+
+// plain is for what takes no parameters in the query.
+func plain(serve endpoint) endpoint {
+	return func(x *exchange) (answer, error) {
+		if err := invalidIf(x.query().done()); err != nil {
+			return answer{}, err
+		}
+		return serve(x)
+	}
 }
 
 // match finds the route of a request and takes the ids out of its path. Each
@@ -58,15 +69,9 @@ func (h *Handler) match(x *exchange) *route {
 	if strings.Contains(path, "//") {
 		return nil
 	}
-	var rest string
-	var found bool
-	if h.root != "" {
-		rest, found = strings.CutPrefix(path, h.root)
-	} else {
-		_, rest, found = strings.Cut(path, merchantsSegment)
-	}
+	rest, found := strings.CutPrefix(h.unprefixed(path), merchantsSegment)
 	if !found {
-		return nil
+		return h.publicRoute(rest)
 	}
 	segments := strings.SplitN(rest, "/", maxSegments+1)
 	for i, s := range segments {
@@ -83,6 +88,33 @@ func (h *Handler) match(x *exchange) *route {
 		}
 	}
 	return nil
+}
+
+// unprefixed returns what of a path follows the prefix and its slash, and nothing
+// if it has another prefix. Where any prefix will do, it ends before the first
+// segment called merchants, or before the last segment of a path without one.
+func (h *Handler) unprefixed(path string) string {
+	if h.root != "" {
+		rest, found := strings.CutPrefix(path, h.root)
+		if !found {
+			return ""
+		}
+		return rest
+	}
+	at := strings.Index(path, "/"+merchantsSegment)
+	if at < 0 {
+		at = strings.LastIndexByte(path, '/')
+	}
+	return path[at+1:]
+}
+
+// publicRoute returns the route of a path that names no merchant.
+func (h *Handler) publicRoute(name string) *route {
+	doc := h.docs[name]
+	if doc == nil {
+		return nil
+	}
+	return &route{public: true, methods: map[string]endpoint{http.MethodGet: doc.serve}}
 }
 
 // maxSegments is the length of the longest path, from the merchant's id on.

@@ -70,7 +70,10 @@ func (h *Handler) list(x *exchange) (answer, error) {
 	return answer{status: http.StatusOK, data: v}, nil
 }
 
-func (h *Handler) eventTypes(*exchange) (answer, error) {
+func (h *Handler) eventTypes(x *exchange) (answer, error) {
+	if err := checkMerchant(x.merchantID); err != nil {
+		return answer{}, err
+	}
 	return answer{status: http.StatusOK, data: eventTypesView{EventTypes: h.svc.Catalog().Entries()}}, nil
 }
 

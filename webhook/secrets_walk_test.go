@@ -123,7 +123,9 @@ func (w *walk) request() {
 	r := httptest.NewRequestWithContext(w.t.Context(), o.method, o.at(m, webhookID, deliveryID)+query, strings.NewReader(body))
 	r.Header.Set("Content-Type", pick(w.rng, []string{"application/json", "application/json", "text/plain"}))
 	r.Header.Set("Authorization", "Bearer "+pick(w.rng, []string{m, m, m, m, s}))
-	r.Header.Set("If-Match", pick(w.rng, []string{"", "", "*", s}))
+	if tag := pick(w.rng, []string{"", "", "*", s}); tag != "" {
+		r.Header.Set("If-Match", tag)
+	}
 	w.take(o, m, serve(w.t, w.api, r))
 }
 
