@@ -363,7 +363,7 @@ func TestSecretsShowNowhereElse(t *testing.T) {
 			stop = start(k3)
 			w.published(merchant)
 			receive(t, attempts)
-			steps(20)
+			steps(100)
 			stop()
 
 			l := newLeaks()
