@@ -139,28 +139,28 @@ func (r *run) giveUp(s *settled) {
 // the new secret in the guide's header is asked once more with the old one: that
 // header holds one signature only, and a receiver may switch at any moment.
 func (r *run) post(ctx context.Context, c claimed) (egress.Response, error) {
-	current, previous, err := r.signers.get(r.seal, &c.Lease)
+	set, err := r.signers.get(r.seal, &c.Lease)
 	if err != nil {
 		return egress.Response{}, err
 	}
 	body := jcs.Encode(c.Body, jcs.Encoding(c.Encoding))
-	resp, err := r.postOnce(ctx, c, current, current, body)
-	if err != nil || previous == nil ||
+	resp, err := r.postOnce(ctx, c, &set, set.current, body)
+	if err != nil || set.previous == nil ||
 		(resp.StatusCode != http.StatusUnauthorized && resp.StatusCode != http.StatusForbidden) {
 		return resp, err
 	}
-	return r.postOnce(ctx, c, current, previous, body)
+	return r.postOnce(ctx, c, &set, set.previous, body)
 }
 
 // postOnce sends one request. All secrets sign the Standard Webhooks header, the
 // given one the guide's.
-func (r *run) postOnce(ctx context.Context, c claimed, all, guide *signer.Signer, body []byte) (egress.Response, error) {
+func (r *run) postOnce(ctx context.Context, c claimed, set *signerSet, guide *signer.Signer, body []byte) (egress.Response, error) {
 	ctx, cancel := context.WithTimeout(ctx, r.opts.AttemptTimeout)
 	defer cancel()
 	now := time.Now()
 	var buf [256]byte
 	signature := string(guide.AppendSignature(buf[:0], body))
-	standard := string(all.AppendStandard(buf[:0], c.EventID, now, body))
+	standard := string(set.current.AppendStandard(buf[:0], c.EventID, now, body))
 	// The keys are written as the guide spells them, which Header.Set would not.
 	values := []string{
 		"application/json",
@@ -173,7 +173,10 @@ func (r *run) postOnce(ctx context.Context, c claimed, all, guide *signer.Signer
 		strconv.FormatInt(now.Unix(), 10),
 		standard,
 	}
-	header := make(http.Header, len(values)+1) // Post adds one.
+	header := make(http.Header, len(values)+len(set.headers)+1) // Post adds one.
+	for _, h := range set.headers {
+		header[h.name] = h.value
+	}
 	for i, key := range requestHeaders {
 		header[key] = values[i : i+1 : i+1]
 	}
