@@ -143,27 +143,27 @@ func (r *run) giveUp(s *settled) {
 func (r *run) post(ctx context.Context, c claimed) (egress.Response, error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*r.opts.AttemptTimeout)
 	defer cancel()
-	sign, err := r.signers(r.seal, &c.Lease)
+	set, err := r.signers(r.seal, &c.Lease)
 	if err != nil {
 		return egress.Response{}, err
 	}
 	body := jcs.Encode(c.Body, jcs.Encoding(c.Encoding))
-	resp, err := r.postOnce(ctx, c, sign.current, sign.current, body)
+	resp, err := r.postOnce(ctx, c, &set, set.current, body)
 	if !doubted(resp, err) {
 		return resp, err
 	}
-	if sign.previous != nil {
-		if resp, err = r.postOnce(ctx, c, sign.current, sign.previous, body); !doubted(resp, err) {
+	if set.previous != nil {
+		if resp, err = r.postOnce(ctx, c, &set, set.previous, body); !doubted(resp, err) {
 			return resp, err
 		}
 	}
-	if !r.rotated(ctx, &c.Lease) && sign.previous == nil {
+	if !r.rotated(ctx, &c.Lease) && set.previous == nil {
 		return resp, nil
 	}
-	if sign, err = r.signers(r.seal, &c.Lease); err != nil {
+	if set, err = r.signers(r.seal, &c.Lease); err != nil {
 		return egress.Response{}, err
 	}
-	return r.postOnce(ctx, c, sign.current, sign.current, body)
+	return r.postOnce(ctx, c, &set, set.current, body)
 }
 
 // doubted reports whether a receiver may have found the signature wrong.
@@ -191,13 +191,13 @@ func (r *run) rotated(ctx context.Context, l *store.Lease) bool {
 
 // postOnce sends one request. All secrets sign the Standard Webhooks header, the
 // given one the guide's.
-func (r *run) postOnce(ctx context.Context, c claimed, all, guide *signer.Signer, body []byte) (egress.Response, error) {
+func (r *run) postOnce(ctx context.Context, c claimed, set *signerSet, guide *signer.Signer, body []byte) (egress.Response, error) {
 	ctx, cancel := context.WithTimeout(ctx, r.opts.AttemptTimeout)
 	defer cancel()
 	now := time.Now()
 	var buf [256]byte
 	signature := string(guide.AppendSignature(buf[:0], body))
-	standard := string(all.AppendStandard(buf[:0], c.EventID, now, body))
+	standard := string(set.current.AppendStandard(buf[:0], c.EventID, now, body))
 	// The keys are written as the guide spells them, which Header.Set would not.
 	values := []string{
 		"application/json",
@@ -210,7 +210,10 @@ func (r *run) postOnce(ctx context.Context, c claimed, all, guide *signer.Signer
 		strconv.FormatInt(now.Unix(), 10),
 		standard,
 	}
-	header := make(http.Header, len(values)+1) // Post adds one.
+	header := make(http.Header, len(values)+len(set.headers)+1) // Post adds one.
+	for _, h := range set.headers {
+		header[h.name] = h.value
+	}
 	for i, key := range requestHeaders {
 		header[key] = values[i : i+1 : i+1]
 	}

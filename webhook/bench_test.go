@@ -90,45 +90,54 @@ func BenchmarkDispatch(b *testing.B) {
 		b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "deliveries/s")
 	})
 
-	b.Run("memory", func(b *testing.B) {
-		st := memstore.New(nil)
-		out := &egress.Options{InsecureAllowHTTP: true, InsecureAllowPrivateNetworks: true}
-		svc, err := webhook.NewService(st, &webhook.ServiceOptions{Egress: out})
-		require.NoError(b, err)
-		_, err = svc.Register(b.Context(), merchant, webhook.Registration{
-			URL: receiver.URL, Events: []string{"document.created"},
+	b.Run("memory", func(b *testing.B) { dispatch(b, receiver, workers, nil) })
+	b.Run("memory, 5 headers", func(b *testing.B) {
+		dispatch(b, receiver, workers, webhook.Headers{
+			"Authorization": "Bearer " + strings.Repeat("x", 100), "X-Tenant": "42", "X-Stage": "test", "X-A": "a", "X-B": "b",
 		})
-		require.NoError(b, err)
-		left := make(chan struct{}, b.N)
-		disp, err := webhook.NewDispatcher(st, &webhook.DispatcherOptions{
-			Egress: out, Concurrency: workers, PerWebhook: workers,
-			Observer: webhook.Observer{Settled: func(_ context.Context, i webhook.SettledInfo) {
-				if i.Code != "" {
-					b.Error(i.Code)
-				}
-				left <- struct{}{}
-			}},
-		})
-		require.NoError(b, err)
-		batch := make([]event.Event, 0, 100)
-		for i := range b.N {
-			if batch = append(batch, event.New(kilobyte)); len(batch) == cap(batch) || i == b.N-1 {
-				_, err := svc.PublishBatch(b.Context(), merchant, batch)
-				require.NoError(b, err)
-				batch = batch[:0]
-			}
-		}
-		ctx, cancel := context.WithCancel(b.Context())
-		stopped := make(chan error)
-		b.ReportAllocs()
-		b.ResetTimer()
-		go func() { stopped <- disp.Run(ctx) }()
-		for range b.N {
-			<-left
-		}
-		b.StopTimer()
-		b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "deliveries/s")
-		cancel()
-		require.NoError(b, <-stopped)
 	})
+}
+
+// dispatch delivers b.N events to a webhook.
+func dispatch(b *testing.B, receiver *httptest.Server, workers int, headers webhook.Headers) {
+	b.Helper()
+	st := memstore.New(nil)
+	out := &egress.Options{InsecureAllowHTTP: true, InsecureAllowPrivateNetworks: true}
+	svc, err := webhook.NewService(st, &webhook.ServiceOptions{Egress: out})
+	require.NoError(b, err)
+	_, err = svc.Register(b.Context(), merchant, webhook.Registration{
+		URL: receiver.URL, Events: []string{"document.created"}, Headers: headers,
+	})
+	require.NoError(b, err)
+	left := make(chan struct{}, b.N)
+	disp, err := webhook.NewDispatcher(st, &webhook.DispatcherOptions{
+		Egress: out, Concurrency: workers, PerWebhook: workers,
+		Observer: webhook.Observer{Settled: func(_ context.Context, i webhook.SettledInfo) {
+			if i.Code != "" {
+				b.Error(i.Code)
+			}
+			left <- struct{}{}
+		}},
+	})
+	require.NoError(b, err)
+	batch := make([]event.Event, 0, 100)
+	for i := range b.N {
+		if batch = append(batch, event.New(kilobyte)); len(batch) == cap(batch) || i == b.N-1 {
+			_, err := svc.PublishBatch(b.Context(), merchant, batch)
+			require.NoError(b, err)
+			batch = batch[:0]
+		}
+	}
+	ctx, cancel := context.WithCancel(b.Context())
+	stopped := make(chan error)
+	b.ReportAllocs()
+	b.ResetTimer()
+	go func() { stopped <- disp.Run(ctx) }()
+	for range b.N {
+		<-left
+	}
+	b.StopTimer()
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "deliveries/s")
+	cancel()
+	require.NoError(b, <-stopped)
 }

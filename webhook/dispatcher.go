@@ -49,7 +49,8 @@ type DispatcherOptions struct {
 	Concurrency int
 
 	// PerWebhook is how many deliveries of one webhook are on the wire at once,
-	// over all dispatchers that share the store; they should agree on it.
+	// over all dispatchers that share the store; they should agree on it. How many
+	// there are per second is the webhook's own: see [Registration.RateLimit].
 	// Defaults to 10.
 	PerWebhook int
 
@@ -108,7 +109,7 @@ type DispatcherOptions struct {
 	// guard of their own. Defaults to nil.
 	Transport http.RoundTripper
 
-	// SecretKeys open the secrets that the Service sealed: see
+	// SecretKeys open the secrets and headers that the Service sealed: see
 	// [ServiceOptions.SecretKeys].
 	SecretKeys []SecretKey
 
@@ -178,7 +179,7 @@ func NewDispatcher(st DispatchStore, o *DispatcherOptions) (*Dispatcher, error) 
 		opts.Transport = out.Transport()
 	}
 	opts.SecretKeys = nil // The sealer has them; unexported fields print without their Format.
-	return &Dispatcher{store: st, opts: opts, out: out, seal: seal, signers: newSignerCache()}, nil
+	return &Dispatcher{store: st, opts: opts, out: out, seal: seal, signers: newSignerCache(opts.Logger)}, nil
 }
 
 // closeIdle closes kept connections of our own transport.

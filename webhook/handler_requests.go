@@ -162,6 +162,43 @@ func (m *members) texts(name string) []string {
 	return out
 }
 
+// pairs returns an object of strings, nil if it is absent.
+func (m *members) pairs(name string) map[string]string {
+	raw := m.take(name)
+	if raw == nil {
+		return nil
+	}
+	fields, err := strictjson.Object(raw, bodyLimits())
+	if err != nil {
+		m.bad.add(name, "must be an object whose members are strings")
+		return nil
+	}
+	out := make(map[string]string, len(fields))
+	for _, f := range fields {
+		s, ok := strictjson.String(f.Value)
+		if !ok {
+			m.bad.add(strictjson.Member(name, string(f.Name)), "must be a string")
+		}
+		out[string(f.Name)] = s
+	}
+	return out
+}
+
+// number returns an integer member, nil if it is absent. One that an int cannot
+// hold becomes the closest that it can.
+func (m *members) number(name string) *int {
+	raw := m.take(name)
+	if raw == nil {
+		return nil
+	}
+	n, err := strconv.Atoi(string(raw))
+	if errors.Is(err, strconv.ErrSyntax) {
+		m.bad.add(name, wantsWhole)
+		return nil
+	}
+	return &n
+}
+
 // whole returns an integer member, fallback if it is absent.
 func (m *members) whole(name string, fallback int64) int64 {
 	raw := m.take(name)
@@ -170,10 +207,12 @@ func (m *members) whole(name string, fallback int64) int64 {
 	}
 	n, err := strconv.ParseInt(string(raw), 10, 64)
 	if err != nil {
-		m.bad.add(name, "must be a whole number")
+		m.bad.add(name, wantsWhole)
 	}
 	return n
 }
+
+const wantsWhole = "must be a whole number"
 
 // moment returns a time, zero if it is absent.
 func (m *members) moment(name string) time.Time {

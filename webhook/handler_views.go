@@ -65,6 +65,20 @@ type secretView struct {
 	Secret              string   `json:"secret,omitempty"` // absent only where the answer is repeated
 	Warning             string   `json:"warning"`
 	PreviousSecretUntil string   `json:"previousSecretUntil,omitempty"` // rotate only
+
+	settingsView // register only
+}
+
+// settingsView are a webhook's settings as far as they are set.
+type settingsView struct {
+	Description string            `json:"description,omitempty"`
+	Metadata    map[string]string `json:"metadata,omitempty"`
+	HeaderNames []string          `json:"headerNames,omitempty"` // the values are never shown
+	RateLimit   int               `json:"rateLimit,omitempty"`
+}
+
+func newSettingsView(w Webhook) settingsView {
+	return settingsView{Description: w.Description, Metadata: w.Metadata, HeaderNames: w.HeaderNames, RateLimit: w.RateLimit}
 }
 
 func newSecretView(r Registered) secretView {
@@ -93,16 +107,18 @@ type webhookView struct {
 	DisabledAt          string   `json:"disabledAt,omitempty"`
 	ConsecutiveFailures int      `json:"consecutiveFailures,omitempty"`
 	PayloadEncoding     Encoding `json:"payloadEncoding,omitempty"` // unless standard
-	PreviousSecretUntil string   `json:"previousSecretUntil,omitempty"`
-	CreatedAt           string   `json:"createdAt"`
-	UpdatedAt           string   `json:"updatedAt"`
+	settingsView
+
+	PreviousSecretUntil string `json:"previousSecretUntil,omitempty"`
+	CreatedAt           string `json:"createdAt"`
+	UpdatedAt           string `json:"updatedAt"`
 }
 
 func newWebhookView(w Webhook) webhookView {
 	v := webhookView{
 		WebhookID: w.ID, URL: w.URL, Events: w.Events, Status: w.Status,
 		DisabledReason: w.DisabledReason, DisabledAt: stamp(w.DisabledAt),
-		ConsecutiveFailures: w.ConsecutiveFailures, PreviousSecretUntil: stamp(w.RotatedUntil),
+		ConsecutiveFailures: w.ConsecutiveFailures, settingsView: newSettingsView(w), PreviousSecretUntil: stamp(w.RotatedUntil),
 		CreatedAt: stamp(w.CreatedAt), UpdatedAt: stamp(w.UpdatedAt),
 	}
 	if w.Encoding != EncodingStandard {

@@ -26,6 +26,15 @@ func (h *Handler) register(x *exchange) (answer, error) {
 	if s := m.text("payloadEncoding"); s != nil {
 		in.Encoding = namedEncoding(*s)
 	}
+	if s := m.text("description"); s != nil {
+		in.Description = *s
+	}
+	in.Metadata, in.Headers = m.pairs("metadata"), m.pairs("headers")
+	if n := m.number("rateLimit"); n != nil {
+		if in.RateLimit = *n; *n == 0 { // Which would be no limit.
+			in.RateLimit = -1
+		}
+	}
 	if bad := m.done(); len(bad) > 0 {
 		var more faults
 		h.svc.checkRegistration(&more, in)
@@ -35,7 +44,9 @@ func (h *Handler) register(x *exchange) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	return answer{status: http.StatusCreated, etag: etag(out.Webhook.Version), data: newSecretView(out)}, nil
+	v := newSecretView(out)
+	v.settingsView = newSettingsView(out.Webhook)
+	return answer{status: http.StatusCreated, etag: etag(out.Webhook.Version), data: v}, nil
 }
 
 // namedEncoding keeps an empty name from meaning the default.
@@ -90,7 +101,10 @@ func (h *Handler) update(x *exchange) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	in := Update{URL: m.text("url"), Events: m.texts("events")}
+	in := Update{
+		URL: m.text("url"), Events: m.texts("events"),
+		Description: m.text("description"), Metadata: m.pairs("metadata"), Headers: m.pairs("headers"), RateLimit: m.number("rateLimit"),
+	}
 	if s := m.text("status"); s != nil {
 		status := Status(*s)
 		in.Status = &status

@@ -126,12 +126,6 @@ func TestOpenAPIHasAllErrorCodes(t *testing.T) {
 		}
 	}
 	add(http.StatusMethodNotAllowed, doc.Components.Responses["MethodNotAllowed"].Value)
-	for _, code := range aheadCodes {
-		if ahead(t, aheadCodes, code, made[code]) {
-			require.Contains(t, documented, code)
-			delete(documented, code)
-		}
-	}
 	require.Equal(t, made, documented)
 }
 
@@ -140,7 +134,7 @@ func TestOpenAPIHasAllConstants(t *testing.T) {
 	t.Parallel()
 	doc := openAPI(t)
 	enum := func(schema string) []any { return doc.Components.Schemas[schema].Value.Enum }
-	reason := doc.Components.Schemas["Webhook"].Value.Properties["disabledReason"].Value.Enum
+	reason := properties(doc.Components.Schemas["Webhook"].Value)["disabledReason"].Value.Enum
 	for prefix, c := range map[string]struct {
 		values     map[string]any
 		documented []any
@@ -225,14 +219,6 @@ func TestOpenAPIHasAllFields(t *testing.T) {
 				}
 			}
 			documented := properties(schema)
-			maps.DeleteFunc(documented, func(member string, _ *openapi3.SchemaRef) bool {
-				return ahead(t, aheadMembers, name+"."+member, slices.Contains(members, member))
-			})
-			for _, member := range members {
-				if at := slices.Index(needed, member); ahead(t, aheadMembers, name+"."+member+"?", at < 0) {
-					needed = slices.Delete(needed, at, at+1)
-				}
-			}
 			require.ElementsMatch(t, slices.Collect(maps.Keys(documented)), members)
 			require.ElementsMatch(t, required(schema), needed, "what is never left out is required")
 		})
@@ -326,14 +312,12 @@ func TestOpenAPIRequests(t *testing.T) {
 				schema := op.RequestBody.Value.Content["application/json"].Schema.Value
 				require.Equal(t, new(false), schema.AdditionalProperties.Has, op.OperationID)
 				for name := range schema.Properties {
-					known := s.knows(method, url, fmt.Sprintf("{%q:true}", name), name)
-					require.True(t, ahead(t, aheadRequests, op.OperationID+"."+name, known) || known, "%s: %s", op.OperationID, name)
+					require.True(t, s.knows(method, url, fmt.Sprintf("{%q:true}", name), name), "%s: %s", op.OperationID, name)
 				}
 			}
 			for _, p := range op.Parameters {
 				if name := p.Value.Name; p.Value.In == "query" {
-					known := s.knows(method, url+"?"+name+"=%00", "", name)
-					require.True(t, ahead(t, aheadRequests, op.OperationID+"?"+name, known) || known, "%s: %s", op.OperationID, name)
+					require.True(t, s.knows(method, url+"?"+name+"=%00", "", name), "%s: %s", op.OperationID, name)
 				}
 			}
 		}

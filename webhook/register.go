@@ -31,9 +31,14 @@ func (s *Service) Register(ctx context.Context, merchantID string, r Registratio
 	if err != nil {
 		return Registered{}, fmt.Errorf("webhook: register: %w", err)
 	}
+	headers, err := s.seal.sealHeaders(merchantID, webhookID, r.Headers)
+	if err != nil {
+		return Registered{}, fmt.Errorf("webhook: register: %w", err)
+	}
 	w, err := s.store.CreateWebhook(ctx, merchantID, store.Webhook{
 		ID: webhookID, MerchantID: merchantID, URL: r.URL, Events: r.Events, Status: store.Active,
 		Secret: sealed, Encoding: string(r.Encoding),
+		Description: r.Description, Metadata: r.Metadata, Headers: headers, RateLimit: r.RateLimit,
 	}, s.limits.Webhooks)
 	if err != nil {
 		return Registered{}, fmt.Errorf("webhook: register: %w", err)
@@ -51,6 +56,13 @@ func (s *Service) Update(ctx context.Context, merchantID, webhookID string, u Up
 	change := s.checkUpdate(&bad, u)
 	if err := invalidIf(bad); err != nil {
 		return Webhook{}, err
+	}
+	if u.Headers != nil {
+		headers, err := s.seal.sealHeaders(merchantID, webhookID, u.Headers)
+		if err != nil {
+			return Webhook{}, fmt.Errorf("webhook: update: %w", err)
+		}
+		change.Headers = &headers
 	}
 	w, err := s.store.UpdateWebhook(ctx, merchantID, webhookID, change)
 	if err != nil {
@@ -101,17 +113,23 @@ func (s *Service) Rotate(ctx context.Context, merchantID, webhookID string, grac
 // checkRegistration returns r as it is to be stored.
 func (s *Service) checkRegistration(bad *faults, r Registration) Registration {
 	return Registration{
-		URL:      s.checkURL(bad, r.URL),
-		Events:   s.checkEvents(bad, r.Events),
-		Encoding: checkEncoding(bad, r.Encoding),
+		URL:         s.checkURL(bad, r.URL),
+		Events:      s.checkEvents(bad, r.Events),
+		Encoding:    checkEncoding(bad, r.Encoding),
+		Description: checkDescription(bad, r.Description),
+		Metadata:    checkMetadata(bad, r.Metadata),
+		Headers:     checkHeaders(bad, r.Headers),
+		RateLimit:   checkRate(bad, r.RateLimit, "must be a whole number from 1 to 10000"),
 	}
 }
 
-// checkUpdate returns u as the store takes it.
+// checkUpdate returns u as the store takes it, without the headers, which are yet
+// to be sealed.
 func (s *Service) checkUpdate(bad *faults, u Update) store.WebhookUpdate {
 	change := store.WebhookUpdate{IfVersion: u.IfVersion, Status: u.Status, Reason: ReasonRequest}
-	if u.URL == nil && u.Events == nil && u.Status == nil && u.Encoding == nil {
-		bad.add("", "give at least one of url, events, status, payloadEncoding")
+	if u.URL == nil && u.Events == nil && u.Status == nil && u.Encoding == nil &&
+		u.Description == nil && u.Metadata == nil && u.Headers == nil && u.RateLimit == nil {
+		bad.add("", "give at least one of url, events, status, payloadEncoding, description, metadata, headers, rateLimit")
 	}
 	if u.URL != nil {
 		checked := s.checkURL(bad, *u.URL)
@@ -126,6 +144,16 @@ func (s *Service) checkUpdate(bad *faults, u Update) store.WebhookUpdate {
 	if u.Encoding != nil {
 		encoding := string(checkEncoding(bad, *u.Encoding))
 		change.Encoding = &encoding
+	}
+	if u.Description != nil {
+		description := checkDescription(bad, *u.Description)
+		change.Description = &description
+	}
+	change.Metadata = checkMetadata(bad, u.Metadata)
+	checkHeaders(bad, u.Headers)
+	if u.RateLimit != nil {
+		rate := checkRate(bad, *u.RateLimit, "must be a whole number from 1 to 10000, or 0 for no limit")
+		change.RateLimit = &rate
 	}
 	return change
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/rag-assistant/webhooks/signer"
 )
 
-// SecretKey seals webhook secrets before they reach a store. Whatever prints it
-// prints its ID only.
+// SecretKey seals webhook secrets and headers before they reach a store. Whatever
+// prints it prints its ID only.
 type SecretKey struct {
 	ID  string   // names the key in sealed text: 1 to 32 letters, digits, '-' or '_'
 	Key [32]byte // AES-256
@@ -31,8 +31,8 @@ func (k SecretKey) MarshalText() ([]byte, error) { return []byte("SecretKey(" + 
 func (k SecretKey) LogValue() slog.Value { return slog.StringValue("SecretKey(" + k.ID + ")") }
 
 // sealer seals with AES-256-GCM. The associated data is the merchant and the
-// webhook, so that sealed text moved to another record does not open. Without
-// keys it stores plain text.
+// webhook, and the field unless it is a secret, so that sealed text moved to
+// another record or field does not open. Without keys it stores plain text.
 type sealer struct {
 	first string // empty: no keys
 
@@ -89,46 +89,64 @@ func (s *sealer) current(sealed string) bool {
 	return strings.HasPrefix(sealed, sealedPrefix+s.first+".")
 }
 
-func associated(merchantID, webhookID string) []byte {
+// secretOf is the associated data of a secret. No id holds a '|'.
+func secretOf(merchantID, webhookID string) []byte {
 	return []byte(merchantID + "|" + webhookID)
 }
 
+// headersOf is the associated data of headers with these names.
+func headersOf(merchantID, webhookID, names string) []byte {
+	return []byte(merchantID + "|" + webhookID + "|headers|" + names)
+}
+
 func (s *sealer) seal(merchantID, webhookID string, secret signer.Secret) (string, error) {
+	return s.sealText(secretOf(merchantID, webhookID), secret.Reveal())
+}
+
+func (s *sealer) open(merchantID, webhookID, sealed string) (signer.Secret, error) {
+	plain, err := s.openText(secretOf(merchantID, webhookID), sealed)
+	if err != nil {
+		return signer.Secret{}, err
+	}
+	return signer.ParseSecret(plain)
+}
+
+func (s *sealer) sealText(of []byte, plain string) (string, error) {
 	if s.first == "" {
-		return plainPrefix + secret.Reveal(), nil
+		return plainPrefix + plain, nil
 	}
 	aead := s.aead(s.first)
-	nonce := make([]byte, aead.NonceSize(), aead.NonceSize()+64)
+	nonce := make([]byte, aead.NonceSize(), aead.NonceSize()+len(plain)+aead.Overhead())
 	if _, err := rand.Read(nonce); err != nil {
-		return "", fmt.Errorf("seal secret: %w", err)
+		return "", fmt.Errorf("seal: %w", err)
 	}
-	box := aead.Seal(nonce, nonce, []byte(secret.Reveal()), associated(merchantID, webhookID))
+	box := aead.Seal(nonce, nonce, []byte(plain), of)
 	return sealedPrefix + s.first + "." + base64.RawStdEncoding.EncodeToString(box), nil
 }
 
-// open returns errUnsealed, without a detail that could say anything about the
-// secret, if the text was not sealed for this webhook by one of the keys.
-func (s *sealer) open(merchantID, webhookID, sealed string) (signer.Secret, error) {
+// openText returns errUnsealed, without a detail that could say anything about
+// what is sealed, if the text was not sealed for this by one of the keys.
+func (s *sealer) openText(of []byte, sealed string) (string, error) {
 	if plain, ok := strings.CutPrefix(sealed, plainPrefix); ok {
-		return signer.ParseSecret(plain)
+		return plain, nil
 	}
 	rest, ok := strings.CutPrefix(sealed, sealedPrefix)
 	if !ok {
-		return signer.Secret{}, errUnsealed
+		return "", errUnsealed
 	}
 	id, text, _ := strings.Cut(rest, ".")
 	aead := s.aead(id)
 	if aead == nil {
-		return signer.Secret{}, fmt.Errorf("%w: no key %q", errUnsealed, id)
+		return "", fmt.Errorf("%w: no key %q", errUnsealed, id)
 	}
 	box, err := base64.RawStdEncoding.DecodeString(text)
 	if err != nil || len(box) < aead.NonceSize() {
-		return signer.Secret{}, errUnsealed
+		return "", errUnsealed
 	}
 	n := aead.NonceSize()
-	plain, err := aead.Open(nil, box[:n], box[n:], associated(merchantID, webhookID))
+	plain, err := aead.Open(nil, box[:n], box[n:], of)
 	if err != nil {
-		return signer.Secret{}, errors.Join(errUnsealed, errors.New("it was sealed for another webhook, or changed"))
+		return "", errors.Join(errUnsealed, errors.New("it was sealed for something else, or changed"))
 	}
-	return signer.ParseSecret(string(plain))
+	return string(plain), nil
 }

@@ -47,6 +47,33 @@ func TestSealing(t *testing.T) {
 		require.NotContains(t, err.Error(), secret.Reveal()[6:])
 	}
 
+	// Headers and secrets do not open in each other's place.
+	headers, err := both.sealHeaders("m", "whk_1", Headers{"X-B": "two", "X-A": "Bearer one"})
+	require.NoError(t, err)
+	require.Equal(t, []string{"X-A", "X-B"}, headerNames(headers))
+	got, err := both.openHeaders("m", "whk_1", headers)
+	require.NoError(t, err)
+	require.Equal(t, []extraHeader{{"X-A", []string{"Bearer one"}}, {"X-B", []string{"two"}}}, got)
+	names, values, _ := strings.Cut(headers, ":")
+	for name, open := range map[string]func() error{
+		"headers as a secret":        func() error { _, err := both.open("m", "whk_1", headers); return err },
+		"their text as a secret":     func() error { _, err := both.open("m", "whk_1", values); return err },
+		"a secret as headers":        func() error { _, err := both.openHeaders("m", "whk_1", fresh); return err },
+		"a secret as their text":     func() error { _, err := both.openHeaders("m", "whk_1", names+":"+fresh); return err },
+		"a secret without a name":    func() error { _, err := both.openHeaders("m", "whk_1", ":"+fresh); return err },
+		"headers of another webhook": func() error { _, err := both.openHeaders("m", "whk_2", headers); return err },
+		"headers of another":         func() error { _, err := both.openHeaders("m2", "whk_1", headers); return err },
+		"other names":                func() error { _, err := both.openHeaders("m", "whk_1", "X-A,X-C:"+values); return err },
+		"names that changed places":  func() error { _, err := both.openHeaders("m", "whk_1", "X-B,X-A:"+values); return err },
+		"fewer names":                func() error { _, err := both.openHeaders("m", "whk_1", "X-A:"+values); return err },
+		"no names":                   func() error { _, err := both.openHeaders("m", "whk_1", values); return err },
+		"without a key":              func() error { _, err := first.openHeaders("m", "whk_1", headers); return err },
+	} {
+		err := open()
+		require.ErrorIs(t, err, errUnsealed, name)
+		require.NotContains(t, err.Error(), "one")
+	}
+
 	plain, err := newSealer(nil, nil, false)
 	require.NoError(t, err)
 	text, err := plain.seal("m", "whk_1", secret)
@@ -54,4 +81,20 @@ func TestSealing(t *testing.T) {
 	opened, err = first.open("m", "whk_1", text)
 	require.NoError(t, err, "text of before there was a key still opens")
 	require.Equal(t, secret.Reveal(), opened.Reveal())
+	open, err := plain.sealHeaders("m", "whk_1", Headers{"X-A": "one"})
+	require.NoError(t, err)
+	got, err = first.openHeaders("m", "whk_1", open)
+	require.NoError(t, err)
+	require.Equal(t, []extraHeader{{"X-A", []string{"one"}}}, got)
+	for name, err := range map[string]error{
+		"plain headers as a secret": func() error { _, err := plain.open("m", "whk_1", open); return err }(),
+		"a plain secret as headers": func() error { _, err := plain.openHeaders("m", "whk_1", text); return err }(),
+		"too few plain values":      func() error { _, err := plain.openHeaders("m", "whk_1", "X-A,X-B:v0.one"); return err }(),
+	} {
+		require.ErrorIs(t, err, errUnsealed, name)
+	}
+	none, err := both.sealHeaders("m", "whk_1", Headers{})
+	require.NoError(t, err)
+	require.Empty(t, none)
+	require.Empty(t, headerNames(none))
 }

@@ -47,15 +47,15 @@ type ServiceOptions struct {
 	// addresses.
 	Egress *egress.Options
 
-	// SecretKeys seal webhook secrets before they reach the store: the first one
-	// seals, all of them open. A Dispatcher on the same store needs the same
+	// SecretKeys seal webhook secrets and headers before they reach the store: the
+	// first one seals, all of them open. A Dispatcher on the same store needs the same
 	// keys. A store that outlives the process needs at least one. To change the
 	// key, put the new one in front everywhere, call [Service.Rewrap] for each
 	// merchant, then take the old one away. Defaults to none.
 	SecretKeys []SecretKey
 
-	// InsecurePlaintextSecrets stores secrets as they are in a store that outlives
-	// the process. Whoever can read the store can then sign as you.
+	// InsecurePlaintextSecrets stores secrets and headers as they are in a store
+	// that outlives the process. Whoever can read the store can then sign as you.
 	InsecurePlaintextSecrets bool
 
 	// Limits bounds what one merchant can register.

@@ -1,75 +1,108 @@
 package webhook
 
 import (
+	"log/slog"
 	"sync"
 
 	"github.com/rag-assistant/webhooks/signer"
 	"github.com/rag-assistant/webhooks/store"
 )
 
-// signerCache returns the signers of a lease. It keeps opened secrets with their
-// key state, so that a delivery pays for neither. Sealed text is its own key: it
-// changes with every rotation, and the webhook is bound into it.
+// signerCache returns what goes into the requests of a lease. It keeps opened
+// secrets with their key state, and opened headers, so that a delivery pays for none
+// of them. Sealed text is its own key: it changes with every change of what is
+// sealed, and the webhook is bound into it.
 //
 // It is a func because without a sealing key that text is the secret, and nothing
 // that prints a Dispatcher reads what a func has captured.
-type signerCache func(seal *sealer, l *store.Lease) (signerPair, error)
+type signerCache func(seal *sealer, l *store.Lease) (signerSet, error)
 
 type signerKey struct {
-	merchantID, webhookID, secret, previous string
+	merchantID, webhookID, secret, previous, headers string
 }
 
-type signerPair struct {
+// signerSet is what goes into a webhook's requests.
+type signerSet struct {
 	current, previous *signer.Signer // previous is nil outside of a rotation's grace
+	headers           []extraHeader
 }
 
-// maxSigners bounds the cache to some megabytes.
-const maxSigners = 10_000
+// These bound the cache to some megabytes.
+const (
+	maxSigners    = 10_000
+	maxSignerSize = 16 << 20
+)
 
-func newSignerCache() signerCache {
+func newSignerCache(log *slog.Logger) signerCache {
 	var mu sync.RWMutex
-	pairs := make(map[signerKey]signerPair)
-	return func(seal *sealer, l *store.Lease) (signerPair, error) {
-		key := signerKey{l.MerchantID, l.WebhookID, l.Secret, l.PreviousSecret}
+	sets := make(map[signerKey]signerSet)
+	total := 0 // of the keys and headers, in bytes
+	return func(seal *sealer, l *store.Lease) (signerSet, error) {
+		key := signerKey{l.MerchantID, l.WebhookID, l.Secret, l.PreviousSecret, l.Headers}
 		mu.RLock()
-		p, ok := pairs[key]
+		set, ok := sets[key]
 		mu.RUnlock()
 		if ok {
-			return p, nil
+			return set, nil
 		}
-		p, err := newSignerPair(seal, l)
+		set, err := newSignerSet(log, seal, l)
 		if err != nil {
-			return p, err
+			return signerSet{}, err
 		}
+		size := 2 * (len(l.Secret) + len(l.PreviousSecret) + len(l.Headers))
 		mu.Lock()
 		defer mu.Unlock()
-		if len(pairs) >= maxSigners {
-			clear(pairs) // Rare and cheap to fill again.
+		if len(sets) >= maxSigners || total+size > maxSignerSize {
+			clear(sets) // Rare and cheap to fill again.
+			total = 0
 		}
-		pairs[key] = p
-		return p, nil
+		sets[key] = set
+		total += size
+		return set, nil
 	}
 }
 
-// newSignerPair opens the secrets of a lease. The current signer signs the
-// Standard Webhooks header with the previous secret too.
-func newSignerPair(seal *sealer, l *store.Lease) (signerPair, error) {
-	var p signerPair
+// newSignerSet opens the secrets and headers of a lease. The current signer signs
+// the Standard Webhooks header with the previous secret too.
+func newSignerSet(log *slog.Logger, seal *sealer, l *store.Lease) (signerSet, error) {
+	var set signerSet
 	secret, err := seal.open(l.MerchantID, l.WebhookID, l.Secret)
 	if err != nil {
-		return p, err
+		return set, err
 	}
 	var older []signer.Secret
 	if l.PreviousSecret != "" {
 		old, err := seal.open(l.MerchantID, l.WebhookID, l.PreviousSecret)
 		if err != nil {
-			return p, err
+			return set, err
 		}
 		older = append(older, old)
-		if p.previous, err = signer.New(old); err != nil {
-			return p, err
+		if set.previous, err = signer.New(old); err != nil {
+			return set, err
 		}
 	}
-	p.current, err = signer.New(secret, older...)
-	return p, err
+	if set.current, err = signer.New(secret, older...); err != nil {
+		return set, err
+	}
+	set.headers, err = openHeaders(log, seal, l)
+	return set, err
+}
+
+// openHeaders leaves out what the rules of today would refuse: the store may hold
+// what was checked by older ones.
+func openHeaders(log *slog.Logger, seal *sealer, l *store.Lease) ([]extraHeader, error) {
+	all, err := seal.openHeaders(l.MerchantID, l.WebhookID, l.Headers)
+	if err != nil {
+		return nil, err
+	}
+	var out []extraHeader
+	for _, h := range all {
+		if refuseHeaderName(h.name) != "" || !validExtraValue(h.value[0]) {
+			log.Warn("webhook header is not sent: it is not one that a webhook may have",
+				slog.String("merchant_id", l.MerchantID), slog.String("webhook_id", l.WebhookID), slog.String("header", h.name))
+			continue
+		}
+		out = append(out, h)
+	}
+	return out, nil
 }

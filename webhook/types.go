@@ -48,7 +48,8 @@ const (
 	EncodingHTML     = Encoding(jcs.HTML)     // < > & as \u003c and so on: Go's json.Marshal
 )
 
-// Webhook is a registered endpoint, without its secret.
+// Webhook is a registered endpoint, without its secret and the values of its
+// headers.
 type Webhook struct {
 	ID         string
 	MerchantID string
@@ -56,6 +57,11 @@ type Webhook struct {
 	Events     []string // event types, or "*" alone for all
 	Status     Status
 	Encoding   Encoding
+
+	Description string
+	Metadata    map[string]string
+	HeaderNames []string // sorted
+	RateLimit   int      // deliveries per second; 0: no limit
 
 	DisabledReason      string // empty while active
 	DisabledAt          time.Time
@@ -72,7 +78,8 @@ type Webhook struct {
 func newWebhook(w store.Webhook) Webhook {
 	return Webhook{
 		ID: w.ID, MerchantID: w.MerchantID, URL: w.URL, Events: w.Events, Status: w.Status,
-		Encoding:       Encoding(w.Encoding),
+		Encoding:    Encoding(w.Encoding),
+		Description: w.Description, Metadata: w.Metadata, HeaderNames: headerNames(w.Headers), RateLimit: w.RateLimit,
 		DisabledReason: w.DisabledReason, DisabledAt: w.DisabledAt, ConsecutiveFailures: w.ConsecutiveFailures,
 		RotatedUntil: w.PreviousUntil,
 		Version:      w.Version, CreatedAt: w.CreatedAt, UpdatedAt: w.UpdatedAt,
@@ -84,6 +91,24 @@ type Registration struct {
 	URL      string
 	Events   []string
 	Encoding Encoding // empty: [EncodingStandard]
+
+	// Description is a note of at most 512 characters, none of them a control
+	// character.
+	Description string
+
+	// Metadata are up to 20 notes of the merchant's own: keys of 1 to 64
+	// characters, values of up to 512.
+	Metadata map[string]string
+
+	// Headers go along with each request, at most 20. Names are tokens of up to 64
+	// characters that neither the sender nor HTTP uses itself, values visible ASCII
+	// of up to 1,024, with spaces and tabs only between.
+	Headers Headers
+
+	// RateLimit is how many deliveries are sent per second, over all dispatchers, up
+	// to [MaxRateLimit]. Retries and tests count. After a pause, those of one second
+	// may go out at once. Defaults to no limit.
+	RateLimit int
 }
 
 // Registered is a new webhook and the only sight of its secret.
@@ -98,6 +123,11 @@ type Update struct {
 	Events   []string
 	Status   *Status
 	Encoding *Encoding
+
+	Description *string
+	Metadata    map[string]string // replaces all of it; empty, but not nil, clears it
+	Headers     Headers           // as Metadata
+	RateLimit   *int              // 0 takes the limit away
 
 	IfVersion int64 // fail with [ErrVersion] if the webhook has another; 0: any
 }

@@ -842,15 +842,29 @@ type WebhookList struct {
 
 // WebhookSecret defines model for WebhookSecret.
 type WebhookSecret struct {
+	// Description What the webhook is for, for people.
+	Description *Description `json:"description,omitempty"`
+
 	// Events Event types, or `*` alone for all that there are and will be.
 	//
 	// Examples: ["chat.query.completed","document.created"], ["*"]
 	Events Subscriptions `json:"events"`
 
+	// HeaderNames The names of the headers that are sent along. Their values are not shown.
+	HeaderNames *[]string `json:"headerNames,omitempty"`
+
+	// Metadata Of the merchant's own, for programs.
+	//
+	// Examples: {"team":"search"}
+	Metadata *Metadata `json:"metadata,omitempty"`
+
 	// PreviousSecretUntil In UTC and whole seconds.
 	//
 	// Examples: 2025-11-04T12:00:00Z
 	PreviousSecretUntil *Timestamp `json:"previousSecretUntil,omitempty"`
+
+	// RateLimit The most deliveries per second. Left out if there is no limit.
+	RateLimit *int `json:"rateLimit,omitempty"`
 
 	// Secret With this the endpoint verifies what it gets. It is used as it stands, `whsec_` included, except
 	// in Standard Webhooks libraries, which decode it themselves. Left out of an answer that is
@@ -871,6 +885,23 @@ type WebhookSecret struct {
 
 	// WebhookID Examples: whk_abc123
 	WebhookID WebhookID `json:"webhookId"`
+}
+
+// WebhookSettings What a webhook has beside the guide's fields, as far as it is set.
+type WebhookSettings struct {
+	// Description What the webhook is for, for people.
+	Description *Description `json:"description,omitempty"`
+
+	// HeaderNames The names of the headers that are sent along. Their values are not shown.
+	HeaderNames *[]string `json:"headerNames,omitempty"`
+
+	// Metadata Of the merchant's own, for programs.
+	//
+	// Examples: {"team":"search"}
+	Metadata *Metadata `json:"metadata,omitempty"`
+
+	// RateLimit The most deliveries per second. Left out if there is no limit.
+	RateLimit *int `json:"rateLimit,omitempty"`
 }
 
 // WebhookStatus defines model for WebhookStatus.
@@ -1036,10 +1067,6 @@ type ListWebhooksParams struct {
 
 	// Offset How many to skip. Use a cursor to go further.
 	Offset *Offset `form:"offset,omitempty" json:"offset,omitempty"`
-
-	// Cursor Instead of `offset`: empty for the first page, then `pagination.nextCursor` of the page before,
-	// until a page has none. What is added meanwhile shifts no page.
-	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// XRequestID 8 to 64 letters, digits, `-` or `_` that the answer repeats. Anything else is ignored, and the
 	// answer has an id of its own.
@@ -1975,18 +2002,6 @@ func NewListWebhooksRequest(server string, merchantID MerchantID, params *ListWe
 		if params.Offset != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "offset", *params.Offset, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
-				return nil, err
-			} else {
-				for _, qp := range strings.Split(queryFrag, "&") {
-					rawQueryFragments = append(rawQueryFragments, qp)
-				}
-			}
-
-		}
-
-		if params.Cursor != nil {
-
-			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {

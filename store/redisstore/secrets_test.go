@@ -13,8 +13,8 @@ import (
 	"github.com/rag-assistant/webhooks/webhook/event"
 )
 
-// TestNoSecretInRedis looks for a webhook's secrets, and any 16 characters of
-// them, in every key of a Redis that a service has used.
+// TestNoSecretInRedis looks for a webhook's secrets and headers, and any 16
+// characters of them, in every key of a Redis that a service has used.
 func TestNoSecretInRedis(t *testing.T) {
 	t.Parallel()
 	client := redistest.Start(t).Client(t)
@@ -24,7 +24,10 @@ func TestNoSecretInRedis(t *testing.T) {
 		SecretKeys: []webhook.SecretKey{{ID: "k1", Key: [32]byte{1}}},
 	})
 	require.NoError(t, err)
-	reg, err := svc.Register(t.Context(), merchant, webhook.Registration{URL: "https://example.com/", Events: []string{"*"}})
+	const token = "Bearer 0123456789abcdef"
+	reg, err := svc.Register(t.Context(), merchant, webhook.Registration{
+		URL: "https://example.com/", Events: []string{"*"}, Headers: webhook.Headers{"Authorization": token},
+	})
 	require.NoError(t, err)
 	rotated, err := svc.Rotate(t.Context(), merchant, reg.Webhook.ID, time.Hour)
 	require.NoError(t, err)
@@ -40,7 +43,7 @@ func TestNoSecretInRedis(t *testing.T) {
 	text := all.String()
 	require.Contains(t, text, "https://example.com/", "it reads what is there")
 	require.NotContains(t, text, "whsec_")
-	for _, secret := range []string{reg.Secret.Reveal(), rotated.Secret.Reveal()} {
+	for _, secret := range []string{reg.Secret.Reveal(), rotated.Secret.Reveal(), token} {
 		for i := 0; i+16 <= len(secret); i++ {
 			require.NotContains(t, text, secret[i:i+16])
 		}

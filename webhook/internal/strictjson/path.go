@@ -57,6 +57,11 @@ func (s *scanner) path() string {
 	return Path(steps)
 }
 
+// Member returns the path of the member of an object, as [Error] writes it.
+func Member(object, name string) string {
+	return string(appendName([]byte(object), []byte(name)))
+}
+
 // appendName appends a name after a dot, or, if it is no plain word, in brackets
 // and quotes.
 func appendName(out, name []byte) []byte {

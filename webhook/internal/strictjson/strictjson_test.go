@@ -30,6 +30,25 @@ func Example() {
 	// events[0].a appears twice
 }
 
+func TestMember(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ name, want string }{
+		{"key", "data.key"},
+		{"X-Name_$1", "data.X-Name_$1"},
+		{"", `data[""]`},
+		{"a b", `data["a b"]`},
+		{"a.b", `data["a.b"]`},
+		{"é\n", `data["\u00e9\n"]`},
+		{"\xff", `data["\xff"]`},
+		{strings.Repeat("x", 65), `data["` + strings.Repeat("x", 64) + `"…]`},
+	} {
+		require.Equal(t, tt.want, strictjson.Member("data", tt.name))
+	}
+	_, err := strictjson.Object([]byte(`{"data":{"a b":1,"a b":2}}`), strictjson.Limits{})
+	wrong, _ := errors.AsType[*strictjson.Error](err)
+	require.Equal(t, strictjson.Member("data", "a b"), wrong.Field, "it is what an Error says")
+}
+
 func TestObject(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
