@@ -81,6 +81,20 @@ func pruneFaults() []fault {
 			defer flip()
 			return m.Prune(background, p)
 		}}},
+		{"of many that ended, the last ones go", "prune/a long history", true, faulty{prune: func(m *model, p store.PruneRequest) (store.Pruned, error) {
+			ended := 0
+			for _, d := range m.deliveries {
+				if d.Status != store.DeliveryPending {
+					ended++
+				}
+			}
+			if ended > 500 && p.DeliveriesPerWebhook > 0 {
+				for _, d := range m.deliveries {
+					d.FinishedAt = m.now.Add(m.now.Sub(d.FinishedAt))
+				}
+			}
+			return m.Prune(background, p)
+		}}},
 		{"deliveries per webhook are per merchant", "prune/deliveries per webhook", false, pruned(func(m *model, p store.PruneRequest, done *store.Pruned) {
 			if p.DeliveriesPerWebhook > 0 && done.Deliveries > 0 {
 				for _, d := range slices.Clone(m.deliveries) {
