@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -45,10 +46,11 @@ func NewAsymmetric(current PrivateKey, previous ...PrivateKey) (*Signer, error) 
 // requests carry "v1,… v1a,…" and verify whichever the receiver has. If both have
 // secrets, those of s come first.
 func (s *Signer) Join(other *Signer) *Signer {
-	return &Signer{
-		keys:    append(append([]keyPair(nil), s.keys...), other.keys...),
-		private: append(append([]PrivateKey(nil), s.private...), other.private...),
+	joined := &Signer{private: slices.Concat(s.private, other.private)}
+	if keys := slices.Concat(s.pairs(), other.pairs()); len(keys) > 0 {
+		joined.keys = func() []keyPair { return keys }
 	}
+	return joined
 }
 
 // appendAsymmetric appends the v1a signatures of prefix and body, each with a
@@ -59,7 +61,7 @@ func (s *Signer) appendAsymmetric(dst, prefix, body []byte) []byte {
 	}
 	message := append(append(make([]byte, 0, len(prefix)+len(body)), prefix...), body...)
 	for i, key := range s.private {
-		if i > 0 || len(s.keys) > 0 {
+		if i > 0 || s.keys != nil {
 			dst = append(dst, ' ')
 		}
 		signature := ed25519.Sign(key.reveal(), message)

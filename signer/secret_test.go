@@ -232,6 +232,27 @@ func TestSecretIsHiddenFromDiffs(t *testing.T) {
 	}
 }
 
+// With the state of an HMAC one can sign as well as with its key.
+func TestSignerIsHidden(t *testing.T) {
+	t.Parallel()
+	s, err := signer.New(signer.NewSecret(), signer.NewSecret())
+	require.NoError(t, err)
+	for name, holder := range map[string]any{
+		"pointer": s, "value": *s, "field": struct{ S *signer.Signer }{s}, "unexported": struct{ s *signer.Signer }{s},
+	} {
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
+			// The state of a SHA-256 begins with its name: "sha", in one form or another.
+			text := strings.ToLower(fmt.Sprintf(verb, holder))
+			for _, form := range []string{"115 104 97", "0x73, 0x68", "736861", "\"sha", "['s' 'h'"} {
+				require.NotContains(t, text, form, "%s %s", name, verb)
+			}
+		}
+		var r recorder
+		assert.Equal(&r, "something else", holder)
+		require.NotContains(t, r.String(), "73 68 61", name)
+	}
+}
+
 func FuzzParseSecret(f *testing.F) {
 	f.Add(guideSecret)
 	f.Add("")

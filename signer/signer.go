@@ -36,8 +36,20 @@ const (
 // moves from one to the next, with several. It is safe for concurrent use and does
 // not change. The zero Signer signs nothing and accepts nothing.
 type Signer struct {
-	keys    []keyPair    // The current secret's first. None in a Signer of private keys.
-	private []PrivateKey // The current first. None in a Signer of secrets.
+	// The current secret's is first; nil in a Signer of private keys. With these
+	// keys one can sign as well as with the secrets, so they are where nothing that
+	// prints a Signer gets: see Secret.
+	keys func() []keyPair
+
+	private []PrivateKey // The current one first. None in a Signer of secrets.
+}
+
+// pairs returns the keys of the secrets, if there are any.
+func (s *Signer) pairs() []keyPair {
+	if s.keys == nil {
+		return nil
+	}
+	return s.keys()
 }
 
 // keyPair is one secret under both schemes.
@@ -47,7 +59,7 @@ type keyPair struct{ guide, standard hmacKey }
 // signature for previous too, and accepts the signatures of all of them. It
 // fails, naming each, if a secret is the zero [Secret].
 func New(current Secret, previous ...Secret) (*Signer, error) {
-	s := &Signer{keys: make([]keyPair, 0, 1+len(previous))}
+	keys := make([]keyPair, 0, 1+len(previous))
 	var bad []error
 	for i, secret := range append([]Secret{current}, previous...) {
 		text := secret.Reveal()
@@ -56,12 +68,12 @@ func New(current Secret, previous ...Secret) (*Signer, error) {
 			bad = append(bad, fmt.Errorf("secret %d: %w", i+1, err))
 			continue
 		}
-		s.keys = append(s.keys, keyPair{guide: newHMACKey([]byte(text)), standard: newHMACKey(key)})
+		keys = append(keys, keyPair{guide: newHMACKey([]byte(text)), standard: newHMACKey(key)})
 	}
 	if err := errors.Join(bad...); err != nil {
 		return nil, err
 	}
-	return s, nil
+	return &Signer{keys: func() []keyPair { return keys }}, nil
 }
 
 // AppendSignature appends the value of [HeaderSignature] for body to dst: 71
@@ -69,10 +81,11 @@ func New(current Secret, previous ...Secret) (*Signer, error) {
 // compare the whole header. Without a secret, it appends nothing: see
 // [NewAsymmetric].
 func (s *Signer) AppendSignature(dst, body []byte) []byte {
-	if len(s.keys) == 0 {
+	keys := s.pairs()
+	if len(keys) == 0 {
 		return dst
 	}
-	mac := s.keys[0].guide.sum(nil, body)
+	mac := keys[0].guide.sum(nil, body)
 	return hex.AppendEncode(append(dst, guidePrefix...), mac[:])
 }
 
@@ -84,11 +97,11 @@ func (s *Signer) AppendSignature(dst, body []byte) []byte {
 func (s *Signer) AppendStandard(dst []byte, id string, at time.Time, body []byte) []byte {
 	var buf [prefixSize]byte
 	prefix := appendPrefix(buf[:0], id, at)
-	for i := range s.keys {
+	for i, keys := 0, s.pairs(); i < len(keys); i++ {
 		if i > 0 {
 			dst = append(dst, ' ')
 		}
-		mac := s.keys[i].standard.sum(prefix, body)
+		mac := keys[i].standard.sum(prefix, body)
 		dst = base64.StdEncoding.AppendEncode(append(dst, standardPrefix...), mac[:])
 	}
 	return s.appendAsymmetric(dst, prefix, body)
@@ -108,8 +121,8 @@ func (s *Signer) Verify(body []byte, header string) bool {
 		return false
 	}
 	match := 0
-	for i := range s.keys {
-		want := s.keys[i].guide.sum(nil, body)
+	for i, keys := 0, s.pairs(); i < len(keys); i++ {
+		want := keys[i].guide.sum(nil, body)
 		match |= subtle.ConstantTimeCompare(got[:], want[:])
 	}
 	return match == 1
@@ -133,8 +146,8 @@ func (s *Signer) VerifyStandard(id string, at time.Time, body []byte, header str
 	var buf [prefixSize]byte
 	prefix := appendPrefix(buf[:0], id, at)
 	match := 0
-	for i := range s.keys {
-		mac := s.keys[i].standard.sum(prefix, body)
+	for i, keys := 0, s.pairs(); i < len(keys); i++ {
+		mac := keys[i].standard.sum(prefix, body)
 		// The texts are compared, not the bytes: base64 has several spellings of
 		// the last byte, and only the one that a signer writes may pass.
 		var want [standardSize]byte

@@ -37,6 +37,22 @@
 // costs the same with a thousand pending deliveries as with a million, one
 // dead endpoint delays no other, and a disabled one is simply not there.
 //
+// # Rates
+//
+// A webhook with a [Webhook.RateLimit] of R has a bucket of tokens, one second's
+// worth. Every delivery that Claim takes costs a token: a first try, a retry, a
+// reclaim and a test alike. So a rate holds over all callers, and to wait for it
+// costs no attempt.
+//
+// The bucket is counted in thousandths of a token, so that all of it is whole
+// numbers. It holds 1000·R of them when the rate is set, and never more. A
+// delivery takes 1000, and whatever is left then grows by R with each millisecond
+// of the store's clock; a clock that goes back adds nothing. While a bucket holds
+// less than 1000, nothing of its webhook is claimable. If L was left, that ends
+// ceil((1000 - L) / R) milliseconds after the last delivery was taken, and where
+// this moment is later than the due time, Claim's Next and the turns of webhooks
+// go by it.
+//
 // # Writing a store
 //
 // Package storetest holds this contract as a test suite. A store that passes

@@ -82,6 +82,7 @@ type Lease struct {
 	Encoding       string
 	Secret         string
 	PreviousSecret string // empty once its time is over
+	Headers        string // sealed, empty if there are none
 }
 
 // Outcome of a lease.

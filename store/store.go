@@ -86,6 +86,9 @@ type Queue interface {
 	// more than c.PerWebhook in one call. A store of several parts holds this order
 	// within each, and visits all of them in turn.
 	//
+	// Of a webhook with a RateLimit, it takes no more than the webhook's bucket has
+	// tokens for: see Rates in the comment of this package.
+	//
 	// If a part of the store is out of reach, Claim returns what it took elsewhere;
 	// it fails only if it has taken nothing.
 	//

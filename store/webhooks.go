@@ -37,6 +37,18 @@ type Webhook struct {
 	// Encoding is the caller's name for how bodies are written; opaque here.
 	Encoding string
 
+	// Description and Metadata are the owner's notes; opaque here.
+	Description string
+	Metadata    map[string]string
+
+	// Headers go along with each request. They are sealed by the caller and opaque
+	// here; empty if there are none.
+	Headers string
+
+	// RateLimit, if above 0, is how many deliveries Claim takes per second over
+	// all callers: see Rates in the comment of this package.
+	RateLimit int
+
 	// ConsecutiveFailures is the streak that [Result] extends and resets.
 	ConsecutiveFailures int
 	// Epoch counts how often the webhook was turned active, from 1.
@@ -64,21 +76,29 @@ type WebhookUpdate struct {
 	Reason   string // becomes DisabledReason if Status disables the webhook
 	Encoding *string
 
+	Description *string
+	Metadata    map[string]string // replaces all of it; empty, but not nil, clears it
+	Headers     *string           // sealed text; empty clears it
+
+	// RateLimit fills the bucket anew if it is another rate than before, and
+	// changes nothing else. 0 takes the limit away.
+	RateLimit *int
+
 	// Rotate replaces the secret. The one that was current becomes the previous
 	// one for KeepPrevious, or is gone at once if that is 0.
 	Rotate       *string
 	KeepPrevious time.Duration
 
-	// Reseal replaces sealed text by other text of the same secrets, and
-	// PreviousUntil stays. It applies only if the current values still are
-	// Old and OldPrevious, otherwise UpdateWebhook fails with [ErrVersion].
+	// Reseal replaces sealed text by other text of the same secrets and headers,
+	// and PreviousUntil stays. It applies only if the current values still are
+	// those that it calls old, otherwise UpdateWebhook fails with [ErrVersion].
 	Reseal *Reseal
 }
 
 // Reseal is sealed text before and after a change of the sealing key.
 type Reseal struct {
-	OldSecret, OldPrevious string
-	Secret, Previous       string
+	OldSecret, OldPrevious, OldHeaders string
+	Secret, Previous, Headers          string
 }
 
 // WebhookQuery selects a page of webhooks.

@@ -1,11 +1,25 @@
 #!/usr/bin/env bash
-# install.sh PROGRAM… installs each program that is not on PATH with the system's
-# package manager. It costs nothing if all are there.
+# install.sh NAME… installs what is not there with the system's package manager. A
+# NAME is a program, looked for on PATH, or one of the libraries of other languages
+# that `present` knows. It costs nothing if all are there.
 set -euo pipefail
+
+# can PROGRAM ARG… tries the PROGRAM on PATH, and then the system's own: only that
+# one finds the libraries that a package manager installs.
+can() { "$@" || "/usr/bin/$1" "${@:2}"; }
+
+present() {
+	case $1 in
+	express) NODE_PATH=${NODE_PATH:-}:/usr/share/nodejs can node -e 'require("express")' ;;
+	flask) can python3 -c 'import flask' ;;
+	sinatra) can ruby -e 'require "sinatra/base"; require "puma"' ;;
+	*) command -v "$1" ;;
+	esac >/dev/null 2>&1
+}
 
 missing=()
 for program in "$@"; do
-	command -v "$program" >/dev/null || missing+=("$program")
+	present "$program" || missing+=("$program")
 done
 [ ${#missing[@]} -gt 0 ] || exit 0
 echo "install.sh: installing ${missing[*]}" >&2
@@ -18,6 +32,11 @@ packages=()
 for program in "${missing[@]}"; do
 	case $manager:$program in
 	apt-get:gcc) packages+=(gcc libc6-dev) ;;
+	apt-get:express) packages+=(nodejs node-express) ;;
+	apt-get:flask) packages+=(python3-flask) ;;
+	apt-get:sinatra) packages+=(ruby-sinatra puma) ;;
+	apt-get:php) packages+=(php-cli) ;;
+	apt-get:javac) packages+=(default-jdk-headless) ;;
 	apk:gcc) packages+=(gcc musl-dev) ;;
 	apk:redis-server | brew:redis-server) packages+=(redis) ;;
 	# Newer Fedoras have Valkey, and Redis's names in a package beside it.
@@ -53,8 +72,8 @@ none)
 esac >&2
 
 for program in "${missing[@]}"; do
-	if ! command -v "$program" >/dev/null; then
-		echo "install.sh: $program is still not on PATH" >&2
+	if ! present "$program"; then
+		echo "install.sh: $program is still not there" >&2
 		exit 1
 	fi
 done

@@ -1,6 +1,8 @@
 package verifier_test
 
 import (
+	"encoding/hex"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -59,6 +61,21 @@ func TestNewFailsClosed(t *testing.T) {
 			require.Panics(t, func() { verifier.Middleware(tt.secret, tt.opts) })
 		})
 	}
+}
+
+func TestOptionsPrintNoSecret(t *testing.T) {
+	t.Parallel()
+	opts := verifier.Options{OtherSecrets: []string{secretA, secretB}, RequireStandard: true}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
+		for _, holder := range []any{opts, &opts, []verifier.Options{opts}, struct{ O *verifier.Options }{&opts}} {
+			text := fmt.Sprintf(verb, holder)
+			for _, secret := range []string{secretA, secretB} {
+				require.NotContains(t, text, secret[6:16], verb)
+				require.NotContains(t, text, hex.EncodeToString([]byte(secret[6:16])), verb)
+			}
+		}
+	}
+	require.Contains(t, fmt.Sprintf("%+v", &opts), "{OtherSecrets:[whsec_*** whsec_***] PublicKeys:[] RequireStandard:true")
 }
 
 func TestOptionsAreCopied(t *testing.T) {

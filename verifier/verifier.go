@@ -90,7 +90,15 @@ type Options struct {
 	Now func() time.Time
 }
 
-func (o *Options) withDefaults() Options {
+// Format writes OtherSecrets as "whsec_***", whatever the verb.
+func (o Options) Format(f fmt.State, verb rune) {
+	type plain Options // without this method
+	shown := plain(o)
+	shown.OtherSecrets = slices.Repeat([]string{signer.Secret{}.String()}, len(o.OtherSecrets))
+	fmt.Fprintf(f, fmt.FormatString(f, verb), shown)
+}
+
+func withDefaults(o *Options) Options {
 	var opts Options
 	if o != nil {
 		opts = *o
@@ -117,7 +125,7 @@ func (o *Options) withDefaults() Options {
 	return opts
 }
 
-func (o *Options) validate() error {
+func (o Options) validate() error {
 	var bad []error
 	for _, f := range []struct {
 		name  string
@@ -153,7 +161,7 @@ type Verifier struct {
 // signature. New fails, naming all that is wrong, if a secret or key is empty or
 // not in its form, or an option is out of range.
 func New(secret string, opts *Options) (*Verifier, error) {
-	o := opts.withDefaults()
+	o := withDefaults(opts)
 	s, keys, err := o.parseKeys(secret)
 	o.OtherSecrets, o.PublicKeys = nil, nil // The signer keeps what it needs.
 	if err := errors.Join(err, o.validate()); err != nil {
@@ -163,7 +171,7 @@ func New(secret string, opts *Options) (*Verifier, error) {
 }
 
 // parseKeys reads secret and those of the options.
-func (o *Options) parseKeys(secret string) (*signer.Signer, []signer.PublicKey, error) {
+func (o Options) parseKeys(secret string) (*signer.Signer, []signer.PublicKey, error) {
 	var bad []error
 	var err error
 	keys := make([]signer.PublicKey, len(o.PublicKeys))

@@ -46,7 +46,7 @@ func (r *run) try(ctx context.Context, c claimed) settled {
 		return s
 	}
 	// A process that was stopped in between may hold a lease that has ended. An
-	// attempt takes at most two posts and their bodies: see post.
+	// attempt takes at most the time of two posts: see post.
 	if time.Since(c.at) > r.opts.Lease-r.opts.AttemptTimeout*5/2 {
 		s.result.Outcome, s.result.Delay = store.Released, time.Second
 		r.opts.Logger.WarnContext(ctx, "webhook lease is too old to use: the store is slow, the process was stopped, or Lease is short",
@@ -135,21 +135,58 @@ func (r *run) giveUp(s *settled) {
 	s.result.Attempt.Error = CodeInternal
 }
 
-// post signs and sends. Within the grace of a rotation, a receiver that refuses
-// the new secret in the guide's header is asked once more with the old one: that
-// header holds one signature only, and a receiver may switch at any moment.
+// post signs and sends. A receiver that refuses the signature may have another
+// secret than the one that made the guide's header, which holds one only: the old
+// one, within the grace of a rotation; or one of a rotation since the claim; or it
+// has switched from the old to the new one between two posts. It is asked at most
+// twice more, in the time of two posts.
 func (r *run) post(ctx context.Context, c claimed) (egress.Response, error) {
-	current, previous, err := r.signers.get(r.seal, &c.Lease)
+	ctx, cancel := context.WithTimeout(ctx, 2*r.opts.AttemptTimeout)
+	defer cancel()
+	sign, err := r.signers(r.seal, &c.Lease)
 	if err != nil {
 		return egress.Response{}, err
 	}
 	body := jcs.Encode(c.Body, jcs.Encoding(c.Encoding))
-	resp, err := r.postOnce(ctx, c, current, current, body)
-	if err != nil || previous == nil ||
-		(resp.StatusCode != http.StatusUnauthorized && resp.StatusCode != http.StatusForbidden) {
+	resp, err := r.postOnce(ctx, c, sign.current, sign.current, body)
+	if !doubted(resp, err) {
 		return resp, err
 	}
-	return r.postOnce(ctx, c, current, previous, body)
+	if sign.previous != nil {
+		if resp, err = r.postOnce(ctx, c, sign.current, sign.previous, body); !doubted(resp, err) {
+			return resp, err
+		}
+	}
+	if !r.rotated(ctx, &c.Lease) && sign.previous == nil {
+		return resp, nil
+	}
+	if sign, err = r.signers(r.seal, &c.Lease); err != nil {
+		return egress.Response{}, err
+	}
+	return r.postOnce(ctx, c, sign.current, sign.current, body)
+}
+
+// doubted reports whether a receiver may have found the signature wrong.
+func doubted(resp egress.Response, err error) bool {
+	return err == nil && (resp.StatusCode == http.StatusUnauthorized || resp.StatusCode == http.StatusForbidden)
+}
+
+// rotated brings the secrets of a lease up to date and reports whether they have
+// changed. A store that does not say leaves them as they are.
+func (r *run) rotated(ctx context.Context, l *store.Lease) bool {
+	var w store.Webhook
+	err := r.call(ctx, "read webhook", func(ctx context.Context) (err error) {
+		w, err = r.store.Webhook(ctx, l.MerchantID, l.WebhookID)
+		if errors.Is(err, store.ErrNotFound) {
+			w.Secret, err = l.Secret, nil // Deleted since.
+		}
+		return err
+	})
+	if err != nil || w.Secret == l.Secret {
+		return false
+	}
+	l.Secret, l.PreviousSecret = w.Secret, w.PreviousSecret
+	return true
 }
 
 // postOnce sends one request. All secrets sign the Standard Webhooks header, the

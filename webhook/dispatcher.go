@@ -36,6 +36,9 @@ type DispatchStore interface {
 	store.Queue
 	store.History
 	store.Notices
+
+	// Webhook is that of [store.Webhooks].
+	Webhook(ctx context.Context, merchantID, webhookID string) (store.Webhook, error)
 }
 
 // DispatcherOptions configures a [Dispatcher].
@@ -56,8 +59,8 @@ type DispatcherOptions struct {
 
 	// Lease is how long a claimed delivery is hidden from other dispatchers. After
 	// a crash it is tried again when its lease ends. At least three times
-	// AttemptTimeout, which covers a second post within a rotation's grace, so
-	// that a lease always outlives its attempt. Defaults to 60 seconds, or three
+	// AttemptTimeout, which covers further posts around a rotation, so that a lease
+	// always outlives its attempt. Defaults to 60 seconds, or three
 	// times AttemptTimeout if that is more.
 	Lease time.Duration
 
@@ -175,7 +178,7 @@ func NewDispatcher(st DispatchStore, o *DispatcherOptions) (*Dispatcher, error) 
 		opts.Transport = out.Transport()
 	}
 	opts.SecretKeys = nil // The sealer has them; unexported fields print without their Format.
-	return &Dispatcher{store: st, opts: opts, out: out, seal: seal}, nil
+	return &Dispatcher{store: st, opts: opts, out: out, seal: seal, signers: newSignerCache()}, nil
 }
 
 // closeIdle closes kept connections of our own transport.

@@ -30,6 +30,12 @@ var ErrRotating = errors.New("a rotation is under way")
 // asks because something that it needs is down.
 var ErrUnavailable = errors.New("unavailable")
 
+// ErrInvalidToken is what an [AuthenticateFunc] wraps when a bearer token came with
+// the request and is no good, whatever the reason. The challenge then says
+// error="invalid_token" (RFC 6750, section 3.1), which tells a client to get
+// another token.
+var ErrInvalidToken = errors.New("invalid token")
+
 // FieldError says what is wrong with one field of a request.
 type FieldError struct {
 	Field   string // the field's name in the management API; empty: the whole

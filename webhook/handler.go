@@ -13,18 +13,6 @@ import (
 	"github.com/rag-assistant/webhooks/webhook/internal/id"
 )
 
-// Principal is who makes a request.
-type Principal struct {
-	// MerchantID is the only merchant whose webhooks the request may see or change.
-	MerchantID string
-}
-
-// AuthenticateFunc says who makes a request. It is called once for each request
-// that a route fits, before anything of the body is read. An error is answered
-// with 401 and shows only in the log, at debug level; one that wraps
-// [ErrUnavailable], because the login itself is down, with 503.
-type AuthenticateFunc func(*http.Request) (Principal, error)
-
 // HandlerOptions configures a [Handler].
 type HandlerOptions struct {
 	// Prefix is the part of the path before /merchants/ as the handler gets to see
@@ -63,7 +51,8 @@ type HandlerOptions struct {
 	CrossOrigin *http.CrossOriginProtection
 
 	// Challenge is the WWW-Authenticate header of a 401 (RFC 9110, section 11.6.1).
-	// Defaults to "Bearer".
+	// If it begins with the scheme Bearer, error and scope are added where RFC 6750
+	// wants them; leave these two out. Defaults to "Bearer".
 	Challenge string
 
 	// Logger gets a line for each answer of 500 or 503 at error, and why a request
@@ -94,8 +83,9 @@ type HandlerOptions struct {
 // An answer is {"success":true,"data",…} or {"success":false,"error":{"code",
 // "message","details"},…}, both with timestamp and requestId, whatever happens:
 // a wrong path, a wrong method, a store that is away and a panic included. A
-// merchant other than the principal's is 403, before the body is read or an id
-// looked up. An id of another merchant is 404, the same as one that never was.
+// merchant other than the principal's is 403, and so is a scope that it lacks,
+// before the body is read or an id looked up. An id of another merchant is 404,
+// the same as one that never was.
 //
 // A body is one JSON object of at most 64 KiB, read strictly: no unknown names, no
 // name twice, nothing after it. Every fault found is in details. PUT and DELETE
@@ -186,6 +176,7 @@ type exchange struct {
 	r         *http.Request
 	requestID string
 
+	who     Principal
 	route   string // its method and path, as in RateLimitRequest
 	text    []byte // the body, once it was read
 	wasRead bool
@@ -209,8 +200,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.write(ctx, x, out)
 }
 
-// serve finds the endpoint, lets nobody but the merchant pass, and turns a panic
-// into an error.
+// serve finds the endpoint, lets nobody pass who may not, and turns a panic into
+// an error.
 func (h *Handler) serve(ctx context.Context, x *exchange) (out answer, err error) {
 	defer func() {
 		switch v := recover(); v {
@@ -242,20 +233,10 @@ func (h *Handler) serve(ctx context.Context, x *exchange) (out answer, err error
 	if x.r.Header.Get("Authorization") == "" && h.opts.CrossOrigin.Check(x.r) != nil {
 		return answer{}, errForbidden
 	}
-	who, err := h.authenticate(x.r)
-	if errors.Is(err, ErrUnavailable) {
+	if err := h.admit(ctx, x); err != nil {
 		return answer{}, err
 	}
-	if err != nil {
-		h.opts.Logger.DebugContext(ctx, "webhook API request not authenticated",
-			slog.String("request_id", x.requestID), slog.Any("error", err))
-		x.w.Header().Set("WWW-Authenticate", h.opts.Challenge)
-		return answer{}, errUnauthorized
-	}
-	if who.MerchantID != x.merchantID {
-		return answer{}, errForbidden
-	}
-	return h.once(ctx, x, func(x *exchange) (answer, error) { return h.limited(ctx, x, who, serve) })
+	return h.once(ctx, x, func(x *exchange) (answer, error) { return h.limited(ctx, x, serve) })
 }
 
 // requestID is the caller's own if it is safe to repeat, otherwise a new one.

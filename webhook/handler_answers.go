@@ -93,6 +93,13 @@ var (
 	}
 )
 
+func errScope(needed string) *apiError {
+	return &apiError{
+		status: http.StatusForbidden, code: "insufficient_scope",
+		message: "These credentials lack the scope " + needed + ".",
+	}
+}
+
 // maxDetails is how many faults one answer lists.
 const maxDetails = 100
 

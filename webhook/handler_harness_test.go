@@ -28,6 +28,7 @@ type site struct {
 	t     *testing.T
 	store webhook.ServiceStore
 	svc   *webhook.Service
+	api   *webhook.Handler
 	mux   *http.ServeMux
 	log   *bytes.Buffer
 }
@@ -40,16 +41,16 @@ func newSite(t *testing.T, st webhook.ServiceStore, o *webhook.HandlerOptions) *
 	}
 	s := &site{t: t, store: st, mux: http.NewServeMux(), log: &bytes.Buffer{}}
 	var err error
-	s.svc, err = webhook.NewService(st, &webhook.ServiceOptions{Now: noon, SecretKeys: []webhook.SecretKey{{ID: "k1", Key: [32]byte{1}}}})
+	s.svc, err = webhook.NewService(st, &webhook.ServiceOptions{Now: noon, SecretKeys: []webhook.SecretKey{keyOne()}})
 	require.NoError(t, err)
 	opts := webhook.HandlerOptions{EnablePublish: true}
 	if o != nil {
 		opts = *o
 	}
 	opts.Logger = slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	api, err := webhook.NewHandler(s.svc, bearer, &opts)
+	s.api, err = webhook.NewHandler(s.svc, bearer, &opts)
 	require.NoError(t, err)
-	s.mux.Handle("/api/", api)
+	s.mux.Handle("/api/", s.api)
 	return s
 }
 

@@ -35,10 +35,10 @@ const (
 )
 
 // limited serves a request unless there are too many.
-func (h *Handler) limited(ctx context.Context, x *exchange, who Principal, serve endpoint) (answer, error) {
+func (h *Handler) limited(ctx context.Context, x *exchange, serve endpoint) (answer, error) {
 	if h.opts.RateLimit != nil {
 		wait, err := h.opts.RateLimit(ctx, RateLimitRequest{
-			Principal: who, MerchantID: x.merchantID, WebhookID: x.webhookID, Route: x.route,
+			Principal: x.who, MerchantID: x.merchantID, WebhookID: x.webhookID, Route: x.route,
 		})
 		if err != nil {
 			return answer{}, fmt.Errorf("webhook: rate limit: %w", err)

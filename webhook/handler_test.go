@@ -134,7 +134,7 @@ func TestRoutes(t *testing.T) {
 func TestMethods(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, nil, nil)
-	const one = "/webhooks/WEBHOOK"
+	const one = "/webhooks/{webhookId}"
 	for path, allow := range map[string]string{
 		"/webhooks":                     "GET, HEAD, OPTIONS, POST",
 		"/webhooks/":                    "GET, HEAD, OPTIONS, POST",

@@ -218,3 +218,18 @@ func pass(d time.Duration) {
 	time.Sleep(d)
 	synctest.Wait()
 }
+
+// receive takes a value from a channel and gives up after a minute. It is for
+// tests without fake time.
+func receive[T any](tb testing.TB, from <-chan T) T {
+	tb.Helper()
+	patience := time.NewTimer(time.Minute)
+	defer patience.Stop()
+	select {
+	case v := <-from:
+		return v
+	case <-patience.C:
+		require.FailNow(tb, "nothing came for a minute")
+		panic("not reached")
+	}
+}

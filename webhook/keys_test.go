@@ -2,6 +2,7 @@ package webhook_test
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
@@ -146,4 +147,11 @@ func TestKeysDoNotShow(t *testing.T) {
 			require.NotContains(t, text, leak, how)
 		}
 	}
+}
+
+// randomKey is a key of which no part looks like anything else.
+func randomKey(id string) webhook.SecretKey {
+	k := webhook.SecretKey{ID: id}
+	_, _ = rand.Read(k.Key[:]) // It never fails.
+	return k
 }

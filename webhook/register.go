@@ -61,9 +61,9 @@ func (s *Service) Update(ctx context.Context, merchantID, webhookID string, u Up
 
 // Rotate replaces a webhook's secret at once and returns the new one, which is
 // never shown again. The old one stays good for grace, 0 to [MaxGrace]: requests
-// carry Standard Webhooks signatures of both, and a receiver that refuses the
-// new one in the guide's header with 401 or 403 gets the old one in the same
-// attempt, so that a receiver may switch at any moment of the grace.
+// carry Standard Webhooks signatures of both, and a receiver that refuses the one
+// in the guide's header with 401 or 403 gets the other in the same attempt, so
+// that a receiver may switch at any moment of the grace.
 //
 // During a grace, another rotation with a grace fails with [ErrRotating]: it
 // would end the secret that the receiver may still have. Without a grace, all

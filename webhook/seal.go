@@ -34,8 +34,11 @@ func (k SecretKey) LogValue() slog.Value { return slog.StringValue("SecretKey(" 
 // webhook, so that sealed text moved to another record does not open. Without
 // keys it stores plain text.
 type sealer struct {
-	first string
-	aeads map[string]cipher.AEAD
+	first string // empty: no keys
+
+	// aead returns the cipher of a key, or nil. It is a func because nothing that
+	// prints a Service reads what a func has captured.
+	aead func(id string) cipher.AEAD
 }
 
 const (
@@ -50,12 +53,12 @@ func newSealer(st any, keys []SecretKey, plaintext bool) (*sealer, error) {
 		return nil, errors.New("the store outlives the process, so SecretKeys is needed to seal secrets " +
 			"(or InsecurePlaintextSecrets)")
 	}
-	s := &sealer{aeads: make(map[string]cipher.AEAD, len(keys))}
+	aeads := make(map[string]cipher.AEAD, len(keys))
 	for i, k := range keys {
 		if k.ID == "" || len(k.ID) > 32 || strings.Trim(k.ID, idAlphabet) != "" {
 			return nil, fmt.Errorf("secret key %d: its ID is not 1 to 32 letters, digits, '-' or '_'", i)
 		}
-		if _, twice := s.aeads[k.ID]; twice {
+		if _, twice := aeads[k.ID]; twice {
 			return nil, fmt.Errorf("secret key %d: the ID %q is there twice", i, k.ID)
 		}
 		if k.Key == [32]byte{} {
@@ -65,10 +68,11 @@ func newSealer(st any, keys []SecretKey, plaintext bool) (*sealer, error) {
 		if err != nil {
 			return nil, fmt.Errorf("secret key %q: %w", k.ID, err)
 		}
-		if s.aeads[k.ID], err = cipher.NewGCM(block); err != nil {
+		if aeads[k.ID], err = cipher.NewGCM(block); err != nil {
 			return nil, fmt.Errorf("secret key %q: %w", k.ID, err)
 		}
 	}
+	s := &sealer{aead: func(id string) cipher.AEAD { return aeads[id] }}
 	if len(keys) > 0 {
 		s.first = keys[0].ID
 	}
@@ -93,7 +97,7 @@ func (s *sealer) seal(merchantID, webhookID string, secret signer.Secret) (strin
 	if s.first == "" {
 		return plainPrefix + secret.Reveal(), nil
 	}
-	aead := s.aeads[s.first]
+	aead := s.aead(s.first)
 	nonce := make([]byte, aead.NonceSize(), aead.NonceSize()+64)
 	if _, err := rand.Read(nonce); err != nil {
 		return "", fmt.Errorf("seal secret: %w", err)
@@ -113,7 +117,7 @@ func (s *sealer) open(merchantID, webhookID, sealed string) (signer.Secret, erro
 		return signer.Secret{}, errUnsealed
 	}
 	id, text, _ := strings.Cut(rest, ".")
-	aead := s.aeads[id]
+	aead := s.aead(id)
 	if aead == nil {
 		return signer.Secret{}, fmt.Errorf("%w: no key %q", errUnsealed, id)
 	}

@@ -7,13 +7,13 @@ import (
 	"github.com/rag-assistant/webhooks/store"
 )
 
-// signerCache keeps opened secrets with their key state, so that a delivery pays
-// for neither. Sealed text is its own key: it changes with every rotation, and
-// the webhook is bound into it.
-type signerCache struct {
-	mu   sync.RWMutex
-	pair map[signerKey]signerPair
-}
+// signerCache returns the signers of a lease. It keeps opened secrets with their
+// key state, so that a delivery pays for neither. Sealed text is its own key: it
+// changes with every rotation, and the webhook is bound into it.
+//
+// It is a func because without a sealing key that text is the secret, and nothing
+// that prints a Dispatcher reads what a func has captured.
+type signerCache func(seal *sealer, l *store.Lease) (signerPair, error)
 
 type signerKey struct {
 	merchantID, webhookID, secret, previous string
@@ -26,39 +26,50 @@ type signerPair struct {
 // maxSigners bounds the cache to some megabytes.
 const maxSigners = 10_000
 
-// get returns the signers of a lease. The current one signs the Standard
-// Webhooks header with the previous secret too.
-func (c *signerCache) get(seal *sealer, l *store.Lease) (current, previous *signer.Signer, err error) {
-	key := signerKey{l.MerchantID, l.WebhookID, l.Secret, l.PreviousSecret}
-	c.mu.RLock()
-	p, ok := c.pair[key]
-	c.mu.RUnlock()
-	if ok {
-		return p.current, p.previous, nil
+func newSignerCache() signerCache {
+	var mu sync.RWMutex
+	pairs := make(map[signerKey]signerPair)
+	return func(seal *sealer, l *store.Lease) (signerPair, error) {
+		key := signerKey{l.MerchantID, l.WebhookID, l.Secret, l.PreviousSecret}
+		mu.RLock()
+		p, ok := pairs[key]
+		mu.RUnlock()
+		if ok {
+			return p, nil
+		}
+		p, err := newSignerPair(seal, l)
+		if err != nil {
+			return p, err
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		if len(pairs) >= maxSigners {
+			clear(pairs) // Rare and cheap to fill again.
+		}
+		pairs[key] = p
+		return p, nil
 	}
+}
+
+// newSignerPair opens the secrets of a lease. The current signer signs the
+// Standard Webhooks header with the previous secret too.
+func newSignerPair(seal *sealer, l *store.Lease) (signerPair, error) {
+	var p signerPair
 	secret, err := seal.open(l.MerchantID, l.WebhookID, l.Secret)
 	if err != nil {
-		return nil, nil, err
+		return p, err
 	}
 	var older []signer.Secret
 	if l.PreviousSecret != "" {
 		old, err := seal.open(l.MerchantID, l.WebhookID, l.PreviousSecret)
 		if err != nil {
-			return nil, nil, err
+			return p, err
 		}
 		older = append(older, old)
 		if p.previous, err = signer.New(old); err != nil {
-			return nil, nil, err
+			return p, err
 		}
 	}
-	if p.current, err = signer.New(secret, older...); err != nil {
-		return nil, nil, err
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if len(c.pair) >= maxSigners || c.pair == nil {
-		c.pair = make(map[signerKey]signerPair) // Rare and cheap to fill again.
-	}
-	c.pair[key] = p
-	return p.current, p.previous, nil
+	p.current, err = signer.New(secret, older...)
+	return p, err
 }

@@ -13,12 +13,14 @@ import (
 	"github.com/rag-assistant/webhooks/retry"
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/egress"
+	"github.com/rag-assistant/webhooks/webhook/jwtauth"
 )
 
 // config is what the flags say.
 type config struct {
 	addr, store, role string
 	jwtSecret         []byte
+	jwtKeys           *jwtauth.Set
 	tokenFor          string
 	logLevel          slog.Level
 	service           webhook.ServiceOptions
@@ -45,12 +47,10 @@ func parse(args []string, stderr io.Writer) (*config, error) {
 		})
 	fs.StringVar(&c.role, "role", "all", `what this process does: "all", "api" or "dispatch"`)
 	fs.Func("jwt-secret", "`key` of HS256 tokens with the claims merchantId and exp, at least 32 bytes; needed to serve the API",
-		func(s string) error {
-			if len(s) < 32 {
-				return errors.New("shorter than 32 bytes")
-			}
+		func(s string) (err error) {
 			c.jwtSecret = []byte(s)
-			return nil
+			c.jwtKeys, err = jwtauth.Secrets(c.jwtSecret)
+			return err
 		})
 	fs.StringVar(&c.tokenFor, "token", "", "print a token for this `merchant` that is good for a day, and exit")
 	fs.BoolVar(&out.InsecureAllowHTTP, "insecure-allow-http", false, "allow webhook URLs with http")

@@ -20,10 +20,12 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/golang-jwt/jwt/v5"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/rag-assistant/webhooks/store"
 	"github.com/rag-assistant/webhooks/webhook"
+	"github.com/rag-assistant/webhooks/webhook/jwtauth"
 )
 
 func main() {
@@ -128,10 +130,21 @@ func routes(c *config, st store.Store, log *slog.Logger) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	api, err := webhook.NewHandler(svc, bearer(c.jwtSecret), &webhook.HandlerOptions{EnablePublish: true, Logger: log})
+	auth, err := jwtauth.New(c.jwtKeys, nil)
+	if err != nil {
+		return nil, err
+	}
+	api, err := webhook.NewHandler(svc, auth.Authenticate, &webhook.HandlerOptions{EnablePublish: true, Logger: log})
 	if err != nil {
 		return nil, err
 	}
 	mux.Handle("/api/", api)
 	return mux, nil
+}
+
+// newToken makes a token as the host's login would. The key is the text itself.
+func newToken(key []byte, merchantID string, good time.Duration) (string, error) {
+	return jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{
+		"exp": time.Now().Add(good).Unix(), jwtauth.DefaultMerchantClaim: merchantID,
+	}).SignedString(key)
 }

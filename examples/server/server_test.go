@@ -141,7 +141,7 @@ func TestFlags(t *testing.T) {
 	t.Parallel()
 	for want, args := range map[string][]string{
 		"-jwt-secret is needed": {},
-		"shorter than 32 bytes": {"-jwt-secret", "short"},
+		"shorter than the 32":   {"-jwt-secret", "short"},
 		"-role":                 {"-jwt-secret", secret, "-role", "both"},
 		"not shared":            {"-jwt-secret", secret, "-role", "api"},
 		"time: invalid":         {"-jwt-secret", secret, "-retry", "soon"},

@@ -1,13 +1,22 @@
-// Package chaos kills what a delivery depends on while it is on its way, and
-// counts: worker processes and a Redis with an append-only file die by SIGKILL,
-// workers are stopped for longer than their leases, and the receiver is slow,
-// fails, and breaks connections off after it has processed an event. Nothing may
-// be lost, no invariant of the store be broken, and there may be no more second
-// deliveries than were on the wire when something died.
+// Package chaos breaks what a delivery depends on while it is on its way, and
+// counts. Nothing that was acknowledged may be lost, nothing be delivered that was
+// not published, no invariant of the store be broken, and there may be no more
+// second deliveries than were on the wire when something died.
 //
-// It needs a redis-server on PATH and runs with
+// It needs a redis-server on PATH. The short run takes less than a minute:
 //
 //	make chaos
+//
+// Worker processes and a Redis with an append-only file die by SIGKILL, workers
+// are stopped for longer than their leases, and the receiver is slow, fails, and
+// breaks connections off after it has processed an event. The long run takes about
+// ten minutes and writes docs/chaos.md:
+//
+//	make chaos-long
+//
+// It adds a network that hangs or loses replies, endpoints that hang or stay down,
+// failovers to a replica, and slots of a Cluster that move. WEBHOOK_CHAOS_LONG is the
+// length of its first part, five minutes by default.
 //
 // The seed of a run is printed; WEBHOOK_CHAOS_SEED repeats it, as far as the
 // machine's timing allows.

@@ -1,16 +1,17 @@
-//go:build chaos
+//go:build chaos || chaoslong
 
 package chaos_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"os"
 	"os/exec"
 	"os/signal"
-	"strconv"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -25,23 +26,48 @@ import (
 	"github.com/rag-assistant/webhooks/webhook/egress"
 )
 
-const (
-	workerVariable = "WEBHOOK_CHAOS_WORKER" // set in a worker: the address of its Redis
-
-	concurrency    = 32
-	attemptTimeout = 500 * time.Millisecond
-	lease          = 2 * time.Second
-)
+// workerVariable is set in a worker: its setup as JSON.
+const workerVariable = "WEBHOOK_CHAOS_WORKER"
 
 func TestMain(m *testing.M) {
-	if addr := os.Getenv(workerVariable); addr != "" {
-		if err := work(addr); err != nil {
+	if text := os.Getenv(workerVariable); text != "" {
+		if err := work(text); err != nil {
 			fmt.Fprintln(os.Stderr, "worker:", err)
 			os.Exit(1)
 		}
 		return
 	}
 	goleak.VerifyTestMain(m)
+}
+
+// setup is what the processes of a run agree on.
+type setup struct {
+	Redis   address
+	Shards  int
+	Workers int
+
+	Concurrency, PerWebhook int
+	AttemptTimeout, Lease   time.Duration
+	Delays                  []time.Duration
+	MaxAttempts             int
+	DisableAfter            int // 0: never
+
+	// Notices is where workers post the ids of notices, unless it is empty.
+	Notices string
+}
+
+// address is a way to a Redis.
+type address struct {
+	Addrs    []string
+	Sentinel string // the group to ask sentinels at Addrs for
+	Cluster  bool
+}
+
+func (a address) connect() redis.UniversalClient {
+	return redis.NewUniversalClient(&redis.UniversalOptions{
+		Addrs: a.Addrs, MasterName: a.Sentinel, IsClusterMode: a.Cluster,
+		ContextTimeoutEnabled: true, DialTimeout: time.Second, ReadTimeout: 2 * time.Second,
+	})
 }
 
 // onThisMachine are the rules for a receiver on the loopback interface.
@@ -51,36 +77,68 @@ func onThisMachine() *egress.Options {
 
 func keys() []webhook.SecretKey { return []webhook.SecretKey{{ID: "k1", Key: [32]byte{1}}} }
 
-func openStore(addr string) (*redisstore.Store, *redis.Client, error) {
-	client := redis.NewClient(&redis.Options{
-		Addr: addr, ContextTimeoutEnabled: true, DialTimeout: time.Second, ReadTimeout: 2 * time.Second,
-	})
-	st, err := redisstore.New(client, nil)
-	return st, client, err
-}
-
-// work is a worker process: a dispatcher until SIGTERM.
-func work(addr string) error {
-	st, client, err := openStore(addr)
-	if err != nil {
-		return err
-	}
-	defer client.Close()
-	disp, err := webhook.NewDispatcher(st, &webhook.DispatcherOptions{
-		Concurrency: concurrency, PerWebhook: concurrency, AttemptTimeout: attemptTimeout, Lease: lease,
-		Egress: onThisMachine(), SecretKeys: keys(),
-		Retry: retry.Policy{
-			Delays: []time.Duration{50 * time.Millisecond, 100 * time.Millisecond, 200 * time.Millisecond}, MaxAttempts: 50,
-		},
-		NeverDisable: true, MaxReclaims: 100,
-		Logger: slog.New(slog.DiscardHandler),
-	})
-	if err != nil {
+// work is a worker process: a dispatcher until SIGTERM, which leaves nothing
+// behind.
+func work(text string) error {
+	var s setup
+	if err := json.Unmarshal([]byte(text), &s); err != nil {
 		return err
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
+	if err := s.deliver(ctx); err != nil {
+		return err
+	}
+	var err error
+	for range 10 { // Each waits for half a second, and the machine is busy.
+		if err = goleak.Find(); err == nil {
+			break
+		}
+	}
+	return err
+}
+
+func (s setup) deliver(ctx context.Context) error {
+	client := s.Redis.connect()
+	defer client.Close()
+	st, err := redisstore.New(client, &redisstore.Options{Shards: s.Shards})
+	if err != nil {
+		return err
+	}
+	opts := webhook.DispatcherOptions{
+		Concurrency: s.Concurrency, PerWebhook: s.PerWebhook, AttemptTimeout: s.AttemptTimeout, Lease: s.Lease,
+		Egress: onThisMachine(), SecretKeys: keys(),
+		Retry:        retry.Policy{Delays: s.Delays, MaxAttempts: s.MaxAttempts},
+		DisableAfter: s.DisableAfter, NeverDisable: s.DisableAfter == 0, MaxReclaims: 100,
+		Retention: webhook.Retention{PerWebhook: 1_000_000},
+		Logger:    slog.New(slog.DiscardHandler),
+	}
+	if s.Notices != "" {
+		opts.OnDisabled = s.post
+	}
+	disp, err := webhook.NewDispatcher(st, &opts)
+	if err != nil {
+		return err
+	}
 	return disp.Run(ctx)
+}
+
+// post tells the test of a notice.
+func (s setup) post(ctx context.Context, n webhook.Notice) error {
+	body, err := json.Marshal(n)
+	if err != nil {
+		return err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.Notices, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	req.Close = true
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	return resp.Body.Close()
 }
 
 // worker is a worker process as the test sees it.
@@ -89,16 +147,29 @@ type worker struct {
 	done chan error
 }
 
-func startWorker(t *testing.T, addr string) *worker {
+func startWorker(t *testing.T, s setup) *worker {
 	t.Helper()
+	text, err := json.Marshal(s)
+	require.NoError(t, err)
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), workerVariable+"="+addr)
+	cmd.Env = append(os.Environ(), workerVariable+"="+string(text))
 	cmd.Stderr = os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	require.NoError(t, cmd.Start())
+	t.Cleanup(func() { _ = cmd.Process.Kill() }) // It has ended already, unless the test fails.
 	w := &worker{cmd: cmd, done: make(chan error, 1)}
 	go func() { w.done <- cmd.Wait() }()
 	return w
+}
+
+// startWorkers starts as many as the setup says.
+func startWorkers(t *testing.T, s setup) []*worker {
+	t.Helper()
+	crew := make([]*worker, s.Workers)
+	for i := range crew {
+		crew[i] = startWorker(t, s)
+	}
+	return crew
 }
 
 func (w *worker) signal(t *testing.T, s syscall.Signal) {
@@ -116,17 +187,5 @@ func (w *worker) kill(t *testing.T) {
 func (w *worker) stop(t *testing.T) {
 	t.Helper()
 	w.signal(t, syscall.SIGTERM)
-	require.NoError(t, <-w.done, "a worker ends with 0")
-}
-
-// megabytes is the memory that the worker holds.
-func (w *worker) megabytes(t *testing.T) int {
-	t.Helper()
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", w.cmd.Process.Pid))
-	require.NoError(t, err)
-	_, rest, ok := strings.Cut(string(status), "VmRSS:")
-	require.True(t, ok)
-	kilobytes, err := strconv.Atoi(strings.Fields(rest)[0])
-	require.NoError(t, err)
-	return kilobytes >> 10
+	require.NoError(t, <-w.done, "a worker ends with 0 and leaves no goroutine")
 }

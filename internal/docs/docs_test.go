@@ -1,6 +1,7 @@
 // Package docs_test checks that the Markdown files say what is so: their Go
-// programs build, their other Go code stands in an Example that is tested, their
-// links lead somewhere, and the commands that they name exist.
+// programs build, their other Go code stands in an Example that is tested, programs in
+// other languages are files that are run, their links lead somewhere, and the commands
+// that they name exist.
 package docs_test
 
 import (
@@ -36,7 +37,7 @@ func TestPrograms(t *testing.T) {
 			t.Run(fmt.Sprintf("%s:%d", p.path, b.line), func(t *testing.T) {
 				t.Parallel()
 				binary := build(t, p, b)
-				if !b.run {
+				if !b.run() {
 					return
 				}
 				ctx, cancel := context.WithTimeout(t.Context(), runTime)
@@ -60,6 +61,26 @@ func TestSnippetsStandInExamples(t *testing.T) {
 			found := slices.ContainsFunc(sources, func(source []string) bool { return contains(source, snippet) })
 			require.True(t, found, "%s:%d: this code is in no Example and in no file of examples/:\n%s",
 				p.path, b.line, strings.Join(snippet, "\n"))
+		}
+	}
+}
+
+// TestFilesAreShownAsTheyAre holds code in other languages to the file that is run. What
+// is not run has to be marked as such.
+func TestFilesAreShownAsTheyAre(t *testing.T) {
+	t.Parallel()
+	others := []string{"js", "javascript", "ts", "python", "php", "ruby", "java", "csharp", "rust"}
+	for _, p := range pages(t) {
+		for _, b := range p.blocks {
+			name, shown := b.file()
+			if !shown {
+				require.False(t, slices.Contains(others, b.lang) && b.mark != "not run",
+					"%s:%d: mark this code with <!-- file path --> or <!-- not run -->", p.path, b.line)
+				continue
+			}
+			text, err := os.ReadFile(filepath.Join(root, name))
+			require.NoError(t, err, "%s:%d", p.path, b.line)
+			require.Equal(t, string(text), strings.Join(b.code, "\n")+"\n", "%s:%d is not %s", p.path, b.line, name)
 		}
 	}
 }

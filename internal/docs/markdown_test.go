@@ -27,8 +27,15 @@ type block struct {
 	line int    // Of its first line of code, from 1.
 	lang string // The first word after the fence, or "".
 	code []string
-	run  bool // Marked with <!-- run --> on the line before it.
+	mark string // What <!-- … --> on the line before it says.
 }
+
+// run reports whether b is to be run: <!-- run -->.
+func (b block) run() bool { return b.mark == "run" }
+
+// file returns the path, from the module's root, of the file that b shows, if it does:
+// <!-- file path -->.
+func (b block) file() (string, bool) { return strings.CutPrefix(b.mark, "file ") }
 
 const root = "../.."
 
@@ -68,6 +75,8 @@ func files(t *testing.T, want func(path string) bool) []string {
 	return out
 }
 
+var comment = regexp.MustCompile(`^\s*<!-- (.*?) -->\s*$`)
+
 var fence = regexp.MustCompile("^\\s*(```+|~~~+)\\s*([^\\s`]*)")
 
 func parse(path, text string) page {
@@ -81,7 +90,10 @@ func parse(path, text string) page {
 		switch {
 		case open == nil && m != nil:
 			marker = m[1]
-			open = &block{line: i + 2, lang: m[2], run: strings.TrimSpace(previous) == "<!-- run -->"}
+			open = &block{line: i + 2, lang: m[2]}
+			if mark := comment.FindStringSubmatch(previous); mark != nil {
+				open.mark = mark[1]
+			}
 		case open != nil && m != nil && m[2] == "" && strings.HasPrefix(m[1], marker):
 			p.blocks = append(p.blocks, *open)
 			open = nil

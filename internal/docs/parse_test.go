@@ -22,7 +22,7 @@ func TestParse(t *testing.T) {
 		"   ```",
 	}, "\n"))
 	require.Equal(t, []block{
-		{line: 5, lang: "go", code: []string{"package main"}, run: true},
+		{line: 5, lang: "go", code: []string{"package main"}, mark: "run"},
 		{line: 9, lang: "sh", code: []string{"   make ci # not prose"}},
 	}, p.blocks)
 	require.Equal(t, map[string]bool{"the-make-file-and-more": true}, p.headings)

@@ -23,6 +23,7 @@ import (
 const (
 	module = "github.com/rag-assistant/webhooks"
 	redis  = "github.com/redis/go-redis"
+	jwt    = "github.com/golang-jwt/jwt/v5"
 )
 
 // A rule says all that a package may pull in beside the standard library, at any
@@ -57,6 +58,7 @@ var rules = []rule{
 	{room: "signer"},
 	{room: "store"},
 	{room: "webhook/event", ours: []string{"webhook/internal/strictjson"}},
+	{room: "webhook/portable", ours: []string{"webhook/internal/strictjson"}},
 
 	// The receiving side adds no module and knows neither the sending side nor a
 	// store's backend.
@@ -66,6 +68,7 @@ var rules = []rule{
 	// The sending side.
 	{room: "webhook/egress", ours: []string{"webhook/internal/..."}, modules: []string{"code.dny.dev/ssrf"}},
 	{room: "webhook", ours: core, modules: coreModules},
+	{room: "webhook/jwtauth", ours: append([]string{"webhook"}, core...), modules: append([]string{jwt}, coreModules...)},
 
 	// Backends know the contract, not their caller.
 	{room: "store/memstore", ours: []string{"store"}},
@@ -158,6 +161,7 @@ func TestRules(t *testing.T) {
 	require.Equal(t, "webhook", governing("webhook"))
 	require.Empty(t, governing("webhook/internal/jcs"), "held by the rules of those who import it")
 	require.Empty(t, governing("webhook/portal"), "an optional part may bring its own modules")
+	require.Equal(t, "webhook/jwtauth", governing("webhook/jwtauth"), "unless it has a rule")
 }
 
 // strangers returns what p pulls in and r does not allow.

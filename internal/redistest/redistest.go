@@ -215,6 +215,13 @@ func (s *Server) Kill(tb testing.TB) {
 	s.cmd = nil
 }
 
+// Signal sends the server a signal. SIGSTOP freezes it with its connections
+// until SIGCONT.
+func (s *Server) Signal(tb testing.TB, sig syscall.Signal) {
+	tb.Helper()
+	must(tb, s.cmd.Process.Signal(sig))
+}
+
 // Client returns a client of this server, which is closed when the test ends.
 func (s *Server) Client(tb testing.TB) *redis.Client {
 	tb.Helper()

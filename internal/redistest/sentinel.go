@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -14,11 +15,20 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-const sentinelGroup = "primary"
+// SentinelGroup is the name under which a sentinel knows the server.
+const SentinelGroup = "primary"
 
 // Sentinel starts a sentinel that watches a server, and returns a client that
 // finds the server through it.
 func Sentinel(tb testing.TB, s *Server) *redis.Client {
+	tb.Helper()
+	return sentinelClient(tb, StartSentinel(tb, s))
+}
+
+// StartSentinel starts a sentinel that watches a server and promotes a replica
+// when it is down. Each setting is a name and a value, such as
+// "down-after-milliseconds 1000". It returns the sentinel's address.
+func StartSentinel(tb testing.TB, s *Server, settings ...string) string {
 	tb.Helper()
 	addr, dir := freeAddr(tb), tb.TempDir()
 	_, port, err := net.SplitHostPort(addr)
@@ -26,9 +36,14 @@ func Sentinel(tb testing.TB, s *Server) *redis.Client {
 	_, watched, err := net.SplitHostPort(s.Addr)
 	must(tb, err)
 	config := filepath.Join(dir, "sentinel.conf")
-	text := fmt.Sprintf("port %s\nbind 127.0.0.1\ndir %s\nlogfile %s\nsentinel monitor %s 127.0.0.1 %s 1\n",
-		port, dir, filepath.Join(dir, "redis.log"), sentinelGroup, watched)
-	must(tb, os.WriteFile(config, []byte(text), 0o600))
+	var text strings.Builder
+	fmt.Fprintf(&text, "port %s\nbind 127.0.0.1\ndir %s\nlogfile %s\nsentinel monitor %s 127.0.0.1 %s 1\n",
+		port, dir, filepath.Join(dir, "redis.log"), SentinelGroup, watched)
+	for _, line := range settings {
+		name, value, _ := strings.Cut(line, " ")
+		fmt.Fprintf(&text, "sentinel %s %s %s\n", name, SentinelGroup, value)
+	}
+	must(tb, os.WriteFile(config, []byte(text.String()), 0o600))
 
 	cmd := exec.CommandContext(context.Background(), binary(tb), config, "--sentinel") //nolint:gosec // redis-server from PATH
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -37,22 +52,28 @@ func Sentinel(tb testing.TB, s *Server) *redis.Client {
 		_ = cmd.Process.Kill() // It may have ended already.
 		_ = cmd.Wait()
 	})
-	c := redis.NewFailoverClient(&redis.FailoverOptions{
-		MasterName: sentinelGroup, SentinelAddrs: []string{addr}, ContextTimeoutEnabled: true,
-	})
-	tb.Cleanup(func() {
-		if err := c.Close(); err != nil {
-			tb.Errorf("redistest: %v", err)
-		}
-	})
+	probe := sentinelClient(tb, addr)
 	ctx, cancel := context.WithTimeout(tb.Context(), startPatience)
 	defer cancel()
-	for c.Ping(ctx).Err() != nil {
+	for probe.Ping(ctx).Err() != nil {
 		select {
 		case <-ctx.Done():
 			tb.Fatalf("redistest: the sentinel does not come up")
 		case <-time.After(pollInterval):
 		}
 	}
+	return addr
+}
+
+func sentinelClient(tb testing.TB, addr string) *redis.Client {
+	tb.Helper()
+	c := redis.NewFailoverClient(&redis.FailoverOptions{
+		MasterName: SentinelGroup, SentinelAddrs: []string{addr}, ContextTimeoutEnabled: true,
+	})
+	tb.Cleanup(func() {
+		if err := c.Close(); err != nil {
+			tb.Errorf("redistest: %v", err)
+		}
+	})
 	return c
 }

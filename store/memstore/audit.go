@@ -66,6 +66,8 @@ func (a *audit) webhooks() {
 		for _, w := range m.webhooks {
 			a.queues(w)
 			a.history(w)
+			a.want(w.RateLimit > 0 && w.bucket.level >= 0 && w.bucket.level <= token*int64(w.RateLimit) || w.bucket.level == 0,
+				"a bucket holds no more than a second's worth", "%s: %d at %d per second", w.ID, w.bucket.level, w.RateLimit)
 			for h, k := range a.keys(w) {
 				got, in := h.key(w)
 				a.want(in == (k != nil) && (k == nil || *k == got),
@@ -118,6 +120,9 @@ func (a *audit) keys(w *webhook) map[*heap[*webhook]]*key {
 		case d.phase == waiting && w.leased.len() < s.cap && (w.active() || d.event.test):
 			least(&s.ready, d.key())
 		}
+	}
+	if k := out[&s.ready]; k != nil {
+		k.at = max(k.at, w.refilled())
 	}
 	if w.ended.n > 0 {
 		least(&s.oldest, w.ended.head.key())

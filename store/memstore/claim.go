@@ -39,7 +39,8 @@ func (s *Store) Claim(ctx context.Context, c store.ClaimRequest) (store.Claimed,
 		}
 		w := top.v
 		w.dropPrevious(now)
-		room := min(c.PerWebhook-w.leased.len(), c.Limit-len(out.Leases))
+		before := len(out.Leases)
+		room := min(c.PerWebhook-w.leased.len(), c.Limit-before, w.tokens(now))
 		out.Leases = slices.Grow(out.Leases, min(room, w.tests.len()+w.pending.len()))
 		for range room {
 			d := w.next(now)
@@ -51,6 +52,7 @@ func (s *Store) Claim(ctx context.Context, c store.ClaimRequest) (store.Claimed,
 			w.leased.push(d, true)
 			out.Leases = append(out.Leases, d.claimed())
 		}
+		w.take(len(out.Leases)-before, now)
 		s.rekey(w)
 	}
 	out.Next = s.wait()
@@ -90,7 +92,7 @@ func (s *Store) queue(d *delivery, due, now int64) {
 }
 
 // rekey puts w where it belongs in ready and expiring. It is to be called after
-// every change of a webhook's queues, status or leases.
+// every change of a webhook's queues, status, leases or bucket.
 func (s *Store) rekey(w *webhook) {
 	if d := w.leased.first(); d != nil {
 		s.expiring.set(w, d.key())
@@ -112,12 +114,10 @@ func (w *webhook) readyAt(limit int) (k key, ok bool) {
 	if d := w.tests.first(); d != nil {
 		k, ok = d.key(), true
 	}
-	if !w.active() {
-		return k, ok
-	}
-	if d := w.pending.first(); d != nil && (!ok || d.key().before(k)) {
+	if d := w.pending.first(); d != nil && w.active() && (!ok || d.key().before(k)) {
 		k, ok = d.key(), true
 	}
+	k.at = max(k.at, w.refilled())
 	return k, ok
 }
 
@@ -161,6 +161,6 @@ func (d *delivery) claimed() store.Lease {
 		MerchantID: w.MerchantID, WebhookID: w.ID, DeliveryID: d.id.String(),
 		EventID: e.id, EventType: e.kind, Test: e.test, Body: e.body,
 		Token: d.token, Attempts: len(d.log), Reclaims: int(d.reclaims),
-		URL: w.URL, Encoding: w.Encoding, Secret: w.Secret, PreviousSecret: w.PreviousSecret,
+		URL: w.URL, Encoding: w.Encoding, Secret: w.Secret, PreviousSecret: w.PreviousSecret, Headers: w.Headers,
 	}
 }

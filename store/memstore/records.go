@@ -1,6 +1,7 @@
 package memstore
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -42,6 +43,7 @@ type webhook struct {
 	pending queue // other pending deliveries, by due time
 	leased  queue // by the lease's end
 	ended   chain // as they ended
+	bucket  bucket
 
 	// walked is as far as Prune has looked for paused deliveries: none up to this
 	// sequence is pending, except tests.
@@ -87,6 +89,7 @@ func (w *webhook) view(now int64) store.Webhook {
 	w.dropPrevious(now)
 	out := w.Webhook
 	out.Events = slices.Clone(out.Events)
+	out.Metadata = maps.Clone(out.Metadata)
 	return out
 }
 

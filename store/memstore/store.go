@@ -47,7 +47,8 @@ type Store struct {
 
 	// The second level of the queue. A webhook that has fewer than cap leases is
 	// in ready under the key of the first delivery that it would give away, now or
-	// later. One that has leases is in expiring under the end of the first.
+	// later, but not before its bucket has a token. One that has leases is in
+	// expiring under the end of the first.
 	ready    heap[*webhook]
 	expiring heap[*webhook]
 

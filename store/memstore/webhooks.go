@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -31,8 +32,10 @@ func (s *Store) CreateWebhook(ctx context.Context, merchantID string, w store.We
 		ID: w.ID, MerchantID: merchantID, URL: w.URL, Events: slices.Clone(w.Events),
 		Status: w.Status, DisabledReason: w.DisabledReason,
 		Secret: w.Secret, Encoding: w.Encoding,
+		Description: w.Description, Metadata: maps.Clone(w.Metadata), Headers: w.Headers,
 		Epoch: 1, Version: 1, CreatedAt: at, UpdatedAt: at,
 	})
+	made.limit(w.RateLimit, now)
 	m.webhooks[w.ID] = made
 	i, _ := slices.BinarySearchFunc(m.list, made, byAge)
 	m.list = slices.Insert(m.list, i, made)
@@ -131,6 +134,10 @@ func (s *Store) UpdateWebhook(ctx context.Context, merchantID, webhookID string,
 	}
 	w.owner.unsubscribe(w)
 	w.apply(u, now)
+	if u.RateLimit != nil && *u.RateLimit != w.RateLimit {
+		w.limit(*u.RateLimit, now)
+		s.offer(w)
+	}
 	if u.Status != nil && *u.Status != w.Status {
 		s.turn(w, *u.Status, u.Reason, now)
 	}
@@ -145,8 +152,9 @@ func (w *webhook) check(u store.WebhookUpdate) error {
 	if u.IfVersion != 0 && u.IfVersion != w.Version {
 		return fmt.Errorf("webhook %s has version %d: %w", w.ID, w.Version, store.ErrVersion)
 	}
-	if r := u.Reseal; r != nil && (r.OldSecret != w.Secret || r.OldPrevious != w.PreviousSecret) {
-		return fmt.Errorf("webhook %s has another secret: %w", w.ID, store.ErrVersion)
+	if r := u.Reseal; r != nil &&
+		(r.OldSecret != w.Secret || r.OldPrevious != w.PreviousSecret || r.OldHeaders != w.Headers) {
+		return fmt.Errorf("webhook %s has other sealed text: %w", w.ID, store.ErrVersion)
 	}
 	return nil
 }
@@ -162,8 +170,17 @@ func (w *webhook) apply(u store.WebhookUpdate, now int64) {
 	if u.Encoding != nil {
 		w.Encoding = *u.Encoding
 	}
+	if u.Description != nil {
+		w.Description = *u.Description
+	}
+	if u.Metadata != nil {
+		w.Metadata = maps.Clone(u.Metadata)
+	}
 	if r := u.Reseal; r != nil {
-		w.Secret, w.PreviousSecret = r.Secret, r.Previous
+		w.Secret, w.PreviousSecret, w.Headers = r.Secret, r.Previous, r.Headers
+	}
+	if u.Headers != nil {
+		w.Headers = *u.Headers
 	}
 	if u.Rotate != nil {
 		w.PreviousSecret, w.PreviousUntil = w.Secret, stamp(now+u.KeepPrevious.Milliseconds())

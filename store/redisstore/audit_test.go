@@ -37,6 +37,10 @@ func TestAudit(t *testing.T) {
 		}, "counts its pending"},
 		{"list", func(ctx context.Context, p string) redis.Cmder { return client.HDel(ctx, p+"g:1:0", "2") }, "webhook's list"},
 		{"webhook gone", func(ctx context.Context, p string) redis.Cmder { return client.Del(ctx, p+"w:1") }, "names its webhooks"},
+		{"full bucket too full", func(ctx context.Context, p string) redis.Cmder { return client.HSet(ctx, p+"w:1", "rl", "5 5001 1") }, "a second's worth"},
+		{"bucket overdrawn", func(ctx context.Context, p string) redis.Cmder { return client.HSet(ctx, p+"w:1", "rl", "5 -1 1") }, "a second's worth"},
+		{"bucket without a time", func(ctx context.Context, p string) redis.Cmder { return client.HSet(ctx, p+"w:1", "rl", "5 7") }, "can be read"},
+		{"no rate", func(ctx context.Context, p string) redis.Cmder { return client.HSet(ctx, p+"w:1", "rl", "0") }, "can be read"},
 		{"ended unknown", func(ctx context.Context, p string) redis.Cmder { return client.Del(ctx, p+"old") }, "oldest ended"},
 		{"stray key", func(ctx context.Context, p string) redis.Cmder { return client.Set(ctx, p+"zzz", "1", 0) }, "no known kind"},
 	} {

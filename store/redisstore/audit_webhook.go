@@ -1,6 +1,7 @@
 package redisstore
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"strconv"
@@ -65,7 +66,26 @@ func (a *audit) webhook(n string, w map[string]string) {
 		delete(t.enqueued, event)
 	}
 	a.want(len(t.enqueued) == 0, "what was enqueued is found by its event", "%v of %s", t.enqueued, w["id"])
-	a.indexes(n, w["id"], active)
+	a.indexes(n, w["id"], active, a.refilled(w["id"], w["rl"]))
+}
+
+// refilled looks at a bucket, and returns the moment from which on it has a token:
+// none if it has one left, or there is no limit.
+func (a *audit) refilled(id, rl string) int64 {
+	if rl == "" {
+		return math.MinInt64
+	}
+	var rate, level, taken int64
+	n, err := fmt.Sscanf(rl+" ", "%d %d %d ", &rate, &level, &taken)
+	if n == 1 { // It is full.
+		n, err, level = 3, nil, 1000*rate
+	}
+	a.want(n == 3 && err == nil && rate > 0, "a rate limit can be read", "%s: %q", id, rl)
+	a.want(level >= 0 && level <= 1000*rate, "a bucket holds no more than a second's worth", "%s: %q", id, rl)
+	if level >= 1000 || rate <= 0 {
+		return math.MinInt64
+	}
+	return taken + (1000-level+rate-1)/rate
 }
 
 // tallies counts what the deliveries of a webhook are.
@@ -120,8 +140,8 @@ func (a *audit) place(n, id string, r *record) {
 }
 
 // indexes looks at the sets over all webhooks. A webhook may be in ready too
-// early, never too late.
-func (a *audit) indexes(n, id string, active bool) {
+// early, never too late. Before the given moment, its bucket has no token.
+func (a *audit) indexes(n, id string, active bool, refilled int64) {
 	least := func(kind string) (int64, bool) {
 		least := int64(math.MaxInt64)
 		for _, at := range a.sets[kind+n] {
@@ -138,6 +158,7 @@ func (a *audit) indexes(n, id string, active bool) {
 		if q, waiting := least("q:"); active && waiting {
 			at, ok = min(at, q), true
 		}
+		at = max(at, refilled)
 		ready, in := a.sets["ready"][n]
 		a.want(!ok || in && ready <= at, "a claim finds what is due", "%s: ready %d, want %d", id, ready, at)
 	}

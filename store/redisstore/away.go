@@ -85,9 +85,9 @@ func (s *Store) ask(ctx context.Context, shards []shard, i int, f func(context.C
 	switch {
 	case ctx.Err() != nil: // The caller has gone, which says nothing about the shard.
 	case outOfReach(err):
-		s.away.note(s.neighbours(ctx, shards, i), true)
+		s.away.note(s.neighbours(ctx, shards, i, err), true)
 	case away:
-		s.away.note(s.neighbours(ctx, shards, i), false)
+		s.away.note(s.neighbours(ctx, shards, i, nil), false)
 	}
 	return err
 }
@@ -104,9 +104,13 @@ func (s *Store) ping(ctx context.Context, h shard) error {
 	return node.Ping(ctx).Err()
 }
 
-// neighbours returns the shards that are on the same node, as far as is known.
-func (s *Store) neighbours(ctx context.Context, shards []shard, i int) []int {
+// neighbours returns the shards that are on the same node, as far as is known, if
+// it is the node that is away.
+func (s *Store) neighbours(ctx context.Context, shards []shard, i int, why error) []int {
 	cluster, ok := s.client.(*redis.ClusterClient)
+	if redis.IsTryAgainError(why) { // Its slot moves.
+		return []int{i}
+	}
 	if !ok {
 		out := make([]int, len(shards))
 		for j := range out {

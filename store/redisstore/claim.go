@@ -91,6 +91,7 @@ func readLeases(to *[]store.Lease, webhooks, events, leases *reply) (int, error)
 		w := webhooks.part()
 		hooks = append(hooks, store.Lease{
 			MerchantID: w.text(), WebhookID: w.text(), URL: w.text(), Encoding: w.text(), Secret: w.text(), PreviousSecret: w.text(),
+			Headers: w.text(),
 		})
 		webhooks.bad = webhooks.bad || w.bad
 	}

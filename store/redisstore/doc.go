@@ -21,8 +21,10 @@
 //
 // What Redis has acknowledged is as durable as Redis is: see [Store.Info]. With
 // appendfsync always nothing is lost; with everysec a loss of power can cost the
-// last two seconds; a failover can cost what the replica had not received, which
-// [Options.WaitReplicas] narrows. At least once holds for all that is kept.
+// last two seconds, and so can a crash of Redis while the disk is slow, since it
+// then acknowledges what it has not written yet; a failover can cost what the
+// replica had not received, which [Options.WaitReplicas] narrows. At least once
+// holds for all that is kept.
 //
 // # Layout
 //
@@ -37,6 +39,9 @@
 //     loses deliveries.
 //   - Scripts make the names of keys, all with the shard's hash tag. Proxies that
 //     want every key declared do not work.
+//   - While a Cluster moves a slot, calls for the merchants of its shard fail and
+//     change nothing. What fails is tried again by a dispatcher, and must be by
+//     who publishes.
 //   - The event of one merchant goes to one shard, so a merchant is bound to one
 //     node of a Cluster.
 //   - Filters of Deliveries look at each kept delivery of the webhook, in steps of

@@ -100,7 +100,7 @@ func (p persistence) String() string {
 	case fsyncAlways:
 		return "appendfsync always: nothing is lost when a process or the power fails"
 	case fsyncEverySecond:
-		return "appendfsync everysec: nothing is lost when the process fails, up to two seconds when the power does"
+		return "appendfsync everysec: up to two seconds are lost when the power fails, and when the process fails while the disk is slow"
 	case fsyncNever:
 		return "appendfsync no: nothing is lost when the process fails, up to half a minute when the power does"
 	case noAppendOnly:

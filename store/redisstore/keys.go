@@ -9,19 +9,26 @@ import (
 )
 
 // shard is a part of the data that lives on one node: what its keys begin with,
-// and the key that every script takes first.
+// and the keys that every script takes first and last.
 type shard struct {
 	prefix string
 	ready  string
 
 	patience time.Duration // bounds one call, if it is not 0
+
+	// absent never exists. While a Cluster moves a slot, its keys are on two nodes,
+	// and a script would find that some of them are missing, or make them anew
+	// beside those that are still to come. A node that moves a slot refuses what
+	// names a key that is not there, so this keeps scripts out until the move has
+	// ended.
+	absent string
 }
 
 func makeShards(prefix string, n int) []shard {
 	out := make([]shard, n)
 	for i := range out {
 		p := fmt.Sprintf("%s:{%02x}:", prefix, i)
-		out[i] = shard{prefix: p, ready: p + "ready"}
+		out[i] = shard{prefix: p, ready: p + "ready", absent: p + "absent"}
 	}
 	return out
 }

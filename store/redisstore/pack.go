@@ -3,7 +3,9 @@ package redisstore
 import (
 	"encoding/binary"
 	"errors"
+	"maps"
 	"math"
+	"slices"
 )
 
 // errPacked says that a stored record cannot be read.
@@ -95,11 +97,44 @@ func (p *packReader) list(n uint64, depth int) []any {
 	return out
 }
 
+// packMap writes a map as a list of keys and values, and an empty one as nothing.
+func packMap(m map[string]string) string {
+	if len(m) == 0 {
+		return ""
+	}
+	list := make([]string, 0, 2*len(m))
+	for _, k := range slices.Sorted(maps.Keys(m)) {
+		list = append(list, k, m[k])
+	}
+	return packStrings(list)
+}
+
+// unpackMap reads what packMap has written.
+func unpackMap(packed string) (map[string]string, error) {
+	if packed == "" {
+		return nil, nil
+	}
+	list, err := unpack(packed)
+	if err != nil {
+		return nil, err
+	}
+	f := fields{list: list}
+	m := make(map[string]string, len(list)/2)
+	for len(f.list) > 0 {
+		k := f.text()
+		m[k] = f.text()
+	}
+	if f.bad {
+		return nil, errPacked
+	}
+	return m, nil
+}
+
 // packStrings writes a list of strings as scripts read it.
 func packStrings(list []string) string {
-	b := binary.BigEndian.AppendUint16([]byte{0xdc}, uint16(len(list))) //nolint:gosec // event types of a webhook, a few
+	b := binary.BigEndian.AppendUint16([]byte{0xdc}, uint16(len(list))) //nolint:gosec // event types or metadata of a webhook, a few
 	for _, s := range list {
-		b = binary.BigEndian.AppendUint32(append(b, 0xdb), uint32(len(s))) //nolint:gosec // an event type, a few bytes
+		b = binary.BigEndian.AppendUint32(append(b, 0xdb), uint32(len(s))) //nolint:gosec // of a webhook, which is small
 		b = append(b, s...)
 	}
 	return string(b)

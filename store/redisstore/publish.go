@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -16,6 +17,8 @@ const (
 	batch = 100
 	// breath is after how many deliveries a Publish lets other calls in.
 	breath = 500
+	// Pauses while the client of a Cluster looks where a slot has gone.
+	firstLook, lastLook = 20 * time.Millisecond, 640 * time.Millisecond
 	// printBytes is how much of a fingerprint's digest is kept.
 	printBytes = 16
 )
@@ -73,19 +76,39 @@ func publishCall(h shard, merchantID string, events []store.NewEvent) call {
 }
 
 // runDurably runs a script and waits for the replicas that the options ask for.
+// WAIT is about what its own connection wrote, hence both go to one node, and the
+// client of a Cluster does not look where a slot has gone.
 func (s *Store) runDurably(ctx context.Context, c call) (reply, error) {
 	if s.opts.WaitReplicas == 0 {
 		return s.run(ctx, c)
 	}
-	// WAIT is about what its own connection wrote, hence one pipeline to one node.
-	var node redis.Cmdable = s.client
-	if cluster, ok := s.client.(*redis.ClusterClient); ok {
-		master, err := cluster.MasterForKey(ctx, c.on.ready)
+	cluster, ok := s.client.(*redis.ClusterClient)
+	if !ok {
+		return s.runAndWait(ctx, s.client, c)
+	}
+	for pause := firstLook; ; pause *= 2 {
+		node, err := cluster.MasterForKey(ctx, c.on.ready)
 		if err != nil {
 			return reply{}, fmt.Errorf("redisstore: %s: %w", c.name, err)
 		}
-		node = master
+		r, err := s.runAndWait(ctx, node, c)
+		_, moved := redis.IsMovedError(err)
+		moved = moved || redis.IsReadOnlyError(err)
+		if moved || isNetwork(err) && !errors.Is(err, ErrNotReplicated) {
+			cluster.ReloadState(ctx) // in the background
+		}
+		if !moved || pause > lastLook {
+			return r, err
+		}
+		select {
+		case <-ctx.Done():
+			return reply{}, fmt.Errorf("redisstore: %s: %w", c.name, ctx.Err())
+		case <-time.After(pause):
+		}
 	}
+}
+
+func (s *Store) runAndWait(ctx context.Context, node redis.Cmdable, c call) (reply, error) {
 	keys, args := s.frame(c)
 	var ran *redis.Cmd
 	var waited *redis.Cmd

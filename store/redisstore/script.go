@@ -64,7 +64,7 @@ type scripts map[string]*redis.Script
 type call struct {
 	name string
 	on   shard
-	keys []string // besides the shard's ready
+	keys []string // between the shard's ready and absent
 	args []any    // after those that every script takes
 }
 
@@ -89,9 +89,9 @@ func (s *Store) frame(c call) ([]string, []any) {
 	if s.opts.Now != nil {
 		now = s.opts.Now().UnixMilli()
 	}
-	keys := append(make([]string, 0, 1+len(c.keys)), c.on.ready)
+	keys := append(append(make([]string, 0, 2+len(c.keys)), c.on.ready), c.keys...)
 	args := append(make([]any, 0, 3+len(c.args)), c.on.prefix, now, wakeChannel(s.opts.Prefix))
-	return append(keys, c.keys...), append(args, c.args...)
+	return append(keys, c.on.absent), append(args, c.args...)
 }
 
 // errReply says that a script answered what it never should.

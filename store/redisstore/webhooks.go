@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/rag-assistant/webhooks/store"
 )
@@ -26,14 +27,26 @@ func (s *Store) CreateWebhook(ctx context.Context, merchantID string, w store.We
 	if err != nil {
 		return store.Webhook{}, err
 	}
-	r, err := s.run(ctx, call{name: "create", on: h, args: []any{
-		merchantID, w.ID, rand.Text(), max(limit, 0), string(w.Status), packStrings(w.Events),
-		4, "url", w.URL, "dr", w.DisabledReason, "sec", w.Secret, "enc", w.Encoding,
-	}})
+	pairs := []any{"url", w.URL, "dr", w.DisabledReason, "sec", w.Secret, "enc", w.Encoding}
+	for name, value := range map[string]string{"ds": w.Description, "md": packMap(w.Metadata), "hd": w.Headers, "rl": rate(w.RateLimit)} {
+		if value != "" {
+			pairs = append(pairs, name, value)
+		}
+	}
+	args := []any{merchantID, w.ID, rand.Text(), max(limit, 0), string(w.Status), packStrings(w.Events), len(pairs) / 2}
+	r, err := s.run(ctx, call{name: "create", on: h, args: append(args, pairs...)})
 	if err != nil {
 		return store.Webhook{}, named("webhook", w.ID, err)
 	}
 	return oneWebhook("create", &r)
+}
+
+// rate writes a rate limit, and none as nothing.
+func rate(limit int) string {
+	if limit <= 0 {
+		return ""
+	}
+	return strconv.Itoa(limit)
 }
 
 // named says what a refusal is about.
@@ -105,14 +118,19 @@ func (s *Store) UpdateWebhook(ctx context.Context, merchantID, webhookID string,
 	}
 	args = append(args, status, u.Reason, events)
 	if p := u.Reseal; p != nil {
-		args = append(args, 1, p.OldSecret, p.OldPrevious, p.Secret, p.Previous)
+		args = append(args, 1, p.OldSecret, p.OldPrevious, p.OldHeaders, p.Secret, p.Previous, p.Headers)
 	} else {
-		args = append(args, 0, "", "", "", "")
+		args = append(args, 0, "", "", "", "", "", "")
 	}
 	if u.Rotate != nil {
 		args = append(args, 1, *u.Rotate, u.KeepPrevious.Milliseconds())
 	} else {
 		args = append(args, 0, "", 0)
+	}
+	if u.RateLimit != nil {
+		args = append(args, max(*u.RateLimit, 0))
+	} else {
+		args = append(args, "")
 	}
 	var pairs []any
 	if u.URL != nil {
@@ -120,6 +138,15 @@ func (s *Store) UpdateWebhook(ctx context.Context, merchantID, webhookID string,
 	}
 	if u.Encoding != nil {
 		pairs = append(pairs, "enc", *u.Encoding)
+	}
+	if u.Description != nil {
+		pairs = append(pairs, "ds", *u.Description)
+	}
+	if u.Metadata != nil {
+		pairs = append(pairs, "md", packMap(u.Metadata))
+	}
+	if u.Headers != nil {
+		pairs = append(pairs, "hd", *u.Headers)
 	}
 	args = append(append(args, len(pairs)/2), pairs...)
 	r, err := s.run(ctx, call{name: "update", on: h, args: args})
@@ -189,11 +216,18 @@ func readWebhook(f map[string]string, now int64) (store.Webhook, error) {
 	if err != nil {
 		return store.Webhook{}, named("webhook", f["id"], err)
 	}
+	metadata, err := unpackMap(f["md"])
+	if err != nil {
+		return store.Webhook{}, named("webhook", f["id"], err)
+	}
+	limit, _, _ := strings.Cut(f["rl"], " ") // What follows is the state of the bucket.
+	f["rl"] = limit
 	w := store.Webhook{
 		ID: f["id"], MerchantID: f["m"], URL: f["url"], Status: store.Status(f["st"]),
 		DisabledReason: f["dr"], DisabledAt: stamp(n("da")),
 		Secret: f["sec"], Encoding: f["enc"], ConsecutiveFailures: int(n("cf")),
 		Epoch: n("ep"), Version: n("ver"), CreatedAt: stamp(n("cr")), UpdatedAt: stamp(n("up")), PrunedUntil: stamp(n("pr")),
+		Description: f["ds"], Metadata: metadata, Headers: f["hd"], RateLimit: int(n("rl")),
 	}
 	for _, v := range list {
 		kind, _ := v.(string) // packStrings wrote it.

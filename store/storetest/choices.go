@@ -48,7 +48,7 @@ func since(t *modelDelivery) (earliest, latest time.Time) {
 }
 
 // followTurns checks whose turn it was: no webhook of the merchant that has room
-// and waits longer went away with nothing.
+// and a token and waits longer went away with nothing.
 func (d *duel) followTurns(leases []store.Lease) {
 	due := d.model.claimable(d.x.per)
 	got := map[string]bool{}
@@ -58,14 +58,17 @@ func (d *duel) followTurns(leases []store.Lease) {
 		tests[l.MerchantID+"|"+l.WebhookID] = tests[l.MerchantID+"|"+l.WebhookID] || l.Test
 	}
 	oldest := map[string]time.Time{}
+	token := func(t *modelDelivery) time.Time { return d.model.tokenAt(d.model.webhook(t.MerchantID, t.WebhookID)) }
 	for _, t := range due {
 		from, _ := since(t)
+		from = later(from, token(t))
 		if was, ok := oldest[owner(t)]; !ok || from.Before(was) {
 			oldest[owner(t)] = from
 		}
 	}
 	for _, t := range due {
 		_, latest := since(t)
+		latest = later(latest, token(t))
 		if got[owner(t)] {
 			continue
 		}
@@ -116,6 +119,9 @@ func (d *duel) playFinish() bool {
 		if len(open) > 0 && d.chance(75) {
 			l = one(d, open)
 		}
+		if lost := d.lost(); len(lost) > 0 && d.chance(25) {
+			l = one(d, lost)
+		}
 		r := d.result(l.Lease)
 		if d.chance(3) {
 			r.MerchantID = d.merchant()
@@ -160,6 +166,14 @@ func (d *duel) open() []heldLease {
 	})
 }
 
+// lost lists the leases of deliveries that somebody else holds by now.
+func (d *duel) lost() []heldLease {
+	return slices.DeleteFunc(slices.Clone(d.leases), func(l heldLease) bool {
+		t := d.model.delivery(l.MerchantID, l.WebhookID, l.DeliveryID)
+		return t == nil || t.token == l.modelToken || !d.model.leased(t)
+	})
+}
+
 // result makes a random result for a lease.
 func (d *duel) result(l store.Lease) store.Result {
 	delay := one(d, []time.Duration{0, tick, 10 * time.Second, time.Minute})
@@ -188,7 +202,7 @@ func (d *duel) result(l store.Lease) store.Result {
 // playPrune prunes by one rule, most often one that has something to do.
 func (d *duel) playPrune() bool {
 	p := d.policy()
-	for range 5 {
+	for range one(d, []int{0, 5}) {
 		if d.model.prunable(p) == nil {
 			p = d.policy()
 		}
@@ -209,14 +223,14 @@ func (d *duel) playPrune() bool {
 func (d *duel) policy() store.PruneRequest {
 	p := store.PruneRequest{Limit: 1 + d.rand.IntN(8)}
 	age := one(d, []time.Duration{time.Minute, 10 * time.Minute, time.Hour}) + tick/2
-	switch d.rand.IntN(5) {
+	switch d.rand.IntN(7) {
 	case 0:
 		p.DeliveryAge = age
-	case 1:
+	case 1, 5:
 		p.DeliveriesPerWebhook = 1 + d.rand.IntN(4)
 	case 2:
 		p.PausedAge, p.PausedError = age, "webhook_disabled"
-	case 3:
+	case 3, 6:
 		p.EventAge = age
 	case 4:
 		p.NoticeAge = age
@@ -292,10 +306,10 @@ func (d *duel) claimNotices(limit int) int {
 func (d *duel) playDeliveries() bool {
 	m := d.merchant()
 	q := store.DeliveryQuery{
-		Status:    one(d, []store.DeliveryStatus{"", "", store.DeliveryPending, store.DeliverySucceeded, store.DeliveryFailed}),
-		EventType: one(d, append([]string{"", "", ""}, d.types...)),
+		Status:    one(d, []store.DeliveryStatus{"", store.DeliveryPending, store.DeliverySucceeded, store.DeliveryFailed}),
+		EventType: one(d, append([]string{""}, d.types...)),
 		Since:     d.moment(), Until: d.moment(),
-		Limit: 1 + d.rand.IntN(4),
+		Limit: 1 + d.rand.IntN(2),
 	}
 	w := store.Webhook{MerchantID: m, ID: d.webhookID(m)}
 	d.call("Deliveries of %s %s for %s", m, w.ID, show(q))

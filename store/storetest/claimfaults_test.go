@@ -47,26 +47,6 @@ func claimFaults() []fault {
 			}
 		})
 	}
-	// ordered claims in another order.
-	ordered := func(order func(m *model, a, b *modelDelivery) int) faulty {
-		return faulty{claim: func(m *model, c store.ClaimRequest) (store.Claimed, error) {
-			defer m.hold()()
-			var out store.Claimed
-			for len(out.Leases) < c.Limit {
-				list := m.claimable(c.PerWebhook)
-				if len(list) == 0 {
-					break
-				}
-				slices.SortStableFunc(list, func(a, b *modelDelivery) int { return order(m, a, b) })
-				out.Leases = append(out.Leases, m.take(list[0], c.Lease))
-			}
-			out.Next = m.next(c.PerWebhook)
-			for _, n := range m.notices {
-				out.Notices = out.Notices || m.over(n.leaseEnd)
-			}
-			return out, nil
-		}}
-	}
 	far := func(m *model) time.Time { return m.now.Add(1e6 * time.Hour) }
 	expired := func(m *model, d *modelDelivery) bool { return !d.leaseEnd.IsZero() && !m.leased(d) }
 	return []fault{
@@ -315,5 +295,26 @@ func nextWithout(skip func(m *model, d *modelDelivery) bool) faulty {
 		out.Next = m.next(c.PerWebhook)
 		m.deliveries = all
 		return out, err
+	}}
+}
+
+// ordered claims in another order.
+func ordered(order func(m *model, a, b *modelDelivery) int) faulty {
+	return faulty{claim: func(m *model, c store.ClaimRequest) (store.Claimed, error) {
+		defer m.hold()()
+		var out store.Claimed
+		for len(out.Leases) < c.Limit {
+			list := m.claimable(c.PerWebhook)
+			if len(list) == 0 {
+				break
+			}
+			slices.SortStableFunc(list, func(a, b *modelDelivery) int { return order(m, a, b) })
+			out.Leases = append(out.Leases, m.take(list[0], c.Lease))
+		}
+		out.Next = m.next(c.PerWebhook)
+		for _, n := range m.notices {
+			out.Notices = out.Notices || m.over(n.leaseEnd)
+		}
+		return out, nil
 	}}
 }

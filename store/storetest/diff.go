@@ -9,8 +9,8 @@ import (
 )
 
 // diff lists the fields in which two structs of one type differ, without those
-// named in except. Times are compared to the millisecond, and a nil slice is an
-// empty one. Equal structs give "".
+// named in except. Times are compared to the millisecond, and a nil slice or map
+// is an empty one. Equal structs give "".
 func diff(got, want any, except ...string) string {
 	g, w := reflect.ValueOf(got), reflect.ValueOf(want)
 	var out []string
@@ -35,7 +35,7 @@ func alike(a, b reflect.Value) bool {
 	switch a.Kind() {
 	case reflect.String, reflect.Bool, reflect.Int, reflect.Int64:
 		return a.Equal(b)
-	case reflect.Slice:
+	case reflect.Slice, reflect.Map:
 		return a.Len() == 0 && b.Len() == 0
 	}
 	at, ok := reflect.TypeAssert[time.Time](a)
@@ -71,6 +71,13 @@ func plain(v reflect.Value) string {
 			parts[i] = plain(v.Index(i))
 		}
 		return "[" + strings.Join(parts, " ") + "]"
+	case reflect.Map:
+		parts := make([]string, 0, v.Len())
+		for _, k := range v.MapKeys() {
+			parts = append(parts, plain(k)+":"+plain(v.MapIndex(k)))
+		}
+		slices.Sort(parts)
+		return "{" + strings.Join(parts, " ") + "}"
 	case reflect.Struct:
 		parts := make([]string, v.NumField())
 		for i := range parts {

@@ -13,7 +13,7 @@ import (
 
 const (
 	// quickSequences is how many random sequences [Run] tries.
-	quickSequences = 300
+	quickSequences = 400
 	// sequenceSteps is the length of a random sequence.
 	sequenceSteps = 40
 )
@@ -82,7 +82,8 @@ type duel struct {
 
 	merchants []string
 	types     []string
-	threshold int // DisableAfter of every result; 0: never
+	threshold int   // DisableAfter of every result; 0: never
+	rates     []int // that webhooks may have
 	published map[string][]store.NewEvent
 	ids       []string          // of all webhooks ever
 	home      map[string]string // delivery id to webhook id
@@ -123,6 +124,7 @@ func newDuel(t tb, h Harness, seed int) *duel {
 	x.per = 1 + d.rand.IntN(3)
 	x.lease = duelLease
 	d.threshold = one(d, []int{0, 1, 1, 2, 3})
+	d.rates = one(d, [][]int{{0}, {0}, {0}, {0, 1, 1, 2}})
 	d.merchants = []string{x.id("merchant"), x.id("merchant")}
 	return d
 }
@@ -131,7 +133,7 @@ func newDuel(t tb, h Harness, seed int) *duel {
 func (d *duel) setUp() {
 	for _, m := range d.merchants {
 		for range 3 {
-			d.createWebhook(m, d.x.newWebhook(d.subscriptions()...), 3)
+			d.createWebhook(m, d.furnished(), 3)
 		}
 	}
 	d.compare(false)

@@ -3,6 +3,7 @@ package storetest
 import (
 	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -18,6 +19,7 @@ type model struct {
 	now        time.Time
 	made       int // numbers events and deliveries in the order of their making
 	webhooks   []*store.Webhook
+	buckets    map[string]modelBucket // by owner, of those with a rate limit
 	events     []*modelEvent
 	deliveries []*modelDelivery
 	notices    []*modelNotice
@@ -50,7 +52,7 @@ type modelNotice struct {
 
 type modelWatcher struct{ wake func() }
 
-func newModel(now time.Time) *model { return &model{now: now} }
+func newModel(now time.Time) *model { return &model{now: now, buckets: map[string]modelBucket{}} }
 
 func (m *model) advance(d time.Duration) {
 	defer m.hold()()
@@ -89,6 +91,7 @@ func (m *model) webhook(merchantID, webhookID string) *store.Webhook {
 func (m *model) shown(w *store.Webhook) store.Webhook {
 	out := *w
 	out.Events = slices.Clone(w.Events)
+	out.Metadata = maps.Clone(w.Metadata)
 	if m.over(w.PreviousUntil) {
 		out.PreviousSecret, out.PreviousUntil = "", time.Time{}
 	}
@@ -113,8 +116,10 @@ func (m *model) CreateWebhook(_ context.Context, merchantID string, given store.
 	w := &store.Webhook{
 		ID: given.ID, MerchantID: merchantID, URL: given.URL, Events: slices.Clone(given.Events), Status: given.Status,
 		DisabledReason: given.DisabledReason, Secret: given.Secret, Encoding: given.Encoding,
+		Description: given.Description, Metadata: maps.Clone(given.Metadata), Headers: given.Headers,
 		Epoch: 1, Version: 1, CreatedAt: m.now, UpdatedAt: m.now,
 	}
+	m.limit(w, given.RateLimit)
 	m.webhooks = append(m.webhooks, w)
 	return m.shown(w), nil
 }
@@ -165,7 +170,8 @@ func (m *model) UpdateWebhook(_ context.Context, merchantID, webhookID string, u
 	if u.IfVersion != 0 && u.IfVersion != w.Version {
 		return store.Webhook{}, store.ErrVersion
 	}
-	if now := m.shown(w); u.Reseal != nil && (u.Reseal.OldSecret != now.Secret || u.Reseal.OldPrevious != now.PreviousSecret) {
+	if now := m.shown(w); u.Reseal != nil &&
+		(u.Reseal.OldSecret != now.Secret || u.Reseal.OldPrevious != now.PreviousSecret || u.Reseal.OldHeaders != now.Headers) {
 		return store.Webhook{}, store.ErrVersion
 	}
 	w.Version++
@@ -179,8 +185,20 @@ func (m *model) UpdateWebhook(_ context.Context, merchantID, webhookID string, u
 	if u.Encoding != nil {
 		w.Encoding = *u.Encoding
 	}
+	if u.Description != nil {
+		w.Description = *u.Description
+	}
+	if u.Metadata != nil {
+		w.Metadata = maps.Clone(u.Metadata)
+	}
 	if u.Reseal != nil {
-		w.Secret, w.PreviousSecret = u.Reseal.Secret, u.Reseal.Previous
+		w.Secret, w.PreviousSecret, w.Headers = u.Reseal.Secret, u.Reseal.Previous, u.Reseal.Headers
+	}
+	if u.Headers != nil {
+		w.Headers = *u.Headers
+	}
+	if u.RateLimit != nil {
+		m.limit(w, *u.RateLimit)
 	}
 	if u.Rotate != nil {
 		w.PreviousSecret, w.PreviousUntil = w.Secret, m.now.Add(u.KeepPrevious)
@@ -209,6 +227,7 @@ func (m *model) DeleteWebhook(_ context.Context, merchantID, webhookID string, i
 		return store.ErrVersion
 	}
 	m.webhooks = slices.DeleteFunc(m.webhooks, func(o *store.Webhook) bool { return o == w })
+	delete(m.buckets, ownerOf(w))
 	m.deliveries = slices.DeleteFunc(m.deliveries, func(d *modelDelivery) bool {
 		return d.MerchantID == merchantID && d.WebhookID == webhookID
 	})

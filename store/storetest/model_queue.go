@@ -109,7 +109,8 @@ func dueAt(d *modelDelivery) time.Time {
 func owner(d *modelDelivery) string { return d.MerchantID + "|" + d.WebhookID }
 
 // claimableAt is when each waiting delivery will be claimable if nothing
-// happens: when it is due and its webhook has room for one more lease.
+// happens: when it is due and its webhook has a token and room for one more
+// lease.
 func (m *model) claimableAt(perWebhook int) map[*modelDelivery]time.Time {
 	ends := map[string][]time.Time{}
 	for _, d := range m.deliveries {
@@ -129,10 +130,7 @@ func (m *model) claimableAt(perWebhook int) map[*modelDelivery]time.Time {
 		if !m.waiting(d) {
 			continue
 		}
-		out[d] = dueAt(d)
-		if t := room[owner(d)]; t.After(out[d]) {
-			out[d] = t
-		}
+		out[d] = later(m.turnAt(d), room[owner(d)])
 	}
 	return out
 }
@@ -148,8 +146,8 @@ func (m *model) claimable(perWebhook int) []*modelDelivery {
 			continue
 		}
 		out = append(out, d)
-		if t, ok := oldest[owner(d)]; !ok || dueAt(d).Before(t) {
-			oldest[owner(d)] = dueAt(d)
+		if t, ok := oldest[owner(d)]; !ok || m.turnAt(d).Before(t) {
+			oldest[owner(d)] = m.turnAt(d)
 		}
 	}
 	slices.SortStableFunc(out, func(a, b *modelDelivery) int {
@@ -201,6 +199,7 @@ func (m *model) take(d *modelDelivery, lease time.Duration) store.Lease {
 	if !d.leaseEnd.IsZero() {
 		d.Reclaims++
 	}
+	m.spend(m.webhook(d.MerchantID, d.WebhookID))
 	w := m.shown(m.webhook(d.MerchantID, d.WebhookID))
 	d.token++
 	d.epoch = w.Epoch
@@ -209,7 +208,7 @@ func (m *model) take(d *modelDelivery, lease time.Duration) store.Lease {
 		MerchantID: d.MerchantID, WebhookID: d.WebhookID, DeliveryID: d.ID, EventID: d.EventID, EventType: d.EventType, Test: d.Test,
 		Body:  m.event(d.MerchantID, d.EventID).Body,
 		Token: d.token, Attempts: d.Attempts, Reclaims: d.Reclaims,
-		URL: w.URL, Encoding: w.Encoding, Secret: w.Secret, PreviousSecret: w.PreviousSecret,
+		URL: w.URL, Encoding: w.Encoding, Secret: w.Secret, PreviousSecret: w.PreviousSecret, Headers: w.Headers,
 	}
 }
 

@@ -17,8 +17,9 @@ func operations() []operation {
 		{20, "Claim hides due deliveries from every other caller until their lease ends", (*duel).playClaim},
 		{25, "Any other result is accepted … sets the delivery's and the webhook's counters, status and streak in the same step", (*duel).playFinish},
 		{3, "CreateWebhook stores w under merchantID with Version 1, Epoch 1, the status of w", (*duel).playCreate},
-		{7, "Turning a disabled webhook active empties DisabledReason and DisabledAt, sets ConsecutiveFailures to 0 and adds 1 to Epoch", (*duel).playToggle},
+		{9, "Turning a disabled webhook active empties DisabledReason and DisabledAt, sets ConsecutiveFailures to 0 and adds 1 to Epoch", (*duel).playToggle},
 		{8, "UpdateWebhook applies u in one step, adds 1 to Version and returns the result.", (*duel).playUpdate},
+		{6, "RateLimit fills the bucket anew if it is another rate than before, and changes nothing else.", (*duel).playRate},
 		{1, "DeleteWebhook forgets the webhook with its deliveries, stats and notices.", (*duel).playDelete},
 		{7, "Prune removes what retention no longer keeps, at most p.Limit records, and says whether more is left to do.", (*duel).playPrune},
 		{4, noticesPromise, (*duel).playClaimNotices},
@@ -30,7 +31,7 @@ func operations() []operation {
 }
 
 func (d *duel) playAdvance() bool {
-	by := one(d, []time.Duration{tick, time.Second, 10 * time.Second, 40 * time.Second, 2 * time.Minute, time.Hour})
+	by := one(d, []time.Duration{tick, 37 * tick, 10 * time.Second, 40 * time.Second, 2 * time.Minute, time.Hour})
 	d.call("advance %s", by)
 	d.advance(by)
 	return true
@@ -150,7 +151,7 @@ func (d *duel) playEnqueue() bool {
 
 func (d *duel) playCreate() bool {
 	m := d.merchant()
-	w := d.x.newWebhook(d.subscriptions()...)
+	w := d.furnished()
 	if d.chance(20) {
 		w.ID = d.webhookID(m)
 		if own := d.model.webhook(m, w.ID); own == nil {
@@ -163,8 +164,25 @@ func (d *duel) playCreate() bool {
 	return true
 }
 
+// furnished describes a new webhook, some with settings.
+func (d *duel) furnished() store.Webhook {
+	w := d.x.newWebhook(d.subscriptions()...)
+	if d.chance(50) {
+		w.Description, w.Metadata, w.Headers = d.x.id("about"), d.metadata(), d.x.id("headers")
+	}
+	w.RateLimit = d.rate()
+	return w
+}
+
+func (d *duel) metadata() map[string]string {
+	return one(d, []map[string]string{{}, {"team": d.x.id("team")}, {"tier": "gold"}, {"team": "one", "tier": d.x.id("tier")}})
+}
+
+// rate is none, or so low that a bucket is soon empty.
+func (d *duel) rate() int { return one(d, d.rates) }
+
 func (d *duel) createWebhook(m string, w store.Webhook, limit int) {
-	d.call("CreateWebhook %s %s for %v, limit %d", m, w.ID, w.Events, limit)
+	d.call("CreateWebhook %s %s for %v, rate %d, limit %d", m, w.ID, w.Events, w.RateLimit, limit)
 	got, err := d.x.st.CreateWebhook(d.x.Context(), m, w, limit)
 	want, wantErr := d.model.CreateWebhook(d.x.Context(), m, w, limit)
 	if d.agree(err, wantErr) {
@@ -190,6 +208,12 @@ func (d *duel) playUpdate() bool {
 	if d.chance(20) {
 		u.Encoding = new(one(d, []string{"standard", "ascii"}))
 	}
+	if d.chance(15) {
+		u.Description, u.Metadata = new(one(d, []string{"", d.x.id("about")})), d.metadata()
+	}
+	if d.chance(10) {
+		u.Headers = new(one(d, []string{"", d.x.id("headers")}))
+	}
 	known := d.model.webhook(m, id)
 	switch n := d.rand.IntN(100); {
 	case n < 15:
@@ -197,9 +221,14 @@ func (d *duel) playUpdate() bool {
 		u.KeepPrevious = one(d, []time.Duration{0, duelGrace})
 	case n < 25 && known != nil:
 		now := d.model.shown(known)
-		u.Reseal = &store.Reseal{OldSecret: now.Secret, OldPrevious: now.PreviousSecret, Secret: d.x.id("resealed")}
+		u.Reseal = &store.Reseal{
+			OldSecret: now.Secret, OldPrevious: now.PreviousSecret, OldHeaders: now.Headers, Secret: d.x.id("resealed"),
+		}
 		if now.PreviousSecret != "" {
 			u.Reseal.Previous = d.x.id("resealed")
+		}
+		if now.Headers != "" {
+			u.Reseal.Headers = d.x.id("resealed")
 		}
 		if n < 18 {
 			u.Reseal.OldSecret = "another"
@@ -224,9 +253,31 @@ func (d *duel) playToggle() bool {
 		return false
 	}
 	w := one(d, d.model.webhooks)
+	off := slices.DeleteFunc(slices.Clone(d.model.webhooks), func(w *store.Webhook) bool { return w.Status == store.Active })
+	if len(off) > 0 && d.chance(40) {
+		w = one(d, off)
+	}
 	u := store.WebhookUpdate{Status: new(store.Active)}
 	if w.Status == store.Active {
 		u = store.WebhookUpdate{Status: new(store.Disabled), Reason: d.x.id("why")}
+	}
+	d.updateWebhook(w.MerchantID, w.ID, u, u)
+	return true
+}
+
+// playRate sets the rate of a webhook, now and then to what it is.
+func (d *duel) playRate() bool {
+	drained := slices.DeleteFunc(slices.Clone(d.model.webhooks), func(w *store.Webhook) bool { return d.model.over(d.model.tokenAt(w)) })
+	w := one(d, drained)
+	if w == nil || d.chance(30) {
+		w = one(d, d.model.webhooks)
+	}
+	if w == nil || len(d.rates) == 1 {
+		return false
+	}
+	u := store.WebhookUpdate{RateLimit: new(w.RateLimit)}
+	if d.chance(50) {
+		u.RateLimit = new(d.rate())
 	}
 	d.updateWebhook(w.MerchantID, w.ID, u, u)
 	return true
@@ -248,6 +299,9 @@ func (d *duel) updateWebhook(m, id string, u, mine store.WebhookUpdate) {
 func (d *duel) playDelete() bool {
 	m := d.merchant()
 	id := d.webhookID(m)
+	if d.chance(20) {
+		id = one(d, d.ids)
+	}
 	d.call("DeleteWebhook %s %s", m, id)
 	d.agree(d.x.st.DeleteWebhook(d.x.Context(), m, id, 0), d.model.DeleteWebhook(d.x.Context(), m, id, 0))
 	return true

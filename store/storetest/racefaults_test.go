@@ -7,13 +7,15 @@ import (
 	"github.com/rag-assistant/webhooks/store"
 )
 
+// pause lets others come in between.
+func pause() {
+	for range 100 {
+		runtime.Gosched()
+	}
+}
+
 // raceFaults look first and act later, and anybody may come in between.
 func raceFaults() []fault {
-	pause := func() {
-		for range 100 {
-			runtime.Gosched()
-		}
-	}
 	return []fault{
 		{"Claim looks and then takes", "concurrency/publish, claim, finish", false, faulty{claim: func(m *model, c store.ClaimRequest) (store.Claimed, error) {
 			unlock := m.hold()

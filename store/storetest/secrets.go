@@ -93,7 +93,7 @@ func secretCases() []testCase {
 		},
 		{
 			name:    "reseal",
-			promise: "Reseal replaces sealed text by other text of the same secrets, and PreviousUntil stays.",
+			promise: "Reseal replaces sealed text by other text of the same secrets and headers, and PreviousUntil stays.",
 			run: func(x *trial) {
 				w := x.webhook("a")
 				got := x.update(w, store.WebhookUpdate{Reseal: &store.Reseal{OldSecret: w.Secret, Secret: "one resealed"}})
@@ -114,7 +114,7 @@ func secretCases() []testCase {
 		},
 		{
 			name:    "reseal of what has changed",
-			promise: "It applies only if the current values still are Old and OldPrevious, otherwise UpdateWebhook fails with [ErrVersion].",
+			promise: "It applies only if the current values still are those that it calls old, otherwise UpdateWebhook fails with [ErrVersion].",
 			run: func(x *trial) {
 				w := x.webhook("a")
 				x.update(w, store.WebhookUpdate{Rotate: new("two"), KeepPrevious: time.Hour})

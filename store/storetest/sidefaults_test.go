@@ -9,6 +9,17 @@ import (
 	"github.com/rag-assistant/webhooks/store"
 )
 
+// deaf does something without waking anybody.
+func deaf(m *model, do func()) {
+	unlock := m.hold()
+	watchers := m.watchers
+	m.watchers = nil
+	unlock()
+	do()
+	defer m.hold()()
+	m.watchers = watchers
+}
+
 // sideFaults are those of notices, seen ids, watching and ownership.
 func sideFaults() []fault {
 	// begun changes what BeginSeen answers.
@@ -28,16 +39,6 @@ func sideFaults() []fault {
 	}
 	// watching wakes, or not.
 	watching := func(watch func(ctx context.Context, m *model, wake func()) error) faulty { return faulty{watch: watch} }
-	// deaf does something without waking anybody.
-	deaf := func(m *model, do func()) {
-		unlock := m.hold()
-		watchers := m.watchers
-		m.watchers = nil
-		unlock()
-		do()
-		defer m.hold()()
-		m.watchers = watchers
-	}
 	return []fault{
 		{"no notices are an error", "notices/none", false, faulty{notices: func(m *model, limit int, lease time.Duration) ([]store.Notice, error) {
 			out, err := m.ClaimNotices(background, limit, lease)

@@ -81,6 +81,23 @@ func watchCases() []testCase {
 			},
 		},
 		{
+			name:    "another rate",
+			promise: wakePromise,
+			run: func(x *trial) {
+				w := x.limited(1, "a")
+				x.publish("a", 9)
+				one := x.watch()
+				for _, rate := range []int{2, 0} {
+					x.claim(endless)
+					x.deafen(one)
+					x.update(w, store.WebhookUpdate{RateLimit: &rate})
+					one.woken("by UpdateWebhook that fills the bucket")
+					x.take()
+				}
+				one.ends()
+			},
+		},
+		{
 			name:    "release",
 			promise: wakePromise,
 			run: func(x *trial) {
@@ -124,10 +141,15 @@ func (x *trial) watch() *watcher {
 }
 
 // quiet asks for all that is due, as a caller does before it waits, and forgets
-// earlier wakes.
+// earlier wakes. Nothing may be due.
 func (x *trial) quiet(watchers ...*watcher) {
 	x.Helper()
 	x.claims("before waiting")
+	x.deafen(watchers...)
+}
+
+// deafen forgets earlier wakes.
+func (x *trial) deafen(watchers ...*watcher) {
 	for _, w := range watchers {
 		select {
 		case <-w.wakes:

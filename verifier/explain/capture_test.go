@@ -133,4 +133,3 @@ func escaped(body string) string {
 	}
 	return b.String()
 }
-

@@ -286,4 +286,3 @@ var cases = []struct {
 	}, codes{explain.BodyRewritten, explain.SecretOther, explain.Malformed}},
 	{"stale and rewritten", func(c *capture) { c.now = testTime.Add(time.Hour); rewrite(marshal)(c) }, codes{explain.BodyRewritten, explain.Stale}},
 }
-

@@ -1,7 +1,9 @@
 package egress
 
 import (
+	"fmt"
 	"net/netip"
+	"slices"
 
 	"code.dny.dev/ssrf"
 )
@@ -10,12 +12,14 @@ import (
 // knows where the registries come from.
 type addresses struct {
 	registries *ssrf.Guardian
-	private    bool
+	denied     []netip.Prefix
+	allowed    []netip.Prefix // of private networks
+	metadata   []netip.Prefix // of them, never
 	nat64      bool
 }
 
-func newAddresses(private, nat64 bool) addresses {
-	return addresses{
+func newAddresses(o *Options) addresses {
+	s := addresses{
 		registries: ssrf.New(
 			ssrf.WithAnyNetwork(), ssrf.WithAnyPort(),
 			// Public by the registry, but inside of Azure its own platform.
@@ -23,35 +27,87 @@ func newAddresses(private, nat64 bool) addresses {
 			// The 6bone, given back in 2006 (RFC 3701).
 			ssrf.WithDeniedV6Prefixes(netip.MustParsePrefix("3ffe::/16")),
 		),
-		private: private,
-		nat64:   nat64,
+		denied:   o.DenyNetworks,
+		allowed:  o.AllowNetworks,
+		metadata: metadataNetworks(),
+		nat64:    o.AllowNAT64,
 	}
+	if o.InsecureAllowPrivateNetworks {
+		s.allowed = privateNetworks()
+	}
+	return s
 }
 
-// allowed reports whether a may be connected to. A zone changes nothing, and an
+// allows reports whether a may be connected to. A zone changes nothing, and an
 // IPv4 address written as IPv6 is judged as what it is.
-func (s addresses) allowed(a netip.Addr) bool {
+func (s addresses) allows(a netip.Addr) bool {
 	a = a.WithZone("").Unmap() // Prefixes contain neither zones nor mapped addresses.
-	if !a.IsValid() {
+	if !a.IsValid() || isIn(s.denied, a) {
 		return false
 	}
 	if s.nat64 && ssrf.IPv6NAT64Prefix.Contains(a) {
 		b := a.As16()
 		a = netip.AddrFrom4([4]byte(b[12:]))
-		return s.public(a)
+		return s.public(a) && !isIn(s.denied, a)
 	}
-	return s.public(a) || s.private && isPrivate(a)
+	return s.public(a) || isIn(s.allowed, a) && !isIn(s.metadata, a)
 }
 
 func (s addresses) public(a netip.Addr) bool { return s.registries.SafeAddr(a) == nil }
 
-func isPrivate(a netip.Addr) bool {
-	switch a.String() {
-	case "100.100.100.200", // Alibaba
-		"fd00:ec2::254", // AWS
-		"fd20:ce::254":  // Google
-		return false // The metadata services that do not live at a link-local address.
+func isIn(networks []netip.Prefix, a netip.Addr) bool {
+	return slices.ContainsFunc(networks, func(p netip.Prefix) bool { return p.Contains(a) })
+}
+
+// privateNetworks are those that options can allow: loopback, RFC 1918, RFC 6598
+// and RFC 4193.
+func privateNetworks() []netip.Prefix {
+	return parsePrefixes(
+		"127.0.0.0/8", "::1/128",
+		"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16",
+		"100.64.0.0/10",
+		"fc00::/7",
+	)
+}
+
+// checkNetworks returns what is wrong with the networks in o.
+func checkNetworks(o *Options) (bad []error) {
+	isNetwork := func(p netip.Prefix) bool {
+		return p.IsValid() && p == p.Masked() && !p.Addr().Is4In6()
 	}
-	shared := netip.PrefixFrom(netip.AddrFrom4([4]byte{100, 64}), 10) // RFC 6598
-	return a.IsLoopback() || a.IsPrivate() || shared.Contains(a)
+	for i, p := range o.DenyNetworks {
+		if !isNetwork(p) {
+			bad = append(bad, fmt.Errorf("DenyNetworks[%d] is not a network: %s", i, p))
+		}
+	}
+	for i, p := range o.AllowNetworks {
+		private := slices.ContainsFunc(privateNetworks(), func(whole netip.Prefix) bool {
+			return whole.Contains(p.Addr()) && whole.Bits() <= p.Bits()
+		})
+		if !private || !isNetwork(p) {
+			bad = append(bad, fmt.Errorf("AllowNetworks[%d] is not a private network: %s", i, p))
+		}
+	}
+	return bad
+}
+
+// metadataNetworks are the services of clouds, with credentials for whoever
+// asks, that live in private networks and not at a link-local address.
+func metadataNetworks() []netip.Prefix {
+	return parsePrefixes(
+		"100.100.100.200/32", "fd00:100::100:200/128", // Alibaba
+		"fd00:ec2::/32",          // AWS: metadata, credentials of pods, DNS, time
+		"fd00:a9fe:a9fe::1/128",  // Akamai
+		"fd20:ce::254/128",       // Google
+		"fd00:c1::a9fe:a9fe/128", // Oracle
+		"fd00:42::42/128",        // Scaleway
+	)
+}
+
+func parsePrefixes(list ...string) []netip.Prefix {
+	parsed := make([]netip.Prefix, len(list))
+	for i, s := range list {
+		parsed[i] = netip.MustParsePrefix(s)
+	}
+	return parsed
 }

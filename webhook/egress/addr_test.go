@@ -75,7 +75,15 @@ func TestAddresses(t *testing.T) {
 		{"192.0.0.192", false, false, false},
 		{"fd00:ec2::254", false, false, false},
 		{"fd00:ec2::254%eth0", false, false, false},
+		{"fd00:ec2::23", false, false, false},
+		{"fd00:ec3::1", false, true, false},
 		{"fd20:ce::254", false, false, false},
+		{"fd20:ce::255", false, true, false},
+		{"fd00:42::42", false, false, false},
+		{"fd00:c1::a9fe:a9fe", false, false, false},
+		{"fd00:a9fe:a9fe::1", false, false, false},
+		{"fd00:100::100:200", false, false, false},
+		{"100.100.100.199", false, true, false},
 
 		// No hosts at all.
 		{"0.0.0.0", false, false, false},

@@ -21,7 +21,7 @@ type Code string
 const (
 	CodeTimeout        Code = "timeout"         // no status in the time that the context gave
 	CodeDNS            Code = "dns"             // the name did not resolve in time to any address
-	CodeBlockedAddress Code = "blocked_address" // host, address or port is not one that may be reached
+	CodeBlockedAddress Code = "blocked_address" // host, address or port is not one that may be reached, or the proxy refuses it
 	CodeConnect        Code = "connect"         // no address accepted a connection in time
 	CodeConnection     Code = "connection"      // the connection broke before the response began or in its header
 	CodeTLS            Code = "tls"             // the handshake failed: certificate, version, or no TLS at all
@@ -44,14 +44,18 @@ func (e *Error) Unwrap() error { return e.cause }
 
 // Classify returns the code of an error of a round trip, whichever
 // http.RoundTripper made it, and "" for nil. A cause is told by the step in
-// which it struck, so that a look-up that takes too long is [CodeDNS]. What
-// nothing else is known about is [CodeBadResponse].
+// which it struck, so that a look-up that takes too long is [CodeDNS]; a fault of
+// this side's proxy or client certificate is [CodeConnect]. What nothing else is
+// known about is [CodeBadResponse].
 func Classify(err error) Code {
 	if err == nil {
 		return ""
 	}
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Code
+	}
+	if _, ok := errors.AsType[*fault](err); ok {
+		return CodeConnect
 	}
 	if _, ok := errors.AsType[*net.DNSError](err); ok {
 		return CodeDNS
@@ -72,8 +76,21 @@ func Classify(err error) Code {
 	return CodeBadResponse
 }
 
-// ours returns the limit of this machine that err ran into, or nil. No endpoint is
-// to blame for that.
+// fault is an error of this side: of the proxy that it uses, or of a function in
+// its [Options]. No endpoint is to blame for that.
+type fault struct {
+	what  string // a fixed text, a code or a status
+	cause error
+}
+
+// Error returns a text that can be logged, as that of [Error].
+func (f *fault) Error() string { return f.what }
+
+// Unwrap returns the cause, or nil.
+func (f *fault) Unwrap() error { return f.cause }
+
+// ours returns the limit of this machine that err ran into, or the fault of this
+// side that it is, or nil. No endpoint is to blame for that.
 func ours(err error) error {
 	lookup, isLookup := errors.AsType[*net.DNSError](err)
 	for _, limit := range []syscall.Errno{
@@ -83,6 +100,9 @@ func ours(err error) error {
 		if errors.Is(err, limit) || isLookup && strings.HasSuffix(lookup.Err, limit.Error()) {
 			return limit
 		}
+	}
+	if f, ok := errors.AsType[*fault](err); ok {
+		return f
 	}
 	return nil
 }

@@ -9,7 +9,6 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
-	"strings"
 	"syscall"
 	"time"
 )
@@ -21,13 +20,14 @@ const maxCandidates = 8
 // a [*URLError], if any of its addresses is not one that may be reached, or if
 // there is none. A resolver that fails is an [*Error] of [CodeDNS], which says
 // nothing about the URL. It is meant for registration; a delivery takes the allowed
-// ones of a host's addresses and leaves the others alone.
+// ones of a host's addresses and leaves the others alone. Where a proxy resolves
+// names, nothing is looked up.
 func (e *Egress) CheckAddress(ctx context.Context, raw string) error {
 	t, reason := e.parse(raw)
 	if reason != "" {
 		return &URLError{Reason: reason}
 	}
-	if t.addr.IsValid() {
+	if t.addr.IsValid() || e.namesToProxy {
 		return nil
 	}
 	addrs, err := e.lookup(ctx, t.host)
@@ -38,7 +38,7 @@ func (e *Egress) CheckAddress(ctx context.Context, raw string) error {
 		return err
 	}
 	for _, a := range addrs {
-		if !e.addresses.allowed(a) {
+		if !e.addresses.allows(a) {
 			return &URLError{Reason: reasonAddress}
 		}
 	}
@@ -61,13 +61,15 @@ func (e *Egress) dialTLS(ctx context.Context, _, address string) (net.Conn, erro
 	if err != nil {
 		return nil, err
 	}
-	config := e.tls.Clone()
-	config.ServerName = host
-	conn := tls.Client(raw, config)
+	var ourFault error
+	conn := tls.Client(raw, e.handshakeConfig(host, &ourFault))
 	ctx, cancel := context.WithTimeout(ctx, e.opts.TLSHandshakeTimeout)
 	defer cancel()
 	if err := conn.HandshakeContext(ctx); err != nil {
 		_ = raw.Close()
+		if ourFault != nil {
+			return nil, ourFault
+		}
 		return nil, &Error{Code: CodeTLS, cause: err}
 	}
 	return conn, nil
@@ -84,11 +86,11 @@ func (e *Egress) dial(ctx context.Context, scheme, address string) (net.Conn, st
 	if !e.allowPort(scheme, port) {
 		return nil, "", blocked("port " + strconv.Itoa(int(port)) + " is not allowed")
 	}
-	candidates, err := e.candidates(ctx, host)
+	candidates, err := e.candidates(ctx, host, port)
 	if err != nil {
 		return nil, "", err
 	}
-	conn, err := e.connectFirst(ctx, candidates, port)
+	conn, err := e.connectFirst(ctx, candidates)
 	return conn, host, err
 }
 
@@ -103,28 +105,32 @@ func splitHostPort(address string) (string, uint16, error) {
 	if err != nil || port == 0 {
 		return "", 0, fmt.Errorf("port %q is not a number from 1 to 65535", digits)
 	}
-	return strings.ToLower(host), uint16(port), nil
+	return lower(host), uint16(port), nil
 }
 
-// candidates returns the addresses of host that may be tried, at least one.
-func (e *Egress) candidates(ctx context.Context, host string) ([]netip.Addr, error) {
+// candidates returns what may be connected to for host, at least one: addresses,
+// or its name if the proxy is to resolve it.
+func (e *Egress) candidates(ctx context.Context, host string, port uint16) ([]string, error) {
 	if addr, err := netip.ParseAddr(host); err == nil {
-		if addr.Zone() != "" || !e.addresses.allowed(addr) {
+		if addr.Zone() != "" || !e.addresses.allows(addr) {
 			return nil, blocked(addr.String() + " is not public")
 		}
-		return []netip.Addr{addr.Unmap()}, nil
+		return []string{netip.AddrPortFrom(addr.Unmap(), port).String()}, nil
 	}
 	if reason := e.checkName(host); reason != "" {
 		return nil, blocked("url " + reason)
+	}
+	if e.namesToProxy {
+		return []string{host + ":" + strconv.Itoa(int(port))}, nil
 	}
 	addrs, err := e.lookup(ctx, host)
 	if err != nil {
 		return nil, err
 	}
-	var allowed []netip.Addr
+	var allowed []string
 	for _, a := range addrs {
-		if e.addresses.allowed(a) && len(allowed) < maxCandidates {
-			allowed = append(allowed, a.WithZone("").Unmap())
+		if e.addresses.allows(a) && len(allowed) < maxCandidates {
+			allowed = append(allowed, netip.AddrPortFrom(a.WithZone("").Unmap(), port).String())
 		}
 	}
 	if len(allowed) == 0 {
@@ -137,7 +143,7 @@ func (e *Egress) candidates(ctx context.Context, host string) ([]netip.Addr, err
 func (e *Egress) lookup(ctx context.Context, name string) ([]netip.Addr, error) {
 	ctx, cancel := context.WithTimeout(ctx, e.opts.DNSTimeout)
 	defer cancel()
-	addrs, err := e.opts.Resolver.LookupNetIP(ctx, "ip", name)
+	addrs, err := e.lookupInTime(ctx, name)
 	if err == nil && len(addrs) == 0 {
 		err = &net.DNSError{Err: "no addresses", Name: name, IsNotFound: true}
 	}
@@ -147,21 +153,40 @@ func (e *Egress) lookup(ctx context.Context, name string) ([]netip.Addr, error) 
 	return addrs, nil
 }
 
+// lookupInTime does not wait for a resolver that goes on when ctx has ended.
+func (e *Egress) lookupInTime(ctx context.Context, name string) ([]netip.Addr, error) {
+	type answer struct {
+		addrs []netip.Addr
+		err   error
+	}
+	answered := make(chan answer, 1)
+	go func() {
+		addrs, err := e.opts.Resolver.LookupNetIP(ctx, "ip", name)
+		answered <- answer{addrs, err}
+	}()
+	select {
+	case a := <-answered:
+		return a.addrs, a.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
 // connectFirst tries one address after the other, in the resolver's order
 // (RFC 6724 with Go's own). Each gets an equal share of the time that is left.
-func (e *Egress) connectFirst(ctx context.Context, candidates []netip.Addr, port uint16) (net.Conn, error) {
+func (e *Egress) connectFirst(ctx context.Context, candidates []string) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, e.opts.DialTimeout)
 	defer cancel()
 	end, _ := ctx.Deadline()
 	var failed []error
-	for i, a := range candidates {
+	for i, address := range candidates {
 		share := time.Until(end) / time.Duration(len(candidates)-i)
-		conn, err := e.connectOne(ctx, netip.AddrPortFrom(a, port), share)
+		conn, err := e.connectOne(ctx, address, share)
 		if err == nil {
 			return conn, nil
 		}
-		if _, ok := errors.AsType[*Error](err); ok {
-			return nil, err // The control function's word is final.
+		if isFinal(err) {
+			return nil, err
 		}
 		failed = append(failed, err)
 	}
@@ -173,10 +198,20 @@ func (e *Egress) connectFirst(ctx context.Context, candidates []netip.Addr, port
 	return nil, &Error{Code: CodeConnect, cause: errors.Join(failed...)}
 }
 
-func (e *Egress) connectOne(ctx context.Context, ap netip.AddrPort, limit time.Duration) (net.Conn, error) {
+func (e *Egress) connectOne(ctx context.Context, address string, limit time.Duration) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	return e.connect(ctx, "tcp", ap.String())
+	return e.connect(ctx, "tcp", address)
+}
+
+// isFinal reports whether other addresses are not to be tried: the control
+// function has spoken, or the proxy refuses the host or fails itself.
+func isFinal(err error) bool {
+	if _, ok := errors.AsType[*Error](err); ok {
+		return true
+	}
+	_, ok := errors.AsType[*fault](err)
+	return ok
 }
 
 func (e *Egress) dialer() *net.Dialer { return &net.Dialer{ControlContext: e.control} }
@@ -191,7 +226,7 @@ func (e *Egress) control(_ context.Context, network, address string, _ syscall.R
 	if err != nil {
 		return blocked(err.Error())
 	}
-	if !e.addresses.allowed(ap.Addr()) {
+	if !e.addresses.allows(ap.Addr()) {
 		return blocked(ap.Addr().String() + " is not public")
 	}
 	return nil

@@ -18,11 +18,13 @@
 // What cannot be checked is refused.
 //
 // Which addresses are public follows the registries of IANA, plus a few that
-// clouds use for their own services: see [Options.InsecureAllowPrivateNetworks].
+// clouds use for their own services. [Options.AllowNetworks] adds private
+// networks one by one, [Options.DenyNetworks] takes public ones away.
 //
-// No proxy is used and no environment variable read. Redirects are answers,
-// never followed. Connections speak HTTP/1.1 over TLS 1.2 or newer, with the
-// system's roots unless [Options.RootCAs] says otherwise; there is no way to
+// No environment variable is read, and no proxy used but [Options.Proxy]. That one
+// is asked for addresses that were checked here, not for names. Redirects are
+// answers, never followed. Connections speak HTTP/1.1 over TLS 1.2 or newer, with
+// the system's roots unless [Options.RootCAs] says otherwise; there is no way to
 // switch certificate checks off.
 //
 // The status line decides about an attempt. Of the body at most 4 KiB are
@@ -31,7 +33,8 @@
 //
 // What went wrong is told as a [Code]. Codes name the step that failed and hold
 // no address, no byte of the peer and no error text, so that a delivery log
-// does not become a port scanner for those who can read it.
+// does not become a port scanner for those who can read it. What fails on this
+// side, the proxy among it, is no code and counts against no receiver.
 //
 // # Limits
 //

@@ -3,86 +3,14 @@ package egress
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
-	"net/netip"
 	"time"
 )
 
 const maxHeaderBytes = 32 << 10 // of a response, informational ones included
-
-// Options are the rules for URLs and connections. The zero value is what a
-// public service wants.
-type Options struct {
-	// InsecureAllowHTTP also allows the scheme http and, for it, port 80. Bodies
-	// and signatures then cross the network in the clear.
-	InsecureAllowHTTP bool
-
-	// InsecureAllowPrivateNetworks also allows names without a dot, names such as
-	// localhost or x.internal, and the addresses that they have: loopback, RFC
-	// 1918, RFC 6598 (100.64.0.0/10) and unique local IPv6. For development, and
-	// for networks of which every host may be reached by everyone who can register
-	// a webhook. Link-local addresses and the metadata services of clouds stay
-	// refused, as does what is no host at all: unspecified, multicast, reserved.
-	InsecureAllowPrivateNetworks bool
-
-	// AllowNAT64 allows 64:ff9b::/96 (RFC 6052) where the IPv4 address inside is
-	// public. Networks without IPv4 that reach it through NAT64 need it.
-	AllowNAT64 bool
-
-	// AllowPort reports whether a URL may name this port. Defaults to
-	// [DefaultAllowPort], and to every port with InsecureAllowPrivateNetworks.
-	AllowPort func(port uint16) bool
-
-	// MaxURLLength is the longest URL that CheckURL takes, in bytes. Defaults to
-	// 2048.
-	MaxURLLength int
-
-	// RootCAs are the authorities that receivers' certificates must come from.
-	// Defaults to nil: those of the system.
-	RootCAs *x509.CertPool
-
-	// Resolver looks up hosts. Its answers are checked, so it need not be trusted.
-	// Defaults to Go's own resolver, which unlike many C libraries reads no
-	// address into names like "0x7f.1", and asks for the name as it is, without
-	// the search domains of resolv.conf (those are tried with
-	// InsecureAllowPrivateNetworks).
-	Resolver Resolver
-
-	// DNSTimeout bounds a look-up. Defaults to 3 seconds.
-	DNSTimeout time.Duration
-
-	// DialTimeout bounds connecting, over all addresses that are tried. Defaults
-	// to 5 seconds.
-	DialTimeout time.Duration
-
-	// TLSHandshakeTimeout bounds the handshake. Defaults to 5 seconds.
-	TLSHandshakeTimeout time.Duration
-
-	// MaxIdleConns is how many connections without a request are kept open over
-	// all hosts. Each costs two goroutines and some 10 to 40 KiB. Defaults to
-	// 1024.
-	MaxIdleConns int
-
-	// MaxIdleConnsPerHost is how many of them one host may have. If it is below
-	// the number of requests in flight to one host, most of them pay for a new
-	// connection. Defaults to 256.
-	MaxIdleConnsPerHost int
-
-	// IdleConnTimeout is how long a connection is kept without a request. Defaults
-	// to 60 seconds.
-	IdleConnTimeout time.Duration
-}
-
-// Resolver looks up the addresses of a host. [net.Resolver] is one. It is called
-// with network "ip" and with names only, in lower case and without a final dot,
-// by many goroutines at once. It must return when ctx ends.
-type Resolver interface {
-	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
-}
 
 // Egress holds the rules and the transport that keeps them. It is safe for
 // concurrent use. Make one and keep it: it owns the idle connections.
@@ -92,7 +20,11 @@ type Egress struct {
 	tls       *tls.Config
 	transport *http.Transport
 
-	// connect opens a connection to an address that may be dialled.
+	// namesToProxy says that nothing is looked up here.
+	namesToProxy bool
+
+	// connect opens a connection to an address that may be dialled, through the
+	// proxy if there is one.
 	connect func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
@@ -104,19 +36,16 @@ func New(o *Options) (*Egress, error) {
 		opts = *o
 	}
 	opts = opts.withDefaults()
-	if err := opts.validate(); err != nil {
+	through, err := newTunnel(opts.Proxy)
+	if err := errors.Join(opts.validate(), err); err != nil {
 		return nil, fmt.Errorf("egress: new: %w", err)
 	}
-	e := &Egress{
-		opts:      opts,
-		addresses: newAddresses(opts.InsecureAllowPrivateNetworks, opts.AllowNAT64),
-		tls: &tls.Config{
-			MinVersion: tls.VersionTLS12,
-			RootCAs:    opts.RootCAs,
-			NextProtos: []string{"http/1.1"}, // A server that insists on h2 fails in the handshake, not as garbage.
-		},
-	}
+	e := &Egress{opts: opts, addresses: newAddresses(&opts), tls: newTLS(opts.RootCAs)}
 	e.connect = e.dialer().DialContext
+	if through != nil {
+		e.connect, e.namesToProxy = through.connect, opts.Proxy.InsecureResolveNames
+		e.opts.Proxy = nil // The tunnel has what is needed of it.
+	}
 	e.transport = e.newTransport()
 	return e, nil
 }
@@ -144,7 +73,7 @@ func (e *Egress) newTransport() *http.Transport {
 	http1 := new(http.Protocols)
 	http1.SetHTTP1(true)
 	return &http.Transport{
-		Proxy:                  nil, // A proxy would be the one to connect, to any address.
+		Proxy:                  nil, // It would be given names, and resolve them anew: see Proxy.
 		DialContext:            e.dialHTTP,
 		DialTLSContext:         e.dialTLS,
 		Protocols:              http1,
@@ -154,69 +83,4 @@ func (e *Egress) newTransport() *http.Transport {
 		MaxIdleConnsPerHost:    e.opts.MaxIdleConnsPerHost,
 		IdleConnTimeout:        e.opts.IdleConnTimeout,
 	}
-}
-
-func (o Options) withDefaults() Options {
-	number := func(v *int, d int) {
-		if *v == 0 {
-			*v = d
-		}
-	}
-	duration := func(v *time.Duration, d time.Duration) {
-		if *v == 0 {
-			*v = d
-		}
-	}
-	number(&o.MaxURLLength, 2048)
-	number(&o.MaxIdleConns, 1024)
-	number(&o.MaxIdleConnsPerHost, 256)
-	duration(&o.DNSTimeout, 3*time.Second)
-	duration(&o.DialTimeout, 5*time.Second)
-	duration(&o.TLSHandshakeTimeout, 5*time.Second)
-	duration(&o.IdleConnTimeout, time.Minute)
-	if o.AllowPort == nil {
-		o.AllowPort = DefaultAllowPort
-		if o.InsecureAllowPrivateNetworks {
-			o.AllowPort = func(uint16) bool { return true }
-		}
-	}
-	if o.Resolver == nil {
-		pure := &net.Resolver{PreferGo: true}
-		o.Resolver = rooted{pure}
-		if o.InsecureAllowPrivateNetworks {
-			o.Resolver = pure
-		}
-	}
-	return o
-}
-
-func (o Options) validate() error {
-	var bad []error
-	number := func(name string, v int) {
-		if v < 0 {
-			bad = append(bad, fmt.Errorf("%s is negative: %d", name, v))
-		}
-	}
-	duration := func(name string, v time.Duration) {
-		if v < 0 {
-			bad = append(bad, fmt.Errorf("%s is negative: %s", name, v))
-		}
-	}
-	number("MaxURLLength", o.MaxURLLength)
-	number("MaxIdleConns", o.MaxIdleConns)
-	number("MaxIdleConnsPerHost", o.MaxIdleConnsPerHost)
-	duration("DNSTimeout", o.DNSTimeout)
-	duration("DialTimeout", o.DialTimeout)
-	duration("TLSHandshakeTimeout", o.TLSHandshakeTimeout)
-	duration("IdleConnTimeout", o.IdleConnTimeout)
-	return errors.Join(bad...)
-}
-
-// rooted asks for names as they are: without its final dot, a resolver may try
-// the name below the search domains first, and so reach into the own network.
-type rooted struct{ resolver Resolver }
-
-// LookupNetIP makes rooted a [Resolver].
-func (r rooted) LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error) {
-	return r.resolver.LookupNetIP(ctx, network, host+".")
 }

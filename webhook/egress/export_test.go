@@ -12,13 +12,22 @@ func (e *Egress) SetConnect(f func(ctx context.Context, network, address string)
 	e.connect = f
 }
 
+// SetProxy makes e reach p over what dial returns.
+func (e *Egress) SetProxy(p *Proxy, dial func(ctx context.Context, network, address string) (net.Conn, error)) error {
+	t, err := newTunnel(p)
+	if err == nil {
+		t.dialTCP, e.connect = dial, t.connect
+	}
+	return err
+}
+
 // Dial is the last step: it connects to what the control function lets pass.
 func (e *Egress) Dial(ctx context.Context, network, address string) (net.Conn, error) {
 	return e.dialer().DialContext(ctx, network, address)
 }
 
 // Allowed reports whether a may be connected to.
-func (e *Egress) Allowed(a netip.Addr) bool { return e.addresses.allowed(a) }
+func (e *Egress) Allowed(a netip.Addr) bool { return e.addresses.allows(a) }
 
 // Control is the control function of the dialer.
 func (e *Egress) Control(network, address string) error {

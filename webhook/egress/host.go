@@ -19,7 +19,7 @@ const (
 
 // checkAddr returns why a literal address may not be a host, or "".
 func (e *Egress) checkAddr(a netip.Addr) string {
-	if !e.addresses.allowed(a) {
+	if !e.addresses.allows(a) {
 		return reasonAddress
 	}
 	return ""
@@ -48,10 +48,17 @@ func (e *Egress) checkName(name string) string {
 	if isNumber(last) {
 		return reasonHostIPv4
 	}
-	if !e.opts.InsecureAllowPrivateNetworks && isLocal(name, last) {
+	if isLocal(name, last) && !e.allowsLocal(last) {
 		return reasonLocal
 	}
 	return ""
+}
+
+// allowsLocal reports whether a local name that ends in last may be a host. With
+// AllowNetworks its addresses decide, so they have to be seen.
+func (e *Egress) allowsLocal(last string) bool {
+	return e.opts.InsecureAllowPrivateNetworks ||
+		len(e.opts.AllowNetworks) > 0 && !e.namesToProxy && last != "localhost" && last != "localdomain"
 }
 
 // checkLabel takes letters, digits and hyphens (RFC 1123), and the underscore

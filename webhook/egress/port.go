@@ -1,5 +1,14 @@
 package egress
 
+import "slices"
+
+// Ports returns a function for [Options.AllowPort] that allows the given ports
+// and no other.
+func Ports(ports ...uint16) func(port uint16) bool {
+	ports = slices.Clone(ports)
+	return func(port uint16) bool { return slices.Contains(ports, port) }
+}
+
 // DefaultAllowPort is the port rule of [Options]: 443, 8443, and from 1024 on
 // every port that no well-known service other than HTTP listens on. Those are
 // the ports that browsers refuse, and the usual ones of databases, caches,

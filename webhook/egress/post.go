@@ -43,7 +43,8 @@ type Response struct {
 // An [*Error] means that the receiver, or the way to it, failed. Any other error
 // is this side's: a cancelled ctx, for which errors.Is finds context.Canceled, a
 // target that is no URL, a header that net/http could not send or that would
-// smuggle in another one.
+// smuggle in another one, a proxy that fails, a client certificate that cannot be
+// had, a machine without free sockets.
 //
 // The entry in header makes net/http send a request again if it was written to a
 // kept connection that turns out to be closed. Rt gets the usual request with

@@ -8,10 +8,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"runtime"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -282,46 +280,4 @@ func TestErrorsTellTheirCodeOnly(t *testing.T) {
 		require.NotContains(t, text, mark)
 	}
 	require.ErrorContains(t, errors.Unwrap(err), mark, "an operator can ask for the cause")
-}
-
-// TestManyHostileReceivers bounds what 500 answers of 1 GiB at a time allocate,
-// connections and receivers of the test included.
-func TestManyHostileReceivers(t *testing.T) { //nolint:paralleltest // counts the allocations of the process
-	const workers = 500
-	chunk := make([]byte, 64<<10)
-	ready := make(chan struct{})
-	var waiting atomic.Int32
-	r := receive(t, nil, func(p *peer) {
-		if _, _, err := p.request(); err != nil {
-			return
-		}
-		if waiting.Add(1) == workers {
-			close(ready) // All wait for an answer before any of them gets it.
-		}
-		<-ready
-		_, _ = io.WriteString(p, "HTTP/1.1 200 OK\r\nContent-Length: 1073741824\r\n\r\n"+strings.Repeat("x", 4096))
-		for {
-			if _, err := p.Write(chunk); err != nil {
-				return
-			}
-		}
-	})
-	e := newEgress(t, &egress.Options{InsecureAllowHTTP: true, InsecureAllowPrivateNetworks: true})
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	var wg sync.WaitGroup
-	var succeeded atomic.Int32
-	for range workers {
-		wg.Go(func() {
-			if resp, err := post(t, e, "http://"+r.address+"/"); err == nil && resp.StatusCode == http.StatusOK {
-				succeeded.Add(1)
-			}
-		})
-	}
-	wg.Wait()
-	runtime.ReadMemStats(&after)
-	require.EqualValues(t, workers, succeeded.Load())
-	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(64<<20), "bytes ever allocated meanwhile")
-	require.Less(t, after.Sys, before.Sys+uint64(64<<20), "bytes from the operating system")
-	t.Logf("%d KiB allocated, %d KiB more from the operating system", (after.TotalAlloc-before.TotalAlloc)>>10, int64(after.Sys-before.Sys)>>10)
 }

@@ -121,7 +121,7 @@ func newAuthority(tb testing.TB) *authority {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(tb, err)
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "authority"},
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "authority " + rand.Text()},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
 		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
 	}
@@ -138,21 +138,62 @@ func (a *authority) pool() *x509.CertPool {
 	return pool
 }
 
+// itself returns a configuration with the authority's own certificate.
+func (a *authority) itself() *tls.Config {
+	return &tls.Config{
+		Certificates: []tls.Certificate{{Certificate: [][]byte{a.cert.Raw}, PrivateKey: a.key}},
+		MinVersion:   tls.VersionTLS12,
+	}
+}
+
 // issue returns a configuration with a certificate for hooks.example.com, after
 // change had its way with it.
 func (a *authority) issue(tb testing.TB, change func(*x509.Certificate)) *tls.Config {
 	tb.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(tb, err)
-	template := &x509.Certificate{
+	template := forReceiver()
+	if change != nil {
+		change(template)
+	}
+	return serverConfig(tb, template, a.cert, key, a.key)
+}
+
+// client returns a certificate to be shown by a client.
+func (a *authority) client(tb testing.TB, name string) tls.Certificate {
+	tb.Helper()
+	return a.issue(tb, func(c *x509.Certificate) {
+		c.Subject.CommonName, c.DNSNames = name, nil
+		c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
+	}).Certificates[0]
+}
+
+// wanting returns config with clients' certificates of a wanted.
+func (a *authority) wanting(config *tls.Config, how tls.ClientAuthType) *tls.Config {
+	config = config.Clone()
+	config.ClientAuth, config.ClientCAs = how, a.pool()
+	return config
+}
+
+// selfSigned returns a certificate for hooks.example.com that no authority made.
+func selfSigned(tb testing.TB) *tls.Config {
+	tb.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(tb, err)
+	return serverConfig(tb, forReceiver(), forReceiver(), key, key)
+}
+
+func forReceiver() *x509.Certificate {
+	return &x509.Certificate{
 		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "receiver"},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
 		DNSNames: []string{"hooks.example.com"}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}
-	if change != nil {
-		change(template)
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, &key.PublicKey, a.key)
+}
+
+func serverConfig(tb testing.TB, template, parent *x509.Certificate, key, signer *ecdsa.PrivateKey) *tls.Config {
+	tb.Helper()
+	der, err := x509.CreateCertificate(rand.Reader, template, parent, &key.PublicKey, signer)
 	require.NoError(tb, err)
 	return &tls.Config{
 		Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}},

@@ -121,7 +121,7 @@ func (e *Egress) parseAuthority(t *target, authority string) (reason string) {
 	if i := strings.LastIndexByte(authority, ':'); i > strings.LastIndexByte(authority, ']') {
 		host, port = authority[:i], authority[i+1:]
 	}
-	if reason := e.parseHost(t, strings.ToLower(host)); reason != "" {
+	if reason := e.parseHost(t, lower(host)); reason != "" {
 		return reason
 	}
 	own := uint16(443)
@@ -185,6 +185,16 @@ func checkRest(rest string) (reason string) {
 		}
 	}
 	return ""
+}
+
+// lower maps A to Z only: strings.ToLower makes a plain k of the Kelvin sign.
+func lower(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= 'A' && r <= 'Z' {
+			return r + 'a' - 'A'
+		}
+		return r
+	}, s)
 }
 
 func isHex(c byte) bool {

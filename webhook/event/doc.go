@@ -31,5 +31,5 @@
 // empty objects out, which PHP cannot tell from empty arrays. Write integers
 // beyond 2^53 as strings, for JavaScript has no others: a service refuses those
 // that would be rounded, and events over 256 KiB or nested more than 100 levels
-// deep.
+// deep. Package portable lists all such things in an event.
 package event

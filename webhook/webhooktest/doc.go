@@ -1,6 +1,6 @@
 // Package webhooktest is the test kit for programs that send or receive webhooks:
-// an endpoint that verifies, records and answers as told, and signed requests for
-// a handler.
+// an endpoint that verifies, records and answers as told, signed requests for a
+// handler, and [RequirePortable] for the payloads of a host's own events.
 //
 // A sender's test:
 //

@@ -30,7 +30,7 @@ func ExampleNewEndpoint() {
 			Egress: ep.Egress(), Retry: retry.Policy{Delays: []time.Duration{time.Millisecond}},
 		})
 		require.NoError(tb, err)
-		run(tb, disp)
+		dispatch(tb, disp)
 
 		reg, err := svc.Register(tb.Context(), "merchant_42", webhook.Registration{URL: ep.URL(), Events: []string{"*"}})
 		require.NoError(tb, err)
@@ -71,7 +71,7 @@ func TestDisabledAfterTenFailures(t *testing.T) {
 			},
 		})
 		require.NoError(t, err)
-		run(t, disp)
+		dispatch(t, disp)
 
 		reg, err := svc.Register(t.Context(), "merchant_42", webhook.Registration{URL: ep.URL(), Events: []string{"*"}})
 		require.NoError(t, err)
@@ -114,8 +114,8 @@ func ExampleRequest() {
 	// 401
 }
 
-// run runs a dispatcher until the test ends.
-func run(tb testing.TB, disp *webhook.Dispatcher) {
+// dispatch runs a dispatcher until the test ends.
+func dispatch(tb testing.TB, disp *webhook.Dispatcher) {
 	tb.Helper()
 	ctx, cancel := context.WithCancel(tb.Context())
 	stopped := make(chan error, 1)

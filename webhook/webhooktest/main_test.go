@@ -31,12 +31,13 @@ type trial struct {
 
 	ctx      context.Context //nolint:containedctx // as in testing.T
 	cleanups []func()
-	mu       sync.Mutex
-	message  string
+
+	mu         sync.Mutex
+	log, fatal string
 }
 
-// try runs a test to its end, cleanups included, and returns how it failed, or "".
-func try(ctx context.Context, test func(t *trial)) string {
+// run runs a test to its end, cleanups included.
+func run(ctx context.Context, test func(t *trial)) *trial {
 	t := &trial{ctx: ctx}
 	done := make(chan struct{})
 	go func() { // FailNow ends it.
@@ -49,8 +50,11 @@ func try(ctx context.Context, test func(t *trial)) string {
 		test(t)
 	}()
 	<-done
-	return t.message
+	return t
 }
+
+// try runs a test and returns how it failed, or "".
+func try(ctx context.Context, test func(t *trial)) string { return run(ctx, test).fatal }
 
 func (*trial) Helper()                    {}
 func (t *trial) Context() context.Context { return t.ctx }
@@ -60,7 +64,13 @@ func (*trial) FailNow()                   { runtime.Goexit() }
 func (t *trial) Errorf(format string, args ...any) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.message += fmt.Sprintf(format, args...)
+	t.fatal += fmt.Sprintf(format, args...)
+}
+
+func (t *trial) Logf(format string, args ...any) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.log += fmt.Sprintf(format, args...)
 }
 
 func (t *trial) Fatalf(format string, args ...any) {
@@ -84,7 +94,7 @@ func newSender(tb testing.TB, opts webhook.DispatcherOptions) *sender {
 	require.NoError(tb, err)
 	disp, err := webhook.NewDispatcher(st, &opts)
 	require.NoError(tb, err)
-	run(tb, disp)
+	dispatch(tb, disp)
 	return &sender{tb, svc}
 }
 

@@ -5,7 +5,7 @@
 -- ARGV[6]  how many of one webhook may be leased at any time
 -- Reply    OK, microseconds until there is more (-1: nothing waits), 1 if there are notices,
 --          webhooks, events, leases.
---          webhook: merchant, id, url, encoding, secret, previous secret or empty
+--          webhook: merchant, id, url, encoding, secret, previous secret and headers or empty
 --          event:   its body
 --          lease:   index of the webhook, index of the event, id of the delivery (12 bytes), id of
 --                   the event, type, 1 for a test, sequence, claims so far, attempts, reclaims
@@ -16,7 +16,8 @@ if tonumber(call('HGET', P .. 'c', 'cap') or 0) ~= per then
   call('HSET', P .. 'c', 'cap', per) -- Webhooks that have leases may or may not have room now.
   cap_now = per
   for _, n in ipairs(call('ZRANGE', HELD, 0, -1)) do
-    offer(n, call('HGET', key('w', n), 'st') == 'active')
+    local w = call('HMGET', key('w', n), 'st', 'rl')
+    offer(n, w[1] == 'active', w[2])
   end
 end
 
@@ -36,7 +37,8 @@ end
 
 -- recover puts back what was leased and not finished in time.
 local function recover(n)
-  local active = call('HGET', key('w', n), 'st') == 'active'
+  local w = call('HMGET', key('w', n), 'st', 'rl')
+  local active = w[1] == 'active'
   local over = call('ZRANGEBYSCORE', key('l', n), '-inf', now, 'WITHSCORES', 'LIMIT', 0, 200)
   for i = 1, #over, 2 do
     local r = load(n, over[i])
@@ -46,18 +48,25 @@ local function recover(n)
       if not active then paused(n, r) end
     end
   end
-  offer(n, active)
+  offer(n, active, w[2])
   return #over / 2
 end
 
 local function visit(n)
-  local w = call('HMGET', key('w', n), 'st', 'ep', 'm', 'id', 'url', 'enc', 'sec', 'psec', 'pu')
+  local w = call('HMGET', key('w', n), 'st', 'ep', 'm', 'id', 'url', 'enc', 'sec', 'psec', 'pu', 'hd', 'rl')
   if not w[1] then
     call('ZREM', READY, n)
     return
   end
-  local active, epoch = w[1] == 'active', tonumber(w[2])
+  local active, epoch, rl = w[1] == 'active', tonumber(w[2]), w[11]
   local room = math.min(per - call('ZCARD', key('l', n)), limit - #leases)
+  local rate, level
+  if rl then
+    local left, taken
+    rate, left, taken = bucket(rl)
+    level = math.min(left + rate * math.max(now - taken, 0), rate * COST)
+    room = math.min(room, math.floor(level / COST))
+  end
   local records, held, index = {}, {}, nil
   local function take(set)
     if room <= 0 then return end
@@ -74,7 +83,7 @@ local function visit(n)
         held[#held + 1], held[#held + 2] = now + lease, ids[i]
         if not index then
           local previous = tonumber(w[9] or 0) > now and w[8] or ''
-          webhooks[#webhooks + 1] = { w[3], w[4], w[5] or '', w[6] or '', w[7] or '', previous }
+          webhooks[#webhooks + 1] = { w[3], w[4], w[5] or '', w[6] or '', w[7] or '', previous, w[10] or '' }
           index = #webhooks
         end
         leases[#leases + 1] = { index, body, ids[i], r[EVENT], r[TYPE], r[FLAGS] % 2, r[SEQ], r[TOKEN], #r[LOG], r[RECLAIMS] }
@@ -88,8 +97,12 @@ local function visit(n)
   if index then
     call('HSET', key('d', n), unpack(records))
     call('ZADD', key('l', n), unpack(held))
+    if rl then
+      rl = string.format('%.0f %.0f %.0f', rate, level - #records / 2 * COST, now)
+      call('HSET', key('w', n), 'rl', rl)
+    end
   end
-  offer(n, active)
+  offer(n, active, rl)
 end
 
 -- Webhooks take turns by what is due, so what leases left comes back first.

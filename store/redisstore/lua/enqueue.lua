@@ -10,7 +10,7 @@
 local merchant, id, nonce, count = arg(), arg(), arg(), num()
 local n = number_of(merchant, id)
 if not n then return fail('NOTFOUND', id) end
-local w = call('HMGET', key('w', n), 'seq', 'st')
+local w = call('HMGET', key('w', n), 'seq', 'st', 'rl')
 local seq, active, made = tonumber(w[1] or 0), w[2] == 'active', false
 local reply = { 'OK' }
 for i = 1, count do
@@ -32,7 +32,7 @@ for i = 1, count do
 end
 if made then
   call('HSET', key('w', n), 'seq', seq)
-  offer(n, active)
+  offer(n, active, w[3])
   wake()
 end
 return reply

@@ -15,11 +15,11 @@ local function webhook(merchant, id)
   local w = webhooks[known]
   if w == nil then
     local n = number_of(merchant, id)
-    local f = n and call('HMGET', key('w', n), 'st', 'ep', 'cf')
+    local f = n and call('HMGET', key('w', n), 'st', 'ep', 'cf', 'rl')
     w = false
     if f and f[1] then
       w = {
-        n = n, m = merchant, id = id, st = f[1], ep = tonumber(f[2]), cf = tonumber(f[3] or 0), was = tonumber(f[3] or 0),
+        n = n, m = merchant, id = id, st = f[1], ep = tonumber(f[2]), cf = tonumber(f[3] or 0), was = tonumber(f[3] or 0), rl = f[4],
         ok = 0, at = 0, records = {}, ids = {}, back = {}, q = {}, t = {}, f = {},
       }
       order[#order + 1] = w
@@ -135,7 +135,7 @@ for _, w in ipairs(order) do
     if w.st ~= 'active' then
       for _, r in ipairs(w.back) do paused(w.n, r) end
     end
-    offer(w.n, w.st == 'active')
+    offer(w.n, w.st == 'active', w.rl)
   end
 end
 local idle = {}

@@ -1,6 +1,7 @@
 -- What every script begins with. It holds no state between calls.
 --
 -- KEYS[1]  the shard's sorted set `ready`
+-- KEYS[#]  one that never exists, so that nothing runs while a Cluster moves the slot
 -- ARGV[1]  what the shard's keys begin with, such as "wh:{00}:"
 -- ARGV[2]  the time in Unix milliseconds, 0 for the server's clock
 -- ARGV[3]  the channel that wakes claimers
@@ -10,7 +11,7 @@
 --   c            HASH    cap (PerWebhook of the last claim), n (last number given)
 --   m:<M>        HASH    webhook id -> n
 --   s:<M>        HASH    event type -> the active subscribers, packed {{id, n}, …} by id
---   w:<n>        HASH    the webhook and its counters
+--   w:<n>        HASH    the webhook and its counters; ds, md, hd and rl are there only if they are set
 --   d:<n>        HASH    delivery id (12 bytes) -> packed record
 --   g:<n>:<page> HASH    sequence mod 100 -> delivery id; p:<n> ZSET the pages
 --   q:<n> t:<n>  ZSET    waiting deliveries, waiting tests, by due time
@@ -20,7 +21,7 @@
 --   e:<M>:<E>    STRING  pending deliveries (4 bytes), length of head (4), packed head, body
 --   k:<M>        STRING  last event sequence of the merchant
 --   v:<M>:<page> HASH    sequence mod 100 -> event id, a and z: first and last time; x:<M> ZSET the pages
---   ready        ZSET    n -> when it has something to claim, without those that have no room
+--   ready        ZSET    n -> when it has something to claim and a token, without those that have no room
 --   held         ZSET    n -> when the first of its leases ends
 --   old full off ZSET    n -> oldest end, number of ended deliveries, time of the oldest paused one
 --   idle         ZSET    M:E -> time of an event without pending deliveries
@@ -100,15 +101,32 @@ local function soonest()
   return a and b and math.min(a, b) or a or b
 end
 
+-- The field rl of a webhook is its rate limit, alone if the bucket is full. Else
+-- there follow what was left in the bucket when the last token was taken, in
+-- thousandths, and when that was.
+local COST = 1000 -- of a delivery
+local function bucket(rl)
+  local rate, level, taken = string.match(rl, '^(%d+) ?(%d*) ?(%d*)$')
+  return tonumber(rate), tonumber(level) or rate * COST, tonumber(taken) or now
+end
+
+-- refilled returns the moment from which on a bucket has a token.
+local function refilled(rl)
+  local rate, level, taken = bucket(rl)
+  return level >= COST and -math.huge or taken + math.ceil((COST - level) / rate)
+end
+
 -- offer puts a webhook where it belongs in ready and held. It is to be called
--- after every change of a webhook's queues, leases or status.
-local function offer(n, active)
+-- after every change of a webhook's queues, leases, status or bucket. rl is its
+-- field of that name, or false.
+local function offer(n, active, rl)
   local known = not woken and soonest()
   local over, at = first(key('l', n)), nil
   if not over or call('ZCARD', key('l', n)) < cap() then
     at = first(key('t', n))
     local q = active and first(key('q', n))
     if q and (not at or q < at) then at = q end
+    if at and rl then at = math.max(at, refilled(rl)) end
   end
   if over then call('ZADD', HELD, over, n) else call('ZREM', HELD, n) end
   if at then call('ZADD', READY, at, n) else call('ZREM', READY, n) end

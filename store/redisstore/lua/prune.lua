@@ -77,7 +77,8 @@ end
 
 if what == 'paused' then
   for _, n in ipairs(call('ZRANGEBYSCORE', P .. 'off', '-inf', '(' .. before, 'LIMIT', 0, 100)) do
-    local merchant = call('HGET', key('w', n), 'm')
+    local w = call('HMGET', key('w', n), 'm', 'rl')
+    local merchant = w[1]
     if merchant then
       local back = recover(n, merchant)
       if back then
@@ -86,7 +87,7 @@ if what == 'paused' then
         call('HSET', key('w', n), 'wk', walked)
       end
       rekey_ended(n)
-      offer(n, false)
+      offer(n, false, w[2])
       if not back then return { 'OK', done, 1 } end
       local lease = first(key('l', n))
       if lease then back = math.min(back, lease - bound - 1) end

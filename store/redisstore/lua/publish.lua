@@ -39,8 +39,8 @@ local webhooks, order = {}, {}
 local function webhook(n)
   local w = webhooks[n]
   if not w then
-    local f = call('HMGET', key('w', n), 'seq', 'st')
-    w = { n = n, seq = tonumber(f[1] or 0), active = f[2] == 'active', records = {}, pages = {}, q = {}, t = {} }
+    local f = call('HMGET', key('w', n), 'seq', 'st', 'rl')
+    w = { n = n, seq = tonumber(f[1] or 0), active = f[2] == 'active', rl = f[3], records = {}, pages = {}, q = {}, t = {} }
     webhooks[n], order[#order + 1] = w, w
   end
   return w
@@ -132,7 +132,7 @@ if new then call('SET', key('k', M), string.format('%.0f', sequence)) end
 for _, w in ipairs(order) do
   flush(w)
   call('HSET', key('w', w.n), 'seq', w.seq)
-  offer(w.n, w.active)
+  offer(w.n, w.active, w.rl)
 end
 wake()
 return reply

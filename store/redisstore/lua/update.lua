@@ -7,36 +7,53 @@
 -- ARGV[8]  status or empty
 -- ARGV[9]  reason, if status disables it
 -- ARGV[10] packed list of event types or empty
--- ARGV[11] 1 if the next four are a reseal
--- ARGV[12] secret before, ARGV[13] previous secret before, ARGV[14] secret, ARGV[15] previous secret
--- ARGV[16] 1 if the next two are a rotation
--- ARGV[17] secret
--- ARGV[18] milliseconds to keep the one before
--- ARGV[19] number of pairs, followed by names and values of other fields
+-- ARGV[11] 1 if the next six are a reseal
+-- ARGV[12] secret, ARGV[13] previous secret and ARGV[14] headers before
+-- ARGV[15] secret, ARGV[16] previous secret and ARGV[17] headers
+-- ARGV[18] 1 if the next two are a rotation
+-- ARGV[19] secret
+-- ARGV[20] milliseconds to keep the one before
+-- ARGV[21] rate limit, 0 for none, or empty
+-- ARGV[22] number of pairs, followed by names and values of other fields
 -- Reply    OK, time, the fields of the webhook; NOTFOUND; VERSION
 
 local merchant, id, nonce, version, status, reason, packed = arg(), arg(), arg(), num(), arg(), arg(), arg()
-local reseal, old_secret, old_previous, new_secret, new_previous = arg(), arg(), arg(), arg(), arg()
-local rotate, secret, keep, more = arg(), arg(), num(), num()
+local reseal, old_secret, old_previous, old_headers = arg(), arg(), arg(), arg()
+local new_secret, new_previous, new_headers = arg(), arg(), arg()
+local rotate, secret, keep, rate, more = arg(), arg(), num(), num(), num()
 
 local n = number_of(merchant, id)
 if not n then return fail('NOTFOUND') end
 local wk, M = key('w', n), esc(merchant)
-local w = call('HMGET', wk, 'ver', 'un', 'sec', 'psec', 'pu', 'st', 'ev')
+local w = call('HMGET', wk, 'ver', 'un', 'sec', 'psec', 'pu', 'st', 'ev', 'hd', 'rl')
 if w[2] == nonce then return { 'OK', now, call('HGETALL', wk) } end
 if version ~= 0 and tonumber(w[1]) ~= version then return fail('VERSION', w[1]) end
 local current, previous, till = w[3] or '', w[4] or '', tonumber(w[5] or 0)
 if till <= now then previous, till = '', 0 end
-if reseal == '1' and (current ~= old_secret or previous ~= old_previous) then return fail('VERSION', w[1]) end
+if reseal == '1' and (current ~= old_secret or previous ~= old_previous or (w[8] or '') ~= old_headers) then
+  return fail('VERSION', w[1])
+end
 
 call('HSET', wk, 'ver', tonumber(w[1]) + 1, 'un', nonce, 'up', now)
 if reseal == '1' then current, previous = new_secret, new_previous end
 if rotate == '1' then current, previous, till = secret, current, now + keep end
 if till <= now then previous, till = '', 0 end
 call('HSET', wk, 'sec', current, 'psec', previous, 'pu', till)
+-- put sets a field, or removes it if it is empty.
+local function put(name, value)
+  if value ~= '' then call('HSET', wk, name, value) else call('HDEL', wk, name) end
+end
+if reseal == '1' then put('hd', new_headers) end
 for _ = 1, more do
   local name = arg()
-  call('HSET', wk, name, arg())
+  put(name, arg())
+end
+
+local rl = w[9]
+local another = rate and rate ~= (rl and bucket(rl) or 0)
+if another then
+  rl = rate > 0 and string.format('%.0f', rate)
+  put('rl', rl or '')
 end
 
 local types, before = packed ~= '' and packed or w[7], w[6]
@@ -56,7 +73,9 @@ if status ~= before then
     call('HSET', wk, 'dr', reason, 'da', now, 'wk', 0)
     call('ZADD', P .. 'off', '-inf', n)
   end
-  offer(n, status == 'active')
+end
+if another or status ~= before then
+  offer(n, status == 'active', rl)
   wake()
 end
 return { 'OK', now, call('HGETALL', wk) }

@@ -16,9 +16,6 @@
 // for one belongs in a string), more than [MaxDepth] levels, more than [MaxSize]
 // bytes.
 //
-// Some receivers cannot verify all of the rest. PHP's arrays do not tell {} from
-// [], nor {"0":…} from a list. Express refuses bodies over 102,400 bytes unless
-// it is told otherwise. Python, PHP and Ruby write numbers below 1e-4 in another
-// way, PHP and Ruby those from 1e21 on. JavaScript puts names that are integers
-// first. Bodies without these verify everywhere, in the encoding for their text.
+// Some receivers cannot verify all of the rest: package portable knows which, and
+// the encoding for the others.
 package jcs

@@ -11,28 +11,50 @@ const (
 	maxName = 64
 )
 
-// path writes where the scanner is.
-func (s *scanner) path() string {
+// Step leads from an object or array to one of its values.
+type Step struct {
+	Object bool
+	Name   []byte // of the member, decoded
+	Index  int    // of the element, if it is an array
+}
+
+// Path writes steps as in [Error.Field]: data.items[2].sku. Names that are no plain
+// words stand in brackets and quotes. What is long is cut off.
+func Path(steps []Step) string {
 	var out []byte
-	for i, f := range s.stack {
-		if len(out) > maxPath {
+	for _, step := range steps {
+		switch {
+		case len(out) > maxPath:
 			return string(out) + "…"
-		}
-		if !f.object {
+		case step.Object:
+			out = appendName(out, step.Name)
+		default:
 			out = append(out, '[')
-			out = strconv.AppendInt(out, int64(f.index), 10)
+			out = strconv.AppendInt(out, int64(step.Index), 10)
 			out = append(out, ']')
-			continue
-		}
-		end := len(s.names)
-		if i+1 < len(s.stack) {
-			end = s.stack[i+1].first
-		}
-		if end > f.first { // Else no name was read yet.
-			out = appendName(out, s.names[end-1])
 		}
 	}
 	return string(out)
+}
+
+// path writes where the scanner is.
+func (s *scanner) path() string {
+	steps := make([]Step, 0, len(s.stack))
+	for i, f := range s.stack {
+		step := Step{Object: f.object, Index: f.index}
+		if f.object {
+			end := len(s.names)
+			if i+1 < len(s.stack) {
+				end = s.stack[i+1].first
+			}
+			if end == f.first {
+				continue // No name was read yet.
+			}
+			step.Name = s.names[end-1]
+		}
+		steps = append(steps, step)
+	}
+	return Path(steps)
 }
 
 // appendName appends a name after a dot, or, if it is no plain word, in brackets

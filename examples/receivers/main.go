@@ -1,0 +1,37 @@
+// Command receivers is the receiver in Go of those in this directory, one for each
+// of several languages. All of them take the secret from WEBHOOK_SECRET, listen on
+// PORT of the loopback interface, and verify the body as it arrived.
+package main
+
+import (
+	"cmp"
+	"context"
+	"log"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/rag-assistant/webhooks/verifier"
+)
+
+func main() {
+	verified := verifier.Middleware(os.Getenv("WEBHOOK_SECRET"), &verifier.Options{
+		RequireStandard: true,    // What was captured cannot be sent again later.
+		MaxBody:         2 << 20, // 256 KiB in their longest spelling.
+	})
+	http.Handle("POST /webhooks", verified(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		e, _ := verifier.FromContext(r.Context())
+		log.Println("received", e.Type, e.ID)
+		// Put it into a queue, unless its id is there already; work on it afterwards.
+		w.WriteHeader(http.StatusNoContent)
+	})))
+
+	listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:"+cmp.Or(os.Getenv("PORT"), "8080"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	log.Println("listening on", listener.Addr())
+	server := &http.Server{ReadHeaderTimeout: 5 * time.Second}
+	log.Fatal(server.Serve(listener))
+}

@@ -1,0 +1,177 @@
+//go:build interop
+
+package interop_test
+
+import (
+	"bufio"
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/rag-assistant/webhooks/webhook/portable"
+)
+
+const (
+	rawDir           = "../../examples/receivers"
+	reserialisingDir = "reserialising"
+
+	// startTime is how long a program may take until it listens.
+	startTime = 2 * time.Minute
+)
+
+// program is a receiver that can be started.
+type program struct {
+	name    string
+	dir     string
+	command []string
+	speaks  portable.Receiver // whose way of verifying it has; "": raw bytes
+}
+
+// programs returns all receivers. It fails if something is not there to run them.
+func programs(t *testing.T) []program {
+	t.Helper()
+	node := interpreter(t, "node", "-e", `require("express")`)
+	python := interpreter(t, "python3", "-c", "import flask")
+	ruby := interpreter(t, "ruby", "-e", `require "sinatra/base"; require "puma"`)
+	php := interpreter(t, "php", "--version")
+	java := interpreter(t, "java", "--version")
+	server := []string{php, "-S", "127.0.0.1:0", "receiver.php"}
+	return []program{
+		{"node", reserialisingDir, []string{node, "receiver.js"}, portable.Node},
+		{"python", reserialisingDir, []string{python, "receiver.py"}, portable.Python},
+		{"php", reserialisingDir, server, portable.PHP},
+		{"ruby", reserialisingDir, []string{ruby, "receiver.rb"}, portable.Ruby},
+		{"go", reserialisingDir, []string{build(t, reserialisingDir)}, portable.Go},
+
+		{"node raw", rawDir, []string{node, "receiver.js"}, ""},
+		{"python raw", rawDir, []string{python, "receiver.py"}, ""},
+		{"php raw", rawDir, server, ""},
+		{"ruby raw", rawDir, []string{ruby, "receiver.rb"}, ""},
+		{"java raw", rawDir, []string{java, "Receiver.java"}, ""},
+		{"go raw", rawDir, []string{build(t, rawDir)}, ""},
+	}
+}
+
+// modules is where Debian and its descendants have Node.js modules.
+const modules = "NODE_PATH=/usr/share/nodejs"
+
+// interpreter returns the program on PATH, or else the system's own, that can do a
+// thing which needs its libraries.
+func interpreter(t *testing.T, name string, able ...string) string {
+	t.Helper()
+	var out []byte
+	for _, path := range []string{name, "/usr/bin/" + name} {
+		cmd := exec.CommandContext(t.Context(), path, able...)
+		cmd.Env = append(os.Environ(), modules)
+		var err error
+		if out, err = cmd.CombinedOutput(); err == nil {
+			return path
+		}
+	}
+	require.FailNow(t, "make interop installs what is missing", "%s %q: %s", name, able, out)
+	return ""
+}
+
+// build compiles a program in Go and returns its path.
+func build(t *testing.T, dir string) string {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), "receiver")
+	cmd := exec.CommandContext(t.Context(), "go", "build", "-o", binary, ".")
+	cmd.Dir = dir
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	return binary
+}
+
+// process is a running program.
+type process struct {
+	name   string
+	ready  chan string // the address, once it listens there
+	ended  chan struct{}
+	output *tail
+}
+
+// start runs a program that knows a secret. It lives no longer than the test does.
+func (p program) start(t *testing.T, secret string) *process {
+	t.Helper()
+	read, write, err := os.Pipe()
+	require.NoError(t, err)
+	cmd := exec.Command(p.command[0], p.command[1:]...)
+	cmd.Dir = p.dir
+	cmd.Env = append(os.Environ(), modules, "WEBHOOK_SECRET="+secret, "PORT=0")
+	cmd.Stdout, cmd.Stderr = write, write
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	require.NoError(t, cmd.Start())
+	require.NoError(t, write.Close())
+	c := &process{name: p.name, ready: make(chan string, 1), ended: make(chan struct{}), output: &tail{}}
+	go func() {
+		defer close(c.ended)
+		c.follow(read)
+		_ = cmd.Wait()
+	}()
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		<-c.ended
+		_ = read.Close()
+	})
+	return c
+}
+
+// listening finds where a server says that it listens.
+var listening = regexp.MustCompile(`127\.0\.0\.1:([1-9]\d*)`)
+
+// follow reads what the program prints until it ends.
+func (c *process) follow(read *os.File) {
+	told := false
+	for lines := bufio.NewScanner(read); lines.Scan(); {
+		c.output.add(lines.Bytes())
+		if m := listening.FindSubmatch(lines.Bytes()); m != nil && !told {
+			told = true
+			c.ready <- "127.0.0.1:" + string(m[1])
+		}
+	}
+}
+
+// address waits until the program listens.
+func (c *process) address(t *testing.T) string {
+	t.Helper()
+	select {
+	case address := <-c.ready:
+		return address
+	case <-c.ended:
+		require.FailNow(t, "it has ended", "%s: %s", c.name, c.output)
+	case <-time.After(startTime):
+		require.FailNow(t, "it does not listen", "%s: %s", c.name, c.output)
+	}
+	return ""
+}
+
+// tail keeps the last that a program has printed.
+type tail struct {
+	mu   sync.Mutex
+	text []byte
+}
+
+const tailSize = 8 << 10
+
+func (b *tail) add(line []byte) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.text = append(append(b.text, line...), '\n')
+	b.text = bytes.Clone(b.text[max(0, len(b.text)-tailSize):])
+}
+
+// String returns what is kept.
+func (b *tail) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return string(b.text)
+}

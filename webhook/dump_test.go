@@ -1,0 +1,126 @@
+package webhook_test
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// dump writes v and all that it leads to, unexported fields too, so that two
+// dumps are equal only if nothing has changed. What is met again is written as
+// the number that it got the first time.
+func dump(v any) string {
+	d := dumper{met: map[place]int{}}
+	d.write(reflect.ValueOf(v))
+	return d.String()
+}
+
+type dumper struct {
+	strings.Builder
+
+	met map[place]int
+}
+
+// place tells a struct from its first field, which has the same address.
+type place struct {
+	kind    reflect.Type
+	address uintptr
+}
+
+func (d *dumper) write(v reflect.Value) {
+	switch v.Kind() {
+	case reflect.Pointer:
+		if v.IsNil() {
+			d.WriteString("nil")
+			return
+		}
+		at := place{v.Type(), v.Pointer()}
+		if n, met := d.met[at]; met {
+			fmt.Fprintf(d, "#%d", n)
+			return
+		}
+		d.met[at] = len(d.met)
+		fmt.Fprintf(d, "#%d=", d.met[at])
+		d.write(v.Elem())
+	case reflect.Interface:
+		if v.IsNil() {
+			d.WriteString("nil")
+			return
+		}
+		fmt.Fprintf(d, "(%s)", v.Elem().Type())
+		d.write(v.Elem())
+	case reflect.Struct:
+		d.WriteString("{")
+		for i := range v.NumField() {
+			d.WriteString(v.Type().Field(i).Name + ":")
+			d.write(v.Field(i))
+			d.WriteString(" ")
+		}
+		d.WriteString("}")
+	case reflect.Slice, reflect.Array:
+		d.WriteString("[")
+		for i := range v.Len() {
+			d.write(v.Index(i))
+			d.WriteString(" ")
+		}
+		d.WriteString("]")
+	case reflect.Map:
+		d.writeMap(v)
+	case reflect.Func, reflect.Chan, reflect.UnsafePointer:
+		fmt.Fprintf(d, "%s(%t)", v.Kind(), v.IsNil())
+	case reflect.String:
+		fmt.Fprintf(d, "%q", v.String())
+	default: // Numbers and bools, which fmt reads from unexported fields too.
+		fmt.Fprint(d, v)
+	}
+}
+
+func (d *dumper) writeMap(v reflect.Value) {
+	byKey := map[string]reflect.Value{}
+	names := make([]string, 0, v.Len())
+	for it := v.MapRange(); it.Next(); {
+		k := dumper{met: map[place]int{}}
+		k.write(it.Key())
+		byKey[k.String()] = it.Value()
+		names = append(names, k.String())
+	}
+	slices.Sort(names)
+	d.WriteString("map[")
+	for _, name := range names {
+		d.WriteString(name + ":")
+		d.write(byKey[name])
+		d.WriteString(" ")
+	}
+	d.WriteString("]")
+}
+
+func TestDump(t *testing.T) {
+	t.Parallel()
+	type node struct {
+		next *node
+		tags map[string][]byte
+		any  any
+	}
+	build := func() *node {
+		n := &node{tags: map[string][]byte{"a": {1}, "b": {2}}, any: 1.5}
+		n.next = &node{next: n}
+		return n
+	}
+	one := dump(build())
+	require.Equal(t, one, dump(build()))
+	for name, change := range map[string]func(*node){
+		"a byte deep down": func(n *node) { n.tags["b"][0] = 3 },
+		"one more":         func(n *node) { n.tags["c"] = nil },
+		"another circle":   func(n *node) { n.next.next = n.next },
+		"another type":     func(n *node) { n.any = "1.5" },
+		"nothing":          func(n *node) { n.next.next = nil },
+	} {
+		n := build()
+		change(n)
+		require.NotEqual(t, one, dump(n), name)
+	}
+}

@@ -1,0 +1,122 @@
+package receiver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+
+	"github.com/rag-assistant/webhooks/webhook/event"
+)
+
+// HandlerFunc does what there is to do about an event. If it returns an error, the
+// event counts as not received, and the sender sends it again.
+//
+// ctx goes on when the sender hangs up, and ends after Options.HandlerTimeout.
+type HandlerFunc func(ctx context.Context, e event.Event) error
+
+// Mux finds the handler of an event by its type. Register all handlers before a
+// [Receiver] is made of it; it may not change afterwards.
+type Mux struct {
+	exact  map[event.Type]HandlerFunc
+	prefix map[string]HandlerFunc // by what comes before the star
+	bad    []error
+}
+
+// NewMux returns a Mux without handlers.
+func NewMux() *Mux {
+	return &Mux{exact: map[event.Type]HandlerFunc{}, prefix: map[string]HandlerFunc{}}
+}
+
+// Handle registers h for the events that pattern fits: a type, as in
+// "document.created"; all types that begin with some words, as in "document.*"; or
+// "*", all types. The longest pattern that fits an event counts. What is wrong with
+// a pattern, [New] says.
+func (m *Mux) Handle(pattern string, h HandlerFunc) {
+	words, star := strings.CutSuffix(pattern, "*")
+	_, known := m.prefix[words]
+	if !star {
+		_, known = m.exact[event.Type(pattern)]
+	}
+	stem, dotted := strings.CutSuffix(words, ".")
+	switch {
+	case h == nil:
+		m.bad = append(m.bad, fmt.Errorf("pattern %q: its handler is nil", pattern))
+	case known:
+		m.bad = append(m.bad, fmt.Errorf("pattern %q is there twice", pattern))
+	case !star && !event.Type(pattern).Valid(), star && words != "" && (!dotted || !event.Type(stem).Valid()):
+		m.bad = append(m.bad, fmt.Errorf(`pattern %q is neither a type, nor one with ".*" behind it, nor "*"`, pattern))
+	case star:
+		m.prefix[words] = h
+	default:
+		m.exact[event.Type(pattern)] = h
+	}
+}
+
+// On registers f for the events of T's type, and hands it their data as a T.
+//
+//	receiver.On(mux, func(ctx context.Context, e event.Event, doc event.DocumentCreated) error {
+//		return index.Add(ctx, doc.DocumentID, doc.Title)
+//	})
+//
+// An event whose data is not that of a T is refused with 400.
+func On[T event.Payload](m *Mux, f func(ctx context.Context, e event.Event, data T) error) {
+	if f == nil {
+		m.bad = append(m.bad, fmt.Errorf("the handler of %T is nil", *new(T)))
+		return
+	}
+	t := reflect.TypeFor[T]()
+	if t.Kind() == reflect.Interface {
+		m.bad = append(m.bad, fmt.Errorf("%s does not name one type of event", t))
+		return
+	}
+	m.Handle(string(typeOf(t)), func(ctx context.Context, e event.Event) error {
+		data, err := event.Data[T](e)
+		if err != nil {
+			return errors.Join(errData, err)
+		}
+		return f(ctx, e, data)
+	})
+}
+
+// typeOf asks a payload for its type of event, without calling a nil pointer.
+func typeOf(t reflect.Type) event.Type {
+	v := reflect.New(t).Elem()
+	if t.Kind() == reflect.Pointer {
+		v = reflect.New(t.Elem())
+	}
+	p, _ := reflect.TypeAssert[event.Payload](v)
+	return p.EventType()
+}
+
+// errData says that a typed handler cannot read the event's data.
+var errData = errors.New("receiver: the data is not what its type says")
+
+// find returns the handler of a type, or nil.
+func (m *Mux) find(t event.Type) HandlerFunc {
+	if h := m.exact[t]; h != nil {
+		return h
+	}
+	for words := string(t); ; {
+		i := strings.LastIndexByte(words, '.')
+		if h := m.prefix[words[:i+1]]; h != nil {
+			return h
+		}
+		if i < 0 {
+			return nil
+		}
+		words = words[:i]
+	}
+}
+
+// check returns what was wrong with the registrations.
+func (m *Mux) check() error {
+	if m == nil {
+		return errors.New("mux is nil")
+	}
+	if len(m.exact)+len(m.prefix)+len(m.bad) == 0 {
+		return errors.New("mux has no handlers")
+	}
+	return errors.Join(m.bad...)
+}

@@ -1,0 +1,119 @@
+package receiver_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/rag-assistant/webhooks/webhook/event"
+	"github.com/rag-assistant/webhooks/webhook/receiver"
+)
+
+func TestLongestPatternCounts(t *testing.T) {
+	t.Parallel()
+	var got string
+	mark := func(name string) receiver.HandlerFunc {
+		return func(context.Context, event.Event) error {
+			got = name
+			return nil
+		}
+	}
+	mux := receiver.NewMux()
+	patterns := []string{"usage.limit.exceeded", "usage.limit.*", "usage.*", "chat.query.*", "webhook.test", "*"}
+	for _, p := range patterns {
+		mux.Handle(p, mark(p))
+	}
+	r, err := receiver.New(secret, mux, nil)
+	require.NoError(t, err)
+	for kind, want := range map[string]string{
+		"usage.limit.exceeded":        "usage.limit.exceeded",
+		"usage.limit.approaching":     "usage.limit.*",
+		"usage.limit.exceeded.twice":  "usage.limit.*",
+		"usage.limit":                 "usage.*",
+		"usage.limits.exceeded":       "usage.*",
+		"usage":                       "*",
+		"usages.limit":                "*",
+		"chat.query.completed":        "chat.query.*",
+		"chat.query":                  "*",
+		"webhook.test":                "webhook.test",
+		"something.nobody.thought_of": "*",
+	} {
+		require.Equal(t, http.StatusOK, post(t, r, typed("evt_1", kind, `{}`)).Code)
+		require.Equal(t, want, got, kind)
+	}
+}
+
+func TestTypedHandlers(t *testing.T) {
+	t.Parallel()
+	mux := receiver.NewMux()
+	var doc event.DocumentCreated
+	var id string
+	receiver.On(mux, func(_ context.Context, e event.Event, d event.DocumentCreated) error {
+		doc, id = d, e.ID
+		return nil
+	})
+	var deleted *event.DocumentDeleted
+	receiver.On(mux, func(_ context.Context, _ event.Event, d *event.DocumentDeleted) error {
+		deleted = d
+		return nil
+	})
+	r, err := receiver.New(secret, mux, nil)
+	require.NoError(t, err)
+	require.Equal(t, http.StatusOK, post(t, r, body("evt_1", `{"documentId":"doc_1","title":"Café"}`)).Code)
+	require.Equal(t, "evt_1", id)
+	require.Equal(t, "Café", doc.Title)
+	require.Equal(t, http.StatusOK, post(t, r, typed("evt_2", "document.deleted", `{"documentId":"doc_2"}`)).Code)
+	require.Equal(t, "doc_2", deleted.DocumentID)
+
+	require.Equal(t, http.StatusBadRequest, post(t, r, body("evt_3", `{"documentId":7}`)).Code)
+	require.Equal(t, http.StatusBadRequest, post(t, r, body("evt_3", `"text"`)).Code)
+	require.Equal(t, http.StatusOK, post(t, r, typed("evt_4", "order.paid", `{}`)).Code, "an unknown type is acknowledged")
+	m := r.Metrics()
+	require.EqualValues(t, 5, m.Received)
+	require.EqualValues(t, 2, m.Processed)
+	require.EqualValues(t, 2, m.Failed)
+	require.EqualValues(t, 1, m.Unknown)
+}
+
+func TestNewListsEveryFault(t *testing.T) {
+	t.Parallel()
+	mux := receiver.NewMux()
+	for _, p := range []string{"", "A.b", "a..b", "a*", ".*", "a.*.b", "**", "a. *", "a.b", "a.b", "a.*", "a.*", "*", "*"} {
+		mux.Handle(p, nothing)
+	}
+	mux.Handle("nil", nil)
+	receiver.On[event.DocumentCreated](mux, nil)
+	receiver.On(mux, func(context.Context, event.Event, event.Payload) error { return nil })
+	_, err := receiver.New("whsec_", mux, &receiver.Options{
+		Remember: -1, HandlerTimeout: -1, Workers: -1, Queue: -1, MaxPerSecond: -1,
+	})
+	for _, word := range []string{
+		"secret", `pattern ""`, `pattern "A.b"`, `pattern "a..b"`, `pattern "a*"`, `pattern ".*"`, `pattern "a.*.b"`, `pattern "**"`, `pattern "a. *"`,
+		`"a.b" is there twice`, `"a.*" is there twice`, `"*" is there twice`, `"nil": its handler is nil`, "DocumentCreated is nil", "event.Payload",
+		"Remember", "HandlerTimeout", "Workers", "Queue", "MaxPerSecond",
+	} {
+		require.ErrorContains(t, err, word)
+	}
+	_, err = receiver.New(secret, nil, nil)
+	require.ErrorContains(t, err, "mux is nil")
+	_, err = receiver.New(secret, receiver.NewMux(), nil)
+	require.ErrorContains(t, err, "no handlers")
+}
+
+func TestRejectedRequests(t *testing.T) {
+	t.Parallel()
+	told := 0
+	o := &receiver.Options{}
+	o.Verifier.OnReject = func(*http.Request, int, error) { told++ }
+	r := newReceiver(t, o, func(context.Context, event.Event) error { return errors.New("is not called") })
+	forged := signed(t, body("evt_1", `{}`))
+	forged.Header.Set("X-Webhook-Signature", "sha256=00")
+	w := serve(r, forged)
+	require.Equal(t, http.StatusUnauthorized, w.Code)
+	require.EqualValues(t, 1, r.Metrics().Rejected)
+	require.Zero(t, r.Metrics().Received)
+	require.Equal(t, 1, told)
+}

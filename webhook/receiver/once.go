@@ -1,0 +1,119 @@
+package receiver
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/rag-assistant/webhooks/store"
+)
+
+const (
+	// leaseMargin is how long after a handler's context has ended its event may be
+	// begun again.
+	leaseMargin = 30 * time.Second
+	// seenTimeout bounds one call of Seen.
+	seenTimeout = 5 * time.Second
+)
+
+// begin asks for the right to process an event, and answers the request if there
+// is none.
+func (r *Receiver) begin(ctx context.Context, w http.ResponseWriter, j *job) bool {
+	if r.opts.Seen == nil {
+		return true
+	}
+	j.holder, j.print = rand.Text(), fingerprint(j)
+	state, err := r.ask(ctx, j)
+	switch {
+	case err != nil:
+		r.metrics.count(&r.metrics.Refused)
+		refuse(w, http.StatusServiceUnavailable, busyPause, "unavailable")
+	case state == store.SeenInProgress:
+		r.metrics.count(&r.metrics.Duplicates)
+		refuse(w, http.StatusServiceUnavailable, busyPause, "the event is being processed")
+	case state == store.SeenDone:
+		r.metrics.count(&r.metrics.Duplicates)
+	case state == store.SeenConflict:
+		r.metrics.count(&r.metrics.Conflicts)
+		r.opts.Logger.WarnContext(ctx, "webhook event id came before with other content", slog.String("event_id", j.ID))
+		refuse(w, http.StatusConflict, 0, "the id was used before with other content")
+	}
+	return err == nil && state == store.SeenNew
+}
+
+// ask begins the event's id, or begins it again for the same holder.
+func (r *Receiver) ask(ctx context.Context, j *job) (store.SeenState, error) {
+	ctx, cancel := context.WithTimeout(ctx, seenTimeout)
+	defer cancel()
+	answer, err := r.opts.Seen.BeginSeen(ctx, r.opts.Scope, j.ID, store.SeenBegin{
+		Holder: j.holder, Fingerprint: j.print, Lease: r.opts.HandlerTimeout + leaseMargin,
+	})
+	if err != nil {
+		r.opts.Logger.ErrorContext(ctx, "webhook event cannot be looked up", slog.Any("error", err))
+	}
+	return answer.State, err
+}
+
+// commit notes that an event is processed.
+func (r *Receiver) commit(ctx context.Context, j *job) {
+	if j.holder == "" {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, seenTimeout)
+	defer cancel()
+	err := r.opts.Seen.CommitSeen(ctx, r.opts.Scope, j.ID, j.holder, nil, r.opts.Remember)
+	switch {
+	case errors.Is(err, store.ErrStale):
+		r.opts.Logger.ErrorContext(ctx, "webhook handler took longer than its time; the event may be processed again",
+			slog.String("event_id", j.ID), slog.String("event_type", string(j.Type)))
+	case err != nil:
+		r.opts.Logger.ErrorContext(ctx, "webhook event cannot be noted as processed; it may be processed again",
+			slog.String("event_id", j.ID), slog.Any("error", err))
+	}
+}
+
+// giveUp lets the event be processed anew.
+func (r *Receiver) giveUp(ctx context.Context, j *job) {
+	if j.holder == "" {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, seenTimeout)
+	defer cancel()
+	if err := r.opts.Seen.ForgetSeen(ctx, r.opts.Scope, j.ID, j.holder); err != nil {
+		r.opts.Logger.ErrorContext(ctx, "webhook event cannot be given up; it can be processed when its lease ends",
+			slog.String("event_id", j.ID), slog.Any("error", err))
+	}
+}
+
+// fingerprint is of what an event says and not of how it is written: the same
+// event may come in another encoding.
+func fingerprint(j *job) string {
+	text, err := json.Marshal([]any{j.Type, j.Created, plain(j.Data)})
+	if err != nil {
+		return "" // It was parsed before, so it can be written. If not, there is nothing to compare.
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:16])
+}
+
+// plain is data such that the names of each object are sorted once it is written.
+func plain(data any) any {
+	raw, ok := data.(json.RawMessage)
+	if !ok {
+		return data
+	}
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.UseNumber()
+	var v any
+	if d.Decode(&v) != nil {
+		return string(raw)
+	}
+	return v
+}

@@ -1,0 +1,61 @@
+package webhooktest
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rag-assistant/webhooks/webhook/event"
+	"github.com/rag-assistant/webhooks/webhook/portable"
+)
+
+// RequirePortable ends the test as failed unless each receiver that the integration
+// guide publishes can verify an event with this payload, under one payloadEncoding or
+// another, and reads what was sent. It logs which receivers need another encoding than
+// the standard one: with names and addresses of people in it, the Python and the PHP
+// one always do. Package portable says what can be amiss, and why.
+//
+// The payload is that of an event, as in [event.New] and [event.NewRaw], or a whole
+// [event.Event], which needs neither id nor time. Give it the values that are the
+// hardest of all that it may have: the empty map, the smallest fraction.
+func RequirePortable(tb testing.TB, payload any) {
+	tb.Helper()
+	body, err := newEvent(payload).MarshalJSON()
+	if err != nil {
+		tb.Fatalf("the payload cannot be published: %v", err)
+	}
+	var faults, hints []string
+	for _, issue := range portable.Check(body) {
+		if issue.Severity == portable.NeedsEncoding {
+			hints = append(hints, issue.String())
+		} else {
+			faults = append(faults, issue.String())
+		}
+	}
+	if len(hints) > 0 {
+		tb.Logf("not every receiver verifies the payload under the standard encoding:\n%s", strings.Join(hints, "\n"))
+	}
+	if len(faults) > 0 {
+		tb.Fatalf("the payload is not portable:\n%s", strings.Join(faults, "\n"))
+	}
+}
+
+// newEvent returns an event as long as one that a service has given an id.
+func newEvent(payload any) event.Event {
+	var e event.Event
+	switch p := payload.(type) {
+	case event.Event:
+		e = p
+	case event.Payload:
+		e = event.New(p)
+	default:
+		e = event.NewRaw("webhooktest.payload", payload)
+	}
+	if e.ID == "" {
+		e.ID = "evt_" + strings.Repeat("0", 32)
+	}
+	if e.Created.IsZero() {
+		e.Created = time.Date(2025, 11, 4, 12, 34, 56, 0, time.UTC)
+	}
+	return e
+}
