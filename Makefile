@@ -50,8 +50,8 @@ chaos-long: ## Break everything under load for ten minutes and write docs/chaos.
 	@tools/install.sh redis-server
 	@set -o pipefail; go test -tags chaoslong -count 1 -timeout 60m -v ./internal/chaos 2>&1 | grep -v -e 'connection pool: failed to dial' -e 'sentinel.go'
 
-interop: ## Deliver to receivers in five languages and print what they verify.
-	@tools/install.sh express flask php sinatra javac
+interop: ## Deliver to receivers in five languages, and sign beside other libraries.
+	@tools/install.sh express npm flask php sinatra javac
 	@go test -tags interop -count 1 -timeout 10m -v ./internal/interop
 
 fuzz: ## Run every fuzz target for FUZZTIME (60s), one after another.

@@ -13,6 +13,12 @@
 //     decoded base64 of the secret. The time in it ends the replay of an old
 //     request, and the list lets a receiver change secrets at leisure.
 //
+// Standard Webhooks has a second version, for receivers that are not to hold a
+// secret: "v1a," and the base64 of an ed25519 signature over the same text. It is
+// made with a [PrivateKey], "whsk_…", and verified with the [PublicKey] that belongs
+// to it, "whpk_…". [NewAsymmetric] makes such a Signer; the guide's scheme has no
+// counterpart.
+//
 // A first program:
 //
 //	secret := signer.NewSecret()           // show secret.Reveal() to the receiver, once
@@ -21,17 +27,16 @@
 //
 // # Guarantees
 //
-// A [Signer] allocates nothing per signature beyond what the caller's buffer
-// needs, and takes about as long as one SHA-256 over the body and one block
+// A [Signer] of secrets allocates nothing per signature beyond what the caller's
+// buffer needs, and takes about as long as one SHA-256 over the body and one block
 // more: what the key adds is computed once, in [New]. Signatures are compared in
-// constant time, and a [Secret] does not show up in what fmt, encoding/json or
-// log/slog write; only [Secret.Reveal] returns it.
+// constant time, and a [Secret] or [PrivateKey] does not show up in what fmt,
+// encoding/json or log/slog write; only its Reveal returns it.
 //
 // # Limits
 //
 // What is signed must be what is sent, byte for byte: this package neither
 // writes nor reads JSON. A secret that is not "whsec_" and base64 is refused, so
-// that no key is weak by accident. The asymmetric scheme of Standard Webhooks
-// (v1a, ed25519) is not written; a receiver's signature list may hold it and is
-// read past it. Memory is not wiped: a secret lives until it is collected.
+// that no key is weak by accident, and so is a public key for which anybody can
+// sign. Memory is not wiped: a secret lives until it is collected.
 package signer

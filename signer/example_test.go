@@ -58,3 +58,26 @@ func ExampleNew_rotation() {
 	fmt.Println(old.VerifyStandard("evt_1", now, body, signatures))
 	// Output: true
 }
+
+// A receiver that holds a public key only cannot sign, and cannot lose a secret.
+func ExampleNewAsymmetric() {
+	private := signer.NewPrivateKey() // seal private.Reveal(); show private.Public() to the receiver
+	s, err := signer.NewAsymmetric(private)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	body, now := []byte("{}"), time.Unix(1762257600, 0)
+	signatures := string(s.AppendStandard(nil, "evt_1", now, body))
+
+	public, err := signer.ParsePublicKey(private.Public().String())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(signatures[:4], public.VerifyStandard("evt_1", now, body, signatures))
+	fmt.Println(private)
+	// Output:
+	// v1a, true
+	// whsk_***
+}

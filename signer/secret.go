@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"crypto/subtle"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -80,29 +79,42 @@ func (Secret) LogValue() slog.Value { return slog.StringValue(masked) }
 
 func secretOf(text string) Secret { return Secret{reveal: func() string { return text }} }
 
-// decodeKey returns the bytes that the base64 of text stands for.
+// decodeKey returns the bytes that the base64 of a secret stands for.
 func decodeKey(text string) ([]byte, error) {
-	encoded, prefixed := strings.CutPrefix(text, secretPrefix)
-	switch {
-	case text == "":
-		return nil, errors.New("signer: secret is empty")
-	case len(strings.TrimSpace(text)) < len(text):
-		return nil, errors.New("signer: secret has white space around it")
-	case !prefixed:
-		return nil, errors.New("signer: secret does not start with " + secretPrefix)
-	case strings.ContainsAny(encoded, "\r\n"): // The decoder would skip them.
-		return nil, errors.New("signer: secret has a line break in it")
-	}
-	encoding := base64.RawStdEncoding
-	if strings.HasSuffix(encoded, "=") {
-		encoding = base64.StdEncoding
-	}
-	key, err := encoding.DecodeString(encoded)
+	key, err := decode("secret", secretPrefix, text, base64.StdEncoding)
 	if err != nil {
-		return nil, errors.New("signer: secret is not standard base64 after " + secretPrefix)
+		return nil, err
 	}
 	if len(key) < minKeySize || len(key) > maxKeySize {
 		return nil, fmt.Errorf("signer: secret holds %d bytes, not %d to %d", len(key), minKeySize, maxKeySize)
+	}
+	return key, nil
+}
+
+// decode returns what the base64 behind prefix stands for, with padding or
+// without. Its errors call text by the name what and do not quote it.
+func decode(what, prefix, text string, padded *base64.Encoding) ([]byte, error) {
+	encoded, prefixed := strings.CutPrefix(text, prefix)
+	reason := ""
+	switch {
+	case text == "":
+		reason = "is empty"
+	case len(strings.TrimSpace(text)) < len(text):
+		reason = "has white space around it"
+	case !prefixed:
+		reason = "does not start with " + prefix
+	case strings.ContainsAny(encoded, "\r\n"): // The decoder would skip them.
+		reason = "has a line break in it"
+	}
+	if reason != "" {
+		return nil, fmt.Errorf("signer: %s %s", what, reason)
+	}
+	if !strings.HasSuffix(encoded, "=") {
+		padded = padded.WithPadding(base64.NoPadding)
+	}
+	key, err := padded.DecodeString(encoded)
+	if err != nil {
+		return nil, fmt.Errorf("signer: %s is not standard base64 after %s", what, prefix)
 	}
 	return key, nil
 }

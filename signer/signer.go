@@ -32,12 +32,24 @@ const (
 	standardPrefix = "v1,"
 )
 
-// Signer signs and verifies with one secret or, while a receiver moves from one
-// to the next, with several. It is safe for concurrent use and does not change.
+// Signer signs and verifies with one secret or private key or, while a receiver
+// moves from one to the next, with several. It is safe for concurrent use and does
+// not change. The zero Signer signs nothing and accepts nothing.
 type Signer struct {
-	// The current secret's is first. With these keys one can sign as well as with
-	// the secrets, so they are where nothing that prints a Signer gets: see Secret.
+	// The current secret's is first; nil in a Signer of private keys. With these
+	// keys one can sign as well as with the secrets, so they are where nothing that
+	// prints a Signer gets: see Secret.
 	keys func() []keyPair
+
+	private []PrivateKey // The current one first. None in a Signer of secrets.
+}
+
+// pairs returns the keys of the secrets, if there are any.
+func (s *Signer) pairs() []keyPair {
+	if s.keys == nil {
+		return nil
+	}
+	return s.keys()
 }
 
 // keyPair is one secret under both schemes.
@@ -66,27 +78,33 @@ func New(current Secret, previous ...Secret) (*Signer, error) {
 
 // AppendSignature appends the value of [HeaderSignature] for body to dst: 71
 // bytes, made with the current secret, since receivers written after the guide
-// compare the whole header.
+// compare the whole header. Without a secret, it appends nothing: see
+// [NewAsymmetric].
 func (s *Signer) AppendSignature(dst, body []byte) []byte {
-	mac := s.keys()[0].guide.sum(nil, body)
+	keys := s.pairs()
+	if len(keys) == 0 {
+		return dst
+	}
+	mac := keys[0].guide.sum(nil, body)
 	return hex.AppendEncode(append(dst, guidePrefix...), mac[:])
 }
 
 // AppendStandard appends the value of [HeaderStandardSignature] to dst: 47 bytes
-// for each secret, current first, with a space between them. id is the value of
+// for each secret, current first, then 92 for each private key, with a space
+// between them. id is the value of
 // [HeaderStandardID], which is not empty and has no dot, and at that of
 // [HeaderStandardTimestamp], of which the whole seconds count.
 func (s *Signer) AppendStandard(dst []byte, id string, at time.Time, body []byte) []byte {
 	var buf [prefixSize]byte
 	prefix := appendPrefix(buf[:0], id, at)
-	for i, keys := 0, s.keys(); i < len(keys); i++ {
+	for i, keys := 0, s.pairs(); i < len(keys); i++ {
 		if i > 0 {
 			dst = append(dst, ' ')
 		}
 		mac := keys[i].standard.sum(prefix, body)
 		dst = base64.StdEncoding.AppendEncode(append(dst, standardPrefix...), mac[:])
 	}
-	return dst
+	return s.appendAsymmetric(dst, prefix, body)
 }
 
 // Verify reports whether header, a value of [HeaderSignature], signs body with
@@ -103,7 +121,7 @@ func (s *Signer) Verify(body []byte, header string) bool {
 		return false
 	}
 	match := 0
-	for i, keys := 0, s.keys(); i < len(keys); i++ {
+	for i, keys := 0, s.pairs(); i < len(keys); i++ {
 		want := keys[i].guide.sum(nil, body)
 		match |= subtle.ConstantTimeCompare(got[:], want[:])
 	}
@@ -111,17 +129,24 @@ func (s *Signer) Verify(body []byte, header string) bool {
 }
 
 // VerifyStandard reports whether one signature of header, a value of
-// [HeaderStandardSignature], signs id, at and body with one of the secrets. It
-// does not judge the age of at. Versions other than v1 are skipped. An id that
-// is empty or has a dot is refused: the dot would leave open where the id ends.
+// [HeaderStandardSignature], signs id, at and body with one of the secrets, or
+// with one of the private keys: see [PublicKey.VerifyStandard]. It does not judge
+// the age of at. Other versions are skipped. An id that is empty or has a dot is
+// refused: the dot would leave open where the id ends.
 func (s *Signer) VerifyStandard(id string, at time.Time, body []byte, header string) bool {
-	if id == "" || strings.Contains(id, ".") || !hasStandard(header) {
-		return false
+	asymmetric := false
+	for _, key := range s.private {
+		if key.Public().VerifyStandard(id, at, body, header) {
+			asymmetric = true
+		}
+	}
+	if !validID(id) || !hasStandard(header) {
+		return asymmetric
 	}
 	var buf [prefixSize]byte
 	prefix := appendPrefix(buf[:0], id, at)
 	match := 0
-	for i, keys := 0, s.keys(); i < len(keys); i++ {
+	for i, keys := 0, s.pairs(); i < len(keys); i++ {
 		mac := keys[i].standard.sum(prefix, body)
 		// The texts are compared, not the bytes: base64 has several spellings of
 		// the last byte, and only the one that a signer writes may pass.
@@ -133,8 +158,10 @@ func (s *Signer) VerifyStandard(id string, at time.Time, body []byte, header str
 			}
 		}
 	}
-	return match == 1
+	return asymmetric || match == 1
 }
+
+func validID(id string) bool { return id != "" && !strings.Contains(id, ".") }
 
 const (
 	standardSize = (sha256.Size + 2) / 3 * 4 // base64 of a MAC

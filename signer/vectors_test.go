@@ -14,12 +14,25 @@ import (
 // signature is what a secret makes of a body; see testdata/vectors.json, which
 // package verifier reads too.
 type signature struct {
-	Name            string
-	Secrets         []string
-	ID              string
-	Timestamp       int64
-	Body            string
-	Guide, Standard string
+	Name                             string
+	Secrets, PrivateKeys, PublicKeys []string
+	ID                               string
+	Timestamp                        int64
+	Body                             string
+	Guide, Standard                  string
+}
+
+// signer makes a Signer of everything that v is signed with.
+func (v signature) signer(tb testing.TB) *signer.Signer {
+	tb.Helper()
+	s := new(signer.Signer)
+	if len(v.Secrets) > 0 {
+		s = newSigner(tb, v.Secrets...)
+	}
+	for _, text := range v.PrivateKeys {
+		s = s.Join(newAsymmetric(tb, parsePrivate(tb, text)))
+	}
+	return s
 }
 
 // headerVector is a header that verifies the body of a signature, or not.
@@ -69,10 +82,13 @@ func TestVectors(t *testing.T) {
 		byName[v.Name] = v
 		t.Run(v.Name, func(t *testing.T) {
 			t.Parallel()
-			s, body, at := newSigner(t, v.Secrets...), []byte(v.Body), time.Unix(v.Timestamp, 999_999_999)
+			s, body, at := v.signer(t), []byte(v.Body), time.Unix(v.Timestamp, 999_999_999)
 			require.Equal(t, v.Standard, string(s.AppendStandard(nil, v.ID, at, body)))
 			for _, one := range v.Secrets {
 				require.True(t, newSigner(t, one).VerifyStandard(v.ID, at, body, v.Standard), "any of the secrets verifies")
+			}
+			for _, one := range v.PublicKeys {
+				require.True(t, parsePublic(t, one).VerifyStandard(v.ID, at, body, v.Standard), "any of the keys verifies")
 			}
 			if v.Guide != "" {
 				require.Equal(t, v.Guide, string(s.AppendSignature(nil, body)))
@@ -85,12 +101,17 @@ func TestVectors(t *testing.T) {
 			t.Parallel()
 			of, known := byName[v.Of]
 			require.True(t, known)
-			s := newSigner(t, of.Secrets...)
+			s := of.signer(t)
 			if v.Guide != "" {
 				require.Equal(t, v.OK, s.Verify([]byte(of.Body), v.Guide))
 				return
 			}
 			require.Equal(t, v.OK, s.VerifyStandard(of.ID, time.Unix(of.Timestamp, 0), []byte(of.Body), v.Standard))
+			for _, one := range of.PublicKeys {
+				if len(of.Secrets) == 0 {
+					require.Equal(t, v.OK, parsePublic(t, one).VerifyStandard(of.ID, time.Unix(of.Timestamp, 0), []byte(of.Body), v.Standard))
+				}
+			}
 		})
 	}
 }

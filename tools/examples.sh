@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # examples.sh MODULE… builds all that is under examples/, tests those that are
-# modules of their own, which `go test ./...` leaves out, and runs those that end
-# by themselves, which each must within 30 seconds.
+# modules of their own, which `go test ./...` leaves out, has explain look at its
+# sample, and runs those that end by themselves, which each must within 30 seconds.
 set -euo pipefail
 [ -d examples ] || exit 0
 
@@ -17,6 +17,16 @@ for module in "$@"; do
 		;;
 	esac
 done
+
+if [ -d examples/explain ]; then
+	echo 'go run ./examples/explain'
+	report=$(WEBHOOK_SECRET=whsec_xyz789abc123def456ghi789jkl012mno345 \
+		go run ./examples/explain -at 2025-11-04T12:00:00Z examples/explain/request.http) || true
+	if [[ $report != *body_rewritten* ]]; then
+		printf 'examples.sh: explain does not find what is wrong with its sample:\n%s\n' "$report" >&2
+		exit 1
+	fi
+fi
 
 binary=$(mktemp "${TMPDIR:-/tmp}/example.XXXXXX")
 trap 'rm -f "$binary"' EXIT

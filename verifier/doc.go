@@ -30,6 +30,10 @@
 //	in part, or absent       wrong          ErrMismatch              ErrMissingSignature
 //	in part, or absent       absent         ErrMissingSignature      ErrMissingSignature
 //
+// "Verifies" means with one of the secrets (v1) or one of the public keys (v1a).
+// A receiver that has public keys only, and so nothing that anybody could steal,
+// does not accept the guide's signature at all.
+//
 // So a receiver that has one secret of two keeps working while the sender moves
 // to the other, since webhook-signature lists both. But whoever captured a request can
 // leave the Standard Webhooks headers out and send it again, much later, under

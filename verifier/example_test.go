@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"time"
 
 	"github.com/rag-assistant/webhooks/signer"
 	"github.com/rag-assistant/webhooks/verifier"
@@ -57,6 +58,24 @@ func ExampleVerifier_Verify() {
 		fmt.Println("from the sender, but not an event")
 	}
 	// Output: not from the sender
+}
+
+// A receiver of a sender that signs with a key of its own holds no secret.
+func ExampleOptions_publicKeys() {
+	v, err := verifier.New("", &verifier.Options{
+		PublicKeys: []string{"whpk_1SiA4o9hyqTCpIqC5V9HUakiiaeACeqfZTInDBbOir4="},
+		Now:        func() time.Time { return time.Unix(1614265330, 0) }, // leave it out
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	header := http.Header{}
+	header.Set("webhook-id", "msg_p5jXN8AQM9LWM0D4loKWxJek")
+	header.Set("webhook-timestamp", "1614265330")
+	header.Set("webhook-signature", "v1a,hnO3f9T8Ytu9HwrXslvumlUpqtNVqkhqw/enGzPCXe5BdqzCInXqYXFymVJaA7AZdpXwVLPo3mNl8EM+m7TBAg==")
+	fmt.Println(v.Check(header, []byte(`{"test": 2432232314}`)))
+	// Output: <nil>
 }
 
 func sign(text, body string) string {

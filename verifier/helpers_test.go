@@ -27,6 +27,8 @@ const (
 	secretB = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 	secretC = "whsec_bm90IGEgc2VjcmV0IHRoYXQgYW55b25lIHVzZXM="
 
+	publicKey = "whpk_1SiA4o9hyqTCpIqC5V9HUakiiaeACeqfZTInDBbOir4="
+
 	eventBody = `{"created":"2025-11-04T12:00:00Z","data":{"message":"hi"},"id":"evt_1","type":"webhook.test"}`
 )
 

@@ -25,13 +25,25 @@ func TestNewFailsClosed(t *testing.T) {
 		{"line break", secretA + "\n", nil, []string{"white space"}},
 		{"not a secret", "changeme", nil, []string{"does not start"}},
 		{"empty other secret", secretA, &verifier.Options{OtherSecrets: []string{secretB, ""}}, []string{"other secret 2", "empty"}},
+		{"no secret and no key", "", &verifier.Options{PublicKeys: []string{}}, []string{"secret is empty"}},
+		{
+			"no secret beside other secrets", "", &verifier.Options{OtherSecrets: []string{secretA}, PublicKeys: []string{publicKey}},
+			[]string{"secret is empty"},
+		},
+		{"empty key", "", &verifier.Options{PublicKeys: []string{publicKey, ""}}, []string{"public key 2", "empty"}},
+		{"secret as a key", secretA, &verifier.Options{PublicKeys: []string{secretA}}, []string{"public key 1", "does not start with whpk_"}},
+		{"key as the secret", publicKey, nil, []string{"does not start with whsec_"}},
+		{
+			"key that anyone can sign for", "", &verifier.Options{PublicKeys: []string{"whpk_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="}},
+			[]string{"public key 1", "none that"},
+		},
 		{
 			"everything", "x", &verifier.Options{
-				OtherSecrets: []string{"y"}, Tolerance: -1, MaxAge: -1, MaxBody: -1, BodyTimeout: -1,
+				OtherSecrets: []string{"y"}, PublicKeys: []string{"z"}, Tolerance: -1, MaxAge: -1, MaxBody: -1, BodyTimeout: -1,
 				ContentTypes: []string{"application/json", "Application/JSON", "text/plain; charset=utf-8", ""},
 			},
 			[]string{
-				"does not start", "other secret 1", "tolerance", "max age", "max body", "body timeout",
+				"does not start", "other secret 1", "public key 1", "tolerance", "max age", "max body", "body timeout",
 				`"Application/JSON"`, `"text/plain; charset=utf-8"`, `""`,
 			},
 		},
@@ -63,7 +75,7 @@ func TestOptionsPrintNoSecret(t *testing.T) {
 			}
 		}
 	}
-	require.Contains(t, fmt.Sprintf("%+v", &opts), "{OtherSecrets:[whsec_*** whsec_***] RequireStandard:true")
+	require.Contains(t, fmt.Sprintf("%+v", &opts), "{OtherSecrets:[whsec_*** whsec_***] PublicKeys:[] RequireStandard:true")
 }
 
 func TestOptionsAreCopied(t *testing.T) {

@@ -47,6 +47,11 @@ type Options struct {
 	// changes secrets, the old one or the new one.
 	OtherSecrets []string
 
+	// PublicKeys, "whpk_…", are accepted beside the secrets: those of a sender that
+	// signs with the asymmetric scheme of Standard Webhooks (v1a), the new key
+	// and the old one while it changes them. Defaults to none.
+	PublicKeys []string
+
 	// RequireStandard accepts only requests with the Standard Webhooks headers,
 	// and so none that is sent again after Tolerance. Defaults to false, which
 	// also accepts what the guide's signature alone covers.
@@ -145,33 +150,53 @@ func (o Options) validate() error {
 
 // Verifier verifies webhook requests. It is safe for concurrent use.
 type Verifier struct {
-	signer *signer.Signer
+	signer *signer.Signer // knows the secrets
+	keys   []signer.PublicKey
 	opts   Options
 }
 
 // New returns a Verifier that accepts what secret has signed: "whsec_…", as it
-// was shown when the webhook was created. It fails, naming all that is wrong, if
-// a secret is empty or not in that form, or an option is out of range.
+// was shown when the webhook was created. A receiver that has public keys alone
+// leaves secret empty and sets [Options.PublicKeys]; it never accepts the guide's
+// signature. New fails, naming all that is wrong, if a secret or key is empty or
+// not in its form, or an option is out of range.
 func New(secret string, opts *Options) (*Verifier, error) {
 	o := withDefaults(opts)
-	main, err := signer.ParseSecret(secret)
-	bad := []error{err}
-	others := make([]signer.Secret, len(o.OtherSecrets))
+	s, keys, err := o.parseKeys(secret)
+	o.OtherSecrets, o.PublicKeys = nil, nil // The signer keeps what it needs.
+	if err := errors.Join(err, o.validate()); err != nil {
+		return nil, fmt.Errorf("verifier: %w", err)
+	}
+	return &Verifier{signer: s, keys: keys, opts: o}, nil
+}
+
+// parseKeys reads secret and those of the options.
+func (o Options) parseKeys(secret string) (*signer.Signer, []signer.PublicKey, error) {
+	var bad []error
+	var err error
+	keys := make([]signer.PublicKey, len(o.PublicKeys))
+	for i, text := range o.PublicKeys {
+		if keys[i], err = signer.ParsePublicKey(text); err != nil {
+			bad = append(bad, fmt.Errorf("public key %d: %w", i+1, err))
+		}
+	}
+	if secret == "" && len(keys) > 0 && len(o.OtherSecrets) == 0 {
+		return new(signer.Signer), keys, errors.Join(bad...)
+	}
+	secrets := make([]signer.Secret, 1+len(o.OtherSecrets))
+	if secrets[0], err = signer.ParseSecret(secret); err != nil {
+		bad = append(bad, err)
+	}
 	for i, text := range o.OtherSecrets {
-		if others[i], err = signer.ParseSecret(text); err != nil {
+		if secrets[i+1], err = signer.ParseSecret(text); err != nil {
 			bad = append(bad, fmt.Errorf("other secret %d: %w", i+1, err))
 		}
 	}
-	o.OtherSecrets = nil // The signer keeps what it needs.
-	bad = append(bad, o.validate())
 	if err := errors.Join(bad...); err != nil {
-		return nil, fmt.Errorf("verifier: %w", err)
+		return nil, nil, err
 	}
-	s, err := signer.New(main, others...)
-	if err != nil {
-		return nil, fmt.Errorf("verifier: %w", err)
-	}
-	return &Verifier{signer: s, opts: o}, nil
+	s, err := signer.New(secrets[0], secrets[1:]...)
+	return s, keys, err
 }
 
 // Verify returns the event that header and body carry. It fails as [Verifier.Check]
@@ -240,7 +265,13 @@ func (v *Verifier) checkStandard(header http.Header, body []byte) error {
 	if !ok {
 		return fmt.Errorf("%w: %s is not in whole seconds", ErrMismatch, keyStandardTimestamp)
 	}
-	if !v.signer.VerifyStandard(id, at, body, signature) {
+	match := v.signer.VerifyStandard(id, at, body, signature)
+	for _, key := range v.keys {
+		if key.VerifyStandard(id, at, body, signature) {
+			match = true
+		}
+	}
+	if !match {
 		return ErrMismatch
 	}
 	if age := v.opts.Now().Sub(at); age > v.opts.Tolerance || age < -v.opts.Tolerance {

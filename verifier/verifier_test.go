@@ -23,12 +23,12 @@ func TestVectors(t *testing.T) {
 	text, err := os.ReadFile("../signer/testdata/vectors.json")
 	require.NoError(t, err)
 	type signature struct {
-		Name            string
-		Secrets         []string
-		ID              string
-		Timestamp       int64
-		Body            string
-		Guide, Standard string
+		Name                string
+		Secrets, PublicKeys []string
+		ID                  string
+		Timestamp           int64
+		Body                string
+		Guide, Standard     string
 	}
 	var vectors struct {
 		Signatures []signature
@@ -43,10 +43,12 @@ func TestVectors(t *testing.T) {
 	byName := map[string]signature{}
 	check := func(t *testing.T, s signature, guide, standard string) error {
 		t.Helper()
-		v := newVerifier(t, s.Secrets[0], &verifier.Options{
-			OtherSecrets: s.Secrets[1:],
-			Now:          func() time.Time { return time.Unix(s.Timestamp, 0) },
-		})
+		opts := &verifier.Options{PublicKeys: s.PublicKeys, Now: func() time.Time { return time.Unix(s.Timestamp, 0) }}
+		secret := ""
+		if len(s.Secrets) > 0 {
+			secret, opts.OtherSecrets = s.Secrets[0], s.Secrets[1:]
+		}
+		v := newVerifier(t, secret, opts)
 		h := http.Header{}
 		if guide != "" {
 			h.Set(signer.HeaderSignature, guide)

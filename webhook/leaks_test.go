@@ -81,6 +81,15 @@ func (l *leaks) addBytes(what string, b []byte) {
 	}
 }
 
+// addPrivateKey takes the half of it that is not public.
+func (l *leaks) addPrivateKey(k signer.PrivateKey) {
+	raw, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(k.Reveal(), "whsk_"))
+	if err != nil {
+		panic(err)
+	}
+	l.addBytes("private key", raw[:len(raw)/2])
+}
+
 // words writes bytes as ciphers keep them.
 func words(b []byte, order binary.ByteOrder) string {
 	var out []string

@@ -126,14 +126,19 @@ func touched(t *testing.T, l *leaks, sealed bool) map[string]any {
 
 	s, err := signer.New(registered.Secret, first.Secret)
 	require.NoError(t, err)
-	verifierOptions := verifier.Options{OtherSecrets: []string{first.Secret.Reveal()}}
+	private := signer.NewPrivateKey()
+	l.addPrivateKey(private)
+	asymmetric, err := signer.NewAsymmetric(private)
+	require.NoError(t, err)
+	s = s.Join(asymmetric)
+	verifierOptions := verifier.Options{OtherSecrets: []string{first.Secret.Reveal()}, PublicKeys: []string{private.Public().String()}}
 	v, err := verifier.New(registered.Secret.Reveal(), &verifierOptions)
 	require.NoError(t, err)
 
 	var asService webhook.ServiceStore = st
 	var asDispatch webhook.DispatchStore = st
 	return map[string]any{
-		"signer.Secret": registered.Secret, "signer.Signer": s,
+		"signer.Secret": registered.Secret, "signer.PrivateKey": private, "signer.PublicKey": private.Public(), "signer.Signer": s,
 		"verifier.Options": verifierOptions, "verifier.Verifier": v,
 		"webhook.Service": svc, "webhook.Dispatcher": disp, "webhook.Handler": api,
 		"webhook.ServiceStore": &asService, "webhook.DispatchStore": &asDispatch, "webhook.AuthenticateFunc": auth,

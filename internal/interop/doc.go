@@ -9,8 +9,12 @@
 // verify everything. What package portable predicts has to come true for all of it,
 // and for a number of random payloads too.
 //
-// It needs Node.js with Express, Python with Flask, PHP, Ruby with Sinatra and a JDK,
-// and runs with
+// Beside that, signatures of this module and of the JavaScript library of Standard
+// Webhooks are verified by the other side. That one is installed from npm, by the
+// lock file in standard, for the time of the test.
+//
+// It needs Node.js with Express and npm, Python with Flask, PHP, Ruby with Sinatra and
+// a JDK, and runs with
 //
 //	make interop
 //

@@ -1,9 +1,9 @@
 package webhooktest_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
-	"runtime"
 	"testing"
 	"time"
 
@@ -13,27 +13,8 @@ import (
 	"github.com/rag-assistant/webhooks/webhook/webhooktest"
 )
 
-// trial is a test that notes what is said to it.
-type trial struct {
-	testing.TB
-	log, fatal string
-}
-
-func (*trial) Helper()                        {}
-func (p *trial) Logf(format string, a ...any) { p.log += fmt.Sprintf(format, a...) }
-func (p *trial) Fatalf(format string, a ...any) {
-	p.fatal += fmt.Sprintf(format, a...)
-	runtime.Goexit()
-}
-
 func requirePortable(payload any) *trial {
-	p, ended := &trial{}, make(chan struct{})
-	go func() {
-		defer close(ended)
-		webhooktest.RequirePortable(p, payload)
-	}()
-	<-ended
-	return p
+	return run(context.Background(), func(t *trial) { webhooktest.RequirePortable(t, payload) })
 }
 
 func TestRequirePortable(t *testing.T) {

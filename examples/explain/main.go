@@ -1,0 +1,110 @@
+// Command explain says why a captured webhook request does not verify.
+//
+//	WEBHOOK_SECRET=whsec_… go run ./examples/explain request.http
+//
+// The file, or stdin, holds the request as it arrived: the headers, an empty line,
+// the body to the last byte. A request line in front is skipped. WEBHOOK_SECRET is
+// the receiver's secret or public key, and WEBHOOK_OTHER_SECRETS, separated by
+// commas, what it may have been before. With -at, the request is judged as of the
+// time when it arrived.
+//
+// It exits with 0 if the request verifies, 1 if it does not, and 2 if it cannot be
+// read.
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net/http"
+	"net/textproto"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/rag-assistant/webhooks/verifier/explain"
+)
+
+func main() {
+	code, err := run(os.Args[1:], os.Getenv, os.Stdin, os.Stdout)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "explain:", err)
+	}
+	os.Exit(code)
+}
+
+func run(args []string, getenv func(string) string, stdin io.Reader, stdout io.Writer) (code int, err error) {
+	flags := flag.NewFlagSet("explain", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	now := time.Now()
+	flags.Func("at", "when the request arrived, as in 2025-11-04T12:00:00Z (now)", func(text string) (err error) {
+		now, err = time.Parse(time.RFC3339, text)
+		return err
+	})
+	if err := flags.Parse(args); err != nil {
+		return 2, err
+	}
+	raw, err := read(flags.Args(), stdin)
+	if err != nil {
+		return 2, err
+	}
+	header, body, err := split(raw)
+	if err != nil {
+		return 2, err
+	}
+	report := explain.At(now, header, body, secrets(getenv)...)
+	if _, err := fmt.Fprint(stdout, report); err != nil {
+		return 2, err
+	}
+	if !report.Verified {
+		return 1, nil
+	}
+	return 0, nil
+}
+
+func read(files []string, stdin io.Reader) ([]byte, error) {
+	switch len(files) {
+	case 0:
+		return io.ReadAll(stdin)
+	case 1:
+		return os.ReadFile(files[0])
+	}
+	return nil, errors.New("give one file, or none for stdin")
+}
+
+// secrets are passed on as they are, so that what is wrong with them shows.
+func secrets(getenv func(string) string) []string {
+	var out []string
+	if first := getenv("WEBHOOK_SECRET"); first != "" {
+		out = append(out, first)
+	}
+	if others := getenv("WEBHOOK_OTHER_SECRETS"); others != "" {
+		out = append(out, strings.Split(others, ",")...)
+	}
+	return out
+}
+
+// split takes a request apart. It leaves the body alone, to the last byte.
+func split(raw []byte) (http.Header, []byte, error) {
+	at, gap := -1, 0
+	for _, end := range []string{"\r\n\r\n", "\n\n"} {
+		if i := bytes.Index(raw, []byte(end)); i >= 0 && (at < 0 || i < at) {
+			at, gap = i, len(end)
+		}
+	}
+	if at < 0 {
+		return nil, nil, errors.New("there is no empty line between headers and body")
+	}
+	head := append(bytes.Clone(raw[:at]), "\r\n\r\n"...)
+	if line, rest, _ := bytes.Cut(head, []byte("\n")); !bytes.Contains(line, []byte(":")) || bytes.Contains(line, []byte(" HTTP/")) {
+		head = rest
+	}
+	header, err := textproto.NewReader(bufio.NewReader(bytes.NewReader(head))).ReadMIMEHeader()
+	if err != nil {
+		return nil, nil, errors.New("the headers are not \"Name: value\", one a line") // The error would quote them.
+	}
+	return http.Header(header), raw[at+gap:], nil
+}

@@ -1,0 +1,275 @@
+package explain
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/rag-assistant/webhooks/signer"
+	"github.com/rag-assistant/webhooks/verifier"
+	"github.com/rag-assistant/webhooks/webhook/event"
+)
+
+// Explain says why a request, of which header and body arrived just now, does not
+// verify with the secrets, or that it does. It keeps and changes nothing.
+func Explain(header http.Header, body []byte, secrets ...string) Report {
+	return At(time.Now(), header, body, secrets...)
+}
+
+// At is Explain for a request that arrived at another time.
+func At(now time.Time, header http.Header, body []byte, secrets ...string) Report {
+	x := &explanation{now: now, header: header, body: body, ring: newKeyring(secrets), bodies: variants(body)}
+	err := x.verify()
+	x.report.Verified = err == nil
+	guide, standard := x.guide(), x.standard()
+	x.verdict(err, guide, standard)
+	x.look(guide.right || standard.right)
+	slices.SortStableFunc(x.report.Findings, func(a, b Finding) int { return b.rank() - a.rank() })
+	return x.report
+}
+
+// explanation is the work on one report.
+type explanation struct {
+	now    time.Time
+	header http.Header
+	body   []byte
+	ring   *keyring
+	bodies []variant
+	report Report
+}
+
+// add adds findings, each code and text once.
+func (x *explanation) add(cause bool, findings ...Finding) {
+	list := &x.report.Findings
+	for _, f := range findings {
+		f.Cause = cause
+		i := slices.IndexFunc(*list, func(other Finding) bool { return other.Code == f.Code && other.Text == f.Text })
+		switch {
+		case i < 0:
+			*list = append(*list, f)
+		case cause:
+			(*list)[i].Cause = true
+		}
+	}
+}
+
+// rank is 1 for a cause and 0 for an observation.
+func (f Finding) rank() int {
+	if f.Cause {
+		return 1
+	}
+	return 0
+}
+
+var errSecret = errors.New("explain: the first secret is not usable")
+
+// verify is what package verifier says with the first secret.
+func (x *explanation) verify() error {
+	secret, opts := "", &verifier.Options{Now: func() time.Time { return x.now }}
+	if len(x.ring.texts) > 0 {
+		secret = x.ring.texts[0]
+	}
+	if strings.HasPrefix(secret, "whpk_") {
+		secret, opts.PublicKeys = "", []string{secret}
+	}
+	v, err := verifier.New(secret, opts)
+	if err != nil {
+		return errSecret
+	}
+	_, err = v.Verify(x.header, x.body)
+	return err
+}
+
+// result is what came of one of the two schemes.
+type result struct {
+	present  bool      // there was something to look at
+	readable bool      // there was a signature in it, in some form
+	right    bool      // it matches, once causes are undone
+	causes   []Finding // what keeps it from matching
+	forms    []Finding // what is wrong with the form of the header
+	guide    bool      // it is the guide's: one signature, and the form alone may be why
+}
+
+// once takes a header that may come once, and notes what is wrong with it.
+func (r *result) once(f field, name string) string {
+	if len(f.values) == 0 {
+		return ""
+	}
+	if f.named.Code != "" {
+		r.causes = append(r.causes, f.named)
+	}
+	if len(f.values) > 1 {
+		r.causes = append(r.causes, Finding{
+			HeaderRepeated, true, fmt.Sprintf("%s comes %d times.", name, len(f.values)),
+			"Something on the way has added one. A header that comes twice counts as wrong, since nobody can know which is meant.",
+		})
+	}
+	return strings.Trim(f.values[0], " \t")
+}
+
+// guide looks at X-Webhook-Signature.
+func (x *explanation) guide() result {
+	r := result{guide: true}
+	f := find(x.header, signer.HeaderSignature)
+	if r.once(f, signer.HeaderSignature) == "" {
+		return x.elsewhere()
+	}
+	r.present = true
+	var claims []claim
+	for _, value := range f.values {
+		c, findings := readGuide(value)
+		claims = append(claims, c...)
+		r.forms = append(r.forms, findings...)
+	}
+	r.readable = len(claims) > 0
+	r.settle(search(claims, x.guideSchemes(), x.bodies))
+	return r
+}
+
+func (x *explanation) guideSchemes() []scheme {
+	own := scheme{keys: x.ring.guide, messages: []message{{}}}
+	if timestamp := x.value(signer.HeaderStandardTimestamp); timestamp != "" {
+		own.messages = append(own.messages, message{timestamp + ".", signedOther("the time and the body")})
+	}
+	swapped := scheme{x.ring.standard, x.standardMessages()[:1], Finding{
+		SchemeSwapped, true, "X-Webhook-Signature was made as Standard Webhooks says.",
+		"The guide's signature is over the body alone, with the whole text of the secret as the key.",
+	}}
+	return []scheme{own, swapped}
+}
+
+// elsewhere looks for the guide's signature, in its form, in headers of any name.
+func (x *explanation) elsewhere() (r result) {
+	for _, key := range slices.Sorted(maps.Keys(x.header)) {
+		for _, value := range x.header[key] {
+			claims, _ := readGuide(value)
+			if len(claims) != 1 || claims[0].named.Code != "" {
+				continue
+			}
+			if causes, right := search(claims, x.guideSchemes()[:1], x.bodies); right {
+				return result{present: true, readable: true, right: true, causes: append(causes, moved(signer.HeaderSignature))}
+			}
+		}
+	}
+	return r
+}
+
+func (r *result) settle(causes []Finding, right bool) {
+	r.right = right
+	r.causes = append(r.causes, causes...)
+}
+
+func signedOther(what string) Finding {
+	return Finding{
+		SignedOther, true, "What was signed is " + what + ".",
+		"The guide signs the body alone; Standard Webhooks signs webhook-id, webhook-timestamp and the body, with a dot between them.",
+	}
+}
+
+func (x *explanation) value(name string) string {
+	if f := find(x.header, name, strings.Replace(name, "webhook-", "svix-", 1)); len(f.values) > 0 {
+		return strings.Trim(f.values[0], " \t")
+	}
+	return ""
+}
+
+// verdict turns what was found, and err of package verifier, into causes and
+// observations.
+func (x *explanation) verdict(err error, guide, standard result) {
+	right := guide.right || standard.right
+	x.add(errors.Is(err, errSecret), x.ring.first...)
+	x.add(false, x.ring.others...)
+	for _, r := range []result{guide, standard} {
+		cause := err != nil && (r.right || !right)
+		x.add(cause, r.causes...)
+		if !r.right {
+			x.add(cause && (r.guide || !r.readable), r.forms...)
+		}
+		if r.readable && !r.right {
+			x.wrong(cause)
+		}
+	}
+	switch {
+	case errors.Is(err, verifier.ErrEventType):
+		x.add(true, x.eventType())
+	case errors.Is(err, event.ErrMalformed):
+		x.add(true, Finding{
+			EventMalformed, true, "The body is signed, but it is no event of the guide's: one JSON object with id, type, created and data.",
+			"Verifier.Check accepts it; Verify and the middleware want an event.",
+		})
+	case !guide.present && !standard.present:
+		x.add(true, Finding{
+			HeaderMissing, true, "There is no signature: neither X-Webhook-Signature nor the headers of Standard Webhooks.",
+			"Look whether the request comes from the sender at all, and whether something on the way drops headers.",
+		})
+	}
+}
+
+// wrong says that nothing made a signature match.
+func (x *explanation) wrong(cause bool) {
+	if len(x.body) == 0 || x.truncated() || len(x.ring.texts) == 0 {
+		return // That is why.
+	}
+	x.add(cause, Finding{
+		SecretWrong, true, fmt.Sprintf("A signature is none of this body, in any of %d forms, with any secret that was given.", len(x.bodies)),
+		"The secret is another webhook's or was rotated, or the body has changed in a way that cannot be undone: compare it with the sender's delivery log.",
+	})
+}
+
+func (x *explanation) eventType() Finding {
+	return Finding{
+		EventType, true, "X-Webhook-Event is not the type of the event in the body.",
+		"The header is not signed and the body is: something on the way has changed the header, or taken it from another request.",
+	}
+}
+
+// look notes what can be seen without any secret.
+func (x *explanation) look(right bool) {
+	if e, err := event.Parse(x.body); err == nil {
+		if names := find(x.header, signer.HeaderEvent).values; len(names) > 1 || len(names) == 1 && strings.Trim(names[0], " \t") != string(e.Type) {
+			x.add(false, x.eventType())
+		}
+	}
+	if right {
+		return
+	}
+	if len(x.body) == 0 {
+		x.add(!x.report.Verified, Finding{
+			BodyEmpty, true, "The body is empty.",
+			"Most often something else has read it before, such as a body parser or a logger: verify first, or put the bytes back.",
+		})
+		return
+	}
+	if x.truncated() {
+		x.add(!x.report.Verified, Finding{
+			BodyTruncated, true, fmt.Sprintf("The body ends early: there are %d bytes of it.", len(x.body)),
+			"Look for a limit on the size of bodies, and for a connection that broke off.",
+		})
+	}
+	if bytes.ContainsRune(x.body, utf8.RuneError) || !utf8.Valid(x.body) {
+		x.add(false, Finding{
+			BodyCharset, false, "The body has characters that were lost in a conversion of character sets.",
+			"They cannot be brought back. " + asItArrived,
+		})
+	}
+}
+
+// truncated reports whether the body is shorter than its header says, or JSON that
+// has no end.
+func (x *explanation) truncated() bool {
+	if length, err := strconv.Atoi(x.header.Get("Content-Length")); err == nil && length > len(x.body) {
+		return true
+	}
+	var v json.RawMessage
+	err := json.Unmarshal(x.body, &v)
+	var syntax *json.SyntaxError
+	return errors.As(err, &syntax) && strings.Contains(syntax.Error(), "unexpected end")
+}

@@ -1,0 +1,128 @@
+package explain_test
+
+import (
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/rag-assistant/webhooks/signer"
+	"github.com/rag-assistant/webhooks/verifier"
+	"github.com/rag-assistant/webhooks/verifier/explain"
+)
+
+func TestCauses(t *testing.T) {
+	t.Parallel()
+	for _, tt := range cases {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			c := arrived(t, eventBody)
+			tt.change(c)
+			r := c.explain()
+			require.False(t, r.Verified, r)
+			require.Equal(t, tt.want, causes(r), r)
+			for _, code := range tt.want {
+				require.True(t, r.Has(code))
+			}
+		})
+	}
+}
+
+// TestVerifiedIsTheVerifiers: package verifier says the same of all cases.
+func TestVerifiedIsTheVerifiers(t *testing.T) {
+	t.Parallel()
+	c := arrived(t, eventBody)
+	for _, keep := range []func(){func() {}, c.guideOnly} {
+		keep()
+		r := c.explain()
+		require.True(t, r.Verified, r)
+		require.Empty(t, causes(r))
+		v, err := verifier.New(secretA, &verifier.Options{Now: func() time.Time { return testTime }})
+		require.NoError(t, err)
+		_, err = v.Verify(c.header, []byte(c.body))
+		require.NoError(t, err)
+	}
+	require.Equal(t, "The request verifies.\n", c.explain().String())
+}
+
+// TestObservations are findings that are no reason.
+func TestObservations(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name     string
+		change   func(c *capture)
+		verified bool
+		want     explain.Code
+	}{
+		{"a wrong signature beside the right one", func(c *capture) { c.set("webhook-signature", standard("x", "y")) }, true, explain.SecretWrong},
+		{"part of the headers", func(c *capture) { c.header.Del("webhook-id") }, true, explain.HeaderMissing},
+		{"an older secret in quotes", func(c *capture) { c.secrets = append(c.secrets, `"`+secretB+`"`) }, true, explain.SecretQuoted},
+		{"lost characters", func(c *capture) { c.body = strings.ReplaceAll(c.body, "é", "\ufffd") }, false, explain.BodyCharset},
+		{"event type", func(c *capture) { c.set("X-Webhook-Event", "x"); c.secrets[0] = secretB }, false, explain.EventType},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			c := arrived(t, eventBody)
+			tt.change(c)
+			r := c.explain()
+			require.Equal(t, tt.verified, r.Verified, r)
+			require.True(t, r.Has(tt.want), r)
+			require.NotContains(t, causes(r), tt.want)
+			require.Contains(t, r.String(), "Also seen:\n")
+			require.Equal(t, tt.verified, !strings.Contains(r.String(), "Why:"))
+			last := r.Findings[len(r.Findings)-1]
+			require.False(t, last.Cause, "observations are last")
+		})
+	}
+}
+
+func TestExplainTakesThePresent(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := arrived(t, eventBody)
+		time.Sleep(time.Until(testTime) + 2*time.Hour)
+		r := explain.Explain(c.header, []byte(c.body), secretA)
+		require.Equal(t, codes{explain.Stale}, causes(r))
+		require.Contains(t, r.Findings[0].Text, "2h0m0s ago; 5m0s are allowed")
+		require.Contains(t, r.Findings[0].Advice, "time zone")
+		r = explain.At(testTime.Add(-time.Hour-10*time.Minute), c.header, []byte(c.body), secretA)
+		require.Contains(t, r.Findings[0].Text, "1h10m0s in the future")
+		require.NotContains(t, r.Findings[0].Advice, "time zone")
+	})
+}
+
+func TestAsymmetric(t *testing.T) {
+	t.Parallel()
+	key, other := signer.NewPrivateKey(), signer.NewPrivateKey()
+	s, err := signer.NewAsymmetric(key)
+	require.NoError(t, err)
+	for _, tt := range []struct {
+		name   string
+		change func(c *capture)
+		want   codes
+	}{
+		{"verified", func(*capture) {}, codes{}},
+		{"another key", func(c *capture) { c.secrets = []string{other.Public().String()} }, codes{explain.SecretWrong}},
+		{"no key", func(c *capture) { c.secrets = []string{secretA} }, codes{explain.SecretMissing}},
+		{"the private key", func(c *capture) { c.secrets = []string{key.Reveal()} }, codes{explain.SecretPrivate, explain.SecretMissing}},
+		{"a key in quotes", func(c *capture) { c.secrets = []string{`"` + c.secrets[0] + `"`} }, codes{explain.SecretQuoted}},
+		{"a mangled key", func(c *capture) { c.secrets = []string{c.secrets[0][:30]} }, codes{explain.SecretMalformed, explain.SecretMissing}},
+		{"rewritten", rewrite(marshal), codes{explain.BodyRewritten}},
+		{"another id", func(c *capture) { c.set("webhook-id", "evt_2") }, codes{explain.SignedOther}},
+		{"stale", func(c *capture) { c.now = testTime.Add(time.Hour) }, codes{explain.Stale}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			c := arrived(t, eventBody)
+			c.standardOnly()
+			c.set("webhook-signature", string(s.AppendStandard(nil, "evt_1", testTime, []byte(c.body))))
+			c.secrets = []string{key.Public().String()}
+			tt.change(c)
+			r := c.explain()
+			require.Equal(t, tt.want, causes(r), r)
+			require.Equal(t, len(tt.want) == 0, r.Verified)
+		})
+	}
+}

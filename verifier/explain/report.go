@@ -1,0 +1,110 @@
+package explain
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Code names what was found. Codes stay the same; the words may change.
+type Code string
+
+// About the headers.
+const (
+	HeaderMissing  Code = "header_missing"  // no signature, or a header of Standard Webhooks is not there
+	HeaderMoved    Code = "header_moved"    // the signature is under another name
+	HeaderRepeated Code = "header_repeated" // more than one line of a kind
+	HeaderJoined   Code = "header_joined"   // several values in one line
+	SchemeOther    Code = "scheme_other"    // another algorithm, as in "sha1="
+	SchemeSwapped  Code = "scheme_swapped"  // the signature of one scheme in the header of the other
+	Malformed      Code = "malformed"       // not in the form of a signature: prefix, length, alphabet
+	VersionUnknown Code = "version_unknown" // neither v1 nor v1a
+	IDMalformed    Code = "id_malformed"    // a webhook-id that is empty or has a dot
+	TimeMalformed  Code = "time_malformed"  // a webhook-timestamp that is not in whole seconds
+	Stale          Code = "stale"           // out of time
+	SignedOther    Code = "signed_other"    // something else than "id.timestamp.body", or the body, was signed
+	EventType      Code = "event_type"      // X-Webhook-Event is not the body's type
+)
+
+// About the secrets.
+const (
+	SecretMissing   Code = "secret_missing"   // none was given, or an empty one
+	SecretSpace     Code = "secret_space"     // white space around it
+	SecretQuoted    Code = "secret_quoted"    // quotes around it
+	SecretMalformed Code = "secret_malformed" // not "whsec_" and base64
+	SecretPrivate   Code = "secret_private"   // the sender's private key
+	SecretOther     Code = "secret_other"     // not the first one matches, but another
+	SecretKey       Code = "secret_key"       // the right secret, as another key: decoded or not, without its prefix
+	SecretWrong     Code = "secret_wrong"     // nothing matches, whatever is undone
+)
+
+// About the body.
+const (
+	BodyEmpty       Code = "body_empty"
+	BodyTruncated   Code = "body_truncated"
+	BodyRewritten   Code = "body_rewritten"  // the same JSON, written again
+	BodyLineBreak   Code = "body_line_break" // one more or less at its end, or of another kind
+	BodySpace       Code = "body_space"      // other white space around it
+	BodyCharset     Code = "body_charset"    // another character set, or a byte order mark
+	BodyForm        Code = "body_form"       // form encoding
+	BodyEncodedJSON Code = "body_string"     // a JSON string of the JSON
+	BodyBase64      Code = "body_base64"     // base64 of it
+	BodyCompressed  Code = "body_compressed" // gzip
+	EventMalformed  Code = "event_malformed" // signed, but not an event
+)
+
+// Finding is one thing that was found.
+type Finding struct {
+	Code Code
+
+	// Cause is true if the signature matches once this is undone, alone or with the
+	// other causes, or if the request is refused for this alone.
+	Cause bool
+
+	// Text says what is so, in a sentence or two.
+	Text string
+
+	// Advice says what to do about it. It may be empty.
+	Advice string
+}
+
+// Report is what there is to say about a request.
+type Report struct {
+	// Verified is true if package verifier accepts the request, with these secrets
+	// and its defaults.
+	Verified bool
+
+	// Findings are the causes, if there are any, and then the observations.
+	Findings []Finding
+}
+
+// Has reports whether one of the findings has the code.
+func (r Report) Has(code Code) bool {
+	return slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.Code == code })
+}
+
+// String is the report in some lines.
+func (r Report) String() string {
+	var b strings.Builder
+	if r.Verified {
+		b.WriteString("The request verifies.\n")
+	} else {
+		b.WriteString("The request does not verify.\n")
+	}
+	r.write(&b, "\nWhy:\n", true)
+	r.write(&b, "\nAlso seen:\n", false)
+	return b.String()
+}
+
+func (r Report) write(b *strings.Builder, title string, cause bool) {
+	for _, f := range r.Findings {
+		if f.Cause != cause {
+			continue
+		}
+		fmt.Fprintf(b, "%s  - %s: %s\n", title, f.Code, f.Text)
+		title = ""
+		if f.Advice != "" {
+			fmt.Fprintf(b, "    %s\n", f.Advice)
+		}
+	}
+}

@@ -1,0 +1,172 @@
+package explain
+
+import (
+	"encoding/base64"
+	"fmt"
+	"strings"
+
+	"github.com/rag-assistant/webhooks/signer"
+)
+
+// key is one way to make an HMAC key of a secret, or of none.
+type key struct {
+	bytes []byte
+	named Finding // what is wrong with it; zero for the way that a scheme says
+	other Finding // that it is not the first secret's; zero if it is
+}
+
+// keyring is all that the caller's secrets may stand for.
+type keyring struct {
+	texts    []string
+	guide    []key // for the guide's scheme, the native ones first
+	standard []key // for v1
+	public   []signer.PublicKey
+
+	first  []Finding // what is wrong with the first secret
+	others []Finding // and with the others
+}
+
+const secretAdvice = "Copy it again as it was shown when the webhook was created, \"whsec_…\", and nothing around it."
+
+func newKeyring(secrets []string) *keyring {
+	ring := &keyring{texts: secrets}
+	if len(secrets) == 0 {
+		ring.find(0, SecretMissing, "No secret was given.", secretAdvice)
+	}
+	for i, text := range secrets {
+		ring.read(i, text)
+	}
+	for _, text := range []string{"", "whsec_***"} {
+		f := Finding{SecretMissing, true, "It was signed with an empty key.", "Whoever signs found no secret, for instance an environment variable that is not set."}
+		if text != "" {
+			f.Text, f.Advice = "It was signed with the mask that stands for a secret when it is printed.", "Take the secret itself."
+		}
+		ring.guide = append(ring.guide, key{bytes: []byte(text), named: f})
+		ring.standard = append(ring.standard, key{bytes: []byte(text), named: f})
+	}
+	return ring
+}
+
+func (ring *keyring) find(i int, code Code, text, advice string) {
+	list := &ring.others
+	if i == 0 {
+		list = &ring.first
+	}
+	*list = append(*list, Finding{code, true, text, advice})
+}
+
+// name calls a secret by its place.
+func (ring *keyring) name(i int) string {
+	if len(ring.texts) == 1 {
+		return "The secret"
+	}
+	return fmt.Sprintf("Secret %d of %d", i+1, len(ring.texts))
+}
+
+// read takes in the secret at i.
+func (ring *keyring) read(i int, text string) {
+	name := ring.name(i)
+	trimmed := strings.TrimSpace(text)
+	bare := unquote(trimmed)
+	around := Finding{}
+	switch {
+	case bare == "":
+		ring.find(i, SecretMissing, name+" is empty.", secretAdvice)
+		return
+	case bare != trimmed:
+		around = Finding{SecretQuoted, true, name + " has quotes around it.", "They came along from a file or a shell: remove them."}
+	case trimmed != text:
+		around = Finding{SecretSpace, true, name + " has white space around it, such as a line break.", "It came along from a file or a secret store: remove it."}
+	}
+	if around.Code != "" {
+		ring.find(i, around.Code, around.Text, around.Advice)
+	}
+	switch {
+	case strings.HasPrefix(bare, "whsk_"):
+		ring.find(i, SecretPrivate, name+" is the sender's private key.",
+			"Nobody but the sender should have it: replace it there, and verify with the public key, \"whpk_…\".")
+		return
+	case strings.HasPrefix(bare, "whpk_"):
+		ring.readPublic(i, bare)
+		return
+	}
+	if _, err := signer.ParseSecret(bare); err != nil {
+		ring.find(i, SecretMalformed, name+" is not \"whsec_\" and the base64 of 24 to 64 bytes.", secretAdvice)
+	}
+	var other Finding
+	if i > 0 {
+		other = Finding{
+			SecretOther, true, fmt.Sprintf("It was signed with secret %d of the %d, not with the first.", i+1, len(ring.texts)),
+			"The secret was rotated, or it is another webhook's: make that one your secret, or accept both while you change.",
+		}
+	}
+	ring.addKeys(text, bare, around, other)
+}
+
+// addKeys adds what the secret text, bare without what is around it, may have been
+// made into.
+func (ring *keyring) addKeys(text, bare string, around, other Finding) {
+	asKey := func(text string) Finding {
+		return Finding{Code: SecretKey, Cause: true, Text: text, Advice: "The guide's key is the whole text of the secret, prefix included; " +
+			"that of Standard Webhooks is what the base64 behind the prefix stands for."}
+	}
+	guide := func(bytes []byte, f Finding) { ring.guide = append(ring.guide, key{bytes, f, other}) }
+	standard := func(bytes []byte, f Finding) { ring.standard = append(ring.standard, key{bytes, f, other}) }
+	suffix := strings.TrimPrefix(bare, "whsec_")
+	noPrefix := asKey("It was signed with the secret without its prefix.")
+
+	guide([]byte(text), Finding{})
+	if text != bare {
+		guide([]byte(bare), around)
+	}
+	decoded := decode(suffix)
+	for _, raw := range decoded {
+		guide(raw, asKey("It was signed with the decoded bytes of the secret, as Standard Webhooks does it, and not with its text."))
+		f := Finding{}
+		if text != bare {
+			f = around
+		}
+		standard(raw, f)
+	}
+	standard([]byte(bare), asKey("It was signed with the text of the secret, as the guide does it, and not with its decoded bytes."))
+	if suffix != bare {
+		guide([]byte(suffix), noPrefix)
+		standard([]byte(suffix), noPrefix)
+	}
+	for _, end := range []string{"\n", "\r\n", " "} {
+		guide([]byte(bare+end), Finding{SecretSpace, true, "It was signed with white space behind the secret.", "Whoever signs has to remove it."})
+	}
+	for _, quote := range []string{`"`, `'`} {
+		guide([]byte(quote+bare+quote), Finding{SecretQuoted, true, "It was signed with quotes around the secret.", "Whoever signs has to remove them."})
+	}
+}
+
+func (ring *keyring) readPublic(i int, text string) {
+	public, err := signer.ParsePublicKey(text)
+	if err != nil {
+		ring.find(i, SecretMalformed, ring.name(i)+" is not \"whpk_\" and the base64 of an ed25519 key.", "Copy the public key again.")
+		return
+	}
+	ring.public = append(ring.public, public)
+}
+
+// unquote removes a pair of quotes around text, and white space inside of them.
+func unquote(text string) string {
+	for _, quote := range []string{`"`, `'`, "`"} {
+		if len(text) >= 2 && strings.HasPrefix(text, quote) && strings.HasSuffix(text, quote) {
+			return strings.TrimSpace(text[1 : len(text)-1])
+		}
+	}
+	return text
+}
+
+// decode returns what text stands for in base64 of either alphabet, or nothing.
+func decode(text string) [][]byte {
+	text = strings.TrimRight(text, "=")
+	for _, encoding := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
+		if raw, err := encoding.DecodeString(text); err == nil && len(raw) > 0 {
+			return [][]byte{raw}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,155 @@
+package explain
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/rag-assistant/webhooks/signer"
+	"github.com/rag-assistant/webhooks/verifier"
+	"github.com/rag-assistant/webhooks/webhook/event"
+)
+
+// standardMessages are what a body may be signed within, the right one first.
+func (x *explanation) standardMessages() []message {
+	id, timestamp := x.value(signer.HeaderStandardID), x.value(signer.HeaderStandardTimestamp)
+	out := []message{{id + "." + timestamp + ".", Finding{}}, {"", signedOther("the body alone")}}
+	if timestamp != "" {
+		out = append(out, message{timestamp + ".", signedOther("the time and the body, without the id")})
+	}
+	for _, other := range x.otherIDs() {
+		f := otherID()
+		if id == "" { // That it is missing says it all.
+			f = Finding{}
+		}
+		out = append(out, message{other + "." + timestamp + ".", f})
+	}
+	return out
+}
+
+func otherID() Finding {
+	return signedOther("another id than that of webhook-id, the time and the body")
+}
+
+// otherIDs are the ids that may have been taken for that of the message.
+func (x *explanation) otherIDs() []string {
+	ids := []string{x.value(signer.HeaderDeliveryID), x.value(signer.HeaderWebhookID)}
+	if e, err := event.Parse(x.body); err == nil {
+		ids = append(ids, e.ID)
+	}
+	return ids
+}
+
+// standard looks at the headers of Standard Webhooks.
+func (x *explanation) standard() result {
+	var r result
+	var values [3]string
+	var all []string
+	names := [3]string{signer.HeaderStandardSignature, signer.HeaderStandardID, signer.HeaderStandardTimestamp}
+	var missing []string
+	for i, name := range names {
+		f := find(x.header, name, strings.Replace(name, "webhook-", "svix-", 1))
+		if values[i] = r.once(f, name); values[i] == "" {
+			missing = append(missing, name)
+		}
+		if i == 0 {
+			all = f.values
+		}
+	}
+	if len(missing) == len(names) {
+		return r
+	}
+	r.present = true
+	if len(missing) > 0 {
+		r.causes = append(r.causes, Finding{
+			HeaderMissing, true, "Of the Standard Webhooks headers, there is no " + strings.Join(missing, " and no ") + ".",
+			"A signature needs all three. Look whether something on the way drops headers that it does not know.",
+		})
+	}
+	var claims []claim
+	for _, value := range all {
+		c, findings := readStandard(value)
+		claims = append(claims, c...)
+		r.forms = append(r.forms, findings...)
+	}
+	r.readable = slices.ContainsFunc(claims, func(c claim) bool { return c.text == "" || len(x.ring.public) > 0 })
+	at, timely := x.time(&r, values[2])
+	if id := values[1]; strings.Contains(id, ".") {
+		r.causes = append(r.causes, Finding{IDMalformed, true, "webhook-id has a dot in it, which leaves open where the id ends.", "The sender has to choose ids without one."})
+	}
+	if timely && x.asymmetric(&r, claims, values[1], at) {
+		return r
+	}
+	swapped := scheme{x.ring.guide, []message{{}}, Finding{
+		SchemeSwapped, true,
+		"webhook-signature was made as the guide says.", "That of Standard Webhooks is over id, time and body, with the decoded secret as the key.",
+	}}
+	r.settle(search(claims, []scheme{{keys: x.ring.standard, messages: x.standardMessages()}, swapped}, x.bodies))
+	return r
+}
+
+// time reads webhook-timestamp and notes what is wrong with it.
+func (x *explanation) time(r *result, value string) (time.Time, bool) {
+	seconds, err := strconv.ParseUint(value, 10, 40)
+	if err != nil || value[0] == '0' {
+		if value != "" {
+			r.causes = append(r.causes, Finding{
+				TimeMalformed, true, "webhook-timestamp is not a number of whole seconds since 1970.",
+				"Milliseconds, a fraction, leading zeros or a written date are none.",
+			})
+		}
+		return time.Time{}, false
+	}
+	at := time.Unix(int64(seconds), 0)
+	age := x.now.Sub(at).Round(time.Second)
+	var text string
+	switch {
+	case age > verifier.DefaultTolerance:
+		text = fmt.Sprintf("The request was signed %s ago; %s are allowed.", age, verifier.DefaultTolerance)
+	case age < -verifier.DefaultTolerance:
+		text = fmt.Sprintf("The request was signed %s in the future; %s are allowed.", -age, verifier.DefaultTolerance)
+	default:
+		return at, true
+	}
+	advice := "Either the request was sent again by somebody who had captured it, or one of the two clocks is wrong."
+	if off := (age.Abs() + time.Minute) % (30 * time.Minute); off < 2*time.Minute && age.Abs() < 15*time.Hour {
+		advice += " It is close to whole hours: a clock may be set to another time zone."
+	}
+	r.causes = append(r.causes, Finding{Stale, true, text, advice})
+	return at, true
+}
+
+// asymmetric tries the public keys on the v1a signatures. It reports whether one of
+// them matches.
+func (x *explanation) asymmetric(r *result, claims []claim, id string, at time.Time) bool {
+	for _, c := range claims {
+		if c.text == "" {
+			continue
+		}
+		for _, public := range x.ring.public {
+			for _, b := range x.bodies {
+				ids := append([]string{id}, x.otherIDs()...)
+				for i, candidate := range ids {
+					if (i > 0 && b.named.Code != "") || !public.VerifyStandard(candidate, at, b.bytes, c.text) {
+						continue
+					}
+					f := Finding{}
+					if i > 0 {
+						f = otherID()
+					}
+					r.settle(distinct([]Finding{c.named, f, b.named}), true)
+					return true
+				}
+			}
+		}
+	}
+	if len(x.ring.public) == 0 && slices.ContainsFunc(claims, func(c claim) bool { return c.text != "" }) {
+		r.forms = append(r.forms, Finding{
+			SecretMissing, true, "webhook-signature holds an asymmetric signature (v1a), and no public key was given.",
+			"Ask the sender for its public key, \"whpk_…\".",
+		})
+	}
+	return false
+}

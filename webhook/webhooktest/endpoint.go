@@ -1,0 +1,277 @@
+package webhooktest
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/rag-assistant/webhooks/signer"
+	"github.com/rag-assistant/webhooks/verifier"
+	"github.com/rag-assistant/webhooks/webhook/event"
+)
+
+// What the Options are if they say nothing.
+const (
+	DefaultWait          = 10 * time.Second
+	DefaultWaitInProcess = time.Hour
+)
+
+// Options are the optional settings of an [Endpoint].
+type Options struct {
+	// InProcess makes an endpoint without a server, which is reached through
+	// [Endpoint.Transport] alone. It is the one to use in a [testing/synctest]
+	// bubble. Defaults to false: an HTTPS server on loopback.
+	InProcess bool
+
+	// Secret is what requests are verified with, where it is known before the
+	// webhook is registered: see [Endpoint.SetSecret]. Defaults to none.
+	Secret string
+
+	// Verifier says how requests are verified, as with RequireStandard. Defaults to
+	// the verifier's own defaults.
+	Verifier *verifier.Options
+
+	// Wait is how long [Endpoint.Next] waits. Defaults to [DefaultWait], and for an
+	// endpoint InProcess, whose time is meant to be a bubble's, to
+	// [DefaultWaitInProcess].
+	Wait time.Duration
+}
+
+func (o *Options) withDefaults() Options {
+	var opts Options
+	if o != nil {
+		opts = *o
+	}
+	if opts.Wait == 0 {
+		opts.Wait = DefaultWait
+		if opts.InProcess {
+			opts.Wait = DefaultWaitInProcess
+		}
+	}
+	return opts
+}
+
+// Received is one request that arrived. Its header and body are the caller's.
+type Received struct {
+	// At is when it had arrived whole.
+	At time.Time
+
+	// Err is nil if the request verified, and otherwise why it did not: an error
+	// of package verifier, or that the endpoint knew no secret.
+	Err error
+
+	// Event is what verified, and zero if Err is not nil.
+	Event event.Event
+
+	Method string
+	URL    string // with scheme and host
+	Header http.Header
+	Body   []byte
+
+	// WebhookID and DeliveryID are what the headers of these names say. They are
+	// not signed.
+	WebhookID  string
+	DeliveryID string
+
+	// Attempt is 1 for the first request of a delivery that this endpoint has seen,
+	// 2 for the next. A sender in the grace of a rotation may post twice in what is
+	// one attempt to it.
+	Attempt int
+
+	// Status is what the request is answered with, and 0 if there is no answer.
+	Status int
+}
+
+// Endpoint is a receiver for tests of a sender. All its methods are safe for
+// concurrent use; those that take a test fail it, and so belong into the test's
+// own goroutine.
+type Endpoint struct {
+	opts   Options
+	url    string
+	server *httptest.Server // nil if in process
+	faults *handshakes
+	closed chan struct{}
+
+	mu       sync.Mutex
+	verifier *verifier.Verifier // nil while no secret is known
+	script   []Answer
+	after    Answer
+	received []Received
+	attempts map[string]int // by delivery id
+	taken    int            // by Next
+	arrived  chan struct{}  // closed with the next request
+}
+
+// NewEndpoint starts an endpoint that ends with the test. A nil o is the default.
+func NewEndpoint(tb testing.TB, o *Options) *Endpoint {
+	tb.Helper()
+	ep := &Endpoint{
+		opts: o.withDefaults(), after: Status(http.StatusOK),
+		closed: make(chan struct{}), arrived: make(chan struct{}), attempts: map[string]int{},
+	}
+	if ep.opts.Wait < 0 {
+		tb.Fatal("webhooktest: new endpoint: Wait is negative")
+	}
+	if ep.opts.Secret != "" {
+		v, err := ep.newVerifier(ep.opts.Secret)
+		if err != nil {
+			tb.Fatalf("webhooktest: new endpoint: %v", err)
+		}
+		ep.verifier = v
+	}
+	if ep.opts.InProcess {
+		ep.url = newHost()
+	} else if err := ep.listen(); err != nil {
+		tb.Fatalf("webhooktest: new endpoint: %v", err)
+	}
+	tb.Cleanup(func() {
+		close(ep.closed)
+		if ep.server != nil {
+			ep.server.Close()
+		}
+	})
+	return ep
+}
+
+// URL is what to register: an https URL of this endpoint. Any other path on its
+// host reaches it too.
+func (ep *Endpoint) URL() string { return ep.url }
+
+// SetSecret tells the endpoint what to verify the requests with that come from now
+// on: "whsec_…", as the registration has returned it, or a public key, "whpk_…". It
+// panics if secret is neither, since a test cannot go on without it.
+func (ep *Endpoint) SetSecret(secret string) {
+	v, err := ep.newVerifier(secret)
+	if err != nil {
+		panic("webhooktest: set secret: " + err.Error())
+	}
+	ep.mu.Lock()
+	defer ep.mu.Unlock()
+	ep.verifier = v
+}
+
+func (ep *Endpoint) newVerifier(secret string) (*verifier.Verifier, error) {
+	var opts verifier.Options
+	if ep.opts.Verifier != nil {
+		opts = *ep.opts.Verifier
+	}
+	if strings.HasPrefix(secret, "whpk_") {
+		opts.PublicKeys = append(slices.Clone(opts.PublicKeys), secret)
+		secret = ""
+	}
+	return verifier.New(secret, &opts)
+}
+
+// Answer says how the next requests are answered, one each, after those that it was
+// told before. It panics if a status is none that ends a request, 200 to 999.
+func (ep *Endpoint) Answer(answers ...Answer) {
+	for _, a := range answers {
+		a.check()
+	}
+	ep.mu.Lock()
+	defer ep.mu.Unlock()
+	ep.script = append(ep.script, answers...)
+}
+
+// Fail answers the next n requests with 500.
+func (ep *Endpoint) Fail(n int) {
+	ep.Answer(slices.Repeat([]Answer{Status(http.StatusInternalServerError)}, n)...)
+}
+
+// Otherwise says how requests are answered for which nothing else is told. It is
+// 200 at first.
+func (ep *Endpoint) Otherwise(a Answer) {
+	a.check()
+	ep.mu.Lock()
+	defer ep.mu.Unlock()
+	ep.after = a
+}
+
+// All returns what has arrived so far, oldest first, whether or not Next has
+// returned it.
+func (ep *Endpoint) All() []Received {
+	ep.mu.Lock()
+	defer ep.mu.Unlock()
+	out := make([]Received, len(ep.received))
+	for i, r := range ep.received {
+		out[i] = r.clone()
+	}
+	return out
+}
+
+func (r Received) clone() Received {
+	r.Header, r.Body = r.Header.Clone(), slices.Clone(r.Body)
+	return r
+}
+
+var errNoSecret = errors.New("webhooktest: the endpoint knew no secret when the request came: see SetSecret")
+
+// take records a request and returns how it is to be answered.
+func (ep *Endpoint) take(method, url string, header http.Header, body []byte) Answer {
+	r := Received{
+		At: time.Now(), Err: errNoSecret, Method: method, URL: url, Header: header, Body: body,
+		WebhookID: header.Get(signer.HeaderWebhookID), DeliveryID: header.Get(signer.HeaderDeliveryID),
+	}
+	ep.mu.Lock()
+	defer ep.mu.Unlock()
+	if ep.verifier != nil {
+		r.Event, r.Err = ep.verifier.Verify(header, body)
+	}
+	ep.attempts[r.DeliveryID]++
+	r.Attempt = ep.attempts[r.DeliveryID]
+	var a Answer
+	switch {
+	case ep.verifier != nil && r.Err != nil:
+		a = refusal(r.Err)
+	case len(ep.script) > 0:
+		a, ep.script = ep.script[0], ep.script[1:]
+	default:
+		a = ep.after
+	}
+	r.Status = a.status
+	ep.received = append(ep.received, r)
+	close(ep.arrived)
+	ep.arrived = make(chan struct{})
+	return a
+}
+
+// refusal is how a receiver behind verifier.Middleware answers what fails with err.
+func refusal(err error) Answer {
+	for _, signature := range []error{verifier.ErrMissingSignature, verifier.ErrMismatch, verifier.ErrStale} {
+		if errors.Is(err, signature) {
+			return Status(http.StatusUnauthorized).Body("invalid signature")
+		}
+	}
+	return Status(http.StatusBadRequest).Body("invalid event")
+}
+
+// pause waits for d. It reports false if the sender gives up first, or the test is
+// over.
+func (ep *Endpoint) pause(ctx context.Context, d time.Duration) bool {
+	if d <= 0 {
+		return true
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+	case <-ep.closed:
+	}
+	return false
+}
+
+// hang waits until the sender gives up, or the test is over.
+func (ep *Endpoint) hang(ctx context.Context) {
+	select {
+	case <-ctx.Done():
+	case <-ep.closed:
+	}
+}
