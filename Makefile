@@ -18,7 +18,7 @@ TESTED   = $(filter ./internal/%,$(PACKAGED))
 
 LINT = go tool -modfile="$(CURDIR)/tools/go.mod" golangci-lint
 
-.PHONY: help fmt lint test chaos chaos-long interop fuzz bench cover examples ci
+.PHONY: help fmt lint test chaos chaos-long interop vuln fuzz bench cover examples ci
 .PHONY: check-format check-current check-bench
 
 help: ## Print this list.
@@ -53,6 +53,9 @@ chaos-long: ## Break everything under load for ten minutes and write docs/chaos.
 interop: ## Deliver to receivers in five languages, and sign beside other libraries.
 	@tools/install.sh express npm flask php sinatra javac
 	@go test -tags interop -count 1 -timeout 10m -v ./internal/interop
+
+vuln: ## Look for known vulnerabilities, where their database can be reached.
+	@tools/vuln.sh
 
 fuzz: ## Run every fuzz target for FUZZTIME (60s), one after another.
 	@tools/fuzz.sh $(FUZZTIME)

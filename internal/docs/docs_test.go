@@ -281,3 +281,26 @@ func parseCommands(line string) []command {
 	}
 	return out
 }
+
+// TestNamedTestsExist looks for each test that the threat model names.
+func TestNamedTestsExist(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../docs/security.md")
+	require.NoError(t, err)
+	named := regexp.MustCompile("`((?:Test|Fuzz)[A-Z][A-Za-z0-9]*)`").FindAllSubmatch(page, -1)
+	require.Greater(t, len(named), 40)
+	declared := map[string]bool{}
+	require.NoError(t, filepath.WalkDir("../..", func(file string, _ os.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(file, "_test.go") {
+			return err
+		}
+		source, err := os.ReadFile(file)
+		for _, m := range regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)\w+)\(`).FindAllSubmatch(source, -1) {
+			declared[string(m[1])] = true
+		}
+		return err
+	}))
+	for _, m := range named {
+		require.True(t, declared[string(m[1])], "%s is named and not there", m[1])
+	}
+}
