@@ -19,7 +19,7 @@ TESTED   = $(filter ./internal/%,$(PACKAGED))
 LINT = go tool -modfile="$(CURDIR)/tools/go.mod" golangci-lint
 
 .PHONY: help fmt lint test chaos chaos-long interop vuln fuzz bench cover examples ci
-.PHONY: check-format check-current check-bench
+.PHONY: check-format check-current check-counts check-bench
 
 help: ## Print this list.
 	@sed -n 's/^\([a-z-]*\):.*## /\1 /p' $(MAKEFILE_LIST) | while read -r name text; do printf '%-12s%s\n' "$$name" "$$text"; done
@@ -72,13 +72,17 @@ examples: ## Build all examples and run those that end by themselves.
 	@tools/examples.sh $(PACKAGED)
 
 ci: ## Run every check that has to pass before a merge.
-	@MAKE="$(MAKE)" tools/steps.sh check-format lint check-current test chaos interop examples check-bench
+	@MAKE="$(MAKE)" tools/steps.sh check-format lint check-current test check-counts chaos interop examples check-bench
 
 check-format:
 	@$(LINT) fmt --diff
 
 check-current:
 	@tools/current.sh $(MODULES)
+
+# Tests that count less with the race detector, once more without it.
+check-counts:
+	@tools/with-redis.sh go test -run 'TestManyRequestsAtOnce|TestRegistrationsEndAtTheLimit' ./webhook ./examples/server
 
 check-bench:
 	@$(MAKE) bench BENCHTIME=1x

@@ -44,8 +44,9 @@ type DispatchStore interface {
 // DispatcherOptions configures a [Dispatcher].
 type DispatcherOptions struct {
 	// Concurrency is how many deliveries are on the wire at once. An endpoint that
-	// hangs holds up to PerWebhook of them, so leave room for a few of those.
-	// Defaults to 256.
+	// hangs holds up to PerWebhook of them, and a merchant of whom every endpoint
+	// hangs PerWebhook times [Limits].Webhooks, 500 by default. Keep it well above
+	// that, or others have to wait for time-outs. Defaults to 1024.
 	Concurrency int
 
 	// PerWebhook is how many deliveries of one webhook are on the wire at once,
@@ -197,7 +198,7 @@ func (o DispatcherOptions) withDefaults() DispatcherOptions {
 		}
 	}
 	const week = 7 * 24 * time.Hour
-	def(&o.Concurrency, 256)
+	def(&o.Concurrency, 1024)
 	def(&o.PerWebhook, 10)
 	def(&o.DisableAfter, 10)
 	def(&o.MaxReclaims, 10)

@@ -107,6 +107,13 @@ type HandlerOptions struct {
 // for another request is 409. A well-formed
 // X-Request-ID becomes the answer's requestId.
 //
+// A Handler bounds what a request costs, but not how long its client takes: serve
+// it with an [http.Server] that has ReadHeaderTimeout, ReadTimeout, WriteTimeout,
+// IdleTimeout and MaxHeaderBytes, none of which net/http bounds tightly by itself.
+// Values that suit are in examples/server; WriteTimeout must exceed
+// [HandlerOptions].TestWait. How many requests a merchant makes is the host's to
+// limit, too.
+//
 // Lists take limit, 1 to 1000, and offset, up to 10,000. The log takes a cursor
 // instead, which no delivery that is added meanwhile can shift: an empty one asks
 // for the first page, pagination.nextCursor for the page after it, until an answer

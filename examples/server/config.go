@@ -66,7 +66,7 @@ func parse(args []string, stderr io.Writer) (*config, error) {
 	fs.DurationVar(&d.Lease, "lease", 0,
 		"time after which a delivery of a dead process is tried again (default 1m, or three times -timeout if that is more)")
 	fs.IntVar(&d.DisableAfter, "disable-after", 10, "consecutive failures that disable a webhook")
-	fs.IntVar(&d.Concurrency, "concurrency", 256, "deliveries on the wire at once")
+	fs.IntVar(&d.Concurrency, "concurrency", 1024, "deliveries on the wire at once")
 	fs.IntVar(&d.PerWebhook, "per-webhook", 10, "deliveries of one webhook on the wire at once")
 	fs.TextVar(&c.logLevel, "log-level", slog.LevelInfo, "debug, info, warn or error; debug says why a token is refused")
 	if err := fs.Parse(args); err != nil {

@@ -81,14 +81,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	log.InfoContext(ctx, "listening", slog.String("addr", ln.Addr().String()), slog.String("role", c.role))
-	srv := &http.Server{
-		Handler:           handler,
-		ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout:       30 * time.Second,
-		WriteTimeout:      60 * time.Second,
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    64 << 10,
-	}
+	srv := newServer(handler)
 
 	// The API stops before the dispatcher, so that a test that a caller waits for
 	// still gets its outcome.
@@ -115,6 +108,19 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return srv.Shutdown(drain)
 	})
 	return g.Wait()
+}
+
+// newServer bounds what one client can hold, for which net/http has no defaults.
+// A test event with ?wait=true needs 15 seconds of the WriteTimeout.
+func newServer(handler http.Handler) *http.Server {
+	return &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       30 * time.Second,
+		WriteTimeout:      60 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+	}
 }
 
 // routes are the API, unless this process only dispatches, and a health check.
