@@ -15,6 +15,9 @@ var (
 	ErrLimit = errors.New("limit reached")
 	// ErrStale says that the caller has lost what it held.
 	ErrStale = errors.New("no longer held")
+	// ErrUnavailable says that the store, or the part of it that was asked, cannot
+	// answer or take anything now. The same call may succeed later.
+	ErrUnavailable = errors.New("unavailable")
 	// ErrCursor says that a cursor was not made by this store.
 	ErrCursor = errors.New("cursor is not valid")
 )

@@ -28,7 +28,7 @@ var ErrRotating = errors.New("a rotation is under way")
 
 // ErrUnavailable is what an [AuthenticateFunc] wraps when it cannot tell who
 // asks because something that it needs is down.
-var ErrUnavailable = errors.New("unavailable")
+var ErrUnavailable = store.ErrUnavailable
 
 // ErrInvalidToken is what an [AuthenticateFunc] wraps when a bearer token came with
 // the request and is no good, whatever the reason. The challenge then says

@@ -74,7 +74,7 @@ type HandlerOptions struct {
 //	GET    /merchants/{merchantId}/webhooks                  list
 //	GET    /merchants/{merchantId}/webhooks/event-types      what can be subscribed to
 //	GET    /merchants/{merchantId}/webhooks/{webhookId}      one webhook
-//	PUT    /merchants/{merchantId}/webhooks/{webhookId}      change url, events or status
+//	PUT    /merchants/{merchantId}/webhooks/{webhookId}      change what is given
 //	DELETE /merchants/{merchantId}/webhooks/{webhookId}      forget it
 //	POST   …/webhooks/{webhookId}/test                       send a test event
 //	POST   …/webhooks/{webhookId}/replay                     send a range again
@@ -273,7 +273,7 @@ func (h *Handler) serve(ctx context.Context, x *exchange) (out answer, err error
 	if err := h.admit(ctx, x); err != nil {
 		return answer{}, err
 	}
-	return h.once(ctx, x, func(x *exchange) (answer, error) { return h.limited(ctx, x, serve) })
+	return h.once(ctx, x, func(x *exchange) (answer, error) { return h.limited(x.r.Context(), x, serve) })
 }
 
 // requestID is the caller's own if it is safe to repeat, otherwise a new one.

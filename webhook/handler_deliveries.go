@@ -103,6 +103,13 @@ func (h *Handler) test(x *exchange) (answer, error) {
 	if err := invalidIf(append(q.done(), m.done()...)); err != nil {
 		return answer{}, err
 	}
+	slot, err := h.testSlot(x)
+	if err != nil {
+		return answer{}, err
+	}
+	if slot > 0 {
+		return answer{}, x.tooMany(slot)
+	}
 	d, err := h.svc.Test(x.r.Context(), x.merchantID, x.webhookID)
 	if err != nil {
 		return answer{}, err

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net/http"
 	"strconv"
 	"time"
 
@@ -29,7 +28,6 @@ type RateLimitRequest struct {
 type RateLimitFunc func(context.Context, RateLimitRequest) (time.Duration, error)
 
 const (
-	testRoute     = http.MethodPost + " webhooks/" + webhookParameter + "/test"
 	testWindow    = time.Minute
 	maxTestsLimit = 60
 )
@@ -42,15 +40,6 @@ func (h *Handler) limited(ctx context.Context, x *exchange, serve endpoint) (ans
 		})
 		if err != nil {
 			return answer{}, fmt.Errorf("webhook: rate limit: %w", err)
-		}
-		if wait > 0 {
-			return answer{}, x.tooMany(wait)
-		}
-	}
-	if x.route == testRoute {
-		wait, err := h.testSlot(ctx, x)
-		if err != nil {
-			return answer{}, err
 		}
 		if wait > 0 {
 			return answer{}, x.tooMany(wait)
@@ -69,7 +58,8 @@ func (x *exchange) tooMany(wait time.Duration) error {
 // testSlot takes one of the webhook's slots for a minute, or returns how long it
 // takes until one is free. Slots are in the store, so that the limit holds over all
 // processes, and each counts its own minute, so that it holds for any minute.
-func (h *Handler) testSlot(ctx context.Context, x *exchange) (time.Duration, error) {
+func (h *Handler) testSlot(x *exchange) (time.Duration, error) {
+	ctx := x.r.Context()
 	// An unknown webhook is not worth a slot, and must not be told from a busy one.
 	if _, err := h.svc.Webhook(ctx, x.merchantID, x.webhookID); err != nil {
 		return 0, err

@@ -50,10 +50,10 @@ func (h *Handler) once(ctx context.Context, x *exchange, serve endpoint) (answer
 		return answer{}, err
 	}
 	// The store gets digests: keys are of any length, and content is nobody's business.
-	scope, name, holder := "api|"+x.merchantID, digest(keys[0]), id.New("h_")
+	scope, name, holder := keyScope(x.merchantID), digest(keys[0]), id.New("h_")
 	known, err := h.svc.store.BeginSeen(ctx, scope, name, store.SeenBegin{
-		Holder: holder, Fingerprint: digest(x.route, x.webhookID, x.deliveryID, x.r.URL.RawQuery, string(body)),
-		Lease: h.opts.TestWait + time.Minute,
+		Holder: holder, Fingerprint: digest(keys[0], x.route, x.webhookID, x.deliveryID, x.r.URL.RawQuery, string(body)),
+		Lease: h.serveTime() + time.Minute,
 	})
 	if err != nil {
 		return answer{}, err
@@ -74,6 +74,11 @@ func (h *Handler) once(ctx context.Context, x *exchange, serve endpoint) (answer
 			h.forget(ctx, x, scope, name, holder)
 		}
 	}()
+	// A caller that hangs up in the middle is the one that asks again: what was begun
+	// is ended, and its answer kept.
+	whole, cancel := context.WithTimeout(context.WithoutCancel(ctx), h.serveTime())
+	defer cancel()
+	x.r = x.r.WithContext(whole)
 	out, err := serve(x)
 	if err != nil {
 		return answer{}, err
@@ -82,6 +87,9 @@ func (h *Handler) once(ctx context.Context, x *exchange, serve endpoint) (answer
 	h.keep(ctx, x, out, scope, name, holder)
 	return out, nil
 }
+
+// serveTime is how long a request with a key may take.
+func (h *Handler) serveTime() time.Duration { return h.opts.TestWait + 30*time.Second }
 
 // keep stores an answer for those who ask again.
 func (h *Handler) keep(ctx context.Context, x *exchange, out answer, scope, name, holder string) {
@@ -127,6 +135,8 @@ func (h *Handler) again(x *exchange, value []byte) (answer, error) {
 func detached(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 }
+
+func keyScope(merchantID string) string { return "api|" + merchantID }
 
 // digest is of parts that cannot run into each other.
 func digest(parts ...string) string {

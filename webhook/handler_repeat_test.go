@@ -233,3 +233,29 @@ func TestBadIdempotencyKeys(t *testing.T) {
 	s.serve(r).is(http.StatusUnsupportedMediaType)
 	s.do(http.MethodPost, hooks, `{"url":"`+strings.Repeat("a", 64<<10)+`"}`, "Idempotency-Key", "k1").is(http.StatusRequestEntityTooLarge)
 }
+
+// Every POST refuses a key of another request, and one whose request is in work.
+func TestKeysInUse(t *testing.T) {
+	t.Parallel()
+	st := memstore.New(nil)
+	s := newSite(t, st, allRoutes(t))
+	one := s.hook(merchant)
+	s.do(http.MethodPost, hooks, goodBody, "Idempotency-Key", "used").is(http.StatusCreated)
+	scope, id := webhook.IdempotencyEntry(merchant, "in-work")
+	_, err := st.BeginSeen(t.Context(), scope, id, store.SeenBegin{Holder: "another process", Lease: time.Minute})
+	require.NoError(t, err)
+	for _, o := range s.operations() {
+		if o.method != http.MethodPost {
+			continue
+		}
+		at := o.at(merchant, one, "whdel_1")
+		body := o.body
+		if strings.HasPrefix(o.path, "/webhooks") && !strings.Contains(o.path, "{") {
+			body = strings.Replace(goodBody, "hook", "other", 1)
+		}
+		require.Equal(t, "idempotency_conflict", s.do(o.method, at, body, "Idempotency-Key", "used").is(http.StatusConflict).refusal().Code)
+		a := s.do(o.method, at, body, "Idempotency-Key", "in-work").is(http.StatusConflict)
+		require.Equal(t, "idempotency_in_progress", a.refusal().Code)
+		require.Equal(t, "1", a.header.Get("Retry-After"))
+	}
+}

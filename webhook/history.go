@@ -69,7 +69,8 @@ func (s *Service) Delivery(ctx context.Context, merchantID, webhookID, deliveryI
 
 // Redeliver makes a new delivery of the same event to the same webhook. If the
 // webhook is disabled, it waits until that is enabled. It fails with
-// [ErrNotFound] if the delivery is not there, or its event any more.
+// [ErrNotFound] if the delivery is not there, or its event any more. A test cannot be
+// sent again.
 func (s *Service) Redeliver(ctx context.Context, merchantID, webhookID, deliveryID string) (Delivery, error) {
 	if err := checkIDs(merchantID, webhookID, deliveryID); err != nil {
 		return Delivery{}, err
@@ -77,6 +78,9 @@ func (s *Service) Redeliver(ctx context.Context, merchantID, webhookID, delivery
 	d, err := s.delivery(ctx, merchantID, webhookID, deliveryID)
 	if err != nil {
 		return Delivery{}, err
+	}
+	if d.Test {
+		return Delivery{}, invalid("deliveryId", "is a test, which is sent once; ask for another one")
 	}
 	ids, err := s.store.Enqueue(ctx, merchantID, webhookID, []string{d.EventID}, id.New("r_"))
 	if err == nil && len(ids) != 1 {
@@ -88,7 +92,7 @@ func (s *Service) Redeliver(ctx context.Context, merchantID, webhookID, delivery
 	if ids[0] == "" {
 		return Delivery{}, fmt.Errorf("webhook: redeliver: event: %w", ErrNotFound)
 	}
-	return s.delivery(ctx, merchantID, webhookID, ids[0])
+	return s.look(ctx, merchantID, webhookID, ids[0])
 }
 
 // replayPage is how many events one step of a replay looks at.

@@ -188,7 +188,7 @@ func (s *Service) Test(ctx context.Context, merchantID, webhookID string) (Deliv
 	if len(out[0].Deliveries) != 1 {
 		return Delivery{}, fmt.Errorf("webhook: test: %w", errAnswers)
 	}
-	return s.delivery(ctx, merchantID, webhookID, out[0].Deliveries[0])
+	return s.look(ctx, merchantID, webhookID, out[0].Deliveries[0])
 }
 
 // Await waits until a delivery has ended or ctx has, and returns it as it is

@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"log"
+	"log/slog"
 	"net/http"
 	"os"
 	"time"
@@ -24,7 +25,9 @@ func main() {
 		log.Printf("%s: %s", e.ID, e.Type)
 		return nil
 	})
-	rcv, err := receiver.New(os.Getenv("WEBHOOK_SECRET"), mux, &receiver.Options{Seen: memstore.New(nil)})
+	rcv, err := receiver.New(os.Getenv("WEBHOOK_SECRET"), mux, &receiver.Options{
+		Seen: memstore.New(nil), Logger: slog.Default(),
+	})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -34,6 +34,7 @@ func parse(args []string, stderr io.Writer) (*config, error) {
 	c := &config{}
 	d := &c.dispatcher
 	out := &egress.Options{}
+	var bad []error
 	fs := flag.NewFlagSet("server", flag.ContinueOnError)
 	fs.SetOutput(io.Discard) // The caller prints the error, once.
 	fs.StringVar(&c.addr, "addr", "127.0.0.1:8080", "address to listen on")
@@ -43,14 +44,16 @@ func parse(args []string, stderr io.Writer) (*config, error) {
 		func(s string) error {
 			key, err := secretKey(s)
 			c.service.SecretKeys = append(c.service.SecretKeys, key)
-			return err
+			bad = append(bad, named("-secret-key", err)) // The flag package would repeat the key.
+			return nil
 		})
 	fs.StringVar(&c.role, "role", "all", `what this process does: "all", "api" or "dispatch"`)
 	fs.Func("jwt-secret", "`key` of HS256 tokens with the claims merchantId and exp, at least 32 bytes; needed to serve the API",
 		func(s string) (err error) {
 			c.jwtSecret = []byte(s)
 			c.jwtKeys, err = jwtauth.Secrets(c.jwtSecret)
-			return err
+			bad = append(bad, named("-jwt-secret", err))
+			return nil
 		})
 	fs.StringVar(&c.tokenFor, "token", "", "print a token for this `merchant` that is good for a day, and exit")
 	fs.BoolVar(&out.InsecureAllowHTTP, "insecure-allow-http", false, "allow webhook URLs with http")
@@ -74,6 +77,9 @@ func parse(args []string, stderr io.Writer) (*config, error) {
 			fs.SetOutput(stderr)
 			fs.PrintDefaults()
 		}
+		return nil, err
+	}
+	if err := errors.Join(bad...); err != nil {
 		return nil, err
 	}
 	if fs.NArg() > 0 {
@@ -105,6 +111,14 @@ func secretKey(s string) (webhook.SecretKey, error) {
 		return webhook.SecretKey{}, errors.New("is not id:base64 of 32 bytes; make one with: echo k1:$(openssl rand -base64 32)")
 	}
 	return webhook.SecretKey{ID: id, Key: [32]byte(raw)}, nil
+}
+
+// named says which flag is wrong.
+func named(flag string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", flag, err)
 }
 
 func durations(s string) ([]time.Duration, error) {

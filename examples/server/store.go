@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -36,20 +37,23 @@ func openStore(ctx context.Context, address string) (store.Store, func(), error)
 	return st, closeClient, nil
 }
 
+// errAddress does not quote the address, which may hold a password.
+var errAddress = errors.New("is not an address of a Redis, such as redis://:password@host:6379/0")
+
 func redisClient(address string) (redis.UniversalClient, error) {
 	scheme, rest, _ := strings.Cut(address, "://")
 	switch scheme {
 	case "redis", "rediss":
 		o, err := redis.ParseURL(address)
 		if err != nil {
-			return nil, err
+			return nil, errAddress
 		}
 		o.ContextTimeoutEnabled = true
 		return redis.NewClient(o), nil
 	case clusterScheme, clusterScheme + "s":
 		o, err := redis.ParseClusterURL(strings.Replace(scheme, clusterScheme, "redis", 1) + "://" + rest)
 		if err != nil {
-			return nil, err
+			return nil, errAddress
 		}
 		o.ContextTimeoutEnabled = true
 		return redis.NewClusterClient(o), nil

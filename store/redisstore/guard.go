@@ -37,8 +37,11 @@ func (s *Store) checkServers(ctx context.Context) error {
 
 func (s *Store) checkServer(ctx context.Context, node redis.Cmdable) error {
 	info, err := node.Info(ctx).Result()
-	if err != nil && ctx.Err() != nil || isNetwork(err) {
+	switch {
+	case err != nil && ctx.Err() != nil, isNetwork(err), redis.IsAuthError(err):
 		return err
+	case redis.IsPermissionError(err) && !s.opts.AllowUnknownVersion:
+		return fmt.Errorf("this user of redis may not run INFO; allow it with +info, or set Options.AllowUnknownVersion: %w", err)
 	}
 	if err := s.checkVersion(infoField(info, "redis_version")); err != nil {
 		return err

@@ -78,9 +78,20 @@ func (s *Store) run(ctx context.Context, c call) (reply, error) {
 	keys, args := s.frame(c)
 	out, err := s.scripts[c.name].Run(ctx, s.client, keys, args...).Slice()
 	if err != nil {
-		return reply{}, fmt.Errorf("redisstore: %s: %w", c.name, err)
+		return reply{}, unanswered(c.name, err)
 	}
 	return readReply(c.name, out)
+}
+
+// unanswered tells what may be gone at the next try from what will not.
+func unanswered(name string, err error) error {
+	switch {
+	case redis.IsOOMError(err):
+		return fmt.Errorf("redisstore: %s: redis has reached its maxmemory: %w: %w", name, store.ErrUnavailable, err)
+	case outOfReach(err):
+		return fmt.Errorf("redisstore: %s: %w: %w", name, store.ErrUnavailable, err)
+	}
+	return fmt.Errorf("redisstore: %s: %w", name, err)
 }
 
 // frame returns all keys and arguments of a call.

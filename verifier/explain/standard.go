@@ -42,6 +42,9 @@ func (x *explanation) otherIDs() []string {
 	return ids
 }
 
+// maxClaims is how many signatures are looked at.
+const maxClaims = 10
+
 // standard looks at the headers of Standard Webhooks.
 func (x *explanation) standard() result {
 	var r result
@@ -70,10 +73,14 @@ func (x *explanation) standard() result {
 	}
 	var claims []claim
 	for _, value := range all {
+		if len(claims) >= maxClaims {
+			break
+		}
 		c, findings := readStandard(value)
 		claims = append(claims, c...)
 		r.forms = append(r.forms, findings...)
 	}
+	claims = claims[:min(len(claims), maxClaims)]
 	r.readable = slices.ContainsFunc(claims, func(c claim) bool { return c.text == "" || len(x.ring.public) > 0 })
 	at, timely := x.time(&r, values[2])
 	if id := values[1]; strings.Contains(id, ".") {
@@ -124,13 +131,13 @@ func (x *explanation) time(r *result, value string) (time.Time, bool) {
 // asymmetric tries the public keys on the v1a signatures. It reports whether one of
 // them matches.
 func (x *explanation) asymmetric(r *result, claims []claim, id string, at time.Time) bool {
+	ids := append([]string{id}, x.otherIDs()...)
 	for _, c := range claims {
 		if c.text == "" {
 			continue
 		}
 		for _, public := range x.ring.public {
 			for _, b := range x.bodies {
-				ids := append([]string{id}, x.otherIDs()...)
 				for i, candidate := range ids {
 					if (i > 0 && b.named.Code != "") || !public.VerifyStandard(candidate, at, b.bytes, c.text) {
 						continue

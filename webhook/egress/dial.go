@@ -46,17 +46,19 @@ func (e *Egress) CheckAddress(ctx context.Context, raw string) error {
 }
 
 // dialHTTP connects for the scheme http.
-func (e *Egress) dialHTTP(ctx context.Context, _, address string) (net.Conn, error) {
+func (e *Egress) dialHTTP(ctx context.Context, _, address string) (conn net.Conn, err error) {
+	defer contain(&err)
 	if !e.opts.InsecureAllowHTTP {
 		return nil, blocked("the scheme http is not allowed")
 	}
-	conn, _, err := e.dial(ctx, "http", address)
+	conn, _, err = e.dial(ctx, "http", address)
 	return conn, err
 }
 
 // dialTLS connects for the scheme https. It makes the handshake itself, and not
 // the transport, so that whatever fails in it is known to be TLS.
-func (e *Egress) dialTLS(ctx context.Context, _, address string) (net.Conn, error) {
+func (e *Egress) dialTLS(ctx context.Context, _, address string) (_ net.Conn, err error) {
+	defer contain(&err)
 	raw, host, err := e.dial(ctx, "https", address)
 	if err != nil {
 		return nil, err
@@ -153,6 +155,14 @@ func (e *Egress) lookup(ctx context.Context, name string) ([]netip.Addr, error) 
 	return addrs, nil
 }
 
+// contain turns a panic of what the host has brought along into a fault of this
+// side: it would be in a goroutine that nobody guards.
+func contain(err *error) {
+	if p := recover(); p != nil {
+		*err = &fault{what: "a function of the host panicked", cause: fmt.Errorf("panic: %v", p)}
+	}
+}
+
 // lookupInTime does not wait for a resolver that goes on when ctx has ended.
 func (e *Egress) lookupInTime(ctx context.Context, name string) ([]netip.Addr, error) {
 	type answer struct {
@@ -161,8 +171,10 @@ func (e *Egress) lookupInTime(ctx context.Context, name string) ([]netip.Addr, e
 	}
 	answered := make(chan answer, 1)
 	go func() {
-		addrs, err := e.opts.Resolver.LookupNetIP(ctx, "ip", name)
-		answered <- answer{addrs, err}
+		var a answer
+		defer func() { answered <- a }()
+		defer contain(&a.err)
+		a.addrs, a.err = e.opts.Resolver.LookupNetIP(ctx, "ip", name)
 	}()
 	select {
 	case a := <-answered:

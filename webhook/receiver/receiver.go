@@ -61,8 +61,8 @@ type Options struct {
 	// nothing.
 	OnError func(ctx context.Context, e event.Event, err error)
 
-	// Logger gets a line for each failed event at warn and each fault of Seen at
-	// error. Never a body or a secret. Defaults to discarding them.
+	// Logger gets a line for each failed event and each rejected request, with the
+	// reason, at warn, and for each fault of Seen at error. Never a body or a secret. Defaults to discarding them.
 	Logger *slog.Logger
 
 	// Now is the clock for MaxPerSecond and processing times. Defaults to [time.Now].
@@ -144,6 +144,7 @@ func New(secret string, mux *Mux, o *Options) (*Receiver, error) {
 	rules := opts.Verifier
 	rules.OnReject = func(req *http.Request, status int, reason error) {
 		r.metrics.count(&r.metrics.Rejected)
+		r.opts.Logger.LogAttrs(req.Context(), slog.LevelWarn, "webhook request rejected", slog.Int("status", status), slog.Any("reason", reason))
 		if opts.Verifier.OnReject != nil {
 			opts.Verifier.OnReject(req, status, reason)
 		}

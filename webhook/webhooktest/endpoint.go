@@ -80,8 +80,8 @@ type Received struct {
 	DeliveryID string
 
 	// Attempt is 1 for the first request of a delivery that this endpoint has seen,
-	// 2 for the next. A sender in the grace of a rotation may post twice in what is
-	// one attempt to it.
+	// 2 for the next. A sender in the grace of a rotation may post up to three
+	// times in what is one attempt to it.
 	Attempt int
 
 	// Status is what the request is answered with, and 0 if there is no answer.
