@@ -36,6 +36,25 @@ func Example() {
 	// Output: <nil> 0 webhooks subscribe to it so far
 }
 
+// What the management API does for a merchant.
+func ExampleService_Register() {
+	ctx := context.Background()
+	svc, err := webhook.NewService(memstore.New(nil), nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	reg, err := svc.Register(ctx, "merchant_42", webhook.Registration{
+		URL: "https://example.com/webhooks", Events: []string{"document.created"},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	secret := reg.Secret.Reveal() // for the receiver; whatever prints reg does not show it
+
+	fmt.Println(len(secret), reg.Secret)
+	// Output: 42 whsec_***
+}
+
 // A host's own events.
 func ExampleService_Publish() {
 	ctx := context.Background()

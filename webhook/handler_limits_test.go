@@ -3,6 +3,7 @@ package webhook_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"strconv"
 	"testing"
@@ -110,4 +111,25 @@ func TestRetryAfterOfTests(t *testing.T) {
 		}
 		require.Equal(t, 40, s.do(http.MethodPost, one+"/test", "").waits())
 	})
+}
+
+func TestATestIsNotRedelivered(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, nil, nil)
+	one := hooks + "/" + s.hook(merchant)
+	id, ok := s.do(http.MethodPost, one+"/test", "").is(http.StatusAccepted).object()["id"].(string)
+	require.True(t, ok)
+	require.Equal(t, []string{"deliveryId"}, s.do(http.MethodPost, one+"/deliveries/"+id+"/redeliver", "").faults())
+	for range 4 { // What cannot be served takes no slot.
+		s.do(http.MethodPost, one+"/test?wait=perhaps", "").is(http.StatusBadRequest)
+		s.do(http.MethodPost, one+"/test", "").is(http.StatusAccepted)
+	}
+	s.do(http.MethodPost, one+"/test", "").waits()
+}
+
+// A store that is full is as good as away.
+func TestStoreThatCannotTakeAnything(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, broken{memstore.New(nil), fmt.Errorf("redis is full: %w", store.ErrUnavailable)}, nil)
+	require.Equal(t, "unavailable", s.do(http.MethodGet, hooks+"/whk_1", "").is(http.StatusServiceUnavailable).refusal().Code)
 }

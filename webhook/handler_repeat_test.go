@@ -259,3 +259,41 @@ func TestKeysInUse(t *testing.T) {
 		require.Equal(t, "1", a.header.Get("Retry-After"))
 	}
 }
+
+// hangUp cancels the request when its effect is there.
+type hangUp struct {
+	store.Store
+
+	cancel context.CancelFunc
+	calls  atomic.Int64
+}
+
+func (h *hangUp) Enqueue(ctx context.Context, merchantID, webhookID string, eventIDs []string, nonce string) ([]string, error) {
+	h.calls.Add(1)
+	ids, err := h.Store.Enqueue(ctx, merchantID, webhookID, eventIDs, nonce)
+	h.cancel()
+	return ids, err
+}
+
+func (h *hangUp) Delivery(ctx context.Context, merchantID, webhookID, deliveryID string) (store.Delivery, error) {
+	if err := ctx.Err(); err != nil {
+		return store.Delivery{}, err
+	}
+	return h.Store.Delivery(ctx, merchantID, webhookID, deliveryID)
+}
+
+func TestCallerHangsUpInTheMiddle(t *testing.T) {
+	t.Parallel()
+	st := &hangUp{Store: memstore.New(nil)}
+	s := newSite(t, st, nil)
+	id := s.hook(merchant)
+	path := hooks + "/" + id + "/deliveries/" + s.published(merchant).Deliveries[0] + "/redeliver"
+	ctx, cancel := context.WithCancel(t.Context())
+	st.cancel = cancel
+	r := httptest.NewRequestWithContext(ctx, http.MethodPost, path, nil)
+	r.Header.Set("Authorization", "Bearer "+merchant)
+	r.Header.Set("Idempotency-Key", "k1")
+	s.serve(r)
+	require.True(t, s.do(http.MethodPost, path, "", "Idempotency-Key", "k1").is(http.StatusAccepted).replayed())
+	require.EqualValues(t, 1, st.calls.Load())
+}

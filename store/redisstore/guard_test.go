@@ -192,3 +192,17 @@ func TestWaitReplicas(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, keys, 2)
 }
+
+// TestRefusedLogin is not taken for a Redis of an unknown version.
+func TestRefusedLogin(t *testing.T) {
+	t.Parallel()
+	srv := redistest.Start(t)
+	require.NoError(t, srv.Client(t).ConfigSet(t.Context(), "requirepass", "right").Err())
+	for password, want := range map[string]string{"wrong": "WRONGPASS", "": "NOAUTH"} {
+		client := redis.NewClient(&redis.Options{Addr: srv.Addr, Password: password, ContextTimeoutEnabled: true})
+		t.Cleanup(func() { require.NoError(t, client.Close()) })
+		st, err := redisstore.New(client, nil)
+		require.NoError(t, err)
+		require.ErrorContains(t, st.Open(t.Context()), want)
+	}
+}

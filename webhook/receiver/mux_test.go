@@ -1,8 +1,10 @@
 package receiver_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"testing"
 
@@ -106,7 +108,8 @@ func TestNewListsEveryFault(t *testing.T) {
 func TestRejectedRequests(t *testing.T) {
 	t.Parallel()
 	told := 0
-	o := &receiver.Options{}
+	var log bytes.Buffer
+	o := &receiver.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))}
 	o.Verifier.OnReject = func(*http.Request, int, error) { told++ }
 	r := newReceiver(t, o, func(context.Context, event.Event) error { return errors.New("is not called") })
 	forged := signed(t, body("evt_1", `{}`))
@@ -116,4 +119,6 @@ func TestRejectedRequests(t *testing.T) {
 	require.EqualValues(t, 1, r.Metrics().Rejected)
 	require.Zero(t, r.Metrics().Received)
 	require.Equal(t, 1, told)
+	require.Contains(t, log.String(), "signature does not match")
+	require.NotContains(t, log.String(), secret)
 }
