@@ -23,6 +23,8 @@ func FuzzRequestDecoding(f *testing.F) {
 		`{"\u0075rl":"\ud800"}`,
 		`[[[[[[[[[[[[[[[[[[`,
 		`{"events":["a","a"],"events":[]}`,
+		`{"url":"https://example.com/","events":["*"],"description":"a","metadata":{"a":"b"},"headers":{"X-A":"b c"},"rateLimit":5}`,
+		`{"url":"https://example.com/","events":["*"],"metadata":{"":null},"headers":{"Host":"a","X-\u000d":[]},"rateLimit":1e3}`,
 		"",
 	} {
 		f.Add(seed)
