@@ -101,3 +101,46 @@ func ExampleAuthenticateFunc() {
 	// 401 "ApiKey realm=\"webhooks\""
 	// 401 "ApiKey realm=\"webhooks\""
 }
+
+// Pages of another origin may call the API if the host says so: the handler leaves
+// CORS to it.
+func ExampleNewHandler_cors() {
+	svc, err := webhook.NewService(memstore.New(nil), nil)
+	if err != nil {
+		panic(err)
+	}
+	api, err := webhook.NewHandler(svc, func(*http.Request) (webhook.Principal, error) {
+		return webhook.Principal{MerchantID: "merchant_42"}, nil
+	}, nil)
+	if err != nil {
+		panic(err)
+	}
+	const portal = "https://portal.example.com"
+	cors := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Add("Vary", "Origin")
+		if r.Header.Get("Origin") == portal {
+			h.Set("Access-Control-Allow-Origin", portal)
+			h.Set("Access-Control-Expose-Headers", "ETag, Retry-After, X-Request-ID")
+			if r.Method == http.MethodOptions && r.Header.Get("Access-Control-Request-Method") != "" {
+				h.Set("Access-Control-Allow-Methods", "GET, POST, PUT, DELETE")
+				h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, Idempotency-Key, If-Match")
+				w.WriteHeader(http.StatusNoContent)
+				return
+			}
+		}
+		api.ServeHTTP(w, r)
+	})
+
+	for _, origin := range []string{portal, "https://elsewhere.example.com"} {
+		r := httptest.NewRequest(http.MethodOptions, "/api/merchants/merchant_42/webhooks", nil)
+		r.Header.Set("Origin", origin)
+		r.Header.Set("Access-Control-Request-Method", http.MethodPost)
+		w := httptest.NewRecorder()
+		cors.ServeHTTP(w, r)
+		fmt.Println(w.Code, w.Header().Get("Access-Control-Allow-Origin"))
+	}
+	// Output:
+	// 204 https://portal.example.com
+	// 204
+}

@@ -71,7 +71,8 @@ type ServiceOptions struct {
 
 // Limits bounds what one merchant can register.
 type Limits struct {
-	// Webhooks per merchant. Defaults to 50.
+	// Webhooks per merchant, at most 10,000, which is as far as a list reaches.
+	// Defaults to 50.
 	Webhooks int
 	// Events are subscriptions per webhook. Defaults to 100.
 	Events int
@@ -96,6 +97,9 @@ func NewService(st ServiceStore, o *ServiceOptions) (*Service, error) {
 	}
 	if opts.Limits.Webhooks < 0 || opts.Limits.Events < 0 {
 		bad = append(bad, errors.New("a limit is negative"))
+	}
+	if opts.Limits.Webhooks > maxOffset {
+		bad = append(bad, fmt.Errorf("more than %d webhooks per merchant", maxOffset))
 	}
 	rules, err := egress.New(opts.Egress)
 	bad = append(bad, err)
