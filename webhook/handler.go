@@ -273,7 +273,7 @@ func (h *Handler) serve(ctx context.Context, x *exchange) (out answer, err error
 	if err := h.admit(ctx, x); err != nil {
 		return answer{}, err
 	}
-	return h.once(ctx, x, func(x *exchange) (answer, error) { return h.limited(x.r.Context(), x, serve) })
+	return h.once(ctx, x, h.limiting(serve)) //nolint:contextcheck // once may give x a context of its own
 }
 
 // requestID is the caller's own if it is safe to repeat, otherwise a new one.

@@ -32,10 +32,13 @@ const (
 	maxTestsLimit = 60
 )
 
-// limited serves a request unless there are too many.
-func (h *Handler) limited(ctx context.Context, x *exchange, serve endpoint) (answer, error) {
-	if h.opts.RateLimit != nil {
-		wait, err := h.opts.RateLimit(ctx, RateLimitRequest{
+// limiting serves requests unless there are too many.
+func (h *Handler) limiting(serve endpoint) endpoint {
+	if h.opts.RateLimit == nil {
+		return serve
+	}
+	return func(x *exchange) (answer, error) {
+		wait, err := h.opts.RateLimit(x.r.Context(), RateLimitRequest{
 			Principal: x.who, MerchantID: x.merchantID, WebhookID: x.webhookID, Route: x.route,
 		})
 		if err != nil {
@@ -44,8 +47,8 @@ func (h *Handler) limited(ctx context.Context, x *exchange, serve endpoint) (ans
 		if wait > 0 {
 			return answer{}, x.tooMany(wait)
 		}
+		return serve(x)
 	}
-	return serve(x)
 }
 
 // tooMany asks the caller to wait, in whole seconds (RFC 9110, section 10.2.3).

@@ -114,11 +114,11 @@ func secretKey(s string) (webhook.SecretKey, error) {
 }
 
 // named says which flag is wrong.
-func named(flag string, err error) error {
+func named(name string, err error) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("%s: %w", flag, err)
+	return fmt.Errorf("%s: %w", name, err)
 }
 
 func durations(s string) ([]time.Duration, error) {
