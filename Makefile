@@ -36,7 +36,7 @@ test: ## Run all tests and fuzz seeds with the race detector and a Redis.
 	@command -v "$$(go env CC)" >/dev/null || tools/install.sh gcc
 	@mkdir -p .cache
 	@set -o pipefail; code=0; { \
-		tools/with-redis.sh go test -race -timeout 15m $(TESTFLAGS) ./... || code=1; \
+		tools/with-redis.sh go test -race -timeout 40m $(TESTFLAGS) ./... || code=1; \
 		for m in $(TESTED); do (cd "$$m" && go test -race $(TESTFLAGS) ./...) || code=1; done; \
 		exit $$code; } 2>&1 | tee .cache/test.log
 
