@@ -11,7 +11,7 @@ failed=()
 while read -r package name; do
 	[ -n "$name" ] || continue
 	echo "$name in $package"
-	go test -run '^$' -fuzz "^$name\$" -fuzztime "$1" "$package" </dev/null || failed+=("$name")
+	go test -run '^$' -fuzz "^$name\$" -fuzztime "$1" -fuzzminimizetime 100x "$package" </dev/null || failed+=("$name")
 done <<<"$targets"
 
 if [ ${#failed[@]} -gt 0 ]; then
