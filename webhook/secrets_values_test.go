@@ -71,7 +71,7 @@ func touched(t *testing.T, l *leaks, sealed bool) map[string]any {
 	answered := always(http.StatusInternalServerError)
 	dispatcherOptions := webhook.DispatcherOptions{
 		SecretKeys: keys, Observer: observer, DisableAfter: 1, Transport: &endpoint{answer: answered},
-		OnDisabled: func(_ context.Context, n webhook.Notice) error {
+		OnNotice: func(_ context.Context, n webhook.Notice) error {
 			notices <- n
 			return nil
 		},
@@ -157,7 +157,8 @@ func touched(t *testing.T, l *leaks, sealed bool) map[string]any {
 		"webhook.Query": webhook.Query{}, "webhook.Page": page, "webhook.Publication": publication, "webhook.Replay": webhook.Replay{},
 		"webhook.Delivery": detail.Delivery, "webhook.DeliveryDetail": detail, "webhook.DeliveryStatus": detail.Status,
 		"webhook.DeliveryQuery": webhook.DeliveryQuery{}, "webhook.DeliveryPage": log, "webhook.Attempt": detail.Log[0],
-		"webhook.Stats": stats, "webhook.Notice": notice,
+		"webhook.Stats": stats, "webhook.Notice": notice, "webhook.NoticeKind": notice.Kind,
+		"webhook.NoticeFunc": dispatcherOptions.OnNotice,
 	}
 }
 

@@ -36,7 +36,7 @@ var mutants = []struct {
 	{"room is not counted", "claim", "per - call('ZCARD', key('l', n))", "per", "claim"},
 	{"tests wait like others", "claim", "take(key('t', n))\n  if active then take(key('q', n)) end", "if active then take(key('q', n)) end take(key('t', n))", "claim"},
 	{"paused deliveries go on", "claim", "if active then take(key('q', n)) end", "take(key('q', n))", "claim"},
-	{"subscribed when disabled", "finish", "subscribe(M, w.id, w.n, cmsgpack.unpack(f[1]), false)", "", "streak"},
+	{"subscribed when disabled", "finish", "subscribe(esc(w.m), w.id, w.n, cmsgpack.unpack(call('HGET', key('w', w.n), 'ev')), false)", "", "streak"},
 	{"two notices", "finish", "if w.st ~= 'active' then return false end", "", "streak"},
 	{"no warning in a batch", "finish", "tell(w, 'warning', '', threshold)", "if count == 1 then tell(w, 'warning', '', threshold) end", "warnings"},
 	{"warned at each failure", "finish", "and al[EPOCH_OF] ~= w.ep", "", "warnings"},

@@ -82,8 +82,8 @@ type duel struct {
 
 	merchants []string
 	types     []string
-	threshold int   // DisableAfter of every result; 0: never
-	warnAfter int   // of every result
+	threshold int // DisableAfter of every result; 0: never
+	warnAfter int // of every result
 	warnPause time.Duration
 	rates     []int // that webhooks may have
 	published map[string][]store.NewEvent

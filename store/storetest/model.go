@@ -48,7 +48,9 @@ type modelDelivery struct {
 
 type modelWatcher struct{ wake func() }
 
-func newModel(now time.Time) *model { return &model{now: now, buckets: map[string]modelBucket{}, alarms: map[string]modelAlarm{}} }
+func newModel(now time.Time) *model {
+	return &model{now: now, buckets: map[string]modelBucket{}, alarms: map[string]modelAlarm{}}
+}
 
 func (m *model) advance(d time.Duration) {
 	defer m.hold()()

@@ -44,7 +44,9 @@ func noticeFaults() []fault {
 				}
 			})
 	}
-	putting := func(put func(m *model, merchantID, noticeID string, delay time.Duration) error) faulty { return faulty{put: put} }
+	putting := func(put func(m *model, merchantID, noticeID string, delay time.Duration) error) faulty {
+		return faulty{put: put}
+	}
 	return []fault{
 		{"a warning has no limit", "warnings/at the mark", true, told(store.NoticeWarning, func(_ *model, n *modelNotice) { n.DisableAfter = 0 })},
 		{"a warning has no beginning", "warnings/at the mark", true, told(store.NoticeWarning, func(_ *model, n *modelNotice) { n.Since = n.At })},
