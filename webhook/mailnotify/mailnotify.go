@@ -33,7 +33,7 @@ func New(host, from string, address AddressFunc, o *Options) (*Mailer, error) {
 	if o != nil {
 		opts = *o
 	}
-	opts = opts.withDefaults()
+	opts.withDefaults()
 	bad := opts.check()
 	if host == "" || strings.ContainsFunc(host, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		bad = append(bad, errors.New("the host is not a host name"))
@@ -55,7 +55,7 @@ func New(host, from string, address AddressFunc, o *Options) (*Mailer, error) {
 // check returns what is wrong with the options.
 func (o *Options) check() (bad []error) {
 	if o.Port < 1 || o.Port > 65535 {
-		bad = append(bad, errors.New("Port is not a port"))
+		bad = append(bad, errors.New("the port is not one"))
 	}
 	if o.ImplicitTLS && o.InsecurePlaintext {
 		bad = append(bad, errors.New("ImplicitTLS and InsecurePlaintext exclude each other"))
@@ -64,10 +64,10 @@ func (o *Options) check() (bad []error) {
 		bad = append(bad, errors.New("a password is not sent in the clear: InsecurePlaintext and Username exclude each other"))
 	}
 	if (o.Username == "") != (o.Password == "") {
-		bad = append(bad, errors.New("Username and Password go together"))
+		bad = append(bad, errors.New("a username and a password go together"))
 	}
 	if o.Timeout < 0 || o.GiveUpAfter < 0 {
-		bad = append(bad, errors.New("Timeout and GiveUpAfter must not be negative"))
+		bad = append(bad, errors.New("a time must not be negative"))
 	}
 	sample := Data{
 		MerchantID: "merchant_42", WebhookID: "whk_1", URL: "https://example.com/", Name: "example.com", Failures: 5, DisableAfter: 10,
@@ -78,7 +78,7 @@ func (o *Options) check() (bad []error) {
 		case err != nil:
 			return append(bad, err)
 		case c.subject == "" || c.text == "":
-			return append(bad, fmt.Errorf("Subject or Text has nothing to say of kind %s", sample.Kind))
+			return append(bad, fmt.Errorf("the templates have nothing to say of kind %s", sample.Kind))
 		}
 	}
 	return bad
@@ -111,11 +111,10 @@ func (m *Mailer) Notify(ctx context.Context, n webhook.Notice) error {
 		}
 		var again error
 		for i, err := range m.send(ctx, m.messageID(key), to, c) {
-			var no *refusal
-			switch {
+			switch no, ok := errors.AsType[*refusal](err); {
 			case err == nil:
 				m.sent.add(key, to[i].Address)
-			case errors.As(err, &no) && no.code >= 500:
+			case ok && no.code >= 500:
 				refused, code = refused+1, no.code
 			default:
 				again = err

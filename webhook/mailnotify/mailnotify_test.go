@@ -168,40 +168,53 @@ func TestAddressesThatAreNone(t *testing.T) {
 	require.Equal(t, []string{"c@example.com"}, p.got()[0].to)
 }
 
-func TestServersThatHang(t *testing.T) {
-	t.Parallel()
+// mute is the port of a server that takes connections and says nothing, and tells
+// of each.
+func mute(t *testing.T) (port int, connected <-chan struct{}) {
+	t.Helper()
 	var listen net.ListenConfig
 	l, err := listen.Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	defer func() { require.NoError(t, l.Close()) }()
-	connected := make(chan struct{}, 10)
+	came := make(chan struct{}, 10)
+	ended := make(chan struct{})
 	go func() {
+		defer close(ended)
 		for {
 			conn, err := l.Accept()
 			if err != nil {
 				return
 			}
-			t.Cleanup(func() { _ = conn.Close() })
-			connected <- struct{}{}
+			defer func() { _ = conn.Close() }()
+			came <- struct{}{}
 		}
 	}()
-	port := l.Addr().(*net.TCPAddr).Port //nolint:forcetypeassert,errcheck // of a TCP listener
-	t.Run("the time is over", func(t *testing.T) {
-		m, err := mailnotify.New("127.0.0.1", "a@example.com", to(owner("a")), &mailnotify.Options{Port: port, Timeout: 50 * time.Millisecond})
-		require.NoError(t, err)
-		require.ErrorIs(t, m.Notify(t.Context(), notice(webhook.NoticeDisabled)), os.ErrDeadlineExceeded)
+	t.Cleanup(func() {
+		require.NoError(t, l.Close())
+		<-ended
+	})
+	return l.Addr().(*net.TCPAddr).Port, came //nolint:forcetypeassert // of a TCP listener
+}
+
+func TestAServerThatHangs(t *testing.T) {
+	t.Parallel()
+	port, connected := mute(t)
+	m, err := mailnotify.New("127.0.0.1", "a@example.com", to(owner("a")), &mailnotify.Options{Port: port, Timeout: 50 * time.Millisecond})
+	require.NoError(t, err)
+	require.ErrorIs(t, m.Notify(t.Context(), notice(webhook.NoticeDisabled)), os.ErrDeadlineExceeded)
+	<-connected
+}
+
+func TestAStopDoesNotWaitForAServer(t *testing.T) {
+	t.Parallel()
+	port, connected := mute(t)
+	m, err := mailnotify.New("127.0.0.1", "a@example.com", to(owner("a")), &mailnotify.Options{Port: port, Timeout: time.Hour})
+	require.NoError(t, err)
+	ctx, stop := context.WithCancel(t.Context())
+	go func() {
 		<-connected
-	})
-	t.Run("the dispatcher stops", func(t *testing.T) {
-		m, err := mailnotify.New("127.0.0.1", "a@example.com", to(owner("a")), &mailnotify.Options{Port: port, Timeout: time.Hour})
-		require.NoError(t, err)
-		ctx, stop := context.WithCancel(t.Context())
-		go func() {
-			<-connected
-			stop()
-		}()
-		require.ErrorIs(t, m.Notify(ctx, notice(webhook.NoticeDisabled)), context.Canceled)
-	})
+		stop()
+	}()
+	require.ErrorIs(t, m.Notify(ctx, notice(webhook.NoticeDisabled)), context.Canceled)
 }
 
 func TestOptions(t *testing.T) {
@@ -218,7 +231,7 @@ func TestOptions(t *testing.T) {
 		{"line break in from", "a", "a@example.com\r\nBcc: b@example.com", to(), nil, []string{"from"}},
 		{"all of it", "a", "a@example.com", to(), &mailnotify.Options{
 			Port: 70000, ImplicitTLS: true, InsecurePlaintext: true, Username: "u", Timeout: -1,
-		}, []string{"Port", "exclude", "clear", "together", "negative"}},
+		}, []string{"port", "exclude", "clear", "together", "negative"}},
 		{"template", "a", "a@example.com", to(), &mailnotify.Options{
 			Text: texttemplate.Must(texttemplate.New("").Parse("{{.Nothing}}")),
 		}, []string{"text"}},

@@ -71,7 +71,7 @@ type Options struct {
 	Logger *slog.Logger
 }
 
-func (o Options) withDefaults() Options {
+func (o *Options) withDefaults() {
 	if o.Port == 0 {
 		switch {
 		case o.ImplicitTLS:
@@ -100,5 +100,4 @@ func (o Options) withDefaults() Options {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	return o
 }

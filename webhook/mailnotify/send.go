@@ -29,9 +29,9 @@ func (m *Mailer) send(ctx context.Context, messageID string, to []*mail.Address,
 		}
 		return out
 	}
-	dialled := &dialer{ctx: ctx, tls: m.tls(), implicit: m.opts.ImplicitTLS}
-	defer dialled.release()
-	client, err := m.client(dialled, to)
+	ctx, end := context.WithCancel(ctx) // of the session, which leaves no connection behind
+	defer end()
+	client, err := m.client(m.connect(ctx), to)
 	if err != nil {
 		return all(err)
 	}
@@ -50,10 +50,10 @@ func (m *Mailer) send(ctx context.Context, messageID string, to []*mail.Address,
 }
 
 // client makes a client for one session.
-func (m *Mailer) client(d *dialer, to []*mail.Address) (*gomail.Client, error) {
+func (m *Mailer) client(dial gomail.DialContextFunc, to []*mail.Address) (*gomail.Client, error) {
 	opts := []gomail.Option{
-		gomail.WithPort(m.opts.Port), gomail.WithTimeout(m.opts.Timeout), gomail.WithTLSConfig(d.tls),
-		gomail.WithDialContextFunc(d.dial), gomail.WithTLSPolicy(gomail.TLSMandatory),
+		gomail.WithPort(m.opts.Port), gomail.WithTimeout(m.opts.Timeout), gomail.WithTLSConfig(m.tls()),
+		gomail.WithDialContextFunc(dial), gomail.WithTLSPolicy(gomail.TLSMandatory),
 	}
 	switch {
 	case m.opts.ImplicitTLS:
@@ -115,15 +115,13 @@ func withoutWords(ctx context.Context, doing string, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err() // The dialer has closed the connection.
 	}
-	var sending *gomail.SendError
-	if errors.As(err, &sending) {
+	if sending, ok := errors.AsType[*gomail.SendError](err); ok {
 		if code := sending.ErrorCode(); code >= 400 {
 			return &refusal{doing: sending.Reason.String(), code: code}
 		}
 		return fmt.Errorf("mail server: %s failed", sending.Reason)
 	}
-	var answer *textproto.Error
-	if errors.As(err, &answer) {
+	if answer, ok := errors.AsType[*textproto.Error](err); ok {
 		// A login that is refused is a fault of this side: not the code of a refusal
 		// for good.
 		return fmt.Errorf("mail server answers %d to %s", answer.Code, doing)
@@ -131,33 +129,19 @@ func withoutWords(ctx context.Context, doing string, err error) error {
 	return fmt.Errorf("mail server: %s: %w", doing, err)
 }
 
-// dialer connects, and closes the connection when its context ends, however far
-// the session is.
-type dialer struct {
-	ctx      context.Context //nolint:containedctx // of the session, which is one call
-	tls      *tls.Config
-	implicit bool
-	stop     func() bool
-}
-
-func (d *dialer) dial(ctx context.Context, network, addr string) (net.Conn, error) {
-	var conn net.Conn
-	var err error
-	if d.implicit {
-		conn, err = (&tls.Dialer{Config: d.tls}).DialContext(ctx, network, addr)
-	} else {
-		conn, err = (&net.Dialer{}).DialContext(ctx, network, addr)
-	}
-	if err != nil {
-		return nil, err
-	}
-	d.stop = context.AfterFunc(d.ctx, func() { _ = conn.Close() })
-	return conn, nil
-}
-
-// release lets go of the context.
-func (d *dialer) release() {
-	if d.stop != nil {
-		d.stop()
+// connect returns a function that connects. When the session ends, so does the
+// connection, whatever waits for it.
+func (m *Mailer) connect(session context.Context) gomail.DialContextFunc {
+	return func(ctx context.Context, network, addr string) (conn net.Conn, err error) {
+		if m.opts.ImplicitTLS {
+			conn, err = (&tls.Dialer{Config: m.tls()}).DialContext(ctx, network, addr)
+		} else {
+			conn, err = (&net.Dialer{}).DialContext(ctx, network, addr)
+		}
+		if err != nil {
+			return nil, err
+		}
+		context.AfterFunc(session, func() { _ = conn.Close() })
+		return conn, nil
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"mime"
 	"mime/multipart"
 	"mime/quotedprintable"
@@ -41,7 +42,6 @@ type post struct {
 	port   int
 	tls    *tls.Config    // nil: it knows no TLS
 	roots  *x509.CertPool // who vouches for tls
-	server *smtp.Server
 	refuse func(to string) error
 
 	mu     sync.Mutex
@@ -53,35 +53,68 @@ type post struct {
 // newPost makes a mail server that is not running yet.
 func newPost(tb testing.TB) *post {
 	tb.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it only reserves a port
+	p, err := makePost()
 	require.NoError(tb, err)
-	addr, _ := l.Addr().(*net.TCPAddr)
-	require.NoError(tb, l.Close())
-	web := httptest.NewTLSServer(nil) // for its certificate
-	tb.Cleanup(web.Close)
-	p := &post{addr: addr.String(), port: addr.Port, tls: &tls.Config{Certificates: web.TLS.Certificates, MinVersion: tls.VersionTLS12}, roots: x509.NewCertPool(), came: make(chan struct{}, 1000)}
-	p.roots.AddCert(web.Certificate())
 	return p
+}
+
+func makePost() (*post, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	addr, _ := l.Addr().(*net.TCPAddr)
+	web := httptest.NewTLSServer(nil) // for its certificate
+	defer web.Close()
+	p := &post{
+		addr: addr.String(), port: addr.Port, roots: x509.NewCertPool(), came: make(chan struct{}, 1000),
+		tls: &tls.Config{Certificates: web.TLS.Certificates, MinVersion: tls.VersionTLS12},
+	}
+	p.roots.AddCert(web.Certificate())
+	return p, l.Close()
 }
 
 // start lets the server run, with TLS from the first byte if implicit is true.
 func (p *post) start(tb testing.TB, implicit bool) *post {
 	tb.Helper()
-	p.server = smtp.NewServer(p)
-	p.server.Domain, p.server.ErrorLog = "localhost", quiet{}
-	p.server.TLSConfig = p.tls
-	l, err := net.Listen("tcp", p.addr) //nolint:noctx // the server closes it
+	stop, err := p.serve(implicit)
 	require.NoError(tb, err)
+	tb.Cleanup(stop)
+	return p
+}
+
+func (p *post) serve(implicit bool) (stop func(), err error) {
+	s := smtp.NewServer(p)
+	s.Domain, s.ErrorLog, s.TLSConfig = "localhost", quiet{}, p.tls
+	l, err := net.Listen("tcp", p.addr)
+	if err != nil {
+		return nil, err
+	}
 	if implicit {
 		l = tls.NewListener(l, p.tls)
 	}
-	served := make(chan error, 1)
-	go func() { served <- p.server.Serve(l) }()
-	tb.Cleanup(func() {
-		require.NoError(tb, p.server.Close())
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		_ = s.Serve(l)
+	}()
+	return func() {
+		_ = s.Close()
 		<-served
-	})
-	return p
+	}, nil
+}
+
+// exampleServer is a mail server that runs until it is stopped.
+func exampleServer() (*post, func()) {
+	p, err := makePost()
+	if err != nil {
+		log.Fatal(err)
+	}
+	stop, err := p.serve(false)
+	if err != nil {
+		log.Fatal(err)
+	}
+	return p, stop
 }
 
 type quiet struct{}
@@ -165,34 +198,48 @@ func refusing(code int, prefix string) func(string) error {
 // read takes a mail apart.
 func (m received) read(t *testing.T) (header mail.Header, subject, text, html string) {
 	t.Helper()
+	header, parts, err := m.parse()
+	require.NoError(t, err)
+	subject, err = new(mime.WordDecoder).DecodeHeader(header.Get("Subject"))
+	require.NoError(t, err)
+	return header, subject, parts["text/plain"], parts["text/html"]
+}
+
+// text is that of the mail, or nothing.
+func (m received) text() string {
+	_, parts, _ := m.parse()
+	return parts["text/plain"]
+}
+
+func (m received) parse() (header mail.Header, parts map[string]string, err error) {
 	msg, err := mail.ReadMessage(strings.NewReader(m.data))
-	require.NoError(t, err)
-	subject, err = new(mime.WordDecoder).DecodeHeader(msg.Header.Get("Subject"))
-	require.NoError(t, err)
-	kind, params, err := mime.ParseMediaType(msg.Header.Get("Content-Type"))
-	require.NoError(t, err)
-	if kind == "text/plain" {
-		body, err := io.ReadAll(quotedprintable.NewReader(msg.Body))
-		require.NoError(t, err)
-		return msg.Header, subject, unix(body), ""
+	if err != nil {
+		return nil, nil, err
 	}
-	require.Equal(t, "multipart/alternative", kind)
-	parts := map[string]string{}
+	kind, params, err := mime.ParseMediaType(msg.Header.Get("Content-Type"))
+	if err != nil {
+		return nil, nil, err
+	}
+	if kind != "multipart/alternative" {
+		body, err := io.ReadAll(quotedprintable.NewReader(msg.Body))
+		return msg.Header, map[string]string{kind: unix(body)}, err
+	}
+	parts = map[string]string{}
 	for r := multipart.NewReader(msg.Body, params["boundary"]); ; {
 		p, err := r.NextPart()
 		if errors.Is(err, io.EOF) {
-			break
+			return msg.Header, parts, nil
 		}
-		require.NoError(t, err)
+		if err != nil {
+			return nil, nil, err
+		}
 		body, err := io.ReadAll(p)
-		require.NoError(t, err)
-		kind, params, err := mime.ParseMediaType(p.Header.Get("Content-Type"))
-		require.NoError(t, err)
-		require.Equal(t, "UTF-8", params["charset"])
+		if err != nil {
+			return nil, nil, err
+		}
+		kind, _, _ := strings.Cut(p.Header.Get("Content-Type"), ";")
 		parts[kind] = unix(body)
 	}
-	require.Len(t, parts, 2)
-	return msg.Header, subject, parts["text/plain"], parts["text/html"]
 }
 
 func unix(body []byte) string { return strings.ReplaceAll(string(body), "\r\n", "\n") }
