@@ -47,6 +47,7 @@ var mutants = []struct {
 	{"recoveries are not counted", "finish", "al[ROUND] + 1", "al[ROUND]", "warnings"},
 	{"the streak began with its last failure", "finish", "if w.cf == 0 or not w.fs then w.fs = now end", "w.fs = now", "warnings"},
 	{"the first streak of an alarm is forgotten", "finish", "if al[EPOCH_OF] == 0 then al[SINCE] = w.fs end", "al[SINCE] = w.fs", "warnings"},
+	{"a batch keeps the streak's beginning", "finish", "or w.fs ~= w.began", "", "warnings"},
 	{"a notice cannot be put off", "defer", "call('ZADD', P .. 'nv', now + delay, notice)", "", "notices"},
 	{"events wait for ever", "finish", "for _, e in ipairs(event_order) do expect(e[1], e[2], e[3], idle) end", "", "prune"},
 	{"bodies go too early", "finish", "e[3] = e[3] - 1", "e[3] = e[3] - 2", "prune"},

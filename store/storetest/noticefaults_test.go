@@ -63,6 +63,23 @@ func noticeFaults() []fault {
 		{"recoveries are not counted", "warnings/one for a streak", true, alarmed(nil, func(_ *model, _ *store.Result, a *modelAlarm, _ *store.Webhook) {
 			a.recoveries = 0
 		})},
+		{"a batch keeps the streak's beginning", "warnings/begins anew", false, faulty{finish: func(m *model, results []store.Result) ([]store.Finished, error) {
+			began := map[string]time.Time{}
+			for _, w := range m.webhooks {
+				if w.ConsecutiveFailures > 0 {
+					began[ownerOf(w)] = m.alarms[ownerOf(w)].streak
+				}
+			}
+			out, err := m.Finish(background, results)
+			for _, w := range m.webhooks {
+				if at, ok := began[ownerOf(w)]; ok && w.ConsecutiveFailures > 0 {
+					a := m.alarms[ownerOf(w)]
+					a.streak = at
+					m.alarms[ownerOf(w)] = a
+				}
+			}
+			return out, err
+		}}},
 		{"no pause", "warnings/pause", false, alarmed(func(_ *model, r *store.Result, _ *modelAlarm, _ *store.Webhook) { r.WarnPause = 0 }, nil)},
 		{"a pause never ends", "warnings/pause", false, alarmed(func(_ *model, r *store.Result, _ *modelAlarm, _ *store.Webhook) {
 			if r.WarnPause > 0 {

@@ -54,6 +54,25 @@ func warningCases() []testCase {
 			},
 		},
 		{
+			name:    "begins anew",
+			promise: "Since is when the streak began.",
+			run: func(x *trial) {
+				w := x.webhook("a")
+				x.ended(w, x.warning(2, 0, 0))
+				x.advance(time.Second)
+				began := x.now
+				x.publish("a", 3)
+				ls := x.claim(3)
+				x.finishAll(succeed(ls[0]), x.warning(2, 0, 0)(ls[1]))
+				x.advance(time.Second)
+				x.finish(x.warning(2, 0, 0)(ls[2]), store.FinishAccepted)
+				x.noticed(store.Notice{
+					ID: store.NoticeID(store.NoticeWarning, w.ID, 1, 0), Kind: store.NoticeWarning,
+					MerchantID: x.merchant, WebhookID: w.ID, URL: w.URL, Failures: 2, Since: began, At: x.now,
+				})
+			},
+		},
+		{
 			name:    "pause",
 			promise: "a webhook none for WarnPause after the last one",
 			run: func(x *trial) {
