@@ -34,12 +34,11 @@ func (a *answer) RoundTrip(*http.Request) (*http.Response, error) {
 func TestOneMailForEachTransition(t *testing.T) {
 	t.Parallel()
 	const hooks = 5
-	prefix := redistest.Prefix()
+	client, prefix := redistest.Client(t), redistest.Prefix()
+	t.Cleanup(func() { redistest.Forget(t, client, prefix) })
 	var ahead atomic.Int64 // how far the store's clock is
 	clock := func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
 	open := func() *redisstore.Store {
-		client := redistest.Client(t)
-		t.Cleanup(func() { redistest.Forget(t, client, prefix) })
 		st, err := redisstore.New(client, &redisstore.Options{Prefix: prefix, Now: clock})
 		require.NoError(t, err)
 		return st
