@@ -21,7 +21,8 @@ type Mailer struct {
 	host    string
 	from    mail.Address
 	address AddressFunc
-	opts    Options
+	opts    Options       // without the password
+	secret  func() string // the password, which no way to print a Mailer shows
 	sent    sentTo
 }
 
@@ -49,7 +50,9 @@ func New(host, from string, address AddressFunc, o *Options) (*Mailer, error) {
 	if err := errors.Join(bad...); err != nil {
 		return nil, fmt.Errorf("mailnotify: new: %w", err)
 	}
-	return &Mailer{host: host, from: *sender, address: address, opts: opts}, nil
+	password := opts.Password
+	opts.Password = ""
+	return &Mailer{host: host, from: *sender, address: address, opts: opts, secret: func() string { return password }}, nil
 }
 
 // check returns what is wrong with the options.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	htmltemplate "html/template"
 	"log/slog"
 	"net"
@@ -88,6 +89,15 @@ func TestSecureConnections(t *testing.T) {
 		require.ErrorContains(t, err, "certificate")
 		require.Empty(t, p.got())
 	})
+}
+
+func TestAMailerDoesNotShowItsPassword(t *testing.T) {
+	t.Parallel()
+	m := newPost(t).mailer(t, to(), mailnotify.Options{Username: "webhooks", Password: password})
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q"} {
+		require.NotContains(t, fmt.Sprintf(verb, m), password)
+		require.NotContains(t, fmt.Sprintf(verb, struct{ m *mailnotify.Mailer }{m}), password)
+	}
 }
 
 func TestNobodyToTell(t *testing.T) {
