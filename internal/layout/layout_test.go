@@ -24,6 +24,7 @@ const (
 	module = "github.com/rag-assistant/webhooks"
 	redis  = "github.com/redis/go-redis"
 	jwt    = "github.com/golang-jwt/jwt/v5"
+	mail   = "github.com/wneessen/go-mail"
 )
 
 // A rule says all that a package may pull in beside the standard library, at any
@@ -69,6 +70,11 @@ var rules = []rule{
 	{room: "webhook/egress", ours: []string{"webhook/internal/..."}, modules: []string{"code.dny.dev/ssrf"}},
 	{room: "webhook", ours: core, modules: coreModules},
 	{room: "webhook/jwtauth", ours: append([]string{"webhook"}, core...), modules: append([]string{jwt}, coreModules...)},
+	{room: "webhook/mailnotify", ours: append([]string{"webhook"}, core...), modules: append([]string{
+		mail,
+		"golang.org/x/crypto",
+		"golang.org/x/text",
+	}, coreModules...)},
 
 	// Backends know the contract, not their caller.
 	{room: "store/memstore", ours: []string{"store"}},
@@ -118,15 +124,18 @@ func TestImports(t *testing.T) {
 	}
 }
 
-func TestRedisClientStaysInItsRoom(t *testing.T) {
+func TestClientsStayInTheirRooms(t *testing.T) {
 	t.Parallel()
-	for _, p := range list(t) {
-		room, ok := p.room()
-		if !ok || matchesAny(room, redisRooms) {
-			continue
-		}
-		for _, path := range p.Imports {
-			require.False(t, within(path, redis), "%s imports %s: take a store role as an argument instead", room, path)
+	packages := list(t)
+	for client, rooms := range map[string][]string{redis: redisRooms, mail: {"webhook/mailnotify"}} {
+		for _, p := range packages {
+			room, ok := p.room()
+			if !ok || matchesAny(room, rooms) {
+				continue
+			}
+			for _, path := range p.Imports {
+				require.False(t, within(path, client), "%s imports %s: take a role or a function as an argument instead", room, path)
+			}
 		}
 	}
 }
