@@ -30,10 +30,11 @@ fmt: ## Rewrite Go files with gofumpt and goimports.
 lint: ## Run golangci-lint on every module.
 	@code=0; for m in $(PACKAGED); do echo "$$m"; (cd "$$m" && $(LINT) run --allow-parallel-runners ./...) || code=1; done; exit $$code
 
-# The race detector needs a C compiler.
+# The race detector needs a C compiler, internal/e2e a browser.
 test: export CGO_ENABLED = 1
 test: ## Run all tests and fuzz seeds with the race detector and a Redis.
 	@command -v "$$(go env CC)" >/dev/null || tools/install.sh gcc
+	@tools/install.sh chromium
 	@mkdir -p .cache
 	@set -o pipefail; code=0; { \
 		tools/with-redis.sh go test -race -timeout 40m $(TESTFLAGS) ./... || code=1; \

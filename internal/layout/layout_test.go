@@ -76,6 +76,8 @@ var rules = []rule{
 		"golang.org/x/text",
 	}, coreModules...)},
 
+	{room: "webhook/portal", ours: append([]string{"webhook"}, core...), modules: coreModules},
+
 	// Backends know the contract, not their caller.
 	{room: "store/memstore", ours: []string{"store"}},
 	{room: "store/redisstore", ours: []string{"store"}, modules: []string{
@@ -169,7 +171,7 @@ func TestRules(t *testing.T) {
 	require.Equal(t, "webhook/event", governing("webhook/event/sub"))
 	require.Equal(t, "webhook", governing("webhook"))
 	require.Empty(t, governing("webhook/internal/jcs"), "held by the rules of those who import it")
-	require.Empty(t, governing("webhook/portal"), "an optional part may bring its own modules")
+	require.Empty(t, governing("webhook/mailnotify"), "an optional part may bring its own modules")
 	require.Equal(t, "webhook/jwtauth", governing("webhook/jwtauth"), "unless it has a rule")
 }
 
