@@ -24,6 +24,7 @@ const (
 	module = "github.com/rag-assistant/webhooks"
 	redis  = "github.com/redis/go-redis"
 	jwt    = "github.com/golang-jwt/jwt/v5"
+	otel   = "go.opentelemetry.io/otel"
 )
 
 // A rule says all that a package may pull in beside the standard library, at any
@@ -52,6 +53,14 @@ var coreModules = []string{
 	"golang.org/x/sync",
 }
 
+// otelModules are OpenTelemetry's API and what that needs: no SDK, no exporter.
+var otelModules = []string{
+	otel,
+	otel + "/metric",
+	otel + "/trace",
+	"github.com/cespare/xxhash/v2",
+}
+
 var rules = []rule{
 	// Leaves.
 	{room: "retry"},
@@ -69,6 +78,7 @@ var rules = []rule{
 	{room: "webhook/egress", ours: []string{"webhook/internal/..."}, modules: []string{"code.dny.dev/ssrf"}},
 	{room: "webhook", ours: core, modules: coreModules},
 	{room: "webhook/jwtauth", ours: append([]string{"webhook"}, core...), modules: append([]string{jwt}, coreModules...)},
+	{room: "webhook/otelwebhook", ours: append([]string{"webhook"}, core...), modules: append(otelModules, coreModules...)},
 
 	// Backends know the contract, not their caller.
 	{room: "store/memstore", ours: []string{"store"}},
@@ -83,6 +93,9 @@ var rules = []rule{
 // redisRooms may import go-redis: the backend, what tests it, and whole
 // programs, which open the client that they pass in.
 var redisRooms = []string{"store/redisstore/...", "internal/redistest/...", "examples/..."}
+
+// otelRooms may import OpenTelemetry.
+var otelRooms = []string{"webhook/otelwebhook/...", "examples/..."}
 
 // pkg is what the test reads of `go list -json`.
 type pkg struct {
@@ -127,6 +140,19 @@ func TestRedisClientStaysInItsRoom(t *testing.T) {
 		}
 		for _, path := range p.Imports {
 			require.False(t, within(path, redis), "%s imports %s: take a store role as an argument instead", room, path)
+		}
+	}
+}
+
+func TestTelemetryStaysInItsRoom(t *testing.T) {
+	t.Parallel()
+	for _, p := range list(t) {
+		room, ok := p.room()
+		if !ok || matchesAny(room, otelRooms) {
+			continue
+		}
+		for _, path := range p.Imports {
+			require.False(t, within(path, otel), "%s imports %s: let Observer tell it instead", room, path)
 		}
 	}
 }
