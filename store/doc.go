@@ -13,8 +13,8 @@
 //
 // [Webhooks] keeps the registered endpoints, [Queue] the deliveries on their
 // way, [History] what became of them, [Notices] the messages for an endpoint's
-// owner, and [Seen] what a receiver has already processed. [Store] embeds them
-// all; a consumer asks for the role that it uses.
+// owner, [Seen] what a receiver has already processed, and [Backlogs] how much
+// waits. [Store] embeds them all; a consumer asks for the role that it uses.
 //
 // # Tenants
 //

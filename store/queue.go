@@ -25,6 +25,7 @@ type NewEvent struct {
 	Type        string
 	Body        []byte // the canonical envelope; stored once, opaque
 	Fingerprint string // what "the same event again" means to the caller; opaque
+	Trace       string // handed out with each lease of the event; opaque
 
 	// Test, if set, is the id of a webhook. The event goes to that webhook only,
 	// whatever its status and subscriptions, and is not listed by Events. If the
@@ -72,6 +73,7 @@ type Lease struct {
 	EventType  string
 	Test       bool
 	Body       []byte
+	Trace      string // of the event as it was first published
 
 	Token    int64 // fences this lease: pass it to Finish
 	Attempts int   // tries that were finished so far

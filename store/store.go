@@ -18,6 +18,7 @@ type Store interface {
 	History
 	Notices
 	Seen
+	Backlogs
 }
 
 // Webhooks keeps registered endpoints.

@@ -35,7 +35,7 @@ const (
 func (r *run) try(ctx context.Context, c claimed) settled {
 	info := AttemptInfo{
 		MerchantID: c.MerchantID, WebhookID: c.WebhookID, DeliveryID: c.DeliveryID,
-		EventID: c.EventID, EventType: c.EventType, Test: c.Test, Number: c.Attempts + 1,
+		EventID: c.EventID, EventType: c.EventType, Test: c.Test, Trace: c.Trace, Number: c.Attempts + 1,
 	}
 	s := settled{info: SettledInfo{AttemptInfo: info}, until: c.at.Add(r.opts.Lease)}
 	s.result = store.Result{
@@ -55,8 +55,12 @@ func (r *run) try(ctx context.Context, c claimed) settled {
 	}
 	var resp egress.Response
 	var refused *egress.Error
+	outer := ctx
+	ctx, ended := r.opts.Observer.attempting(ctx, info)
+	defer func() { ended(s.info.AttemptInfo) }()
+	c.added = r.added(ctx, info)
 	began := time.Now()
-	err := r.guard("attempt", func() (err error) {
+	err := r.guardLease("attempt", &c.Lease, func() (err error) {
 		resp, err = r.post(ctx, c)
 		var theirs bool // What the endpoint did wrong is no failure of this side.
 		if refused, theirs = errors.AsType[*egress.Error](err); theirs {
@@ -66,7 +70,7 @@ func (r *run) try(ctx context.Context, c claimed) settled {
 	})
 	s.info.Duration = time.Since(began)
 	switch {
-	case ctx.Err() != nil && (err != nil || refused != nil):
+	case outer.Err() != nil && (err != nil || refused != nil):
 		s.result.Outcome = store.Released // Cut short by the stop: nobody's fault.
 		return s
 	case refused != nil:
@@ -220,9 +224,14 @@ func (r *run) postOnce(ctx context.Context, c claimed, set *signerSet, guide *si
 		strconv.FormatInt(now.Unix(), 10),
 		standard,
 	}
-	header := make(http.Header, len(values)+len(set.headers)+1) // Post adds one.
+	header := make(http.Header, len(values)+len(set.headers)+len(c.added)+1) // Post adds one.
 	for _, h := range set.headers {
 		header[h.name] = h.value
+	}
+	for _, h := range c.added {
+		if !has(set.headers, h.name) {
+			header[h.name] = h.value
+		}
 	}
 	for i, key := range requestHeaders {
 		if values[i] != "" { // The guide's signature needs a secret.

@@ -139,12 +139,19 @@ type DispatcherOptions struct {
 	// Retention.Notices. Defaults to nil: this dispatcher leaves notices to others.
 	OnNotice NoticeFunc
 
+	// RequestHeaders adds headers to requests, such as traceparent, for receivers
+	// that take part in a trace. What it says about names that the sender or HTTP
+	// uses, or that are the webhook's own headers, is left out. Receivers are
+	// strangers: do not tell them what is not for them. Defaults to adding none.
+	RequestHeaders RequestHeadersFunc
+
 	// Observer is told of every attempt. Defaults to nobody.
 	Observer Observer
 
-	// Logger gets a line for each failed attempt at debug, for each failed
-	// delivery and disabled webhook at warn, and for each fault of store or host
-	// at error. Never a body, a secret or a URL. Defaults to discarding them.
+	// Logger gets a line for each attempt at debug, for each failed delivery and
+	// disabled webhook at warn, and for each fault of store or host at error, with
+	// the keys that docs/observability.md lists. Never a body, a secret or a URL.
+	// Defaults to discarding them.
 	Logger *slog.Logger
 }
 

@@ -189,14 +189,7 @@ func (r *run) report(ctx context.Context, s *settled, answer store.Finished) {
 		s.info.Status, s.info.RetryIn = store.DeliveryPending, s.result.Delay
 	}
 	r.opts.Observer.settled(ctx, s.info)
-	if log.Enabled(ctx, level) {
-		log.LogAttrs(ctx, level, "webhook attempt", slog.String("outcome", string(s.result.Outcome)),
-			slog.String("merchant_id", s.result.MerchantID), slog.String("webhook_id", s.result.WebhookID),
-			slog.String("delivery_id", s.result.DeliveryID), slog.String("event_type", s.info.EventType),
-			slog.Int("attempt", s.info.Number), slog.Int("status_code", s.info.StatusCode),
-			slog.String("code", s.info.Code), slog.Duration("took", s.info.Duration),
-			slog.Duration("retry_in", s.info.RetryIn))
-	}
+	r.logAttempt(ctx, level, s.result.Outcome, &s.info)
 	if answer.Disabled {
 		log.LogAttrs(ctx, slog.LevelWarn, "webhook disabled by its failures",
 			slog.String("merchant_id", s.result.MerchantID), slog.String("webhook_id", s.result.WebhookID))

@@ -90,7 +90,9 @@ type HandlerOptions struct {
 // service's catalog.
 //
 // It fits under any prefix of any router that leaves the path in the request's
-// URL, and behind [http.StripPrefix].
+// URL, and behind [http.StripPrefix]: examples/routers shows five, and what to mind
+// with each. What a request holds must not be overwritten after it was served, as
+// adaptors of servers that are not net/http's may do.
 //
 // An answer is {"success":true,"data",…} or {"success":false,"error":{"code",
 // "message","details"},…}, both with timestamp and requestId, whatever happens:

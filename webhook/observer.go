@@ -7,17 +7,47 @@ import (
 
 // Observer holds callbacks for metrics and traces. Any of them may be nil. They
 // are called from many goroutines, so they must be quick and safe for that; a
-// panic in one is contained.
+// panic in one is contained. Package otelwebhook has one for OpenTelemetry.
 type Observer struct {
+	// Publishing is called before events are stored. What follows, Trace and
+	// Published included, has the context that it returns. The func that it returns,
+	// unless nil, is called once, with how storing them ended; nil is not an error.
+	Publishing func(context.Context, PublishingInfo) (context.Context, func(error))
+
+	// Trace returns what is to be stored with events that are being published, and
+	// comes back as AttemptInfo.Trace with each of their attempts, in whatever
+	// process, such as the context of a trace. More than [MaxTrace] bytes are not
+	// kept. A repeated event keeps that of the first time.
+	Trace func(context.Context) string
+
 	// Published is called after an event was stored, or found stored before.
 	Published func(context.Context, PublishedInfo)
 
-	// Attempted is called after each try of a delivery, before its result is
-	// stored.
+	// Attempting is called before each try of a delivery. The transport,
+	// RequestHeaders and Attempted have the context that it returns. The func that it
+	// returns, unless nil, is called once when the try has ended, whatever happens.
+	// A try that a stop has cut short then has neither status nor code.
+	Attempting func(context.Context, AttemptInfo) (context.Context, func(AttemptInfo))
+
+	// Attempted is called after each try of a delivery that was not cut short,
+	// before its result is stored.
 	Attempted func(context.Context, AttemptInfo)
 
 	// Settled is called after the store has accepted a result.
 	Settled func(context.Context, SettledInfo)
+}
+
+// MaxTrace is the length of the longest [Observer].Trace that is kept, in bytes.
+const MaxTrace = 1024
+
+// PublishingInfo describes events that are about to be stored.
+type PublishingInfo struct {
+	MerchantID string
+	Events     int
+	EventType  string // of all of them, empty if they differ
+	EventID    string // if it is one
+	Bytes      int    // of their canonical bodies
+	Test       bool
 }
 
 // PublishedInfo describes a published event.
@@ -38,7 +68,8 @@ type AttemptInfo struct {
 	EventID    string
 	EventType  string
 	Test       bool
-	Number     int // from 1
+	Trace      string // what [Observer].Trace returned when the event was published
+	Number     int    // from 1
 	Duration   time.Duration
 	StatusCode int    // 0: no answer
 	Code       string // why it failed, one of the Code constants; empty on success
@@ -52,11 +83,62 @@ type SettledInfo struct {
 	Disabled bool           // it disabled the webhook
 }
 
+// publishing returns the context to go on with, and never a nil func.
+func (o *Observer) publishing(ctx context.Context, i PublishingInfo) (context.Context, func(error)) {
+	if o.Publishing == nil {
+		return ctx, func(error) {}
+	}
+	next, end := begin(ctx, i, o.Publishing)
+	return next, func(err error) {
+		if end != nil {
+			defer contain()
+			end(err)
+		}
+	}
+}
+
+func (o *Observer) trace(ctx context.Context) (trace string) {
+	if o.Trace != nil {
+		defer contain()
+		trace = o.Trace(ctx)
+	}
+	if len(trace) > MaxTrace {
+		trace = ""
+	}
+	return trace
+}
+
 func (o *Observer) published(ctx context.Context, i PublishedInfo) {
 	if o.Published != nil {
 		defer contain()
 		o.Published(ctx, i)
 	}
+}
+
+// attempting returns the context to go on with, and never a nil func.
+func (o *Observer) attempting(ctx context.Context, i AttemptInfo) (context.Context, func(AttemptInfo)) {
+	if o.Attempting == nil {
+		return ctx, func(AttemptInfo) {}
+	}
+	next, end := begin(ctx, i, o.Attempting)
+	return next, func(i AttemptInfo) {
+		if end != nil {
+			defer contain()
+			end(i)
+		}
+	}
+}
+
+// begin calls a callback that may return another context. One that panics, or
+// returns none, changes nothing.
+func begin[I, E any](ctx context.Context, i I, f func(context.Context, I) (context.Context, func(E))) (next context.Context, end func(E)) {
+	next = ctx
+	defer contain()
+	other, end := f(ctx, i)
+	if other != nil {
+		next = other
+	}
+	return next, end
 }
 
 func (o *Observer) attempted(ctx context.Context, i AttemptInfo) {

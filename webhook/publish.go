@@ -76,10 +76,17 @@ func (s *Service) PublishBatch(ctx context.Context, merchantID string, events []
 }
 
 func (s *Service) publish(ctx context.Context, merchantID string, rows []store.NewEvent) ([]Publication, error) {
+	ctx, stored := s.observer.publishing(ctx, publishingInfo(merchantID, rows))
+	if trace := s.observer.trace(ctx); trace != "" {
+		for i := range rows {
+			rows[i].Trace = trace
+		}
+	}
 	answers, err := s.store.Publish(ctx, merchantID, rows)
 	if err == nil && len(answers) != len(rows) {
 		err = errAnswers
 	}
+	stored(err)
 	if err != nil {
 		return nil, fmt.Errorf("webhook: publish: %w", err)
 	}
@@ -98,6 +105,20 @@ func (s *Service) publish(ctx context.Context, merchantID string, rows []store.N
 		})
 	}
 	return out, errors.Join(conflicts...)
+}
+
+func publishingInfo(merchantID string, rows []store.NewEvent) PublishingInfo {
+	i := PublishingInfo{MerchantID: merchantID, Events: len(rows), EventType: rows[0].Type, Test: rows[0].Test != ""}
+	if len(rows) == 1 {
+		i.EventID = rows[0].ID
+	}
+	for _, row := range rows {
+		i.Bytes += len(row.Body)
+		if row.Type != i.EventType {
+			i.EventType = ""
+		}
+	}
+	return i
 }
 
 // newEvent checks e and writes it in canonical form.

@@ -51,7 +51,8 @@ type run struct {
 type claimed struct {
 	store.Lease
 
-	at time.Time
+	at    time.Time
+	added []extraHeader // what the host adds to the requests of an attempt
 }
 
 // Run delivers until ctx ends and returns nil after an orderly stop: it claims
@@ -244,16 +245,19 @@ func (r *run) call(ctx context.Context, what string, f func(context.Context) err
 
 // guard turns a panic into an error and logs either. The end of a context is not
 // worth a line.
-func (r *run) guard(what string, f func() error) (err error) {
+func (r *run) guard(what string, f func() error) error { return r.guardLease(what, nil, f) }
+
+// guardLease is guard for what is done for a lease, which its lines name.
+func (r *run) guardLease(what string, l *store.Lease, f func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("%s panicked: %v", what, p)
-			r.opts.Logger.Error("webhook panic", slog.String("in", what), slog.Any("panic", p),
+			r.logger(l).Error("webhook panic", slog.String("in", what), slog.Any("panic", p),
 				slog.String("stack", string(debug.Stack())))
 		}
 	}()
 	if err = f(); err != nil && !isCanceled(err) {
-		r.opts.Logger.Error("webhook failure", slog.String("in", what), slog.Any("error", err))
+		r.logger(l).Error("webhook failure", slog.String("in", what), slog.Any("error", err))
 	}
 	return err
 }

@@ -25,6 +25,7 @@ const (
 	redis  = "github.com/redis/go-redis"
 	jwt    = "github.com/golang-jwt/jwt/v5"
 	mail   = "github.com/wneessen/go-mail"
+	otel   = "go.opentelemetry.io/otel"
 )
 
 // A rule says all that a package may pull in beside the standard library, at any
@@ -53,6 +54,14 @@ var coreModules = []string{
 	"golang.org/x/sync",
 }
 
+// otelModules are OpenTelemetry's API and what that needs: no SDK, no exporter.
+var otelModules = []string{
+	otel,
+	otel + "/metric",
+	otel + "/trace",
+	"github.com/cespare/xxhash/v2",
+}
+
 var rules = []rule{
 	// Leaves.
 	{room: "retry"},
@@ -77,6 +86,7 @@ var rules = []rule{
 	}, coreModules...)},
 
 	{room: "webhook/portal", ours: append([]string{"webhook"}, core...), modules: coreModules},
+	{room: "webhook/otelwebhook", ours: append([]string{"webhook"}, core...), modules: append(otelModules, coreModules...)},
 
 	// Backends know the contract, not their caller.
 	{room: "store/memstore", ours: []string{"store"}},
@@ -91,6 +101,9 @@ var rules = []rule{
 // redisRooms may import go-redis: the backend, what tests it, and whole
 // programs, which open the client that they pass in.
 var redisRooms = []string{"store/redisstore/...", "internal/redistest/...", "examples/..."}
+
+// otelRooms may import OpenTelemetry.
+var otelRooms = []string{"webhook/otelwebhook/...", "examples/..."}
 
 // pkg is what the test reads of `go list -json`.
 type pkg struct {
@@ -138,6 +151,19 @@ func TestClientsStayInTheirRooms(t *testing.T) {
 			for _, path := range p.Imports {
 				require.False(t, within(path, client), "%s imports %s: take a role or a function as an argument instead", room, path)
 			}
+		}
+	}
+}
+
+func TestTelemetryStaysInItsRoom(t *testing.T) {
+	t.Parallel()
+	for _, p := range list(t) {
+		room, ok := p.room()
+		if !ok || matchesAny(room, otelRooms) {
+			continue
+		}
+		for _, path := range p.Imports {
+			require.False(t, within(path, otel), "%s imports %s: let Observer tell it instead", room, path)
 		}
 	}
 }

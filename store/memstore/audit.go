@@ -196,13 +196,14 @@ func (a *audit) history(w *webhook) {
 
 func (a *audit) events() {
 	s := a.store
-	pending := map[*event]int{}
+	pending, all := map[*event]int{}, int64(0)
 	family := map[*delivery]bool{}
 	for _, m := range s.merchants {
 		for _, w := range m.webhooks {
 			for _, d := range w.deliveries {
 				if d.pending() {
 					pending[d.event]++
+					all++
 				}
 				for o := d.event.last; o != nil && !family[d]; o = o.older {
 					family[o] = true
@@ -213,6 +214,7 @@ func (a *audit) events() {
 			}
 		}
 	}
+	a.want(s.waiting == all || s.sweeping > 0, "the store counts its pending deliveries", "%d, want %d", s.waiting, all)
 	idle := 0
 	for _, m := range s.merchants {
 		listed := 0

@@ -159,7 +159,7 @@ func (d *delivery) claimed() store.Lease {
 	w, e := d.webhook, d.event
 	return store.Lease{
 		MerchantID: w.MerchantID, WebhookID: w.ID, DeliveryID: d.id.String(),
-		EventID: e.id, EventType: e.kind, Test: e.test, Body: e.body,
+		EventID: e.id, EventType: e.kind, Test: e.test, Body: e.body, Trace: e.trace,
 		Token: d.token, Attempts: len(d.log), Reclaims: int(d.reclaims),
 		URL: w.URL, Encoding: w.Encoding, Secret: w.Secret, PreviousSecret: w.PreviousSecret, Headers: w.Headers,
 	}

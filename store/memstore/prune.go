@@ -162,7 +162,7 @@ func (s *Store) removeEvent(e *event) {
 	if !e.test {
 		m.log.remove(e)
 	}
-	e.body, e.first, e.fingerprint = nil, nil, ""
+	e.body, e.first, e.fingerprint, e.trace = nil, nil, "", ""
 	s.leave(m)
 }
 

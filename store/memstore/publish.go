@@ -68,7 +68,7 @@ func (s *Store) publish(merchantID string, n *store.NewEvent, now int64) (store.
 	}
 	e := &event{
 		owner: m, id: n.ID, kind: n.Type, test: n.Test != "", fingerprint: n.Fingerprint,
-		body: slices.Clip(bytes.Clone(n.Body)), seq: s.next(), created: now,
+		trace: n.Trace, body: slices.Clip(bytes.Clone(n.Body)), seq: s.next(), created: now,
 		first: make([]deliveryID, len(to)),
 	}
 	m.events.add(e)
@@ -123,6 +123,7 @@ func (s *Store) deliver(w *webhook, e *event, name string, now int64) deliveryID
 	w.log.append(d)
 	w.stats.Total++
 	w.stats.Pending++
+	s.waiting++
 	e.adopt(d)
 	if e.pending++; e.pending == 1 {
 		s.idle.remove(e)
@@ -159,6 +160,7 @@ func (s *Store) Enqueue(ctx context.Context, merchantID, webhookID string, event
 
 // settleEvent counts one delivery less that the event waits for.
 func (s *Store) settleEvent(e *event) {
+	s.waiting--
 	if e.pending--; e.pending == 0 {
 		s.idle.set(e, e.born())
 	}

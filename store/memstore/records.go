@@ -112,6 +112,7 @@ type event struct {
 	test        bool
 	body        []byte
 	fingerprint string
+	trace       string
 	first       []deliveryID // of those that Publish made, by webhook id
 
 	seq     uint64

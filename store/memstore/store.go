@@ -62,6 +62,7 @@ type Store struct {
 	idle    heap[*event]
 
 	notices notices
+	waiting int64 // deliveries that have not ended
 
 	// announced is the latest moment that a claimer was told to come back at, if
 	// nothing woke it since. alarm says that it has to be woken.

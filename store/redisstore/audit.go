@@ -27,6 +27,7 @@ func (s *Store) Audit(ctx context.Context) error {
 		}
 		a.dump, a.pending, a.subscribers, a.events = d, map[string]int{}, map[string][]string{}, map[string]bool{}
 		a.shard(h.prefix)
+		a.count(h.prefix)
 	}
 	return errors.Join(a.broken...)
 }
@@ -93,6 +94,16 @@ func (a *audit) notices(prefix string) {
 		delete(of, n)
 	})
 	a.want(len(of) == 0, "a webhook lists its notices", "%s: %v", prefix, of)
+}
+
+// count looks at the number of pending deliveries, with those of deleted webhooks.
+func (a *audit) count(prefix string) {
+	queued := 0
+	for _, kind := range []string{"q", "t", "l"} {
+		each(a.sets, kind, func(_ string, members map[string]int64) { queued += len(members) })
+	}
+	noted, _ := strconv.Atoi(a.hashes["c"]["pn"]) // None is 0.
+	a.want(noted == queued, "a shard counts its pending deliveries", "%s: %d, want %d", prefix, noted, queued)
 }
 
 func equalKeys[A, B any](a map[string]A, b map[string]B) bool {

@@ -96,8 +96,11 @@ func readLeases(to *[]store.Lease, webhooks, events, leases *reply) (int, error)
 		webhooks.bad = webhooks.bad || w.bad
 	}
 	var bodies [][]byte
+	var traces []string
 	for events.more() {
-		bodies = append(bodies, []byte(events.text()))
+		e := events.part()
+		bodies, traces = append(bodies, []byte(e.text())), append(traces, e.text())
+		events.bad = events.bad || e.bad
 	}
 	n := len(leases.list)
 	for leases.more() {
@@ -107,7 +110,7 @@ func readLeases(to *[]store.Lease, webhooks, events, leases *reply) (int, error)
 			return 0, errReply
 		}
 		l := hooks[w-1]
-		l.Body = bodies[b-1]
+		l.Body, l.Trace = bodies[b-1], traces[b-1]
 		l.DeliveryID, l.EventID, l.EventType, l.Test = unpackID(f.text()), f.text(), f.text(), f.int() == 1
 		l.Token = f.int()<<tokenBits + f.int()
 		l.Attempts, l.Reclaims = f.number(), f.number()

@@ -72,6 +72,13 @@ var mutants = []struct {
 	{"headers are not compared", "update", "or (w[8] or '') ~= old_headers", "", "settings"},
 	{"nothing is cleared", "update", "else call('HDEL', wk, name) end", "end", "settings"},
 	{"leases have no headers", "claim", "w[10] or ''", "''", "settings"},
+	{"what ended is pending", "finish", "tally()\nwake()", "wake()", "backlog"},
+	{"what was published is not pending", "publish", "difference + #to", "difference", "backlog"},
+	{"a repetition is not pending", "enqueue", "  tally()\n", "", "backlog"},
+	{"what was given up is pending", "prune", "  tally()\n", "", "backlog"},
+	{"what was deleted is pending", "collect", "tally()\n", "", "backlog"},
+	{"leases that ended are not due", "backlog", "soonest()", "first(READY)", "backlog"},
+	{"no traces", "claim", "== TRACED", "== 0", "trace"},
 	{"versions are not compared", "update", "if version ~= 0 and", "if false and", "update"},
 }
 

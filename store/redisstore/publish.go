@@ -65,12 +65,12 @@ func (s *Store) Publish(ctx context.Context, merchantID string, events []store.N
 
 func publishCall(h shard, merchantID string, events []store.NewEvent) call {
 	c := call{name: "publish", on: h, keys: make([]string, len(events))}
-	c.args = append(make([]any, 0, 3+5*len(events)), merchantID, breath, len(events))
+	c.args = append(make([]any, 0, 3+6*len(events)), merchantID, breath, len(events))
 	for i := range events {
 		e := &events[i]
 		digest := sha256.Sum256([]byte(e.Fingerprint))
 		c.keys[i] = h.event(merchantID, e.ID)
-		c.args = append(c.args, e.ID, e.Type, digest[:printBytes], e.Test, e.Body)
+		c.args = append(c.args, e.ID, e.Type, digest[:printBytes], e.Test, e.Trace, e.Body)
 	}
 	return c
 }

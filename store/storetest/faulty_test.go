@@ -33,6 +33,7 @@ type faulty struct {
 	begin    func(m *model, scope, id string, b store.SeenBegin) (store.SeenAnswer, error)
 	commit   func(m *model, scope, id, holder string, value []byte, ttl time.Duration) error
 	forget   func(m *model, scope, id, holder string) error
+	backlog  func(m *model) (store.Backlog, error)
 }
 
 func (f *faulty) CreateWebhook(ctx context.Context, merchantID string, w store.Webhook, limit int) (store.Webhook, error) {

@@ -26,12 +26,15 @@ type model struct {
 	notices    []*modelNotice
 	seen       []*modelSeen
 	watchers   []*modelWatcher
+	perWebhook int // of the last claim
+	deleted    int // pending deliveries that went with their webhooks
 }
 
 type modelEvent struct {
 	store.Event
 	merchantID  string
 	fingerprint string
+	trace       string
 	deliveries  []string // the first answer
 	number      int
 }
@@ -49,7 +52,7 @@ type modelDelivery struct {
 type modelWatcher struct{ wake func() }
 
 func newModel(now time.Time) *model {
-	return &model{now: now, buckets: map[string]modelBucket{}, alarms: map[string]modelAlarm{}}
+	return &model{now: now, buckets: map[string]modelBucket{}, alarms: map[string]modelAlarm{}, perWebhook: endless}
 }
 
 func (m *model) advance(d time.Duration) {
@@ -228,7 +231,11 @@ func (m *model) DeleteWebhook(_ context.Context, merchantID, webhookID string, i
 	delete(m.buckets, ownerOf(w))
 	delete(m.alarms, ownerOf(w))
 	m.deliveries = slices.DeleteFunc(m.deliveries, func(d *modelDelivery) bool {
-		return d.MerchantID == merchantID && d.WebhookID == webhookID
+		mine := d.MerchantID == merchantID && d.WebhookID == webhookID
+		if mine && d.Status == store.DeliveryPending {
+			m.deleted++
+		}
+		return mine
 	})
 	m.notices = slices.DeleteFunc(m.notices, func(n *modelNotice) bool {
 		return n.MerchantID == merchantID && n.WebhookID == webhookID

@@ -59,7 +59,7 @@ func (m *model) Publish(_ context.Context, merchantID string, events []store.New
 		}
 		e := &modelEvent{
 			Event:      store.Event{ID: given.ID, Type: given.Type, Test: given.Test != "", Body: slices.Clone(given.Body), CreatedAt: m.now},
-			merchantID: merchantID, fingerprint: given.Fingerprint, number: m.number(),
+			merchantID: merchantID, fingerprint: given.Fingerprint, trace: given.Trace, number: m.number(),
 		}
 		m.events = append(m.events, e)
 		for _, w := range slices.SortedFunc(slices.Values(m.webhooks), func(a, b *store.Webhook) int { return cmp.Compare(a.ID, b.ID) }) {
@@ -179,6 +179,7 @@ func (m *model) next(perWebhook int) time.Duration {
 // Claim implements [store.Queue].
 func (m *model) Claim(_ context.Context, c store.ClaimRequest) (store.Claimed, error) {
 	defer m.hold()()
+	m.perWebhook = c.PerWebhook
 	var out store.Claimed
 	for len(out.Leases) < c.Limit {
 		list := m.claimable(c.PerWebhook)
@@ -206,7 +207,7 @@ func (m *model) take(d *modelDelivery, lease time.Duration) store.Lease {
 	d.leaseEnd = m.now.Add(lease)
 	return store.Lease{
 		MerchantID: d.MerchantID, WebhookID: d.WebhookID, DeliveryID: d.ID, EventID: d.EventID, EventType: d.EventType, Test: d.Test,
-		Body:  m.event(d.MerchantID, d.EventID).Body,
+		Body: m.event(d.MerchantID, d.EventID).Body, Trace: m.event(d.MerchantID, d.EventID).trace,
 		Token: d.token, Attempts: d.Attempts, Reclaims: d.Reclaims,
 		URL: w.URL, Encoding: w.Encoding, Secret: w.Secret, PreviousSecret: w.PreviousSecret, Headers: w.Headers,
 	}

@@ -68,6 +68,11 @@ func (d *duel) playPublish() bool {
 			break
 		}
 	}
+	for i := range events {
+		if len(d.calls)%2 == 0 { // Half of the calls.
+			events[i].Trace = "trace of " + events[i].ID
+		}
+	}
 	d.call("Publish %s%s", m, strings.Join(pick(events, describe), ","))
 	got, err := d.x.st.Publish(d.x.Context(), m, events)
 	want, wantErr := d.model.Publish(d.x.Context(), m, events)

@@ -76,6 +76,8 @@ func groups() []group {
 		{"events", eventCases()},
 		{"prune", pruneCases()},
 		{"notices", noticeCases()},
+		{"backlog", backlogCases()},
+		{"trace", traceCases()},
 		{"seen", seenCases()},
 		{"watch", watchCases()},
 		{"isolation", isolationCases()},

@@ -25,7 +25,16 @@ func (d *duel) compare(everything bool) {
 		}
 	}
 	d.touched = nil
+	d.compareBacklog()
 	d.x.audit()
+}
+
+// compareBacklog allows for deliveries of deleted webhooks.
+func (d *duel) compareBacklog() {
+	want, _ := d.model.Backlog(d.x.Context())
+	if got := d.x.backlog(); got.Pending < want.Pending || got.Pending > want.Pending+int64(d.model.deleted) {
+		d.fatalf("Pending is %d, want %d, and %d of deleted webhooks at most", got.Pending, want.Pending, d.model.deleted)
+	}
 }
 
 func (d *duel) compareWebhooks(merchantID string) {

@@ -6,7 +6,7 @@
 -- Reply    OK, microseconds until there is more (-1: nothing waits), 1 if there are notices,
 --          webhooks, events, leases.
 --          webhook: merchant, id, url, encoding, secret, previous secret and headers or empty
---          event:   its body
+--          event:   its body and trace
 --          lease:   index of the webhook, index of the event, id of the delivery (12 bytes), id of
 --                   the event, type, 1 for a test, sequence, claims so far, attempts, reclaims
 
@@ -23,13 +23,15 @@ end
 
 local webhooks, events, leases = {}, {}, {}
 local event_at = {}
+local TRACED = 0x97 -- the first byte of a packed head of seven
 local function body_of(merchant, event)
   local k = event_key(merchant, event)
   if not event_at[k] then
     local s = call('GET', k)
     if not s then return nil end
     local _, len = struct.unpack('>I4I4', s)
-    events[#events + 1] = string.sub(s, 9 + len)
+    local trace = string.byte(s, 9) == TRACED and cmsgpack.unpack(string.sub(s, 9, 8 + len))[7] or ''
+    events[#events + 1] = { string.sub(s, 9 + len), trace }
     event_at[k] = #events
   end
   return event_at[k]

@@ -17,8 +17,10 @@ for _, kind in ipairs({ 'q', 't', 'l' }) do
     call('ZREM', key(kind, n), id)
   end
   limit = limit - #ids
-  if limit <= 0 then return { 'OK', 1 } end
+  if limit <= 0 then break end
 end
+tally()
+if limit <= 0 then return { 'OK', 1 } end
 local pages = call('ZRANGE', key('p', n), 0, limit - 1)
 for _, page in ipairs(pages) do
   call('UNLINK', key('g', n) .. ':' .. page)

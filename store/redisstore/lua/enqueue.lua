@@ -33,6 +33,7 @@ end
 if made then
   call('HSET', key('w', n), 'seq', seq)
   offer(n, active, w[3])
+  tally()
   wake()
 end
 return reply

@@ -175,5 +175,6 @@ end
 local idle = {}
 for _, e in ipairs(event_order) do expect(e[1], e[2], e[3], idle) end
 if #idle > 0 then call('ZADD', P .. 'idle', unpack(idle)) end
+tally()
 wake()
 return reply

@@ -8,7 +8,8 @@
 -- Reply    an array: "OK" and what the script names, or the word of an error and a text
 --
 -- A webhook is known by a number n that is never used twice. Keys of a shard:
---   c            HASH    cap (PerWebhook of the last claim), n (last number given)
+--   c            HASH    cap (PerWebhook of the last claim), n (last number given), pn (number of
+--                        pending deliveries, with those of deleted webhooks that gc has)
 --   m:<M>        HASH    webhook id -> n
 --   s:<M>        HASH    event type -> the active subscribers, packed {{id, n}, …} by id
 --   w:<n>        HASH    the webhook and its counters; ds, md, hd, rl, fs and al are there only if they are set
@@ -164,7 +165,8 @@ end
 local function event_key(merchant, event) return P .. 'e:' .. esc(merchant) .. ':' .. esc(event) end
 
 -- head returns the pending count, the head and where the body starts, or nil.
--- A head is {flags, created, sequence, type, fingerprint, ids of the fan-out}.
+-- A head is {flags, created, sequence, type, fingerprint, ids of the fan-out}, and
+-- the trace if there is one.
 local function head(k)
   local s = call('GETRANGE', k, 0, 255)
   if s == '' then return nil end
@@ -173,13 +175,22 @@ local function head(k)
   return pending, cmsgpack.unpack(string.sub(s, 9, 8 + len)), 9 + len
 end
 
+-- tally notes how many pending deliveries there are more, or less, by now. It is to
+-- be called once before a script ends that makes or ends some.
+local difference = 0
+local function tally()
+  if difference ~= 0 then call('HINCRBY', P .. 'c', 'pn', difference) end
+end
+
 -- expect adds to the number of pending deliveries of an event. An event that has
--- none any more goes to idle, or to a list that the caller will add to idle.
+-- none any more goes to idle, or to a list that the caller will add to idle. The
+-- caller calls tally.
 local function expect(merchant, event, by, later)
   local member = esc(merchant) .. ':' .. esc(event)
   local k = P .. 'e:' .. member
   local before, h = head(k)
   if not before then return end
+  difference = difference + by
   local after = math.max(before + by, 0)
   call('SETRANGE', k, 0, struct.pack('>I4', after))
   if after == 0 and later then

@@ -75,6 +75,11 @@ local function walk(n, merchant)
   return #pages < SPAN and math.huge, walked
 end
 
+local function answer(more)
+  tally()
+  return { 'OK', done, more }
+end
+
 if what == 'paused' then
   for _, n in ipairs(call('ZRANGEBYSCORE', P .. 'off', '-inf', '(' .. before, 'LIMIT', 0, 100)) do
     local w = call('HMGET', key('w', n), 'm', 'rl')
@@ -88,7 +93,7 @@ if what == 'paused' then
       end
       rekey_ended(n)
       offer(n, false, w[2])
-      if not back then return { 'OK', done, 1 } end
+      if not back then return answer(1) end
       local lease = first(key('l', n))
       if lease then back = math.min(back, lease - bound - 1) end
       if back < math.huge then
@@ -96,12 +101,12 @@ if what == 'paused' then
       else
         call('ZREM', P .. 'off', n)
       end
-      if looks <= 0 then return { 'OK', done, 1 } end
+      if looks <= 0 then return answer(1) end
     else
       call('ZREM', P .. 'off', n)
     end
   end
-  return { 'OK', done, 0 }
+  return answer(0)
 end
 
 local function sweep(n, ids)

@@ -4,8 +4,8 @@
 -- KEYS[2…] the events, one key each
 -- ARGV[4]  merchant
 -- ARGV[5]  after how many deliveries to stop
--- ARGV[6]  number of events, followed by five arguments for each:
---          id, type, fingerprint (16 bytes), id of the webhook to test or empty, body
+-- ARGV[6]  number of events, followed by six arguments for each:
+--          id, type, fingerprint (16 bytes), id of the webhook to test or empty, trace, body
 -- Reply    OK, and for each event until it stopped: 0 new, 1 duplicate or 2 conflict, the ids
 --          of the deliveries in 12 bytes each; NOTFOUND if a webhook to test is not there
 
@@ -13,7 +13,7 @@ local merchant, budget, count = arg(), num(), num()
 local M, base = esc(merchant), at_arg
 
 for i = 1, count do
-  local test = ARGV[base + i * 5 - 1]
+  local test = ARGV[base + i * 6 - 2]
   if test ~= '' and not number_of(merchant, test) and call('EXISTS', KEYS[i + 1]) == 0 then return fail('NOTFOUND', test) end
 end
 
@@ -85,7 +85,7 @@ local listed = {}
 local made, reply = 0, { 'OK' }
 for i = 1, count do
   if made >= budget then break end
-  local id, type, print, test, body = arg(), arg(), arg(), arg(), arg()
+  local id, type, print, test, trace, body = arg(), arg(), arg(), arg(), arg(), arg()
   local k = KEYS[i + 1]
   local _, h = head(k)
   if h and h[5] == print then
@@ -103,7 +103,7 @@ for i = 1, count do
       sequence = sequence + 1
       seq = sequence
     end
-    h = cmsgpack.pack({ test ~= '' and TEST or 0, now, seq, type, print, all })
+    h = cmsgpack.pack({ test ~= '' and TEST or 0, now, seq, type, print, all, trace ~= '' and trace or nil })
     call('SET', k, struct.pack('>I4I4', #to, #h) .. h .. body)
     if seq > 0 then
       local page = math.floor(seq / PAGE)
@@ -114,7 +114,7 @@ for i = 1, count do
     end
     if #to == 0 then call('ZADD', P .. 'idle', now, M .. ':' .. esc(id)) end
     for j, s in ipairs(to) do deliver(webhook(s[2]), ids[j], id, type, test ~= '') end
-    made = made + #to
+    made, difference = made + #to, difference + #to
     reply[#reply + 1] = 0
     reply[#reply + 1] = all
   end
@@ -134,5 +134,6 @@ for _, w in ipairs(order) do
   call('HSET', key('w', w.n), 'seq', w.seq)
   offer(w.n, w.active, w.rl)
 end
+tally()
 wake()
 return reply

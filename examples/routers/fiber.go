@@ -1,0 +1,76 @@
+package main
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/gofiber/fiber/v3"
+	"github.com/gofiber/fiber/v3/middleware/adaptor"
+	recoverer "github.com/gofiber/fiber/v3/middleware/recover"
+)
+
+// withFiber adapts, since fiber is not built on net/http. Four things differ:
+//
+//   - What a request holds is overwritten by the next one. See owned.
+//   - A body is read whole before a handler sees it, up to BodyLimit, and beyond it
+//     fiber answers in its own form. Below the API's 260 KiB it would refuse events.
+//   - A handler does not learn that its client has gone. A test with ?wait=true
+//     goes on to its end.
+//   - Deadlines cannot be set through the adaptor, so the receiver's BodyTimeout has
+//     no effect: ReadTimeout has to do. Of a header that comes twice, only the last
+//     is seen.
+//
+// Without the recover middleware, a panic in a handler ends the process.
+func withFiber(prefix string, api, hooks http.Handler) server {
+	app := fiber.New(fiber.Config{
+		BodyLimit:    1 << 20,
+		ReadTimeout:  30 * time.Second,
+		WriteTimeout: 60 * time.Second,
+		IdleTimeout:  2 * time.Minute,
+	})
+	app.Use(recoverer.New())
+	app.Use(prefix+"/api", adaptor.HTTPHandler(owned(api)))
+	app.All(prefix+"/webhooks", adaptor.HTTPHandler(owned(hooks)))
+	return fiberServer{app}
+}
+
+// owned hands a request on that stays as it is. The adaptor's strings lie in a
+// buffer that the next request is read into, and a store keeps some of them, such
+// as the merchant's id; its context, too, is another request's afterwards.
+func owned(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		uri := strings.Clone(r.RequestURI)
+		u, err := url.ParseRequestURI(uri)
+		if err != nil {
+			http.Error(w, http.StatusText(http.StatusBadRequest), http.StatusBadRequest)
+			return
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		own := new(http.Request).WithContext(ctx) //nolint:contextcheck // that of r is the next request's, too
+		own.Method, own.Proto, own.ProtoMajor, own.ProtoMinor = strings.Clone(r.Method), "HTTP/1.1", 1, 1
+		own.RequestURI, own.URL, own.Host = uri, u, strings.Clone(r.Host)
+		own.RemoteAddr, own.TLS = r.RemoteAddr, r.TLS
+		own.Body, own.ContentLength = r.Body, r.ContentLength // Read before the handler returns.
+		own.Header = make(http.Header, len(r.Header))
+		for name, values := range r.Header {
+			for _, value := range values {
+				own.Header.Add(strings.Clone(name), strings.Clone(value))
+			}
+		}
+		next.ServeHTTP(w, own)
+	})
+}
+
+// fiberServer starts and stops as net/http's does.
+type fiberServer struct{ app *fiber.App }
+
+func (s fiberServer) Serve(ln net.Listener) error {
+	return s.app.Listener(ln, fiber.ListenConfig{DisableStartupMessage: true})
+}
+
+func (s fiberServer) Shutdown(ctx context.Context) error { return s.app.ShutdownWithContext(ctx) }

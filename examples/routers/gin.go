@@ -1,0 +1,20 @@
+package main
+
+import (
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+)
+
+// withGin wraps. Any registers the nine methods of net/http; others get gin's own
+// 404. What reads the body before the receiver, such as ShouldBindJSON in a
+// middleware, leaves it nothing to verify: put such things on other groups.
+func withGin(prefix string, api, hooks http.Handler) server {
+	gin.SetMode(gin.ReleaseMode)
+	r := gin.New()
+	r.Use(gin.Recovery())
+	g := r.Group(prefix)
+	g.Any("/api/*path", gin.WrapH(api))
+	g.Any("/webhooks", gin.WrapH(hooks))
+	return serve(r)
+}

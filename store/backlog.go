@@ -1,0 +1,29 @@
+package store
+
+import (
+	"context"
+	"time"
+)
+
+// Backlogs tells how much waits, for those who watch over a service.
+type Backlogs interface {
+	// Backlog looks at the whole store. Its cost does not grow with the number of
+	// deliveries, so it may be asked every few seconds. It fails with
+	// [ErrUnavailable] if a part of the store is out of reach.
+	Backlog(ctx context.Context) (Backlog, error)
+}
+
+// Backlog is what waits in a store at one moment.
+type Backlog struct {
+	// Pending counts the deliveries that have not ended: due ones, later ones, those
+	// of disabled webhooks and leased ones. Those of a webhook that was deleted may
+	// count until Prune has removed them.
+	Pending int64
+
+	// OldestDue is for how long Claim has had something to take, 0 if it has
+	// nothing. It goes by the delivery that is due longest and by the lease that
+	// ended first without a result. What its webhook keeps waiting, because it is
+	// disabled, or has no token or no room for another lease, does not count. So it
+	// tells whether claimers keep up, and not whether endpoints do.
+	OldestDue time.Duration
+}

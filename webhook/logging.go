@@ -1,0 +1,57 @@
+package webhook
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/rag-assistant/webhooks/store"
+)
+
+// The keys of log lines stay the same; docs/observability.md lists them.
+
+// about names a lease.
+func about(l *store.Lease) []slog.Attr {
+	return []slog.Attr{
+		slog.String("merchant_id", l.MerchantID), slog.String("webhook_id", l.WebhookID),
+		slog.String("delivery_id", l.DeliveryID), slog.String("event_id", l.EventID), slog.String("event_type", l.EventType),
+	}
+}
+
+// logger names the lease, if there is one, in each of its lines.
+func (r *run) logger(l *store.Lease) *slog.Logger {
+	if l == nil {
+		return r.opts.Logger
+	}
+	return slog.New(r.opts.Logger.Handler().WithAttrs(about(l)))
+}
+
+// logAttempt writes the line of an attempt whose result was stored. What it has
+// nothing to say about is left out.
+func (r *run) logAttempt(ctx context.Context, level slog.Level, outcome store.Outcome, i *SettledInfo) {
+	if !r.opts.Logger.Enabled(ctx, level) {
+		return
+	}
+	attrs := make([]slog.Attr, 0, 12)
+	attrs = append(attrs, slog.String("outcome", string(outcome)))
+	attrs = append(attrs, about(&store.Lease{
+		MerchantID: i.MerchantID, WebhookID: i.WebhookID, DeliveryID: i.DeliveryID, EventID: i.EventID, EventType: i.EventType,
+	})...)
+	attrs = append(attrs, slog.Int("attempt", i.Number))
+	if i.Test {
+		attrs = append(attrs, slog.Bool("test", true))
+	}
+	if i.StatusCode != 0 {
+		attrs = append(attrs, slog.Int("status_code", i.StatusCode))
+	}
+	if i.Code != "" {
+		attrs = append(attrs, slog.String("code", i.Code))
+	}
+	if i.Duration > 0 {
+		attrs = append(attrs, slog.Duration("took", i.Duration.Round(time.Microsecond)))
+	}
+	if i.Status == store.DeliveryPending {
+		attrs = append(attrs, slog.Duration("retry_in", i.RetryIn))
+	}
+	r.opts.Logger.LogAttrs(ctx, level, "webhook attempt", attrs...)
+}

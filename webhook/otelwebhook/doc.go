@@ -1,0 +1,42 @@
+// Package otelwebhook measures and traces a webhook service with OpenTelemetry.
+//
+//	tel, err := otelwebhook.New(&otelwebhook.Options{
+//		MeterProvider:  otel.GetMeterProvider(),
+//		TracerProvider: otel.GetTracerProvider(),
+//	})
+//	st = tel.Store(st) // times each call; optional
+//	svc, err := webhook.NewService(st, &webhook.ServiceOptions{Observer: tel.Observer()})
+//	disp, err := webhook.NewDispatcher(st, &webhook.DispatcherOptions{Observer: tel.Observer()})
+//	backlog, err := tel.WatchBacklog(st) // in one process of all that share the store
+//
+// # Metrics
+//
+//	webhook.event.published            counter    events stored             webhook.event.type
+//	webhook.delivery.succeeded         counter    deliveries that arrived   webhook.event.type
+//	webhook.delivery.failed            counter    deliveries given up       webhook.event.type, error.type
+//	webhook.delivery.retried           counter    attempts to be repeated   webhook.event.type, error.type
+//	webhook.endpoint.disabled          counter    webhooks that their failures disabled
+//	webhook.attempt.active             up/down    attempts on the wire
+//	webhook.attempt.duration           histogram  seconds                   webhook.attempt.outcome, error.type
+//	webhook.backlog.pending            gauge      deliveries not ended
+//	webhook.backlog.oldest_due         gauge      seconds: see [store.Backlog]
+//	webhook.store.operation.duration   histogram  seconds                   webhook.store.operation, error.type
+//
+// An attempt's outcome is success or failed; its error.type is one of the Code
+// constants of package webhook. That of a store's operation is named for the
+// sentinel of package store, or it is timeout, canceled or _OTHER. Neither merchants
+// nor ids nor URLs are labels, and event types only if they are in
+// [Options].Catalog; others are "other". So the number of series is fixed, however
+// many merchants there are.
+//
+// # Traces
+//
+// A publication is a span of kind producer. Its context is stored with the event,
+// and every attempt, in whatever process and whenever, is a span of kind client
+// below it, or one that links to it: see [Options].LinkAttempts. Spans name merchant,
+// webhook, delivery and event. They hold neither bodies nor URLs, which may have
+// credentials in them.
+//
+// Receivers are told of a trace only where a dispatcher is given
+// [Telemetry.RequestHeaders].
+package otelwebhook

@@ -1,0 +1,67 @@
+package otelwebhook
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+
+	"github.com/rag-assistant/webhooks/store"
+)
+
+// Store returns st with each call timed, except for Watch, which waits.
+func (t *Telemetry) Store(st store.Store) store.Store {
+	timed := &timedStore{Store: st, t: t}
+	if lasting, ok := st.(interface{ Persistent() bool }); ok {
+		return &persistentStore{timed, lasting.Persistent()}
+	}
+	return timed
+}
+
+// timedStore times the methods of a store.
+type timedStore struct {
+	store.Store
+	t *Telemetry
+}
+
+// persistentStore says, as the store does, if the state outlives the process.
+type persistentStore struct {
+	*timedStore
+	persistent bool
+}
+
+// Persistent is that of the store.
+func (s *persistentStore) Persistent() bool { return s.persistent }
+
+// errorType names an error by the sentinel that it wraps.
+func errorType(err error) string {
+	for _, known := range []struct {
+		err  error
+		name string
+	}{
+		{nil, ""},
+		{store.ErrNotFound, "not_found"},
+		{store.ErrConflict, "conflict"},
+		{store.ErrVersion, "version"},
+		{store.ErrLimit, "limit"},
+		{store.ErrStale, "stale"},
+		{store.ErrCursor, "cursor"},
+		{context.DeadlineExceeded, "timeout"},
+		{context.Canceled, "canceled"},
+		{store.ErrUnavailable, "unavailable"},
+	} {
+		if errors.Is(err, known.err) {
+			return known.name
+		}
+	}
+	return semconv.ErrorTypeOther.Value.AsString()
+}
+
+// timing returns what is to be deferred to time a call.
+func (s *timedStore) timing(ctx context.Context, operation string, err *error) func() {
+	began := time.Now()
+	return func() {
+		s.t.operationTime.Record(ctx, time.Since(began).Seconds(), s.t.labels(label{OperationKey, operation}, errorLabel(errorType(*err))))
+	}
+}

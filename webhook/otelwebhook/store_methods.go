@@ -1,0 +1,134 @@
+package otelwebhook
+
+import (
+	"context"
+	"time"
+
+	"github.com/rag-assistant/webhooks/store"
+)
+
+// CreateWebhook implements [store.Webhooks].
+func (s *timedStore) CreateWebhook(ctx context.Context, merchantID string, w store.Webhook, limit int) (_ store.Webhook, err error) {
+	defer s.timing(ctx, "create_webhook", &err)()
+	return s.Store.CreateWebhook(ctx, merchantID, w, limit)
+}
+
+// Webhook implements [store.Webhooks].
+func (s *timedStore) Webhook(ctx context.Context, merchantID, webhookID string) (_ store.Webhook, err error) {
+	defer s.timing(ctx, "webhook", &err)()
+	return s.Store.Webhook(ctx, merchantID, webhookID)
+}
+
+// ListWebhooks implements [store.Webhooks].
+func (s *timedStore) ListWebhooks(ctx context.Context, merchantID string, q store.WebhookQuery) (_ store.WebhookPage, err error) {
+	defer s.timing(ctx, "list_webhooks", &err)()
+	return s.Store.ListWebhooks(ctx, merchantID, q)
+}
+
+// UpdateWebhook implements [store.Webhooks].
+func (s *timedStore) UpdateWebhook(ctx context.Context, merchantID, webhookID string, u store.WebhookUpdate) (_ store.Webhook, err error) {
+	defer s.timing(ctx, "update_webhook", &err)()
+	return s.Store.UpdateWebhook(ctx, merchantID, webhookID, u)
+}
+
+// DeleteWebhook implements [store.Webhooks].
+func (s *timedStore) DeleteWebhook(ctx context.Context, merchantID, webhookID string, ifVersion int64) (err error) {
+	defer s.timing(ctx, "delete_webhook", &err)()
+	return s.Store.DeleteWebhook(ctx, merchantID, webhookID, ifVersion)
+}
+
+// Publish implements [store.Queue].
+func (s *timedStore) Publish(ctx context.Context, merchantID string, events []store.NewEvent) (_ []store.Published, err error) {
+	defer s.timing(ctx, "publish", &err)()
+	return s.Store.Publish(ctx, merchantID, events)
+}
+
+// Enqueue implements [store.Queue].
+func (s *timedStore) Enqueue(ctx context.Context, merchantID, webhookID string, eventIDs []string, nonce string) (_ []string, err error) {
+	defer s.timing(ctx, "enqueue", &err)()
+	return s.Store.Enqueue(ctx, merchantID, webhookID, eventIDs, nonce)
+}
+
+// Claim implements [store.Queue].
+func (s *timedStore) Claim(ctx context.Context, c store.ClaimRequest) (_ store.Claimed, err error) {
+	defer s.timing(ctx, "claim", &err)()
+	return s.Store.Claim(ctx, c)
+}
+
+// Finish implements [store.Queue].
+func (s *timedStore) Finish(ctx context.Context, results []store.Result) (_ []store.Finished, err error) {
+	defer s.timing(ctx, "finish", &err)()
+	return s.Store.Finish(ctx, results)
+}
+
+// Event implements [store.History].
+func (s *timedStore) Event(ctx context.Context, merchantID, eventID string) (_ store.Event, err error) {
+	defer s.timing(ctx, "event", &err)()
+	return s.Store.Event(ctx, merchantID, eventID)
+}
+
+// Events implements [store.History].
+func (s *timedStore) Events(ctx context.Context, merchantID string, q store.EventQuery) (_ store.EventPage, err error) {
+	defer s.timing(ctx, "events", &err)()
+	return s.Store.Events(ctx, merchantID, q)
+}
+
+// Delivery implements [store.History].
+func (s *timedStore) Delivery(ctx context.Context, merchantID, webhookID, deliveryID string) (_ store.Delivery, err error) {
+	defer s.timing(ctx, "delivery", &err)()
+	return s.Store.Delivery(ctx, merchantID, webhookID, deliveryID)
+}
+
+// Deliveries implements [store.History].
+func (s *timedStore) Deliveries(ctx context.Context, merchantID, webhookID string, q store.DeliveryQuery) (_ store.DeliveryPage, err error) {
+	defer s.timing(ctx, "deliveries", &err)()
+	return s.Store.Deliveries(ctx, merchantID, webhookID, q)
+}
+
+// Stats implements [store.History].
+func (s *timedStore) Stats(ctx context.Context, merchantID, webhookID string) (_ store.Stats, err error) {
+	defer s.timing(ctx, "stats", &err)()
+	return s.Store.Stats(ctx, merchantID, webhookID)
+}
+
+// Prune implements [store.History].
+func (s *timedStore) Prune(ctx context.Context, p store.PruneRequest) (_ store.Pruned, err error) {
+	defer s.timing(ctx, "prune", &err)()
+	return s.Store.Prune(ctx, p)
+}
+
+// ClaimNotices implements [store.Notices].
+func (s *timedStore) ClaimNotices(ctx context.Context, limit int, lease time.Duration) (_ []store.Notice, err error) {
+	defer s.timing(ctx, "claim_notices", &err)()
+	return s.Store.ClaimNotices(ctx, limit, lease)
+}
+
+// AckNotice implements [store.Notices].
+func (s *timedStore) AckNotice(ctx context.Context, merchantID, noticeID string) (err error) {
+	defer s.timing(ctx, "ack_notice", &err)()
+	return s.Store.AckNotice(ctx, merchantID, noticeID)
+}
+
+// BeginSeen implements [store.Seen].
+func (s *timedStore) BeginSeen(ctx context.Context, scope, id string, b store.SeenBegin) (_ store.SeenAnswer, err error) {
+	defer s.timing(ctx, "begin_seen", &err)()
+	return s.Store.BeginSeen(ctx, scope, id, b)
+}
+
+// CommitSeen implements [store.Seen].
+func (s *timedStore) CommitSeen(ctx context.Context, scope, id, holder string, value []byte, ttl time.Duration) (err error) {
+	defer s.timing(ctx, "commit_seen", &err)()
+	return s.Store.CommitSeen(ctx, scope, id, holder, value, ttl)
+}
+
+// ForgetSeen implements [store.Seen].
+func (s *timedStore) ForgetSeen(ctx context.Context, scope, id, holder string) (err error) {
+	defer s.timing(ctx, "forget_seen", &err)()
+	return s.Store.ForgetSeen(ctx, scope, id, holder)
+}
+
+// Backlog implements [store.Backlogs].
+func (s *timedStore) Backlog(ctx context.Context) (_ store.Backlog, err error) {
+	defer s.timing(ctx, "backlog", &err)()
+	return s.Store.Backlog(ctx)
+}

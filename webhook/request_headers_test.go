@@ -1,0 +1,82 @@
+package webhook_test
+
+import (
+	"context"
+	"maps"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/rag-assistant/webhooks/webhook"
+	"github.com/rag-assistant/webhooks/webhook/event"
+)
+
+func TestRequestHeaders(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		given := map[string]string{"traceparent": "00-a-b-01", "Tracestate": "a=b", "x-b3-traceid": "c", "X-Region": "eu", "authorization": "mine"}
+		refused := map[string]string{
+			"X-Webhook-Signature": "sha256=forged", "x-webhook-signature": "sha256=forged", "X_Webhook_Signature": "sha256=forged",
+			"webhook-signature": "v1,forged", "Webhook-ID": "evt_other", "webhook_timestamp": "0", "X-Webhook-Event": "other",
+			"User-Agent": "other", "Content-Type": "text/plain", "content-length": "1", "Host": "other.example.com",
+			"Transfer-Encoding": "chunked", "Expect": "100-continue", "x-b3-\r\nX-Evil": "1", "X-Line": "a\r\nX-Evil: 1", "X-Empty": "", "": "x",
+		}
+		var told webhook.AttemptInfo
+		var logs strings.Builder
+		r := newRig(t, nil, &webhook.DispatcherOptions{
+			Logger: textLogger(&logs),
+			RequestHeaders: func(_ context.Context, i webhook.AttemptInfo) map[string]string {
+				told = i
+				out := map[string]string{}
+				for _, from := range []map[string]string{given, refused} {
+					maps.Copy(out, from)
+				}
+				return out
+			},
+		})
+		reg, err := r.svc.Register(t.Context(), merchant, webhook.Registration{
+			URL: "https://example.com/hook", Events: []string{"document.created"}, Headers: webhook.Headers{"Authorization": "Bearer theirs"},
+		})
+		require.NoError(t, err)
+		r.publish()
+		pass(time.Second)
+		require.Len(t, r.endpoint.seen(), 1)
+		c := r.endpoint.seen()[0]
+		verify(t, reg.Secret, c, nil)
+		require.Equal(t, 1, told.Number)
+		require.Equal(t, reg.Webhook.ID, told.WebhookID)
+		for name, value := range map[string]string{
+			"Traceparent": "00-a-b-01", "Tracestate": "a=b", "X-B3-Traceid": "c", "X-Region": "eu",
+			"Authorization": "Bearer theirs", "User-Agent": webhook.DefaultUserAgent, "Content-Type": "application/json",
+		} {
+			require.Equal(t, []string{value}, c.header.Values(name), name)
+		}
+		for name := range c.header {
+			require.NotContains(t, name, "_")
+			require.NotContains(t, name, "Evil")
+			require.NotContains(t, []string{"Host", "Content-Length", "Transfer-Encoding", "Expect", "X-Empty", "X-Line", ""}, name)
+		}
+		require.Equal(t, len(refused), strings.Count(logs.String(), "webhook header of RequestHeaders is not sent"))
+		require.NotContains(t, logs.String(), "forged")
+		r.close()
+	})
+}
+
+func TestRequestHeadersThatPanicCostNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, nil, &webhook.DispatcherOptions{
+			RequestHeaders: func(context.Context, webhook.AttemptInfo) map[string]string { panic("bug") },
+		})
+		reg := r.register(event.TypeDocumentCreated)
+		r.endpoint.set(always(http.StatusOK))
+		p := r.publish()
+		pass(time.Second)
+		require.Equal(t, webhook.DeliverySucceeded, r.delivery(reg.Webhook.ID, p.Deliveries[0]).Status)
+		r.close()
+	})
+}
