@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/rag-assistant/webhooks/bench/internal/driver"
@@ -119,10 +120,12 @@ func startFleet(ctx context.Context, n int, s driver.Spec) (fleet, error) {
 }
 
 func (f fleet) close() error {
-	var errs []error
-	for _, w := range f {
-		errs = append(errs, w.Close())
+	errs := make([]error, len(f))
+	var all sync.WaitGroup
+	for i, w := range f {
+		all.Go(func() { errs[i] = w.Close() })
 	}
+	all.Wait()
 	return errors.Join(errs...)
 }
 

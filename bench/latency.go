@@ -44,7 +44,7 @@ func (b *bench) latency(ctx context.Context) ([]report.Table, error) {
 		Note: "Commands that Redis gets from dispatchers that have nothing to deliver, without those that count them.",
 	}
 	for range b.rounds {
-		bare := map[string]float64{}
+		bare := 0.0
 		for _, name := range []string{driver.Floor, driver.Memory, driver.Redis, driver.Asynq, driver.River} {
 			row := ways()[name]
 			if name == driver.Floor {
@@ -60,9 +60,9 @@ func (b *bench) latency(ctx context.Context) ([]report.Table, error) {
 			}
 			addWaits(&idle, row, w)
 			if name == driver.Floor {
-				bare["p50"] = millis(w.P50)
-			} else {
-				idle.Add(row, report.TimesBare, millis(w.P50)/bare["p50"])
+				bare = millis(w.P50)
+			} else if w.Count > 0 {
+				idle.Add(row, report.TimesBare, millis(w.P50)/bare)
 			}
 			b.logf("idle: %s: %s / %s", row, w.P50, w.P99)
 			if err := b.half(ctx, name, row, &busy); err != nil {
@@ -79,6 +79,9 @@ func (b *bench) latency(ctx context.Context) ([]report.Table, error) {
 }
 
 func addWaits(t *report.Table, row string, w receiver.Waits) {
+	if w.Count == 0 {
+		return
+	}
 	t.Add(row, "p50", millis(w.P50))
 	t.Add(row, "p99", millis(w.P99))
 	t.Add(row, "p99.9", millis(w.P999))

@@ -109,7 +109,14 @@ func (b *bench) micro(ctx context.Context) ([]report.Table, error) {
 	}
 	tables := map[string]*report.Table{}
 	for _, op := range []string{"sign", "verify"} {
-		tables[op] = &report.Table{Key: op, Title: strings.ToUpper(op[:1]) + op[1:], Head: "library", Note: microNote}
+		t := &report.Table{Key: op, Title: strings.ToUpper(op[:1]) + op[1:], Head: "library", Note: microNote}
+		for _, s := range sizes() {
+			t.Columns = append(t.Columns, s.name)
+		}
+		for _, s := range sizes() {
+			t.Columns = append(t.Columns, report.TimesFloor(s.name))
+		}
+		tables[op] = t
 	}
 	var lines strings.Builder
 	fmt.Fprintf(&lines, "goos: %s\ngoarch: %s\npkg: github.com/rag-assistant/webhooks/bench\n", runtime.GOOS, runtime.GOARCH)
@@ -142,9 +149,10 @@ func microRound(ways []contender, s size, tables map[string]*report.Table, lines
 		if err := c.run(); err != nil {
 			return fmt.Errorf("%s, %s: %w", c.op, c.name, err)
 		}
-		r := testing.Benchmark(func(tb *testing.B) {
-			tb.ReportAllocs()
-			for tb.Loop() {
+		r := testing.Benchmark(func(b *testing.B) {
+			b.Helper()
+			b.ReportAllocs()
+			for b.Loop() {
 				_ = c.run() // It has passed.
 			}
 		})

@@ -223,6 +223,9 @@ func (s *stack) reads(ctx context.Context, out map[string]float64) error {
 		}
 		stats = append(stats, micros(time.Since(began)))
 	}
+	if err := pause(ctx, 10*time.Millisecond); err != nil { // so that all have ended before
+		return err
+	}
 	for more := true; more; {
 		began := time.Now()
 		p, err := s.store.Prune(ctx, store.PruneRequest{DeliveryAge: time.Millisecond, Limit: 500})

@@ -120,15 +120,15 @@ func (b *bench) steady(ctx context.Context, rate float64, warm time.Duration) (s
 }
 
 func look(ctx context.Context, w *worker.Remote, r *servers.Redis) (sample, error) {
-	report, err := w.Report()
+	used, err := w.Report()
 	if err != nil {
 		return sample{}, err
 	}
 	c, err := servers.Count(ctx, r.Client)
 	const mb = 1 << 20
 	return sample{values: map[string]float64{
-		"RSS MB": float64(report.RSS) / mb, "heap MB": float64(report.Heap) / mb, "goroutines": float64(report.Goroutines),
-		"file descriptors": float64(report.FDs), "Redis MB": float64(c.Memory) / mb,
+		"RSS MB": float64(used.RSS) / mb, "heap MB": float64(used.Heap) / mb, "goroutines": float64(used.Goroutines),
+		"file descriptors": float64(used.FDs), "Redis MB": float64(c.Memory) / mb,
 	}}, err
 }
 

@@ -35,11 +35,13 @@ func newAsynq(s Spec) (*tasks, error) {
 	return &tasks{poster: p, spec: s, redis: opt, client: asynq.NewClient(opt)}, nil
 }
 
+// Register implements [Driver].
 func (t *tasks) Register(_ context.Context, endpoints []Endpoint) error {
 	t.addresses = newAddresses(endpoints)
 	return nil
 }
 
+// Publish implements [Driver].
 func (t *tasks) Publish(ctx context.Context, merchant string, sent []time.Time) error {
 	for _, at := range sent {
 		b := body(at)
@@ -57,6 +59,7 @@ func (t *tasks) Publish(ctx context.Context, merchant string, sent []time.Time) 
 	return nil
 }
 
+// Deliver implements [Driver].
 func (t *tasks) Deliver(ctx context.Context) error {
 	server := asynq.NewServer(t.redis, asynq.Config{
 		Concurrency: t.spec.Concurrency, LogLevel: asynq.FatalLevel, ShutdownTimeout: time.Second,
@@ -77,4 +80,5 @@ func (t *tasks) Deliver(ctx context.Context) error {
 	return nil
 }
 
+// Close implements [Driver].
 func (t *tasks) Close() { _ = t.client.Close() } // The process ends soon.

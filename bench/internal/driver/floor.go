@@ -35,11 +35,13 @@ func newFloor(s Spec) (*floor, error) {
 	return f, nil
 }
 
+// Register implements [Driver].
 func (f *floor) Register(_ context.Context, endpoints []Endpoint) error {
 	f.addresses = newAddresses(endpoints)
 	return nil
 }
 
+// Publish implements [Driver].
 func (f *floor) Publish(ctx context.Context, merchant string, sent []time.Time) error {
 	for _, at := range sent {
 		b := body(at)
@@ -60,6 +62,7 @@ func (f *floor) Publish(ctx context.Context, merchant string, sent []time.Time) 
 	return nil
 }
 
+// Deliver implements [Driver].
 func (f *floor) Deliver(ctx context.Context) error {
 	var workers sync.WaitGroup
 	for range f.spec.Concurrency {
@@ -78,4 +81,5 @@ func (f *floor) Deliver(ctx context.Context) error {
 	return nil
 }
 
+// Close implements [Driver].
 func (f *floor) Close() { f.client.CloseIdleConnections() }

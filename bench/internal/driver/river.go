@@ -89,11 +89,13 @@ func Migrate(ctx context.Context, url string) error {
 	return err
 }
 
+// Register implements [Driver].
 func (j *jobs) Register(_ context.Context, endpoints []Endpoint) error {
 	j.addresses = newAddresses(endpoints)
 	return nil
 }
 
+// Publish implements [Driver].
 func (j *jobs) Publish(ctx context.Context, merchant string, sent []time.Time) error {
 	var params []river.InsertManyParams
 	for _, at := range sent {
@@ -110,6 +112,7 @@ func (j *jobs) Publish(ctx context.Context, merchant string, sent []time.Time) e
 	return err
 }
 
+// Deliver implements [Driver].
 func (j *jobs) Deliver(ctx context.Context) error {
 	if err := j.client.Start(context.WithoutCancel(ctx)); err != nil {
 		return err
@@ -120,4 +123,5 @@ func (j *jobs) Deliver(ctx context.Context) error {
 	return j.client.StopAndCancel(stop)
 }
 
+// Close implements [Driver].
 func (j *jobs) Close() { j.pool.Close() }

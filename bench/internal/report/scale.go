@@ -20,7 +20,7 @@ const (
 	keptBytes   = 1024 // of the body
 	// postBytes are one request and its answer on the wire beside the body, with
 	// HTTP's and TLS's framing.
-	postBytes = 1500
+	postBytes = 1000
 )
 
 // costs are what one delivery costs, fan-out 1.

@@ -56,7 +56,7 @@ const (
 	RowRiver  = "River"
 )
 
-// Sizes of bodies, as columns of ratios to the floor.
+// TimesFloor names the column of ratios to the floor for a size of bodies.
 func TimesFloor(size string) string { return size + " × floor" }
 
 func targets() []target {

@@ -10,8 +10,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Field reads a line of INFO.
-func Field(info, name string) string {
+// field reads a line of INFO.
+func field(info, name string) string {
 	for line := range strings.Lines(info) {
 		if value, found := strings.CutPrefix(line, name+":"); found {
 			return strings.TrimRight(value, "\r\n")

@@ -9,6 +9,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 )
 
@@ -65,8 +66,10 @@ func StartPostgres(ctx context.Context) (*Postgres, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
+	words := strings.Fields(string(version)) // such as: postgres (PostgreSQL) 15.16 (Debian …)
 	p := &Postgres{
-		URL: "postgres://bench@127.0.0.1:" + port + "/postgres?sslmode=disable", Version: string(version), server: server{cmd, dir},
+		URL: "postgres://bench@127.0.0.1:" + port + "/postgres?sslmode=disable", Version: words[min(2, len(words)-1)],
+		server: server{cmd, dir},
 	}
 	err = await(ctx, "postgres", func() error {
 		return command("pg_isready", "-q", "-h", "127.0.0.1", "-p", port).Run()

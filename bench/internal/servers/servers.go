@@ -34,8 +34,8 @@ func (s *server) stop(sig syscall.Signal) {
 	_ = os.RemoveAll(s.dir)
 }
 
-// FreeAddr returns an address that nobody has at the moment.
-func FreeAddr(ctx context.Context) (string, error) {
+// freeAddr returns an address that nobody has at the moment.
+func freeAddr(ctx context.Context) (string, error) {
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", err
@@ -45,7 +45,7 @@ func FreeAddr(ctx context.Context) (string, error) {
 }
 
 func freePort(ctx context.Context) (string, error) {
-	addr, err := FreeAddr(ctx)
+	addr, err := freeAddr(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -73,7 +73,7 @@ func StartRedis(ctx context.Context, fsync string, more ...string) (*Redis, erro
 	if err != nil {
 		return nil, err
 	}
-	addr, err := FreeAddr(ctx)
+	addr, err := freeAddr(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -133,53 +133,56 @@ const slots = 16384
 func StartCluster(ctx context.Context, n int) (*Cluster, error) {
 	c := &Cluster{}
 	for i := range n {
-		bus, err := freePort(ctx)
-		if err != nil {
-			return nil, errors.Join(err, c.fail())
-		}
-		r, err := StartRedis(ctx, Everysec, "--cluster-enabled", "yes", "--cluster-node-timeout", "5000", "--cluster-port", bus)
-		if err != nil {
-			return nil, errors.Join(err, c.fail())
-		}
-		c.Nodes = append(c.Nodes, r)
-		if err := r.Client.ClusterAddSlotsRange(ctx, i*slots/n, (i+1)*slots/n-1).Err(); err != nil {
-			return nil, errors.Join(err, c.fail())
-		}
-		if err := r.Client.Do(ctx, "cluster", "set-config-epoch", i+1).Err(); err != nil {
-			return nil, errors.Join(err, c.fail())
-		}
-		host, port, err := net.SplitHostPort(c.Nodes[0].Addr)
-		if err != nil {
+		if err := c.add(ctx, i, n); err != nil {
+			c.Close()
 			return nil, err
-		}
-		first, err := c.Nodes[0].Client.ConfigGet(ctx, "cluster-port").Result()
-		if err != nil {
-			return nil, errors.Join(err, c.fail())
-		}
-		if i > 0 {
-			if err := r.Client.Do(ctx, "cluster", "meet", host, port, first["cluster-port"]).Err(); err != nil {
-				return nil, errors.Join(err, c.fail())
-			}
 		}
 	}
 	for _, r := range c.Nodes {
 		err := await(ctx, "the cluster", func() error {
 			info, err := r.Client.ClusterInfo(ctx).Result()
-			if err == nil && (Field(info, "cluster_state") != "ok" || Field(info, "cluster_known_nodes") != strconv.Itoa(n)) {
+			if err == nil && (field(info, "cluster_state") != "ok" || field(info, "cluster_known_nodes") != strconv.Itoa(n)) {
 				err = errors.New("not ready")
 			}
 			return err
 		})
 		if err != nil {
-			return nil, errors.Join(err, c.fail())
+			c.Close()
+			return nil, err
 		}
 	}
 	return c, nil
 }
 
-func (c *Cluster) fail() error {
-	c.Close()
-	return nil
+// add starts node i of n and has it meet the first one.
+func (c *Cluster) add(ctx context.Context, i, n int) error {
+	bus, err := freePort(ctx)
+	if err != nil {
+		return err
+	}
+	r, err := StartRedis(ctx, Everysec, "--cluster-enabled", "yes", "--cluster-node-timeout", "5000", "--cluster-port", bus)
+	if err != nil {
+		return err
+	}
+	c.Nodes = append(c.Nodes, r)
+	if err := r.Client.ClusterAddSlotsRange(ctx, i*slots/n, (i+1)*slots/n-1).Err(); err != nil {
+		return err
+	}
+	if err := r.Client.Do(ctx, "cluster", "set-config-epoch", i+1).Err(); err != nil {
+		return err
+	}
+	if i == 0 {
+		return nil
+	}
+	host, port, err := net.SplitHostPort(c.Nodes[0].Addr)
+	if err != nil {
+		return err
+	}
+	first, err := c.Nodes[0].Client.ConfigGet(ctx, "cluster-port").Result()
+	if err != nil {
+		return err
+	}
+	return r.Client.Do(ctx, "cluster", "meet", host, port, first["cluster-port"]).Err()
 }
 
 // Addrs are the addresses of the nodes.

@@ -116,13 +116,13 @@ func (w *worker) publish(s Stream) {
 	if s.Rate > 0 {
 		began := time.Now()
 		for p := range s.Publishers {
-			w.publishers.Go(func() { w.note(w.paced(s, began, p)) })
+			w.publishers.Go(func() { w.paced(s, began, p) })
 		}
 		return
 	}
 	var next atomic.Int64
 	for range s.Publishers {
-		w.publishers.Go(func() { w.note(w.unpaced(s, &next)) })
+		w.publishers.Go(func() { w.unpaced(s, &next) })
 	}
 }
 
@@ -131,7 +131,7 @@ const lateAfter = 20 * time.Millisecond
 
 // paced publishes every event at its time. One that is late counts from its time,
 // not from when it was published.
-func (w *worker) paced(s Stream, began time.Time, first int) error {
+func (w *worker) paced(s Stream, began time.Time, first int) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	<-timer.C
@@ -142,10 +142,10 @@ func (w *worker) paced(s Stream, began time.Time, first int) error {
 			select {
 			case <-timer.C:
 			case <-w.halt.Done():
-				return nil
+				return
 			}
 		} else if w.halt.Err() != nil {
-			return nil
+			return
 		}
 		sent := time.Now()
 		if sent.Sub(due) > lateAfter {
@@ -153,15 +153,15 @@ func (w *worker) paced(s Stream, began time.Time, first int) error {
 			w.late.Add(1)
 		}
 		if err := w.driver.Publish(w.halt, s.Merchants[i%len(s.Merchants)], []time.Time{sent}); err != nil {
-			return err
+			w.unlessHalted(err)
+			return
 		}
 		w.published.Add(1)
 	}
-	return nil
 }
 
 // unpaced publishes batch after batch.
-func (w *worker) unpaced(s Stream, next *atomic.Int64) error {
+func (w *worker) unpaced(s Stream, next *atomic.Int64) {
 	for w.halt.Err() == nil {
 		turn := int(next.Add(1) - 1)
 		n := s.Batch
@@ -169,16 +169,23 @@ func (w *worker) unpaced(s Stream, next *atomic.Int64) error {
 			n = min(n, s.Count-turn*s.Batch)
 		}
 		if n <= 0 {
-			return nil
+			return
 		}
 		sent := make([]time.Time, n)
 		for i := range sent {
 			sent[i] = time.Now()
 		}
 		if err := w.driver.Publish(w.halt, s.Merchants[turn%len(s.Merchants)], sent); err != nil {
-			return err
+			w.unlessHalted(err)
+			return
 		}
 		w.published.Add(int64(n))
 	}
-	return nil
+}
+
+// unlessHalted keeps an error, unless it is what halting did to a call.
+func (w *worker) unlessHalted(err error) {
+	if w.halt.Err() == nil {
+		w.note(err)
+	}
 }
