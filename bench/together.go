@@ -57,7 +57,7 @@ func (b *bench) allAtOnce(ctx context.Context, t *report.Table) error {
 		if m.redis.Commands > 0 {
 			n := float64(l.count)
 			t.Add(l.row, report.RedisEach, micros(m.redis.CPU))
-			t.Add(l.row, "commands", float64(m.redis.Commands)/n)
+			t.Add(l.row, "commands, with those in scripts", float64(m.redis.Commands)/n)
 			t.Add(l.row, report.BytesIn, float64(m.redis.In)/n)
 			t.Add(l.row, report.BytesOut, float64(m.redis.Out)/n)
 		}

@@ -22,12 +22,13 @@ func field(info, name string) string {
 
 // Counters are what a server has done and holds.
 type Counters struct {
-	Commands int64         // since its start
+	Commands int64         // since its start, with those inside of scripts
 	Scripts  int64         // of those
 	InScript time.Duration // its time for them
 	Memory   int64         // bytes in use
 	CPU      time.Duration // user and system
 	Keys     int64
+	Pings    int64 // as subscribers send them
 	In, Out  int64 // bytes on the network
 }
 
@@ -35,7 +36,7 @@ type Counters struct {
 func (c Counters) Sub(b Counters) Counters {
 	return Counters{
 		c.Commands - b.Commands, c.Scripts - b.Scripts, c.InScript - b.InScript, c.Memory - b.Memory, c.CPU - b.CPU, c.Keys - b.Keys,
-		c.In - b.In, c.Out - b.Out,
+		c.Pings - b.Pings, c.In - b.In, c.Out - b.Out,
 	}
 }
 
@@ -61,6 +62,7 @@ func Count(ctx context.Context, c *redis.Client) (Counters, error) {
 	if _, err := fmt.Sscanf(info["Commandstats"]["cmdstat_evalsha"], "calls=%d,usec=%d", &out.Scripts, &micros); err == nil {
 		out.InScript = time.Duration(micros) * time.Microsecond
 	}
+	_, _ = fmt.Sscanf(info["Commandstats"]["cmdstat_ping"], "calls=%d", &out.Pings) // none at first
 	out.Keys, err = c.DBSize(ctx).Result()
 	return out, err
 }
