@@ -47,6 +47,10 @@ var (
 		status: http.StatusNotFound, code: "not_found",
 		message: "There is no such webhook, delivery or path.",
 	}
+	errNoPublicKey = &apiError{
+		status: http.StatusNotFound, code: "no_public_key",
+		message: "This webhook signs with a secret, so it has no public key. Register one with signature v1a.",
+	}
 	errMethod = &apiError{
 		status: http.StatusMethodNotAllowed, code: "method_not_allowed",
 		message: "This method is not allowed here. The header Allow lists those that are.",

@@ -95,7 +95,10 @@ func (h *Handler) paused(x *exchange, of ...Delivery) (bool, error) {
 // otherwise 202.
 func (h *Handler) test(x *exchange) (answer, error) {
 	q := x.query()
-	wait := q.flag("wait")
+	wait, detect, set := q.flag("wait"), q.flag("detect"), q.flag("set")
+	if set && !detect {
+		q.bad.add("set", "goes together with detect=true")
+	}
 	m, err := x.optionalBody()
 	if err != nil {
 		return answer{}, err
@@ -103,12 +106,11 @@ func (h *Handler) test(x *exchange) (answer, error) {
 	if err := invalidIf(append(q.done(), m.done()...)); err != nil {
 		return answer{}, err
 	}
-	slot, err := h.testSlot(x)
-	if err != nil {
-		return answer{}, err
+	if detect {
+		return h.detect(x, set)
 	}
-	if slot > 0 {
-		return answer{}, x.tooMany(slot)
+	if err := h.testSlots(x, 1); err != nil {
+		return answer{}, err
 	}
 	d, err := h.svc.Test(x.r.Context(), x.merchantID, x.webhookID)
 	if err != nil {
@@ -126,6 +128,31 @@ func (h *Handler) test(x *exchange) (answer, error) {
 		status = http.StatusOK
 	}
 	return answer{status: status, data: newCreatedView(&d, false)}, nil
+}
+
+// detect answers with what it has found, and sets the encoding if that was asked
+// for and is of use.
+func (h *Handler) detect(x *exchange, set bool) (answer, error) {
+	if err := h.testSlots(x, maxProbes); err != nil {
+		return answer{}, err
+	}
+	ctx, cancel := context.WithTimeout(x.r.Context(), h.opts.TestWait)
+	defer cancel()
+	d, err := h.svc.Detect(ctx, x.merchantID, x.webhookID)
+	if err != nil {
+		return answer{}, err
+	}
+	w, err := h.svc.Webhook(x.r.Context(), x.merchantID, x.webhookID)
+	if err != nil {
+		return answer{}, err
+	}
+	set = set && d.Finding == FoundRewrites && w.Encoding != d.Encoding
+	if set {
+		if w, err = h.svc.Update(x.r.Context(), x.merchantID, x.webhookID, Update{Encoding: &d.Encoding}); err != nil {
+			return answer{}, err
+		}
+	}
+	return answer{status: http.StatusOK, data: newDetectionView(w, d, set)}, nil
 }
 
 func (h *Handler) redeliver(x *exchange) (answer, error) {

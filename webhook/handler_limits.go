@@ -58,6 +58,20 @@ func (x *exchange) tooMany(wait time.Duration) error {
 	return errTooMany
 }
 
+// testSlots takes n of the webhook's slots, or as many as there are at all.
+func (h *Handler) testSlots(x *exchange, n int) error {
+	for range min(n, h.opts.TestsPerMinute) {
+		wait, err := h.testSlot(x)
+		if err != nil {
+			return err
+		}
+		if wait > 0 {
+			return x.tooMany(wait)
+		}
+	}
+	return nil
+}
+
 // testSlot takes one of the webhook's slots for a minute, or returns how long it
 // takes until one is free. Slots are in the store, so that the limit holds over all
 // processes, and each counts its own minute, so that it holds for any minute.

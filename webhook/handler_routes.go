@@ -39,6 +39,7 @@ func (h *Handler) table() []route {
 	add(one+"/test", methods{http.MethodPost: h.test})
 	add(one+"/replay", methods{http.MethodPost: plain(h.replay)})
 	add(one+"/secret/rotate", methods{http.MethodPost: plain(h.rotate)})
+	add(one+"/public-key", methods{http.MethodGet: plain(h.publicKey)})
 	add(one+"/deliveries", methods{http.MethodGet: h.deliveries})
 	add(one+"/deliveries/"+deliveryParameter, methods{http.MethodGet: plain(h.delivery)})
 	add(one+"/deliveries/"+deliveryParameter+"/redeliver", methods{http.MethodPost: plain(h.redeliver)})

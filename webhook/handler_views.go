@@ -62,11 +62,33 @@ type secretView struct {
 	WebhookID           string   `json:"webhookId"`
 	URL                 string   `json:"url"`
 	Events              []string `json:"events"`
-	Secret              string   `json:"secret,omitempty"` // absent only where the answer is repeated
-	Warning             string   `json:"warning"`
+	Secret              string   `json:"secret,omitempty"`              // absent where the answer is repeated, and if there is a public key
+	Warning             string   `json:"warning,omitempty"`             // about the secret
 	PreviousSecretUntil string   `json:"previousSecretUntil,omitempty"` // rotate only
 
+	keyView
 	settingsView // register only
+}
+
+// keyView is of a webhook that has a public key.
+type keyView struct {
+	Signature Scheme `json:"signature,omitempty"` // unless v1
+	PublicKey string `json:"publicKey,omitempty"`
+}
+
+func newKeyView(w Webhook) keyView {
+	if w.PublicKey == "" {
+		return keyView{}
+	}
+	return keyView{Signature: w.Signature, PublicKey: w.PublicKey}
+}
+
+type publicKeyView struct {
+	WebhookID           string `json:"webhookId"`
+	Signature           Scheme `json:"signature"`
+	PublicKey           string `json:"publicKey"`
+	PreviousPublicKey   string `json:"previousPublicKey,omitempty"`
+	PreviousSecretUntil string `json:"previousSecretUntil,omitempty"`
 }
 
 // settingsView are a webhook's settings as far as they are set.
@@ -82,11 +104,14 @@ func newSettingsView(w Webhook) settingsView {
 }
 
 func newSecretView(r Registered) secretView {
-	return secretView{
+	v := secretView{
 		WebhookID: r.Webhook.ID, URL: r.Webhook.URL, Events: r.Webhook.Events,
-		Secret: r.Secret.Reveal(), Warning: secretWarning,
-		PreviousSecretUntil: stamp(r.Webhook.RotatedUntil),
+		PreviousSecretUntil: stamp(r.Webhook.RotatedUntil), keyView: newKeyView(r.Webhook),
 	}
+	if !r.Secret.IsZero() {
+		v.Secret, v.Warning = r.Secret.Reveal(), secretWarning
+	}
+	return v
 }
 
 // repeatedWarning is for those who ask for a secret again.
@@ -94,7 +119,9 @@ const repeatedWarning = "The secret was shown in the first answer to this reques
 	"If it was lost, rotate it with graceSeconds 0 to get a new one."
 
 func (v secretView) withoutSecret() any {
-	v.Secret, v.Warning = "", repeatedWarning
+	if v.Secret != "" {
+		v.Secret, v.Warning = "", repeatedWarning
+	}
 	return v
 }
 
@@ -107,6 +134,7 @@ type webhookView struct {
 	DisabledAt          string   `json:"disabledAt,omitempty"`
 	ConsecutiveFailures int      `json:"consecutiveFailures,omitempty"`
 	PayloadEncoding     Encoding `json:"payloadEncoding,omitempty"` // unless standard
+	keyView
 	settingsView
 
 	PreviousSecretUntil string `json:"previousSecretUntil,omitempty"`
@@ -118,7 +146,7 @@ func newWebhookView(w Webhook) webhookView {
 	v := webhookView{
 		WebhookID: w.ID, URL: w.URL, Events: w.Events, Status: w.Status,
 		DisabledReason: w.DisabledReason, DisabledAt: stamp(w.DisabledAt),
-		ConsecutiveFailures: w.ConsecutiveFailures, settingsView: newSettingsView(w), PreviousSecretUntil: stamp(w.RotatedUntil),
+		ConsecutiveFailures: w.ConsecutiveFailures, keyView: newKeyView(w), settingsView: newSettingsView(w), PreviousSecretUntil: stamp(w.RotatedUntil),
 		CreatedAt: stamp(w.CreatedAt), UpdatedAt: stamp(w.UpdatedAt),
 	}
 	if w.Encoding != EncodingStandard {

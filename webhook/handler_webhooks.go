@@ -26,6 +26,11 @@ func (h *Handler) register(x *exchange) (answer, error) {
 	if s := m.text("payloadEncoding"); s != nil {
 		in.Encoding = namedEncoding(*s)
 	}
+	if s := m.text("signature"); s != nil {
+		if in.Signature = Scheme(*s); *s == "" { // Which would be the default.
+			in.Signature = "none"
+		}
+	}
 	if s := m.text("description"); s != nil {
 		in.Description = *s
 	}
@@ -137,6 +142,24 @@ func (h *Handler) remove(x *exchange) (answer, error) {
 		return answer{}, err
 	}
 	return answer{status: http.StatusOK, data: deletedView{WebhookID: x.webhookID, Deleted: true}}, nil
+}
+
+// publicKey answers for webhooks that have one. Those with a secret do not, and
+// the answer is not that of an unknown webhook, which would send one looking for a
+// wrong id.
+func (h *Handler) publicKey(x *exchange) (answer, error) {
+	w, err := h.svc.Webhook(x.r.Context(), x.merchantID, x.webhookID)
+	if err != nil {
+		return answer{}, err
+	}
+	if w.PublicKey == "" {
+		return answer{}, errNoPublicKey
+	}
+	v := publicKeyView{WebhookID: w.ID, Signature: w.Signature, PublicKey: w.PublicKey, PreviousPublicKey: w.PreviousPublicKey}
+	if v.PreviousPublicKey != "" {
+		v.PreviousSecretUntil = stamp(w.RotatedUntil)
+	}
+	return answer{status: http.StatusOK, data: v}, nil
 }
 
 // ifMatch returns the version that the header If-Match asks for (RFC 9110,

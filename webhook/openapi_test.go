@@ -153,6 +153,17 @@ func TestOpenAPIHasAllConstants(t *testing.T) {
 			"EncodingStandard": string(webhook.EncodingStandard), "EncodingASCII": string(webhook.EncodingASCII),
 			"EncodingHTML": string(webhook.EncodingHTML),
 		}, enum("PayloadEncoding")},
+		"Scheme": {map[string]any{
+			"SchemeSecret": string(webhook.SchemeSecret), "SchemeAsymmetric": string(webhook.SchemeAsymmetric),
+		}, enum("SignatureScheme")},
+		"Found": {map[string]any{
+			"FoundRaw": string(webhook.FoundRaw), "FoundRewrites": string(webhook.FoundRewrites), "FoundOpen": string(webhook.FoundOpen),
+			"FoundNone": string(webhook.FoundNone), "FoundNothing": string(webhook.FoundNothing),
+		}, properties(doc.Components.Schemas["Detection"].Value)["receiver"].Value.Enum},
+		"Probe": {map[string]any{
+			"ProbeStandard": string(webhook.ProbeStandard), "ProbeASCII": string(webhook.ProbeASCII), "ProbeHTML": string(webhook.ProbeHTML),
+			"ProbeEscaped": string(webhook.ProbeEscaped), "ProbeForged": string(webhook.ProbeForged),
+		}, properties(doc.Components.Schemas["Probe"].Value)["sent"].Value.Enum},
 		"Delivery": {map[string]any{
 			"DeliveryPending": string(webhook.DeliveryPending), "DeliverySucceeded": string(webhook.DeliverySucceeded),
 			"DeliveryFailed": string(webhook.DeliveryFailed),

@@ -173,11 +173,32 @@ func (s *Service) Test(ctx context.Context, merchantID, webhookID string) (Deliv
 	if err := checkIDs(merchantID, webhookID); err != nil {
 		return Delivery{}, err
 	}
-	e := event.New(event.WebhookTest{Message: "This is a test webhook delivery", WebhookID: webhookID})
-	e.ID, e.Created = id.New("evt_test_"), s.now()
+	w, err := s.store.Webhook(ctx, merchantID, webhookID)
+	if err != nil {
+		return Delivery{}, fmt.Errorf("webhook: test: %w", err)
+	}
+	return s.test(ctx, merchantID, webhookID, trial{
+		prefix: testPrefix, message: "This is a test webhook delivery", encodings: []jcs.Encoding{jcs.Encoding(w.Encoding)},
+	})
+}
+
+// trial is a test as it is sent.
+type trial struct {
+	prefix    string // of the event's id
+	message   string
+	encodings []jcs.Encoding // one after the other
+}
+
+// test stores a test event in the encoding that it is sent in.
+func (s *Service) test(ctx context.Context, merchantID, webhookID string, t trial) (Delivery, error) {
+	e := event.New(event.WebhookTest{Message: t.message, WebhookID: webhookID})
+	e.ID, e.Created = id.New(t.prefix), s.now()
 	body, err := canonical(e)
 	if err != nil {
 		return Delivery{}, err
+	}
+	for _, encoding := range t.encodings {
+		body = jcs.Encode(body, encoding)
 	}
 	out, err := s.publish(ctx, merchantID, []store.NewEvent{{
 		ID: e.ID, Type: string(e.Type), Body: body, Test: webhookID,

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/rag-assistant/webhooks/signer"
 	"github.com/rag-assistant/webhooks/store"
 	"github.com/rag-assistant/webhooks/webhook/egress"
 	"github.com/rag-assistant/webhooks/webhook/event"
@@ -15,7 +14,7 @@ import (
 )
 
 // Register adds a webhook for a merchant and makes its secret, which is never
-// shown again. It fails with [ErrLimit] if the merchant has too many.
+// shown again, or its pair of keys, of which the private one is never shown. It fails with [ErrLimit] if the merchant has too many.
 func (s *Service) Register(ctx context.Context, merchantID string, r Registration) (Registered, error) {
 	if err := checkMerchant(merchantID); err != nil {
 		return Registered{}, err
@@ -25,9 +24,9 @@ func (s *Service) Register(ctx context.Context, merchantID string, r Registratio
 	if err := invalidIf(bad); err != nil {
 		return Registered{}, err
 	}
-	secret := signer.NewSecret()
+	key := newSigningKey(r.Signature)
 	webhookID := id.New("whk_")
-	sealed, err := s.seal.seal(merchantID, webhookID, secret)
+	sealed, err := s.seal.sealKey(merchantID, webhookID, key)
 	if err != nil {
 		return Registered{}, fmt.Errorf("webhook: register: %w", err)
 	}
@@ -43,7 +42,7 @@ func (s *Service) Register(ctx context.Context, merchantID string, r Registratio
 	if err != nil {
 		return Registered{}, fmt.Errorf("webhook: register: %w", err)
 	}
-	return Registered{Webhook: newWebhook(w), Secret: secret}, nil
+	return Registered{Webhook: newWebhook(w), Secret: key.secret}, nil
 }
 
 // Update changes a webhook in one step. Turning a disabled one active resets its
@@ -79,7 +78,8 @@ func (s *Service) Update(ctx context.Context, merchantID, webhookID string, u Up
 //
 // During a grace, another rotation with a grace fails with [ErrRotating]: it
 // would end the secret that the receiver may still have. Without a grace, all
-// older secrets end at once.
+// older secrets end at once. Of a webhook that signs with a private key, that is
+// what is replaced, and requests of the grace carry signatures of both keys.
 func (s *Service) Rotate(ctx context.Context, merchantID, webhookID string, grace time.Duration) (Registered, error) {
 	if err := checkIDs(merchantID, webhookID); err != nil {
 		return Registered{}, err
@@ -87,27 +87,26 @@ func (s *Service) Rotate(ctx context.Context, merchantID, webhookID string, grac
 	if grace < 0 || grace > MaxGrace {
 		return Registered{}, invalid("graceSeconds", "must be between 0 and 604800, seven days")
 	}
-	secret := signer.NewSecret()
-	sealed, err := s.seal.seal(merchantID, webhookID, secret)
+	w, err := s.store.Webhook(ctx, merchantID, webhookID)
+	if err != nil {
+		return Registered{}, fmt.Errorf("webhook: rotate: %w", err)
+	}
+	key := newSigningKey(schemeOf(w.Secret))
+	sealed, err := s.seal.sealKey(merchantID, webhookID, key)
 	if err != nil {
 		return Registered{}, fmt.Errorf("webhook: rotate: %w", err)
 	}
 	change := store.WebhookUpdate{Rotate: &sealed, KeepPrevious: grace}
 	if grace > 0 {
-		w, err := s.store.Webhook(ctx, merchantID, webhookID)
-		if err != nil {
-			return Registered{}, fmt.Errorf("webhook: rotate: %w", err)
-		}
 		if w.PreviousSecret != "" {
 			return Registered{}, fmt.Errorf("webhook: rotate: %w", ErrRotating)
 		}
 		change.IfVersion = w.Version
 	}
-	w, err := s.store.UpdateWebhook(ctx, merchantID, webhookID, change)
-	if err != nil {
+	if w, err = s.store.UpdateWebhook(ctx, merchantID, webhookID, change); err != nil {
 		return Registered{}, fmt.Errorf("webhook: rotate: %w", err)
 	}
-	return Registered{Webhook: newWebhook(w), Secret: secret}, nil
+	return Registered{Webhook: newWebhook(w), Secret: key.secret}, nil
 }
 
 // checkRegistration returns r as it is to be stored.
@@ -116,6 +115,7 @@ func (s *Service) checkRegistration(bad *faults, r Registration) Registration {
 		URL:         s.checkURL(bad, r.URL),
 		Events:      s.checkEvents(bad, r.Events),
 		Encoding:    checkEncoding(bad, r.Encoding),
+		Signature:   checkScheme(bad, r.Signature),
 		Description: checkDescription(bad, r.Description),
 		Metadata:    checkMetadata(bad, r.Metadata),
 		Headers:     checkHeaders(bad, r.Headers),

@@ -41,10 +41,10 @@ func (s *Service) rewrapWebhook(ctx context.Context, merchantID string, w store.
 	for try := 1; ; try++ {
 		r := store.Reseal{OldSecret: w.Secret, OldPrevious: w.PreviousSecret, OldHeaders: w.Headers}
 		var err error
-		if r.Secret, err = s.rewrap(merchantID, w.ID, w.Secret); err != nil {
+		if r.Secret, err = s.seal.rewrapKey(merchantID, w.ID, w.Secret); err != nil {
 			return false, err
 		}
-		if r.Previous, err = s.rewrap(merchantID, w.ID, w.PreviousSecret); err != nil {
+		if r.Previous, err = s.seal.rewrapKey(merchantID, w.ID, w.PreviousSecret); err != nil {
 			return false, err
 		}
 		if r.Headers, err = s.seal.rewrapHeaders(merchantID, w.ID, w.Headers); err != nil {
@@ -65,16 +65,4 @@ func (s *Service) rewrapWebhook(ctx context.Context, merchantID string, w store.
 		}
 		return err == nil, err
 	}
-}
-
-// rewrap returns text that the first key has sealed as it is, and no text as none.
-func (s *Service) rewrap(merchantID, webhookID, sealed string) (string, error) {
-	if sealed == "" || s.seal.current(sealed) {
-		return sealed, nil
-	}
-	secret, err := s.seal.open(merchantID, webhookID, sealed)
-	if err != nil {
-		return "", err
-	}
-	return s.seal.seal(merchantID, webhookID, secret)
 }

@@ -120,6 +120,9 @@ func touched(t *testing.T, l *leaks, sealed bool) map[string]any {
 	require.NoError(t, err)
 	stats, err := svc.Stats(ctx, merchant, first.Webhook.ID)
 	require.NoError(t, err)
+	detection := webhook.Detection{
+		Finding: webhook.FoundOpen, Probes: []webhook.Probe{{Sent: webhook.ProbeForged, Delivery: detail.Delivery}},
+	}
 	_, err = svc.Register(ctx, merchant, webhook.Registration{URL: registered.Secret.Reveal(), Events: []string{registered.Secret.Reveal()}})
 	var refused *webhook.InvalidError
 	require.ErrorAs(t, err, &refused)
@@ -157,6 +160,8 @@ func touched(t *testing.T, l *leaks, sealed bool) map[string]any {
 		"webhook.Query": webhook.Query{}, "webhook.Page": page, "webhook.Publication": publication, "webhook.Replay": webhook.Replay{},
 		"webhook.Delivery": detail.Delivery, "webhook.DeliveryDetail": detail, "webhook.DeliveryStatus": detail.Status,
 		"webhook.DeliveryQuery": webhook.DeliveryQuery{}, "webhook.DeliveryPage": log, "webhook.Attempt": detail.Log[0],
+		"webhook.Scheme": registered.Webhook.Signature, "webhook.Detection": detection, "webhook.Finding": detection.Finding,
+		"webhook.Probe": detection.Probes[0], "webhook.ProbeBody": detection.Probes[0].Sent,
 		"webhook.Stats": stats, "webhook.Notice": notice,
 	}
 }

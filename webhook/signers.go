@@ -23,8 +23,11 @@ type signerKey struct {
 
 // signerSet is what goes into a webhook's requests.
 type signerSet struct {
-	current, previous *signer.Signer // previous is nil outside of a rotation's grace
-	headers           []extraHeader
+	current  *signer.Signer // signs with the previous key too, within a rotation's grace
+	previous *signer.Signer // for the guide's header, which holds one signature; nil if there is no such secret
+
+	asymmetric bool
+	headers    []extraHeader
 }
 
 // These bound the cache to some megabytes.
@@ -62,30 +65,43 @@ func newSignerCache(log *slog.Logger) signerCache {
 	}
 }
 
-// newSignerSet opens the secrets and headers of a lease. The current signer signs
-// the Standard Webhooks header with the previous secret too.
+// newSignerSet opens the keys and headers of a lease.
 func newSignerSet(log *slog.Logger, seal *sealer, l *store.Lease) (signerSet, error) {
 	var set signerSet
-	secret, err := seal.open(l.MerchantID, l.WebhookID, l.Secret)
+	key, err := seal.openKey(l.MerchantID, l.WebhookID, l.Secret)
 	if err != nil {
 		return set, err
 	}
-	var older []signer.Secret
+	var older []signingKey
 	if l.PreviousSecret != "" {
-		old, err := seal.open(l.MerchantID, l.WebhookID, l.PreviousSecret)
+		old, err := seal.openKey(l.MerchantID, l.WebhookID, l.PreviousSecret)
 		if err != nil {
 			return set, err
 		}
 		older = append(older, old)
-		if set.previous, err = signer.New(old); err != nil {
-			return set, err
+		if !old.asymmetric() {
+			if set.previous, err = old.signer(); err != nil {
+				return set, err
+			}
 		}
 	}
-	if set.current, err = signer.New(secret, older...); err != nil {
+	if set.current, err = key.signer(older...); err != nil {
 		return set, err
 	}
+	set.asymmetric = key.asymmetric()
 	set.headers, err = openHeaders(log, seal, l)
 	return set, err
+}
+
+// forge returns a set of the same scheme with a new key, which the receiver does not
+// have.
+func (s signerSet) forge() (signerSet, error) {
+	scheme := SchemeSecret
+	if s.asymmetric {
+		scheme = SchemeAsymmetric
+	}
+	forger, err := newSigningKey(scheme).signer()
+	return signerSet{current: forger, headers: s.headers}, err
 }
 
 // openHeaders leaves out what the rules of today would refuse: the store may hold

@@ -58,6 +58,12 @@ type Webhook struct {
 	Status     Status
 	Encoding   Encoding
 
+	Signature Scheme
+	// PublicKey, "whpk_…", verifies what is signed with [SchemeAsymmetric], and
+	// PreviousPublicKey what the key before it signs until RotatedUntil. Empty in a
+	// webhook with a secret.
+	PublicKey, PreviousPublicKey string
+
 	Description string
 	Metadata    map[string]string
 	HeaderNames []string // sorted
@@ -67,7 +73,7 @@ type Webhook struct {
 	DisabledAt          time.Time
 	ConsecutiveFailures int
 
-	// RotatedUntil is when the previous secret ends, zero if there is none.
+	// RotatedUntil is when the previous secret or key ends, zero if there is none.
 	RotatedUntil time.Time
 
 	Version   int64 // for Update.IfVersion
@@ -76,7 +82,10 @@ type Webhook struct {
 }
 
 func newWebhook(w store.Webhook) Webhook {
+	public, _ := splitPublic(w.Secret)
+	previous, _ := splitPublic(w.PreviousSecret)
 	return Webhook{
+		Signature: schemeOf(w.Secret), PublicKey: public, PreviousPublicKey: previous,
 		ID: w.ID, MerchantID: w.MerchantID, URL: w.URL, Events: w.Events, Status: w.Status,
 		Encoding:    Encoding(w.Encoding),
 		Description: w.Description, Metadata: w.Metadata, HeaderNames: headerNames(w.Headers), RateLimit: w.RateLimit,
@@ -91,6 +100,10 @@ type Registration struct {
 	URL      string
 	Events   []string
 	Encoding Encoding // empty: [EncodingStandard]
+
+	// Signature is how requests are signed, for as long as the webhook is there.
+	// Defaults to [SchemeSecret].
+	Signature Scheme
 
 	// Description is a note of at most 512 characters, none of them a control
 	// character.
@@ -111,10 +124,10 @@ type Registration struct {
 	RateLimit int
 }
 
-// Registered is a new webhook and the only sight of its secret.
+// Registered is a new webhook and the only sight of its secret, if it has one.
 type Registered struct {
 	Webhook Webhook
-	Secret  signer.Secret
+	Secret  signer.Secret // zero if it has a public key
 }
 
 // Update says what to change. Nil fields stay as they are.

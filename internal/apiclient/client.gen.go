@@ -60,6 +60,20 @@ const (
 	DeliveryStatusSuccess DeliveryStatus = "success"
 )
 
+// Defines values for DetectionReceiver.
+const (
+	None       DetectionReceiver = "none"
+	Open       DetectionReceiver = "open"
+	Raw        DetectionReceiver = "raw"
+	Rewrites   DetectionReceiver = "rewrites"
+	Unanswered DetectionReceiver = "unanswered"
+)
+
+// Defines values for DetectionAnswerSuccess.
+const (
+	DetectionAnswerSuccessTrue DetectionAnswerSuccess = true
+)
+
 // Defines values for EventTypeEntryFrequency.
 const (
 	High   EventTypeEntryFrequency = "High"
@@ -85,9 +99,23 @@ const (
 
 // Defines values for PayloadEncoding.
 const (
-	ASCII    PayloadEncoding = "ascii"
-	HTML     PayloadEncoding = "html"
-	Standard PayloadEncoding = "standard"
+	PayloadEncodingASCII    PayloadEncoding = "ascii"
+	PayloadEncodingHTML     PayloadEncoding = "html"
+	PayloadEncodingStandard PayloadEncoding = "standard"
+)
+
+// Defines values for ProbeSent.
+const (
+	ProbeSentASCII    ProbeSent = "ascii"
+	ProbeSentEscaped  ProbeSent = "escaped"
+	ProbeSentForged   ProbeSent = "forged"
+	ProbeSentHTML     ProbeSent = "html"
+	ProbeSentStandard ProbeSent = "standard"
+)
+
+// Defines values for PublicKeyAnswerSuccess.
+const (
+	PublicKeyAnswerSuccessTrue PublicKeyAnswerSuccess = true
 )
 
 // Defines values for PublishedAnswerSuccess.
@@ -109,6 +137,12 @@ const (
 // Defines values for SecretAnswerSuccess.
 const (
 	SecretAnswerSuccessTrue SecretAnswerSuccess = true
+)
+
+// Defines values for SignatureScheme.
+const (
+	V1  SignatureScheme = "v1"
+	V1A SignatureScheme = "v1a"
 )
 
 // Defines values for SuccessSuccess.
@@ -361,6 +395,53 @@ type DeliveryStatus string
 // Description What the webhook is for, for people.
 type Description = string
 
+// Detection defines model for Detection.
+type Detection struct {
+	// Explanation What that means and what there is to do, for people.
+	Explanation string `json:"explanation"`
+
+	// PayloadEncoding How bodies are written before they are signed. Receivers that verify the body as they got it accept
+	// all of them. The others are for receivers that parse it, write it again and verify that: `ascii`
+	// for Python's `json.dumps` and PHP's `json_encode`, `html` for Go's `json.Marshal`.
+	PayloadEncoding *PayloadEncoding `json:"payloadEncoding,omitempty"`
+	Probes          []Probe          `json:"probes"`
+
+	// Receiver What was found: it verifies the `raw` bytes; it `rewrites` the body and verifies that; it is `open`
+	// to requests with a wrong signature; it accepts `none` of those that were signed rightly; or it
+	// left a probe `unanswered`.
+	Receiver DetectionReceiver `json:"receiver"`
+
+	// Set Whether the webhook had another `payloadEncoding` and has this one now.
+	Set bool `json:"set"`
+
+	// WebhookID Examples: whk_abc123
+	WebhookID WebhookID `json:"webhookId"`
+}
+
+// DetectionReceiver What was found: it verifies the `raw` bytes; it `rewrites` the body and verifies that; it is `open`
+// to requests with a wrong signature; it accepts `none` of those that were signed rightly; or it
+// left a probe `unanswered`.
+type DetectionReceiver string
+
+// DetectionAnswer defines model for DetectionAnswer.
+type DetectionAnswer struct {
+	Data Detection `json:"data"`
+
+	// RequestID For questions about this request.
+	//
+	// Examples: req_abc123
+	RequestID string                 `json:"requestId"`
+	Success   DetectionAnswerSuccess `json:"success"`
+
+	// Timestamp In UTC and whole seconds.
+	//
+	// Examples: 2025-11-04T12:00:00Z
+	Timestamp Timestamp `json:"timestamp"`
+}
+
+// DetectionAnswerSuccess defines model for DetectionAnswer.Success.
+type DetectionAnswerSuccess bool
+
 // Error defines model for Error.
 type Error struct {
 	// Code What went wrong, for programs. Each status lists its own.
@@ -585,6 +666,92 @@ type Pagination struct {
 // for Python's `json.dumps` and PHP's `json_encode`, `html` for Go's `json.Marshal`.
 type PayloadEncoding string
 
+// Probe defines model for Probe.
+type Probe struct {
+	Accepted     bool `json:"accepted"`
+	AttemptCount int  `json:"attemptCount"`
+
+	// CreatedAt In UTC and whole seconds.
+	//
+	// Examples: 2025-11-04T12:00:00Z
+	CreatedAt Timestamp `json:"createdAt"`
+
+	// DeliveredAt In UTC and whole seconds.
+	//
+	// Examples: 2025-11-04T12:00:00Z
+	DeliveredAt *Timestamp `json:"deliveredAt,omitempty"`
+
+	// Error Why there was no 2xx, unless `statusCode` says it: no answer in time, a host name that does not
+	// resolve or leads to an address that is not public, nothing that accepts connections, a connection
+	// that broke off, TLS, no HTTP, a redirect, a webhook that stayed disabled, or this side's fault.
+	Error *DeliveryError `json:"error,omitempty"`
+
+	// EventID The same on every attempt and every redelivery.
+	//
+	// Examples: evt_abc123def456
+	EventID EventID `json:"eventId"`
+
+	// EventType One of those that `listEventTypes` answers.
+	//
+	// Examples: chat.query.completed
+	EventType EventType `json:"eventType"`
+
+	// ID Examples: whdel_xyz789
+	ID DeliveryID `json:"id"`
+
+	// LastAttemptAt In UTC and whole seconds.
+	//
+	// Examples: 2025-11-04T12:00:00Z
+	LastAttemptAt *Timestamp `json:"lastAttemptAt,omitempty"`
+
+	// NextAttemptAt In UTC and whole seconds.
+	//
+	// Examples: 2025-11-04T12:00:00Z
+	NextAttemptAt *Timestamp `json:"nextAttemptAt,omitempty"`
+
+	// ResponseBody The start of what the endpoint last answered. Not of a success.
+	ResponseBody *string `json:"responseBody,omitempty"`
+
+	// Sent How the body was written: in a `payloadEncoding`, or with everything `escaped` that one of
+	// them escapes. `forged` is the last one, with a wrong signature.
+	Sent   ProbeSent      `json:"sent"`
+	Status DeliveryStatus `json:"status"`
+
+	// StatusCode Of the last attempt that got one.
+	StatusCode *int `json:"statusCode,omitempty"`
+
+	// WebhookID Examples: whk_abc123
+	WebhookID WebhookID `json:"webhookId"`
+}
+
+// ProbeSent How the body was written: in a `payloadEncoding`, or with everything `escaped` that one of
+// them escapes. `forged` is the last one, with a wrong signature.
+type ProbeSent string
+
+// PublicKey An ed25519 key in the form of Standard Webhooks.
+//
+// Examples: whpk_11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=
+type PublicKey = string
+
+// PublicKeyAnswer defines model for PublicKeyAnswer.
+type PublicKeyAnswer struct {
+	Data WebhookPublicKey `json:"data"`
+
+	// RequestID For questions about this request.
+	//
+	// Examples: req_abc123
+	RequestID string                 `json:"requestId"`
+	Success   PublicKeyAnswerSuccess `json:"success"`
+
+	// Timestamp In UTC and whole seconds.
+	//
+	// Examples: 2025-11-04T12:00:00Z
+	Timestamp Timestamp `json:"timestamp"`
+}
+
+// PublicKeyAnswerSuccess defines model for PublicKeyAnswer.Success.
+type PublicKeyAnswerSuccess bool
+
 // Published defines model for Published.
 type Published struct {
 	// Deliveries How many were made, one for each active webhook that subscribes to the type.
@@ -646,6 +813,11 @@ type Registration struct {
 
 	// RateLimit The most deliveries per second. Left out, there is no limit.
 	RateLimit *int `json:"rateLimit,omitempty"`
+
+	// Signature `v1` signs with a secret that the endpoint has too. `v1a` signs with a private key that never leaves
+	// the service, in `webhook-signature` alone, and the endpoint needs the public key only. It cannot be
+	// changed later.
+	Signature *SignatureScheme `json:"signature,omitempty"`
 
 	// URL Starts with `https://` and leads to a public address, without user, password and fragment.
 	//
@@ -719,6 +891,11 @@ type SecretAnswer struct {
 // SecretAnswerSuccess defines model for SecretAnswer.Success.
 type SecretAnswerSuccess bool
 
+// SignatureScheme `v1` signs with a secret that the endpoint has too. `v1a` signs with a private key that never leaves
+// the service, in `webhook-signature` alone, and the endpoint needs the public key only. It cannot be
+// changed later.
+type SignatureScheme string
+
 // Subscriptions Event types, or `*` alone for all that there are and will be.
 //
 // Examples: ["chat.query.completed","document.created"], ["*"]
@@ -790,9 +967,19 @@ type Webhook struct {
 	// Examples: 2025-11-04T12:00:00Z
 	PreviousSecretUntil *Timestamp `json:"previousSecretUntil,omitempty"`
 
+	// PublicKey An ed25519 key in the form of Standard Webhooks.
+	//
+	// Examples: whpk_11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=
+	PublicKey *PublicKey `json:"publicKey,omitempty"`
+
 	// RateLimit The most deliveries per second. Left out if there is no limit.
-	RateLimit *int          `json:"rateLimit,omitempty"`
-	Status    WebhookStatus `json:"status"`
+	RateLimit *int `json:"rateLimit,omitempty"`
+
+	// Signature `v1` signs with a secret that the endpoint has too. `v1a` signs with a private key that never leaves
+	// the service, in `webhook-signature` alone, and the endpoint needs the public key only. It cannot be
+	// changed later.
+	Signature *SignatureScheme `json:"signature,omitempty"`
+	Status    WebhookStatus    `json:"status"`
 
 	// UpdatedAt In UTC and whole seconds.
 	//
@@ -834,10 +1021,49 @@ type WebhookAnswerSuccess bool
 // WebhookID Examples: whk_abc123
 type WebhookID = string
 
+// WebhookKey What a webhook has whose requests are signed with a private key, and no other.
+type WebhookKey struct {
+	// PublicKey An ed25519 key in the form of Standard Webhooks.
+	//
+	// Examples: whpk_11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=
+	PublicKey *PublicKey `json:"publicKey,omitempty"`
+
+	// Signature `v1` signs with a secret that the endpoint has too. `v1a` signs with a private key that never leaves
+	// the service, in `webhook-signature` alone, and the endpoint needs the public key only. It cannot be
+	// changed later.
+	Signature *SignatureScheme `json:"signature,omitempty"`
+}
+
 // WebhookList defines model for WebhookList.
 type WebhookList struct {
 	Pagination Pagination `json:"pagination"`
 	Webhooks   []Webhook  `json:"webhooks"`
+}
+
+// WebhookPublicKey defines model for WebhookPublicKey.
+type WebhookPublicKey struct {
+	// PreviousPublicKey An ed25519 key in the form of Standard Webhooks.
+	//
+	// Examples: whpk_11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=
+	PreviousPublicKey *PublicKey `json:"previousPublicKey,omitempty"`
+
+	// PreviousSecretUntil In UTC and whole seconds.
+	//
+	// Examples: 2025-11-04T12:00:00Z
+	PreviousSecretUntil *Timestamp `json:"previousSecretUntil,omitempty"`
+
+	// PublicKey An ed25519 key in the form of Standard Webhooks.
+	//
+	// Examples: whpk_11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=
+	PublicKey PublicKey `json:"publicKey"`
+
+	// Signature `v1` signs with a secret that the endpoint has too. `v1a` signs with a private key that never leaves
+	// the service, in `webhook-signature` alone, and the endpoint needs the public key only. It cannot be
+	// changed later.
+	Signature SignatureScheme `json:"signature"`
+
+	// WebhookID Examples: whk_abc123
+	WebhookID WebhookID `json:"webhookId"`
 }
 
 // WebhookSecret defines model for WebhookSecret.
@@ -863,16 +1089,27 @@ type WebhookSecret struct {
 	// Examples: 2025-11-04T12:00:00Z
 	PreviousSecretUntil *Timestamp `json:"previousSecretUntil,omitempty"`
 
+	// PublicKey An ed25519 key in the form of Standard Webhooks.
+	//
+	// Examples: whpk_11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=
+	PublicKey *PublicKey `json:"publicKey,omitempty"`
+
 	// RateLimit The most deliveries per second. Left out if there is no limit.
 	RateLimit *int `json:"rateLimit,omitempty"`
 
 	// Secret With this the endpoint verifies what it gets. It is used as it stands, `whsec_` included, except
 	// in Standard Webhooks libraries, which decode it themselves. Left out of an answer that is
-	// repeated for an `Idempotency-Key`; `warning` then says how to get a new one.
+	// repeated for an `Idempotency-Key`; `warning` then says how to get a new one. A webhook with a
+	// public key has neither.
 	//
 	//
 	// Examples: whsec_xyz789abc123def456ghi789jkl012mno345
 	Secret *string `json:"secret,omitempty"`
+
+	// Signature `v1` signs with a secret that the endpoint has too. `v1a` signs with a private key that never leaves
+	// the service, in `webhook-signature` alone, and the endpoint needs the public key only. It cannot be
+	// changed later.
+	Signature *SignatureScheme `json:"signature,omitempty"`
 
 	// URL Starts with `https://` and leads to a public address, without user, password and fragment.
 	//
@@ -881,7 +1118,7 @@ type WebhookSecret struct {
 	URL WebhookURL `json:"url"`
 
 	// Warning Examples: This is the only time the webhook secret will be shown. Please store it securely.
-	Warning string `json:"warning"`
+	Warning *string `json:"warning,omitempty"`
 
 	// WebhookID Examples: whk_abc123
 	WebhookID WebhookID `json:"webhookId"`
@@ -1018,6 +1255,9 @@ type KeyInUse = Failure
 
 // LimitReached defines model for LimitReached.
 type LimitReached = Failure
+
+// NoPublicKey defines model for NoPublicKey.
+type NoPublicKey = Failure
 
 // NotFound defines model for NotFound.
 type NotFound = Failure
@@ -1167,6 +1407,13 @@ type RedeliverParams struct {
 	XRequestID *RequestID `json:"X-Request-ID,omitempty"`
 }
 
+// GetPublicKeyParams defines parameters for GetPublicKey.
+type GetPublicKeyParams struct {
+	// XRequestID 8 to 64 letters, digits, `-` or `_` that the answer repeats. Anything else is ignored, and the
+	// answer has an id of its own.
+	XRequestID *RequestID `json:"X-Request-ID,omitempty"`
+}
+
 // ReplayEventsParams defines parameters for ReplayEvents.
 type ReplayEventsParams struct {
 	// IdempotencyKey Of the caller's making, and new for each request that is not a repeat. The same key with another
@@ -1191,6 +1438,12 @@ type RotateSecretParams struct {
 
 // TestWebhookParams defines parameters for TestWebhook.
 type TestWebhookParams struct {
+	// Detect Find out what the receiver verifies, and answer with that.
+	Detect *bool `form:"detect,omitempty" json:"detect,omitempty"`
+
+	// Set Together with `detect=true`, set the `payloadEncoding` that was found to suit the receiver.
+	Set *bool `form:"set,omitempty" json:"set,omitempty"`
+
 	// Wait Answer with the outcome, if it is there within 15 seconds or what the service has set.
 	Wait *bool `form:"wait,omitempty" json:"wait,omitempty"`
 
@@ -1201,6 +1454,11 @@ type TestWebhookParams struct {
 	// XRequestID 8 to 64 letters, digits, `-` or `_` that the answer repeats. Anything else is ignored, and the
 	// answer has an id of its own.
 	XRequestID *RequestID `json:"X-Request-ID,omitempty"`
+}
+
+// TestWebhook200JSONResponseBody defines parameters for TestWebhook.
+type TestWebhook200JSONResponseBody struct {
+	union json.RawMessage
 }
 
 // GetOpenAPIJSONParams defines parameters for GetOpenAPIJSON.
@@ -1237,6 +1495,68 @@ type ReplayEventsJSONRequestBody = Replay
 
 // RotateSecretJSONRequestBody defines body for RotateSecret for application/json ContentType.
 type RotateSecretJSONRequestBody = Rotation
+
+// AsNewDeliveryAnswer returns the union data inside the TestWebhook200JSONResponseBody as a NewDeliveryAnswer
+func (t TestWebhook200JSONResponseBody) AsNewDeliveryAnswer() (NewDeliveryAnswer, error) {
+	var body NewDeliveryAnswer
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromNewDeliveryAnswer overwrites any union data inside the TestWebhook200JSONResponseBody as the provided NewDeliveryAnswer
+func (t *TestWebhook200JSONResponseBody) FromNewDeliveryAnswer(v NewDeliveryAnswer) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeNewDeliveryAnswer performs a merge with any union data inside the TestWebhook200JSONResponseBody, using the provided NewDeliveryAnswer
+func (t *TestWebhook200JSONResponseBody) MergeNewDeliveryAnswer(v NewDeliveryAnswer) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsDetectionAnswer returns the union data inside the TestWebhook200JSONResponseBody as a DetectionAnswer
+func (t TestWebhook200JSONResponseBody) AsDetectionAnswer() (DetectionAnswer, error) {
+	var body DetectionAnswer
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromDetectionAnswer overwrites any union data inside the TestWebhook200JSONResponseBody as the provided DetectionAnswer
+func (t *TestWebhook200JSONResponseBody) FromDetectionAnswer(v DetectionAnswer) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeDetectionAnswer performs a merge with any union data inside the TestWebhook200JSONResponseBody, using the provided DetectionAnswer
+func (t *TestWebhook200JSONResponseBody) MergeDetectionAnswer(v DetectionAnswer) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+func (t TestWebhook200JSONResponseBody) MarshalJSON() ([]byte, error) {
+	b, err := t.union.MarshalJSON()
+	return b, err
+}
+
+func (t *TestWebhook200JSONResponseBody) UnmarshalJSON(b []byte) error {
+	err := t.union.UnmarshalJSON(b)
+	return err
+}
 
 // RequestEditorFn is the function signature for the RequestEditor callback function
 type RequestEditorFn func(ctx context.Context, req *http.Request) error
@@ -1422,6 +1742,14 @@ type ClientInterface interface {
 	// Corresponds with POST /merchants/{merchantId}/webhooks/{webhookId}/deliveries/{deliveryId}/redeliver (the `Redeliver` operationId).
 	Redeliver(ctx context.Context, merchantID MerchantID, webhookID WebhookIDPath, deliveryID DeliveryIDPath, params *RedeliverParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// GetPublicKey Show the public key
+	//
+	// What the endpoint verifies requests with if the webhook was registered with `signature: v1a`. It is
+	// no secret. During a rotation's grace, requests have signatures of both keys.
+	//
+	// Corresponds with GET /merchants/{merchantId}/webhooks/{webhookId}/public-key (the `GetPublicKey` operationId).
+	GetPublicKey(ctx context.Context, merchantID MerchantID, webhookID WebhookIDPath, params *GetPublicKeyParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ReplayEventsWithBody Send a range of events again
 	//
 	// Makes a new delivery of every event of the range that the webhook subscribes to and that missed
@@ -1471,6 +1799,11 @@ type ClientInterface interface {
 	// Sends `webhook.test` to this webhook, whatever its status and subscriptions, in one attempt that
 	// counts neither as a failure nor as a success of the webhook. No body is needed; an empty object
 	// is accepted.
+	//
+	// With `detect=true`, it sends up to three tests and finds out what the receiver verifies: the raw
+	// bytes, as it should, or the body as it writes it again after parsing it, and then which
+	// `payloadEncoding` suits it. One of the tests may have a wrong signature, to find a receiver that
+	// verifies nothing. Each counts as a test for the limit.
 	//
 	// Corresponds with POST /merchants/{merchantId}/webhooks/{webhookId}/test (the `TestWebhook` operationId).
 	TestWebhook(ctx context.Context, merchantID MerchantID, webhookID WebhookIDPath, params *TestWebhookParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -1730,6 +2063,24 @@ func (c *Client) Redeliver(ctx context.Context, merchantID MerchantID, webhookID
 	return c.Client.Do(req)
 }
 
+// GetPublicKey Show the public key
+//
+// What the endpoint verifies requests with if the webhook was registered with `signature: v1a`. It is
+// no secret. During a rotation's grace, requests have signatures of both keys.
+//
+// Corresponds with GET /merchants/{merchantId}/webhooks/{webhookId}/public-key (the `GetPublicKey` operationId).
+func (c *Client) GetPublicKey(ctx context.Context, merchantID MerchantID, webhookID WebhookIDPath, params *GetPublicKeyParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetPublicKeyRequest(c.Server, merchantID, webhookID, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ReplayEventsWithBody Send a range of events again
 //
 // Makes a new delivery of every event of the range that the webhook subscribes to and that missed
@@ -1819,6 +2170,11 @@ func (c *Client) RotateSecret(ctx context.Context, merchantID MerchantID, webhoo
 // Sends `webhook.test` to this webhook, whatever its status and subscriptions, in one attempt that
 // counts neither as a failure nor as a success of the webhook. No body is needed; an empty object
 // is accepted.
+//
+// With `detect=true`, it sends up to three tests and finds out what the receiver verifies: the raw
+// bytes, as it should, or the body as it writes it again after parsing it, and then which
+// `payloadEncoding` suits it. One of the tests may have a wrong signature, to find a receiver that
+// verifies nothing. Each counts as a test for the limit.
 //
 // Corresponds with POST /merchants/{merchantId}/webhooks/{webhookId}/test (the `TestWebhook` operationId).
 func (c *Client) TestWebhook(ctx context.Context, merchantID MerchantID, webhookID WebhookIDPath, params *TestWebhookParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -2657,6 +3013,62 @@ func NewRedeliverRequest(server string, merchantID MerchantID, webhookID Webhook
 	return req, nil
 }
 
+// NewGetPublicKeyRequest constructs an http.Request for the GetPublicKey method
+func NewGetPublicKeyRequest(server string, merchantID MerchantID, webhookID WebhookIDPath, params *GetPublicKeyParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "merchantId", merchantID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "webhookId", webhookID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/merchants/%s/webhooks/%s/public-key", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.XRequestID != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "X-Request-ID", *params.XRequestID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("X-Request-ID", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewReplayEventsRequest calls the generic ReplayEvents builder with application/json body
 func NewReplayEventsRequest(server string, merchantID MerchantID, webhookID WebhookIDPath, params *ReplayEventsParams, body ReplayEventsJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -2858,6 +3270,30 @@ func NewTestWebhookRequest(server string, merchantID MerchantID, webhookID Webho
 		// styled parameters, preserving literal commas as delimiters
 		// per the OpenAPI spec (e.g. "color=blue,black,brown").
 		var rawQueryFragments []string
+
+		if params.Detect != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "detect", *params.Detect, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Set != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "set", *params.Set, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
 
 		if params.Wait != nil {
 
@@ -3185,6 +3621,16 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /merchants/{merchantId}/webhooks/{webhookId}/deliveries/{deliveryId}/redeliver (the `Redeliver` operationId).
 	RedeliverWithResponse(ctx context.Context, merchantID MerchantID, webhookID WebhookIDPath, deliveryID DeliveryIDPath, params *RedeliverParams, reqEditors ...RequestEditorFn) (*RedeliverResponse, error)
 
+	// GetPublicKeyWithResponse Show the public key
+	//
+	// What the endpoint verifies requests with if the webhook was registered with `signature: v1a`. It is
+	// no secret. During a rotation's grace, requests have signatures of both keys.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /merchants/{merchantId}/webhooks/{webhookId}/public-key (the `GetPublicKey` operationId).
+	GetPublicKeyWithResponse(ctx context.Context, merchantID MerchantID, webhookID WebhookIDPath, params *GetPublicKeyParams, reqEditors ...RequestEditorFn) (*GetPublicKeyResponse, error)
+
 	// ReplayEventsWithBodyWithResponse Send a range of events again
 	//
 	// Makes a new delivery of every event of the range that the webhook subscribes to and that missed
@@ -3234,6 +3680,11 @@ type ClientWithResponsesInterface interface {
 	// Sends `webhook.test` to this webhook, whatever its status and subscriptions, in one attempt that
 	// counts neither as a failure nor as a success of the webhook. No body is needed; an empty object
 	// is accepted.
+	//
+	// With `detect=true`, it sends up to three tests and finds out what the receiver verifies: the raw
+	// bytes, as it should, or the body as it writes it again after parsing it, and then which
+	// `payloadEncoding` suits it. One of the tests may have a wrong signature, to find a receiver that
+	// verifies nothing. Each counts as a test for the limit.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -4398,6 +4849,110 @@ func (r RedeliverResponse) StatusCode() int {
 	return 0
 }
 
+// GetPublicKeyResponse200Headers the declared response headers of an HTTP 200 response for GetPublicKey
+type GetPublicKeyResponse200Headers struct {
+	CacheControl string
+	XRequestID   string
+}
+
+// GetPublicKeyResponse400Headers the declared response headers of an HTTP 400 response for GetPublicKey
+type GetPublicKeyResponse400Headers struct {
+	CacheControl string
+	XRequestID   string
+}
+
+// GetPublicKeyResponse401Headers the declared response headers of an HTTP 401 response for GetPublicKey
+type GetPublicKeyResponse401Headers struct {
+	CacheControl    string
+	WWWAuthenticate string
+	XRequestID      string
+}
+
+// GetPublicKeyResponse403Headers the declared response headers of an HTTP 403 response for GetPublicKey
+type GetPublicKeyResponse403Headers struct {
+	CacheControl    string
+	WWWAuthenticate *string
+	XRequestID      string
+}
+
+// GetPublicKeyResponse404Headers the declared response headers of an HTTP 404 response for GetPublicKey
+type GetPublicKeyResponse404Headers struct {
+	CacheControl string
+	XRequestID   string
+}
+
+// GetPublicKeyResponse429Headers the declared response headers of an HTTP 429 response for GetPublicKey
+type GetPublicKeyResponse429Headers struct {
+	CacheControl string
+	RetryAfter   int
+	XRequestID   string
+}
+
+// GetPublicKeyResponse500Headers the declared response headers of an HTTP 500 response for GetPublicKey
+type GetPublicKeyResponse500Headers struct {
+	CacheControl string
+	XRequestID   string
+}
+
+// GetPublicKeyResponse503Headers the declared response headers of an HTTP 503 response for GetPublicKey
+type GetPublicKeyResponse503Headers struct {
+	CacheControl string
+	XRequestID   string
+}
+
+type GetPublicKeyResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *PublicKeyAnswer
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *BadRequest
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *NoPublicKey
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *RateLimited
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *Internal
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *Unavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetPublicKeyResponse200Headers
+	// Headers400 the parsed response headers for an HTTP 400 response
+	Headers400 *GetPublicKeyResponse400Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *GetPublicKeyResponse401Headers
+	// Headers403 the parsed response headers for an HTTP 403 response
+	Headers403 *GetPublicKeyResponse403Headers
+	// Headers404 the parsed response headers for an HTTP 404 response
+	Headers404 *GetPublicKeyResponse404Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *GetPublicKeyResponse429Headers
+	// Headers500 the parsed response headers for an HTTP 500 response
+	Headers500 *GetPublicKeyResponse500Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *GetPublicKeyResponse503Headers
+}
+
+// Status returns HTTPResponse.Status
+func (r GetPublicKeyResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetPublicKeyResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
 // ReplayEventsResponse202Headers the declared response headers of an HTTP 202 response for ReplayEvents
 type ReplayEventsResponse202Headers struct {
 	CacheControl        string
@@ -4763,7 +5318,7 @@ type TestWebhookResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
-	JSON200 *NewDeliveryAnswer
+	JSON200 *TestWebhook200JSONResponseBody
 	// JSON202 the response for an HTTP 202 `application/json` response
 	JSON202 *DeliveryAccepted
 	// JSON400 the response for an HTTP 400 `application/json` response
@@ -5112,6 +5667,22 @@ func (c *ClientWithResponses) RedeliverWithResponse(ctx context.Context, merchan
 	return ParseRedeliverResponse(rsp)
 }
 
+// GetPublicKeyWithResponse Show the public key
+//
+// What the endpoint verifies requests with if the webhook was registered with `signature: v1a`. It is
+// no secret. During a rotation's grace, requests have signatures of both keys.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /merchants/{merchantId}/webhooks/{webhookId}/public-key (the `GetPublicKey` operationId).
+func (c *ClientWithResponses) GetPublicKeyWithResponse(ctx context.Context, merchantID MerchantID, webhookID WebhookIDPath, params *GetPublicKeyParams, reqEditors ...RequestEditorFn) (*GetPublicKeyResponse, error) {
+	rsp, err := c.GetPublicKey(ctx, merchantID, webhookID, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetPublicKeyResponse(rsp)
+}
+
 // ReplayEventsWithBodyWithResponse Send a range of events again
 //
 // Makes a new delivery of every event of the range that the webhook subscribes to and that missed
@@ -5185,6 +5756,11 @@ func (c *ClientWithResponses) RotateSecretWithResponse(ctx context.Context, merc
 // Sends `webhook.test` to this webhook, whatever its status and subscriptions, in one attempt that
 // counts neither as a failure nor as a success of the webhook. No body is needed; an empty object
 // is accepted.
+//
+// With `detect=true`, it sends up to three tests and finds out what the receiver verifies: the raw
+// bytes, as it should, or the body as it writes it again after parsing it, and then which
+// `payloadEncoding` suits it. One of the tests may have a wrong signature, to find a receiver that
+// verifies nothing. Each counts as a test for the limit.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -7856,6 +8432,241 @@ func ParseRedeliverResponse(rsp *http.Response) (*RedeliverResponse, error) {
 	return response, nil
 }
 
+// ParseGetPublicKeyResponse parses an HTTP response from a GetPublicKeyWithResponse call
+func ParseGetPublicKeyResponse(rsp *http.Response) (*GetPublicKeyResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetPublicKeyResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest PublicKeyAnswer
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NoPublicKey
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest RateLimited
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Internal
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetPublicKeyResponse200Headers
+		if values := rsp.Header.Values("Cache-Control"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Cache-Control", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.CacheControl = value
+		}
+		if values := rsp.Header.Values("X-Request-ID"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-ID", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 400:
+		var headers GetPublicKeyResponse400Headers
+		if values := rsp.Header.Values("Cache-Control"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Cache-Control", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.CacheControl = value
+		}
+		if values := rsp.Header.Values("X-Request-ID"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-ID", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers400 = &headers
+	case rsp.StatusCode == 401:
+		var headers GetPublicKeyResponse401Headers
+		if values := rsp.Header.Values("Cache-Control"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Cache-Control", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.CacheControl = value
+		}
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		if values := rsp.Header.Values("X-Request-ID"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-ID", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 403:
+		var headers GetPublicKeyResponse403Headers
+		if values := rsp.Header.Values("Cache-Control"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Cache-Control", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.CacheControl = value
+		}
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		if values := rsp.Header.Values("X-Request-ID"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-ID", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers403 = &headers
+	case rsp.StatusCode == 404:
+		var headers GetPublicKeyResponse404Headers
+		if values := rsp.Header.Values("Cache-Control"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Cache-Control", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.CacheControl = value
+		}
+		if values := rsp.Header.Values("X-Request-ID"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-ID", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers404 = &headers
+	case rsp.StatusCode == 429:
+		var headers GetPublicKeyResponse429Headers
+		if values := rsp.Header.Values("Cache-Control"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Cache-Control", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.CacheControl = value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		if values := rsp.Header.Values("X-Request-ID"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-ID", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 500:
+		var headers GetPublicKeyResponse500Headers
+		if values := rsp.Header.Values("Cache-Control"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Cache-Control", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.CacheControl = value
+		}
+		if values := rsp.Header.Values("X-Request-ID"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-ID", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers500 = &headers
+	case rsp.StatusCode == 503:
+		var headers GetPublicKeyResponse503Headers
+		if values := rsp.Header.Values("Cache-Control"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Cache-Control", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.CacheControl = value
+		}
+		if values := rsp.Header.Values("X-Request-ID"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-ID", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseReplayEventsResponse parses an HTTP response from a ReplayEventsWithResponse call
 func ParseReplayEventsResponse(rsp *http.Response) (*ReplayEventsResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -8544,7 +9355,7 @@ func ParseTestWebhookResponse(rsp *http.Response) (*TestWebhookResponse, error) 
 
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
-		var dest NewDeliveryAnswer
+		var dest TestWebhook200JSONResponseBody
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}

@@ -71,6 +71,7 @@ func TestInterop(t *testing.T) {
 		w.deliver(all, encoding, results)
 		w.test(encoding, results)
 	}
+	w.detect()
 
 	var wrong []string
 	table := newTable(w.receivers)

@@ -20,6 +20,7 @@ import (
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/egress"
 	"github.com/rag-assistant/webhooks/webhook/event"
+	"github.com/rag-assistant/webhooks/webhook/portable"
 )
 
 type rawMessage = json.RawMessage
@@ -172,6 +173,26 @@ func (w *world) test(e webhook.Encoding, results *results) {
 			results.tests[receiver] += string(e[:1])
 		}
 	})
+}
+
+// detect requires that each receiver is found to verify what its program verifies,
+// and no receiver to accept a forgery.
+func (w *world) detect() {
+	w.t.Helper()
+	rewritten := map[portable.Receiver]webhook.Encoding{
+		portable.Node: webhook.EncodingStandard, portable.Ruby: webhook.EncodingStandard,
+		portable.Python: webhook.EncodingASCII, portable.PHP: webhook.EncodingASCII, portable.Go: webhook.EncodingHTML,
+	}
+	for _, r := range w.receivers {
+		d, err := w.svc.Detect(w.t.Context(), merchant, r.id)
+		require.NoError(w.t, err)
+		if r.speaks == "" {
+			require.Equal(w.t, webhook.FoundRaw, d.Finding, "%s", r.name)
+			continue
+		}
+		require.Equal(w.t, webhook.FoundRewrites, d.Finding, "%s", r.name)
+		require.Equal(w.t, rewritten[r.speaks], d.Encoding, "%s", r.name)
+	}
 }
 
 // collect waits for n deliveries to end. An endpoint that does not answer is a fault

@@ -139,8 +139,16 @@ func outOfReach(err error) bool {
 	if err == nil || errors.Is(err, errReply) {
 		return false
 	}
-	return isNetwork(err) || redis.IsLoadingError(err) || redis.IsReadOnlyError(err) || redis.IsClusterDownError(err) ||
-		redis.IsTryAgainError(err) || redis.IsMasterDownError(err) || redis.IsMaxClientsError(err)
+	return isNetwork(err) || isElsewhere(err) || redis.IsLoadingError(err) || redis.IsClusterDownError(err) ||
+		redis.IsMasterDownError(err) || redis.IsMaxClientsError(err) || redis.HasErrorPrefix(err, "BUSY")
+}
+
+// isElsewhere reports whether a node sent a call away: its slot is moving or has
+// moved, or the node is no primary any more.
+func isElsewhere(err error) bool {
+	_, moved := redis.IsMovedError(err)
+	_, ask := redis.IsAskError(err)
+	return moved || ask || redis.IsTryAgainError(err) || redis.IsReadOnlyError(err)
 }
 
 // each asks shards one after the other, from the given one on, until f returns

@@ -2,7 +2,7 @@
 // later: one server, a Sentinel group or a Cluster. Any number of processes may
 // share it.
 //
-//	client := redis.NewClient(&redis.Options{Addr: "localhost:6379"})
+//	client := redis.NewClient(&redis.Options{Addr: "localhost:6379", ContextTimeoutEnabled: true})
 //	st, err := redisstore.New(client, nil)
 //	if err != nil {
 //		return err

@@ -135,7 +135,7 @@ func TestUnreachable(t *testing.T) {
 	require.NoError(t, err)
 	addr := l.Addr().String()
 	require.NoError(t, l.Close())
-	client := redis.NewClient(&redis.Options{Addr: addr, MaxRetries: -1, DialerRetries: 1})
+	client := redis.NewClient(&redis.Options{Addr: addr, MaxRetries: -1, DialerRetries: 1, ContextTimeoutEnabled: true})
 	t.Cleanup(func() { require.NoError(t, client.Close()) })
 	st, err := redisstore.New(client, nil)
 	require.NoError(t, err, "New does not use the network")
@@ -178,6 +178,7 @@ func TestWaitReplicas(t *testing.T) {
 	event := newEvents(1, 10)
 	_, err := st.Publish(t.Context(), merchant, event)
 	require.ErrorIs(t, err, redisstore.ErrNotReplicated)
+	require.ErrorIs(t, err, store.ErrUnavailable)
 
 	_, port, err := net.SplitHostPort(primary.Addr)
 	require.NoError(t, err)
@@ -191,6 +192,24 @@ func TestWaitReplicas(t *testing.T) {
 	keys, err := replica.Keys(t.Context(), opts.Prefix+":*:e:*").Result()
 	require.NoError(t, err)
 	require.Len(t, keys, 2)
+}
+
+// A client whose calls outlast their contexts is refused, before anybody relies on
+// them.
+func TestCallsMustBeBounded(t *testing.T) {
+	t.Parallel()
+	for name, client := range map[string]redis.UniversalClient{
+		"one server": redis.NewClient(&redis.Options{Addr: "127.0.0.1:1"}),
+		"Sentinel":   redis.NewFailoverClient(&redis.FailoverOptions{MasterName: "m", SentinelAddrs: []string{"127.0.0.1:1"}}),
+		"Cluster":    redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{"127.0.0.1:1"}}),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			t.Cleanup(func() { require.NoError(t, client.Close()) })
+			_, err := redisstore.New(client, nil)
+			require.ErrorContains(t, err, "set ContextTimeoutEnabled")
+		})
+	}
 }
 
 // TestRefusedLogin is not taken for a Redis of an unknown version.

@@ -89,7 +89,7 @@ func TestMutant(t *testing.T) {
 		if m.name != os.Getenv(mutantVariable) {
 			continue
 		}
-		client := redis.NewClient(&redis.Options{Addr: os.Getenv(addrVariable)})
+		client := redis.NewClient(&redis.Options{Addr: os.Getenv(addrVariable), ContextTimeoutEnabled: true})
 		t.Cleanup(func() { require.NoError(t, client.Close()) })
 		storetest.Run(t, func(t *testing.T) storetest.Harness {
 			t.Helper()

@@ -89,11 +89,10 @@ func (s *Store) runDurably(ctx context.Context, c call) (reply, error) {
 	for pause := firstLook; ; pause *= 2 {
 		node, err := cluster.MasterForKey(ctx, c.on.ready)
 		if err != nil {
-			return reply{}, fmt.Errorf("redisstore: %s: %w", c.name, err)
+			return reply{}, unanswered(c.name, err)
 		}
 		r, err := s.runAndWait(ctx, node, c)
-		_, moved := redis.IsMovedError(err)
-		moved = moved || redis.IsReadOnlyError(err)
+		moved := isElsewhere(err)
 		if moved || isNetwork(err) && !errors.Is(err, ErrNotReplicated) {
 			cluster.ReloadState(ctx) // in the background
 		}
@@ -102,7 +101,7 @@ func (s *Store) runDurably(ctx context.Context, c call) (reply, error) {
 		}
 		select {
 		case <-ctx.Done():
-			return reply{}, fmt.Errorf("redisstore: %s: %w", c.name, ctx.Err())
+			return reply{}, unanswered(c.name, ctx.Err())
 		case <-time.After(pause):
 		}
 	}
@@ -126,21 +125,22 @@ func (s *Store) runAndWait(ctx context.Context, node redis.Cmdable, c call) (rep
 		err = try(func(p redis.Pipeliner) *redis.Cmd { return script.Eval(ctx, p, keys, args...) })
 	}
 	if err != nil {
-		return reply{}, fmt.Errorf("redisstore: %s: %w", c.name, err)
+		return reply{}, unanswered(c.name, err)
 	}
 	if got, err := waited.Int(); err != nil || got < s.opts.WaitReplicas {
 		return reply{}, fmt.Errorf("redisstore: %s: %d of %d replicas have it: %w", c.name, got, s.opts.WaitReplicas, ErrNotReplicated)
 	}
 	out, err := ran.Slice()
 	if err != nil {
-		return reply{}, fmt.Errorf("redisstore: %s: %w", c.name, err)
+		return reply{}, unanswered(c.name, err)
 	}
 	return readReply(c.name, out)
 }
 
 // ErrNotReplicated says that Publish has stored the events, but fewer replicas
-// than [Options.WaitReplicas] have them so far. To publish them again is safe.
-var ErrNotReplicated = errors.New("not replicated in time")
+// than [Options.WaitReplicas] have them so far. To publish them again is safe. It
+// is a [store.ErrUnavailable] too.
+var ErrNotReplicated = fmt.Errorf("not replicated in time: %w", store.ErrUnavailable)
 
 // Enqueue implements [store.Queue].
 func (s *Store) Enqueue(ctx context.Context, merchantID, webhookID string, eventIDs []string, nonce string) ([]string, error) {

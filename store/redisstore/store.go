@@ -95,8 +95,23 @@ type Store struct {
 
 var _ store.Store = (*Store)(nil)
 
-// New returns a store in the Redis that client leads to. It does not use the
-// network. A nil opts is the default.
+// boundsCalls reports whether the end of a context ends a call of the client.
+// Without it, a node that hangs would hold up everybody who asks it. A wrapper is
+// taken at its word.
+func boundsCalls(client redis.UniversalClient) bool {
+	switch c := client.(type) {
+	case *redis.Client:
+		return c.Options().ContextTimeoutEnabled
+	case *redis.ClusterClient:
+		return c.Options().ContextTimeoutEnabled
+	default:
+		return true
+	}
+}
+
+// New returns a store in the Redis that client leads to, whose options must have
+// ContextTimeoutEnabled set. It does not use the network. A nil opts is the
+// default.
 func New(client redis.UniversalClient, opts *Options) (*Store, error) {
 	var o Options
 	if opts != nil {
@@ -109,6 +124,9 @@ func New(client redis.UniversalClient, opts *Options) (*Store, error) {
 		err = errors.Join(errors.New("client: must not be nil"), err)
 	case *redis.Ring:
 		err = errors.Join(errors.New("client: a Ring loses keys when its nodes change; use a Cluster"), err)
+	}
+	if client != nil && !boundsCalls(client) {
+		err = errors.Join(errors.New("client: set ContextTimeoutEnabled in its options, or calls outlast their contexts"), err)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("redisstore: %w", err)

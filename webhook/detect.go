@@ -1,0 +1,156 @@
+package webhook
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/rag-assistant/webhooks/store"
+	"github.com/rag-assistant/webhooks/webhook/internal/jcs"
+)
+
+// Finding is what [Service.Detect] has found out about a receiver.
+type Finding string
+
+// How a receiver verifies, or why that is not known.
+const (
+	// FoundRaw verifies the bytes that came. Any encoding is right.
+	FoundRaw Finding = "raw"
+	// FoundRewrites verifies the body as it writes it after parsing it, in the way
+	// that [Detection.Encoding] says.
+	FoundRewrites Finding = "rewrites"
+	// FoundOpen takes requests with a wrong signature too: it does not verify, or
+	// not before it answers.
+	FoundOpen Finding = "open"
+	// FoundNone has refused all that was signed rightly, in each encoding.
+	FoundNone Finding = "none"
+	// FoundNothing has not answered, or with a redirect.
+	FoundNothing Finding = "unanswered"
+)
+
+// Detection is what [Service.Detect] has found out, and how.
+type Detection struct {
+	Finding  Finding
+	Encoding Encoding // what this receiver verifies; empty if that is not known
+	Probes   []Probe  // in the order in which they were sent
+}
+
+// Probe is one of the tests that were sent to find out.
+type Probe struct {
+	Sent     ProbeBody
+	Delivery Delivery // as it ended, or pending if nobody has sent it in time
+}
+
+// Accepted reports whether the receiver took it.
+func (p Probe) Accepted() bool { return p.Delivery.Status == store.DeliverySucceeded }
+
+// answered reports whether it said yes or no.
+func (p Probe) answered() bool {
+	return p.Accepted() || p.Delivery.Status == store.DeliveryFailed && p.Delivery.Error == CodeStatus
+}
+
+// ProbeBody is how the body of a probe is written and signed.
+type ProbeBody string
+
+// The bodies hold characters that each encoding writes in its own way.
+const (
+	ProbeStandard ProbeBody = "standard"
+	ProbeASCII    ProbeBody = "ascii"
+	ProbeHTML     ProbeBody = "html"
+	// ProbeEscaped escapes what both of the others escape. No receiver that writes
+	// the body again writes that.
+	ProbeEscaped ProbeBody = "escaped"
+	// ProbeForged is signed with a key that the receiver does not have.
+	ProbeForged ProbeBody = "forged"
+)
+
+// maxProbes is how many tests it takes at most.
+const maxProbes = 3
+
+const (
+	testPrefix   = "evt_test_"
+	forgedPrefix = testPrefix + "forged_"
+	probeMessage = "Déjà vu? <This> & that are signed ✓"
+)
+
+// forged reports whether a test is to be signed wrongly. Only this package names
+// tests.
+func forged(eventID string) bool { return strings.HasPrefix(eventID, forgedPrefix) }
+
+// Detect finds out what a webhook's receiver verifies, by at most three tests: the
+// raw bytes, as it should, or the body as it writes it itself, and then in which
+// encoding. One of the tests may be signed wrongly, so that a receiver that
+// verifies nothing is found too; a receiver that keeps an eye on wrong signatures
+// may raise an alarm.
+//
+// It waits for the outcome of each test as [Service.Await] does, and what it does not
+// know when ctx ends is [FoundNothing]. A dispatcher must be running. A receiver
+// that refuses tests for another reason, as one that knows no webhook.test, cannot
+// be told from one that finds their signatures wrong. Detect changes nothing: see
+// [Update].
+func (s *Service) Detect(ctx context.Context, merchantID, webhookID string) (Detection, error) {
+	if err := checkIDs(merchantID, webhookID); err != nil {
+		return Detection{}, err
+	}
+	var d Detection
+	// Most receivers are found by the second question.
+	for sent := ProbeStandard; sent != ""; {
+		p, err := s.probe(ctx, merchantID, webhookID, sent)
+		if err != nil {
+			return d, err
+		}
+		d.Probes = append(d.Probes, p)
+		sent, d.Finding, d.Encoding = p.next()
+		if sent != "" && ctx.Err() != nil {
+			sent, d.Finding = "", FoundNothing
+		}
+	}
+	return d, nil
+}
+
+// next returns what to send after p, or nothing and what is known then.
+func (p Probe) next() (ProbeBody, Finding, Encoding) {
+	yes := p.Accepted()
+	switch {
+	case !p.answered():
+		return "", FoundNothing, ""
+	case p.Sent == ProbeStandard && yes:
+		return ProbeEscaped, "", ""
+	case p.Sent == ProbeStandard:
+		return ProbeASCII, "", ""
+	case p.Sent == ProbeEscaped && yes:
+		return ProbeForged, "", ""
+	case p.Sent == ProbeEscaped:
+		return "", FoundRewrites, EncodingStandard
+	case p.Sent == ProbeForged && yes:
+		return "", FoundOpen, ""
+	case p.Sent == ProbeForged:
+		return "", FoundRaw, EncodingStandard
+	case p.Sent == ProbeASCII && yes:
+		return "", FoundRewrites, EncodingASCII
+	case p.Sent == ProbeASCII:
+		return ProbeHTML, "", ""
+	case yes:
+		return "", FoundRewrites, EncodingHTML
+	}
+	return "", FoundNone, ""
+}
+
+func (s *Service) probe(ctx context.Context, merchantID, webhookID string, sent ProbeBody) (Probe, error) {
+	t := trial{prefix: testPrefix, message: probeMessage}
+	switch sent {
+	case ProbeStandard:
+	case ProbeForged:
+		t.prefix = forgedPrefix
+	case ProbeASCII, ProbeHTML:
+		t.encodings = []jcs.Encoding{jcs.Encoding(sent)}
+	case ProbeEscaped:
+		t.encodings = []jcs.Encoding{jcs.ASCII, jcs.HTML}
+	}
+	d, err := s.test(ctx, merchantID, webhookID, t)
+	if err != nil {
+		return Probe{}, fmt.Errorf("webhook: detect: %w", err)
+	}
+	d, err = s.Await(ctx, merchantID, webhookID, d.ID)
+	return Probe{Sent: sent, Delivery: d}, err
+}

@@ -1,0 +1,224 @@
+package webhook_test
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/rag-assistant/webhooks/signer"
+	"github.com/rag-assistant/webhooks/webhook"
+	"github.com/rag-assistant/webhooks/webhook/event"
+	"github.com/rag-assistant/webhooks/webhook/internal/jcs"
+)
+
+// rewrites answers as a receiver that verifies the body as it writes it itself.
+func rewrites(t *testing.T, secret signer.Secret, as jcs.Encoding) func(call) (answer, error) {
+	t.Helper()
+	s, err := signer.New(secret)
+	require.NoError(t, err)
+	return func(c call) (answer, error) {
+		parsed, err := jcs.Canonicalize([]byte(c.body))
+		if err != nil {
+			return answer{}, err
+		}
+		if !s.Verify(jcs.Encode(parsed, as), c.header.Get(signer.HeaderSignature)) {
+			return reply(http.StatusForbidden, "Invalid signature"), nil
+		}
+		return reply(http.StatusOK, "OK"), nil
+	}
+}
+
+func TestDetect(t *testing.T) {
+	t.Parallel()
+	type receiver = func(t *testing.T, secret signer.Secret) func(call) (answer, error)
+	rewriting := func(as jcs.Encoding) receiver {
+		return func(t *testing.T, secret signer.Secret) func(call) (answer, error) {
+			t.Helper()
+			return rewrites(t, secret, as)
+		}
+	}
+	plainly := func(f func(call) (answer, error)) receiver {
+		return func(*testing.T, signer.Secret) func(call) (answer, error) { return f }
+	}
+	for name, c := range map[string]struct {
+		receiver receiver
+		finding  webhook.Finding
+		encoding webhook.Encoding
+		sent     string
+		says     string
+	}{
+		"raw bytes": {knows, webhook.FoundRaw, webhook.EncodingStandard, "standard+ escaped+ forged-", "the right way"},
+		"JavaScript": {
+			rewriting(jcs.Standard), webhook.FoundRewrites, webhook.EncodingStandard, "standard+ escaped-", "JSON.stringify",
+		},
+		"Python": {rewriting(jcs.ASCII), webhook.FoundRewrites, webhook.EncodingASCII, "standard- ascii+", "json.dumps"},
+		"Go":     {rewriting(jcs.HTML), webhook.FoundRewrites, webhook.EncodingHTML, "standard- ascii- html+", "json.Marshal"},
+		"no verification": {
+			plainly(always(http.StatusOK)), webhook.FoundOpen, "", "standard+ escaped+ forged+", "Anyone who knows its URL",
+		},
+		"no mercy": {
+			plainly(always(http.StatusBadRequest)), webhook.FoundNone, "", "standard- ascii- html-",
+			"(400 to standard, 400 to ascii, 400 to html)",
+		},
+		"redirect": {
+			plainly(always(http.StatusFound, "Location", "https://example.com/")), webhook.FoundNothing, "", "standard-", "redirects to",
+		},
+		"no answer": {plainly(hang), webhook.FoundNothing, "", "standard-", "ended with timeout"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, nil, nil)
+				defer r.close()
+				reg := r.register(event.TypeDocumentCreated)
+				r.endpoint.set(c.receiver(t, reg.Secret))
+				d, err := r.svc.Detect(t.Context(), merchant, reg.Webhook.ID)
+				require.NoError(t, err)
+				require.Equal(t, c.finding, d.Finding)
+				require.Equal(t, c.encoding, d.Encoding)
+				require.Equal(t, c.sent, probes(d))
+				require.Contains(t, d.Explain(reg.Webhook), c.says)
+				require.Equal(t, len(d.Probes), r.endpoint.count(), "each probe is sent once")
+				w := r.webhook(reg.Webhook.ID)
+				require.Equal(t, reg.Webhook, w, "nothing has changed, the count of failures included")
+			})
+		})
+	}
+}
+
+// probes is what was sent and whether it was accepted.
+func probes(d webhook.Detection) string {
+	out := make([]string, len(d.Probes))
+	for i, p := range d.Probes {
+		out[i] = string(p.Sent) + map[bool]string{true: "+", false: "-"}[p.Accepted()]
+	}
+	return strings.Join(out, " ")
+}
+
+// What it says about the encoding depends on the one that is set.
+func TestDetectionKnowsWhatIsSet(t *testing.T) {
+	t.Parallel()
+	d := webhook.Detection{Finding: webhook.FoundRewrites, Encoding: webhook.EncodingASCII}
+	require.Contains(t, d.Explain(webhook.Webhook{Encoding: webhook.EncodingASCII}), "suits it")
+	require.Contains(t, d.Explain(webhook.Webhook{Encoding: webhook.EncodingHTML}), "Set this webhook's payloadEncoding to ascii")
+}
+
+// The encoding that is set makes no difference to what is found.
+func TestDetectWhateverIsSet(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, nil, nil)
+		defer r.close()
+		reg := r.register(event.TypeDocumentCreated)
+		r.endpoint.set(rewrites(t, reg.Secret, jcs.ASCII))
+		for _, set := range []webhook.Encoding{webhook.EncodingASCII, webhook.EncodingHTML} {
+			_, err := r.svc.Update(t.Context(), merchant, reg.Webhook.ID, webhook.Update{Encoding: &set})
+			require.NoError(t, err)
+			d, err := r.svc.Detect(t.Context(), merchant, reg.Webhook.ID)
+			require.NoError(t, err)
+			require.Equal(t, webhook.EncodingASCII, d.Encoding)
+		}
+	})
+}
+
+// A forged probe is sent once, also where the right signature would be tried with
+// the old secret too.
+func TestForgedProbeDuringARotation(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, nil, nil)
+		defer r.close()
+		reg := r.register(event.TypeDocumentCreated)
+		_, err := r.svc.Rotate(t.Context(), merchant, reg.Webhook.ID, time.Hour)
+		require.NoError(t, err)
+		r.endpoint.set(knows(t, reg.Secret))
+		d, err := r.svc.Detect(t.Context(), merchant, reg.Webhook.ID)
+		require.NoError(t, err)
+		require.Equal(t, webhook.FoundRaw, d.Finding)
+		require.Equal(t, 2+2+1, r.endpoint.count(), "the old secret is tried second, but not for a forgery")
+	})
+}
+
+func TestDetectEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, nil, nil)
+		r.close() // Nobody sends.
+		reg := r.register(event.TypeDocumentCreated)
+		ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
+		defer cancel()
+		began := time.Now()
+		d, err := r.svc.Detect(ctx, merchant, reg.Webhook.ID)
+		require.NoError(t, err)
+		require.Equal(t, webhook.FoundNothing, d.Finding)
+		require.Len(t, d.Probes, 1)
+		require.Equal(t, 15*time.Second, time.Since(began))
+		require.Contains(t, d.Explain(reg.Webhook), "no outcome in time")
+	})
+}
+
+func TestDetectOverHTTP(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, nil, &webhook.DispatcherOptions{SecretKeys: []webhook.SecretKey{keyOne()}})
+		defer r.close()
+		s := newSite(t, r.store, nil)
+		reg := register(t, s.svc, merchant, "document.created")
+		one := hooks + "/" + reg.Webhook.ID
+		r.endpoint.set(rewrites(t, reg.Secret, jcs.ASCII))
+		found := func(query string) map[string]any {
+			return s.do(http.MethodPost, one+"/test"+query, "").is(http.StatusOK).object()
+		}
+		v := found("?detect=true")
+		require.Equal(t, "rewrites", v["receiver"])
+		require.Equal(t, "ascii", v["payloadEncoding"])
+		require.Equal(t, false, v["set"])
+		require.Equal(t, webhook.EncodingStandard, r.webhook(reg.Webhook.ID).Encoding)
+		sent, ok := v["probes"].([]any)
+		require.True(t, ok)
+		require.Len(t, sent, 2)
+		first, ok := sent[0].(map[string]any)
+		require.True(t, ok)
+		require.Equal(t, "standard", first["sent"])
+		require.Equal(t, false, first["accepted"])
+		require.Equal(t, 403.0, first["statusCode"])
+
+		// Three of five tests in a minute were paid for.
+		s.do(http.MethodPost, one+"/test?detect=true", "").waits()
+		pass(time.Minute + time.Second)
+		v = found("?detect=true&set=true")
+		require.Equal(t, true, v["set"])
+		require.Contains(t, v["explanation"], "suits it")
+		require.Equal(t, webhook.EncodingASCII, r.webhook(reg.Webhook.ID).Encoding)
+		pass(time.Minute + time.Second)
+		require.Equal(t, false, found("?detect=true&set=true")["set"], "it had that encoding")
+		pass(time.Minute + time.Second)
+
+		r.endpoint.set(always(http.StatusOK))
+		v = found("?detect=true&set=true")
+		require.Equal(t, "open", v["receiver"])
+		require.NotContains(t, v, "payloadEncoding")
+		require.Equal(t, webhook.EncodingASCII, r.webhook(reg.Webhook.ID).Encoding)
+
+		require.Equal(t, []string{"set"}, s.do(http.MethodPost, one+"/test?set=true", "").faults())
+		s.do(http.MethodPost, hooks+"/whk_unknown/test?detect=true", "").is(http.StatusNotFound)
+	})
+}
+
+// A limit below what a detection takes does not forbid it.
+func TestDetectWithFewTests(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, nil, &webhook.DispatcherOptions{SecretKeys: []webhook.SecretKey{keyOne()}})
+		defer r.close()
+		s := newSite(t, r.store, &webhook.HandlerOptions{TestsPerMinute: 1})
+		one := hooks + "/" + s.hook(merchant)
+		require.Equal(t, "open", s.do(http.MethodPost, one+"/test?detect=true", "").is(http.StatusOK).object()["receiver"])
+		s.do(http.MethodPost, one+"/test?detect=true", "").waits()
+	})
+}
