@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -44,7 +45,7 @@ func (b *bench) close() {
 	if b.postgres != nil {
 		b.postgres.Close()
 	}
-	if b.smoke {
+	if b.passing {
 		_ = os.RemoveAll(b.dir)
 	}
 }
@@ -100,6 +101,9 @@ func (b *bench) redisServer(ctx context.Context, fsync string) (*servers.Redis, 
 	b.redis[fsync] = r
 	return r, nil
 }
+
+// wanted reports whether a row is to be measured.
+func (b *bench) wanted(row string) bool { return strings.Contains(row, b.match) }
 
 // missing reports whether a case cannot run for want of an optional server.
 func missing(err error) bool { return errors.Is(err, servers.ErrNoPostgres) }

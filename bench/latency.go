@@ -50,6 +50,9 @@ func (b *bench) latency(ctx context.Context) ([]report.Table, error) {
 			if name == driver.Floor {
 				row = "bare POST"
 			}
+			if !b.wanted(row) {
+				continue
+			}
 			w, _, err := b.waits(ctx, name, idleRate, b.spans().idle)
 			if missing(err) {
 				idle.NotRun(row, err.Error())

@@ -71,6 +71,10 @@ func run(ctx context.Context, args []string) error {
 			return err
 		}
 	}
+	if o.match != "" {
+		_, err := io.WriteString(os.Stdout, results.Markdown())
+		return err
+	}
 	return write(o, results)
 }
 
@@ -100,11 +104,13 @@ type options struct {
 	sections []string
 	rounds   int
 	smoke    bool
+	match    string
 	burst    int
 	pending  int
 	soak     time.Duration
 	dir      string // where results.json is
 	docs     string
+	passing  bool // both are removed in the end
 }
 
 func parse(args []string) (options, error) {
@@ -115,6 +121,7 @@ func parse(args []string) (options, error) {
 	render := f.Bool("render", false, "measure nothing, write the pages only")
 	f.IntVar(&o.rounds, "rounds", 5, "rounds of each case")
 	f.BoolVar(&o.smoke, "smoke", false, "try everything out with tiny sizes, and write to a directory that is removed")
+	f.StringVar(&o.match, "match", "", "measure only rows of throughput and latency whose name has this part, print them and write nothing: to try a change out")
 	f.IntVar(&o.burst, "burst", 1_000_000, "events in fairness's burst")
 	f.IntVar(&o.pending, "pending", 1_000_000, "the most pending deliveries in growth")
 	f.DurationVar(&o.soak, "soak", 10*time.Minute, "how long soak takes")
@@ -136,11 +143,14 @@ func parse(args []string) (options, error) {
 		o.sections = nil
 	}
 	if o.smoke {
-		dir, err := os.MkdirTemp("", "bench-smoke-")
+		o.rounds, o.burst, o.pending, o.soak = 1, 1000, 1000, 2*time.Second
+	}
+	if o.smoke || o.match != "" {
+		dir, err := os.MkdirTemp("", "bench-")
 		if err != nil {
 			return o, err
 		}
-		o.dir, o.docs, o.rounds, o.burst, o.pending, o.soak = dir, dir, 1, 1000, 1000, 2*time.Second
+		o.dir, o.docs, o.passing = dir, dir, true
 	}
 	return o, nil
 }

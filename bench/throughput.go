@@ -92,7 +92,9 @@ func (b *bench) loads() []load {
 				row += ", fsync always"
 			}
 			l.row = report.Case(row, l.scheme(), concurrency, processes, fanOut)
-			out = append(out, l)
+			if b.wanted(l.row) {
+				out = append(out, l)
+			}
 		}
 	}
 	all := []string{driver.Floor, driver.Memory, driver.Redis, driver.Asynq, driver.River}

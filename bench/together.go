@@ -25,7 +25,9 @@ func (b *bench) together() []load {
 		if b.smoke {
 			l.count = 600
 		}
-		out = append(out, l)
+		if b.wanted(l.row) {
+			out = append(out, l)
+		}
 	}
 	return out
 }
