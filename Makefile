@@ -3,9 +3,11 @@
 SHELL     := bash
 MAKEFLAGS += --no-print-directory
 
-# How long `make fuzz` gives each target, and `make bench` each benchmark.
+# How long `make fuzz` gives each target, and `make microbench` each benchmark.
 FUZZTIME  ?= 60s
 BENCHTIME ?= 1s
+# Flags of `make bench`, such as '-only latency -rounds 3'; -help lists them.
+BENCH     ?=
 # More flags for go test in `make test`.
 TESTFLAGS ?=
 
@@ -14,11 +16,11 @@ MODULES  = $(shell find . -name go.mod -not -path '*/.*' -not -path '*/testdata/
 # Those that hold packages: tools pins programs only.
 PACKAGED = $(filter-out ./tools,$(MODULES))
 # Those whose tests run beside the root's; `make examples` runs those of examples.
-TESTED   = $(filter ./internal/%,$(PACKAGED))
+TESTED   = $(filter ./internal/% ./bench,$(PACKAGED))
 
 LINT = go tool -modfile="$(CURDIR)/tools/go.mod" golangci-lint
 
-.PHONY: help fmt lint test chaos chaos-long interop vuln fuzz bench cover examples ci
+.PHONY: help fmt lint test chaos chaos-long interop vuln fuzz bench bench-compare microbench cover examples ci
 .PHONY: check-format check-current check-counts check-versions check-api check-bench
 
 help: ## Print this list.
@@ -61,7 +63,17 @@ vuln: ## Look for known vulnerabilities, where their database can be reached.
 fuzz: ## Run every fuzz target for FUZZTIME (60s), one after another.
 	@tools/fuzz.sh $(FUZZTIME)
 
-bench: ## Run the benchmarks, each for BENCHTIME (1s).
+# PostgreSQL is used where it is installed already.
+bench: ## Measure beside peers and the floor, and write docs/benchmarks.md; BENCH holds flags.
+	@tools/install.sh redis-server
+	@cd bench && go run . $(BENCH)
+
+bench-compare: ## Measure signing and verifying again, and show it beside bench/micro.txt.
+	@mkdir -p .cache/bench
+	@cd bench && go run . -only micro -dir ../.cache/bench -docs ../.cache/bench
+	@go tool -modfile="$(CURDIR)/tools/go.mod" benchstat bench/micro.txt .cache/bench/micro.txt
+
+microbench: ## Run the packages' own benchmarks, each for BENCHTIME (1s).
 	@tools/with-redis.sh go test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./...
 
 cover: ## Run all tests and print the coverage of each package.
@@ -96,5 +108,6 @@ check-api:
 	@tools/api.sh
 
 check-bench:
-	@$(MAKE) bench BENCHTIME=1x
+	@$(MAKE) microbench BENCHTIME=1x
+	@$(MAKE) bench BENCH=-smoke
 	@for m in $(filter-out .,$(PACKAGED)); do echo "$$m"; (cd "$$m" && go test -run '^$$' -bench . -benchtime 1x ./...) || exit 1; done

@@ -240,12 +240,14 @@ var (
 	separator = regexp.MustCompile(`&&|\|\||[;|&]`)
 	assigned  = regexp.MustCompile(`^[A-Za-z_]+=`)
 	target    = regexp.MustCompile(`^[a-z][a-z-]*$`)
+	quoted    = regexp.MustCompile(`'[^']*'`)
 )
 
 // parseCommands reads the commands of one line of shell, without its comment.
 func parseCommands(line string) []command {
 	var out []command
 	dir := "."
+	line = quoted.ReplaceAllString(line, "''")
 	line, _, _ = strings.Cut(" "+line, " #")
 	for _, part := range separator.Split(line, -1) {
 		words := strings.Fields(strings.TrimPrefix(strings.TrimSpace(part), "$ "))

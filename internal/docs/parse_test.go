@@ -44,6 +44,7 @@ func TestParseCommands(t *testing.T) {
 	for line, want := range map[string][]command{
 		"make fmt lint FUZZTIME=1m # make sure":    {{"make", "fmt"}, {"make", "lint"}},
 		"$ SECRET=x go run ./examples/server":      {{"go", "examples/server"}},
+		"make bench BENCH='-only latency'":         {{"make", "bench"}},
 		"cd bench && go test -v ./...":             {{"path", "bench"}},
 		"go get github.com/rag-assistant/webhooks": nil,
 		".ci/run | tee log":                        {{"path", ".ci/run"}},

@@ -1,0 +1,194 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/rag-assistant/webhooks/bench/internal/driver"
+	"github.com/rag-assistant/webhooks/bench/internal/receiver"
+	"github.com/rag-assistant/webhooks/bench/internal/report"
+	"github.com/rag-assistant/webhooks/bench/internal/worker"
+)
+
+// crowd is a case of fairness: endpoints of which some are bad.
+type crowd struct {
+	row              string
+	name             string
+	hang, slow, fail int     // so many of endpointCount
+	others           int     // counted as healthy: so many at the end, in the clean run too
+	rate             float64 // events per second, for all
+	burst            int     // events for one more merchant
+	concurrency      int     // of each process; 0: the default
+	warm, span       time.Duration
+}
+
+// dispatchers is how many processes share the endpoints.
+const dispatchers = 3
+
+const (
+	healthy  = "healthy"
+	bad      = "bad"
+	bursting = "bursting"
+)
+
+// endpoints are those of a crowd. The bad ones come first.
+func (c crowd) endpoints(base string) (whom []string, where []driver.Endpoint) {
+	whom = merchants(endpointCount)
+	for i, m := range whom {
+		behaviour, class := receiver.OK, healthy
+		switch {
+		case i < c.hang:
+			behaviour = receiver.Hang
+		case i < c.hang+c.slow:
+			behaviour = receiver.Slow
+		case i < c.hang+c.slow+c.fail:
+			behaviour = receiver.Fail
+		}
+		if i < endpointCount-c.others {
+			class = bad
+		}
+		where = append(where, driver.Endpoint{Merchant: m, URL: base + receiver.Path(behaviour, class, i)})
+	}
+	where = append(where, driver.Endpoint{Merchant: bursting, URL: base + receiver.Path(receiver.OK, bursting, 0)})
+	return whom, where
+}
+
+func (b *bench) crowds() (steady, burst []crowd) {
+	warm, span, short := 11*time.Second, 10*time.Second, 25*time.Second
+	if b.smoke {
+		warm, span, short = 500*time.Millisecond, time.Second, time.Second
+	}
+	const each = 256 / dispatchers
+	steady = []crowd{
+		{row: "clean", name: driver.Redis},
+		{row: "10 hang", name: driver.Redis, hang: 10},
+		{row: "asynq, clean", name: driver.Asynq},
+		{row: "asynq, 10 hang", name: driver.Asynq, hang: 10},
+	}
+	for i := range steady {
+		c := &steady[i]
+		c.others, c.rate, c.concurrency, c.warm, c.span = 90, 500, each, warm, span
+	}
+	burst = []crowd{
+		{row: "clean", name: driver.Redis},
+		{row: "with the bad", name: driver.Redis, hang: 10, slow: 10, fail: 10},
+	}
+	for i := range burst {
+		c := &burst[i]
+		c.others, c.rate, c.burst, c.concurrency, c.warm, c.span = 70, endpointCount, b.burst, 1024, warm/10, short
+	}
+	return steady, burst
+}
+
+func (b *bench) fairness(ctx context.Context) ([]report.Table, error) {
+	steady := report.Table{
+		Key: "steady", Title: "10 of 100 endpoints hang", Head: "case",
+		Note: fmt.Sprintf("100 endpoints get 5 events a second each; %d processes deliver, with 256 at once together. Figures are of the 90 that "+
+			"answer at once, after the others have hung for longer than the time-out; milliseconds.", dispatchers),
+	}
+	burst := report.Table{
+		Key: "burst", Title: "A burst beside bad endpoints", Head: "case",
+		Note: fmt.Sprintf("100 merchants get an event a second each: 10 of their endpoints hang, 10 answer after 2 seconds, 10 answer 500. One more "+
+			"merchant publishes %d events as fast as it can. %d processes deliver with default settings. Figures are of the 70 that answer at once, "+
+			"from the burst's beginning on; milliseconds.", b.burst, dispatchers),
+	}
+	for range b.rounds {
+		calm, wild := b.crowds()
+		if err := b.compare(ctx, calm, &steady); err != nil {
+			return nil, err
+		}
+		if err := b.compare(ctx, wild, &burst); err != nil {
+			return nil, err
+		}
+	}
+	return []report.Table{steady, burst}, nil
+}
+
+// compare measures crowds, each clean one before those that are held to it.
+func (b *bench) compare(ctx context.Context, crowds []crowd, t *report.Table) error {
+	var cleanRate, cleanP99 float64
+	for _, c := range crowds {
+		m, err := b.gather(ctx, c)
+		if err != nil {
+			return fmt.Errorf("%s: %w", c.row, err)
+		}
+		w := m.stats.Classes[healthy]
+		rate := float64(w.Count) / m.took.Seconds()
+		t.Add(c.row, "deliveries/s", rate)
+		if c.hang == 0 {
+			cleanRate, cleanP99 = rate, millis(w.P99)
+		} else {
+			t.Add(c.row, report.OfClean, 100*rate/cleanRate)
+		}
+		t.Add(c.row, "p50", millis(w.P50))
+		t.Add(c.row, "p99", millis(w.P99))
+		if c.hang > 0 {
+			t.Add(c.row, report.P99OfClean, millis(w.P99)/cleanP99)
+		}
+		t.Add(c.row, report.LongestWait, millis(w.Longest))
+		most := int64(0)
+		for _, n := range m.stats.MostInFlight {
+			most = max(most, n)
+		}
+		t.Add(c.row, report.MostInFlight, float64(most))
+		if c.burst > 0 {
+			t.Add(c.row, "burst published/s", m.published)
+			t.Add(c.row, "burst deliveries/s", float64(m.stats.Classes[bursting].Count)/m.took.Seconds())
+		}
+		b.logf("fairness: %s: %.0f/s, p99 %s, longest %s, most in flight %d", c.row, rate, w.P99, w.Longest, most)
+	}
+	return nil
+}
+
+// gathered is what came of a crowd.
+type gathered struct {
+	stats     receiver.Stats
+	took      time.Duration
+	published float64 // per second, of the burst
+}
+
+func (b *bench) gather(ctx context.Context, c crowd) (g gathered, err error) {
+	spec, err := b.fresh(ctx, c.name, "")
+	if err != nil {
+		return g, err
+	}
+	spec.Concurrency = c.concurrency
+	f, err := startFleet(ctx, dispatchers+2, spec)
+	if err != nil {
+		return g, err
+	}
+	defer func() { err = firstOf(err, f.close()) }()
+	whom, where := c.endpoints(b.receiver.HTTP)
+	if err := f[0].Register(where); err != nil {
+		return g, err
+	}
+	if err := f[2:].deliver(); err != nil {
+		return g, err
+	}
+	if err := f[0].Publish(worker.Stream{Merchants: whom, Rate: c.rate, Publishers: 16}); err != nil {
+		return g, err
+	}
+	if err := pause(ctx, c.warm); err != nil {
+		return g, err
+	}
+	if err := b.receiver.Reset(receiver.Window{}); err != nil {
+		return g, err
+	}
+	began := time.Now()
+	if c.burst > 0 {
+		if err := f[1].Publish(worker.Stream{Merchants: []string{bursting}, Count: c.burst, Publishers: 4, Batch: 100}); err != nil {
+			return g, err
+		}
+		if err := f[1].Wait(); err != nil {
+			return g, err
+		}
+		g.published = float64(c.burst) / time.Since(began).Seconds()
+	}
+	if err := pause(ctx, c.span-time.Since(began)); err != nil {
+		return g, err
+	}
+	g.took = time.Since(began)
+	g.stats, err = b.receiver.Stats()
+	return g, firstOf(err, f[0].Halt())
+}

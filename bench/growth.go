@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"github.com/rag-assistant/webhooks/bench/internal/proc"
+	"github.com/rag-assistant/webhooks/bench/internal/report"
+	"github.com/rag-assistant/webhooks/bench/internal/servers"
+)
+
+// growthRole is what a process is that runs growthMain.
+const growthRole = "growth"
+
+// heap asks for a store with so many pending deliveries over so many webhooks.
+type heap struct {
+	Redis    string // an address; empty: memstore
+	Pending  int
+	Webhooks int
+	Cycles   int // of each operation
+}
+
+func (h heap) row() string { return thousands(h.Pending) + " over " + thousands(h.Webhooks) }
+
+// growth fills stores of both kinds and measures each operation, in a process for
+// each.
+func (b *bench) growth(ctx context.Context) ([]report.Table, error) {
+	const note = "Microseconds for each delivery, in batches of 100, called on the store itself by one caller, beside so many deliveries that are due. " +
+		"A page is of 100 deliveries. Pruning removes 500 ended ones a step. Bytes are what a pending delivery takes beside its event's body of 1 KiB"
+	tables := []report.Table{
+		{Key: "memory", Title: "Memory store: what is pending, over how many webhooks", Head: "pending", Note: note + ", in the heap and in the process."},
+		{Key: "redis", Title: "Redis store: what is pending, over how many webhooks", Head: "pending", Note: note +
+			", by Redis's own count; its append-only file is on, without rewrites meanwhile."},
+	}
+	for range b.rounds {
+		for i := range tables {
+			if err := b.growthRound(ctx, &tables[i]); err != nil {
+				return nil, fmt.Errorf("%s: %w", tables[i].Key, err)
+			}
+		}
+	}
+	return tables, nil
+}
+
+func (b *bench) growthRound(ctx context.Context, t *report.Table) error {
+	over, cycles := []int{1, 1_000, 100_000}, 100
+	if b.smoke {
+		over, cycles = []int{1, 100}, 3
+	}
+	for _, webhooks := range over {
+		small := map[string]float64{}
+		for pending := 1_000; pending <= b.pending; pending *= 10 {
+			h := heap{Pending: pending, Webhooks: webhooks, Cycles: cycles}
+			got, err := b.pile(ctx, h, t.Key == "redis")
+			if err != nil {
+				return fmt.Errorf("%s: %w", h.row(), err)
+			}
+			if pending == 1_000 {
+				small = got
+			}
+			for _, name := range growthColumns() {
+				if v, ok := got[name]; ok {
+					t.Add(h.row(), name, v)
+				}
+				if op, found := strings.CutSuffix(name, " µs each"); found && op == "claim" {
+					t.Add(h.row(), op+" "+report.TimesSmall, got[name]/small[name])
+				}
+			}
+			b.logf("growth: %s: %s: claim %.1f µs each", t.Key, h.row(), got["claim µs each"])
+		}
+	}
+	return nil
+}
+
+func growthColumns() []string {
+	return []string{
+		"publish µs each", "claim µs each", "finish µs each", "page µs", "stats µs", "prune µs each", report.BytesEach, "process bytes each",
+	}
+}
+
+// pile measures one store.
+func (b *bench) pile(ctx context.Context, h heap, onRedis bool) (got map[string]float64, err error) {
+	if onRedis {
+		r, err := servers.StartRedis(ctx, servers.Everysec, "--auto-aof-rewrite-percentage", "0")
+		if err != nil {
+			return nil, err
+		}
+		defer r.Close()
+		h.Redis = r.Addr
+	}
+	child, err := proc.Start(ctx, growthRole)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, child.Close()) }()
+	return got, child.Call("measure", h, &got)
+}
+
+// growthMain answers the parent's calls.
+func growthMain(ctx context.Context, in io.Reader, out io.Writer) error {
+	return proc.Serve(ctx, in, out, map[string]proc.Handler{
+		"measure": proc.On(func(ctx context.Context, h heap) (any, error) { return h.measure(ctx) }),
+	})
+}
+
+// thousands writes a whole number with commas.
+func thousands(n int) string {
+	s := strconv.Itoa(n)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
