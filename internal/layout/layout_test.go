@@ -197,7 +197,7 @@ func TestRules(t *testing.T) {
 	require.Equal(t, "webhook/event", governing("webhook/event/sub"))
 	require.Equal(t, "webhook", governing("webhook"))
 	require.Empty(t, governing("webhook/internal/jcs"), "held by the rules of those who import it")
-	require.Empty(t, governing("webhook/mailnotify"), "an optional part may bring its own modules")
+	require.Empty(t, governing("webhook/optional"), "an optional part may bring its own modules")
 	require.Equal(t, "webhook/jwtauth", governing("webhook/jwtauth"), "unless it has a rule")
 }
 
