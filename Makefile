@@ -19,7 +19,7 @@ TESTED   = $(filter ./internal/%,$(PACKAGED))
 LINT = go tool -modfile="$(CURDIR)/tools/go.mod" golangci-lint
 
 .PHONY: help fmt lint test chaos chaos-long interop vuln fuzz bench cover examples ci
-.PHONY: check-format check-current check-counts check-bench
+.PHONY: check-format check-current check-counts check-versions check-api check-bench
 
 help: ## Print this list.
 	@sed -n 's/^\([a-z-]*\):.*## /\1 /p' $(MAKEFILE_LIST) | while read -r name text; do printf '%-12s%s\n' "$$name" "$$text"; done
@@ -30,10 +30,11 @@ fmt: ## Rewrite Go files with gofumpt and goimports.
 lint: ## Run golangci-lint on every module.
 	@code=0; for m in $(PACKAGED); do echo "$$m"; (cd "$$m" && $(LINT) run --allow-parallel-runners ./...) || code=1; done; exit $$code
 
-# The race detector needs a C compiler.
+# The race detector needs a C compiler, internal/e2e a browser.
 test: export CGO_ENABLED = 1
 test: ## Run all tests and fuzz seeds with the race detector and a Redis.
 	@command -v "$$(go env CC)" >/dev/null || tools/install.sh gcc
+	@tools/install.sh chromium
 	@mkdir -p .cache
 	@set -o pipefail; code=0; { \
 		tools/with-redis.sh go test -race -timeout 40m $(TESTFLAGS) ./... || code=1; \
@@ -72,7 +73,7 @@ examples: ## Build all examples and run those that end by themselves.
 	@tools/examples.sh $(PACKAGED)
 
 ci: ## Run every check that has to pass before a merge.
-	@MAKE="$(MAKE)" tools/steps.sh check-format lint check-current test check-counts chaos interop examples check-bench
+	@MAKE="$(MAKE)" tools/steps.sh check-format lint check-current test check-counts check-versions check-api chaos interop examples check-bench
 
 check-format:
 	@$(LINT) fmt --diff
@@ -83,6 +84,16 @@ check-current:
 # Tests that count less with the race detector, once more without it.
 check-counts:
 	@tools/with-redis.sh go test -run 'TestManyRequestsAtOnce|TestRegistrationsEndAtTheLimit' ./webhook ./examples/server
+
+# The releases of Go that get fixes, of which the older one is the least that go.mod
+# asks for, without the suites that no release has broken.
+OTHER_GO = go1.26.0 go1.27.1
+check-versions:
+	@for v in $(OTHER_GO); do echo "$$v"; GOTOOLCHAIN=$$v go vet ./... && \
+		GOTOOLCHAIN=$$v go test $$(go list ./... | grep -v -e /store/ -e /internal/) || exit 1; done
+
+check-api:
+	@tools/api.sh
 
 check-bench:
 	@$(MAKE) bench BENCHTIME=1x

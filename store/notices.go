@@ -5,23 +5,48 @@ import (
 	"time"
 )
 
-// NoticeID derives the id of the notice for a webhook that was disabled in the
-// given epoch.
-func NoticeID(webhookID string, epoch int64) string {
-	return webhookID + "." + strconv.FormatInt(epoch, 10)
+// NoticeKind says what a [Notice] is about.
+type NoticeKind string
+
+// A webhook is warned of, disabled, or well again.
+const (
+	NoticeDisabled  NoticeKind = "disabled"  // its failures have disabled it
+	NoticeWarning   NoticeKind = "warning"   // its failures may soon disable it
+	NoticeRecovered NoticeKind = "recovered" // the first success after one of the others
+)
+
+// NoticeID derives the id of a notice from the transition that it is about, so
+// that one transition has one notice. Failures disable a webhook once in an epoch;
+// round counts the recoveries before the others.
+func NoticeID(kind NoticeKind, webhookID string, epoch, round int64) string {
+	out := webhookID + "." + strconv.FormatInt(epoch, 10)
+	if kind == NoticeDisabled {
+		return out
+	}
+	return out + "." + string(kind) + "." + strconv.FormatInt(round, 10)
 }
 
-// Notice says that a webhook was disabled by its failures.
+// Notice says what has become of a webhook, as of then. A notice that a later one
+// has overtaken stays, so a caller may get a warning after the webhook was disabled.
 type Notice struct {
-	// ID is [NoticeID] of the webhook and its epoch, so that one transition has
-	// one notice.
-	ID         string
+	ID         string // see [NoticeID]
+	Kind       NoticeKind
 	MerchantID string
 	WebhookID  string
 	URL        string
-	Reason     string
-	Failures   int // the streak that disabled it
-	At         time.Time
+
+	// Reason is that of a disabled webhook: see [Result].
+	Reason string
+	// Failures is the streak that led to the notice, and 0 in a recovery.
+	Failures int
+	// DisableAfter is the streak that disables the webhook: 0 if none does, and in
+	// a recovery.
+	DisableAfter int
+
+	// Since is when the streak began. In a recovery, it is when the one began that
+	// led to the first notice since the recovery before.
+	Since time.Time
+	At    time.Time
 }
 
 // SeenBegin describes who wants to process an id, and what it stands for.

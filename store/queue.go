@@ -132,6 +132,17 @@ type Result struct {
 	// one [Notice]. The webhook's other deliveries stay pending.
 	DisableAfter  int
 	DisableReason string
+
+	// WarnAfter, if above 0, adds a warning in the same step when StreakExtend
+	// brings ConsecutiveFailures of an active webhook to it, unless the same result
+	// disables it. A streak has one warning, and a webhook none for WarnPause after
+	// the last one, so that one that fails and recovers all day does not fill the
+	// list.
+	//
+	// StreakReset of an active webhook that has been warned of or disabled by its
+	// failures since its last recovery adds one notice of a recovery.
+	WarnAfter int
+	WarnPause time.Duration
 }
 
 // FinishState says what became of a result.

@@ -150,11 +150,16 @@ type History interface {
 }
 
 // Notices is the durable list of messages for the owners of webhooks. The
-// store itself adds one in the step that disables a webhook: see [Result].
+// store itself adds one in the step that disables a webhook, or brings one of the
+// other transitions of [NoticeKind]: see [Result].
 type Notices interface {
 	// ClaimNotices hides up to limit notices from every other caller until the
 	// lease ends, oldest first. None is not an error.
 	ClaimNotices(ctx context.Context, limit int, lease time.Duration) ([]Notice, error)
+
+	// DeferNotice hides a notice from everybody for delay from now, whoever has
+	// claimed it. One that is not there is not an error.
+	DeferNotice(ctx context.Context, merchantID, noticeID string, delay time.Duration) error
 
 	// AckNotice removes a notice for good. One that is not there is not an error.
 	AckNotice(ctx context.Context, merchantID, noticeID string) error

@@ -10,6 +10,7 @@ can() { "$@" || "/usr/bin/$1" "${@:2}"; }
 
 present() {
 	case $1 in
+	chromium) [ -n "${WEBHOOK_TEST_CHROMIUM:-}" ] || command -v chromium || command -v chromium-browser || command -v google-chrome ;;
 	express) NODE_PATH=${NODE_PATH:-}:/usr/share/nodejs can node -e 'require("express")' ;;
 	flask) can python3 -c 'import flask' ;;
 	sinatra) can ruby -e 'require "sinatra/base"; require "puma"' ;;
@@ -37,6 +38,7 @@ for program in "${missing[@]}"; do
 	apt-get:sinatra) packages+=(ruby-sinatra puma) ;;
 	apt-get:php) packages+=(php-cli) ;;
 	apt-get:javac) packages+=(default-jdk-headless) ;;
+	apt-get:chromium) packages+=(chromium fonts-liberation) ;;
 	apk:gcc) packages+=(gcc musl-dev) ;;
 	apk:redis-server | brew:redis-server) packages+=(redis) ;;
 	# Newer Fedoras have Valkey, and Redis's names in a package beside it.

@@ -127,6 +127,7 @@ func (r *run) failed(s *settled, c claimed, retryAfter string) {
 		return
 	}
 	s.result.Streak = store.StreakExtend
+	s.result.WarnAfter, s.result.WarnPause = r.opts.WarnAfter, r.opts.WarnPause
 	if !r.opts.NeverDisable {
 		s.result.DisableAfter, s.result.DisableReason = r.opts.DisableAfter, ReasonFailures
 	}

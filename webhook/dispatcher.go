@@ -80,6 +80,17 @@ type DispatcherOptions struct {
 	// to the guide's 10.
 	DisableAfter int
 
+	// WarnAfter is how many consecutive failures make a notice of kind
+	// [NoticeWarning], so that the owner hears of it in time: half of DisableAfter,
+	// say. Unless NeverDisable is set, it must be below DisableAfter. Defaults to 0:
+	// no warnings.
+	WarnAfter int
+
+	// WarnPause is how long a webhook has no other warning after one. It bounds
+	// what an owner gets of an endpoint that fails and recovers all the time.
+	// Defaults to 24 hours.
+	WarnPause time.Duration
+
 	// NeverDisable leaves every webhook active, whatever it answers.
 	NeverDisable bool
 
@@ -117,12 +128,16 @@ type DispatcherOptions struct {
 	// InsecurePlaintextSecrets: see [ServiceOptions.InsecurePlaintextSecrets].
 	InsecurePlaintextSecrets bool
 
-	// OnDisabled is called once for each time that failures have disabled a
-	// webhook, from one dispatcher of all that set it. Its context ends after 50
-	// seconds. It is called again later if it returns an error or panics, or if
-	// process or store fail before its return is noted. Without any OnDisabled the
-	// notices are kept for Retention.Notices.
-	OnDisabled func(context.Context, Notice) error
+	// OnNotice is called once for each time that failures have disabled a webhook,
+	// or have come near to it, and when it has recovered: see [NoticeKind] and
+	// WarnAfter. One dispatcher of all that set OnNotice calls it, and calls up to
+	// 8 at once. Its context ends after 50 seconds, or when Run is told to stop.
+	//
+	// It is called again if it returns an error or panics, or if process or store
+	// fail before its return is noted: after a minute, then after half of the
+	// notice's age, up to an hour. Notices that nobody takes are kept for
+	// Retention.Notices. Defaults to nil: this dispatcher leaves notices to others.
+	OnNotice NoticeFunc
 
 	// RequestHeaders adds headers to requests, such as traceparent, for receivers
 	// that take part in a trace. What it says about names that the sender or HTTP
@@ -154,7 +169,7 @@ type Retention struct {
 	// Events is how long an event can be replayed, and its id be recognised as
 	// published. Defaults to 7 days.
 	Events time.Duration
-	// Notices is how long a notice waits for an OnDisabled. Defaults to 7 days.
+	// Notices is how long a notice waits for an OnNotice to take it. Defaults to 7 days.
 	Notices time.Duration
 }
 
@@ -210,6 +225,7 @@ func (o DispatcherOptions) withDefaults() DispatcherOptions {
 	def(&o.DisableAfter, 10)
 	def(&o.MaxReclaims, 10)
 	def(&o.Retention.PerWebhook, 10_000)
+	defTime(&o.WarnPause, 24*time.Hour)
 	defTime(&o.AttemptTimeout, 10*time.Second)
 	defTime(&o.Lease, max(time.Minute, 3*o.AttemptTimeout))
 	defTime(&o.DrainTimeout, 2*o.AttemptTimeout+5*time.Second)
@@ -235,6 +251,8 @@ func (o DispatcherOptions) validate() []error {
 		{"Concurrency", o.Concurrency < 1},
 		{"PerWebhook", o.PerWebhook < 1},
 		{"DisableAfter", o.DisableAfter < 1},
+		{"WarnAfter", o.WarnAfter < 0},
+		{"WarnPause", o.WarnPause < 0},
 		{"MaxReclaims", o.MaxReclaims < 1},
 		{"AttemptTimeout", o.AttemptTimeout < time.Millisecond},
 		{"DrainTimeout", o.DrainTimeout < 0},
@@ -244,6 +262,9 @@ func (o DispatcherOptions) validate() []error {
 		if f.low {
 			bad = append(bad, fmt.Errorf("%s is too low", f.name))
 		}
+	}
+	if o.WarnAfter >= o.DisableAfter && !o.NeverDisable {
+		bad = append(bad, fmt.Errorf("WarnAfter of %d is not below the DisableAfter of %d", o.WarnAfter, o.DisableAfter))
 	}
 	if o.Lease < 3*o.AttemptTimeout {
 		bad = append(bad, fmt.Errorf("lease of %s is shorter than three times the AttemptTimeout of %s",

@@ -27,9 +27,10 @@
 // each time, with the headers of the integration guide and of Standard Webhooks.
 // Any 2xx status within the time is a success. Redirects are not followed.
 //
-// Ten deliveries in a row that failed disable a webhook, with one call of
-// [DispatcherOptions.OnDisabled]. Its pending deliveries wait until it is enabled
-// or until retention ends.
+// Ten deliveries in a row that failed disable a webhook. Its pending deliveries
+// wait until it is enabled or until retention ends. [DispatcherOptions.OnNotice] is
+// told once of that, and of warnings and recoveries; package mailnotify sends them
+// as mail, [PublishNotices] as events.
 //
 // One merchant never reaches another's records through any method: an id of
 // somebody else is [ErrNotFound].

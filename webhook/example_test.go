@@ -88,6 +88,42 @@ func ExampleServiceOptions_egress() {
 	// Output: true true <nil> <nil>
 }
 
+// An operator hears of webhooks that have trouble through its own, and their
+// owners by mail: see package mailnotify.
+func ExamplePublishNotices() {
+	ctx := context.Background()
+	st := memstore.New(nil)
+	mail := func(_ context.Context, n webhook.Notice) error {
+		fmt.Printf("mail to the owner of %s: %s after %d failures\n", n.WebhookID, n.Kind, n.Failures)
+		return nil
+	}
+
+	catalog, err := event.DefaultCatalog().With(event.NoticeEntries()...)
+	if err != nil {
+		log.Fatal(err)
+	}
+	svc, err := webhook.NewService(st, &webhook.ServiceOptions{Catalog: catalog})
+	if err != nil {
+		log.Fatal(err)
+	}
+	publish, err := webhook.PublishNotices(svc, "operator")
+	if err != nil {
+		log.Fatal(err)
+	}
+	// What may be repeated goes first, and what a person would see twice last.
+	opts := &webhook.DispatcherOptions{WarnAfter: 5, OnNotice: webhook.NoticeFuncs(publish, mail)}
+	if _, err := webhook.NewDispatcher(st, opts); err != nil {
+		log.Fatal(err)
+	}
+
+	// A dispatcher would call it.
+	err = opts.OnNotice(ctx, webhook.Notice{ID: "whk_1.1.warning.0", Kind: webhook.NoticeWarning, MerchantID: "merchant_42", WebhookID: "whk_1", Failures: 5})
+	fmt.Println(err)
+	// Output:
+	// mail to the owner of whk_1: warning after 5 failures
+	// <nil>
+}
+
 // authenticate stands for the host's own login.
 func authenticate(r *http.Request) (webhook.Principal, error) {
 	if r.Header.Get("Authorization") == "" {

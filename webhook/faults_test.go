@@ -209,7 +209,7 @@ func TestSurvivesPanickingCallbacks(t *testing.T) {
 				Attempted: func(context.Context, webhook.AttemptInfo) { panic("observer") },
 				Settled:   func(context.Context, webhook.SettledInfo) { panic("observer") },
 			},
-			OnDisabled: func(context.Context, webhook.Notice) error {
+			OnNotice: func(context.Context, webhook.Notice) error {
 				switch calls.Add(1) {
 				case 1:
 					panic("mail bug")

@@ -2,14 +2,9 @@ package webhook
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"math/rand/v2"
 	"strconv"
 	"time"
-
-	"github.com/rag-assistant/webhooks/store"
-	"github.com/rag-assistant/webhooks/webhook/internal/id"
 )
 
 // RateLimitRequest is a request for which an answer costs something.
@@ -58,10 +53,10 @@ func (x *exchange) tooMany(wait time.Duration) error {
 	return errTooMany
 }
 
-// testSlots takes n of the webhook's slots, or as many as there are at all.
+// testSlots takes n of the webhook's tests, or as many as there are at all.
 func (h *Handler) testSlots(x *exchange, n int) error {
 	for range min(n, h.opts.TestsPerMinute) {
-		wait, err := h.testSlot(x)
+		wait, err := h.svc.ReserveTest(x.r.Context(), x.merchantID, x.webhookID, h.opts.TestsPerMinute)
 		if err != nil {
 			return err
 		}
@@ -70,38 +65,4 @@ func (h *Handler) testSlots(x *exchange, n int) error {
 		}
 	}
 	return nil
-}
-
-// testSlot takes one of the webhook's slots for a minute, or returns how long it
-// takes until one is free. Slots are in the store, so that the limit holds over all
-// processes, and each counts its own minute, so that it holds for any minute.
-func (h *Handler) testSlot(x *exchange) (time.Duration, error) {
-	ctx := x.r.Context()
-	// An unknown webhook is not worth a slot, and must not be told from a busy one.
-	if _, err := h.svc.Webhook(ctx, x.merchantID, x.webhookID); err != nil {
-		return 0, err
-	}
-	scope, holder := "tests|"+x.merchantID+"|"+x.webhookID, id.New("h_")
-	n := h.opts.TestsPerMinute
-	first := rand.N(n) //nolint:gosec // spreads load, guards nothing
-	wait := testWindow
-	for i := range n {
-		slot := strconv.Itoa((first + i) % n)
-		got, err := h.svc.store.BeginSeen(ctx, scope, slot, store.SeenBegin{Holder: holder, Lease: testWindow})
-		if err != nil {
-			return 0, err
-		}
-		if got.State == store.SeenNew {
-			until := strconv.FormatInt(time.Now().Add(testWindow).UnixMilli(), 10)
-			err := h.svc.store.CommitSeen(ctx, scope, slot, holder, []byte(until), testWindow)
-			if errors.Is(err, store.ErrStale) {
-				err = nil // A minute has gone by since the line before.
-			}
-			return 0, err
-		}
-		if until, err := strconv.ParseInt(string(got.Value), 10, 64); err == nil {
-			wait = min(wait, time.Until(time.UnixMilli(until)))
-		}
-	}
-	return max(wait, time.Second), nil
 }

@@ -25,8 +25,6 @@ const (
 	// pruneEvery is the pause between prunings, pruneBatch the size of a step.
 	pruneEvery = time.Minute
 	pruneBatch = 500
-	// noticeLease is how long a failed OnDisabled waits to be called again.
-	noticeLease = time.Minute
 	// stopGrace is how long a stop waits for the store beyond the deliveries.
 	stopGrace = 5 * time.Second
 	// lateFactor times the concurrency is how many results may wait for a store
@@ -224,46 +222,6 @@ func (r *run) prune(ctx context.Context) {
 			more = err == nil && done.More
 		}
 	}
-}
-
-// notify hands notices to OnDisabled.
-func (r *run) notify(ctx context.Context) {
-	if r.opts.OnDisabled == nil {
-		return
-	}
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-r.notices:
-		}
-		for r.notifyOne(ctx) {
-		}
-	}
-}
-
-// notifyOne hands over one notice, and reports whether there was one.
-func (r *run) notifyOne(ctx context.Context) bool {
-	var due []store.Notice
-	err := r.lingering(ctx, "claim notices", func(ctx context.Context) (err error) {
-		due, err = r.store.ClaimNotices(ctx, 1, noticeLease)
-		return err
-	})
-	if err != nil || len(due) == 0 || ctx.Err() != nil {
-		return false
-	}
-	n := due[0]
-	err = r.guard("OnDisabled", func() error {
-		ctx, cancel := context.WithTimeout(ctx, noticeLease-storeTimeout)
-		defer cancel()
-		return r.opts.OnDisabled(ctx, n)
-	})
-	if err == nil { // Otherwise it comes back when its lease ends.
-		_ = r.call(context.WithoutCancel(ctx), "acknowledge notice", func(ctx context.Context) error {
-			return r.store.AckNotice(ctx, n.MerchantID, n.ID)
-		})
-	}
-	return true
 }
 
 // lingering is call for what takes something from the store: when ctx ends, the

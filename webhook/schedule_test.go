@@ -62,8 +62,10 @@ func TestTenConsecutiveFailuresDisable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		notices := make(chan webhook.Notice, 10)
 		r := newRig(t, nil, &webhook.DispatcherOptions{
-			OnDisabled: func(_ context.Context, n webhook.Notice) error {
-				notices <- n
+			OnNotice: func(_ context.Context, n webhook.Notice) error {
+				if n.Kind == webhook.NoticeDisabled {
+					notices <- n
+				}
 				return nil
 			},
 		})

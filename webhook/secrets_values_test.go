@@ -71,7 +71,7 @@ func touched(t *testing.T, l *leaks, sealed bool) map[string]any {
 	answered := always(http.StatusInternalServerError)
 	dispatcherOptions := webhook.DispatcherOptions{
 		SecretKeys: keys, Observer: observer, DisableAfter: 1, Transport: &endpoint{answer: answered},
-		OnDisabled: func(_ context.Context, n webhook.Notice) error {
+		OnNotice: func(_ context.Context, n webhook.Notice) error {
 			notices <- n
 			return nil
 		},
@@ -163,7 +163,8 @@ func touched(t *testing.T, l *leaks, sealed bool) map[string]any {
 		"webhook.DeliveryQuery": webhook.DeliveryQuery{}, "webhook.DeliveryPage": log, "webhook.Attempt": detail.Log[0],
 		"webhook.Scheme": registered.Webhook.Signature, "webhook.Detection": detection, "webhook.Finding": detection.Finding,
 		"webhook.Probe": detection.Probes[0], "webhook.ProbeBody": detection.Probes[0].Sent,
-		"webhook.Stats": stats, "webhook.Notice": notice,
+		"webhook.Stats": stats, "webhook.Notice": notice, "webhook.NoticeKind": notice.Kind,
+		"webhook.NoticeFunc": dispatcherOptions.OnNotice,
 	}
 }
 

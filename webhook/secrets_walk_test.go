@@ -326,7 +326,7 @@ func TestSecretsShowNowhereElse(t *testing.T) {
 				d, err := webhook.NewDispatcher(st, &webhook.DispatcherOptions{
 					SecretKeys: keys, Transport: roundTripper(w.gossip), Observer: observer, Logger: logger,
 					DisableAfter: 2, Retry: retry.Policy{Delays: []time.Duration{time.Millisecond}, MaxAttempts: 2},
-					OnDisabled: func(_ context.Context, n webhook.Notice) error {
+					OnNotice: func(_ context.Context, n webhook.Notice) error {
 						w.record("notices", n)
 						noticed <- struct{}{}
 						panic(n)

@@ -2,17 +2,12 @@ package webhook_test
 
 import (
 	"context"
-	"errors"
-	"net/http"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/rag-assistant/webhooks/retry"
 	"github.com/rag-assistant/webhooks/store"
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/event"
@@ -126,83 +121,5 @@ func TestDefaultDrainTimeout(t *testing.T) {
 		d := r.delivery(old.Webhook.ID, p.Deliveries[0])
 		require.Equal(t, store.DeliverySucceeded, d.Status)
 		require.Equal(t, 18*time.Second, r.since(d.DeliveredAt))
-	})
-}
-
-// disabling are options with which every failure disables a webhook.
-func disabling(f func(context.Context, webhook.Notice) error) *webhook.DispatcherOptions {
-	return &webhook.DispatcherOptions{DisableAfter: 1, Retry: retry.Policy{MaxAttempts: 1}, OnDisabled: f}
-}
-
-func TestOnDisabledIsCalledOnceForEach(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		var mu sync.Mutex
-		told := map[string]int{}
-		o := disabling(func(_ context.Context, n webhook.Notice) error {
-			time.Sleep(10 * time.Second)
-			mu.Lock()
-			defer mu.Unlock()
-			told[n.WebhookID]++
-			return nil
-		})
-		r := newRig(t, nil, o)
-		second := *o
-		second.Transport = r.endpoint
-		d, err := webhook.NewDispatcher(r.store, &second)
-		require.NoError(t, err)
-		go func() { _ = d.Run(t.Context()) }()
-		r.endpoint.set(always(http.StatusInternalServerError))
-		want := map[string]int{}
-		for range 10 {
-			want[r.register(event.TypeDocumentCreated).Webhook.ID] = 1
-		}
-		r.publish()
-		pass(20 * time.Minute)
-		require.Equal(t, want, told)
-		r.close()
-	})
-}
-
-func TestOnDisabledHasFiftySeconds(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		var took, again atomic.Int64
-		r := newRig(t, nil, disabling(func(ctx context.Context, _ webhook.Notice) error {
-			began := time.Now()
-			if took.Load() != 0 {
-				again.Add(1)
-				return nil
-			}
-			<-ctx.Done()
-			took.Store(int64(time.Since(began)))
-			return errors.New("no mail server answers")
-		}))
-		r.endpoint.set(always(http.StatusInternalServerError))
-		r.register(event.TypeDocumentCreated)
-		r.publish()
-		pass(5 * time.Minute)
-		require.Equal(t, 50*time.Second, time.Duration(took.Load()))
-		require.EqualValues(t, 1, again.Load(), "and is called again")
-		r.close()
-	})
-}
-
-func TestARunningOnDisabledIsToldToStop(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		began := make(chan struct{})
-		r := newRig(t, nil, disabling(func(ctx context.Context, _ webhook.Notice) error {
-			close(began)
-			<-ctx.Done()
-			return ctx.Err()
-		}))
-		r.endpoint.set(always(http.StatusInternalServerError))
-		r.register(event.TypeDocumentCreated)
-		r.publish()
-		<-began
-		stopped := time.Now()
-		r.close()
-		require.Zero(t, time.Since(stopped))
 	})
 }

@@ -175,8 +175,17 @@ type (
 	Attempt = store.Attempt
 	// Stats counts a webhook's kept deliveries.
 	Stats = store.Stats
-	// Notice says that a webhook was disabled by its failures.
+	// Notice says what has become of a webhook.
 	Notice = store.Notice
+	// NoticeKind says what a Notice is about.
+	NoticeKind = store.NoticeKind
+)
+
+// A webhook is warned of, disabled, or well again.
+const (
+	NoticeDisabled  = store.NoticeDisabled  // its failures have disabled it
+	NoticeWarning   = store.NoticeWarning   // its failures may soon disable it
+	NoticeRecovered = store.NoticeRecovered // the first success after one of the others
 )
 
 // DeliveryDetail is a delivery with its attempts and what was sent.

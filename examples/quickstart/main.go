@@ -63,7 +63,7 @@ func run(ctx context.Context) error {
 		Egress: out,
 		// The guide waits one and five minutes; nobody wants to watch that.
 		Retry: retry.Policy{Delays: []time.Duration{50 * time.Millisecond, 100 * time.Millisecond}},
-		OnDisabled: func(_ context.Context, n webhook.Notice) error {
+		OnNotice: func(_ context.Context, n webhook.Notice) error {
 			notices <- n
 			return nil
 		},
@@ -184,7 +184,7 @@ func failingEndpoint(ctx context.Context, svc *webhook.Service, m *client, url s
 	select {
 	case n := <-notices:
 		fmt.Printf("  notice    %s is disabled after %d consecutive failures\n", n.WebhookID, n.Failures)
-		if n.WebhookID != hook.ID || n.Failures != 10 {
+		if n.Kind != webhook.NoticeDisabled || n.WebhookID != hook.ID || n.Failures != 10 {
 			return fmt.Errorf("unexpected notice: %+v", n)
 		}
 	case <-ctx.Done():

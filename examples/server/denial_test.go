@@ -146,7 +146,7 @@ func TestSlowClientsAreCutOff(t *testing.T) {
 					mu.Lock()
 					defer mu.Unlock()
 					if s == http.StateClosed {
-						cut[time.Since(began)]++
+						cut[time.Since(began).Truncate(time.Second)]++ // From Go 1.27 on, a moment for the client to read the answer.
 					}
 				}
 				defer serve(t, srv, ln)()

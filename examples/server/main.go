@@ -63,9 +63,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	// Everything that can fail at the start does so before anything is delivered.
 	opts := c.dispatcher
 	opts.Logger = log
-	opts.OnDisabled = func(ctx context.Context, n webhook.Notice) error {
-		log.WarnContext(ctx, "tell the owner of a disabled webhook", slog.String("merchant_id", n.MerchantID),
-			slog.String("webhook_id", n.WebhookID), slog.Int("failures", n.Failures))
+	opts.OnNotice = func(ctx context.Context, n webhook.Notice) error {
+		log.WarnContext(ctx, "tell the owner of a webhook", slog.String("kind", string(n.Kind)),
+			slog.String("merchant_id", n.MerchantID), slog.String("webhook_id", n.WebhookID), slog.Int("failures", n.Failures))
 		return nil
 	}
 	disp, err := webhook.NewDispatcher(st, &opts)

@@ -153,7 +153,7 @@ func hangUp(w http.ResponseWriter, how fate) {
 	_ = conn.Close()
 }
 
-// notice takes what a worker's OnDisabled posts.
+// notice takes what a worker's OnNotice posts.
 func (r *receiver) notice(w http.ResponseWriter, req *http.Request) {
 	var n webhook.Notice
 	if err := json.NewDecoder(req.Body).Decode(&n); err != nil {
@@ -165,13 +165,13 @@ func (r *receiver) notice(w http.ResponseWriter, req *http.Request) {
 	r.mu.Unlock()
 }
 
-// told are the notices of a webhook by their id.
+// told are the notices that a webhook was disabled, by their id.
 func (r *receiver) told(hook string) map[string]webhook.Notice {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	out := map[string]webhook.Notice{}
 	for _, n := range r.notices {
-		if n.WebhookID == hook {
+		if n.WebhookID == hook && n.Kind == webhook.NoticeDisabled {
 			out[n.ID] = n
 		}
 	}

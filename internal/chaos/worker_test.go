@@ -114,7 +114,7 @@ func (s setup) deliver(ctx context.Context) error {
 		Logger:    slog.New(slog.DiscardHandler),
 	}
 	if s.Notices != "" {
-		opts.OnDisabled = s.post
+		opts.OnNotice = s.post
 	}
 	disp, err := webhook.NewDispatcher(st, &opts)
 	if err != nil {

@@ -25,6 +25,7 @@ const (
 	redis  = "github.com/redis/go-redis"
 	jwt    = "github.com/golang-jwt/jwt/v5"
 	otel   = "go.opentelemetry.io/otel"
+	mail   = "github.com/wneessen/go-mail"
 )
 
 // A rule says all that a package may pull in beside the standard library, at any
@@ -79,6 +80,13 @@ var rules = []rule{
 	{room: "webhook", ours: core, modules: coreModules},
 	{room: "webhook/jwtauth", ours: append([]string{"webhook"}, core...), modules: append([]string{jwt}, coreModules...)},
 	{room: "webhook/otelwebhook", ours: append([]string{"webhook"}, core...), modules: append(otelModules, coreModules...)},
+	{room: "webhook/mailnotify", ours: append([]string{"webhook"}, core...), modules: append([]string{
+		mail,
+		"golang.org/x/crypto",
+		"golang.org/x/text",
+	}, coreModules...)},
+
+	{room: "webhook/portal", ours: append([]string{"webhook"}, core...), modules: coreModules},
 
 	// Backends know the contract, not their caller.
 	{room: "store/memstore", ours: []string{"store"}},
@@ -131,15 +139,18 @@ func TestImports(t *testing.T) {
 	}
 }
 
-func TestRedisClientStaysInItsRoom(t *testing.T) {
+func TestClientsStayInTheirRooms(t *testing.T) {
 	t.Parallel()
-	for _, p := range list(t) {
-		room, ok := p.room()
-		if !ok || matchesAny(room, redisRooms) {
-			continue
-		}
-		for _, path := range p.Imports {
-			require.False(t, within(path, redis), "%s imports %s: take a store role as an argument instead", room, path)
+	packages := list(t)
+	for client, rooms := range map[string][]string{redis: redisRooms, mail: {"webhook/mailnotify"}} {
+		for _, p := range packages {
+			room, ok := p.room()
+			if !ok || matchesAny(room, rooms) {
+				continue
+			}
+			for _, path := range p.Imports {
+				require.False(t, within(path, client), "%s imports %s: take a role or a function as an argument instead", room, path)
+			}
 		}
 	}
 }
@@ -186,7 +197,7 @@ func TestRules(t *testing.T) {
 	require.Equal(t, "webhook/event", governing("webhook/event/sub"))
 	require.Equal(t, "webhook", governing("webhook"))
 	require.Empty(t, governing("webhook/internal/jcs"), "held by the rules of those who import it")
-	require.Empty(t, governing("webhook/portal"), "an optional part may bring its own modules")
+	require.Empty(t, governing("webhook/webhooktest"), "an optional part may bring its own modules")
 	require.Equal(t, "webhook/jwtauth", governing("webhook/jwtauth"), "unless it has a rule")
 }
 

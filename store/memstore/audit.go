@@ -66,6 +66,7 @@ func (a *audit) webhooks() {
 		for _, w := range m.webhooks {
 			a.queues(w)
 			a.history(w)
+			a.want(w.alarm.epoch <= w.Epoch && w.alarm.since <= w.alarm.streak, "an alarm is of the past", "%s: %+v", w.ID, w.alarm)
 			a.want(w.RateLimit > 0 && w.bucket.level >= 0 && w.bucket.level <= token*int64(w.RateLimit) || w.bucket.level == 0,
 				"a bucket holds no more than a second's worth", "%s: %d at %d per second", w.ID, w.bucket.level, w.RateLimit)
 			for h, k := range a.keys(w) {

@@ -114,6 +114,7 @@ func TestAuditNamesTheBrokenPromise(t *testing.T) {
 		{"only stored events age", func(s *Store, _ *webhook) { s.idle.set(&event{}, key{at: 1 << 60}) }},
 		{"a ledger holds each event but tests", func(_ *Store, w *webhook) { w.owner.log.remove(w.owner.events.find("7")) }},
 		{"a notice is of a webhook that is there", func(_ *Store, w *webhook) { w.owner.notices["whk_2.1"].WebhookID = "x" }},
+		{"an alarm is of the past", func(_ *Store, w *webhook) { w.alarm.epoch = w.Epoch + 1 }},
 		{"a notice is visible or hidden", func(s *Store, w *webhook) { s.notices.visible.remove(w.owner.notices["whk_2.1"]) }},
 		{"each notice is kept once", func(_ *Store, w *webhook) { clear(w.owner.notices) }},
 		{"each id is held or done", func(s *Store, _ *webhook) { clear(s.seen.ids) }},

@@ -78,25 +78,62 @@ func (s *Store) streak(w *webhook, d *delivery, r *store.Result, now int64) bool
 	switch r.Streak {
 	case store.StreakReset:
 		w.ConsecutiveFailures = 0
+		if w.active() && w.alarm.epoch != 0 {
+			s.tell(w, r, store.NoticeRecovered, now)
+		}
 		return false
 	case store.StreakExtend:
+		if w.ConsecutiveFailures == 0 {
+			w.alarm.streak = now
+		}
 		w.ConsecutiveFailures++
 	default:
 		return false
 	}
-	if r.DisableAfter <= 0 || w.ConsecutiveFailures < r.DisableAfter || !w.active() {
+	if !w.active() {
 		return false
 	}
-	w.owner.unsubscribe(w)
-	s.turn(w, store.Disabled, r.DisableReason, now)
-	w.Version++
-	w.UpdatedAt = stamp(now)
-	s.notices.add(w.owner, &notice{seq: s.next(), created: now, Notice: store.Notice{
-		ID: store.NoticeID(w.ID, w.Epoch), MerchantID: w.MerchantID, WebhookID: w.ID, URL: w.URL,
-		Reason: r.DisableReason, Failures: w.ConsecutiveFailures, At: stamp(now),
-	}})
+	if r.DisableAfter > 0 && w.ConsecutiveFailures >= r.DisableAfter {
+		w.owner.unsubscribe(w)
+		s.turn(w, store.Disabled, r.DisableReason, now)
+		w.Version++
+		w.UpdatedAt = stamp(now)
+		s.tell(w, r, store.NoticeDisabled, now)
+		return true
+	}
+	quiet := w.alarm.warned == 0 || now-w.alarm.warned >= r.WarnPause.Milliseconds()
+	if r.WarnAfter > 0 && w.ConsecutiveFailures >= r.WarnAfter && w.alarm.epoch != w.Epoch && quiet {
+		w.alarm.warned = now
+		s.tell(w, r, store.NoticeWarning, now)
+	}
+	return false
+}
+
+// tell leaves a notice for the owner of w.
+func (s *Store) tell(w *webhook, r *store.Result, kind store.NoticeKind, now int64) {
+	a := &w.alarm
+	n := store.Notice{
+		ID: store.NoticeID(kind, w.ID, w.Epoch, a.rounds), Kind: kind, MerchantID: w.MerchantID, WebhookID: w.ID, URL: w.URL,
+		Failures: w.ConsecutiveFailures, DisableAfter: max(r.DisableAfter, 0), Since: stamp(a.streak), At: stamp(now),
+	}
+	switch kind {
+	case store.NoticeDisabled:
+		n.Reason = r.DisableReason
+	case store.NoticeRecovered:
+		n.DisableAfter, n.Since = 0, stamp(a.since)
+	case store.NoticeWarning:
+	}
+	if kind == store.NoticeRecovered {
+		a.epoch = 0
+		a.rounds++
+	} else {
+		if a.epoch == 0 {
+			a.since = a.streak
+		}
+		a.epoch = w.Epoch
+	}
+	s.notices.add(w.owner, &notice{seq: s.next(), created: now, Notice: n})
 	s.alarm = true // The next claim tells of the notice.
-	return true
 }
 
 // end makes d succeeded or failed for good. The caller has taken it from its

@@ -79,6 +79,21 @@ func (s *Store) ClaimNotices(ctx context.Context, limit int, lease time.Duration
 	return out, nil
 }
 
+// DeferNotice implements [store.Notices].
+func (s *Store) DeferNotice(ctx context.Context, merchantID, noticeID string, delay time.Duration) error {
+	now, err := s.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.unlock()
+	if m := s.merchants[merchantID]; m != nil && m.notices[noticeID] != nil {
+		n := m.notices[noticeID]
+		s.notices.visible.remove(n)
+		s.notices.hidden.set(n, key{now + delay.Milliseconds(), n.seq})
+	}
+	return nil
+}
+
 // AckNotice implements [store.Notices].
 func (s *Store) AckNotice(ctx context.Context, merchantID, noticeID string) error {
 	if _, err := s.lock(ctx); err != nil {

@@ -44,6 +44,7 @@ type webhook struct {
 	leased  queue // by the lease's end
 	ended   chain // as they ended
 	bucket  bucket
+	alarm   alarm
 
 	// walked is as far as Prune has looked for paused deliveries: none up to this
 	// sequence is pending, except tests.
@@ -51,6 +52,16 @@ type webhook struct {
 
 	// Places in the heaps of the same names in Store.
 	inReady, inExpiring, inOldest, inFullest, inPaused int32
+}
+
+// alarm is what a webhook's notices have to know of those before. Times are in
+// Unix milliseconds.
+type alarm struct {
+	epoch  int64 // of the last warning or disabling, 0 after a recovery
+	rounds int64 // recoveries
+	streak int64 // when the streak began
+	since  int64 // when the streak began that led to the first notice since the last recovery
+	warned int64 // when the last warning was, 0 if there was none
 }
 
 func newWebhook(owner *merchant, w store.Webhook) *webhook {

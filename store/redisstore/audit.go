@@ -68,9 +68,32 @@ func (a *audit) shard(prefix string) {
 	})
 	a.want(len(a.subscribers) == 0, "an active webhook is found under each of its types", "%v", a.subscribers)
 	a.storedEvents()
+	a.notices(prefix)
+}
+
+func (a *audit) notices(prefix string) {
 	for _, set := range []string{"nv", "na"} {
 		a.want(equalKeys(a.sets[set], a.hashes["no"]), "a notice is in both lists", "%s%s", prefix, set)
 	}
+	of := map[string]map[string]bool{}
+	for id, packed := range a.hashes["no"] {
+		list, err := unpack(packed)
+		a.want(err == nil, "a notice can be read", "%s%s", prefix, id)
+		if len(list) < noticeFields {
+			continue // It was stored before webhooks had lists of theirs.
+		}
+		n, _ := list[noticeFields-1].(string)
+		if of[n] == nil {
+			of[n] = map[string]bool{}
+		}
+		of[n][id] = true
+		a.want(a.hashes["w:"+n] != nil, "a notice is of a webhook that is there", "%s%s", prefix, id)
+	}
+	each(a.sets, "nw", func(n string, members map[string]int64) {
+		a.want(equalKeys(members, of[n]), "a webhook lists its notices", "%s%s", prefix, n)
+		delete(of, n)
+	})
+	a.want(len(of) == 0, "a webhook lists its notices", "%s: %v", prefix, of)
 }
 
 // count looks at the number of pending deliveries, with those of deleted webhooks.

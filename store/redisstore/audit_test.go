@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rag-assistant/webhooks/internal/redistest"
+	"github.com/rag-assistant/webhooks/store"
 	"github.com/rag-assistant/webhooks/store/redisstore"
 )
 
@@ -42,6 +43,8 @@ func TestAudit(t *testing.T) {
 		{"bucket without a time", func(ctx context.Context, p string) redis.Cmder { return client.HSet(ctx, p+"w:1", "rl", "5 7") }, "can be read"},
 		{"no rate", func(ctx context.Context, p string) redis.Cmder { return client.HSet(ctx, p+"w:1", "rl", "0") }, "can be read"},
 		{"ended unknown", func(ctx context.Context, p string) redis.Cmder { return client.Del(ctx, p+"old") }, "oldest ended"},
+		{"notice not listed", func(ctx context.Context, p string) redis.Cmder { return client.Del(ctx, p+"nw:1") }, "lists its notices"},
+		{"notice without an age", func(ctx context.Context, p string) redis.Cmder { return client.Del(ctx, p+"na") }, "in both lists"},
 		{"stray key", func(ctx context.Context, p string) redis.Cmder { return client.Set(ctx, p+"zzz", "1", 0) }, "no known kind"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -57,7 +60,9 @@ func TestAudit(t *testing.T) {
 			ask.Limit = 4
 			got, err := st.Claim(t.Context(), ask)
 			require.NoError(t, err)
-			_, err = st.Finish(t.Context(), results(got.Leases)[:2])
+			settled := results(got.Leases)[:2]
+			settled[1].Streak, settled[1].WarnAfter = store.StreakExtend, 1
+			_, err = st.Finish(t.Context(), settled)
 			require.NoError(t, err)
 			_, err = st.Publish(t.Context(), merchant, events[5:])
 			require.NoError(t, err)

@@ -87,13 +87,14 @@ func (s *Store) finishPart(ctx context.Context, h shard, results []store.Result,
 
 // finish settles the results of the given indexes.
 func (s *Store) finish(ctx context.Context, h shard, results []store.Result, indexes []int, out []store.Finished) error {
-	args := append(make([]any, 0, 1+14*len(indexes)), len(indexes))
+	args := append(make([]any, 0, 1+16*len(indexes)), len(indexes))
 	for _, i := range indexes {
 		r := &results[i]
 		id, _ := packID(r.DeliveryID) // Checked above.
 		args = append(
 			args, r.MerchantID, r.WebhookID, id, r.Token, outcomeCode(r.Outcome), max(r.Delay.Milliseconds(), 0), flag(r.Fault),
 			int(r.Streak), max(r.DisableAfter, 0), r.DisableReason,
+			max(r.WarnAfter, 0), max(r.WarnPause.Milliseconds(), 0),
 			r.Attempt.Duration.Milliseconds(), r.Attempt.StatusCode, r.Attempt.Error, r.Attempt.ResponseBody,
 		)
 	}

@@ -7,6 +7,10 @@ import (
 	"github.com/rag-assistant/webhooks/store"
 )
 
+// noticeFields is how many fields a packed notice has, the last of which is the
+// number of its webhook.
+const noticeFields = 12
+
 // ClaimNotices implements [store.Notices].
 func (s *Store) ClaimNotices(ctx context.Context, limit int, lease time.Duration) ([]store.Notice, error) {
 	shards, err := s.open(ctx)
@@ -38,14 +42,30 @@ func (s *Store) claimNotices(ctx context.Context, h shard, limit int, lease time
 	for r.more() {
 		f := r.part()
 		n := store.Notice{
-			MerchantID: f.text(), WebhookID: f.text(), URL: f.text(), Reason: f.text(),
+			Kind: store.NoticeDisabled, MerchantID: f.text(), WebhookID: f.text(), URL: f.text(), Reason: f.text(),
 			Failures: f.number(), At: stamp(f.int()),
 		}
-		n.ID = store.NoticeID(n.WebhookID, f.int())
+		epoch, round := f.int(), int64(0)
+		n.Since = n.At
+		if len(f.list) > 0 { // Otherwise it was stored before there were kinds.
+			n.Kind, round = store.NoticeKind(f.text()), f.int()
+			n.Since, n.DisableAfter = stamp(f.int()), f.number()
+		}
+		n.ID = store.NoticeID(n.Kind, n.WebhookID, epoch, round)
 		out = append(out, n)
 		r.bad = r.bad || f.bad
 	}
 	return out, r.check("notices")
+}
+
+// DeferNotice implements [store.Notices].
+func (s *Store) DeferNotice(ctx context.Context, merchantID, noticeID string, delay time.Duration) error {
+	h, err := s.at(ctx, merchantID)
+	if err != nil {
+		return err
+	}
+	_, err = s.run(ctx, call{name: "defer", on: h, args: []any{merchantID, noticeID, max(delay.Milliseconds(), 0)}})
+	return err
 }
 
 // AckNotice implements [store.Notices].

@@ -196,6 +196,7 @@ func (d *duel) result(l store.Lease) store.Result {
 	}
 	r.Attempt.Duration = time.Duration(d.rand.IntN(1000)) * time.Millisecond
 	r.DisableAfter, r.DisableReason = d.threshold, d.x.id("reason")
+	r.WarnAfter, r.WarnPause = d.warnAfter, d.warnPause
 	return r
 }
 

@@ -87,7 +87,7 @@ func concurrencyCases() []testCase {
 				w := x.webhook("a")
 				x.publish("a", 5)
 				ls := x.claim(5)
-				results := pick(ls, func(l store.Lease) store.Result { return failAt(l, 3) })
+				results := pick(ls, x.warning(1, 3, 0))
 				var got tally
 				together(func(int) {
 					fs, err := x.st.Finish(x.Context(), results)
@@ -105,7 +105,7 @@ func concurrencyCases() []testCase {
 				equal(x, "number of repeated results", got.add(string(store.FinishRepeated), 0), 5*crowd-5)
 				equal(x, "number of results that disabled", got.add("disabled", 0), 1)
 				equal(x, "ConsecutiveFailures", x.read(w).ConsecutiveFailures, 5)
-				equal(x, "number of notices", len(x.noticesNow()), 1)
+				x.kinds("the results", w, store.NoticeID(store.NoticeWarning, w.ID, 1, 0), store.NoticeID(store.NoticeDisabled, w.ID, 1, 0))
 				same(x, "Stats", x.stats(w), store.Stats{Total: 5, Failed: 5, Attempts: 5})
 			},
 		},

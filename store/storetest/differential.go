@@ -58,7 +58,7 @@ func playSequence(t tb, h Harness, seed int) {
 		d.compare(false)
 	}
 	d.compare(true)
-	d.advance(time.Minute) // every lease has ended
+	d.advance(2 * time.Minute) // every lease and delay has ended
 	for d.claimNotices(endless) > 0 {
 		continue
 	}
@@ -82,7 +82,9 @@ type duel struct {
 
 	merchants []string
 	types     []string
-	threshold int   // DisableAfter of every result; 0: never
+	threshold int // DisableAfter of every result; 0: never
+	warnAfter int // of every result
+	warnPause time.Duration
 	rates     []int // that webhooks may have
 	published map[string][]store.NewEvent
 	ids       []string          // of all webhooks ever
@@ -124,6 +126,8 @@ func newDuel(t tb, h Harness, seed int) *duel {
 	x.per = 1 + d.rand.IntN(3)
 	x.lease = duelLease
 	d.threshold = one(d, []int{0, 1, 1, 2, 3})
+	d.warnAfter = one(d, []int{0, 1, 1, 2, 3})
+	d.warnPause = one(d, []time.Duration{0, 0, time.Minute + tick/2})
 	d.rates = one(d, [][]int{{0}, {0}, {0}, {0, 1, 1, 2}})
 	d.merchants = []string{x.id("merchant"), x.id("merchant")}
 	return d
@@ -197,7 +201,8 @@ func (d *duel) fatalf(format string, args ...any) { d.x.fatalf(format, args...) 
 func (d *duel) history(failure string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "seed %d, after %d calls: %s", d.seed, len(d.calls), failure)
-	fmt.Fprintf(&b, "\n\tPerWebhook %d, DisableAfter %d, clock %s; calls:", d.x.per, d.threshold, show(d.model.now))
+	fmt.Fprintf(&b, "\n\tPerWebhook %d, DisableAfter %d, WarnAfter %d, WarnPause %s, clock %s; calls:",
+		d.x.per, d.threshold, d.warnAfter, d.warnPause, show(d.model.now))
 	for i, c := range d.calls {
 		fmt.Fprintf(&b, "\n\t%3d %s", i+1, c)
 	}

@@ -19,7 +19,7 @@ type fault struct {
 }
 
 func faults() []fault {
-	return slices.Concat(webhookFaults(), settingFaults(), rateFaults(), publishFaults(), claimFaults(), finishFaults(), historyFaults(), pruneFaults(), sideFaults(), raceFaults(), backlogFaults(), traceFaults())
+	return slices.Concat(webhookFaults(), settingFaults(), rateFaults(), publishFaults(), claimFaults(), finishFaults(), historyFaults(), pruneFaults(), noticeFaults(), sideFaults(), raceFaults(), backlogFaults(), traceFaults())
 }
 
 // cases lists all cases by their full name.

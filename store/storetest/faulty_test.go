@@ -28,6 +28,7 @@ type faulty struct {
 	stats    func(m *model, merchantID, webhookID string) (store.Stats, error)
 	prune    func(m *model, p store.PruneRequest) (store.Pruned, error)
 	notices  func(m *model, limit int, lease time.Duration) ([]store.Notice, error)
+	put      func(m *model, merchantID, noticeID string, delay time.Duration) error
 	ack      func(m *model, merchantID, noticeID string) error
 	begin    func(m *model, scope, id string, b store.SeenBegin) (store.SeenAnswer, error)
 	commit   func(m *model, scope, id, holder string, value []byte, ttl time.Duration) error
@@ -152,6 +153,13 @@ func (f *faulty) ClaimNotices(ctx context.Context, limit int, lease time.Duratio
 		return f.notices(f.model, limit, lease)
 	}
 	return f.model.ClaimNotices(ctx, limit, lease)
+}
+
+func (f *faulty) DeferNotice(ctx context.Context, merchantID, noticeID string, delay time.Duration) error {
+	if f.put != nil {
+		return f.put(f.model, merchantID, noticeID, delay)
+	}
+	return f.model.DeferNotice(ctx, merchantID, noticeID, delay)
 }
 
 func (f *faulty) AckNotice(ctx context.Context, merchantID, noticeID string) error {

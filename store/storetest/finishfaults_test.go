@@ -297,7 +297,7 @@ func finishFaults() []fault {
 		})},
 		{"one notice id for ever", "streak/again after enabling", true, after(func(m *model, _ store.Result, f *store.Finished, _ *modelDelivery, w *store.Webhook) {
 			if f.Disabled {
-				m.notices[len(m.notices)-1].ID = store.NoticeID(w.ID, 1)
+				m.notices[len(m.notices)-1].ID = store.NoticeID(store.NoticeDisabled, w.ID, 1, 0)
 			}
 		})},
 		{"the streak has no epoch", "interleavings/enabled between claim and finish", true, before(func(_ *model, _ *store.Result, d *modelDelivery, w *store.Webhook) { d.epoch = w.Epoch })},

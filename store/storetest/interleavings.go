@@ -127,9 +127,7 @@ func interleavingCases() []testCase {
 				x.enable(w)
 				x.finish(failAt(x.take(), 1), store.FinishAccepted)
 				equal(x, "Status after a failure of a lease of now", x.read(w).Status, store.Disabled)
-				x.noticed(store.Notice{
-					ID: store.NoticeID(w.ID, 2), MerchantID: x.merchant, WebhookID: w.ID, URL: w.URL, Reason: "too_many_failures", Failures: 1, At: x.now,
-				})
+				x.noticed(x.disabling(w, 2, "too_many_failures", 1, x.now))
 			},
 		},
 		{
@@ -145,9 +143,7 @@ func interleavingCases() []testCase {
 				same(x, "the webhook that changed while it was delivered to", x.read(w), now)
 				f := x.finish(failAt(ls[1], 2), store.FinishAccepted)
 				equal(x, "Disabled", f.Disabled, true)
-				x.noticed(store.Notice{
-					ID: store.NoticeID(w.ID, 1), MerchantID: x.merchant, WebhookID: w.ID, URL: now.URL, Reason: "too_many_failures", Failures: 2, At: x.now,
-				})
+				x.noticed(x.disabling(now, 1, "too_many_failures", 2, x.now))
 				_, err := x.st.UpdateWebhook(x.Context(), x.merchant, w.ID, store.WebhookUpdate{IfVersion: now.Version, URL: new("https://example.com/3")})
 				x.fails("UpdateWebhook with the version from before it was disabled", err, store.ErrVersion)
 			},

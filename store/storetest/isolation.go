@@ -81,6 +81,9 @@ func isolationCases() []testCase {
 		{"Stats", func(x *trial, n names) (any, error) {
 			return x.st.Stats(x.Context(), n.merchantID, n.webhookID)
 		}},
+		{"DeferNotice", func(x *trial, n names) (any, error) {
+			return nil, x.st.DeferNotice(x.Context(), n.merchantID, n.noticeID, time.Hour)
+		}},
 		{"AckNotice", func(x *trial, n names) (any, error) {
 			return nil, x.st.AckNotice(x.Context(), n.merchantID, n.noticeID)
 		}},
@@ -92,7 +95,7 @@ func isolationCases() []testCase {
 			promise: isolationPromise,
 			run: func(x *trial) {
 				theirs := x.full()
-				unknown := names{x.id("merchant"), x.id("whk"), x.id("evt"), store.DeliveryID("m", "e", "w", x.id("n")), store.NoticeID(x.id("whk"), 1)}
+				unknown := names{x.id("merchant"), x.id("whk"), x.id("evt"), store.DeliveryID("m", "e", "w", x.id("n")), store.NoticeID(store.NoticeDisabled, x.id("whk"), 1, 0)}
 				want, wantErr := c.call(x, unknown)
 				x.unchanged(c.name+" with another merchant's ids", func() {
 					theirs.merchantID = x.id("merchant")
@@ -145,7 +148,7 @@ func (x *trial) full() names {
 	e := x.publish("a", 1)[0]
 	l := x.take()
 	x.publish("a", 1)
-	return names{x.merchant, w.ID, e, l.DeliveryID, store.NoticeID(gone.ID, 1)}
+	return names{x.merchant, w.ID, e, l.DeliveryID, store.NoticeID(store.NoticeDisabled, gone.ID, 1, 0)}
 }
 
 // answer writes what a call answered so that two callers who may learn nothing

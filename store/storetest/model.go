@@ -20,6 +20,7 @@ type model struct {
 	made       int // numbers events and deliveries in the order of their making
 	webhooks   []*store.Webhook
 	buckets    map[string]modelBucket // by owner, of those with a rate limit
+	alarms     map[string]modelAlarm  // by owner
 	events     []*modelEvent
 	deliveries []*modelDelivery
 	notices    []*modelNotice
@@ -48,15 +49,10 @@ type modelDelivery struct {
 	paused   bool      // ended by Prune
 }
 
-type modelNotice struct {
-	store.Notice
-	leaseEnd time.Time
-}
-
 type modelWatcher struct{ wake func() }
 
 func newModel(now time.Time) *model {
-	return &model{now: now, buckets: map[string]modelBucket{}, perWebhook: endless}
+	return &model{now: now, buckets: map[string]modelBucket{}, alarms: map[string]modelAlarm{}, perWebhook: endless}
 }
 
 func (m *model) advance(d time.Duration) {
@@ -233,6 +229,7 @@ func (m *model) DeleteWebhook(_ context.Context, merchantID, webhookID string, i
 	}
 	m.webhooks = slices.DeleteFunc(m.webhooks, func(o *store.Webhook) bool { return o == w })
 	delete(m.buckets, ownerOf(w))
+	delete(m.alarms, ownerOf(w))
 	m.deliveries = slices.DeleteFunc(m.deliveries, func(d *modelDelivery) bool {
 		mine := d.MerchantID == merchantID && d.WebhookID == webhookID
 		if mine && d.Status == store.DeliveryPending {

@@ -248,23 +248,3 @@ func (m *model) outlived(d *modelDelivery) {
 func (m *model) forget(d *modelDelivery) {
 	m.deliveries = slices.DeleteFunc(m.deliveries, func(o *modelDelivery) bool { return o == d })
 }
-
-// ClaimNotices implements [store.Notices].
-func (m *model) ClaimNotices(_ context.Context, limit int, lease time.Duration) ([]store.Notice, error) {
-	defer m.hold()()
-	var out []store.Notice
-	for _, n := range slices.SortedStableFunc(slices.Values(m.notices), func(a, b *modelNotice) int { return cmp.Compare(a.At.UnixMilli(), b.At.UnixMilli()) }) {
-		if len(out) < limit && m.over(n.leaseEnd) {
-			n.leaseEnd = m.now.Add(lease)
-			out = append(out, n.Notice)
-		}
-	}
-	return out, nil
-}
-
-// AckNotice implements [store.Notices].
-func (m *model) AckNotice(_ context.Context, merchantID, noticeID string) error {
-	defer m.hold()()
-	m.notices = slices.DeleteFunc(m.notices, func(n *modelNotice) bool { return n.MerchantID == merchantID && n.ID == noticeID })
-	return nil
-}

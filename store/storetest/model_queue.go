@@ -257,22 +257,8 @@ func (m *model) finish(r store.Result) store.Finished {
 		d.Status, d.FinishedAt = store.DeliveryFailed, m.now
 	}
 
-	w := m.webhook(d.MerchantID, d.WebhookID)
-	switch {
-	case w.Epoch != d.epoch:
-	case r.Streak == store.StreakReset:
-		w.ConsecutiveFailures = 0
-	case r.Streak == store.StreakExtend:
-		w.ConsecutiveFailures++
-		if r.DisableAfter > 0 && w.ConsecutiveFailures >= r.DisableAfter && w.Status == store.Active {
-			out.Disabled = true
-			w.Status, w.DisabledReason, w.DisabledAt = store.Disabled, r.DisableReason, m.now
-			w.Version++
-			m.notices = append(m.notices, &modelNotice{Notice: store.Notice{
-				ID: store.NoticeID(w.ID, w.Epoch), MerchantID: w.MerchantID, WebhookID: w.ID, URL: w.URL,
-				Reason: r.DisableReason, Failures: w.ConsecutiveFailures, At: m.now,
-			}})
-		}
+	if w := m.webhook(d.MerchantID, d.WebhookID); w.Epoch == d.epoch {
+		out.Disabled = m.streak(w, r)
 	}
 	return out
 }

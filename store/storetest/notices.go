@@ -51,21 +51,41 @@ func noticeCases() []testCase {
 		},
 		{
 			name:    "what it says",
-			promise: "Notice says that a webhook was disabled by its failures. … the streak that disabled it",
+			promise: "Notice says what has become of a webhook, as of then. … the streak that led to the notice … Since is when the streak began.",
 			run: func(x *trial) {
 				w := x.webhook("a")
+				began := x.now
 				x.ended(w, fail)
 				x.ended(w, fail)
 				x.advance(time.Second)
 				x.ended(w, func(l store.Lease) store.Result { return failAt(l, 3) })
-				want := store.Notice{
-					ID: store.NoticeID(w.ID, 1), MerchantID: x.merchant, WebhookID: w.ID, URL: w.URL,
-					Reason: "too_many_failures", Failures: 3, At: x.now,
-				}
+				want := x.disabling(w, 1, "too_many_failures", 3, began)
 				x.advance(time.Second)
 				w = x.enable(w)
 				x.update(w, store.WebhookUpdate{URL: new("https://example.com/new")})
 				x.noticed(want)
+			},
+		},
+		{
+			name:    "put off",
+			promise: "DeferNotice hides a notice from everybody for delay from now, whoever has claimed it. One that is not there is not an error.",
+			run: func(x *trial) {
+				ids := x.disabledByFailures(3)
+				x.claimNotices(1)
+				x.deferNotice(ids[0], time.Hour)
+				x.deferNotice(ids[1], time.Hour+time.Second)
+				x.deferNotice("no such notice", time.Hour)
+				sameList(x, "the notices that were not put off", x.claimNotices(10), ids[2:])
+				x.must(x.st.AckNotice(x.Context(), x.merchant, ids[2]), "AckNotice")
+				x.deferNotice(ids[2], time.Minute)
+				x.advance(time.Hour - time.Millisecond)
+				sameList(x, "the notices before the time", x.claimNotices(10), nil)
+				x.advance(time.Millisecond)
+				sameList(x, "the notices when the first time has come", x.claimNotices(10), ids[:1])
+				x.advance(time.Second)
+				sameList(x, "the notices when the second time has come", x.claimNotices(10), ids[1:2])
+				x.deferNotice(ids[0], 0)
+				sameList(x, "a notice that is given back", x.claimNotices(10), ids[:1])
 			},
 		},
 		{
@@ -94,9 +114,15 @@ func (x *trial) disabledByFailures(n int) []string {
 		x.advance(time.Second)
 		w := x.webhook("a")
 		x.ended(w, func(l store.Lease) store.Result { return failAt(l, 1) })
-		ids = append(ids, store.NoticeID(w.ID, 1))
+		ids = append(ids, store.NoticeID(store.NoticeDisabled, w.ID, 1, 0))
 	}
 	return ids
+}
+
+// deferNotice puts a notice off.
+func (x *trial) deferNotice(id string, delay time.Duration) {
+	x.Helper()
+	x.must(x.st.DeferNotice(x.Context(), x.merchant, id, delay), "DeferNotice")
 }
 
 // claimNotices claims notices for a minute and returns their ids.

@@ -23,6 +23,7 @@ func operations() []operation {
 		{1, "DeleteWebhook forgets the webhook with its deliveries, stats and notices.", (*duel).playDelete},
 		{7, "Prune removes what retention no longer keeps, at most p.Limit records, and says whether more is left to do.", (*duel).playPrune},
 		{4, noticesPromise, (*duel).playClaimNotices},
+		{2, "DeferNotice hides a notice from everybody for delay from now, whoever has claimed it.", (*duel).playDeferNotice},
 		{1, "AckNotice removes a notice for good.", (*duel).playAckNotice},
 		{9, "An id is held by one holder at a time, until it is committed, forgotten or its lease ends.", (*duel).playSeen},
 		{5, "Deliveries lists a webhook's deliveries, newest first, without their attempts.", (*duel).playDeliveries},
@@ -309,6 +310,20 @@ func (d *duel) playDelete() bool {
 	}
 	d.call("DeleteWebhook %s %s", m, id)
 	d.agree(d.x.st.DeleteWebhook(d.x.Context(), m, id, 0), d.model.DeleteWebhook(d.x.Context(), m, id, 0))
+	return true
+}
+
+func (d *duel) playDeferNotice() bool {
+	if len(d.model.notices) == 0 {
+		return false
+	}
+	n := one(d, d.model.notices)
+	m := n.MerchantID
+	if d.chance(10) {
+		m = d.merchant()
+	}
+	d.call("DeferNotice %s %s", m, n.ID)
+	d.agree(d.x.st.DeferNotice(d.x.Context(), m, n.ID, duelGrace), d.model.DeferNotice(d.x.Context(), m, n.ID, duelGrace))
 	return true
 }
 

@@ -69,6 +69,7 @@ func groups() []group {
 		{"rate", rateCases()},
 		{"finish", finishCases()},
 		{"streak", streakCases()},
+		{"warnings", warningCases()},
 		{"interleavings", interleavingCases()},
 		{"history", historyCases()},
 		{"paging", pagingCases()},

@@ -69,10 +69,7 @@ func streakCases() []testCase {
 					DisabledReason: "too_many_failures", DisabledAt: x.now, Secret: w.Secret, Encoding: w.Encoding,
 					ConsecutiveFailures: 10, Epoch: 1, CreatedAt: w.CreatedAt,
 				}, "Version", "UpdatedAt")
-				x.noticed(store.Notice{
-					ID: store.NoticeID(w.ID, 1), MerchantID: x.merchant, WebhookID: w.ID, URL: w.URL,
-					Reason: "too_many_failures", Failures: 10, At: x.now,
-				})
+				x.noticed(x.disabling(w, 1, "too_many_failures", 10, x.now.Add(-9*time.Second)))
 				equal(x, "Pending of the disabled webhook", x.stats(w).Pending, int64(len(waiting)-10))
 				x.claims("a webhook that its failures disabled")
 				x.publish("a", 1)
@@ -109,9 +106,7 @@ func streakCases() []testCase {
 				equal(x, "DisabledReason", x.read(w).DisabledReason, "tries")
 				equal(x, "Status of the delivery", x.delivery(w, l.DeliveryID).Status, store.DeliveryPending)
 				x.claims("a delivery that is paused")
-				x.noticed(store.Notice{
-					ID: store.NoticeID(w.ID, 1), MerchantID: x.merchant, WebhookID: w.ID, URL: w.URL, Reason: "tries", Failures: 3, At: x.now,
-				})
+				x.noticed(x.disabling(w, 1, "tries", 3, x.now))
 				x.enable(w)
 				equal(x, "Attempts of the delivery that goes on", x.take().Attempts, 3)
 			},
@@ -164,15 +159,13 @@ func streakCases() []testCase {
 				sameList(x, "the answers", got, []store.Finished{
 					{State: store.FinishAccepted, Disabled: true}, {State: store.FinishAccepted}, {State: store.FinishAccepted},
 				})
-				x.noticed(store.Notice{
-					ID: store.NoticeID(w.ID, 1), MerchantID: x.merchant, WebhookID: w.ID, URL: w.URL, Reason: "too_many_failures", Failures: 2, At: x.now,
-				})
+				x.noticed(x.disabling(w, 1, "too_many_failures", 2, x.now))
 				equal(x, "ConsecutiveFailures", x.read(w).ConsecutiveFailures, 4)
 			},
 		},
 		{
 			name:    "again after enabling",
-			promise: "ID is [NoticeID] of the webhook and its epoch, so that one transition has one notice.",
+			promise: "NoticeID derives the id of a notice from the transition that it is about, so that one transition has one notice. Failures disable a webhook once in an epoch",
 			run: func(x *trial) {
 				w := x.webhook("a")
 				for epoch := range int64(3) {
@@ -182,9 +175,7 @@ func streakCases() []testCase {
 						f = x.finish(failAt(x.take(), 2), store.FinishAccepted)
 					}
 					equal(x, "Disabled of the second failure", f.Disabled, true)
-					x.noticed(store.Notice{
-						ID: store.NoticeID(w.ID, epoch+1), MerchantID: x.merchant, WebhookID: w.ID, URL: w.URL, Reason: "too_many_failures", Failures: 2, At: x.now,
-					})
+					x.noticed(x.disabling(w, epoch+1, "too_many_failures", 2, x.now))
 					x.advance(time.Second)
 					x.enable(w)
 				}
@@ -208,4 +199,13 @@ func (x *trial) noticesNow() []store.Notice {
 func (x *trial) noticed(want ...store.Notice) {
 	x.Helper()
 	sameList(x, "the notices", x.noticesNow(), want)
+}
+
+// disabling is the notice that failures disable w now. Their streak began at since.
+func (x *trial) disabling(w store.Webhook, epoch int64, reason string, failures int, since time.Time) store.Notice {
+	return store.Notice{
+		ID: store.NoticeID(store.NoticeDisabled, w.ID, epoch, 0), Kind: store.NoticeDisabled,
+		MerchantID: x.merchant, WebhookID: w.ID, URL: w.URL,
+		Reason: reason, Failures: failures, DisableAfter: failures, Since: since, At: x.now,
+	}
 }

@@ -65,7 +65,7 @@ func TestDisabledAfterTenFailures(t *testing.T) {
 		disabled := make(chan webhook.Notice, 1)
 		disp, err := webhook.NewDispatcher(st, &webhook.DispatcherOptions{
 			Transport: ep.Transport(),
-			OnDisabled: func(_ context.Context, n webhook.Notice) error {
+			OnNotice: func(_ context.Context, n webhook.Notice) error {
 				disabled <- n
 				return nil
 			},

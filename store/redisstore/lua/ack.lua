@@ -5,8 +5,5 @@
 -- Reply    OK
 
 drain()
-local notice = esc(arg()) .. ':' .. arg()
-call('HDEL', P .. 'no', notice)
-call('ZREM', P .. 'nv', notice)
-call('ZREM', P .. 'na', notice)
+forget_notice(esc(arg()) .. ':' .. arg())
 return { 'OK' }

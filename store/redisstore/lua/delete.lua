@@ -17,19 +17,13 @@ if not n then
   return fail('NOTFOUND')
 end
 local wk, M = key('w', n), esc(merchant)
-local w = call('HMGET', wk, 'ver', 'st', 'ev', 'ep')
+local w = call('HMGET', wk, 'ver', 'st', 'ev')
 if version ~= 0 and tonumber(w[1]) ~= version then return fail('VERSION', w[1]) end
 
 call('HSET', P .. 'gc', n, cmsgpack.pack({ merchant, nonce }))
 if w[2] == 'active' then subscribe(M, id, n, cmsgpack.unpack(w[3]), false) end
 call('HDEL', key('m', M), id)
 for _, set in ipairs({ 'ready', 'held', 'old', 'full', 'off' }) do call('ZREM', P .. set, n) end
-for epoch = 1, tonumber(w[4]) do
-  local notice = M .. ':' .. id .. '.' .. epoch
-  if call('HDEL', P .. 'no', notice) == 1 then
-    call('ZREM', P .. 'nv', notice)
-    call('ZREM', P .. 'na', notice)
-  end
-end
+for _, notice in ipairs(call('ZRANGE', key('nw', n), 0, -1)) do forget_notice(notice) end
 call('DEL', wk)
 return { 'OK' }

@@ -12,7 +12,7 @@
 --                        pending deliveries, with those of deleted webhooks that gc has)
 --   m:<M>        HASH    webhook id -> n
 --   s:<M>        HASH    event type -> the active subscribers, packed {{id, n}, …} by id
---   w:<n>        HASH    the webhook and its counters; ds, md, hd and rl are there only if they are set
+--   w:<n>        HASH    the webhook and its counters; ds, md, hd, rl, fs and al are there only if they are set
 --   d:<n>        HASH    delivery id (12 bytes) -> packed record
 --   g:<n>:<page> HASH    sequence mod 100 -> delivery id; p:<n> ZSET the pages
 --   q:<n> t:<n>  ZSET    waiting deliveries, waiting tests, by due time
@@ -27,6 +27,7 @@
 --   old full off ZSET    n -> oldest end, number of ended deliveries, time of the oldest paused one
 --   idle         ZSET    M:E -> time of an event without pending deliveries
 --   no nv na     HASH, ZSET, ZSET  notices, by when they can be claimed, by age
+--   nw:<n>       ZSET    the webhook's notices, by age
 --   gc           HASH    n of a deleted webhook -> packed {merchant, nonce}
 --   seen:<S>:<I> STRING  packed, see seen.lua; the only keys that expire
 -- <M>, <E>, <S> and <I> are escaped ids.
@@ -101,6 +102,10 @@ local function soonest()
   local a, b = first(READY), first(HELD)
   return a and b and math.min(a, b) or a or b
 end
+
+-- The field fs of a webhook is when its streak began. al is packed: the epoch in which
+-- the owner was last told of failures, 0 after a recovery; when the streak began that
+-- led to the first such notice; when the last warning was, or 0; recoveries so far.
 
 -- The field rl of a webhook is its rate limit, alone if the bucket is full. Else
 -- there follow what was left in the bucket when the last token was taken, in
@@ -253,6 +258,16 @@ local function subscribe(M, id, n, types, on)
 end
 
 local function fail(word, text) return { word, text or '' } end
+
+-- forget_notice removes a notice, which is known as M:id.
+local function forget_notice(notice)
+  local packed = call('HGET', P .. 'no', notice)
+  local n = packed and cmsgpack.unpack(packed)[12]
+  call('HDEL', P .. 'no', notice)
+  call('ZREM', P .. 'nv', notice)
+  call('ZREM', P .. 'na', notice)
+  if n then call('ZREM', key('nw', n), notice) end
+end
 
 -- number of a merchant's webhook, or nil.
 local function number_of(merchant, webhook) return call('HGET', key('m', esc(merchant)), webhook) or nil end

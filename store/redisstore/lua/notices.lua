@@ -2,7 +2,9 @@
 --
 -- ARGV[4]  how many at most
 -- ARGV[5]  lease in milliseconds
--- Reply    OK, and for each: merchant, webhook, url, reason, failures, time, epoch
+-- Reply    OK, and for each: merchant, webhook, url, reason, failures, time, epoch, kind, round,
+--          beginning of the streak, streak that disables, number of the webhook. The last five are
+--          missing of what was stored before there were kinds, when all were of disabled webhooks.
 
 drain()
 local limit, lease = num(), num()

@@ -161,9 +161,7 @@ else
   local found = call('ZRANGEBYSCORE', P .. 'na', '-inf', '(' .. before, 'LIMIT', 0, limit + 1)
   for i, notice in ipairs(found) do
     if i > limit then return { 'OK', done, 1 } end
-    call('HDEL', P .. 'no', notice)
-    call('ZREM', P .. 'nv', notice)
-    call('ZREM', P .. 'na', notice)
+    forget_notice(notice)
     done = done + 1
   end
   return { 'OK', done, 0 }

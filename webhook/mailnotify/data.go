@@ -1,0 +1,146 @@
+package mailnotify
+
+import (
+	"context"
+	"embed"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/rag-assistant/webhooks/webhook"
+	"github.com/rag-assistant/webhooks/webhook/internal/bareurl"
+)
+
+//go:embed templates
+var templates embed.FS
+
+// Data is what a template can show.
+type Data struct {
+	Kind       webhook.NoticeKind // disabled, warning or recovered
+	MerchantID string
+	WebhookID  string
+
+	URL  string // scheme, host and path; empty if it cannot be read
+	Name string // the URL's host, or the id of the webhook
+
+	Failures     int // in a row; 0 of a recovered webhook
+	DisableAfter int // so many disable the webhook; 0: none do
+
+	Since time.Time // when the failures began, in UTC
+	At    time.Time // when it happened, in UTC
+
+	Last []Failure // the last failures, newest first, at most 5
+	Link string    // where to enable the webhook; may be empty
+}
+
+// Failure is a delivery whose last attempt failed.
+type Failure struct {
+	At        time.Time // in UTC
+	EventType string
+	What      string // in fixed words
+}
+
+const (
+	maxFailures = 5
+	maxSubject  = 200
+	lookedAt    = 20 // deliveries, to find the failures
+)
+
+// content is what a mail says.
+type content struct{ subject, text, html string }
+
+// data collects what there is to say.
+func (m *Mailer) data(ctx context.Context, n webhook.Notice) Data {
+	d := Data{
+		Kind: n.Kind, MerchantID: oneLine(n.MerchantID), WebhookID: oneLine(n.WebhookID), URL: bareurl.Of(n.URL), Name: oneLine(n.WebhookID),
+		Failures: n.Failures, DisableAfter: n.DisableAfter, Since: n.Since.UTC(), At: n.At.UTC(),
+	}
+	if u, err := url.Parse(d.URL); err == nil && u.Hostname() != "" {
+		d.Name = u.Hostname()
+	}
+	if m.opts.PortalURL != nil {
+		d.Link = webLink(m.opts.PortalURL(n))
+	}
+	if m.opts.Deliveries == nil || n.Kind == webhook.NoticeRecovered {
+		return d
+	}
+	page, err := m.opts.Deliveries(ctx, n.MerchantID, n.WebhookID, webhook.DeliveryQuery{Limit: lookedAt})
+	if err != nil {
+		return d // It may be deleted by now; the notice is worth a mail all the same.
+	}
+	for _, l := range page.Deliveries {
+		failed := l.Error != "" && l.Status != webhook.DeliverySucceeded && !l.LastAttemptAt.IsZero()
+		if failed && !l.Test && len(d.Last) < maxFailures {
+			d.Last = append(d.Last, Failure{At: l.LastAttemptAt.UTC(), EventType: oneLine(l.EventType), What: inWords(l.Error, l.StatusCode)})
+		}
+	}
+	return d
+}
+
+// webLink returns link if it leads to a web page.
+func webLink(link string) string {
+	u, err := url.Parse(link)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" {
+		return ""
+	}
+	return u.String()
+}
+
+// inWords says what the code of a failure means to the owner of the endpoint.
+func inWords(code string, status int) string {
+	switch code {
+	case webhook.CodeTimeout:
+		return "no answer in time"
+	case webhook.CodeDNS:
+		return "the host name does not resolve"
+	case webhook.CodeBlockedAddress:
+		return "the host has no public address"
+	case webhook.CodeConnect:
+		return "nothing accepts connections there"
+	case webhook.CodeConnection:
+		return "the connection broke off"
+	case webhook.CodeTLS:
+		return "the certificate or TLS version is not accepted"
+	case webhook.CodeBadResponse:
+		return "the answer was not HTTP"
+	case webhook.CodeStatus:
+		return fmt.Sprintf("answered with status %d", status)
+	case webhook.CodeRedirect:
+		return fmt.Sprintf("answered with a redirect (status %d)", status)
+	default:
+		return "not delivered"
+	}
+}
+
+// write executes the templates.
+func (o *Options) write(d Data) (content, error) {
+	var subject, text, html strings.Builder
+	if err := o.Subject.Execute(&subject, d); err != nil {
+		return content{}, fmt.Errorf("subject: %w", err)
+	}
+	if err := o.Text.Execute(&text, d); err != nil {
+		return content{}, fmt.Errorf("text: %w", err)
+	}
+	if err := o.HTML.Execute(&html, d); err != nil {
+		return content{}, fmt.Errorf("html: %w", err)
+	}
+	return content{subject: oneLine(subject.String()), text: text.String(), html: html.String()}, nil
+}
+
+// oneLine keeps a subject one header, and an id one line of the text, whatever is
+// in it.
+func oneLine(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || r == '\u2028' || r == '\u2029' {
+			return ' '
+		}
+		return r
+	}, s)
+	s = strings.Join(strings.Fields(s), " ")
+	if r := []rune(s); len(r) > maxSubject {
+		s = string(r[:maxSubject])
+	}
+	return s
+}

@@ -1,0 +1,103 @@
+package mailnotify
+
+import (
+	"context"
+	"crypto/x509"
+	htmltemplate "html/template"
+	"log/slog"
+	texttemplate "text/template"
+	"time"
+
+	"github.com/rag-assistant/webhooks/webhook"
+)
+
+// AddressFunc returns who gets a notice: addresses as in RFC 5322, with or without
+// a name. None is not an error, and the notice is done. After an error it is tried
+// again.
+type AddressFunc func(ctx context.Context, n webhook.Notice) ([]string, error)
+
+// Options configures a [Mailer].
+type Options struct {
+	// Port of the mail server. Defaults to 587, to 465 with ImplicitTLS, and to 25
+	// with InsecurePlaintext.
+	Port int
+
+	// ImplicitTLS speaks TLS from the first byte on. Defaults to false: the
+	// connection begins in the clear and must switch to TLS (STARTTLS) before
+	// anything is said. A server that does not offer that gets no mail.
+	ImplicitTLS bool
+
+	// InsecurePlaintext sends mail in the clear, for a relay on the same machine. It
+	// cannot be had with a Username.
+	InsecurePlaintext bool
+
+	// RootCAs are who may vouch for the server. Defaults to the system's.
+	RootCAs *x509.CertPool
+
+	// Username and Password log in, by SCRAM if the server knows it. Defaults to no
+	// login.
+	Username string
+	Password string
+
+	// Timeout bounds connecting and login, and then the sending. Notify's context
+	// ends both too. Defaults to 20 seconds.
+	Timeout time.Duration
+
+	// GiveUpAfter is how old a notice may get that the server refuses for good,
+	// before it is given up. Defaults to 24 hours.
+	GiveUpAfter time.Duration
+
+	// Deliveries lists a webhook's deliveries, newest first, so that the mail can
+	// say how the last ones failed. It is usually the method of the
+	// [webhook.Service]. If it fails, the mail goes without them. Defaults to nil:
+	// no list.
+	Deliveries func(ctx context.Context, merchantID, webhookID string, q webhook.DeliveryQuery) (webhook.DeliveryPage, error)
+
+	// PortalURL returns where the owner can look at the webhook and enable it: an
+	// http or https URL, or nothing. Anything else is left out. Defaults to nil: no
+	// link.
+	PortalURL func(n webhook.Notice) string
+
+	// Subject, Text and HTML replace the package's own texts. Each is executed with
+	// a [Data]; what they make of each kind of notice is tried in New. Of a subject,
+	// control characters become spaces, and what goes beyond 200 characters is cut.
+	// A HTML that makes nothing leaves a mail of text alone.
+	Subject *texttemplate.Template
+	Text    *texttemplate.Template
+	HTML    *htmltemplate.Template
+
+	// Logger gets a line at error for each notice that is given up. Defaults to
+	// discarding them.
+	Logger *slog.Logger
+}
+
+func (o *Options) withDefaults() {
+	if o.Port == 0 {
+		switch {
+		case o.ImplicitTLS:
+			o.Port = 465
+		case o.InsecurePlaintext:
+			o.Port = 25
+		default:
+			o.Port = 587
+		}
+	}
+	if o.Timeout == 0 {
+		o.Timeout = 20 * time.Second
+	}
+	if o.GiveUpAfter == 0 {
+		o.GiveUpAfter = 24 * time.Hour
+	}
+	if o.Subject == nil {
+		o.Subject = texttemplate.Must(texttemplate.ParseFS(templates, "templates/subject.txt"))
+	}
+	if o.Text == nil {
+		o.Text = texttemplate.Must(texttemplate.ParseFS(templates, "templates/mail.txt"))
+	}
+	if o.HTML == nil {
+		o.HTML = htmltemplate.Must(htmltemplate.ParseFS(templates, "templates/mail.html"))
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+}

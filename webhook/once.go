@@ -1,0 +1,122 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"time"
+
+	"github.com/rag-assistant/webhooks/store"
+	"github.com/rag-assistant/webhooks/webhook/internal/id"
+)
+
+const (
+	onceAge   = 24 * time.Hour   // how long a key is known
+	onceTime  = 30 * time.Second // for what is done
+	onceLease = time.Minute      // until another caller may try
+	oncePoll  = 50 * time.Millisecond
+)
+
+// Once calls do unless it has been called with this key of the merchant's before,
+// over all processes on the store, so that a form that is sent twice acts once. Do
+// returns a note for those who come again, within 24 hours: they get it, and true.
+// It is stored as it is, so it must not be a secret. If do fails, the key is free
+// again.
+//
+// Who comes while do is running waits for it, until ctx ends. The context of do
+// outlives ctx, for what was begun is better ended, and lasts 30 seconds.
+func (s *Service) Once(
+	ctx context.Context, merchantID, key string, do func(context.Context) (note string, err error),
+) (note string, again bool, err error) {
+	if err := checkMerchant(merchantID); err != nil {
+		return "", false, err
+	}
+	scope, name, holder := "once|"+merchantID, digest(key), id.New("h_")
+	for {
+		known, err := s.store.BeginSeen(ctx, scope, name, store.SeenBegin{Holder: holder, Lease: onceLease})
+		if err != nil {
+			return "", false, fmt.Errorf("webhook: once: %w", err)
+		}
+		switch known.State {
+		case store.SeenDone:
+			return string(known.Value), true, nil
+		case store.SeenNew:
+			note, err := s.first(ctx, scope, name, holder, do)
+			return note, false, err
+		case store.SeenInProgress, store.SeenConflict: // There is no fingerprint that could conflict.
+		}
+		select {
+		case <-ctx.Done():
+			return "", false, fmt.Errorf("webhook: once: %w", ctx.Err())
+		case <-time.After(oncePoll):
+		}
+	}
+}
+
+// first does what is done once.
+func (s *Service) first(
+	ctx context.Context, scope, name, holder string, do func(context.Context) (string, error),
+) (string, error) {
+	done := false
+	defer func() {
+		if !done { // Also after a panic.
+			ctx, cancel := detached(ctx)
+			defer cancel()
+			_ = s.store.ForgetSeen(ctx, scope, name, holder) // Or its lease ends.
+		}
+	}()
+	whole, cancel := context.WithTimeout(context.WithoutCancel(ctx), onceTime)
+	defer cancel()
+	note, err := do(whole)
+	if err != nil {
+		return "", err
+	}
+	done = true // Even if that is not noted: until the lease ends, nobody does it again.
+	keep, cancel := detached(ctx)
+	defer cancel()
+	if err := s.store.CommitSeen(keep, scope, name, holder, []byte(note), onceAge); err != nil && !errors.Is(err, store.ErrStale) {
+		return note, fmt.Errorf("webhook: once: done, but not noted: %w", err)
+	}
+	return note, nil
+}
+
+// ReserveTest takes one of the tests that a webhook may have in any minute, over all
+// processes on the store, or returns how long it takes until one is free: without
+// a bound, a merchant could point the sender at somebody. [Handler] asks before
+// each [Service.Test], and up to three times before [Service.Detect]; so should others
+// who let merchants test.
+func (s *Service) ReserveTest(ctx context.Context, merchantID, webhookID string, perMinute int) (time.Duration, error) {
+	// An unknown webhook is not worth a slot, and must not be told from a busy one.
+	if _, err := s.Webhook(ctx, merchantID, webhookID); err != nil {
+		return 0, err
+	}
+	if perMinute < 1 || perMinute > maxTestsLimit {
+		return 0, invalid("perMinute", fmt.Sprintf("must be between 1 and %d", maxTestsLimit))
+	}
+	// Slots are in the store, so that the limit holds over all processes, and each
+	// counts its own minute, so that it holds for any minute.
+	scope, holder := "tests|"+merchantID+"|"+webhookID, id.New("h_")
+	first := rand.N(perMinute) //nolint:gosec // spreads load, guards nothing
+	wait := testWindow
+	for i := range perMinute {
+		slot := strconv.Itoa((first + i) % perMinute)
+		got, err := s.store.BeginSeen(ctx, scope, slot, store.SeenBegin{Holder: holder, Lease: testWindow})
+		if err != nil {
+			return 0, err
+		}
+		if got.State == store.SeenNew {
+			until := strconv.FormatInt(time.Now().Add(testWindow).UnixMilli(), 10)
+			err := s.store.CommitSeen(ctx, scope, slot, holder, []byte(until), testWindow)
+			if errors.Is(err, store.ErrStale) {
+				err = nil // A minute has gone by since the line before.
+			}
+			return 0, err
+		}
+		if until, err := strconv.ParseInt(string(got.Value), 10, 64); err == nil {
+			wait = min(wait, time.Until(time.UnixMilli(until)))
+		}
+	}
+	return max(wait, time.Second), nil
+}

@@ -1,0 +1,121 @@
+package webhook_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/rag-assistant/webhooks/store"
+	"github.com/rag-assistant/webhooks/webhook"
+)
+
+func TestOnce(t *testing.T) {
+	t.Parallel()
+	onEachStore(t, func(t *testing.T, st store.Store) {
+		t.Helper()
+		s, other := newSite(t, st, nil).svc, newSite(t, st, nil).svc
+		calls := 0
+		do := func(context.Context) (string, error) {
+			calls++
+			return "whk_1", nil
+		}
+		_, _, err := s.Once(t.Context(), merchant, "k1", func(context.Context) (string, error) {
+			return "", errors.New("no")
+		})
+		require.EqualError(t, err, "no")
+
+		note, again, err := s.Once(t.Context(), merchant, "k1", do)
+		require.NoError(t, err, "what failed can be tried again")
+		require.False(t, again)
+		require.Equal(t, "whk_1", note)
+
+		note, again, err = other.Once(t.Context(), merchant, "k1", do)
+		require.NoError(t, err)
+		require.True(t, again, "another process knows of it")
+		require.Equal(t, "whk_1", note)
+		require.Equal(t, 1, calls)
+
+		for _, c := range [][2]string{{merchant, "k2"}, {"merchant_43", "k1"}} {
+			_, again, err = s.Once(t.Context(), c[0], c[1], do)
+			require.NoError(t, err)
+			require.False(t, again, "%v is another key", c)
+		}
+		_, _, err = s.Once(t.Context(), "no merchant", "k1", do)
+		var invalid *webhook.InvalidError
+		require.ErrorAs(t, err, &invalid)
+	})
+}
+
+func TestOnceWaitsForTheFirst(t *testing.T) {
+	t.Parallel()
+	onEachStore(t, func(t *testing.T, st store.Store) {
+		t.Helper()
+		s := newSite(t, st, nil).svc
+		begun, end := make(chan struct{}), make(chan struct{})
+		go func() {
+			_, _, _ = s.Once(t.Context(), merchant, "k1", func(context.Context) (string, error) {
+				close(begun)
+				<-end
+				return "first", nil
+			})
+		}()
+		<-begun
+		never := func(context.Context) (string, error) { panic("twice") }
+		short, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+		defer cancel()
+		_, _, err := s.Once(short, merchant, "k1", never)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+
+		close(end)
+		note, again, err := s.Once(t.Context(), merchant, "k1", never)
+		require.NoError(t, err)
+		require.True(t, again)
+		require.Equal(t, "first", note)
+	})
+}
+
+// A caller that hangs up, or a panic, leaves nothing half done.
+func TestOnceEndsWhatItBegan(t *testing.T) {
+	t.Parallel()
+	onEachStore(t, func(t *testing.T, st store.Store) {
+		t.Helper()
+		s := newSite(t, st, nil).svc
+		ctx, hangUp := context.WithCancel(t.Context())
+		note, again, err := s.Once(ctx, merchant, "k1", func(ctx context.Context) (string, error) {
+			hangUp()
+			return "done", ctx.Err()
+		})
+		require.NoError(t, err)
+		require.False(t, again)
+		require.Equal(t, "done", note)
+
+		require.Panics(t, func() {
+			_, _, _ = s.Once(t.Context(), merchant, "k2", func(context.Context) (string, error) { panic("no") })
+		})
+		_, again, err = s.Once(t.Context(), merchant, "k2", func(context.Context) (string, error) { return "", nil })
+		require.NoError(t, err)
+		require.False(t, again)
+	})
+}
+
+func TestReserveTestChecksItsNumber(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, nil, nil)
+	one := s.hook(merchant)
+	for _, n := range []int{0, 61} {
+		_, err := s.svc.ReserveTest(t.Context(), merchant, one, n)
+		var invalid *webhook.InvalidError
+		require.ErrorAs(t, err, &invalid)
+	}
+	_, err := s.svc.ReserveTest(t.Context(), merchant, "whk_unknown", 5)
+	require.ErrorIs(t, err, webhook.ErrNotFound)
+	wait, err := s.svc.ReserveTest(t.Context(), merchant, one, 1)
+	require.NoError(t, err)
+	require.Zero(t, wait)
+	wait, err = s.svc.ReserveTest(t.Context(), merchant, one, 1)
+	require.NoError(t, err)
+	require.Positive(t, wait)
+}

@@ -1,0 +1,207 @@
+package portal
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/rag-assistant/webhooks/webhook"
+)
+
+func (p *Portal) setStatus(x *exchange) (answer, error) {
+	status, told := webhook.Active, "enabled"
+	switch x.form.Get("status") {
+	case string(webhook.Active):
+	case string(webhook.Disabled):
+		status, told = webhook.Disabled, "disabled"
+	default:
+		return answer{}, errIncomplete
+	}
+	if _, err := p.svc.Update(x.r.Context(), x.merchantID, x.webhookID, webhook.Update{Status: &status}); err != nil {
+		return answer{}, err
+	}
+	return answer{redirect: x.hook() + "?done=" + told}, nil
+}
+
+type deleteView struct {
+	Webhook webhook.Webhook
+	Stats   webhook.Stats
+	Changed bool // since the form was made
+}
+
+func (p *Portal) deleteForm(x *exchange) (answer, error) { return p.askToDelete(x, http.StatusOK) }
+
+func (p *Portal) askToDelete(x *exchange, status int) (answer, error) {
+	v := deleteView{Changed: status != http.StatusOK}
+	var err error
+	if v.Webhook, err = p.svc.Webhook(x.r.Context(), x.merchantID, x.webhookID); err != nil {
+		return answer{}, err
+	}
+	if v.Stats, err = p.svc.Stats(x.r.Context(), x.merchantID, x.webhookID); err != nil {
+		return answer{}, err
+	}
+	if !x.may(webhook.ScopeWrite) {
+		return answer{}, errScope
+	}
+	return answer{status: status, template: "delete", title: "Delete webhook", nav: "webhooks", data: v}, nil
+}
+
+func (p *Portal) remove(x *exchange) (answer, error) {
+	version, err := x.version()
+	if err != nil {
+		return answer{}, err
+	}
+	err = p.svc.Delete(x.r.Context(), x.merchantID, x.webhookID, version)
+	if errors.Is(err, webhook.ErrVersion) {
+		return p.askToDelete(x, http.StatusConflict)
+	}
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{redirect: x.root + "?done=deleted"}, nil
+}
+
+// version is that of the webhook as the form was made.
+func (x *exchange) version() (int64, error) {
+	version, err := strconv.ParseInt(x.form.Get("version"), 10, 64)
+	if err != nil || version < 1 {
+		return 0, errIncomplete
+	}
+	return version, nil
+}
+
+// test sends a test event. A script asks for its outcome as it comes; without one,
+// the answer waits for it.
+func (p *Portal) test(x *exchange) (answer, error) {
+	ctx := x.r.Context()
+	wait, err := p.svc.ReserveTest(ctx, x.merchantID, x.webhookID, p.opts.TestsPerMinute)
+	if err != nil {
+		return answer{}, err
+	}
+	if wait > 0 {
+		return answer{}, x.tooMany(wait)
+	}
+	d, err := p.svc.Test(ctx, x.merchantID, x.webhookID)
+	if err != nil {
+		return answer{}, err
+	}
+	if x.partial() {
+		return x.outcomeOf(d, true), nil
+	}
+	short, cancel := context.WithTimeout(ctx, p.opts.TestWait)
+	defer cancel()
+	if _, err := p.svc.Await(short, x.merchantID, x.webhookID, d.ID); err != nil {
+		return answer{}, err
+	}
+	return answer{redirect: x.hook() + "/deliveries/" + d.ID + "?done=tested"}, nil
+}
+
+type outcomeView struct {
+	webhook.Delivery
+
+	Path   string
+	Follow bool // a script asks again
+	Took   time.Duration
+}
+
+// outcomeOf is a part of the page of a webhook, so that its links lead on from there
+// and not from where a script has asked.
+func (x *exchange) outcomeOf(d webhook.Delivery, follow bool) answer {
+	v := outcomeView{
+		Delivery: d, Path: x.embedded() + "/deliveries/" + d.ID,
+		Follow: follow && d.Status == webhook.DeliveryPending,
+	}
+	if n := len(d.Log); n > 0 {
+		v.Took = d.Log[n-1].Duration
+	}
+	return answer{status: http.StatusOK, template: "outcome", fragment: "outcome", title: "Outcome", data: v}
+}
+
+// maxOutcomeWait bounds how long a script's question takes, so that it does not hold
+// up those who drain servers.
+const maxOutcomeWait = 5 * time.Second
+
+// outcome answers a script that follows a delivery, once it has ended or after a
+// few seconds.
+func (p *Portal) outcome(x *exchange) (answer, error) {
+	ctx, cancel := context.WithTimeout(x.r.Context(), min(p.opts.TestWait, maxOutcomeWait))
+	defer cancel()
+	d, err := p.svc.Await(ctx, x.merchantID, x.webhookID, x.deliveryID)
+	if err != nil {
+		return answer{}, err
+	}
+	if d.Status != webhook.DeliveryPending && x.r.URL.Query().Has("reload") {
+		x.w.Header().Set("HX-Refresh", "true")
+	}
+	return x.outcomeOf(d, time.Since(d.CreatedAt) < patience), nil
+}
+
+func (p *Portal) redeliver(x *exchange) (answer, error) {
+	token, err := x.token("redeliver")
+	if err != nil {
+		return answer{}, err
+	}
+	deliveryID, again, err := p.svc.Once(x.r.Context(), x.merchantID, token, func(ctx context.Context) (string, error) {
+		d, err := p.svc.Redeliver(ctx, x.merchantID, x.webhookID, x.deliveryID)
+		return d.ID, err
+	})
+	if err != nil {
+		return answer{}, err
+	}
+	told := "redelivered"
+	if again {
+		told = "again"
+	}
+	return answer{redirect: x.hook() + "/deliveries/" + deliveryID + "?done=" + told}, nil
+}
+
+type replayView struct {
+	Webhook      webhook.Webhook
+	Since, Until string
+	Which        string
+	Errors       map[string]string
+}
+
+func (p *Portal) replayForm(x *exchange) (answer, error) {
+	return p.askToReplay(x, http.StatusOK, replayView{Which: "both"})
+}
+
+func (p *Portal) askToReplay(x *exchange, status int, v replayView) (answer, error) {
+	var err error
+	if v.Webhook, err = p.svc.Webhook(x.r.Context(), x.merchantID, x.webhookID); err != nil {
+		return answer{}, err
+	}
+	if !x.may(webhook.ScopeWrite) {
+		return answer{}, errScope
+	}
+	return answer{status: status, template: "replay", title: "Replay events", nav: "webhooks", data: v}, nil
+}
+
+func (p *Portal) replay(x *exchange) (answer, error) {
+	v := replayView{
+		Since: x.form.Get("since"), Until: x.form.Get("until"), Which: x.form.Get("which"), Errors: map[string]string{},
+	}
+	var in webhook.Replay
+	in.Since, in.Until = readRange(v.Since, v.Until, v.Errors)
+	switch v.Which {
+	case "both":
+	case "failed":
+		in.Failed = true
+	case "missed":
+		in.Missed = true
+	default:
+		return answer{}, errIncomplete
+	}
+	if len(v.Errors) > 0 {
+		return p.askToReplay(x, http.StatusUnprocessableEntity, v)
+	}
+	n, err := p.svc.Replay(x.r.Context(), x.merchantID, x.webhookID, in)
+	if err != nil {
+		return answer{}, err
+	}
+	q := url.Values{"done": {"replayed"}, "n": {strconv.Itoa(n)}}
+	return answer{redirect: x.hook() + "/deliveries?" + q.Encode()}, nil
+}

@@ -1,0 +1,67 @@
+// Makes what works without a script more comfortable. Nothing depends on it.
+(() => {
+  'use strict';
+  const say = (text) => { document.getElementById('say').textContent = text; };
+
+  // Copy buttons are there only if they can work.
+  const offerCopies = () => {
+    if (!navigator.clipboard) return;
+    for (const button of document.querySelectorAll('[data-copy]')) button.hidden = false;
+  };
+
+  const copy = async (button) => {
+    const label = button.textContent;
+    try {
+      await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent.trim());
+      button.textContent = 'Copied';
+      say('Copied');
+    } catch {
+      say('Could not be copied. Select the text instead.');
+    }
+    setTimeout(() => { button.textContent = label; }, 2000);
+  };
+
+  // More rows of a form, without sending it.
+  const addRow = (button) => {
+    const rows = button.closest('fieldset').querySelector('[data-pairs]');
+    if (rows.children.length >= 20) return;
+    const row = rows.lastElementChild.cloneNode(true);
+    for (const field of row.children) field.value = '';
+    rows.append(row);
+    row.firstElementChild.focus();
+  };
+
+  document.addEventListener('click', (event) => {
+    const button = event.target.closest('button');
+    if (button?.dataset.copy) copy(button);
+    if (button?.dataset.add !== undefined && button.closest('fieldset').querySelector('.pair')) {
+      event.preventDefault();
+      addRow(button);
+    }
+  });
+
+  // A second click would send the form twice. The server would not act twice, but
+  // the answer to the first one, with a secret in it, would be lost.
+  document.addEventListener('submit', (event) => {
+    const form = event.target;
+    if (form.dataset.once === undefined || form.dataset.hxPost !== undefined) return;
+    if (form.dataset.sent) {
+      event.preventDefault();
+      return;
+    }
+    form.dataset.sent = 'yes';
+    setTimeout(() => { delete form.dataset.sent; }, 10000);
+    event.submitter?.setAttribute('aria-busy', 'true');
+  });
+  addEventListener('pageshow', () => {
+    for (const form of document.querySelectorAll('[data-sent]')) {
+      delete form.dataset.sent;
+      for (const button of form.querySelectorAll('[aria-busy]')) button.removeAttribute('aria-busy');
+    }
+  });
+
+  document.addEventListener('DOMContentLoaded', () => {
+    offerCopies();
+    document.querySelector('[data-focus]')?.focus();
+  });
+})();

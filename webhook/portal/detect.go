@@ -1,0 +1,73 @@
+package portal
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+
+	"github.com/rag-assistant/webhooks/webhook"
+)
+
+// detectProbes is how many tests [webhook.Service.Detect] sends at most.
+const detectProbes = 3
+
+type detectionView struct {
+	Webhook webhook.Webhook
+	Finding webhook.Finding
+	Text    string
+	Suggest webhook.Encoding // to be set; empty: none
+	Path    string           // of the webhook, from the page that this is on
+}
+
+// detect finds out what the endpoint verifies, and offers to set the encoding that
+// it needs. Its answer waits for that, with a script and without.
+func (p *Portal) detect(x *exchange) (answer, error) {
+	ctx := x.r.Context()
+	for range min(detectProbes, p.opts.TestsPerMinute) {
+		wait, err := p.svc.ReserveTest(ctx, x.merchantID, x.webhookID, p.opts.TestsPerMinute)
+		if err != nil {
+			return answer{}, err
+		}
+		if wait > 0 {
+			return answer{}, x.tooMany(wait)
+		}
+	}
+	short, cancel := context.WithTimeout(ctx, p.opts.TestWait)
+	defer cancel()
+	d, err := p.svc.Detect(short, x.merchantID, x.webhookID)
+	if err != nil {
+		return answer{}, err
+	}
+	v := detectionView{Finding: d.Finding, Path: x.hook()}
+	if v.Webhook, err = p.svc.Webhook(ctx, x.merchantID, x.webhookID); err != nil {
+		return answer{}, err
+	}
+	v.Text = d.Explain(v.Webhook)
+	if d.Finding == webhook.FoundRewrites && d.Encoding != v.Webhook.Encoding {
+		v.Suggest = d.Encoding
+	}
+	out := answer{status: http.StatusOK, template: "detection", title: "What your endpoint verifies", nav: "webhooks"}
+	if x.partial() {
+		out.fragment = "detection"
+		v.Path = x.embedded()
+	}
+	out.data = v
+	return out, nil
+}
+
+// embedded is the path of the webhook from its own page, of which a script's answer
+// becomes a part.
+func (x *exchange) embedded() string {
+	return up(len([]string{"webhooks", "id"})) + "webhooks/" + url.PathEscape(x.webhookID)
+}
+
+func (p *Portal) setEncoding(x *exchange) (answer, error) {
+	encoding := webhook.Encoding(x.form.Get("encoding"))
+	if encoding == "" {
+		return answer{}, errIncomplete
+	}
+	if _, err := p.svc.Update(x.r.Context(), x.merchantID, x.webhookID, webhook.Update{Encoding: &encoding}); err != nil {
+		return answer{}, err
+	}
+	return answer{redirect: x.hook() + "?done=encoded"}, nil
+}

@@ -1,0 +1,51 @@
+// Package portal is the developer portal of the integration guide as pages: what a
+// merchant needs to set up webhooks, to see what became of each delivery, and to
+// mend an endpoint that fails.
+//
+//	pages, err := portal.New(svc, authenticate, &portal.Options{Title: "Acme"})
+//	mux.Handle("/developers/", http.StripPrefix("/developers", pages))
+//
+// It works on a [webhook.Service] directly and needs no API beside it. Everything
+// comes from the binary: there is no build step and no request to anybody else.
+//
+// # Login
+//
+// Who asks is the host's to say, by the same function that guards
+// [webhook.NewHandler]; usually it reads the session cookie that the host's other
+// pages have set. Set SameSite=Lax or Strict, HttpOnly and Secure on it.
+// [Options.Login] answers those who have none.
+//
+// A principal with [webhook.ScopeRead] alone sees everything and no form, and what
+// it posts is refused. One that may act for any merchant chooses one, whose pages
+// are below /merchants/{merchantId}/; those pages are there for everybody, but
+// refuse all merchants other than the principal's.
+//
+// # Mounting
+//
+// The portal's own paths begin at "/", so mount it with [http.StripPrefix]. All
+// its links are relative: it works under any prefix, and behind a proxy that takes
+// a part of the path away, as long as the address of the list ends with a slash.
+//
+// # Guarantees
+//
+// A secret is shown in the answer to the form that made it, which no cache keeps,
+// and nowhere else; a form that is sent twice, or a page that is loaded again,
+// makes no second webhook and shows no secret. Values of headers are never shown.
+//
+// What an endpoint has answered and what an event holds is text to the pages,
+// whatever is in it. The content security policy allows the portal's own files and
+// nothing inline.
+//
+// Forms of other sites are refused, by [http.CrossOriginProtection] and, where a
+// browser does not say where a form comes from, always.
+//
+// Every action works without JavaScript, by keyboard, and with a screen reader.
+// With JavaScript, outcomes of tests show as they come.
+//
+// # Limits
+//
+// Times are UTC. The texts are English. How many requests somebody makes is the
+// host's to limit, with [Options.RateLimit] or before; tests are bounded here and in
+// the API together. Serve it with an [http.Server] whose WriteTimeout exceeds
+// [Options.TestWait].
+package portal

@@ -1,0 +1,79 @@
+package portal_test
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+
+	"github.com/rag-assistant/webhooks/store/memstore"
+	"github.com/rag-assistant/webhooks/webhook"
+	"github.com/rag-assistant/webhooks/webhook/portal"
+)
+
+// The portal shows a merchant what the host's own login says is theirs.
+func Example() {
+	svc, err := webhook.NewService(memstore.New(nil), nil)
+	if err != nil {
+		panic(err)
+	}
+	// The session of a host that logs in with cookies.
+	sessions := map[string]string{"s3cr3t": "merchant_42"}
+	authenticate := func(r *http.Request) (webhook.Principal, error) {
+		cookie, err := r.Cookie("session")
+		if err != nil {
+			return webhook.Principal{}, err
+		}
+		merchantID, known := sessions[cookie.Value]
+		if !known {
+			return webhook.Principal{}, errors.New("no such session")
+		}
+		return webhook.Principal{MerchantID: merchantID}, nil
+	}
+	pages, err := portal.New(svc, authenticate, &portal.Options{
+		Title: "Acme",
+		Login: http.RedirectHandler("/login", http.StatusSeeOther),
+	})
+	if err != nil {
+		panic(err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/developers/", http.StripPrefix("/developers", pages))
+
+	r := httptest.NewRequest(http.MethodGet, "/developers/", nil)
+	w := httptest.NewRecorder()
+	mux.ServeHTTP(w, r)
+	fmt.Printf("%d %q\n", w.Code, w.Header().Get("Location"))
+
+	r.AddCookie(&http.Cookie{Name: "session", Value: "s3cr3t"})
+	w = httptest.NewRecorder()
+	mux.ServeHTTP(w, r)
+	fmt.Println(w.Code, strings.Contains(w.Body.String(), "merchant_42"))
+	// Output:
+	// 303 "/login"
+	// 200 true
+}
+
+// Support staff choose the merchant whose webhooks they look at, and change nothing.
+func Example_operator() {
+	svc, err := webhook.NewService(memstore.New(nil), nil)
+	if err != nil {
+		panic(err)
+	}
+	pages, err := portal.New(svc, func(*http.Request) (webhook.Principal, error) {
+		return webhook.Principal{AnyMerchant: true, Scopes: []string{webhook.ScopeRead}}, nil
+	}, nil)
+	if err != nil {
+		panic(err)
+	}
+	for _, path := range []string{"/", "/?merchant=merchant_42", "/merchants/merchant_42/"} {
+		w := httptest.NewRecorder()
+		pages.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+		fmt.Printf("%d %q\n", w.Code, w.Header().Get("Location"))
+	}
+	// Output:
+	// 200 ""
+	// 303 "merchants/merchant_42/"
+	// 200 ""
+}

@@ -1,0 +1,287 @@
+package portal
+
+import (
+	"errors"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/rag-assistant/webhooks/webhook"
+	"github.com/rag-assistant/webhooks/webhook/event"
+)
+
+// webhookForm is what a merchant types about a webhook, as it was typed.
+type webhookForm struct {
+	New         bool
+	URL         string
+	Description string
+	Encoding    string
+	RateLimit   string
+	Signature   string // of a new one
+	All         bool   // event types
+	Types       []typeChoice
+	Metadata    []pair
+	Headers     []pair
+
+	// HeaderNames are those that the webhook has; their values are never shown, so
+	// either all stay or all are typed again.
+	HeaderNames    []string
+	ReplaceHeaders bool
+
+	Token   string // of a new one
+	Version string // of the one that is edited
+	Faults  map[string][]string
+	Stale   []difference
+	Changed bool // by somebody else, since the form was made
+}
+
+type typeChoice struct {
+	Type        string
+	Description string
+	Frequency   event.Frequency
+	Checked     bool
+	Unknown     bool // the catalog does not have it any more
+}
+
+type pair struct{ Key, Value string }
+
+// difference is a field that somebody else has changed.
+type difference struct{ Name, Theirs, Yours string }
+
+// spareRows are those that a form offers to be filled.
+const (
+	spareRows = 1
+	moreRows  = 3
+	maxRows   = 20
+)
+
+func newForm(c *event.Catalog) *webhookForm {
+	f := &webhookForm{New: true, Faults: map[string][]string{}}
+	for e := range c.All() {
+		if e.Subscribable() {
+			f.Types = append(f.Types, typeChoice{Type: string(e.Type), Description: e.Description, Frequency: e.Frequency})
+		}
+	}
+	return f
+}
+
+func (f *webhookForm) answer(status int) answer {
+	title := "Edit webhook"
+	if f.New {
+		title = "New webhook"
+	}
+	if status != http.StatusOK {
+		title = "Not saved: " + title
+	}
+	return answer{status: status, template: "form", title: title, nav: "webhooks", data: f}
+}
+
+// addRows leaves room for further pairs.
+func (f *webhookForm) addRows() {
+	f.Metadata, f.Headers = spare(f.Metadata, moreRows), spare(f.Headers, moreRows)
+}
+
+func spare(pairs []pair, rows int) []pair {
+	for range rows {
+		if len(pairs) < maxRows {
+			pairs = append(pairs, pair{})
+		}
+	}
+	return pairs
+}
+
+func (f *webhookForm) check(types []string) {
+	f.All = slices.Contains(types, webhook.EveryType)
+	for _, t := range types {
+		i := slices.IndexFunc(f.Types, func(c typeChoice) bool { return c.Type == t })
+		switch {
+		case i >= 0:
+			f.Types[i].Checked = true
+		case t != webhook.EveryType:
+			f.Types = append(f.Types, typeChoice{Type: t, Checked: true, Unknown: true})
+		}
+	}
+}
+
+// formOf is the form that changes w.
+func (p *Portal) formOf(w webhook.Webhook) *webhookForm {
+	f := newForm(p.svc.Catalog())
+	f.New = false
+	f.URL, f.Description, f.Encoding, f.HeaderNames = w.URL, w.Description, string(w.Encoding), w.HeaderNames
+	if w.RateLimit > 0 {
+		f.RateLimit = strconv.Itoa(w.RateLimit)
+	}
+	f.check(w.Events)
+	for _, key := range slices.Sorted(maps.Keys(w.Metadata)) {
+		f.Metadata = append(f.Metadata, pair{key, w.Metadata[key]})
+	}
+	f.Version = strconv.FormatInt(w.Version, 10)
+	return f
+}
+
+// readWebhookForm reads what was sent.
+func (p *Portal) readWebhookForm(sent url.Values) *webhookForm {
+	f := newForm(p.svc.Catalog())
+	f.URL = strings.TrimSpace(sent.Get("url"))
+	f.Description = strings.TrimSpace(sent.Get("description"))
+	f.Encoding = sent.Get("encoding")
+	f.RateLimit = strings.TrimSpace(sent.Get("rate"))
+	f.Signature = sent.Get("signature")
+	types := sent["events"]
+	if sent.Get("all") != "" {
+		types = append(types, webhook.EveryType)
+	}
+	f.check(types)
+	f.Metadata = readPairs(sent["metadata-key"], sent["metadata-value"])
+	f.Headers = readPairs(sent["header-name"], sent["header-value"])
+	f.ReplaceHeaders = sent.Get("headers") == "replace"
+	return f
+}
+
+// readPairs puts two lists together, without empty rows.
+func readPairs(keys, values []string) []pair {
+	var out []pair
+	for i, key := range keys {
+		p := pair{Key: strings.TrimSpace(key)}
+		if i < len(values) {
+			p.Value = strings.ReplaceAll(values[i], "\r\n", "\n") // As browsers send lines.
+		}
+		if p != (pair{}) {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// values are the settings that were typed.
+type values struct {
+	events   []string
+	metadata map[string]string
+	headers  webhook.Headers
+	rate     int
+}
+
+// values reports what only a form can get wrong, and otherwise returns what was
+// typed.
+func (f *webhookForm) values() (values, bool) {
+	v := values{metadata: f.unique("metadata", f.Metadata), headers: f.unique("headers", f.Headers), events: []string{}}
+	for _, t := range f.Types {
+		if t.Checked && !f.All {
+			v.events = append(v.events, t.Type)
+		}
+	}
+	if f.All {
+		v.events = []string{webhook.EveryType}
+	}
+	if f.RateLimit != "" {
+		n, err := strconv.Atoi(f.RateLimit)
+		if err != nil || n < 1 {
+			f.fault("rateLimit", "must be a whole number from 1 to 10000, or nothing for no limit")
+		}
+		v.rate = n
+	}
+	if f.Encoding == "" {
+		f.fault("payloadEncoding", "choose one")
+	}
+	return v, len(f.Faults) == 0
+}
+
+func (f *webhookForm) unique(field string, pairs []pair) map[string]string {
+	out := make(map[string]string, len(pairs))
+	for _, p := range pairs {
+		if _, twice := out[p.Key]; twice {
+			f.fault(field, p.Key+" is there twice")
+		}
+		out[p.Key] = p.Value
+	}
+	return out
+}
+
+func (f *webhookForm) registration() (webhook.Registration, bool) {
+	v, ok := f.values()
+	return webhook.Registration{
+		URL: f.URL, Events: v.events, Encoding: webhook.Encoding(f.Encoding), Description: f.Description,
+		Metadata: v.metadata, Headers: v.headers, RateLimit: v.rate, Signature: webhook.Scheme(f.Signature),
+	}, ok
+}
+
+func (f *webhookForm) update() (webhook.Update, bool) {
+	v, ok := f.values()
+	encoding := webhook.Encoding(f.Encoding)
+	u := webhook.Update{
+		URL: &f.URL, Events: v.events, Encoding: &encoding, Description: &f.Description,
+		Metadata: v.metadata, RateLimit: &v.rate,
+	}
+	if f.ReplaceHeaders {
+		u.Headers = v.headers
+	}
+	return u, ok
+}
+
+func (f *webhookForm) fault(field, message string) {
+	f.Faults[field] = append(f.Faults[field], message)
+}
+
+// refused notes what the service does not like about the form, and reports whether
+// that is what err says.
+func (f *webhookForm) refused(err error) bool {
+	var invalid *webhook.InvalidError
+	if !errors.As(err, &invalid) {
+		return false
+	}
+	checked := []string{}
+	for _, t := range f.Types {
+		if t.Checked {
+			checked = append(checked, t.Type)
+		}
+	}
+	for _, fault := range invalid.Fields {
+		field, member := fault.Field, ""
+		if i := strings.IndexAny(field, ".["); i > 0 {
+			field, member = field[:i], strings.Trim(field[i:], `.[]"`)
+		}
+		if n, err := strconv.Atoi(member); field == "events" && err == nil && n < len(checked) {
+			member = checked[n]
+		}
+		message, _, _ := strings.Cut(fault.Message, "; see GET") // A remedy for programs.
+		if member != "" {
+			message = member + ": " + message
+		}
+		f.fault(field, message)
+	}
+	return true
+}
+
+// Fields lists what is wrong, in the order of the form.
+func (f *webhookForm) Fields() []fieldFaults {
+	var out []fieldFaults
+	for _, name := range [][2]string{
+		{"url", "Endpoint URL"},
+		{"description", "Description"},
+		{"events", "Events"},
+		{"payloadEncoding", "Payload encoding"},
+		{"signature", "Signature"},
+		{"rateLimit", "Rate limit"},
+		{"headers", "Headers"},
+		{"metadata", "Metadata"},
+		{"", "Form"},
+	} {
+		for _, message := range f.Faults[name[0]] {
+			out = append(out, fieldFaults{name[0], name[1], message})
+		}
+	}
+	return out
+}
+
+// Further reports whether the rarer settings are in use, so that they are shown.
+func (f *webhookForm) Further() bool {
+	filled := func(p pair) bool { return p != (pair{}) }
+	return f.RateLimit != "" || f.Signature == string(webhook.SchemeAsymmetric) || len(f.HeaderNames) > 0 ||
+		slices.ContainsFunc(f.Headers, filled) || slices.ContainsFunc(f.Metadata, filled) ||
+		len(f.Faults["rateLimit"])+len(f.Faults["headers"])+len(f.Faults["metadata"])+len(f.Faults["payloadEncoding"])+len(f.Faults["signature"]) > 0
+}
+
+type fieldFaults struct{ Field, Name, Message string }

@@ -1,0 +1,187 @@
+package portal
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/rag-assistant/webhooks/webhook"
+	"github.com/rag-assistant/webhooks/webhook/event"
+)
+
+const logPage = 50
+
+type logView struct {
+	Webhook    webhook.Webhook
+	Filter     filter
+	Types      []string
+	Deliveries []webhook.Delivery
+	Stats      webhook.Stats
+	Total      int
+	From, To   int
+	Older      string // queries of links, empty: none
+	Newest     string
+}
+
+// filter is what was asked for, as it was typed.
+type filter struct {
+	Status, Type, Since, Until string
+	Errors                     map[string]string
+}
+
+// Active reports whether anything is filtered out.
+func (f filter) Active() bool { return f.Status+f.Type+f.Since+f.Until != "" }
+
+func (f filter) query() url.Values {
+	q := url.Values{}
+	for name, value := range map[string]string{"status": f.Status, "type": f.Type, "since": f.Since, "until": f.Until} {
+		if value != "" {
+			q.Set(name, value)
+		}
+	}
+	return q
+}
+
+func (p *Portal) deliveries(x *exchange) (answer, error) {
+	ctx := x.r.Context()
+	query := x.r.URL.Query()
+	w, err := p.svc.Webhook(ctx, x.merchantID, x.webhookID)
+	if err != nil {
+		return answer{}, err
+	}
+	v := logView{Webhook: w, Filter: filter{
+		Status: query.Get("status"), Type: query.Get("type"), Since: query.Get("since"), Until: query.Get("until"),
+		Errors: map[string]string{},
+	}}
+	v.Types = p.types(v.Filter.Type)
+	out := answer{status: http.StatusOK, template: "deliveries", title: "Deliveries", nav: "webhooks"}
+	in := v.Filter.read()
+	if len(v.Filter.Errors) > 0 {
+		out.status, out.data = http.StatusUnprocessableEntity, v
+		return out, nil
+	}
+	in.Cursor = query.Get("cursor")
+	number := pageNumber(query.Get("page"))
+	page, err := p.svc.Deliveries(ctx, x.merchantID, x.webhookID, in)
+	if _, invalid := errors.AsType[*webhook.InvalidError](err); invalid { // A cursor that nobody gave out.
+		return answer{redirect: x.hook() + "/deliveries?" + v.Filter.query().Encode()}, nil
+	}
+	if err != nil {
+		return answer{}, err
+	}
+	if v.Stats, err = p.svc.Stats(ctx, x.merchantID, x.webhookID); err != nil {
+		return answer{}, err
+	}
+	v.Deliveries, v.Total = page.Deliveries, page.Total
+	v.From = (number-1)*logPage + 1
+	v.To = v.From + len(page.Deliveries) - 1
+	if page.Next != "" {
+		q := v.Filter.query()
+		q.Set("cursor", page.Next)
+		q.Set("page", strconv.Itoa(number+1))
+		v.Older = "?" + q.Encode()
+	}
+	if in.Cursor != "" {
+		v.Newest = "?" + v.Filter.query().Encode()
+	}
+	out.data = v
+	return out, nil
+}
+
+// types are those to filter by. One that the catalog has lost may be in the log.
+func (p *Portal) types(asked string) []string {
+	var out []string
+	known := asked == ""
+	for e := range p.svc.Catalog().All() {
+		out = append(out, string(e.Type))
+		known = known || string(e.Type) == asked
+	}
+	if !known {
+		out = append(out, asked)
+	}
+	return out
+}
+
+// read returns the query that was typed, and notes what is wrong with it.
+func (f filter) read() webhook.DeliveryQuery {
+	q := webhook.DeliveryQuery{Limit: logPage, Status: webhook.DeliveryStatus(f.Status), EventType: f.Type}
+	switch q.Status {
+	case "", webhook.DeliveryPending, webhook.DeliverySucceeded, webhook.DeliveryFailed:
+	default:
+		f.Errors["status"] = "There is no such status."
+	}
+	if f.Type != "" && !event.Type(f.Type).Valid() {
+		f.Errors["type"] = "This is not an event type."
+	}
+	q.Since, q.Until = readRange(f.Since, f.Until, f.Errors)
+	return q
+}
+
+// readRange reads two moments, either of which may be empty.
+func readRange(since, until string, bad map[string]string) (from, to time.Time) {
+	var ok bool
+	if from, ok = readMoment(since); !ok {
+		bad["since"] = "Write a date and a time, as in 2026-03-31T14:30."
+	}
+	if to, ok = readMoment(until); !ok {
+		bad["until"] = "Write a date and a time, as in 2026-03-31T14:30."
+	}
+	if len(bad) == 0 && !to.IsZero() && !from.Before(to) {
+		bad["until"] = "The end has to be after the start."
+	}
+	return from, to
+}
+
+// readMoment reads what browsers send for a local time, which is UTC here, and RFC
+// 3339.
+func readMoment(s string) (time.Time, bool) {
+	if s == "" {
+		return time.Time{}, true
+	}
+	for _, form := range []string{"2006-01-02T15:04", "2006-01-02T15:04:05", "2006-01-02 15:04", "2006-01-02", time.RFC3339} {
+		if t, err := time.Parse(form, s); err == nil {
+			return t.UTC(), true
+		}
+	}
+	return time.Time{}, false
+}
+
+type deliveryView struct {
+	webhook.DeliveryDetail
+
+	Webhook webhook.Webhook
+	Payload []token
+	Paused  bool
+	Follow  bool // its outcome is to be expected soon
+	Token   string
+}
+
+func (p *Portal) delivery(x *exchange) (answer, error) {
+	v, err := p.deliveryView(x.r.Context(), x)
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{status: http.StatusOK, template: "delivery", title: v.EventType, nav: "webhooks", data: v}, nil
+}
+
+func (p *Portal) deliveryView(ctx context.Context, x *exchange) (deliveryView, error) {
+	w, err := p.svc.Webhook(ctx, x.merchantID, x.webhookID)
+	if err != nil {
+		return deliveryView{}, err
+	}
+	d, err := p.svc.Delivery(ctx, x.merchantID, x.webhookID, x.deliveryID)
+	if err != nil {
+		return deliveryView{}, err
+	}
+	v := deliveryView{DeliveryDetail: d, Webhook: w, Payload: tokens(d.Payload), Token: newToken()}
+	pending := d.Status == webhook.DeliveryPending
+	v.Paused = pending && w.Status == webhook.Disabled && !d.Test
+	v.Follow = pending && !v.Paused && d.Attempts == 0 && time.Since(d.CreatedAt) < patience
+	return v, nil
+}
+
+// patience is how long a page asks for an outcome by itself.
+const patience = time.Minute

@@ -1,0 +1,136 @@
+package portal
+
+import (
+	"errors"
+	"fmt"
+	"html/template"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/rag-assistant/webhooks/webhook"
+)
+
+// Options configures a [Portal].
+type Options struct {
+	// Title is the name of the product in the header and in the titles of pages.
+	// Defaults to "Developer Portal".
+	Title string
+
+	// Logo is shown before the title: an SVG, PNG, JPEG, GIF or WebP image of at
+	// most 256 KiB, 24 pixels high on the page. Defaults to none.
+	Logo []byte
+
+	// Accent is the colour of links and buttons on light ground, and AccentDark on
+	// dark ground, each as #rrggbb. Text has to be legible in it: a contrast of 4.5
+	// to the ground. Default to an indigo.
+	Accent, AccentDark string
+
+	// Merchant names the merchant of a request whose path names none, for an
+	// operator who may act for any: from a subdomain or a session, say. Defaults to
+	// none, and the operator is asked.
+	Merchant func(*http.Request) string
+
+	// Login answers a request that could not be authenticated, usually with a
+	// redirect to the login of the host; the RequestURI still is what was asked for.
+	// Defaults to a page that says so, with 401.
+	Login http.Handler
+
+	// CrossOrigin refuses forms that another site made a browser send. Set it to
+	// trust further origins of your own. Defaults to none.
+	CrossOrigin *http.CrossOriginProtection
+
+	// RateLimit is asked before a form is acted upon. Its Route is the method and
+	// the path after the merchant: "POST webhooks/{webhookId}/rotate". Defaults to no
+	// limit but that of tests.
+	RateLimit webhook.RateLimitFunc
+
+	// TestsPerMinute is how many tests of one webhook may be asked for in any
+	// minute, those of the API included, from 1 to 60. Defaults to 5.
+	TestsPerMinute int
+
+	// TestWait is how long a request may wait for the outcome of a test. Keep it
+	// below the WriteTimeout of the server. Defaults to 12 seconds, a little more
+	// than an endpoint has to answer.
+	TestWait time.Duration
+
+	// Logger gets a line for each answer of 500 or 503 at error, and why a request
+	// was not authenticated at debug. Never a body or a secret. Defaults to
+	// discarding them.
+	Logger *slog.Logger
+}
+
+// Portal is the developer portal over a [webhook.Service], an [http.Handler]. It
+// is safe for concurrent use.
+type Portal struct {
+	svc          *webhook.Service
+	authenticate webhook.AuthenticateFunc
+	opts         Options
+	routes       []route
+	assets       assets
+	templates    map[string]*template.Template
+	snippets     []snippet
+}
+
+// New returns the portal of svc. A nil o is the default; svc and authenticate are
+// needed.
+func New(svc *webhook.Service, authenticate webhook.AuthenticateFunc, o *Options) (*Portal, error) {
+	var opts Options
+	if o != nil {
+		opts = *o
+	}
+	opts = opts.withDefaults()
+	var bad []error
+	if svc == nil {
+		bad = append(bad, errors.New("service is nil"))
+	}
+	if authenticate == nil {
+		bad = append(bad, errors.New("authenticate is nil"))
+	}
+	if opts.TestWait < 0 {
+		bad = append(bad, errors.New("TestWait is negative"))
+	}
+	if opts.TestsPerMinute < 1 || opts.TestsPerMinute > 60 {
+		bad = append(bad, errors.New("TestsPerMinute is not between 1 and 60"))
+	}
+	files, err := newAssets(opts)
+	bad = append(bad, err)
+	templates, err := parseTemplates()
+	bad = append(bad, err)
+	snippets, err := readSnippets()
+	bad = append(bad, err)
+	if err := errors.Join(bad...); err != nil {
+		return nil, fmt.Errorf("portal: %w", err)
+	}
+	p := &Portal{
+		svc: svc, authenticate: authenticate, opts: opts,
+		assets: files, templates: templates, snippets: snippets,
+	}
+	p.routes = p.table()
+	return p, nil
+}
+
+func (o Options) withDefaults() Options {
+	if o.Title == "" {
+		o.Title = "Developer Portal"
+	}
+	if o.Accent == "" {
+		o.Accent = "#4f46e5"
+	}
+	if o.AccentDark == "" {
+		o.AccentDark = "#a5b4fc"
+	}
+	if o.CrossOrigin == nil {
+		o.CrossOrigin = http.NewCrossOriginProtection()
+	}
+	if o.TestsPerMinute == 0 {
+		o.TestsPerMinute = 5
+	}
+	if o.TestWait == 0 {
+		o.TestWait = 12 * time.Second
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return o
+}

@@ -1,0 +1,147 @@
+package portal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+
+	"github.com/rag-assistant/webhooks/webhook"
+	"github.com/rag-assistant/webhooks/webhook/internal/id"
+)
+
+// problem is an answer that says what is wrong, and what helps.
+type problem struct {
+	status int
+	Title  string
+	Text   string
+	Remedy string
+}
+
+func (e *problem) Error() string { return e.Title }
+
+var (
+	errUnauthorized = &problem{
+		http.StatusUnauthorized, "Log in first", "You are not logged in, or your session has ended.",
+		"Log in, then open this page again.",
+	}
+	errForeign = &problem{
+		http.StatusForbidden, "Not your webhooks", "You are logged in for another merchant.",
+		"Switch to the account that these webhooks belong to.",
+	}
+	errScope = &problem{
+		http.StatusForbidden, "Not allowed", "Your account may not do this.",
+		"Ask an administrator of your account for the right to manage webhooks.",
+	}
+	errForeignForm = &problem{
+		http.StatusForbidden, "Form refused", "This form does not seem to come from this portal, so nothing was changed.",
+		"Open the page again and send the form from there.",
+	}
+	errMissing = &problem{
+		http.StatusNotFound, "Not found", "There is no such page, webhook or delivery. It may have been deleted.",
+		"Go back to your webhooks.",
+	}
+	errMethod = &problem{
+		http.StatusMethodNotAllowed, "Not possible here", "This address cannot be used in this way.",
+		"Go back to your webhooks.",
+	}
+	errMediaType = &problem{
+		http.StatusUnsupportedMediaType, "Form not readable", "What was sent is not a form.",
+		"Open the page again and send the form from there.",
+	}
+	errIncomplete = &problem{
+		http.StatusBadRequest, "Form incomplete", "A part of the form is missing, so nothing was changed.",
+		"Open the page again and send the form from there.",
+	}
+	errTooLarge = &problem{
+		http.StatusRequestEntityTooLarge, "Form too large", "What was sent is larger than any form of this portal.",
+		"Shorten what you entered and send it again.",
+	}
+	errRotating = &problem{
+		http.StatusConflict, "A rotation is under way", "The previous secret is still valid, and another rotation would end it.",
+		"Wait until it ends, or rotate again without a grace period, which ends it now.",
+	}
+	errLimit = &problem{
+		http.StatusConflict, "No more webhooks", "You have as many webhooks as your account may have.",
+		"Delete one that you do not need, then create the new one.",
+	}
+	errInternal = &problem{
+		http.StatusInternalServerError, "Something went wrong", "This is our fault, not yours.",
+		"Try again in a moment. If it stays like this, give us the reference below.",
+	}
+	errUnavailable = &problem{
+		http.StatusServiceUnavailable, "Not available at the moment", "Webhooks cannot be read or changed right now. Deliveries are not lost.",
+		"Try again in a minute.",
+	}
+)
+
+func errTooMany(seconds int64) *problem {
+	return &problem{
+		http.StatusTooManyRequests, "Too many at once", "There were too many of these in a short time.",
+		fmt.Sprintf("Try again in %s.", plural(seconds, "second")),
+	}
+}
+
+// problemPage is what is shown of a problem.
+type problemPage struct {
+	Title, Text, Remedy string
+	Reference           string // to a line of the log
+}
+
+// refuse finds the page for an error. What is not the caller's doing is logged,
+// and answered without a word of it.
+func (p *Portal) refuse(ctx context.Context, x *exchange, err error) answer {
+	var shown *problem
+	var invalid *webhook.InvalidError
+	reference := ""
+	switch {
+	case errors.As(err, &shown):
+	case errors.As(err, &invalid):
+		shown = &problem{
+			http.StatusUnprocessableEntity, "Not possible", sentences(invalid.Fields),
+			"Go back, change it, and send it again.",
+		}
+	case errors.Is(err, webhook.ErrNotFound):
+		shown = errMissing
+	case errors.Is(err, webhook.ErrRotating):
+		shown = errRotating
+	case errors.Is(err, webhook.ErrLimit):
+		shown = errLimit
+	default:
+		shown = errInternal
+		_, network := errors.AsType[net.Error](err)
+		if network || errors.Is(err, webhook.ErrUnavailable) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+			shown = errUnavailable
+		}
+		level := slog.LevelError
+		if ctx.Err() != nil {
+			level = slog.LevelDebug // The caller has gone, and with it the store's context.
+		}
+		reference = id.New("req_")
+		p.opts.Logger.LogAttrs(ctx, level, "webhook portal request failed",
+			slog.String("request_id", reference), slog.String("method", x.r.Method),
+			slog.String("merchant_id", x.merchantID), slog.String("webhook_id", x.webhookID), slog.Any("error", err))
+	}
+	out := answer{
+		status: shown.status, template: "problem", title: shown.Title,
+		data: problemPage{shown.Title, shown.Text, shown.Remedy, reference},
+	}
+	if x.partial() && x.r.Header.Get("HX-Request-Type") != "full" {
+		out.fragment = "problem-part"
+	}
+	return out
+}
+
+// sentences joins faults for people.
+func sentences(fields []webhook.FieldError) string {
+	out := make([]string, len(fields))
+	for i, f := range fields {
+		if out[i] = f.Message + "."; f.Field != "" {
+			out[i] = f.Field + ": " + out[i]
+		}
+	}
+	return strings.Join(out, " ")
+}

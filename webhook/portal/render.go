@@ -1,0 +1,193 @@
+package portal
+
+import (
+	"embed"
+	"fmt"
+	"html/template"
+	"io"
+	"io/fs"
+	"net/url"
+	"path"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/rag-assistant/webhooks/webhook"
+)
+
+//go:embed templates
+var templateFiles embed.FS
+
+// parseTemplates returns a set for each page: the layout, the parts, and itself.
+func parseTemplates() (map[string]*template.Template, error) {
+	shared, err := template.New("").Funcs(template.FuncMap{
+		"stamp": stamp, "iso": iso, "ago": func(t time.Time) string { return ago(time.Since(t)) },
+		"count": count, "plural": plural, "explain": explain, "statusWord": statusWord,
+		"took": took, "short": short, "host": host, "hours": hours,
+		"list":  func(v ...any) []any { return v },
+		"int64": func(n int) int64 { return int64(n) },
+		"len64": func(s []string) int64 { return int64(len(s)) },
+	}).ParseFS(templateFiles, "templates/layout.html", "templates/parts.html")
+	if err != nil {
+		return nil, err
+	}
+	names, err := fs.Glob(templateFiles, "templates/pages/*.html")
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]*template.Template{}
+	for _, name := range names {
+		set, err := shared.Clone()
+		if err != nil {
+			return nil, err
+		}
+		if set, err = set.ParseFS(templateFiles, name); err != nil {
+			return nil, err
+		}
+		out[strings.TrimSuffix(path.Base(name), ".html")] = set
+	}
+	return out, nil
+}
+
+// view is what every template gets.
+type view struct {
+	Site, Title, Nav string
+	Assets           string // path of the portal's files
+	HasLogo          bool
+	Base, Root       string
+	Hook             string // path of the webhook that the page is about
+	MerchantID       string
+	WebhookID        string
+	DeliveryID       string
+	Operator         bool
+	CanWrite         bool
+	Done             string // what has just been done
+	Data             any
+}
+
+func (p *Portal) render(w io.Writer, x *exchange, out answer) error {
+	v := view{
+		Site: p.opts.Title, Title: out.title, Nav: out.nav, Data: out.data,
+		Assets: x.base + assetsSegment + "/" + p.assets.digest + "/", HasLogo: len(p.opts.Logo) > 0,
+		Base: x.base, Root: x.root, Hook: x.hook(),
+		MerchantID: x.merchantID, WebhookID: x.webhookID, DeliveryID: x.deliveryID,
+		Operator: x.who.AnyMerchant, CanWrite: x.may(webhook.ScopeWrite), Done: done(x.r.URL.Query()),
+	}
+	name := "layout"
+	if out.fragment != "" {
+		name = out.fragment
+	}
+	return p.templates[out.template].ExecuteTemplate(w, name, v)
+}
+
+// hook is the path of the webhook that the request is about.
+func (x *exchange) hook() string { return x.root + "webhooks/" + url.PathEscape(x.webhookID) }
+
+// done says what the form did that led here. The texts are ours, for anybody can
+// make a link.
+func done(q url.Values) string {
+	switch q.Get("done") {
+	case "saved":
+		return "Your changes are saved."
+	case "enabled":
+		return "The webhook is active again. Deliveries that waited go on now."
+	case "disabled":
+		return "The webhook is disabled. Pending deliveries wait until you enable it."
+	case "encoded":
+		return "The payload encoding is set. Send a test event to see that it suits your endpoint."
+	case "deleted":
+		return "The webhook is deleted."
+	case "tested":
+		return "A test event was sent."
+	case "redelivered":
+		return "The event is being sent again. This is the new delivery."
+	case "again":
+		return "This form was sent before. Nothing was done a second time."
+	case "replayed":
+		n, err := strconv.ParseInt(q.Get("n"), 10, 64)
+		switch {
+		case err != nil || n < 0:
+			return ""
+		case n == 0:
+			return "There was nothing to send again in this range."
+		}
+		return plural(n, "event") + " will be sent again. The new deliveries are at the top."
+	}
+	return ""
+}
+
+func stamp(t time.Time) string { return t.UTC().Format("2 Jan 2006, 15:04:05 UTC") }
+
+func iso(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+// ago is how long something is past, or still to come, in one unit.
+func ago(d time.Duration) string {
+	form := "%s ago"
+	if d < 0 {
+		d, form = -d, "in %s"
+	}
+	unit := func(n time.Duration, name string) string { return fmt.Sprintf(form, plural(int64(d/n), name)) }
+	switch {
+	case d < 5*time.Second:
+		return "just now"
+	case d < time.Minute:
+		return unit(time.Second, "second")
+	case d < time.Hour:
+		return unit(time.Minute, "minute")
+	case d < 48*time.Hour:
+		return unit(time.Hour, "hour")
+	}
+	return unit(24*time.Hour, "day")
+}
+
+// took is a duration for people.
+func took(d time.Duration) string {
+	if d < time.Second {
+		return strconv.FormatInt(d.Milliseconds(), 10) + " ms"
+	}
+	return strconv.FormatFloat(d.Seconds(), 'f', 1, 64) + " s"
+}
+
+// hours is a whole number of them for people.
+func hours(d time.Duration) string {
+	if n := int64(d / time.Hour); n < 48 {
+		return plural(n, "hour")
+	}
+	return plural(int64(d/(24*time.Hour)), "day")
+}
+
+// count writes a number with commas between thousands.
+func count(n int64) string {
+	s := strconv.FormatInt(n, 10)
+	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+func plural(n int64, what string) string {
+	if n != 1 {
+		if stem, y := strings.CutSuffix(what, "ry"); y {
+			what = stem + "rie" // delivery
+		}
+		what += "s"
+	}
+	return count(n) + " " + what
+}
+
+// short cuts the middle out of an id that only has to be told from its neighbours.
+func short(id string) string {
+	if len(id) <= 20 {
+		return id
+	}
+	return id[:9] + "…" + id[len(id)-6:]
+}
+
+// host is what of a URL people know an endpoint by.
+func host(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return raw
+	}
+	return u.Host
+}

@@ -1,0 +1,134 @@
+package portal
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// page makes the answer to a request of an authenticated principal.
+type page func(*exchange) (answer, error)
+
+// route is a path and what can be done there.
+type route struct {
+	path []string // {…} holds an id
+	get  page
+	post page
+}
+
+const (
+	webhookParameter  = "{webhookId}"
+	deliveryParameter = "{deliveryId}"
+	merchantsSegment  = "merchants"
+	assetsSegment     = "assets"
+	maxSegments       = 8
+)
+
+func (p *Portal) table() []route {
+	const (
+		one      = "webhooks/" + webhookParameter
+		delivery = one + "/deliveries/" + deliveryParameter
+	)
+	var routes []route
+	add := func(path string, get, post page) {
+		routes = append(routes, route{strings.Split(path, "/"), get, post})
+	}
+	add("", p.list, nil)
+	add("new", p.newForm, p.create)
+	add("events", p.catalog, nil)
+	add(one, p.show, nil)
+	add(one+"/edit", p.editForm, p.edit)
+	add(one+"/status", nil, p.setStatus)
+	add(one+"/rotate", p.rotateForm, p.rotate)
+	add(one+"/delete", p.deleteForm, p.remove)
+	add(one+"/test", nil, p.test)
+	add(one+"/detect", nil, p.detect)
+	add(one+"/encoding", nil, p.setEncoding)
+	add(one+"/verify", p.verify, nil)
+	add(one+"/replay", p.replayForm, p.replay)
+	add(one+"/deliveries", p.deliveries, nil)
+	add(delivery, p.delivery, nil)
+	add(delivery+"/outcome", p.outcome, nil)
+	add(delivery+"/redeliver", nil, p.redeliver)
+	return routes
+}
+
+// find sets the paths and ids of a request and returns its route, if there is
+// one. Each segment is unescaped once, after the path was split; no id holds a
+// slash.
+func (p *Portal) find(x *exchange) *route {
+	segments := strings.SplitN(strings.TrimPrefix(x.r.URL.EscapedPath(), "/"), "/", maxSegments+1)
+	x.base = up(len(segments))
+	x.root = x.base
+	for i, s := range segments {
+		plain, err := url.PathUnescape(s)
+		if err != nil || strings.Contains(plain, "/") {
+			return nil
+		}
+		segments[i] = plain
+	}
+	if segments[0] == merchantsSegment && len(segments) > 2 {
+		x.merchantID, x.named = segments[1], true
+		segments = segments[2:]
+		x.root = up(len(segments))
+	}
+	for i := range p.routes {
+		if p.routes[i].fits(x, segments) {
+			return &p.routes[i]
+		}
+	}
+	return nil
+}
+
+// up leads from a path of n segments to where they begin.
+func up(n int) string {
+	if n <= 1 {
+		return "./"
+	}
+	return strings.Repeat("../", n-1)
+}
+
+// fits reports whether segments are those of the route, and notes the ids.
+func (rt *route) fits(x *exchange, segments []string) bool {
+	if len(segments) != len(rt.path) {
+		return false
+	}
+	for i, want := range rt.path {
+		switch got := segments[i]; {
+		case want == got:
+		case got == "":
+			return false
+		case want == webhookParameter:
+			x.webhookID = got
+		case want == deliveryParameter:
+			x.deliveryID = got
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// page returns nil if the method is not allowed. HEAD is GET.
+func (rt *route) page(method string) page {
+	switch method {
+	case http.MethodGet, http.MethodHead:
+		return rt.get
+	case http.MethodPost:
+		return rt.post
+	}
+	return nil
+}
+
+func (rt *route) allow() string {
+	var out []string
+	if rt.get != nil {
+		out = append(out, http.MethodGet, http.MethodHead)
+	}
+	if rt.post != nil {
+		out = append(out, http.MethodPost)
+	}
+	slices.Sort(out)
+	return strings.Join(out, ", ")
+}

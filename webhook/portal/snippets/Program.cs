@@ -1,0 +1,49 @@
+using System.Globalization;
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json;
+
+string secret = Environment.GetEnvironmentVariable("WEBHOOK_SECRET")!;
+byte[] key = Convert.FromBase64String(secret["whsec_".Length..]);
+
+WebApplication app = WebApplication.CreateBuilder(args).Build();
+app.MapPost("/webhooks", async (HttpRequest request) =>
+{
+    using var buffer = new MemoryStream(); // Not a model or JsonDocument that is bound for you.
+    await request.Body.CopyToAsync(buffer);
+    byte[] body = buffer.ToArray();
+    if (!Signed(request.Headers, body) || !Fresh(request.Headers, body))
+    {
+        return Results.Unauthorized();
+    }
+    using JsonDocument document = JsonDocument.Parse(body);
+    app.Logger.LogInformation("received {Id}", document.RootElement.GetProperty("id").GetString());
+    // Put it into a queue, unless its id is there already; work on it afterwards.
+    return Results.NoContent();
+});
+app.Run($"http://127.0.0.1:{Environment.GetEnvironmentVariable("PORT") ?? "8080"}");
+
+// The guide's signature is that of the body as it arrived.
+bool Signed(IHeaderDictionary headers, byte[] body)
+{
+    byte[] mac = HMACSHA256.HashData(Encoding.UTF8.GetBytes(secret), body);
+    return Same("sha256=" + Convert.ToHexString(mac).ToLowerInvariant(), headers["X-Webhook-Signature"].ToString());
+}
+
+// That of Standard Webhooks also covers the event's id and the time of sending.
+bool Fresh(IHeaderDictionary headers, byte[] body)
+{
+    string id = headers["webhook-id"].ToString();
+    string sent = headers["webhook-timestamp"].ToString();
+    if (!long.TryParse(sent, NumberStyles.None, CultureInfo.InvariantCulture, out long at)
+        || Math.Abs(DateTimeOffset.UtcNow.ToUnixTimeSeconds() - at) > 300)
+    {
+        return false;
+    }
+    byte[] signed = [.. Encoding.UTF8.GetBytes($"{id}.{sent}."), .. body];
+    string expected = "v1," + Convert.ToBase64String(HMACSHA256.HashData(key, signed));
+    return headers["webhook-signature"].ToString().Split(' ').Any(given => Same(expected, given));
+}
+
+static bool Same(string expected, string given) =>
+    CryptographicOperations.FixedTimeEquals(Encoding.UTF8.GetBytes(expected), Encoding.UTF8.GetBytes(given));

@@ -1,0 +1,40 @@
+require 'json'
+require 'openssl'
+require 'sinatra'
+
+SECRET = ENV.fetch('WEBHOOK_SECRET')
+KEY = SECRET.delete_prefix('whsec_').unpack1('m')
+
+set :bind, '127.0.0.1'
+set :port, ENV.fetch('PORT', '8080')
+
+helpers do
+  def header(name)
+    request.get_header("HTTP_#{name}").to_s
+  end
+
+  # The guide's signature is that of the body as it arrived.
+  def signed?(raw)
+    mac = OpenSSL::HMAC.hexdigest('SHA256', SECRET, raw)
+    Rack::Utils.secure_compare("sha256=#{mac}", header('X_WEBHOOK_SIGNATURE'))
+  end
+
+  # That of Standard Webhooks also covers the event's id and the time of sending.
+  def fresh?(raw)
+    sent = header('WEBHOOK_TIMESTAMP')
+    return false if (Time.now.to_i - sent.to_i).abs > 300
+
+    mac = OpenSSL::HMAC.digest('SHA256', KEY, "#{header('WEBHOOK_ID')}.#{sent}.".b + raw)
+    expected = "v1,#{[mac].pack('m0')}"
+    header('WEBHOOK_SIGNATURE').split.any? { |given| Rack::Utils.secure_compare(expected, given) }
+  end
+end
+
+post '/webhooks' do
+  raw = request.body.read # Not what JSON.generate makes of the parsed body.
+  halt 401 unless signed?(raw) && fresh?(raw)
+  event = JSON.parse(raw)
+  logger.info "received #{event['type']} #{event['id']}"
+  # Put it into a queue, unless its id is there already; work on it afterwards.
+  204
+end

@@ -1,0 +1,68 @@
+package portal
+
+import (
+	"embed"
+	"net/http"
+	"strings"
+
+	"github.com/rag-assistant/webhooks/webhook"
+)
+
+// The programs are those of examples/receivers and docs/receivers.md, word for word,
+// which are run with every kind of payload.
+//
+//go:embed snippets
+var snippetFiles embed.FS
+
+// snippet is a receiver in one language.
+type snippet struct {
+	ID, Name string
+	File     string
+	Needs    string
+	Code     string
+}
+
+// FileName is what to call the program; a file of Go that is embedded must not end in
+// .go.
+func (s snippet) FileName() string { return strings.TrimSuffix(s.File, ".txt") }
+
+func readSnippets() ([]snippet, error) {
+	all := []snippet{
+		{ID: "node", Name: "Node.js", File: "receiver.js", Needs: "Express"},
+		{ID: "python", Name: "Python", File: "receiver.py", Needs: "Flask"},
+		{ID: "php", Name: "PHP", File: "receiver.php"},
+		{ID: "ruby", Name: "Ruby", File: "receiver.rb", Needs: "Sinatra"},
+		{ID: "go", Name: "Go", File: "main.go.txt"},
+		{ID: "java", Name: "Java", File: "Receiver.java"},
+		{ID: "csharp", Name: "C#", File: "Program.cs", Needs: "ASP.NET Core"},
+		{ID: "rust", Name: "Rust", File: "main.rs", Needs: "axum, tokio, hmac, sha2, hex, base64 and serde_json"},
+	}
+	for i := range all {
+		code, err := snippetFiles.ReadFile("snippets/" + all[i].File)
+		if err != nil {
+			return nil, err
+		}
+		all[i].Code = string(code)
+	}
+	return all, nil
+}
+
+type verifyView struct {
+	Webhook  webhook.Webhook
+	Snippets []snippet
+	Shown    snippet
+}
+
+func (p *Portal) verify(x *exchange) (answer, error) {
+	w, err := p.svc.Webhook(x.r.Context(), x.merchantID, x.webhookID)
+	if err != nil {
+		return answer{}, err
+	}
+	v := verifyView{Webhook: w, Snippets: p.snippets, Shown: p.snippets[0]}
+	for _, s := range p.snippets {
+		if s.ID == x.r.URL.Query().Get("lang") {
+			v.Shown = s
+		}
+	}
+	return answer{status: http.StatusOK, template: "verify", title: "Verify signatures in " + v.Shown.Name, nav: "webhooks", data: v}, nil
+}

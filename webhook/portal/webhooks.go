@@ -1,0 +1,113 @@
+package portal
+
+import (
+	"net/http"
+	"strconv"
+
+	"github.com/rag-assistant/webhooks/webhook"
+)
+
+const (
+	listPage    = 20
+	recentShown = 8
+	recentRead  = 120 // deliveries behind the picture of a webhook
+	listRead    = 72  // and behind that of one of many
+)
+
+type listView struct {
+	Rows     []listRow
+	Total    int
+	Page     int
+	Newer    int // page numbers, 0: none
+	Older    int
+	ActiveOf bool // only active ones
+}
+
+type listRow struct {
+	webhook.Webhook
+
+	Health health
+	Path   string
+}
+
+func (p *Portal) list(x *exchange) (answer, error) {
+	ctx := x.r.Context()
+	query := x.r.URL.Query()
+	v := listView{Page: pageNumber(query.Get("page")), ActiveOf: query.Get("show") == "active"}
+	page, err := p.svc.Webhooks(ctx, x.merchantID, webhook.Query{
+		ActiveOnly: v.ActiveOf, Limit: listPage, Offset: (v.Page - 1) * listPage,
+	})
+	if err != nil {
+		return answer{}, err
+	}
+	v.Total = page.Total
+	for _, w := range page.Webhooks {
+		recent, err := p.svc.Deliveries(ctx, x.merchantID, w.ID, webhook.DeliveryQuery{Limit: listRead})
+		if err != nil {
+			return answer{}, err
+		}
+		v.Rows = append(v.Rows, listRow{w, newHealth(recent.Deliveries, 24), x.root + "webhooks/" + w.ID})
+	}
+	if v.Page*listPage < page.Total {
+		v.Older = v.Page + 1
+	}
+	v.Newer = v.Page - 1
+	return answer{status: http.StatusOK, template: "list", title: "Webhooks", nav: "webhooks", data: v}, nil
+}
+
+// pageNumber reads one from a link; what is none is the first.
+func pageNumber(s string) int {
+	n, err := strconv.Atoi(s)
+	if err != nil || n < 1 || n > 500 {
+		return 1
+	}
+	return n
+}
+
+type showView struct {
+	webhook.Webhook
+
+	Health   health
+	Stats    webhook.Stats
+	Recent   []webhook.Delivery
+	All      bool // all event types
+	ByFaults bool // failures have disabled it
+	Types    int  // how many there are to subscribe to
+}
+
+func (p *Portal) show(x *exchange) (answer, error) {
+	v, err := p.showView(x)
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{status: http.StatusOK, template: "webhook", title: host(v.URL), nav: "webhooks", data: v}, nil
+}
+
+func (p *Portal) showView(x *exchange) (showView, error) {
+	ctx := x.r.Context()
+	w, err := p.svc.Webhook(ctx, x.merchantID, x.webhookID)
+	if err != nil {
+		return showView{}, err
+	}
+	recent, err := p.svc.Deliveries(ctx, x.merchantID, x.webhookID, webhook.DeliveryQuery{Limit: recentRead})
+	if err != nil {
+		return showView{}, err
+	}
+	stats, err := p.svc.Stats(ctx, x.merchantID, x.webhookID)
+	if err != nil {
+		return showView{}, err
+	}
+	return showView{
+		Webhook: w, Health: newHealth(recent.Deliveries, 60), Stats: stats,
+		Recent: recent.Deliveries[:min(len(recent.Deliveries), recentShown)],
+		All:    len(w.Events) == 1 && w.Events[0] == webhook.EveryType, ByFaults: w.DisabledReason == webhook.ReasonFailures,
+	}, nil
+}
+
+func (p *Portal) catalog(*exchange) (answer, error) {
+	var entries []entryView
+	for e := range p.svc.Catalog().All() {
+		entries = append(entries, entryView{Entry: e, Example: tokens(e.Example)})
+	}
+	return answer{status: http.StatusOK, template: "events", title: "Event catalog", nav: "events", data: entries}, nil
+}

@@ -1,0 +1,86 @@
+package portal
+
+import (
+	"net/http"
+	"strconv"
+
+	"github.com/rag-assistant/webhooks/webhook"
+)
+
+// cause is why an attempt failed, and what helps.
+type cause struct {
+	What   string
+	Remedy string
+}
+
+func explain(code string, status int) cause {
+	switch code {
+	case "":
+		return cause{}
+	case webhook.CodeStatus:
+		return explainStatus(status)
+	case webhook.CodeTimeout:
+		return cause{"No answer in time", "Answer with 2xx as soon as the signature is checked, and do the work afterwards."}
+	case webhook.CodeDNS:
+		return cause{"The host name was not found", "Check the host in the URL and its DNS records."}
+	case webhook.CodeBlockedAddress:
+		return cause{"The host name leads to an address that is not public", "Use an endpoint that can be reached from the internet."}
+	case webhook.CodeConnect:
+		return cause{"Nothing accepts connections there", "Check that the server runs, that the port is right, and that no firewall is in between."}
+	case webhook.CodeConnection:
+		return cause{"The connection broke off", "Look into the log of the server, or of the proxy before it, for a crash or a limit at that time."}
+	case webhook.CodeTLS:
+		return cause{"No secure connection", "Check that the certificate is valid, complete with its chain, and for this host name."}
+	case webhook.CodeBadResponse:
+		return cause{"The answer was not HTTP", "Check that a web server listens on this port."}
+	case webhook.CodeRedirect:
+		return cause{"The endpoint answered with a redirect, " + statusLine(status), "Redirects are not followed. Register the final URL."}
+	case webhook.CodeWebhookDisabled:
+		return cause{"The webhook stayed disabled for too long", "Enable it, then replay the time that it missed."}
+	}
+	return cause{"Something went wrong on our side", "Nothing is wrong with your endpoint. Send the event again."}
+}
+
+func explainStatus(status int) cause {
+	c := cause{What: "The endpoint answered " + statusLine(status)}
+	switch status {
+	case http.StatusUnauthorized, http.StatusForbidden:
+		c.Remedy = "Check that it has the current secret, and verifies the bytes of the body as they arrived."
+	case http.StatusNotFound, http.StatusGone:
+		c.Remedy = "Check the path in the URL."
+	case http.StatusMethodNotAllowed:
+		c.Remedy = "Let it accept POST at this path."
+	case http.StatusRequestEntityTooLarge:
+		c.Remedy = "Let it accept bodies of 2 MiB."
+	case http.StatusUnsupportedMediaType:
+		c.Remedy = "Let it accept Content-Type: application/json."
+	case http.StatusTooManyRequests:
+		c.Remedy = "Set a rate limit for this webhook, below what the endpoint can take."
+	default:
+		c.Remedy = "Any status from 200 to 299 is a success. Look into the endpoint's log for this time."
+		if status >= http.StatusInternalServerError {
+			c.Remedy = "Look into the endpoint's log for an error at this time."
+		}
+	}
+	return c
+}
+
+// statusLine is a status with its name, if it has one.
+func statusLine(status int) string {
+	line := strconv.Itoa(status)
+	if text := http.StatusText(status); text != "" {
+		line += " " + text
+	}
+	return line
+}
+
+// statusWord is a status of a delivery for people.
+func statusWord(s webhook.DeliveryStatus) string {
+	switch s {
+	case webhook.DeliverySucceeded:
+		return "Delivered"
+	case webhook.DeliveryFailed:
+		return "Failed"
+	}
+	return "Pending"
+}
