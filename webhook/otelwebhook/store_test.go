@@ -30,7 +30,7 @@ func TestStoreTimesEveryMethod(t *testing.T) {
 		}
 		st.MethodByName(m.Name).Call(args)
 		calls++
-		require.Len(t, series(t, p.collect(t)["webhook.store.operation.duration"]), calls, m.Name)
+		require.Len(t, series(t, p.collect(t)["webhook.store.operation.duration"]), calls, m.Name) //nolint:contextcheck // ended is for the calls
 	}
 	require.Greater(t, calls, 20)
 }
