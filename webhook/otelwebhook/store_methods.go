@@ -103,6 +103,12 @@ func (s *timedStore) ClaimNotices(ctx context.Context, limit int, lease time.Dur
 	return s.Store.ClaimNotices(ctx, limit, lease)
 }
 
+// DeferNotice implements [store.Notices].
+func (s *timedStore) DeferNotice(ctx context.Context, merchantID, noticeID string, delay time.Duration) (err error) {
+	defer s.timing(ctx, "defer_notice", &err)()
+	return s.Store.DeferNotice(ctx, merchantID, noticeID, delay)
+}
+
 // AckNotice implements [store.Notices].
 func (s *timedStore) AckNotice(ctx context.Context, merchantID, noticeID string) (err error) {
 	defer s.timing(ctx, "ack_notice", &err)()
