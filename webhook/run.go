@@ -18,8 +18,9 @@ const (
 	// so many deliveries that the work itself is what costs.
 	maxBatch = 100
 	// maxIdle bounds a wait for the next due delivery. A wake-up that was missed
-	// costs this much, and a store on a server is asked this often when idle.
-	maxIdle = time.Second
+	// costs this much, and a store on a server is asked this often when idle, beside
+	// the pings of its subscription.
+	maxIdle = 2 * time.Second
 	// storeTimeout bounds one call of the store.
 	storeTimeout = 10 * time.Second
 	// pruneEvery is the pause between prunings, pruneBatch the size of a step.

@@ -30,11 +30,22 @@ import (
 
 func main() {
 	code, err := run(os.Args[1:], os.Getenv, os.Stdin, os.Stdout)
+	if errors.Is(err, flag.ErrHelp) {
+		fmt.Fprint(os.Stderr, usage)
+		os.Exit(0)
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "explain:", err)
 	}
 	os.Exit(code)
 }
+
+const usage = `usage: WEBHOOK_SECRET=whsec_… explain [-at 2025-11-04T12:00:00Z] [request.http]
+
+The file, or stdin, holds the request as it arrived: the headers, an empty line, the
+body. -at is when it arrived. WEBHOOK_OTHER_SECRETS may hold older secrets, separated
+by commas.
+`
 
 func run(args []string, getenv func(string) string, stdin io.Reader, stdout io.Writer) (code int, err error) {
 	flags := flag.NewFlagSet("explain", flag.ContinueOnError)
@@ -89,6 +100,9 @@ func secrets(getenv func(string) string) []string {
 
 // split takes a request apart. It leaves the body alone, to the last byte.
 func split(raw []byte) (http.Header, []byte, error) {
+	if len(raw) == 0 {
+		return nil, nil, errors.New("there is no request: it is empty")
+	}
 	at, gap := -1, 0
 	for _, end := range []string{"\r\n\r\n", "\n\n"} {
 		if i := bytes.Index(raw, []byte(end)); i >= 0 && (at < 0 || i < at) {

@@ -39,7 +39,7 @@ func ExampleNew_webhook() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	keys := []webhook.SecretKey{{ID: "k1", Key: key}} // 32 bytes of your own; seals secrets before they reach Redis
+	keys := []webhook.SecretKey{{ID: "k1", Key: key}} // 32 random bytes that you keep; seals secrets before they reach Redis
 	svc, err1 := webhook.NewService(st, &webhook.ServiceOptions{SecretKeys: keys})
 	disp, err2 := webhook.NewDispatcher(st, &webhook.DispatcherOptions{SecretKeys: keys})
 
