@@ -78,6 +78,25 @@ func ExampleOptions_publicKeys() {
 	// Output: <nil>
 }
 
+// While the sender changes secrets, the receiver has both.
+func ExampleOptions_otherSecrets() {
+	current, previous := "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_xyz789abc123def456ghi789jkl012mno345"
+	v, err := verifier.New(current, &verifier.Options{OtherSecrets: []string{previous}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	body := `{"id":"evt_1","type":"webhook.test","created":"2025-11-04T12:00:00Z","data":{}}`
+	for _, secret := range []string{current, previous} {
+		header := http.Header{}
+		header.Set("X-Webhook-Signature", sign(secret, body))
+		fmt.Println(v.Check(header, []byte(body)))
+	}
+	// Output:
+	// <nil>
+	// <nil>
+}
+
 func sign(text, body string) string {
 	secret, err := signer.ParseSecret(text)
 	if err != nil {
