@@ -47,10 +47,8 @@ func (r *run) try(ctx context.Context, c claimed) settled {
 	}
 	// A process that was stopped in between may hold a lease that has ended. An
 	// attempt takes at most the time of two posts: see post.
-	if time.Since(c.at) > r.opts.Lease-r.opts.AttemptTimeout*5/2 {
+	if r.late(ctx, c, r.opts.AttemptTimeout*5/2) {
 		s.result.Outcome, s.result.Delay = store.Released, time.Second
-		r.opts.Logger.WarnContext(ctx, "webhook lease is too old to use: the store is slow, the process was stopped, or Lease is short",
-			slog.Duration("age", time.Since(c.at)), slog.Duration("lease", r.opts.Lease))
 		return s
 	}
 	var resp egress.Response
@@ -59,6 +57,10 @@ func (r *run) try(ctx context.Context, c claimed) settled {
 	ctx, ended := r.opts.Observer.attempting(ctx, info)
 	defer func() { ended(s.info.AttemptInfo) }()
 	c.added = r.added(ctx, info)
+	if r.late(ctx, c, r.opts.AttemptTimeout*2) {
+		s.result.Outcome, s.result.Delay = store.Released, time.Second
+		return s
+	}
 	began := time.Now()
 	err := r.guardLease("attempt", &c.Lease, func() (err error) {
 		resp, err = r.post(ctx, c)
@@ -88,6 +90,17 @@ func (r *run) try(ctx context.Context, c claimed) settled {
 	}
 	r.opts.Observer.attempted(ctx, s.info.AttemptInfo)
 	return s
+}
+
+// late reports whether the lease ends before an attempt of the given length would.
+func (r *run) late(ctx context.Context, c claimed, attempt time.Duration) bool {
+	age := time.Since(c.at)
+	if age <= r.opts.Lease-attempt {
+		return false
+	}
+	r.opts.Logger.WarnContext(ctx, "webhook lease is too old to use: store or host is slow, the process was stopped, or Lease is short",
+		slog.Duration("age", age), slog.Duration("lease", r.opts.Lease))
+	return true
 }
 
 // judge decides by the status.

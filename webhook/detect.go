@@ -3,6 +3,7 @@ package webhook
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"strings"
 
 	"github.com/rag-assistant/webhooks/store"
@@ -44,8 +45,14 @@ type Probe struct {
 // Accepted reports whether the receiver took it.
 func (p Probe) Accepted() bool { return p.Delivery.Status == store.DeliverySucceeded }
 
-// answered reports whether it said yes or no.
+// answered reports whether it said yes or no. A receiver that has too many requests,
+// or is not up, says neither. One that fails with 500 may do so because the signature
+// is wrong.
 func (p Probe) answered() bool {
+	switch p.Delivery.StatusCode {
+	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return false
+	}
 	return p.Accepted() || p.Delivery.Status == store.DeliveryFailed && p.Delivery.Error == CodeStatus
 }
 
@@ -64,8 +71,8 @@ const (
 	ProbeForged ProbeBody = "forged"
 )
 
-// maxProbes is how many tests it takes at most.
-const maxProbes = 3
+// MaxProbes is how many tests [Service.Detect] sends at most.
+const MaxProbes = 3
 
 const (
 	testPrefix   = "evt_test_"
@@ -96,6 +103,10 @@ func (s *Service) Detect(ctx context.Context, merchantID, webhookID string) (Det
 	// Most receivers are found by the second question.
 	for sent := ProbeStandard; sent != ""; {
 		p, err := s.probe(ctx, merchantID, webhookID, sent)
+		if err != nil && ctx.Err() != nil && len(d.Probes) > 0 {
+			d.Finding, d.Encoding = FoundNothing, ""
+			break // What was sent is worth an answer.
+		}
 		if err != nil {
 			return d, err
 		}

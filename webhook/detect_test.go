@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -68,7 +69,10 @@ func TestDetect(t *testing.T) {
 		"redirect": {
 			plainly(always(http.StatusFound, "Location", "https://example.com/")), webhook.FoundNothing, "", "standard-", "redirects to",
 		},
-		"no answer": {plainly(hang), webhook.FoundNothing, "", "standard-", "ended with timeout"},
+		"too many":        {inTurn(200, 200, 429), webhook.FoundNothing, "", "standard+ escaped+ forged-", "answered 429"},
+		"away":            {inTurn(200, 503), webhook.FoundNothing, "", "standard+ escaped-", "answered 503"},
+		"not up at first": {inTurn(503, 200), webhook.FoundNothing, "", "standard-", "answered 503"},
+		"no answer":       {plainly(hang), webhook.FoundNothing, "", "standard-", "ended with timeout"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -91,6 +95,15 @@ func TestDetect(t *testing.T) {
 	}
 }
 
+// inTurn answers with one status after the other.
+func inTurn(statuses ...int) func(*testing.T, signer.Secret) func(call) (answer, error) {
+	return func(t *testing.T, _ signer.Secret) func(call) (answer, error) {
+		t.Helper()
+		var asked atomic.Int64
+		return func(call) (answer, error) { return reply(statuses[asked.Add(1)-1], ""), nil }
+	}
+}
+
 // probes is what was sent and whether it was accepted.
 func probes(d webhook.Detection) string {
 	out := make([]string, len(d.Probes))
@@ -105,6 +118,7 @@ func TestDetectionKnowsWhatIsSet(t *testing.T) {
 	t.Parallel()
 	d := webhook.Detection{Finding: webhook.FoundRewrites, Encoding: webhook.EncodingASCII}
 	require.Contains(t, d.Explain(webhook.Webhook{Encoding: webhook.EncodingASCII}), "suits it")
+	require.Contains(t, webhook.Detection{Finding: webhook.FoundNothing}.Explain(webhook.Webhook{}), "none was sent")
 	require.Contains(t, d.Explain(webhook.Webhook{Encoding: webhook.EncodingHTML}), "Set this webhook's payloadEncoding to ascii")
 }
 

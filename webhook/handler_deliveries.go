@@ -133,7 +133,7 @@ func (h *Handler) test(x *exchange) (answer, error) {
 // detect answers with what it has found, and sets the encoding if that was asked
 // for and is of use.
 func (h *Handler) detect(x *exchange, set bool) (answer, error) {
-	if err := h.testSlots(x, maxProbes); err != nil {
+	if err := h.testSlots(x, MaxProbes); err != nil {
 		return answer{}, err
 	}
 	ctx, cancel := context.WithTimeout(x.r.Context(), h.opts.TestWait)

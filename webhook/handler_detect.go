@@ -82,11 +82,16 @@ func (d Detection) answers() string {
 
 // silence says why the last probe has no answer.
 func (d Detection) silence() string {
+	if len(d.Probes) == 0 {
+		return "none was sent."
+	}
 	last := d.Probes[len(d.Probes)-1].Delivery
 	switch {
+	case last.Error == CodeStatus:
+		return fmt.Sprintf("it answered %d, which says nothing about the signature. Try again when it takes requests.", last.StatusCode)
 	case last.Error == CodeRedirect:
 		return fmt.Sprintf("it answered %d, and redirects are not followed. Register the URL that it redirects to.", last.StatusCode)
-	case last.Error != "" && last.Error != CodeStatus:
+	case last.Error != "":
 		return "the attempt ended with " + last.Error + ". Mend that first."
 	}
 	return "there was no outcome in time. Try again, and see the delivery log."

@@ -55,14 +55,9 @@ func (x *exchange) tooMany(wait time.Duration) error {
 
 // testSlots takes n of the webhook's tests, or as many as there are at all.
 func (h *Handler) testSlots(x *exchange, n int) error {
-	for range min(n, h.opts.TestsPerMinute) {
-		wait, err := h.svc.ReserveTest(x.r.Context(), x.merchantID, x.webhookID, h.opts.TestsPerMinute)
-		if err != nil {
-			return err
-		}
-		if wait > 0 {
-			return x.tooMany(wait)
-		}
+	wait, err := h.svc.ReserveTests(x.r.Context(), x.merchantID, x.webhookID, n, h.opts.TestsPerMinute)
+	if err == nil && wait > 0 {
+		err = x.tooMany(wait)
 	}
-	return nil
+	return err
 }

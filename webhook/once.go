@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"time"
 
@@ -82,12 +83,13 @@ func (s *Service) first(
 	return note, nil
 }
 
-// ReserveTest takes one of the tests that a webhook may have in any minute, over all
-// processes on the store, or returns how long it takes until one is free: without
-// a bound, a merchant could point the sender at somebody. [Handler] asks before
-// each [Service.Test], and up to three times before [Service.Detect]; so should others
-// who let merchants test.
-func (s *Service) ReserveTest(ctx context.Context, merchantID, webhookID string, perMinute int) (time.Duration, error) {
+// ReserveTests takes n of the tests that a webhook may have in any minute, over all
+// processes on the store, or none, and returns how long it takes until so many are
+// free: without a bound, a merchant could point the sender at somebody. More than
+// perMinute are never asked for. [Handler] asks for one before each [Service.Test]
+// and for [MaxProbes] before each [Service.Detect]; so should others who let merchants
+// test.
+func (s *Service) ReserveTests(ctx context.Context, merchantID, webhookID string, n, perMinute int) (time.Duration, error) {
 	// An unknown webhook is not worth a slot, and must not be told from a busy one.
 	if _, err := s.Webhook(ctx, merchantID, webhookID); err != nil {
 		return 0, err
@@ -95,28 +97,44 @@ func (s *Service) ReserveTest(ctx context.Context, merchantID, webhookID string,
 	if perMinute < 1 || perMinute > maxTestsLimit {
 		return 0, invalid("perMinute", fmt.Sprintf("must be between 1 and %d", maxTestsLimit))
 	}
+	n = max(min(n, perMinute), 1)
 	// Slots are in the store, so that the limit holds over all processes, and each
 	// counts its own minute, so that it holds for any minute.
 	scope, holder := "tests|"+merchantID+"|"+webhookID, id.New("h_")
 	first := rand.N(perMinute) //nolint:gosec // spreads load, guards nothing
-	wait := testWindow
-	for i := range perMinute {
+	var held []string
+	var waits []time.Duration // until each of the others is free
+	for i := 0; i < perMinute && len(held) < n; i++ {
 		slot := strconv.Itoa((first + i) % perMinute)
 		got, err := s.store.BeginSeen(ctx, scope, slot, store.SeenBegin{Holder: holder, Lease: testWindow})
 		if err != nil {
 			return 0, err
 		}
 		if got.State == store.SeenNew {
-			until := strconv.FormatInt(time.Now().Add(testWindow).UnixMilli(), 10)
-			err := s.store.CommitSeen(ctx, scope, slot, holder, []byte(until), testWindow)
-			if errors.Is(err, store.ErrStale) {
-				err = nil // A minute has gone by since the line before.
+			held = append(held, slot)
+			continue
+		}
+		wait := testWindow
+		if until, err := strconv.ParseInt(string(got.Value), 10, 64); err == nil {
+			wait = time.Until(time.UnixMilli(until))
+		}
+		waits = append(waits, wait)
+	}
+	if missing := n - len(held); missing > 0 {
+		for _, slot := range held {
+			if err := s.store.ForgetSeen(ctx, scope, slot, holder); err != nil {
+				return 0, err
 			}
+		}
+		slices.Sort(waits)
+		return max(waits[missing-1], time.Second), nil
+	}
+	until := strconv.FormatInt(time.Now().Add(testWindow).UnixMilli(), 10)
+	for _, slot := range held {
+		err := s.store.CommitSeen(ctx, scope, slot, holder, []byte(until), testWindow)
+		if err != nil && !errors.Is(err, store.ErrStale) { // A minute has gone by since it was held.
 			return 0, err
 		}
-		if until, err := strconv.ParseInt(string(got.Value), 10, 64); err == nil {
-			wait = min(wait, time.Until(time.UnixMilli(until)))
-		}
 	}
-	return max(wait, time.Second), nil
+	return 0, nil
 }

@@ -101,21 +101,39 @@ func TestOnceEndsWhatItBegan(t *testing.T) {
 	})
 }
 
-func TestReserveTestChecksItsNumber(t *testing.T) {
+func TestReserveTestsChecksItsNumber(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, nil, nil)
 	one := s.hook(merchant)
 	for _, n := range []int{0, 61} {
-		_, err := s.svc.ReserveTest(t.Context(), merchant, one, n)
+		_, err := s.svc.ReserveTests(t.Context(), merchant, one, 1, n)
 		var invalid *webhook.InvalidError
 		require.ErrorAs(t, err, &invalid)
 	}
-	_, err := s.svc.ReserveTest(t.Context(), merchant, "whk_unknown", 5)
+	_, err := s.svc.ReserveTests(t.Context(), merchant, "whk_unknown", 1, 5)
 	require.ErrorIs(t, err, webhook.ErrNotFound)
-	wait, err := s.svc.ReserveTest(t.Context(), merchant, one, 1)
+	wait, err := s.svc.ReserveTests(t.Context(), merchant, one, 1, 1)
 	require.NoError(t, err)
 	require.Zero(t, wait)
-	wait, err = s.svc.ReserveTest(t.Context(), merchant, one, 1)
+	wait, err = s.svc.ReserveTests(t.Context(), merchant, one, 1, 1)
 	require.NoError(t, err)
 	require.Positive(t, wait)
+}
+
+// What is not enough is not taken.
+func TestReserveTestsTakesAllOrNone(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, nil, nil)
+	one := s.hook(merchant)
+	reserve := func(n int) time.Duration {
+		t.Helper()
+		wait, err := s.svc.ReserveTests(t.Context(), merchant, one, n, 5)
+		require.NoError(t, err)
+		return wait
+	}
+	require.Zero(t, reserve(3))
+	require.Positive(t, reserve(3))
+	require.Zero(t, reserve(1))
+	require.Zero(t, reserve(1))
+	require.Positive(t, reserve(1))
 }

@@ -9,7 +9,9 @@ import (
 )
 
 // RequestHeadersFunc returns headers for the requests of one attempt, by name. The
-// context is that of the attempt: see [Observer].Attempting.
+// context is that of the attempt: see [Observer].Attempting. It ends after a quarter
+// of AttemptTimeout. A function that takes much longer costs the delivery its lease:
+// it is given back, not sent.
 type RequestHeadersFunc func(context.Context, AttemptInfo) map[string]string
 
 // added are the host's own headers for an attempt, without those that are not for
@@ -19,6 +21,8 @@ func (r *run) added(ctx context.Context, i AttemptInfo) []extraHeader {
 		return nil
 	}
 	var given map[string]string
+	ctx, cancel := context.WithTimeout(ctx, r.opts.AttemptTimeout/4)
+	defer cancel()
 	_ = r.guard("RequestHeaders", func() error {
 		given = r.opts.RequestHeaders(ctx, i)
 		return nil

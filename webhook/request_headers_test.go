@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -77,6 +78,37 @@ func TestRequestHeadersThatPanicCostNothing(t *testing.T) {
 		p := r.publish()
 		pass(time.Second)
 		require.Equal(t, webhook.DeliverySucceeded, r.delivery(reg.Webhook.ID, p.Deliveries[0]).Status)
+		r.close()
+	})
+}
+
+// A function that takes longer than the lease has costs no second delivery: whoever
+// has the delivery then sends it.
+func TestSlowRequestHeaders(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var asked atomic.Int64
+		r := newRig(t, nil, &webhook.DispatcherOptions{
+			RequestHeaders: func(ctx context.Context, _ webhook.AttemptInfo) map[string]string {
+				if asked.Add(1) == 1 {
+					<-ctx.Done()                 // It is told,
+					time.Sleep(61 * time.Second) // and does not listen.
+				}
+				return nil
+			},
+		})
+		other, err := webhook.NewDispatcher(r.store, &webhook.DispatcherOptions{Transport: r.endpoint})
+		require.NoError(t, err)
+		r.register(event.TypeDocumentCreated)
+		r.publish()
+		synctest.Wait()
+		ctx, stop := context.WithCancel(t.Context())
+		stopped := make(chan error, 1)
+		go func() { stopped <- other.Run(ctx) }()
+		pass(5 * time.Minute)
+		require.Equal(t, 1, r.endpoint.count())
+		stop()
+		require.NoError(t, <-stopped)
 		r.close()
 	})
 }

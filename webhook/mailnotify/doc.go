@@ -10,9 +10,11 @@
 // # Guarantees
 //
 // Each address gets one mail for each transition of a webhook, over all processes
-// that share a store. It gets a second one only if a process or the connection ends
-// between the server's answer and the moment at which that is noted. Both then have
-// the same Message-ID.
+// that share a store. It gets another one if a process or the connection ends
+// between the server's answer and the moment at which that is noted, and, where an
+// owner has several addresses of which one is refused, from each process that tries
+// that one again: who has got the mail already is known to one process only. All of
+// them have the same Message-ID.
 //
 // A mail server that is away costs no mail: the notice is tried again for as long
 // as the store keeps it, see [webhook.Retention]. What the server refuses for good

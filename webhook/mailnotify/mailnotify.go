@@ -130,7 +130,6 @@ func (m *Mailer) Notify(ctx context.Context, n webhook.Notice) error {
 	if refused > 0 && time.Since(n.At) < m.opts.GiveUpAfter {
 		return fmt.Errorf("mailnotify: %d of %d addresses refused for now, with code %d", refused, len(addresses), code)
 	}
-	m.sent.forget(key)
 	if refused > 0 {
 		m.opts.Logger.LogAttrs(ctx, slog.LevelError, "mail about a webhook given up: addresses refused",
 			slog.String("merchant_id", n.MerchantID), slog.String("webhook_id", n.WebhookID), slog.String("kind", string(n.Kind)),

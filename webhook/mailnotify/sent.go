@@ -5,11 +5,12 @@ import "sync"
 // maxSent bounds the memory of a Mailer.
 const maxSent = 10_000
 
-// sentTo remembers who has got a notice that others still have to get, so that it
-// can be tried again for those alone. What it forgets is sent twice.
+// sentTo remembers who has got a notice, so that it can be tried again for others
+// alone, or be noted at last. What it forgets, the oldest first, is sent twice.
 type sentTo struct {
 	mu     sync.Mutex
 	notice map[string]map[string]bool
+	order  []string
 }
 
 func (s *sentTo) has(notice, address string) bool {
@@ -21,17 +22,16 @@ func (s *sentTo) has(notice, address string) bool {
 func (s *sentTo) add(notice, address string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.notice == nil || len(s.notice) >= maxSent {
+	if s.notice == nil {
 		s.notice = map[string]map[string]bool{}
 	}
 	if s.notice[notice] == nil {
+		if len(s.order) >= maxSent {
+			delete(s.notice, s.order[0])
+			s.order = s.order[1:]
+		}
 		s.notice[notice] = map[string]bool{}
+		s.order = append(s.order, notice)
 	}
 	s.notice[notice][address] = true
-}
-
-func (s *sentTo) forget(notice string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.notice, notice)
 }

@@ -116,15 +116,31 @@ func (t *Telemetry) RequestHeaders(ctx context.Context, _ webhook.AttemptInfo) m
 }
 
 // writeCarrier writes names and values, a line each. Neither can have a line break:
-// both are made for headers.
+// both are made for headers. What does not fit is left out, traceparent and tracestate
+// last: baggage is as long as whoever has called wants.
 func writeCarrier(carrier propagation.MapCarrier) string {
 	var b strings.Builder
-	for _, name := range slices.Sorted(maps.Keys(carrier)) {
-		if value := carrier[name]; value != "" && !strings.ContainsAny(name+value, "\r\n") {
+	names := slices.Sorted(maps.Keys(carrier))
+	slices.SortStableFunc(names, func(x, y string) int { return first(y) - first(x) })
+	for _, name := range names {
+		value := carrier[name]
+		fits := b.Len()+len(name)+len(value)+len(":") <= webhook.MaxTrace
+		if value != "" && !strings.ContainsAny(name+value, "\r\n") && fits {
 			b.WriteString(name + ":" + value + "\n")
 		}
 	}
 	return strings.TrimSuffix(b.String(), "\n")
+}
+
+// first says what is to be written before the rest.
+func first(name string) int {
+	switch name {
+	case "traceparent":
+		return 2
+	case "tracestate":
+		return 1
+	}
+	return 0
 }
 
 func readCarrier(text string) propagation.MapCarrier {

@@ -9,7 +9,9 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/baggage"
 	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/sdk/trace"
 	oteltrace "go.opentelemetry.io/otel/trace"
 
@@ -80,6 +82,23 @@ func TestAttemptsAreInTheTraceOfThePublication(t *testing.T) {
 			require.Equal(t, []codes.Code{codes.Error, codes.Unset}[i], s.Status().Code)
 			require.NotContains(t, strings.Join(slices.Collect(maps.Values(got)), " "), "t0ken")
 		}
+	})
+}
+
+// Baggage is as long as a caller wants, and costs no trace.
+func TestLongBaggage(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		both := propagation.NewCompositeTextMapPropagator(propagation.TraceContext{}, propagation.Baggage{})
+		publisher, dispatcher, svc, _, stop := twoProcesses(t, otelwebhook.Options{Propagator: both}, webhook.DispatcherOptions{})
+		member, err := baggage.NewMember("a", strings.Repeat("x", 1000))
+		require.NoError(t, err)
+		bag, err := baggage.New(member)
+		require.NoError(t, err)
+		publish(t, baggage.ContextWithBaggage(t.Context(), bag), svc, merchant)
+		pass(time.Second)
+		stop()
+		require.Equal(t, publisher.spans.Ended()[0].SpanContext().TraceID(), dispatcher.spans.Ended()[0].SpanContext().TraceID())
 	})
 }
 

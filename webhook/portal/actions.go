@@ -77,7 +77,7 @@ func (x *exchange) version() (int64, error) {
 // the answer waits for it.
 func (p *Portal) test(x *exchange) (answer, error) {
 	ctx := x.r.Context()
-	wait, err := p.svc.ReserveTest(ctx, x.merchantID, x.webhookID, p.opts.TestsPerMinute)
+	wait, err := p.svc.ReserveTests(ctx, x.merchantID, x.webhookID, 1, p.opts.TestsPerMinute)
 	if err != nil {
 		return answer{}, err
 	}
@@ -125,16 +125,24 @@ func (x *exchange) outcomeOf(d webhook.Delivery, follow bool) answer {
 const maxOutcomeWait = 5 * time.Second
 
 // outcome answers a script that follows a delivery, once it has ended or after a
-// few seconds.
+// few seconds. One that wants to know when to load its page again has seen nothing
+// yet, so the first attempt is enough.
 func (p *Portal) outcome(x *exchange) (answer, error) {
+	if x.r.URL.Query().Has("reload") {
+		d, err := p.svc.Delivery(x.r.Context(), x.merchantID, x.webhookID, x.deliveryID)
+		if err != nil {
+			return answer{}, err
+		}
+		if d.Status != webhook.DeliveryPending || d.Attempts > 0 || time.Since(d.CreatedAt) >= patience {
+			x.w.Header().Set("HX-Refresh", "true")
+		}
+		return x.outcomeOf(d.Delivery, true), nil
+	}
 	ctx, cancel := context.WithTimeout(x.r.Context(), min(p.opts.TestWait, maxOutcomeWait))
 	defer cancel()
 	d, err := p.svc.Await(ctx, x.merchantID, x.webhookID, x.deliveryID)
 	if err != nil {
 		return answer{}, err
-	}
-	if d.Status != webhook.DeliveryPending && x.r.URL.Query().Has("reload") {
-		x.w.Header().Set("HX-Refresh", "true")
 	}
 	return x.outcomeOf(d, time.Since(d.CreatedAt) < patience), nil
 }

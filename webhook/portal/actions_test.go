@@ -78,6 +78,22 @@ func TestTestWithAScript(t *testing.T) {
 	require.Equal(t, "true", s.do(outcome+"?reload", nil).header.Get("HX-Refresh"))
 }
 
+// A page that has seen nothing is loaded again after the first attempt, which may have
+// failed while the delivery goes on.
+func TestReloadAfterTheFirstAttempt(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, nil)
+	hook := s.hook()
+	_, err := s.svc.Publish(t.Context(), merchant, event.New(event.DocumentCreated{DocumentID: "doc_1"}))
+	require.NoError(t, err)
+	outcome := hook + "/deliveries/" + s.youngest(hook).ID + "/outcome?reload"
+	require.Empty(t, s.do(outcome, nil).header.Get("HX-Refresh"))
+	again := failure("not yet")
+	again.Outcome, again.Delay = store.Retry, time.Minute
+	s.settle(again)
+	require.Equal(t, "true", s.do(outcome, nil).header.Get("HX-Refresh"))
+}
+
 func TestNoAnswerForLong(t *testing.T) {
 	t.Parallel()
 	st := memstore.New(&memstore.Options{Now: func() time.Time { return time.Now().Add(-2 * time.Minute) }})

@@ -8,9 +8,6 @@ import (
 	"github.com/rag-assistant/webhooks/webhook"
 )
 
-// detectProbes is how many tests [webhook.Service.Detect] sends at most.
-const detectProbes = 3
-
 type detectionView struct {
 	Webhook webhook.Webhook
 	Finding webhook.Finding
@@ -23,14 +20,12 @@ type detectionView struct {
 // it needs. Its answer waits for that, with a script and without.
 func (p *Portal) detect(x *exchange) (answer, error) {
 	ctx := x.r.Context()
-	for range min(detectProbes, p.opts.TestsPerMinute) {
-		wait, err := p.svc.ReserveTest(ctx, x.merchantID, x.webhookID, p.opts.TestsPerMinute)
-		if err != nil {
-			return answer{}, err
-		}
-		if wait > 0 {
-			return answer{}, x.tooMany(wait)
-		}
+	wait, err := p.svc.ReserveTests(ctx, x.merchantID, x.webhookID, webhook.MaxProbes, p.opts.TestsPerMinute)
+	if err != nil {
+		return answer{}, err
+	}
+	if wait > 0 {
+		return answer{}, x.tooMany(wait)
 	}
 	short, cancel := context.WithTimeout(ctx, p.opts.TestWait)
 	defer cancel()
