@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/gofiber/fiber/v3"
@@ -35,7 +37,7 @@ func withFiber(prefix string, api, hooks http.Handler) server {
 	app.Use(recoverer.New())
 	app.Use(prefix+"/api", adaptor.HTTPHandler(owned(api)))
 	app.All(prefix+"/webhooks", adaptor.HTTPHandler(owned(hooks)))
-	return fiberServer{app}
+	return &fiberServer{app: app}
 }
 
 // owned hands a request on that stays as it is. The adaptor's strings lie in a
@@ -66,11 +68,41 @@ func owned(next http.Handler) http.Handler {
 	})
 }
 
-// fiberServer starts and stops as net/http's does.
-type fiberServer struct{ app *fiber.App }
+// fiberServer starts and stops as net/http's does. A Shutdown that comes before fiber
+// has begun to serve does nothing there, and it would serve for ever.
+type fiberServer struct {
+	app *fiber.App
 
-func (s fiberServer) Serve(ln net.Listener) error {
-	return s.app.Listener(ln, fiber.ListenConfig{DisableStartupMessage: true})
+	mu      sync.Mutex
+	ln      net.Listener
+	stopped bool
 }
 
-func (s fiberServer) Shutdown(ctx context.Context) error { return s.app.ShutdownWithContext(ctx) }
+func (s *fiberServer) Serve(ln net.Listener) error {
+	s.mu.Lock()
+	s.ln = ln
+	stopped := s.stopped
+	s.mu.Unlock()
+	if stopped {
+		return errors.Join(http.ErrServerClosed, ln.Close())
+	}
+	err := s.app.Listener(ln, fiber.ListenConfig{DisableStartupMessage: true})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopped {
+		return http.ErrServerClosed
+	}
+	return err
+}
+
+func (s *fiberServer) Shutdown(ctx context.Context) error {
+	s.mu.Lock()
+	s.stopped = true
+	ln := s.ln
+	s.mu.Unlock()
+	err := s.app.ShutdownWithContext(ctx)
+	if ln != nil {
+		_ = ln.Close() // fiber has closed it, or has not had it yet.
+	}
+	return err
+}
