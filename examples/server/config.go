@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"strings"
 	"time"
 
@@ -21,6 +22,9 @@ type config struct {
 	addr, store, role string
 	jwtSecret         []byte
 	jwtKeys           *jwtauth.Set
+	jwksURL           string
+	jwt               jwtauth.Options
+	mail              mail
 	tokenFor          string
 	logLevel          slog.Level
 	service           webhook.ServiceOptions
@@ -55,6 +59,13 @@ func parse(args []string, stderr io.Writer) (*config, error) {
 			bad = append(bad, named("-jwt-secret", err))
 			return nil
 		})
+	fs.StringVar(&c.jwksURL, "jwks-url", "", "https `URL` of the keys of a login, in place of -jwt-secret")
+	fs.StringVar(&c.jwt.Issuer, "jwt-issuer", "", "what the claim iss of a token has to be")
+	fs.Func("jwt-audience", "what the claim aud of a token has to hold", func(s string) error {
+		c.jwt.Audience = []string{s}
+		return nil
+	})
+	c.mail.flags(fs)
 	fs.StringVar(&c.tokenFor, "token", "", "print a token for this `merchant` that is good for a day, and exit")
 	fs.BoolVar(&out.InsecureAllowHTTP, "insecure-allow-http", false, "allow webhook URLs with http")
 	fs.BoolVar(&out.InsecureAllowPrivateNetworks, "insecure-allow-private-networks", false,
@@ -72,6 +83,9 @@ func parse(args []string, stderr io.Writer) (*config, error) {
 	fs.IntVar(&d.Concurrency, "concurrency", 1024, "deliveries on the wire at once")
 	fs.IntVar(&d.PerWebhook, "per-webhook", 10, "deliveries of one webhook on the wire at once")
 	fs.TextVar(&c.logLevel, "log-level", slog.LevelInfo, "debug, info, warn or error; debug says why a token is refused")
+	if err := fromEnvironment(fs); err != nil {
+		return nil, err
+	}
 	if err := fs.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			fs.SetOutput(stderr)
@@ -90,8 +104,11 @@ func parse(args []string, stderr io.Writer) (*config, error) {
 	default:
 		return nil, fmt.Errorf("-role %q: must be all, api or dispatch", c.role)
 	}
-	if c.serves() && c.jwtSecret == nil {
-		return nil, errors.New(`-jwt-secret is needed to serve the API; make one with: openssl rand -hex 32`)
+	if err := checkAddress(c.store); err != nil {
+		return nil, named("-store", err)
+	}
+	if c.serves() && c.jwtSecret == nil && c.jwksURL == "" || c.tokenFor != "" && c.jwtSecret == nil {
+		return nil, errors.New(`-jwt-secret is needed to serve the API, or -jwks-url; make one with: openssl rand -hex 32`)
 	}
 	if c.store == "memory" && c.role != "all" {
 		return nil, errors.New("-store memory is not shared between processes: it needs -role all")
@@ -102,6 +119,20 @@ func parse(args []string, stderr io.Writer) (*config, error) {
 	c.service.Egress, d.Egress = out, out
 	d.SecretKeys = c.service.SecretKeys
 	return c, nil
+}
+
+// fromEnvironment sets flags by variables of their names: -jwt-secret by
+// WEBHOOK_SERVER_JWT_SECRET. Other users of the machine see a process's arguments, and
+// not its environment.
+func fromEnvironment(fs *flag.FlagSet) error {
+	var bad []error
+	fs.VisitAll(func(f *flag.Flag) {
+		name := "WEBHOOK_SERVER_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
+		if value, ok := os.LookupEnv(name); ok && fs.Set(f.Name, value) != nil {
+			bad = append(bad, fmt.Errorf("%s is not a value of -%s", name, f.Name)) // The error would quote it.
+		}
+	})
+	return errors.Join(bad...)
 }
 
 func secretKey(s string) (webhook.SecretKey, error) {

@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rag-assistant/webhooks/store/memstore"
+	"github.com/rag-assistant/webhooks/webhook"
 )
 
 // pipes is a listener in memory: its connections take no files, and synctest
@@ -67,9 +68,11 @@ func ownServer(t *testing.T) *http.Server {
 	t.Helper()
 	c, err := parse([]string{"-jwt-secret", secret}, io.Discard)
 	require.NoError(t, err)
-	handler, err := routes(c, memstore.New(nil), slog.New(slog.DiscardHandler))
+	svc, err := webhook.NewService(memstore.New(nil), &c.service)
 	require.NoError(t, err)
-	return newServer(handler)
+	mux := http.NewServeMux()
+	require.NoError(t, c.routes(mux, svc, c.jwtKeys, slog.New(slog.DiscardHandler)))
+	return newServer(mux)
 }
 
 const (

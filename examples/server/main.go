@@ -1,5 +1,7 @@
 // Command server is the reference service: the management API, publishing over
-// HTTP and a dispatcher in one process.
+// HTTP, the portal for merchants and a dispatcher in one process, or in several on
+// one Redis. GET /healthz says that it lives, GET /readyz that it takes requests. Every
+// flag can be set in the environment too: -jwt-secret is WEBHOOK_SERVER_JWT_SECRET.
 //
 //	KEY=$(openssl rand -hex 32)
 //	TOKEN=$(go run ./examples/server -jwt-secret "$KEY" -token merchant_42)
@@ -23,7 +25,6 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/rag-assistant/webhooks/store"
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/jwtauth"
 )
@@ -63,30 +64,44 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	// Everything that can fail at the start does so before anything is delivered.
 	opts := c.dispatcher
 	opts.Logger = log
-	opts.OnNotice = func(ctx context.Context, n webhook.Notice) error {
-		log.WarnContext(ctx, "tell the owner of a webhook", slog.String("kind", string(n.Kind)),
-			slog.String("merchant_id", n.MerchantID), slog.String("webhook_id", n.WebhookID), slog.Int("failures", n.Failures))
-		return nil
+	svc, err := webhook.NewService(st, &c.service)
+	if err != nil {
+		return err
+	}
+	opts.WarnAfter = opts.DisableAfter / 2
+	if opts.OnNotice, err = c.mail.notices(svc, log); err != nil {
+		return err
 	}
 	disp, err := webhook.NewDispatcher(st, &opts)
 	if err != nil {
 		return err
 	}
-	handler, err := routes(c, st, log)
+	alive := &health{store: st}
+	mux := http.NewServeMux()
+	alive.routes(mux)
+	keys, fetch, err := c.keys(log)
 	if err != nil {
 		return err
+	}
+	if c.serves() {
+		if err := c.routes(mux, svc, keys, log); err != nil {
+			return err
+		}
 	}
 	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.addr)
 	if err != nil {
 		return err
 	}
 	log.InfoContext(ctx, "listening", slog.String("addr", ln.Addr().String()), slog.String("role", c.role))
-	srv := newServer(handler)
+	srv := newServer(mux)
 
 	// The API stops before the dispatcher, so that a test that a caller waits for
 	// still gets its outcome.
 	g, failed := errgroup.WithContext(context.WithoutCancel(ctx))
 	dispatching, stopDispatching := context.WithCancel(failed)
+	if c.serves() {
+		g.Go(func() error { return fetch(dispatching) })
+	}
 	if c.dispatches() {
 		g.Go(func() error { return disp.Run(dispatching) })
 	}
@@ -102,6 +117,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		case <-ctx.Done():
 		case <-failed.Done():
 		}
+		alive.draining.Store(true)
 		log.InfoContext(ctx, "stopping once deliveries on the wire have ended; stop again to end at once")
 		drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
 		defer cancel()
@@ -123,29 +139,31 @@ func newServer(handler http.Handler) *http.Server {
 	}
 }
 
-// routes are the API, unless this process only dispatches, and a health check.
-func routes(c *config, st store.Store, log *slog.Logger) (http.Handler, error) {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = io.WriteString(w, "ok\n")
-	})
-	if !c.serves() {
-		return mux, nil
+// keys returns what tokens are verified with, and what keeps that up to date until its
+// context ends.
+func (c *config) keys(log *slog.Logger) (jwtauth.Keys, func(context.Context) error, error) {
+	if c.jwksURL == "" {
+		return c.jwtKeys, func(context.Context) error { return nil }, nil
 	}
-	svc, err := webhook.NewService(st, &c.service)
+	keys, err := jwtauth.NewRemote(c.jwksURL, &jwtauth.RemoteOptions{Logger: log})
 	if err != nil {
-		return nil, err
+		return nil, nil, fmt.Errorf("-jwks-url: %w", err)
 	}
-	auth, err := jwtauth.New(c.jwtKeys, nil)
+	return keys, keys.Run, nil
+}
+
+// routes are the API and the portal.
+func (c *config) routes(mux *http.ServeMux, svc *webhook.Service, keys jwtauth.Keys, log *slog.Logger) error {
+	auth, err := jwtauth.New(keys, &c.jwt)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	api, err := webhook.NewHandler(svc, auth.Authenticate, &webhook.HandlerOptions{EnablePublish: true, Logger: log})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	mux.Handle("/api/", api)
-	return mux, nil
+	return pages(mux, svc, auth.Authenticate, log)
 }
 
 // newToken makes a token as the host's login would. The key is the text itself.

@@ -37,6 +37,18 @@ func openStore(ctx context.Context, address string) (store.Store, func(), error)
 	return st, closeClient, nil
 }
 
+// checkAddress says what is wrong with an address before anything is asked of it.
+func checkAddress(address string) error {
+	if address == "memory" {
+		return nil
+	}
+	client, err := redisClient(address)
+	if err != nil {
+		return err
+	}
+	return client.Close()
+}
+
 // errAddress does not quote the address, which may hold a password.
 var errAddress = errors.New("is not an address of a Redis, such as redis://:password@host:6379/0")
 
