@@ -31,6 +31,25 @@ func (a *answer) RoundTrip(*http.Request) (*http.Response, error) {
 
 // TestOneMailForEachTransition lets two dispatchers share a Redis while the mail
 // server is away, and then back.
+// noted is a store that tells when it has noted what became of a notice.
+type noted struct {
+	*redisstore.Store
+
+	deferred, acked chan error
+}
+
+func (s noted) DeferNotice(ctx context.Context, merchantID, noticeID string, delay time.Duration) error {
+	err := s.Store.DeferNotice(ctx, merchantID, noticeID, delay)
+	s.deferred <- err
+	return err
+}
+
+func (s noted) AckNotice(ctx context.Context, merchantID, noticeID string) error {
+	err := s.Store.AckNotice(ctx, merchantID, noticeID)
+	s.acked <- err
+	return err
+}
+
 func TestOneMailForEachTransition(t *testing.T) {
 	t.Parallel()
 	const hooks = 5
@@ -38,10 +57,11 @@ func TestOneMailForEachTransition(t *testing.T) {
 	t.Cleanup(func() { redistest.Forget(t, client, prefix) })
 	var ahead atomic.Int64 // how far the store's clock is
 	clock := func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
-	open := func() *redisstore.Store {
+	deferred, acked := make(chan error, 1000), make(chan error, 1000)
+	open := func() noted {
 		st, err := redisstore.New(client, &redisstore.Options{Prefix: prefix, Now: clock})
 		require.NoError(t, err)
-		return st
+		return noted{st, deferred, acked}
 	}
 	svc, err := webhook.NewService(open(), &webhook.ServiceOptions{InsecurePlaintextSecrets: true})
 	require.NoError(t, err)
@@ -95,11 +115,13 @@ func TestOneMailForEachTransition(t *testing.T) {
 	}
 	for range 2 * hooks {
 		require.ErrorContains(t, await(t, failures), "connection refused")
+		require.NoError(t, await(t, deferred))
 	}
 	p.start(t, false)
 	ahead.Add(int64(2 * time.Minute))
 	for range 2 * hooks {
 		await(t, p.came)
+		require.NoError(t, await(t, acked))
 	}
 	endpoint.status.Store(http.StatusOK)
 	for _, id := range ids {
@@ -109,6 +131,7 @@ func TestOneMailForEachTransition(t *testing.T) {
 	deliver()
 	for range hooks {
 		await(t, p.came)
+		require.NoError(t, await(t, acked))
 	}
 	// Whatever is left would come now: every lease and delay has ended.
 	ahead.Add(int64(48 * time.Hour))
