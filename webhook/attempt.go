@@ -166,7 +166,7 @@ func (r *run) post(ctx context.Context, c claimed) (egress.Response, error) {
 		return egress.Response{}, err
 	}
 	if c.Test && forged(c.EventID) {
-		if set, err = set.forge(); err != nil {
+		if set, err = set.forge(schemeOf(c.Secret)); err != nil {
 			return egress.Response{}, err
 		}
 		return r.postOnce(ctx, c, &set, set.current, c.Body)

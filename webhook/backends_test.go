@@ -39,3 +39,14 @@ func stores() map[string]func(*testing.T) backend {
 		},
 	}
 }
+
+// onEachStore runs a test on a store of each kind.
+func onEachStore(t *testing.T, test func(t *testing.T, st store.Store)) {
+	t.Helper()
+	for name, open := range stores() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, open(t).store)
+		})
+	}
+}

@@ -32,9 +32,14 @@ type Principal struct {
 	Scopes []string
 }
 
-// may reports whether scope, or everything, was granted.
-func (p Principal) may(scope string) bool {
+// May reports whether scope, or everything, was granted.
+func (p Principal) May(scope string) bool {
 	return p.Scopes == nil || slices.Contains(p.Scopes, scope)
+}
+
+// MayActFor reports whether the principal is this merchant, or an operator.
+func (p Principal) MayActFor(merchantID string) bool {
+	return p.AnyMerchant || p.MerchantID == merchantID
 }
 
 // AuthenticateFunc says who makes a request. It is called once for each request
@@ -60,14 +65,14 @@ func (h *Handler) admit(ctx context.Context, x *exchange) error {
 		x.w.Header().Set("WWW-Authenticate", challenge(h.opts.Challenge, why))
 		return errUnauthorized
 	}
-	if !who.AnyMerchant && who.MerchantID != x.merchantID {
+	if !who.MayActFor(x.merchantID) {
 		return errForbidden
 	}
 	needed := ScopeWrite
 	if x.r.Method == http.MethodGet || x.r.Method == http.MethodHead {
 		needed = ScopeRead
 	}
-	if !who.may(needed) {
+	if !who.May(needed) {
 		x.w.Header().Set("WWW-Authenticate", challenge(h.opts.Challenge, `error="insufficient_scope", scope="`+needed+`"`))
 		return errScope(needed)
 	}

@@ -50,10 +50,13 @@ func (h *Handler) once(ctx context.Context, x *exchange, serve endpoint) (answer
 		return answer{}, err
 	}
 	// The store gets digests: keys are of any length, and content is nobody's business.
-	scope, name, holder := keyScope(x.merchantID), digest(keys[0]), id.New("h_")
-	known, err := h.svc.store.BeginSeen(ctx, scope, name, store.SeenBegin{
-		Holder: holder, Fingerprint: digest(keys[0], x.route, x.webhookID, x.deliveryID, x.r.URL.RawQuery, string(body)),
-		Lease: h.serveTime() + time.Minute,
+	k := held{
+		scope: keyScope(x.merchantID), name: digest(keys[0]), holder: id.New("h_"),
+		lasts: h.serveTime(), age: h.opts.IdempotencyAge,
+	}
+	known, err := h.svc.store.BeginSeen(ctx, k.scope, k.name, store.SeenBegin{
+		Holder: k.holder, Fingerprint: digest(keys[0], x.route, x.webhookID, x.deliveryID, x.r.URL.RawQuery, string(body)),
+		Lease: k.lasts + time.Minute,
 	})
 	if err != nil {
 		return answer{}, err
@@ -68,57 +71,36 @@ func (h *Handler) once(ctx context.Context, x *exchange, serve endpoint) (answer
 		return answer{}, errKeyConflict
 	case store.SeenNew:
 	}
-	done := false
-	defer func() {
-		if !done { // Also after a panic.
-			h.forget(ctx, x, scope, name, holder)
+	var out answer
+	notNoted, err := h.svc.first(ctx, k, func(ctx context.Context) ([]byte, error) {
+		x.r = x.r.WithContext(ctx)
+		var err error
+		if out, err = serve(x); err != nil {
+			return nil, err
 		}
-	}()
-	// A caller that hangs up in the middle is the one that asks again: what was begun
-	// is ended, and its answer kept.
-	whole, cancel := context.WithTimeout(context.WithoutCancel(ctx), h.serveTime())
-	defer cancel()
-	x.r = x.r.WithContext(whole)
-	out, err := serve(x)
-	if err != nil {
-		return answer{}, err
+		return keep(out)
+	})
+	if notNoted != nil {
+		h.opts.Logger.ErrorContext(ctx, "webhook API request with an Idempotency-Key not noted: it is taken for a minute or two, then served again",
+			slog.String("request_id", x.requestID), slog.Any("error", notNoted))
 	}
-	done = true // Even if it is not kept: until the lease ends, nobody serves it again.
-	h.keep(ctx, x, out, scope, name, holder)
-	return out, nil
+	return out, err
 }
 
 // serveTime is how long a request with a key may take.
 func (h *Handler) serveTime() time.Duration { return h.opts.TestWait + 30*time.Second }
 
-// keep stores an answer for those who ask again.
-func (h *Handler) keep(ctx context.Context, x *exchange, out answer, scope, name, holder string) {
+// keep writes an answer down for those who ask again.
+func keep(out answer) ([]byte, error) {
 	data := out.data
 	if s, ok := data.(secretive); ok {
 		data = s.withoutSecret()
 	}
 	text, err := json.Marshal(data)
-	if err == nil {
-		var value []byte
-		if value, err = json.Marshal(repeated{Status: out.status, ETag: out.etag, Data: text}); err == nil {
-			ctx, cancel := detached(ctx)
-			defer cancel()
-			err = h.svc.store.CommitSeen(ctx, scope, name, holder, value, h.opts.IdempotencyAge)
-		}
-	}
 	if err != nil {
-		h.opts.Logger.ErrorContext(ctx, "webhook API answer not kept; the same request again would be served again",
-			slog.String("request_id", x.requestID), slog.Any("error", err))
+		return nil, err
 	}
-}
-
-func (h *Handler) forget(ctx context.Context, x *exchange, scope, name, holder string) {
-	ctx, cancel := detached(ctx)
-	defer cancel()
-	if err := h.svc.store.ForgetSeen(ctx, scope, name, holder); err != nil {
-		h.opts.Logger.ErrorContext(ctx, "webhook API request not given up; its Idempotency-Key is taken for a minute or two",
-			slog.String("request_id", x.requestID), slog.Any("error", err))
-	}
+	return json.Marshal(repeated{Status: out.status, ETag: out.etag, Data: text})
 }
 
 // again answers as the first time.
@@ -129,11 +111,6 @@ func (h *Handler) again(x *exchange, value []byte) (answer, error) {
 	}
 	x.w.Header().Set(replayedHeader, "true")
 	return answer{status: kept.Status, etag: kept.ETag, data: kept.Data}, nil
-}
-
-// detached gives the last call of an exchange time even if its caller has gone.
-func detached(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 }
 
 func keyScope(merchantID string) string { return "api|" + merchantID }

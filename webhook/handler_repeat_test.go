@@ -13,29 +13,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/rag-assistant/webhooks/internal/redistest"
 	"github.com/rag-assistant/webhooks/store"
 	"github.com/rag-assistant/webhooks/store/memstore"
-	"github.com/rag-assistant/webhooks/store/redisstore"
 	"github.com/rag-assistant/webhooks/webhook"
 )
-
-// onEachStore runs a test on a store in memory and on one in Redis.
-func onEachStore(t *testing.T, test func(t *testing.T, st store.Store)) {
-	t.Helper()
-	t.Run("memory", func(t *testing.T) {
-		t.Parallel()
-		test(t, memstore.New(nil))
-	})
-	t.Run("redis", func(t *testing.T) {
-		t.Parallel()
-		client, prefix := redistest.Client(t), redistest.Prefix()
-		t.Cleanup(func() { redistest.Forget(t, client, prefix) })
-		st, err := redisstore.New(client, &redisstore.Options{Prefix: prefix})
-		require.NoError(t, err)
-		test(t, st)
-	})
-}
 
 // replayed reports whether an answer is that of an earlier request.
 func (a answered) replayed() bool { return a.header.Get("Idempotency-Replayed") == "true" }

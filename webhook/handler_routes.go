@@ -2,9 +2,10 @@ package webhook
 
 import (
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/rag-assistant/webhooks/webhook/internal/paths"
 )
 
 // endpoint makes the answer to a request of an authenticated merchant.
@@ -59,32 +60,28 @@ func plain(serve endpoint) endpoint {
 	}
 }
 
-// match finds the route of a request and takes the ids out of its path. Each
-// segment is unescaped once, after the path was split, so that an escaped slash
-// separates nothing; no id holds one.
+// match finds the route of a request and takes the ids out of its path. No id holds a
+// slash, escaped or not.
 func (h *Handler) match(x *exchange) *route {
-	path := x.r.URL.EscapedPath()
-	if !strings.HasPrefix(path, "/") {
-		path = "/" + path // StripPrefix with a trailing slash takes it along.
+	escaped := x.r.URL.EscapedPath()
+	if !strings.HasPrefix(escaped, "/") {
+		escaped = "/" + escaped // StripPrefix with a trailing slash takes it along.
 	}
-	if strings.Contains(path, "//") {
+	if strings.Contains(escaped, "//") {
 		return nil
 	}
-	rest, found := strings.CutPrefix(h.unprefixed(path), merchantsSegment)
+	rest, found := strings.CutPrefix(h.unprefixed(escaped), merchantsSegment)
 	if !found {
 		return h.publicRoute(rest)
 	}
-	segments := strings.SplitN(rest, "/", maxSegments+1)
-	for i, s := range segments {
-		plain, err := url.PathUnescape(s)
-		if err != nil || strings.Contains(plain, "/") {
-			return nil
-		}
-		segments[i] = plain
+	segments, ok := paths.Split(rest, maxSegments)
+	if !ok {
+		return nil
 	}
 	x.merchantID = segments[0]
+	ids := map[string]*string{webhookParameter: &x.webhookID, deliveryParameter: &x.deliveryID}
 	for i := range h.routes {
-		if h.routes[i].fits(x, segments[1:]) {
+		if paths.Match(h.routes[i].path, segments[1:], ids) {
 			return &h.routes[i]
 		}
 	}
@@ -94,19 +91,19 @@ func (h *Handler) match(x *exchange) *route {
 // unprefixed returns what of a path follows the prefix and its slash, and nothing
 // if it has another prefix. Where any prefix will do, it ends before the first
 // segment called merchants, or before the last segment of a path without one.
-func (h *Handler) unprefixed(path string) string {
+func (h *Handler) unprefixed(escaped string) string {
 	if h.root != "" {
-		rest, found := strings.CutPrefix(path, h.root)
+		rest, found := strings.CutPrefix(escaped, h.root)
 		if !found {
 			return ""
 		}
 		return rest
 	}
-	at := strings.Index(path, "/"+merchantsSegment)
+	at := strings.Index(escaped, "/"+merchantsSegment)
 	if at < 0 {
-		at = strings.LastIndexByte(path, '/')
+		at = strings.LastIndexByte(escaped, '/')
 	}
-	return path[at+1:]
+	return escaped[at+1:]
 }
 
 // publicRoute returns the route of a path that names no merchant.
@@ -120,27 +117,6 @@ func (h *Handler) publicRoute(name string) *route {
 
 // maxSegments is the length of the longest path, from the merchant's id on.
 const maxSegments = 6
-
-// fits reports whether segments are those of the route, and notes the ids.
-func (rt *route) fits(x *exchange, segments []string) bool {
-	if len(segments) != len(rt.path) {
-		return false
-	}
-	for i, want := range rt.path {
-		switch got := segments[i]; {
-		case want == got:
-		case got == "":
-			return false
-		case want == webhookParameter:
-			x.webhookID = got
-		case want == deliveryParameter:
-			x.deliveryID = got
-		default:
-			return false
-		}
-	}
-	return true
-}
 
 // endpoint returns nil if the method is not allowed. HEAD is GET; write leaves
 // the body out.

@@ -24,12 +24,10 @@ func (h *Handler) register(x *exchange) (answer, error) {
 	}
 	in.Events = m.texts("events")
 	if s := m.text("payloadEncoding"); s != nil {
-		in.Encoding = namedEncoding(*s)
+		in.Encoding = named[Encoding](*s)
 	}
 	if s := m.text("signature"); s != nil {
-		if in.Signature = Scheme(*s); *s == "" { // Which would be the default.
-			in.Signature = "none"
-		}
+		in.Signature = named[Scheme](*s)
 	}
 	if s := m.text("description"); s != nil {
 		in.Description = *s
@@ -54,12 +52,12 @@ func (h *Handler) register(x *exchange) (answer, error) {
 	return answer{status: http.StatusCreated, etag: etag(out.Webhook.Version), data: v}, nil
 }
 
-// namedEncoding keeps an empty name from meaning the default.
-func namedEncoding(s string) Encoding {
+// named keeps an empty name from meaning the default.
+func named[T ~string](s string) T {
 	if s == "" {
 		return "none"
 	}
-	return Encoding(s)
+	return T(s)
 }
 
 func (h *Handler) list(x *exchange) (answer, error) {
@@ -115,7 +113,7 @@ func (h *Handler) update(x *exchange) (answer, error) {
 		in.Status = &status
 	}
 	if s := m.text("payloadEncoding"); s != nil {
-		encoding := namedEncoding(*s)
+		encoding := named[Encoding](*s)
 		in.Encoding = &encoding
 	}
 	if bad := m.done(); len(bad) > 0 {

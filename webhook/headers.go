@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/rag-assistant/webhooks/webhook/internal/strictjson"
+	"github.com/rag-assistant/webhooks/webhook/internal/token"
 )
 
 // Headers go along with every request to a webhook, such as a token that the
@@ -34,8 +35,6 @@ const (
 	maxHeaders     = 20
 	maxHeaderName  = 64
 	maxHeaderValue = 1024
-
-	nameMarks = "!#$%&'*+-.^_`|~"
 )
 
 // checkHeaders returns h as it is to be sealed.
@@ -67,27 +66,15 @@ func checkHeaders(bad *faults, h Headers) Headers {
 func refuseHeaderName(name string) string {
 	switch {
 	case !validHeaderName(name):
-		return fmt.Sprintf("the name must be 1 to %d letters, digits or any of %s", maxHeaderName, nameMarks)
+		return fmt.Sprintf("the name must be 1 to %d letters, digits or any of %s", maxHeaderName, token.Marks)
 	case reservedHeader(name):
 		return "this header is set by the sender, by HTTP or by what is between sender and receiver"
 	}
 	return ""
 }
 
-// validHeaderName says if name is a token (RFC 9110, section 5.6.2) of a length
-// that every receiver takes.
-func validHeaderName(name string) bool {
-	for i := range len(name) {
-		if !isAlphanumeric(name[i]) && strings.IndexByte(nameMarks, name[i]) < 0 {
-			return false
-		}
-	}
-	return len(name) >= 1 && len(name) <= maxHeaderName
-}
-
-func isAlphanumeric(c byte) bool {
-	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
-}
+// validHeaderName says if name is a token of a length that all servers take.
+func validHeaderName(name string) bool { return token.Valid(name) && len(name) <= maxHeaderName }
 
 // validExtraValue is narrower than RFC 9110, section 5.5, by what receivers read
 // in different ways.
@@ -109,7 +96,7 @@ func validExtraValue(v string) bool {
 func reservedHeader(name string) bool {
 	folded := []byte(strings.ToLower(name))
 	for i, c := range folded {
-		if !isAlphanumeric(c) {
+		if !token.Alphanumeric(c) {
 			folded[i] = '-'
 		}
 	}

@@ -34,9 +34,9 @@ func (s *Service) Once(
 	if err := checkMerchant(merchantID); err != nil {
 		return "", false, err
 	}
-	scope, name, holder := "once|"+merchantID, digest(key), id.New("h_")
+	h := held{scope: "once|" + merchantID, name: digest(key), holder: id.New("h_"), lasts: onceTime, age: onceAge}
 	for {
-		known, err := s.store.BeginSeen(ctx, scope, name, store.SeenBegin{Holder: holder, Lease: onceLease})
+		known, err := s.store.BeginSeen(ctx, h.scope, h.name, store.SeenBegin{Holder: h.holder, Lease: onceLease})
 		if err != nil {
 			return "", false, fmt.Errorf("webhook: once: %w", err)
 		}
@@ -44,7 +44,14 @@ func (s *Service) Once(
 		case store.SeenDone:
 			return string(known.Value), true, nil
 		case store.SeenNew:
-			note, err := s.first(ctx, scope, name, holder, do)
+			notNoted, err := s.first(ctx, h, func(ctx context.Context) ([]byte, error) {
+				var err error
+				note, err = do(ctx)
+				return []byte(note), err
+			})
+			if err == nil && notNoted != nil && !errors.Is(notNoted, store.ErrStale) {
+				err = fmt.Errorf("webhook: once: done, but not noted: %w", notNoted)
+			}
 			return note, false, err
 		case store.SeenInProgress, store.SeenConflict: // There is no fingerprint that could conflict.
 		}
@@ -56,31 +63,42 @@ func (s *Service) Once(
 	}
 }
 
-// first does what is done once.
-func (s *Service) first(
-	ctx context.Context, scope, name, holder string, do func(context.Context) (string, error),
-) (string, error) {
+// held is an id of the store's Seen role that this caller holds.
+type held struct {
+	scope, name, holder string
+
+	lasts time.Duration // what is done, at most
+	age   time.Duration // what is known of it afterwards
+}
+
+// first does what is done once, and notes the value that do returns, for those who
+// come again. Who hangs up in the middle is who comes again, so the context of do
+// outlives ctx. If do fails or panics, the id is free again. Otherwise it is taken
+// until its lease ends, even if it could not be noted.
+func (s *Service) first(ctx context.Context, h held, do func(context.Context) (value []byte, err error)) (notNoted, err error) {
 	done := false
 	defer func() {
 		if !done { // Also after a panic.
 			ctx, cancel := detached(ctx)
 			defer cancel()
-			_ = s.store.ForgetSeen(ctx, scope, name, holder) // Or its lease ends.
+			notNoted = s.store.ForgetSeen(ctx, h.scope, h.name, h.holder)
 		}
 	}()
-	whole, cancel := context.WithTimeout(context.WithoutCancel(ctx), onceTime)
+	whole, cancel := context.WithTimeout(context.WithoutCancel(ctx), h.lasts)
 	defer cancel()
-	note, err := do(whole)
+	value, err := do(whole)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	done = true // Even if that is not noted: until the lease ends, nobody does it again.
+	done = true
 	keep, cancel := detached(ctx)
 	defer cancel()
-	if err := s.store.CommitSeen(keep, scope, name, holder, []byte(note), onceAge); err != nil && !errors.Is(err, store.ErrStale) {
-		return note, fmt.Errorf("webhook: once: done, but not noted: %w", err)
-	}
-	return note, nil
+	return s.store.CommitSeen(keep, h.scope, h.name, h.holder, value, h.age), nil
+}
+
+// detached gives the last call of a request time even if its caller has gone.
+func detached(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 }
 
 // ReserveTests takes n of the tests that a webhook may have in any minute, over all

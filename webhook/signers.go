@@ -25,9 +25,7 @@ type signerKey struct {
 type signerSet struct {
 	current  *signer.Signer // signs with the previous key too, within a rotation's grace
 	previous *signer.Signer // for the guide's header, which holds one signature; nil if there is no such secret
-
-	asymmetric bool
-	headers    []extraHeader
+	headers  []extraHeader
 }
 
 // These bound the cache to some megabytes.
@@ -88,18 +86,12 @@ func newSignerSet(log *slog.Logger, seal *sealer, l *store.Lease) (signerSet, er
 	if set.current, err = key.signer(older...); err != nil {
 		return set, err
 	}
-	set.asymmetric = key.asymmetric()
 	set.headers, err = openHeaders(log, seal, l)
 	return set, err
 }
 
-// forge returns a set of the same scheme with a new key, which the receiver does not
-// have.
-func (s signerSet) forge() (signerSet, error) {
-	scheme := SchemeSecret
-	if s.asymmetric {
-		scheme = SchemeAsymmetric
-	}
+// forge returns a set with a new key of the scheme, which the receiver does not have.
+func (s signerSet) forge(scheme Scheme) (signerSet, error) {
 	forger, err := newSigningKey(scheme).signer()
 	return signerSet{current: forger, headers: s.headers}, err
 }

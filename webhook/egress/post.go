@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/rag-assistant/webhooks/webhook/internal/token"
 )
 
 // DefaultTimeout bounds a [Post] whose context has no deadline: the ten seconds of
@@ -185,7 +187,7 @@ func closeBody(resp *http.Response) {
 // checkHeader does what http.Transport does too, for transports that do not.
 func checkHeader(h http.Header) error {
 	for key, values := range h {
-		if !isToken(key) {
+		if !token.Valid(key) {
 			return fmt.Errorf("egress: post: header name %q is not valid", key)
 		}
 		for _, v := range values {
@@ -197,17 +199,4 @@ func checkHeader(h http.Header) error {
 		}
 	}
 	return nil
-}
-
-// isToken reports whether s is a field name (RFC 9110, section 5.6.2).
-func isToken(s string) bool {
-	for i := range len(s) {
-		switch c := s[i]; {
-		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9':
-		case strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0:
-		default:
-			return false
-		}
-	}
-	return s != ""
 }

@@ -43,7 +43,7 @@ func (p *Portal) askToDelete(x *exchange, status int) (answer, error) {
 	if v.Stats, err = p.svc.Stats(x.r.Context(), x.merchantID, x.webhookID); err != nil {
 		return answer{}, err
 	}
-	if !x.may(webhook.ScopeWrite) {
+	if !x.who.May(webhook.ScopeWrite) {
 		return answer{}, errScope
 	}
 	return answer{status: status, template: "delete", title: "Delete webhook", nav: "webhooks", data: v}, nil
@@ -182,7 +182,7 @@ func (p *Portal) askToReplay(x *exchange, status int, v replayView) (answer, err
 	if v.Webhook, err = p.svc.Webhook(x.r.Context(), x.merchantID, x.webhookID); err != nil {
 		return answer{}, err
 	}
-	if !x.may(webhook.ScopeWrite) {
+	if !x.who.May(webhook.ScopeWrite) {
 		return answer{}, errScope
 	}
 	return answer{status: status, template: "replay", title: "Replay events", nav: "webhooks", data: v}, nil

@@ -13,7 +13,7 @@ import (
 )
 
 func (p *Portal) editForm(x *exchange) (answer, error) {
-	if !x.may(webhook.ScopeWrite) {
+	if !x.who.May(webhook.ScopeWrite) {
 		return answer{}, errScope
 	}
 	w, err := p.svc.Webhook(x.r.Context(), x.merchantID, x.webhookID)

@@ -71,7 +71,7 @@ func (p *Portal) render(w io.Writer, x *exchange, out answer) error {
 		Assets: x.base + assetsSegment + "/" + p.assets.digest + "/", HasLogo: len(p.opts.Logo) > 0,
 		Base: x.base, Root: x.root, Hook: x.hook(),
 		MerchantID: x.merchantID, WebhookID: x.webhookID, DeliveryID: x.deliveryID,
-		Operator: x.who.AnyMerchant, CanWrite: x.may(webhook.ScopeWrite), Done: done(x.r.URL.Query()),
+		Operator: x.who.AnyMerchant, CanWrite: x.who.May(webhook.ScopeWrite), Done: done(x.r.URL.Query()),
 	}
 	name := "layout"
 	if out.fragment != "" {

@@ -2,9 +2,10 @@ package portal
 
 import (
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/rag-assistant/webhooks/webhook/internal/paths"
 )
 
 // page makes the answer to a request of an authenticated principal.
@@ -58,23 +59,21 @@ func (p *Portal) table() []route {
 // one. Each segment is unescaped once, after the path was split; no id holds a
 // slash.
 func (p *Portal) find(x *exchange) *route {
-	segments := strings.SplitN(strings.TrimPrefix(x.r.URL.EscapedPath(), "/"), "/", maxSegments+1)
-	x.base = up(len(segments))
+	escaped := strings.TrimPrefix(x.r.URL.EscapedPath(), "/")
+	x.base = up(strings.Count(escaped, "/") + 1)
 	x.root = x.base
-	for i, s := range segments {
-		plain, err := url.PathUnescape(s)
-		if err != nil || strings.Contains(plain, "/") {
-			return nil
-		}
-		segments[i] = plain
+	segments, ok := paths.Split(escaped, maxSegments)
+	if !ok {
+		return nil
 	}
 	if segments[0] == merchantsSegment && len(segments) > 2 {
 		x.merchantID, x.named = segments[1], true
 		segments = segments[2:]
 		x.root = up(len(segments))
 	}
+	ids := map[string]*string{webhookParameter: &x.webhookID, deliveryParameter: &x.deliveryID}
 	for i := range p.routes {
-		if p.routes[i].fits(x, segments) {
+		if paths.Match(p.routes[i].path, segments, ids) {
 			return &p.routes[i]
 		}
 	}
@@ -87,27 +86,6 @@ func up(n int) string {
 		return "./"
 	}
 	return strings.Repeat("../", n-1)
-}
-
-// fits reports whether segments are those of the route, and notes the ids.
-func (rt *route) fits(x *exchange, segments []string) bool {
-	if len(segments) != len(rt.path) {
-		return false
-	}
-	for i, want := range rt.path {
-		switch got := segments[i]; {
-		case want == got:
-		case got == "":
-			return false
-		case want == webhookParameter:
-			x.webhookID = got
-		case want == deliveryParameter:
-			x.deliveryID = got
-		default:
-			return false
-		}
-	}
-	return true
 }
 
 // page returns nil if the method is not allowed. HEAD is GET.

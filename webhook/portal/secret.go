@@ -32,7 +32,7 @@ type secretView struct {
 }
 
 func (p *Portal) newForm(x *exchange) (answer, error) {
-	if !x.may(webhook.ScopeWrite) {
+	if !x.who.May(webhook.ScopeWrite) {
 		return answer{}, errScope
 	}
 	f := newForm(p.svc.Catalog())
@@ -113,7 +113,7 @@ func (p *Portal) rotateForm(x *exchange) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	if !x.may(webhook.ScopeWrite) {
+	if !x.who.May(webhook.ScopeWrite) {
 		return answer{}, errScope
 	}
 	v := rotateView{Webhook: w, Grace: "24", Token: newToken()}

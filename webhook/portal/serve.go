@@ -11,7 +11,6 @@ import (
 	"net/url"
 	"path"
 	"runtime/debug"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -165,7 +164,7 @@ func (p *Portal) admit(ctx context.Context, x *exchange) error {
 	}
 	x.who = who
 	switch {
-	case x.named && !who.AnyMerchant && x.merchantID != who.MerchantID:
+	case x.named && !who.MayActFor(x.merchantID):
 		return errForeign
 	case x.named:
 	case !who.AnyMerchant:
@@ -177,18 +176,13 @@ func (p *Portal) admit(ctx context.Context, x *exchange) error {
 	if x.r.Method == http.MethodPost {
 		needed = webhook.ScopeWrite
 	}
-	if !x.may(needed) {
+	if !who.May(needed) {
 		return errScope
 	}
 	if x.merchantID != "" && !id.ValidMerchant(x.merchantID) {
 		return webhook.ErrNotFound
 	}
 	return nil
-}
-
-// may reports whether scope, or everything, was granted.
-func (x *exchange) may(scope string) bool {
-	return x.who.Scopes == nil || slices.Contains(x.who.Scopes, scope)
 }
 
 // choose asks an operator for the merchant.

@@ -1,0 +1,94 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/rag-assistant/webhooks/store"
+)
+
+// FuzzCursor fuzzes the cursors of an empty store. A cursor comes from whoever asks:
+// it is refused, or the page begins somewhere in the list and goes on to its end. The
+// hints are cursors that look like the store's own.
+func FuzzCursor(f *testing.F, st store.Store, hints ...string) {
+	f.Helper()
+	const records = 20
+	fill(f, st, records)
+	lists := map[string]cursorList{"deliveries": listDeliveries(st), "events": listEvents(st)}
+	rest := map[string]map[string]int{} // How many records follow a cursor that was given out.
+	for name, list := range lists {
+		rest[name] = map[string]int{}
+		for limit := 1; limit < records; limit++ {
+			_, next, err := list(f.Context(), "", limit)
+			if err != nil {
+				f.Fatal(err)
+			}
+			rest[name][next] = records - limit
+			f.Add(next)
+			f.Add(next + "0")
+		}
+	}
+	for _, cursor := range append(hints, "é", "\x00") {
+		f.Add(cursor)
+	}
+	f.Fuzz(func(t *testing.T, cursor string) {
+		for name, list := range lists {
+			all, _, err := list(t.Context(), "", records)
+			if err != nil || len(all) != records {
+				t.Fatalf("%s: %d records, %v", name, len(all), err)
+			}
+			got, next, err := list(t.Context(), cursor, records)
+			n, given := rest[name][cursor]
+			switch {
+			case errors.Is(err, store.ErrCursor) && len(got) == 0 && !given:
+			case err != nil:
+				t.Fatalf("%s after %q: %d records, %v", name, cursor, len(got), err)
+			case given && len(got) != n, next != "", !slices.Equal(all[records-len(got):], got):
+				t.Fatalf("%s after %q: %q, and then %q", name, cursor, got, next)
+			}
+		}
+	})
+}
+
+// cursorList returns ids from a cursor on, and the next cursor.
+type cursorList = func(ctx context.Context, cursor string, limit int) (ids []string, next string, err error)
+
+func listDeliveries(st store.Store) cursorList {
+	return func(ctx context.Context, cursor string, limit int) (ids []string, next string, err error) {
+		p, err := st.Deliveries(ctx, "m", "whk", store.DeliveryQuery{Limit: limit, Cursor: cursor})
+		for _, d := range p.Deliveries {
+			ids = append(ids, d.ID)
+		}
+		return ids, p.Next, err
+	}
+}
+
+func listEvents(st store.Store) cursorList {
+	return func(ctx context.Context, cursor string, limit int) (ids []string, next string, err error) {
+		p, err := st.Events(ctx, "m", store.EventQuery{Limit: limit, Cursor: cursor})
+		for _, e := range p.Events {
+			ids = append(ids, e.ID)
+		}
+		return ids, p.Next, err
+	}
+}
+
+// fill gives two merchants a webhook each and so many deliveries to it. They may
+// share numbers.
+func fill(f *testing.F, st store.Store, records int) {
+	f.Helper()
+	for _, m := range []string{"m", "other"} {
+		_, err := st.CreateWebhook(f.Context(), m, store.Webhook{ID: "whk", Events: []string{"a"}, Status: store.Active}, 0)
+		if err != nil {
+			f.Fatal(err)
+		}
+		for i := range records {
+			if _, err := st.Publish(f.Context(), m, []store.NewEvent{{ID: fmt.Sprint(m, i), Type: "a"}}); err != nil {
+				f.Fatal(err)
+			}
+		}
+	}
+}
