@@ -2,9 +2,11 @@ package webhook_test
 
 import (
 	"context"
+	"net"
 	"net/http"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -72,6 +74,10 @@ func TestDetect(t *testing.T) {
 		"too many":        {inTurn(200, 200, 429), webhook.FoundNothing, "", "standard+ escaped+ forged-", "answered 429"},
 		"away":            {inTurn(200, 503), webhook.FoundNothing, "", "standard+ escaped-", "answered 503"},
 		"not up at first": {inTurn(503, 200), webhook.FoundNothing, "", "standard-", "answered 503"},
+		"nobody there": {
+			plainly(func(call) (answer, error) { return answer{}, &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED} }),
+			webhook.FoundNothing, "", "standard-", "nobody listens there",
+		},
 		"no answer":       {plainly(hang), webhook.FoundNothing, "", "standard-", "ended with timeout"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -91,6 +91,8 @@ func (d Detection) silence() string {
 		return fmt.Sprintf("it answered %d, which says nothing about the signature. Try again when it takes requests.", last.StatusCode)
 	case last.Error == CodeRedirect:
 		return fmt.Sprintf("it answered %d, and redirects are not followed. Register the URL that it redirects to.", last.StatusCode)
+	case last.Error == CodeConnect:
+		return "nobody listens there, or a firewall is in the way (connect). Mend that first."
 	case last.Error != "":
 		return "the attempt ended with " + last.Error + ". Mend that first."
 	}

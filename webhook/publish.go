@@ -132,7 +132,7 @@ func (s *Service) newEvent(e event.Event) (store.NewEvent, error) {
 	entry, known := s.catalog.Lookup(e.Type)
 	switch {
 	case !known:
-		bad.add("type", "is not in the catalog of event types")
+		bad.add("type", "is not in the catalog of event types; see GET …/webhooks/event-types")
 	case !entry.Subscribable():
 		bad.add("type", "is sent on request only and cannot be published")
 	}

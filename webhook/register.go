@@ -194,7 +194,7 @@ func (s *Service) checkEvents(bad *faults, types []string) []string {
 		case name == store.EveryType:
 			bad.add(fmt.Sprintf("events[%d]", i), `"*" takes in every type and must stand alone`)
 		case !known:
-			bad.add(fmt.Sprintf("events[%d]", i), "is not a known event type; see GET /event-types")
+			bad.add(fmt.Sprintf("events[%d]", i), "is not in the catalog of event types; see GET …/webhooks/event-types")
 		case !entry.Subscribable():
 			bad.add(fmt.Sprintf("events[%d]", i), "is sent on request only and cannot be subscribed to")
 		case !slices.Contains(out, name):

@@ -85,7 +85,7 @@ func TestCreateSaysWhatIsWrong(t *testing.T) {
 		"http":              {[]string{"url", "http://example.com/"}, []string{"Endpoint URL : must start with https://"}},
 		"a private address": {[]string{"url", "https://127.0.0.1/"}, []string{"Endpoint URL :"}},
 		"no events":         {[]string{"events", ""}, []string{"Events"}},
-		"an unknown event":  {[]string{"events", "document.created", "events", "no.such"}, []string{"no.such: is not a known event type", "Not offered any more"}},
+		"an unknown event":  {[]string{"events", "document.created", "events", "no.such"}, []string{"no.such: is not in the catalog of event types", "Not offered any more"}},
 		"a manual event":    {[]string{"events", "webhook.test"}, []string{"webhook.test: is sent on request only"}},
 		"an encoding":       {[]string{"encoding", "utf-16"}, []string{"Payload encoding : must be"}},
 		"no encoding":       {[]string{"encoding", ""}, []string{"Payload encoding : choose one"}},
@@ -242,7 +242,7 @@ func TestEditATypeThatIsGone(t *testing.T) {
 	require.NoError(t, err)
 	s, hook := newSiteOn(t, st, nil, nil), "/webhooks/"+reg.Webhook.ID
 	s.do(hook+"/edit", nil).is(http.StatusOK).says("order.paidNot offered any more: untick it to save")
-	s.do(hook+"/edit", edited(s, hook)).is(http.StatusUnprocessableEntity).says("order.paid: is not a known event type")
+	s.do(hook+"/edit", edited(s, hook)).is(http.StatusUnprocessableEntity).says("order.paid: is not in the catalog of event types")
 	s.do(hook+"/edit", edited(s, hook, "events", "document.created")).to()
 }
 

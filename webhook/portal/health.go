@@ -2,6 +2,7 @@ package portal
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/rag-assistant/webhooks/webhook"
 )
@@ -21,7 +22,6 @@ type health struct {
 	Label string // for those who do not see it
 	Rate  string // of those that have ended; empty if none has
 	Good  bool
-	Size  int // deliveries looked at
 }
 
 // bar is one of the row, from top to bottom.
@@ -29,12 +29,14 @@ type bar struct {
 	X                       int
 	Pending, Failed, OK     int // heights
 	FailedY, OKY            int
-	Deliveries, Unfulfilled int
+	Deliveries              int
 }
 
-// newHealth draws at most so many bars of deliveries, newest first.
+// newHealth draws at most so many bars of deliveries, newest first. Tests say nothing
+// about how a webhook does.
 func newHealth(recent []webhook.Delivery, bars int) health {
-	h := health{Width: bars*(barWidth+barGap) - barGap, Size: len(recent)}
+	recent = slices.DeleteFunc(slices.Clone(recent), func(d webhook.Delivery) bool { return d.Test })
+	h := health{Width: bars*(barWidth+barGap) - barGap}
 	each := max((len(recent)+bars-1)/bars, 1)
 	used := (len(recent) + each - 1) / each
 	ended, succeeded := 0, 0
@@ -80,7 +82,6 @@ func (b *bar) fill(some []webhook.Delivery) {
 		}
 	}
 	b.Deliveries = len(some)
-	b.Unfulfilled = failed
 	b.Pending = share(pending, len(some))
 	b.Failed = min(share(failed, len(some)), barHeight-b.Pending)
 	b.FailedY = b.Pending

@@ -72,7 +72,6 @@ type showView struct {
 	Recent   []webhook.Delivery
 	All      bool // all event types
 	ByFaults bool // failures have disabled it
-	Types    int  // how many there are to subscribe to
 }
 
 func (p *Portal) show(x *exchange) (answer, error) {

@@ -89,6 +89,11 @@ func TestHealth(t *testing.T) {
 	require.Positive(t, few.Bars[3].Failed)
 	require.Zero(t, few.Bars[2].Failed)
 
+	tests := of("ffffs")
+	for i := range 4 {
+		tests[i].Test = true
+	}
+	require.Equal(t, "100%", portal.NewHealth(tests, 4).Rate, "tests are no deliveries of events")
 	many := portal.NewHealth(of(strings.Repeat("s", 99)+"f"), 10)
 	require.True(t, many.Good)
 	require.Equal(t, "99% of the last 100 deliveries succeeded", many.Label)
