@@ -78,7 +78,7 @@ func TestDetect(t *testing.T) {
 			plainly(func(call) (answer, error) { return answer{}, &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED} }),
 			webhook.FoundNothing, "", "standard-", "nobody listens there",
 		},
-		"no answer":       {plainly(hang), webhook.FoundNothing, "", "standard-", "ended with timeout"},
+		"no answer": {plainly(hang), webhook.FoundNothing, "", "standard-", "ended with timeout"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -25,6 +25,7 @@ type config struct {
 	jwksURL           string
 	jwt               jwtauth.Options
 	mail              mail
+	drainDelay        time.Duration
 	tokenFor          string
 	logLevel          slog.Level
 	service           webhook.ServiceOptions
@@ -44,11 +45,13 @@ func parse(args []string, stderr io.Writer) (*config, error) {
 	fs.StringVar(&c.addr, "addr", "127.0.0.1:8080", "address to listen on")
 	fs.StringVar(&c.store, "store", "memory",
 		`where state lives: "memory", which ends with the process, redis://… or redis+cluster://host:port?addr=host:port`)
-	fs.Func("secret-key", "`id:base64` of 32 bytes that seal webhook secrets; repeatable, the first seals; needed with Redis",
+	fs.Func("secret-key", "`id:base64` of 32 bytes that seal webhook secrets; several with commas or flags, the first seals; needed with Redis",
 		func(s string) error {
-			key, err := secretKey(s)
-			c.service.SecretKeys = append(c.service.SecretKeys, key)
-			bad = append(bad, named("-secret-key", err)) // The flag package would repeat the key.
+			for part := range strings.SplitSeq(s, ",") {
+				key, err := secretKey(part)
+				c.service.SecretKeys = append(c.service.SecretKeys, key)
+				bad = append(bad, named("-secret-key", err)) // The flag package would repeat the key.
+			}
 			return nil
 		})
 	fs.StringVar(&c.role, "role", "all", `what this process does: "all", "api" or "dispatch"`)
@@ -66,6 +69,8 @@ func parse(args []string, stderr io.Writer) (*config, error) {
 		return nil
 	})
 	c.mail.flags(fs)
+	fs.DurationVar(&c.drainDelay, "drain-delay", 0,
+		"time from saying no to /readyz until connections are refused, for balancers to notice")
 	fs.StringVar(&c.tokenFor, "token", "", "print a token for this `merchant` that is good for a day, and exit")
 	fs.BoolVar(&out.InsecureAllowHTTP, "insecure-allow-http", false, "allow webhook URLs with http")
 	fs.BoolVar(&out.InsecureAllowPrivateNetworks, "insecure-allow-private-networks", false,
@@ -83,14 +88,15 @@ func parse(args []string, stderr io.Writer) (*config, error) {
 	fs.IntVar(&d.Concurrency, "concurrency", 1024, "deliveries on the wire at once")
 	fs.IntVar(&d.PerWebhook, "per-webhook", 10, "deliveries of one webhook on the wire at once")
 	fs.TextVar(&c.logLevel, "log-level", slog.LevelInfo, "debug, info, warn or error; debug says why a token is refused")
-	if err := fromEnvironment(fs); err != nil {
-		return nil, err
-	}
 	if err := fs.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			fs.SetOutput(stderr)
+			_, _ = io.WriteString(stderr, "Each flag that is not given is taken from the environment: -jwt-secret is WEBHOOK_SERVER_JWT_SECRET.\n\n")
 			fs.PrintDefaults()
 		}
+		return nil, err
+	}
+	if err := fromEnvironment(fs); err != nil {
 		return nil, err
 	}
 	if err := errors.Join(bad...); err != nil {
@@ -107,6 +113,9 @@ func parse(args []string, stderr io.Writer) (*config, error) {
 	if err := checkAddress(c.store); err != nil {
 		return nil, named("-store", err)
 	}
+	if c.jwtSecret != nil && c.jwksURL != "" {
+		return nil, errors.New("-jwt-secret and -jwks-url are two logins: give one")
+	}
 	if c.serves() && c.jwtSecret == nil && c.jwksURL == "" || c.tokenFor != "" && c.jwtSecret == nil {
 		return nil, errors.New(`-jwt-secret is needed to serve the API, or -jwks-url; make one with: openssl rand -hex 32`)
 	}
@@ -121,14 +130,15 @@ func parse(args []string, stderr io.Writer) (*config, error) {
 	return c, nil
 }
 
-// fromEnvironment sets flags by variables of their names: -jwt-secret by
-// WEBHOOK_SERVER_JWT_SECRET. Other users of the machine see a process's arguments, and
-// not its environment.
+// fromEnvironment sets the flags that were not given by variables of their names.
+// Other users of the machine see a process's arguments, and not its environment.
 func fromEnvironment(fs *flag.FlagSet) error {
 	var bad []error
+	given := map[string]bool{}
+	fs.Visit(func(f *flag.Flag) { given[f.Name] = true })
 	fs.VisitAll(func(f *flag.Flag) {
 		name := "WEBHOOK_SERVER_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
-		if value, ok := os.LookupEnv(name); ok && fs.Set(f.Name, value) != nil {
+		if value := os.Getenv(name); value != "" && !given[f.Name] && fs.Set(f.Name, value) != nil {
 			bad = append(bad, fmt.Errorf("%s is not a value of -%s", name, f.Name)) // The error would quote it.
 		}
 	})

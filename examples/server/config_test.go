@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/base64"
 	"io"
 	"testing"
 
@@ -17,6 +18,7 @@ func TestSettingsThatAreWrong(t *testing.T) {
 		"a store that there is not": {[]string{"-store", "foo", "-jwt-secret", secret}, `-store: "foo" is none of memory`},
 		"no key for Redis":          {[]string{"-store", "redis://127.0.0.1", "-jwt-secret", secret}, "-secret-key is needed"},
 		"no login":                  {nil, "-jwt-secret is needed"},
+		"two logins":                {[]string{"-jwks-url", "https://login.example.com/", "-jwt-secret", secret}, "give one"},
 		"a token without its key":   {[]string{"-jwks-url", "https://login.example.com/", "-token", "m"}, "-jwt-secret is needed"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -41,6 +43,22 @@ func TestSettingsFromTheEnvironment(t *testing.T) {
 	require.Equal(t, secret, string(c.jwtSecret))
 	require.Equal(t, 3, c.dispatcher.PerWebhook)
 	require.Equal(t, "all", c.role, "a flag goes first")
+	t.Setenv("WEBHOOK_SERVER_ROLE", "all")
+	key := func(id string) string { return id + ":" + base64.StdEncoding.EncodeToString([]byte(secret)) }
+	ids := func(args ...string) (out []string) {
+		t.Helper()
+		c, err := parse(args, io.Discard)
+		require.NoError(t, err)
+		for _, k := range c.service.SecretKeys {
+			out = append(out, k.ID)
+		}
+		return out
+	}
+	t.Setenv("WEBHOOK_SERVER_SECRET_KEY", key("new")+","+key("old"))
+	require.Equal(t, []string{"new", "old"}, ids())
+	require.Equal(t, []string{"a", "b"}, ids("-secret-key", key("a"), "-secret-key", key("b")), "in place of the variable's")
+	t.Setenv("WEBHOOK_SERVER_SECRET_KEY", "")
+	require.Empty(t, ids(), "nothing is no key")
 	t.Setenv("WEBHOOK_SERVER_PER_WEBHOOK", "s3cret")
 	_, err = parse(nil, io.Discard)
 	require.ErrorContains(t, err, "WEBHOOK_SERVER_PER_WEBHOOK")

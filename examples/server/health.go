@@ -24,8 +24,9 @@ func (h *health) routes(mux *http.ServeMux) {
 	mux.HandleFunc("GET /readyz", h.ready)
 }
 
-// ready says no while the process stops, and while the store does not answer within
-// a second.
+// ready says no while the process stops, for as long as it still listens: see
+// -drain-delay. And it says no while the store does not
+// answer within a second.
 func (h *health) ready(w http.ResponseWriter, r *http.Request) {
 	if h.draining.Load() {
 		http.Error(w, "stopping", http.StatusServiceUnavailable)

@@ -118,6 +118,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		case <-failed.Done():
 		}
 		alive.draining.Store(true)
+		select {
+		case <-time.After(c.drainDelay):
+		case <-failed.Done():
+		}
 		log.InfoContext(ctx, "stopping once deliveries on the wire have ended; stop again to end at once")
 		drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
 		defer cancel()

@@ -4,12 +4,15 @@ import (
 	"io"
 	"net/http"
 	"net/http/cookiejar"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/rag-assistant/webhooks/webhook/jwtauth"
 )
 
 // browser keeps cookies, as a merchant's does.
@@ -61,6 +64,40 @@ func TestPortalTakesATokenOfTheAPI(t *testing.T) {
 	require.Contains(t, page, "merchant_42")
 	_, page = get("/portal/")
 	require.Contains(t, page, "merchant_42")
+	u, err := url.Parse(base + "/api/")
+	require.NoError(t, err)
+	require.Empty(t, b.Jar.Cookies(u), "the cookie goes to the portal alone")
 	status, _ = get("/api/merchants/merchant_42/webhooks")
-	require.Equal(t, http.StatusUnauthorized, status, "the cookie is for the portal alone")
+	require.Equal(t, http.StatusUnauthorized, status)
+}
+
+// No script reads the cookie, and no other site's request has it.
+func TestCookieOfThePortal(t *testing.T) {
+	t.Parallel()
+	auth, err := jwtauth.New(mustSecrets(t), nil)
+	require.NoError(t, err)
+	for _, secure := range []bool{false, true} {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/login",
+			strings.NewReader(url.Values{"token": {token(t, secret, "merchant_42", time.Hour)}}.Encode()))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		if secure {
+			r.Header.Set("X-Forwarded-Proto", "https")
+		}
+		w := httptest.NewRecorder()
+		login(auth.Authenticate).ServeHTTP(w, r)
+		cookies := w.Result().Cookies()
+		require.Len(t, cookies, 1)
+		c := cookies[0]
+		require.True(t, c.HttpOnly)
+		require.Equal(t, http.SameSiteStrictMode, c.SameSite)
+		require.Equal(t, "/portal/", c.Path)
+		require.Equal(t, secure, c.Secure)
+	}
+}
+
+func mustSecrets(t *testing.T) *jwtauth.Set {
+	t.Helper()
+	keys, err := jwtauth.Secrets([]byte(secret))
+	require.NoError(t, err)
+	return keys
 }

@@ -26,10 +26,10 @@ type health struct {
 
 // bar is one of the row, from top to bottom.
 type bar struct {
-	X                       int
-	Pending, Failed, OK     int // heights
-	FailedY, OKY            int
-	Deliveries              int
+	X                   int
+	Pending, Failed, OK int // heights
+	FailedY, OKY        int
+	Deliveries          int
 }
 
 // newHealth draws at most so many bars of deliveries, newest first. Tests say nothing
