@@ -12,11 +12,7 @@ import (
 
 // Store returns st with each call timed, except for Watch, which waits.
 func (t *Telemetry) Store(st store.Store) store.Store {
-	timed := &timedStore{Store: st, t: t}
-	if lasting, ok := st.(interface{ Persistent() bool }); ok {
-		return &persistentStore{timed, lasting.Persistent()}
-	}
-	return timed
+	return &timedStore{Store: st, t: t}
 }
 
 // timedStore times the methods of a store.
@@ -25,14 +21,12 @@ type timedStore struct {
 	t *Telemetry
 }
 
-// persistentStore says, as the store does, if the state outlives the process.
-type persistentStore struct {
-	*timedStore
-	persistent bool
+// Persistent says, as the store does, if the state outlives the process. A store that
+// does not say keeps none.
+func (s *timedStore) Persistent() bool {
+	lasting, ok := s.Store.(interface{ Persistent() bool })
+	return ok && lasting.Persistent()
 }
-
-// Persistent is that of the store.
-func (s *persistentStore) Persistent() bool { return s.persistent }
 
 // errorType names an error by the sentinel that it wraps.
 func errorType(err error) string {
