@@ -57,6 +57,7 @@ func servePipes(t *testing.T, server *http.Server, f func(ctx context.Context, d
 		defer func() {
 			assert.NoError(t, server.Close())
 			assert.ErrorIs(t, <-done, http.ErrServerClosed)
+			time.Sleep(time.Second) // The server leaves clients half a second to read an answer, in the bubble's time.
 		}()
 		f(t.Context(), p.dial)
 	})
