@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/redis/go-redis/v9"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/rag-assistant/webhooks/internal/redistest"
@@ -136,6 +138,55 @@ func BenchmarkQueue(b *testing.B) {
 				b.ReportMetric(float64(server.Microseconds())/float64(n), "server-µs/delivery")
 			})
 		}
+	}
+}
+
+// BenchmarkSpread has as many webhooks as deliveries, each of a merchant of its own:
+// nothing is shared but the scripts. It shows the server's time for each step.
+func BenchmarkSpread(b *testing.B) {
+	const merchants, callers = 64, 16
+	ctx := b.Context()
+	client := redistest.Start(b).Client(b)
+	st := newStore(b, client, nil, 0)
+	for i := range merchants {
+		_, err := st.CreateWebhook(ctx, fmt.Sprint("merchant_", i), store.Webhook{
+			ID: fmt.Sprintf("whk_%024d", i), URL: "https://example.com/webhooks", Events: []string{eventType}, Status: store.Active,
+		}, 0)
+		require.NoError(b, err)
+	}
+	ask := everything
+	ask.Limit = callers
+	var used [3]time.Duration
+	timed := func(step int, f func()) {
+		_, before := scripts(b, client)
+		f()
+		_, after := scripts(b, client)
+		used[step] += after - before
+	}
+	n := 0
+	for b.Loop() {
+		timed(0, func() {
+			var wg sync.WaitGroup
+			for c := range callers {
+				wg.Go(func() {
+					for i := c; i < merchants; i += callers {
+						_, err := st.Publish(ctx, fmt.Sprint("merchant_", i), newEvents(1, 1024))
+						assert.NoError(b, err)
+					}
+				})
+			}
+			wg.Wait()
+		})
+		for range merchants / callers {
+			var c store.Claimed
+			timed(1, func() { c, _ = st.Claim(ctx, ask) })
+			require.Len(b, c.Leases, callers)
+			timed(2, func() { _, err := st.Finish(ctx, results(c.Leases)); require.NoError(b, err) })
+		}
+		n += merchants
+	}
+	for i, step := range []string{"publish", "claim", "finish"} {
+		b.ReportMetric(float64(used[i].Nanoseconds())/1000/float64(n), step+"-server-µs/delivery")
 	}
 }
 

@@ -2,6 +2,9 @@ package redisstore
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"slices"
 	"time"
 
 	"github.com/rag-assistant/webhooks/store"
@@ -70,13 +73,10 @@ func (s *Store) claim(ctx context.Context, h shard, c store.ClaimRequest) (store
 			out.Next = time.Duration(micros) * time.Microsecond
 		}
 		out.Notices = r.int() == 1
-		webhooks, events, leases := r.part(), r.part(), r.part()
-		n, err := readLeases(&out.Leases, &webhooks, &events, &leases)
-		if err != nil {
-			return out, err
-		}
-		if err := r.check("claim"); err != nil {
-			return out, err
+		webhooks, leases, events := r.text(), r.text(), r.part()
+		n, err := readLeases(&out.Leases, webhooks, leases, events)
+		if err != nil || r.bad {
+			return out, fmt.Errorf("redisstore: claim: %w", errors.Join(err, r.check("claim")))
 		}
 		if n < limit {
 			break
@@ -85,42 +85,40 @@ func (s *Store) claim(ctx context.Context, h shard, c store.ClaimRequest) (store
 	return out, nil
 }
 
-func readLeases(to *[]store.Lease, webhooks, events, leases *reply) (int, error) {
-	var hooks []store.Lease
-	for webhooks.more() {
-		w := webhooks.part()
-		hooks = append(hooks, store.Lease{
-			MerchantID: w.text(), WebhookID: w.text(), URL: w.text(), Encoding: w.text(), Secret: w.text(), PreviousSecret: w.text(),
-			Headers: w.text(),
-		})
-		webhooks.bad = webhooks.bad || w.bad
+// readLeases reads packed webhooks, packed leases and the events of a reply: see
+// lua/claim.lua.
+func readLeases(to *[]store.Lease, webhooks, leases string, events reply) (int, error) {
+	w := packReader{rest: webhooks}
+	hooks := make([]store.Lease, w.length()/7)
+	for i := range hooks {
+		h := &hooks[i]
+		h.MerchantID, h.WebhookID, h.URL, h.Encoding = w.text(), w.text(), w.text(), w.text()
+		h.Secret, h.PreviousSecret, h.Headers = w.text(), w.text(), w.text()
 	}
-	var bodies [][]byte
-	var traces []string
-	for events.more() {
-		e := events.part()
-		bodies, traces = append(bodies, []byte(e.text())), append(traces, e.text())
-		events.bad = events.bad || e.bad
+	bodies, traces := make([][]byte, len(events.list)/2), make([]string, len(events.list)/2)
+	for i := range bodies {
+		stored := events.text()
+		_, body, ok := cutHead(stored)
+		bodies[i], traces[i] = []byte(body), events.text()
+		events.bad = events.bad || !ok
 	}
-	n := len(leases.list)
-	for leases.more() {
-		f := leases.part()
-		w, b := f.number(), f.number()
-		if w < 1 || w > len(hooks) || b < 1 || b > len(bodies) {
-			return 0, errReply
+	r := packReader{rest: leases}
+	n := r.length() / 10
+	*to = slices.Grow(*to, n)
+	for range n {
+		w, b := r.int(), r.int()
+		if w < 1 || int(w) > len(hooks) || b < 1 || int(b) > len(bodies) {
+			return 0, errPacked
 		}
 		l := hooks[w-1]
 		l.Body, l.Trace = bodies[b-1], traces[b-1]
-		l.DeliveryID, l.EventID, l.EventType, l.Test = unpackID(f.text()), f.text(), f.text(), f.int() == 1
-		l.Token = f.int()<<tokenBits + f.int()
-		l.Attempts, l.Reclaims = f.number(), f.number()
+		l.DeliveryID, l.EventID, l.EventType, l.Test = unpackID(r.text()), r.text(), r.text(), r.int() == 1
+		l.Token = r.int()<<tokenBits + r.int()
+		l.Attempts, l.Reclaims = int(r.int()), int(r.int())
 		*to = append(*to, l)
-		leases.bad = leases.bad || f.bad
 	}
-	for _, r := range []*reply{webhooks, events, leases} {
-		if err := r.check("claim"); err != nil {
-			return 0, err
-		}
+	if w.bad || r.bad || events.bad || w.rest != "" || r.rest != "" {
+		return 0, errPacked
 	}
 	return n, nil
 }

@@ -33,3 +33,11 @@ func Escape(id string) string { return escape(id) }
 
 // ParseVersion is what reads a server's version.
 func ParseVersion(version string) (major, minor int, ok bool) { return parseVersion(version) }
+
+// Waiting returns how many calls of Publish wait for a script of the first shard.
+func Waiting(s *Store) int {
+	g := (*s.shards.Load())[0].group
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return len(g.waiting)
+}

@@ -87,18 +87,18 @@ func (s *Store) finishPart(ctx context.Context, h shard, results []store.Result,
 
 // finish settles the results of the given indexes.
 func (s *Store) finish(ctx context.Context, h shard, results []store.Result, indexes []int, out []store.Finished) error {
-	args := append(make([]any, 0, 1+16*len(indexes)), len(indexes))
+	p := newPack(16 * len(indexes))
 	for _, i := range indexes {
 		r := &results[i]
 		id, _ := packID(r.DeliveryID) // Checked above.
-		args = append(
-			args, r.MerchantID, r.WebhookID, id, r.Token, outcomeCode(r.Outcome), max(r.Delay.Milliseconds(), 0), flag(r.Fault),
-			int(r.Streak), max(r.DisableAfter, 0), r.DisableReason,
-			max(r.WarnAfter, 0), max(r.WarnPause.Milliseconds(), 0),
-			r.Attempt.Duration.Milliseconds(), r.Attempt.StatusCode, r.Attempt.Error, r.Attempt.ResponseBody,
-		)
+		p = p.text(r.MerchantID).text(r.WebhookID).text(id).int(r.Token)
+		p = p.text(outcomeCode(r.Outcome)).int(max(r.Delay.Milliseconds(), 0)).int(flag(r.Fault))
+		p = p.int(int64(r.Streak)).int(int64(max(r.DisableAfter, 0))).text(r.DisableReason)
+		p = p.int(int64(max(r.WarnAfter, 0))).int(max(r.WarnPause.Milliseconds(), 0))
+		a := &r.Attempt
+		p = p.int(a.Duration.Milliseconds()).int(int64(a.StatusCode)).text(a.Error).text(a.ResponseBody)
 	}
-	r, err := s.run(ctx, call{name: "finish", on: h, args: args})
+	r, err := s.run(ctx, call{name: "finish", on: h, args: []any{[]byte(p)}})
 	if err != nil {
 		return err
 	}
@@ -121,7 +121,7 @@ func (s *Store) finish(ctx context.Context, h shard, results []store.Result, ind
 	return r.check("finish")
 }
 
-func flag(on bool) int {
+func flag(on bool) int64 {
 	if on {
 		return 1
 	}

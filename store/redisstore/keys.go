@@ -13,6 +13,7 @@ import (
 type shard struct {
 	prefix string
 	ready  string
+	group  *group
 
 	patience time.Duration // bounds one call, if it is not 0
 
@@ -28,7 +29,7 @@ func makeShards(prefix string, n int) []shard {
 	out := make([]shard, n)
 	for i := range out {
 		p := fmt.Sprintf("%s:{%02x}:", prefix, i)
-		out[i] = shard{prefix: p, ready: p + "ready", absent: p + "absent"}
+		out[i] = shard{prefix: p, ready: p + "ready", absent: p + "absent", group: &group{}}
 	}
 	return out
 }

@@ -54,29 +54,87 @@ func (p *packReader) value(depth int) any {
 		return nil
 	}
 	switch c := head[0]; {
+	case isText(c):
+		return p.textOf(c)
+	case isList(c):
+		return p.list(p.lengthOf(c), depth)
+	default:
+		return p.intOf(c)
+	}
+}
+
+// int reads a number.
+func (p *packReader) int() int64 {
+	head := p.take(1)
+	if p.bad {
+		return 0
+	}
+	return p.intOf(head[0])
+}
+
+// text reads a string.
+func (p *packReader) text() string {
+	head := p.take(1)
+	if p.bad || !isText(head[0]) {
+		p.bad = true
+		return ""
+	}
+	return p.textOf(head[0])
+}
+
+// length begins to read a list, whose values are to be read next.
+func (p *packReader) length() int {
+	head := p.take(1)
+	if p.bad || !isList(head[0]) {
+		p.bad = true
+		return 0
+	}
+	n := p.lengthOf(head[0])
+	if n > uint64(len(p.rest)) {
+		p.bad = true
+		return 0
+	}
+	return int(n) //nolint:gosec // no more than there are bytes
+}
+
+func isText(c byte) bool { return c >= 0xa0 && c <= 0xbf || c >= 0xd9 && c <= 0xdb }
+
+func isList(c byte) bool { return c >= 0x90 && c <= 0x9f || c == 0xdc || c == 0xdd }
+
+// textOf reads the rest of a string that begins with c.
+func (p *packReader) textOf(c byte) string {
+	if c <= 0xbf {
+		return p.take(uint64(c & 0x1f))
+	}
+	return p.take(p.uint(1 << (c - 0xd9)))
+}
+
+// lengthOf reads the length of a list that begins with c.
+func (p *packReader) lengthOf(c byte) uint64 {
+	if c <= 0x9f {
+		return uint64(c & 0x0f)
+	}
+	return p.uint(2 << (c - 0xdc))
+}
+
+// intOf reads the rest of a number that begins with c.
+func (p *packReader) intOf(c byte) int64 {
+	switch {
 	case c <= 0x7f:
 		return int64(c)
 	case c >= 0xe0:
 		return int64(c) - 256
-	case c >= 0xa0 && c <= 0xbf:
-		return p.take(uint64(c & 0x1f))
-	case c >= 0x90 && c <= 0x9f:
-		return p.list(uint64(c&0x0f), depth)
 	case c >= 0xcc && c <= 0xcf:
 		return int64(p.uint(1 << (c - 0xcc))) //nolint:gosec // times and counters are far below the sign bit
 	case c >= 0xd0 && c <= 0xd3:
 		return p.signed(1 << (c - 0xd0))
-	case c >= 0xd9 && c <= 0xdb:
-		return p.take(p.uint(1 << (c - 0xd9)))
-	case c == 0xdc || c == 0xdd:
-		return p.list(p.uint(2<<(c-0xdc)), depth)
 	case c == 0xca:
 		return int64(math.Float32frombits(uint32(p.uint(4)))) //nolint:gosec // four bytes were read
 	case c == 0xcb:
 		return int64(math.Float64frombits(p.uint(8)))
 	default:
 		p.bad = true
-		return nil
+		return 0
 	}
 }
 
@@ -132,10 +190,32 @@ func unpackMap(packed string) (map[string]string, error) {
 
 // packStrings writes a list of strings as scripts read it.
 func packStrings(list []string) string {
-	b := binary.BigEndian.AppendUint16([]byte{0xdc}, uint16(len(list))) //nolint:gosec // event types or metadata of a webhook, a few
+	p := newPack(len(list))
 	for _, s := range list {
-		b = binary.BigEndian.AppendUint32(append(b, 0xdb), uint32(len(s))) //nolint:gosec // of a webhook, which is small
-		b = append(b, s...)
+		p = p.text(s)
 	}
-	return string(b)
+	return string(p)
+}
+
+// pack is a list as scripts read it.
+type pack []byte
+
+// newPack begins a list of n values, which are to follow.
+func newPack(n int) pack {
+	return binary.BigEndian.AppendUint32([]byte{0xdd}, uint32(n)) //nolint:gosec // some thousands at most
+}
+
+func (p pack) text(s string) pack {
+	if len(s) < 32 {
+		return append(append(p, 0xa0|byte(len(s))), s...) //nolint:gosec // below 32
+	}
+	p = binary.BigEndian.AppendUint32(append(p, 0xdb), uint32(len(s))) //nolint:gosec // far below 4 GiB
+	return append(p, s...)
+}
+
+func (p pack) int(n int64) pack {
+	if n >= 0 && n < 128 {
+		return append(p, byte(n))
+	}
+	return binary.BigEndian.AppendUint64(append(p, 0xd3), uint64(n)) //nolint:gosec // 0xd3 has a sign
 }

@@ -36,41 +36,55 @@ func (s *Store) Publish(ctx context.Context, merchantID string, events []store.N
 	if err != nil {
 		return nil, err
 	}
-	out := make([]store.Published, 0, len(events))
-	for len(out) < len(events) {
-		part := events[len(out):]
-		part = part[:min(len(part), batch)]
-		r, err := s.runDurably(ctx, publishCall(h, merchantID, part))
-		if err != nil {
-			return nil, err
-		}
-		if !r.more() {
-			return nil, fmt.Errorf("redisstore: publish: %w", errReply)
-		}
-		for r.more() {
+	if len(events) == 0 {
+		return nil, nil
+	}
+	p := &publishing{merchantID: merchantID, events: events, out: make([]store.Published, 0, len(events))}
+	if err := s.publish(ctx, h, p); err != nil {
+		return nil, err
+	}
+	return p.out, nil
+}
+
+// publishSome runs one script with as many events of the list as go into one. Those
+// that it answered for have their results then.
+func (s *Store) publishSome(ctx context.Context, h shard, list []*publishing) error {
+	r, err := s.runDurably(ctx, publishCall(h, list))
+	if err != nil {
+		return err
+	}
+	if !r.more() {
+		r.bad = true
+	}
+	for _, p := range list {
+		for len(p.rest()) > 0 && r.more() {
 			state, ids := r.int(), r.text()
 			switch state {
 			case publishedConflict:
-				out = append(out, store.Published{Conflict: true})
+				p.out = append(p.out, store.Published{Conflict: true})
 			default:
-				out = append(out, store.Published{Deliveries: unpackIDs(ids), Duplicate: state == publishedBefore})
+				p.out = append(p.out, store.Published{Deliveries: unpackIDs(ids), Duplicate: state == publishedBefore})
 			}
 		}
-		if err := r.check("publish"); err != nil {
-			return nil, err
-		}
 	}
-	return out, nil
+	return r.check("publish")
 }
 
-func publishCall(h shard, merchantID string, events []store.NewEvent) call {
-	c := call{name: "publish", on: h, keys: make([]string, len(events))}
-	c.args = append(make([]any, 0, 3+6*len(events)), merchantID, breath, len(events))
-	for i := range events {
-		e := &events[i]
-		digest := sha256.Sum256([]byte(e.Fingerprint))
-		c.keys[i] = h.event(merchantID, e.ID)
-		c.args = append(c.args, e.ID, e.Type, digest[:printBytes], e.Test, e.Trace, e.Body)
+func publishCall(h shard, list []*publishing) call {
+	n := 0
+	for _, p := range list {
+		n = min(n+len(p.rest()), batch)
+	}
+	c := call{name: "publish", on: h, keys: make([]string, 0, n)}
+	c.args = append(make([]any, 0, 2+7*n), breath, n)
+	for _, p := range list {
+		rest := p.rest()
+		for i := range rest[:min(len(rest), n-len(c.keys))] {
+			e := &rest[i]
+			digest := sha256.Sum256([]byte(e.Fingerprint))
+			c.keys = append(c.keys, h.event(p.merchantID, e.ID))
+			c.args = append(c.args, p.merchantID, e.ID, e.Type, digest[:printBytes], e.Test, e.Trace, e.Body)
+		}
 	}
 	return c
 }

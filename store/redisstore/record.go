@@ -1,6 +1,7 @@
 package redisstore
 
 import (
+	"encoding/binary"
 	"time"
 
 	"github.com/rag-assistant/webhooks/store"
@@ -142,6 +143,19 @@ type eventHead struct {
 	kind                string
 	fingerprint         string
 	deliveries          string
+}
+
+// cutHead takes apart what is stored of an event: see lua/lib.lua.
+func cutHead(stored string) (head, body string, ok bool) {
+	const fixed = 8
+	if len(stored) < fixed {
+		return "", "", false
+	}
+	size := binary.BigEndian.Uint32([]byte(stored[4:fixed]))
+	if int64(size) > int64(len(stored)-fixed) {
+		return "", "", false
+	}
+	return stored[fixed : fixed+size], stored[fixed+size:], true
 }
 
 func readHead(packed string) (eventHead, error) {

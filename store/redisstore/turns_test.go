@@ -52,3 +52,30 @@ func TestShardsTakeTurns(t *testing.T) {
 		require.Equal(t, 5, n, shard)
 	}
 }
+
+// TestFullWebhookIsLeftAlone looks at the index of webhooks that have something to
+// claim: one that has no room is not in it, whatever is published, until it has.
+func TestFullWebhookIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	client := redistest.Start(t).Client(t)
+	st := newStore(t, client, &redisstore.Options{Prefix: "wh"}, 1)
+	publish := func() {
+		_, err := st.Publish(t.Context(), merchant, newEvents(1, 10))
+		require.NoError(t, err)
+	}
+	offered := func() int64 { return client.ZCard(t.Context(), "wh:{00}:ready").Val() }
+	ask := store.ClaimRequest{Limit: 10, Lease: time.Minute, PerWebhook: 2}
+	for range 3 {
+		publish()
+	}
+	require.Equal(t, int64(1), offered())
+	got, err := st.Claim(t.Context(), ask)
+	require.NoError(t, err)
+	require.Len(t, got.Leases, 2)
+	require.Zero(t, offered(), "after the claim")
+	publish()
+	require.Zero(t, offered(), "after another event")
+	_, err = st.Finish(t.Context(), results(got.Leases[:1]))
+	require.NoError(t, err)
+	require.Equal(t, int64(1), offered())
+}

@@ -13,7 +13,7 @@ for _, kind in ipairs({ 'q', 't', 'l' }) do
   local ids = call('ZRANGE', key(kind, n), 0, limit - 1)
   for _, id in ipairs(ids) do
     local r = load(n, id)
-    if r then expect(merchant, r[EVENT], -1) end
+    if r then expect(member(merchant, r[EVENT]), -1) end
     call('ZREM', key(kind, n), id)
   end
   limit = limit - #ids

@@ -26,7 +26,7 @@ for i = 1, count do
     call('ZADD', key('p', n), page, page)
     call('ZADD', waiting_in(n, r), now, delivery)
     if nonce == '1' then call('HSET', key('y', n), event, (call('HGET', key('y', n), event) or '') .. delivery) end
-    expect(merchant, event, 1)
+    expect(member(merchant, event), 1)
     if not active then paused(n, r) end
   end
 end

@@ -12,7 +12,8 @@
 --                        pending deliveries, with those of deleted webhooks that gc has)
 --   m:<M>        HASH    webhook id -> n
 --   s:<M>        HASH    event type -> the active subscribers, packed {{id, n}, …} by id
---   w:<n>        HASH    the webhook and its counters; ds, md, hd, rl, fs and al are there only if they are set
+--   w:<n>        HASH    the webhook and its counters; ds, md, hd, rl, fs and al are there only if they are set,
+--                        and pg if p:<n> has that page for sure
 --   d:<n>        HASH    delivery id (12 bytes) -> packed record
 --   g:<n>:<page> HASH    sequence mod 100 -> delivery id; p:<n> ZSET the pages
 --   q:<n> t:<n>  ZSET    waiting deliveries, waiting tests, by due time
@@ -39,6 +40,8 @@ if now == 0 then
   local t = call('TIME')
   now, micros = t[1] * 1000 + math.floor(t[2] / 1000), t[2] % 1000
 end
+
+local NOW = string.format('%.0f', now) -- Redis writes a number as an argument slowly.
 
 local at_arg = 3
 local function arg()
@@ -72,16 +75,11 @@ local function is_test(r) return r[FLAGS] % 2 == 1 end
 -- time of a record: its due time, its lease's end or its end.
 local function time_of(r) return r[CREATED] + r[AT] end
 
-local bytes = setmetatable({}, { __index = function(t, hex)
-  local c = string.char(tonumber(hex, 16))
-  t[hex] = c
-  return c
-end })
-
 -- delivery_id derives the id of a fan-out, without its prefix, in 12 bytes.
 local function delivery_id(merchant, event, webhook)
   local hex = redis.sha1hex(merchant .. '|' .. event .. '|' .. webhook)
-  return (string.gsub(string.sub(hex, 1, 24), '..', bytes))
+  local function part(i) return tonumber(string.sub(hex, i, i + 7), 16) end
+  return struct.pack('>I4I4I4', part(1), part(9), part(17))
 end
 
 local cap_now
@@ -89,8 +87,6 @@ local function cap()
   cap_now = cap_now or tonumber(call('HGET', P .. 'c', 'cap') or '') or 1e9
   return cap_now
 end
-
-local woken = false
 
 -- first returns the lowest score of a sorted set, or nil.
 local function first(set) return tonumber(call('ZRANGE', set, 0, 0, 'WITHSCORES')[2]) end
@@ -101,6 +97,16 @@ local HELD = P .. 'held'
 local function soonest()
   local a, b = first(READY), first(HELD)
   return a and b and math.min(a, b) or a or b
+end
+
+-- claimable notes that there is something for claimers from a moment on. It is to be
+-- called before ready and held change, since claimers know what these held when the
+-- script began.
+local woken, known = false, nil
+local function claimable(at)
+  if woken then return end
+  known = known or soonest() or math.huge
+  woken = at < known
 end
 
 -- The field fs of a webhook is when its streak began. al is packed: the epoch in which
@@ -126,7 +132,6 @@ end
 -- after every change of a webhook's queues, leases, status or bucket. rl is its
 -- field of that name, or false.
 local function offer(n, active, rl)
-  local known = not woken and soonest()
   local over, at = first(key('l', n)), nil
   if not over or call('ZCARD', key('l', n)) < cap() then
     at = first(key('t', n))
@@ -134,9 +139,18 @@ local function offer(n, active, rl)
     if q and (not at or q < at) then at = q end
     if at and rl then at = math.max(at, refilled(rl)) end
   end
+  if at or over then claimable(math.min(at or over, over or at)) end
   if over then call('ZADD', HELD, over, n) else call('ZREM', HELD, n) end
   if at then call('ZADD', READY, at, n) else call('ZREM', READY, n) end
-  if not woken and (at or over) and (not known or math.min(at or over, over or at) < known) then woken = true end
+end
+
+-- offer_now does for a webhook what offer would after some of its deliveries became
+-- due now, and nothing else changed.
+local function offer_now(n, rl)
+  if call('ZCARD', key('l', n)) >= cap() then return end
+  local at = rl and math.max(now, refilled(rl)) or now
+  claimable(at)
+  call('ZADD', READY, 'LT', at == now and NOW or at, n)
 end
 
 -- wake tells claimers that something is claimable sooner than they know.
@@ -162,7 +176,9 @@ local function paused(n, r)
   if not bound or r[CREATED] < bound then call('ZADD', P .. 'off', r[CREATED], n) end
 end
 
-local function event_key(merchant, event) return P .. 'e:' .. esc(merchant) .. ':' .. esc(event) end
+-- member names an event in idle, and event_key is where it is stored.
+local function member(merchant, event) return esc(merchant) .. ':' .. esc(event) end
+local function event_key(merchant, event) return P .. 'e:' .. member(merchant, event) end
 
 -- head returns the pending count, the head and where the body starts, or nil.
 -- A head is {flags, created, sequence, type, fingerprint, ids of the fan-out}, and
@@ -182,23 +198,34 @@ local function tally()
   if difference ~= 0 then call('HINCRBY', P .. 'c', 'pn', difference) end
 end
 
--- expect adds to the number of pending deliveries of an event. An event that has
--- none any more goes to idle, or to a list that the caller will add to idle. The
--- caller calls tally.
-local function expect(merchant, event, by, later)
-  local member = esc(merchant) .. ':' .. esc(event)
-  local k = P .. 'e:' .. member
-  local before, h = head(k)
-  if not before then return end
+-- Where BITFIELD finds what a head begins with, after its list's first byte and flags:
+-- what kind of number it was created at, and that number if it is one of eight bytes.
+local CREATED_KIND, CREATED_AT, UINT64, INT64 = 80, 88, 0xcf, 0xd3
+
+-- expect adds to the number of pending deliveries of an event, which is named M:E. One
+-- that has none any more goes to idle, or to a list that the caller will add to idle.
+-- The caller calls tally.
+local function expect(name, by, later)
+  local k = P .. 'e:' .. name
+  local f = call('BITFIELD', k, 'OVERFLOW', 'SAT', 'INCRBY', 'u32', 0, by, 'GET', 'u8', CREATED_KIND, 'GET', 'i64', CREATED_AT)
+  local after, kind, created = f[1], f[2], f[3]
+  if kind == 0 then
+    call('DEL', k) -- It was not there.
+    return
+  end
   difference = difference + by
-  local after = math.max(before + by, 0)
-  call('SETRANGE', k, 0, struct.pack('>I4', after))
-  if after == 0 and later then
-    later[#later + 1], later[#later + 2] = h[2], member
-  elseif after == 0 then
-    call('ZADD', P .. 'idle', h[2], member)
-  elseif before == 0 then
-    call('ZREM', P .. 'idle', member)
+  if after == 0 then
+    if kind ~= UINT64 and kind ~= INT64 then
+      local _, h = head(k)
+      created = h[2]
+    end
+    if later then
+      later[#later + 1], later[#later + 2] = created, name
+    else
+      call('ZADD', P .. 'idle', created, name)
+    end
+  elseif after == by then
+    call('ZREM', P .. 'idle', name)
   end
 end
 
@@ -221,7 +248,10 @@ local function remove(n, id, r)
   local page = math.floor(r[SEQ] / PAGE)
   local pk = key('g', n) .. ':' .. page
   call('HDEL', pk, r[SEQ] % PAGE)
-  if call('EXISTS', pk) == 0 then call('ZREM', key('p', n), page) end
+  if call('EXISTS', pk) == 0 then
+    call('ZREM', key('p', n), page)
+    call('HDEL', key('w', n), 'pg')
+  end
   if #r[LOG] > 0 then call('HINCRBY', key('w', n), 'at', -#r[LOG]) end
   if r[STATE] == SUCCESS then call('HINCRBY', key('w', n), 'ok', -1) end
   if r[FLAGS] >= ENQUEUED then

@@ -24,7 +24,7 @@ local function give_up(n, merchant, id, r)
   r[OPEN], r[STATE], r[AT], r[FAULT] = 0, FAILED, now - r[CREATED], err
   call('ZADD', key('f', n), now, id)
   save(n, id, r)
-  expect(merchant, r[EVENT], -1)
+  expect(member(merchant, r[EVENT]), -1)
 end
 
 -- recover ends what a disabled webhook's leases left, or puts it back. It returns

@@ -1,0 +1,178 @@
+package redisstore_test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/rag-assistant/webhooks/internal/redistest"
+	"github.com/rag-assistant/webhooks/store"
+	"github.com/rag-assistant/webhooks/store/redisstore"
+)
+
+// crowd is a store whose lanes are taken by two calls of Publish that are held up
+// until release is closed, so that others gather.
+type crowd struct {
+	st      *redisstore.Store
+	client  *redis.Client
+	release chan struct{}
+	scripts atomic.Int64 // that have begun since
+	wg      sync.WaitGroup
+}
+
+func newCrowd(t *testing.T, webhooks int) *crowd {
+	t.Helper()
+	const lanes = 2
+	server := redistest.Start(t)
+	c := &crowd{client: server.Client(t), release: make(chan struct{})}
+	t.Cleanup(c.wg.Wait)
+	held := server.Client(t)
+	c.st = newStore(t, held, &redisstore.Options{Prefix: "wh"}, webhooks)
+	var first atomic.Int64
+	entered := make(chan struct{}, lanes)
+	held.AddHook(hook{process: func(ctx context.Context, cmd redis.Cmder, next redis.ProcessHook) error {
+		if name := cmd.Name(); name != "evalsha" && name != "eval" {
+			return next(ctx, cmd)
+		}
+		if first.Add(1) <= lanes {
+			entered <- struct{}{}
+			<-c.release
+		} else {
+			c.scripts.Add(1)
+		}
+		return next(ctx, cmd)
+	}})
+	for i := range lanes {
+		c.wg.Go(func() {
+			_, err := c.st.Publish(context.WithoutCancel(t.Context()), "merchant_lane", newEvents(1, 10))
+			assert.NoError(t, err, i)
+		})
+		<-entered
+	}
+	return c
+}
+
+// queue starts a call that has to wait, and returns once it does. The function that
+// it returns waits for the call.
+func (c *crowd) queue(t *testing.T, ctx context.Context, merchantID string, events ...store.NewEvent) func() ([]store.Published, error) { //nolint:revive // as a test helper
+	t.Helper()
+	before := redisstore.Waiting(c.st)
+	var out []store.Published
+	var err error
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		out, err = c.st.Publish(ctx, merchantID, events)
+	}()
+	require.Eventually(t, func() bool { return redisstore.Waiting(c.st) > before }, 10*time.Second, time.Millisecond)
+	return func() ([]store.Published, error) {
+		<-done
+		return out, err
+	}
+}
+
+// TestPublishShares has calls of several merchants go as one script, each with its
+// own result.
+func TestPublishShares(t *testing.T) {
+	t.Parallel()
+	c := newCrowd(t, 2)
+	same := newEvents(1, 10)[0]
+	other := same
+	other.Fingerprint = "another"
+	var wait []func() ([]store.Published, error)
+	for i := range 20 {
+		wait = append(wait, c.queue(t, t.Context(), fmt.Sprint("merchant_", i), newEvents(3, 100)...))
+	}
+	first := c.queue(t, t.Context(), merchant, same)
+	again := c.queue(t, t.Context(), merchant, same)
+	conflict := c.queue(t, t.Context(), merchant, other)
+	close(c.release)
+	for _, w := range wait {
+		got, err := w()
+		require.NoError(t, err)
+		require.Len(t, got, 3)
+		for _, p := range got {
+			require.Equal(t, store.Published{Deliveries: []string{}}, p, "nobody subscribes")
+		}
+	}
+	got, err := first()
+	require.NoError(t, err)
+	require.Len(t, got[0].Deliveries, 2)
+	repeated, err := again()
+	require.NoError(t, err)
+	require.Equal(t, []store.Published{{Deliveries: got[0].Deliveries, Duplicate: true}}, repeated)
+	refused, err := conflict()
+	require.NoError(t, err)
+	require.Equal(t, []store.Published{{Conflict: true}}, refused)
+	c.wg.Wait()
+	require.LessOrEqual(t, c.scripts.Load(), int64(2), "23 calls with 63 events go as one script, or as two if another lane is free first")
+	require.NoError(t, c.st.Audit(t.Context()))
+}
+
+// TestPublishSharesNoFault has one merchant whose data is damaged among others.
+func TestPublishSharesNoFault(t *testing.T) {
+	t.Parallel()
+	c := newCrowd(t, 0)
+	require.NoError(t, c.client.LPush(t.Context(), "wh:{00}:k:merchant_bad", "no number").Err())
+	good := c.queue(t, t.Context(), "merchant_good", newEvents(1, 10)...)
+	bad := c.queue(t, t.Context(), "merchant_bad", newEvents(1, 10)...)
+	better := c.queue(t, t.Context(), "merchant_better", newEvents(1, 10)...)
+	close(c.release)
+	for _, w := range []func() ([]store.Published, error){good, better} {
+		got, err := w()
+		require.NoError(t, err)
+		require.Len(t, got, 1)
+	}
+	_, err := bad()
+	require.ErrorContains(t, err, "WRONGTYPE")
+	c.wg.Wait()
+}
+
+// TestPublishGoneCaller has a caller that does not wait until its turn comes.
+func TestPublishGoneCaller(t *testing.T) {
+	t.Parallel()
+	c := newCrowd(t, 0)
+	ctx, cancel := context.WithCancel(t.Context())
+	left := newEvents(1, 10)
+	gone := c.queue(t, ctx, merchant, left...)
+	stays := c.queue(t, t.Context(), merchant, newEvents(1, 10)...)
+	cancel()
+	_, err := gone()
+	require.ErrorIs(t, err, context.Canceled)
+	close(c.release)
+	got, err := stays()
+	require.NoError(t, err)
+	require.Len(t, got, 1)
+	c.wg.Wait()
+	_, err = c.st.Event(t.Context(), merchant, left[0].ID)
+	require.ErrorIs(t, err, store.ErrNotFound, "nothing is published for who has gone")
+}
+
+// TestPublishSharesLargeFanOut has calls of which each fills a script.
+func TestPublishSharesLargeFanOut(t *testing.T) {
+	t.Parallel()
+	const webhooks, calls, events = 200, 4, 5
+	c := newCrowd(t, webhooks)
+	var wait []func() ([]store.Published, error)
+	for range calls {
+		wait = append(wait, c.queue(t, t.Context(), merchant, newEvents(events, 10)...))
+	}
+	close(c.release)
+	for _, w := range wait {
+		got, err := w()
+		require.NoError(t, err)
+		require.Len(t, got, events)
+		for _, p := range got {
+			require.Len(t, p.Deliveries, webhooks)
+		}
+	}
+	c.wg.Wait()
+	require.Greater(t, c.scripts.Load(), int64(calls), "a script stops after some hundred deliveries")
+}
