@@ -159,8 +159,7 @@ func (r *run) giveUp(s *settled) {
 // has switched from the old to the new one between two posts. It is asked at most
 // twice more, in the time of two posts.
 func (r *run) post(ctx context.Context, c claimed) (egress.Response, error) {
-	ctx, cancel := context.WithTimeout(ctx, 2*r.opts.AttemptTimeout)
-	defer cancel()
+	whole := time.Now().Add(2 * r.opts.AttemptTimeout)
 	set, err := r.signers(r.seal, &c.Lease)
 	if err != nil {
 		return egress.Response{}, err
@@ -179,6 +178,8 @@ func (r *run) post(ctx context.Context, c claimed) (egress.Response, error) {
 	if !doubted(resp, err) {
 		return resp, err
 	}
+	ctx, cancel := context.WithDeadline(ctx, whole)
+	defer cancel()
 	if set.previous != nil {
 		if resp, err = r.postOnce(ctx, c, &set, set.previous, body); !doubted(resp, err) {
 			return resp, err

@@ -20,8 +20,11 @@ type settled struct {
 	until  time.Time // the lease's end, by this process's clock
 }
 
-// work makes attempts until there are no more leases.
+// work makes attempts until there are no more leases. Each worker has a context of its
+// own: attempts enter and leave it, for which all would wait at a shared one.
 func (r *run) work(ctx context.Context) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	for c := range r.leases {
 		s := r.try(ctx, c)
 		r.slots.Release(1)
