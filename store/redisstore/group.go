@@ -1,8 +1,10 @@
 package redisstore
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -70,6 +72,11 @@ func (g *group) enter(ctx context.Context, p *publishing) bool {
 		g.running++
 		return true
 	}
+	p.events = slices.Clone(p.events)
+	for i := range p.events {
+		e := &p.events[i]
+		e.Body = bytes.Clone(e.Body) // The caller's may change once it has gone.
+	}
 	p.gone, p.done = ctx.Done(), make(chan struct{})
 	p.deadline, _ = ctx.Deadline()
 	g.waiting = append(g.waiting, p)
@@ -94,7 +101,7 @@ func (g *group) next() []*publishing {
 			size += len(p.rest()[j].Body)
 		}
 		if len(out) > 0 && (events > batch || size > shared) {
-			g.waiting = append([]*publishing(nil), g.waiting[i:]...)
+			g.waiting = slices.Clone(g.waiting[i:])
 			return out
 		}
 		out = append(out, p)
