@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# examples.sh MODULE… builds all that is under examples/, tests those that are
-# modules of their own, which `go test ./...` leaves out, has explain look at its
-# sample, and runs those that end by themselves, which each must within 30 seconds.
+# examples.sh MODULE… builds what is under examples/ in the given modules, tests those
+# that are modules of their own, which `go test ./...` leaves out, has explain look at
+# its sample, and runs those that end by themselves, which each must within 30 seconds.
 set -euo pipefail
 [ -d examples ] || exit 0
 

@@ -5,6 +5,7 @@ go 1.26.7
 replace github.com/rag-assistant/webhooks => ../..
 
 require (
+	github.com/grafana/grafana-foundation-sdk/go v0.0.22
 	github.com/prometheus/client_golang v1.25.0
 	github.com/rag-assistant/webhooks v0.0.0
 	go.opentelemetry.io/otel/exporters/prometheus v0.69.0

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"strings"
 	"time"
 
@@ -27,6 +26,7 @@ type config struct {
 	mail              mail
 	drainDelay        time.Duration
 	tokenFor          string
+	check             bool
 	logLevel          slog.Level
 	service           webhook.ServiceOptions
 	dispatcher        webhook.DispatcherOptions
@@ -34,6 +34,14 @@ type config struct {
 
 func (c *config) serves() bool     { return c.role != "dispatch" }
 func (c *config) dispatches() bool { return c.role != "api" }
+
+const usage = `Each flag that is not given is taken from the environment: -jwt-secret is
+WEBHOOK_SERVER_JWT_SECRET. A secret can be in a file, too, that the variable
+WEBHOOK_SERVER_JWT_SECRET_FILE names; so can those of -secret-key, -smtp-password and
+-store. Metrics and traces are exported if OTEL_EXPORTER_OTLP_ENDPOINT is set, and as
+OpenTelemetry's other variables say.
+
+`
 
 func parse(args []string, stderr io.Writer) (*config, error) {
 	c := &config{}
@@ -72,6 +80,7 @@ func parse(args []string, stderr io.Writer) (*config, error) {
 	fs.DurationVar(&c.drainDelay, "drain-delay", 0,
 		"time from saying no to /readyz until connections are refused, for balancers to notice")
 	fs.StringVar(&c.tokenFor, "token", "", "print a token for this `merchant` that is good for a day, and exit")
+	fs.BoolVar(&c.check, "check", false, "ask the process that listens at -addr if it is ready, and exit with 0 if it is")
 	fs.BoolVar(&out.InsecureAllowHTTP, "insecure-allow-http", false, "allow webhook URLs with http")
 	fs.BoolVar(&out.InsecureAllowPrivateNetworks, "insecure-allow-private-networks", false,
 		"allow webhook URLs on this machine and in private networks")
@@ -91,7 +100,7 @@ func parse(args []string, stderr io.Writer) (*config, error) {
 	if err := fs.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			fs.SetOutput(stderr)
-			_, _ = io.WriteString(stderr, "Each flag that is not given is taken from the environment: -jwt-secret is WEBHOOK_SERVER_JWT_SECRET.\n\n")
+			_, _ = io.WriteString(stderr, usage)
 			fs.PrintDefaults()
 		}
 		return nil, err
@@ -99,11 +108,14 @@ func parse(args []string, stderr io.Writer) (*config, error) {
 	if err := fromEnvironment(fs); err != nil {
 		return nil, err
 	}
-	if err := errors.Join(bad...); err != nil {
-		return nil, err
-	}
 	if fs.NArg() > 0 {
 		return nil, fmt.Errorf("unexpected argument %q", fs.Arg(0))
+	}
+	if c.check {
+		return c, nil // It needs no login and no keys.
+	}
+	if err := errors.Join(bad...); err != nil {
+		return nil, err
 	}
 	switch c.role {
 	case "all", "api", "dispatch":
@@ -128,21 +140,6 @@ func parse(args []string, stderr io.Writer) (*config, error) {
 	c.service.Egress, d.Egress = out, out
 	d.SecretKeys = c.service.SecretKeys
 	return c, nil
-}
-
-// fromEnvironment sets the flags that were not given by variables of their names.
-// Other users of the machine see a process's arguments, and not its environment.
-func fromEnvironment(fs *flag.FlagSet) error {
-	var bad []error
-	given := map[string]bool{}
-	fs.Visit(func(f *flag.Flag) { given[f.Name] = true })
-	fs.VisitAll(func(f *flag.Flag) {
-		name := "WEBHOOK_SERVER_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
-		if value := os.Getenv(name); value != "" && !given[f.Name] && fs.Set(f.Name, value) != nil {
-			bad = append(bad, fmt.Errorf("%s is not a value of -%s", name, f.Name)) // The error would quote it.
-		}
-	})
-	return errors.Join(bad...)
 }
 
 func secretKey(s string) (webhook.SecretKey, error) {

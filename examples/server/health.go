@@ -2,8 +2,11 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -25,8 +28,7 @@ func (h *health) routes(mux *http.ServeMux) {
 }
 
 // ready says no while the process stops, for as long as it still listens: see
-// -drain-delay. And it says no while the store does not
-// answer within a second.
+// -drain-delay. And it says no while the store does not answer within a second.
 func (h *health) ready(w http.ResponseWriter, r *http.Request) {
 	if h.draining.Load() {
 		http.Error(w, "stopping", http.StatusServiceUnavailable)
@@ -39,4 +41,32 @@ func (h *health) ready(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	_, _ = io.WriteString(w, "ok\n")
+}
+
+// checkTimeout is more than the second that the store has.
+const checkTimeout = 3 * time.Second
+
+// check asks the process that listens at addr if it is ready. An image without a
+// shell has nothing else to ask with.
+func check(ctx context.Context, addr string) error {
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	// An address to listen on can be dialed as it is: one without a host is this machine.
+	transport := &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, network, addr)
+	}}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://localhost/readyz", nil)
+	if err != nil {
+		return err
+	}
+	resp, err := transport.RoundTrip(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		why, _ := io.ReadAll(io.LimitReader(resp.Body, 200))
+		return fmt.Errorf("not ready: %s", strings.TrimSpace(string(why)))
+	}
+	return nil
 }

@@ -3,10 +3,15 @@ package main
 import (
 	"context"
 	"errors"
+	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
+	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/rag-assistant/webhooks/store"
@@ -38,4 +43,35 @@ func TestReady(t *testing.T) {
 	away := &health{store: deaf{memstore.New(nil)}}
 	require.Equal(t, http.StatusServiceUnavailable, ask(away, "/readyz"))
 	require.Equal(t, http.StatusOK, ask(away, "/healthz"))
+}
+
+// An image without a shell asks with the program itself.
+func TestCheck(t *testing.T) {
+	t.Parallel()
+	base, stop := start(t, "-drain-delay", "2s")
+	addr := strings.TrimPrefix(base, "http://")
+	_, port, err := net.SplitHostPort(addr)
+	require.NoError(t, err)
+	ask := func(args ...string) error {
+		return run(t.Context(), append([]string{"-check"}, args...), io.Discard, io.Discard)
+	}
+	require.NoError(t, ask("-addr", addr))
+	require.NoError(t, ask("-addr", ":"+port), "an address to listen on is one to ask")
+	require.ErrorContains(t, ask("-addr", "127.0.0.1:1"), "connection refused")
+
+	stopped := make(chan error, 1)
+	go func() { stopped <- stop() }()
+	require.EventuallyWithT(t, func(c *assert.CollectT) {
+		assert.ErrorContains(c, ask("-addr", addr), "not ready: stopping")
+	}, 10*time.Second, 10*time.Millisecond)
+	require.NoError(t, <-stopped)
+}
+
+// The process is there, and does not answer.
+func TestCheckWaitsNotForEver(t *testing.T) {
+	t.Parallel()
+	ln, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer ln.Close()
+	require.ErrorIs(t, check(t.Context(), ln.Addr().String()), context.DeadlineExceeded)
 }

@@ -4,8 +4,11 @@
 // flag can be set in the environment too: -jwt-secret is WEBHOOK_SERVER_JWT_SECRET.
 //
 //	KEY=$(openssl rand -hex 32)
-//	TOKEN=$(go run ./examples/server -jwt-secret "$KEY" -token merchant_42)
-//	go run ./examples/server -jwt-secret "$KEY"
+//	TOKEN=$(go run . -jwt-secret "$KEY" -token merchant_42)
+//	go run . -jwt-secret "$KEY"
+//
+// It is a module of its own, so that what exports metrics and traces, as
+// OpenTelemetry's variables say, is in nobody's go.mod.
 package main
 
 import (
@@ -49,6 +52,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
+	if c.check {
+		return check(ctx, c.addr)
+	}
 	if c.tokenFor != "" {
 		token, err := newToken(c.jwtSecret, c.tokenFor, 24*time.Hour)
 		_, _ = fmt.Fprintln(stdout, token)
@@ -60,10 +66,19 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	defer closeStore()
+	tel, flush, err := newTelemetry(ctx, log)
+	if err != nil {
+		return err
+	}
+	defer flush()
+	st = tel.Store(st)
+	if _, err := tel.WatchBacklog(st); err != nil {
+		return err
+	}
 
 	// Everything that can fail at the start does so before anything is delivered.
 	opts := c.dispatcher
-	opts.Logger = log
+	opts.Logger, opts.Observer, c.service.Observer = log, tel.Observer(), tel.Observer()
 	svc, err := webhook.NewService(st, &c.service)
 	if err != nil {
 		return err

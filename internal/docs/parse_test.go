@@ -27,7 +27,7 @@ func TestParse(t *testing.T) {
 	}, p.blocks)
 	require.Equal(t, map[string]bool{"the-make-file-and-more": true}, p.headings)
 	require.NotContains(t, p.prose, "not prose")
-	require.Equal(t, []command{{"make", "ci"}}, commands(p)[:1])
+	require.Equal(t, []command{{kind: "make", arg: "ci"}}, commands(p)[:1])
 }
 
 func TestContains(t *testing.T) {
@@ -42,13 +42,14 @@ func TestContains(t *testing.T) {
 func TestParseCommands(t *testing.T) {
 	t.Parallel()
 	for line, want := range map[string][]command{
-		"make fmt lint FUZZTIME=1m # make sure":    {{"make", "fmt"}, {"make", "lint"}},
-		"$ SECRET=x go run ./examples/server":      {{"go", "examples/server"}},
-		"make bench BENCH='-only latency'":         {{"make", "bench"}},
-		"cd bench && go test -v ./...":             {{"path", "bench"}},
+		"make fmt lint FUZZTIME=1m # make sure":    {{kind: "make", arg: "fmt"}, {kind: "make", arg: "lint"}},
+		"$ SECRET=x go run ./examples/quickstart":  {{"go", "examples/quickstart", "."}},
+		"KEY=$(go run -C examples/server . -h)":    {{"go", "examples/server", "examples/server"}},
+		"make bench BENCH='-only latency'":         {{kind: "make", arg: "bench"}},
+		"cd bench && go test -v ./...":             {{kind: "path", arg: "bench"}},
 		"go get github.com/rag-assistant/webhooks": nil,
-		".ci/run | tee log":                        {{"path", ".ci/run"}},
-		"tools/with-redis.sh go test ./store":      {{"path", "tools/with-redis.sh"}},
+		".ci/run | tee log":                        {{kind: "path", arg: ".ci/run"}},
+		"tools/with-redis.sh go test ./store":      {{kind: "path", arg: "tools/with-redis.sh"}},
 	} {
 		require.Equal(t, want, parseCommands(line), line)
 	}
