@@ -38,6 +38,11 @@ type measured struct {
 	redis    servers.Counters
 }
 
+// coresBusy is how many cores did the work, PostgreSQL's unknown.
+const coresBusy = "cores busy"
+
+func (m measured) busy() float64 { return m.rate * (m.cpu + m.receiver + m.redis.CPU).Seconds() }
+
 func (l load) scheme() string {
 	if l.secure {
 		return "https"
@@ -118,7 +123,8 @@ func (b *bench) throughput(ctx context.Context) ([]report.Table, error) {
 	drain := report.Table{
 		Key: "drain", Title: "From a full queue", Head: "case",
 		Note: fmt.Sprintf("All events are published before; then they are delivered to %d endpoints, each with an event of its own, or with a "+
-			"fan-out of 100 one event for all. Per delivery: allocations and CPU of the senders, CPU of the receiver, and of Redis.", endpointCount),
+			"fan-out of 100 one event for all. Per delivery: allocations and CPU of the senders, CPU of the receiver, and of Redis. Cores busy are all of that at the measured rate: as many as there "+
+			"are means that only less work per delivery would be faster.", endpointCount),
 	}
 	both := report.Table{
 		Key: "both", Title: "Publishing and delivering at once", Head: "way",
@@ -146,7 +152,10 @@ func (b *bench) throughput(ctx context.Context) ([]report.Table, error) {
 			drain.Add(l.row, "sender µs", micros(m.cpu))
 			drain.Add(l.row, "receiver µs", micros(m.receiver))
 			if m.redis.CPU > 0 {
-				drain.Add(l.row, "Redis µs", micros(m.redis.CPU))
+				drain.Add(l.row, report.RedisEach, micros(m.redis.CPU))
+			}
+			if l.name != driver.River {
+				drain.Add(l.row, coresBusy, m.busy())
 			}
 		}
 		if err := b.allAtOnce(ctx, &both); err != nil {
