@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -108,6 +109,35 @@ func TestLoginIsTheHosts(t *testing.T) {
 	p := s.do("/events", nil, "As", "", "HX-Request", "true").is(http.StatusUnauthorized)
 	require.Equal(t, "true", p.header.Get("HX-Refresh"))
 	require.Contains(t, s.log.String(), "no session")
+}
+
+// A browser that follows the policy would stop a form on its way to the login of
+// another origin, so a page leads there from where the form was.
+func TestFormsLeadToTheLogin(t *testing.T) {
+	t.Parallel()
+	login := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		require.Equal(t, http.MethodGet, r.Method)
+		http.Redirect(w, r, "https://login.example/?to="+url.QueryEscape(r.RequestURI), http.StatusSeeOther)
+	})
+	s := newSite(t, &portal.Options{Login: login})
+	hook := s.hook()
+	deliveryID := s.delivered(hook, failure("no"))
+	check := s.unchanged(hook)
+	button := regexp.MustCompile(`<a class="button" href="([^"]*)">Log in</a>`)
+	for _, a := range actions(s, hook, deliveryID) {
+		p := s.do(a.path, a.form, "As", "").is(http.StatusUnauthorized).says("Your session has ended", "nothing was changed")
+		found := button.FindStringSubmatch(p.body)
+		require.NotNil(t, found, p.body)
+		from := &url.URL{Path: p.at}
+		to, err := from.Parse(found[1])
+		require.NoError(t, err)
+		back := strings.TrimPrefix(to.Path, mount)
+		s.do(back, nil).is(http.StatusOK)
+		w := httptest.NewRecorder()
+		s.mux.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, to.Path, nil))
+		require.Equal(t, "https://login.example/?to="+url.QueryEscape(to.Path), w.Header().Get("Location"))
+	}
+	check()
 }
 
 // One merchant's pages never reach another's webhooks.

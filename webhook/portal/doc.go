@@ -12,8 +12,11 @@
 //
 // Who asks is the host's to say, by the same function that guards
 // [webhook.NewHandler]; usually it reads the session cookie that the host's other
-// pages have set. Set SameSite=Lax or Strict, HttpOnly and Secure on it.
-// [Options.Login] answers those who have none.
+// pages have set. Set SameSite=Lax or Strict, HttpOnly and Secure on it; Lax if the
+// login is on another site, from where browsers bring no Strict one along.
+// [Options.Login] answers those who have none, also by a redirect to another origin.
+// The policy lets no form lead there, so one that comes when the session has ended
+// is answered with a page that says so and has a link to the login.
 //
 // A principal with [webhook.ScopeRead] alone sees everything and no form, and what
 // it posts is refused. One that may act for any merchant chooses one, whose pages

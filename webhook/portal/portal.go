@@ -31,9 +31,10 @@ type Options struct {
 	// none, and the operator is asked.
 	Merchant func(*http.Request) string
 
-	// Login answers a request that could not be authenticated, usually with a
-	// redirect to the login of the host; the RequestURI still is what was asked for.
-	// Defaults to a page that says so, with 401.
+	// Login answers a GET that could not be authenticated, usually with a redirect
+	// to the login of the host, on any origin; the RequestURI still is what was asked
+	// for. A form that could not be is answered with a page that leads there. Defaults
+	// to a page that says so, with 401.
 	Login http.Handler
 
 	// CrossOrigin refuses forms that another site made a browser send. Set it to

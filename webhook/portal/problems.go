@@ -28,6 +28,10 @@ var (
 		http.StatusUnauthorized, "Log in first", "You are not logged in, or your session has ended.",
 		"Log in, then open this page again.",
 	}
+	errSession = &problem{
+		http.StatusUnauthorized, "Log in again", "Your session has ended, so nothing was changed.",
+		"Log in, then fill in the form once more.",
+	}
 	errForeign = &problem{
 		http.StatusForbidden, "Not your webhooks", "You are logged in for another merchant.",
 		"Switch to the account that these webhooks belong to.",
@@ -89,6 +93,7 @@ func errTooMany(seconds int64) *problem {
 type problemPage struct {
 	Title, Text, Remedy string
 	Reference           string // to a line of the log
+	Login               string // path of a page that leads to the login
 }
 
 // refuse finds the page for an error. What is not the caller's doing is logged,
@@ -125,10 +130,11 @@ func (p *Portal) refuse(ctx context.Context, x *exchange, err error) answer {
 			slog.String("request_id", reference), slog.String("method", x.r.Method),
 			slog.String("merchant_id", x.merchantID), slog.String("webhook_id", x.webhookID), slog.Any("error", err))
 	}
-	out := answer{
-		status: shown.status, template: "problem", title: shown.Title,
-		data: problemPage{shown.Title, shown.Text, shown.Remedy, reference},
+	told := problemPage{Title: shown.Title, Text: shown.Text, Remedy: shown.Remedy, Reference: reference}
+	if shown == errSession {
+		told.Login = x.formPage()
 	}
+	out := answer{status: shown.status, template: "problem", title: shown.Title, data: told}
 	if x.partial() && x.r.Header.Get("HX-Request-Type") != "full" {
 		out.fragment = "problem-part"
 	}

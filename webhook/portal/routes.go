@@ -2,6 +2,7 @@ package portal
 
 import (
 	"net/http"
+	"path"
 	"slices"
 	"strings"
 
@@ -32,8 +33,8 @@ func (p *Portal) table() []route {
 		delivery = one + "/deliveries/" + deliveryParameter
 	)
 	var routes []route
-	add := func(path string, get, post page) {
-		routes = append(routes, route{strings.Split(path, "/"), get, post})
+	add := func(at string, get, post page) {
+		routes = append(routes, route{strings.Split(at, "/"), get, post})
 	}
 	add("", p.list, nil)
 	add("new", p.newForm, p.create)
@@ -86,6 +87,16 @@ func up(n int) string {
 		return "./"
 	}
 	return strings.Repeat("../", n-1)
+}
+
+// formPage leads to the page that has the form of x: the path itself, or the one
+// above where only forms are taken.
+func (x *exchange) formPage() string {
+	at := x.r.URL.EscapedPath()
+	if x.route.get != nil {
+		return "./" + path.Base(at)
+	}
+	return "../" + path.Base(path.Dir(at))
 }
 
 // page returns nil if the method is not allowed. HEAD is GET.

@@ -157,6 +157,8 @@ func (p *Portal) admit(ctx context.Context, x *exchange) error {
 		case x.partial(): // It would show the login within the page.
 			x.w.Header().Set("HX-Refresh", "true")
 			return errUnauthorized
+		case x.r.Method == http.MethodPost: // The policy would stop a redirect to another origin.
+			return errSession
 		}
 		x.w.Header().Del("Content-Security-Policy") // It is not our page.
 		p.opts.Login.ServeHTTP(x.w, x.r)
