@@ -1,7 +1,6 @@
 package webhook
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -147,19 +146,14 @@ func (m *members) texts(name string) []string {
 	if raw == nil {
 		return nil
 	}
-	var elements []json.RawMessage
-	if raw[0] != '[' || json.Unmarshal(raw, &elements) != nil {
+	all, others, ok := strictjson.Strings(raw)
+	if !ok {
 		m.bad.add(name, "must be an array of strings")
-		return nil
 	}
-	out := make([]string, len(elements))
-	for i, element := range elements {
-		var ok bool
-		if out[i], ok = strictjson.String(element); !ok {
-			m.bad.add(fmt.Sprintf("%s[%d]", name, i), "must be a string")
-		}
+	for _, i := range others {
+		m.bad.add(fmt.Sprintf("%s[%d]", name, i), "must be a string")
 	}
-	return out
+	return all
 }
 
 // pairs returns an object of strings, nil if it is absent.

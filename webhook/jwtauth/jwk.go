@@ -184,17 +184,6 @@ func (m *jwk) bytes(name string) []byte {
 // texts returns the strings of an array, and false if value is no array of
 // strings. Value has passed strictjson.
 func texts(value []byte) ([]string, bool) {
-	var raw []json.RawMessage
-	if err := json.Unmarshal(value, &raw); err != nil || raw == nil {
-		return nil, false
-	}
-	out := make([]string, len(raw))
-	for i, r := range raw {
-		s, ok := strictjson.String(r)
-		if !ok {
-			return nil, false
-		}
-		out[i] = s
-	}
-	return out, true
+	all, others, ok := strictjson.Strings(value)
+	return all, ok && len(others) == 0
 }

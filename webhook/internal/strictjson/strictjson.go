@@ -2,6 +2,7 @@ package strictjson
 
 import (
 	"bytes"
+	"encoding/json"
 	"unicode/utf8"
 )
 
@@ -85,6 +86,23 @@ func String(value []byte) (string, bool) {
 		return "", false
 	}
 	return string(unescape(value[1 : len(value)-1])), true
+}
+
+// Strings returns the strings of the array that value holds, and the indexes of
+// elements that are none. It returns false if value is no array. Value must have
+// passed [Object] or [Value], or be nil.
+func Strings(value []byte) (all []string, others []int, ok bool) {
+	var elements []json.RawMessage
+	if len(value) == 0 || value[0] != '[' || json.Unmarshal(value, &elements) != nil {
+		return nil, nil, false
+	}
+	all = make([]string, len(elements))
+	for i, element := range elements {
+		if all[i], ok = String(element); !ok {
+			others = append(others, i)
+		}
+	}
+	return all, others, true
 }
 
 // unescape returns the content of a checked string, which is raw itself if

@@ -209,6 +209,29 @@ func TestLimits(t *testing.T) {
 	require.NoError(t, strictjson.Value([]byte("1"), strictjson.Limits{Depth: 1}))
 }
 
+func TestStrings(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		value  string
+		all    []string
+		others []int
+		ok     bool
+	}{
+		{`["a","\u0062","",[1,"c"]]`, []string{"a", "b", "", ""}, []int{3}, true},
+		{`[ "a" , null,1, {"d":[]} ]`, []string{"a", "", "", ""}, []int{1, 2, 3}, true},
+		{`[]`, []string{}, nil, true},
+		{`"a"`, nil, nil, false},
+		{`{"0":"a"}`, nil, nil, false},
+		{`null`, nil, nil, false},
+		{``, nil, nil, false},
+	} {
+		all, others, ok := strictjson.Strings([]byte(tt.value))
+		require.Equal(t, tt.ok, ok, tt.value)
+		require.Equal(t, tt.all, all, tt.value)
+		require.Equal(t, tt.others, others, tt.value)
+	}
+}
+
 func TestString(t *testing.T) {
 	t.Parallel()
 	for value, want := range map[string]string{
