@@ -49,6 +49,13 @@ type Notice struct {
 	At    time.Time
 }
 
+// NoticeLease is a notice that was claimed.
+type NoticeLease struct {
+	Notice
+
+	Token int64 // goes with DeferNotice; 0 before the first claim
+}
+
 // SeenBegin describes who wants to process an id, and what it stands for.
 type SeenBegin struct {
 	Holder      string // unique to this try

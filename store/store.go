@@ -154,14 +154,18 @@ type History interface {
 // other transitions of [NoticeKind]: see [Result].
 type Notices interface {
 	// ClaimNotices hides up to limit notices from every other caller until the
-	// lease ends, oldest first. None is not an error.
-	ClaimNotices(ctx context.Context, limit int, lease time.Duration) ([]Notice, error)
+	// lease ends, oldest first. None is not an error. Each claim adds 1 to the
+	// notice's Token.
+	ClaimNotices(ctx context.Context, limit int, lease time.Duration) ([]NoticeLease, error)
 
-	// DeferNotice hides a notice from everybody for delay from now, whoever has
-	// claimed it. One that is not there is not an error.
-	DeferNotice(ctx context.Context, merchantID, noticeID string, delay time.Duration) error
+	// DeferNotice hides a notice from everybody for delay from now, even after the
+	// lease's end. With a token other than the notice's current one it changes
+	// nothing, for somebody else has it now. Neither that nor a notice that is not
+	// there is an error.
+	DeferNotice(ctx context.Context, merchantID, noticeID string, token int64, delay time.Duration) error
 
-	// AckNotice removes a notice for good. One that is not there is not an error.
+	// AckNotice removes a notice for good, whoever has claimed it since: what was
+	// handed over need not be once more. One that is not there is not an error.
 	AckNotice(ctx context.Context, merchantID, noticeID string) error
 }
 

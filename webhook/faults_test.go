@@ -73,7 +73,7 @@ func (f *faulty) Prune(ctx context.Context, p store.PruneRequest) (store.Pruned,
 	return f.Store.Prune(ctx, p)
 }
 
-func (f *faulty) ClaimNotices(ctx context.Context, n int, lease time.Duration) ([]store.Notice, error) {
+func (f *faulty) ClaimNotices(ctx context.Context, n int, lease time.Duration) ([]store.NoticeLease, error) {
 	if err := f.check("ClaimNotices"); err != nil {
 		return nil, err
 	}
@@ -370,9 +370,7 @@ func TestManyDispatchersMakeNoSecondDelivery(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, nil, nil)
 		for range 3 {
-			d, err := webhook.NewDispatcher(r.store, &webhook.DispatcherOptions{Transport: r.endpoint})
-			require.NoError(t, err)
-			go func() { _ = d.Run(t.Context()) }()
+			r.another(webhook.DispatcherOptions{})
 		}
 		r.endpoint.set(func(call) (answer, error) {
 			time.Sleep(20 * time.Millisecond)

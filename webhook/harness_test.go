@@ -67,6 +67,24 @@ func (r *rig) close() {
 	require.NoError(r.t, <-r.stopped)
 }
 
+// another starts one more dispatcher on the store and the endpoint, and returns what
+// stops it. If nobody does, it ends with the test.
+func (r *rig) another(o webhook.DispatcherOptions) (stop func()) {
+	r.t.Helper()
+	o.Transport = r.endpoint
+	d, err := webhook.NewDispatcher(r.store, &o)
+	require.NoError(r.t, err)
+	ctx, cancel := context.WithCancel(r.t.Context())
+	stopped := make(chan error, 1)
+	go func() { stopped <- d.Run(ctx) }()
+	synctest.Wait()
+	return func() {
+		r.t.Helper()
+		cancel()
+		require.NoError(r.t, <-stopped)
+	}
+}
+
 func (r *rig) register(types ...event.Type) webhook.Registered {
 	r.t.Helper()
 	names := make([]string, len(types))

@@ -40,15 +40,6 @@ func (r *rig) useKeys(keys ...webhook.SecretKey) {
 	require.NoError(r.t, err)
 }
 
-// also runs one more dispatcher until the test ends.
-func (r *rig) also(keys ...webhook.SecretKey) {
-	r.t.Helper()
-	d, err := webhook.NewDispatcher(r.store, &webhook.DispatcherOptions{Transport: r.endpoint, SecretKeys: keys})
-	require.NoError(r.t, err)
-	go func() { _ = d.Run(r.t.Context()) }()
-	synctest.Wait()
-}
-
 func TestAMissingKeyIsOurOwnFault(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -64,7 +55,7 @@ func TestAMissingKeyIsOurOwnFault(t *testing.T) {
 		require.Zero(t, r.webhook(reg.Webhook.ID).ConsecutiveFailures)
 		r.close()
 
-		r.also(keyOne())
+		r.another(webhook.DispatcherOptions{SecretKeys: []webhook.SecretKey{keyOne()}})
 		pass(6 * time.Minute)
 		d = r.delivery(reg.Webhook.ID, p.Deliveries[0])
 		require.Equal(t, store.DeliverySucceeded, d.Status)
@@ -97,7 +88,7 @@ func TestAKeyCanBeReplaced(t *testing.T) {
 		require.Equal(t, 1, n)
 
 		r.useKeys(keyTwo())
-		r.also(keyTwo())
+		r.another(webhook.DispatcherOptions{SecretKeys: []webhook.SecretKey{keyTwo()}})
 		delivered()
 		r.endpoint.set(knows(t, old.Secret))
 		p := r.publish()

@@ -57,8 +57,8 @@ func (r *run) notify(ctx context.Context) {
 }
 
 // claimNotices claims up to n notices, and none if that fails.
-func (r *run) claimNotices(ctx context.Context, n int) []store.Notice {
-	var due []store.Notice
+func (r *run) claimNotices(ctx context.Context, n int) []store.NoticeLease {
+	var due []store.NoticeLease
 	err := r.lingering(ctx, "claim notices", func(ctx context.Context) (err error) {
 		due, err = r.store.ClaimNotices(ctx, n, noticeLease)
 		if err == nil && len(due) > n {
@@ -74,13 +74,13 @@ func (r *run) claimNotices(ctx context.Context, n int) []store.Notice {
 
 // handOver calls OnNotice and remembers what came of it. A notice that was not
 // taken comes back later and later, and at once if this dispatcher has to stop.
-func (r *run) handOver(ctx context.Context, n store.Notice) {
+func (r *run) handOver(ctx context.Context, n store.NoticeLease) {
 	err := ctx.Err()
 	if err == nil {
 		err = r.guard("OnNotice", func() error {
 			ctx, cancel := context.WithTimeout(ctx, noticeLease-storeTimeout)
 			defer cancel()
-			return r.opts.OnNotice(ctx, n)
+			return r.opts.OnNotice(ctx, n.Notice)
 		})
 	}
 	stopped := ctx.Err() != nil
@@ -96,6 +96,6 @@ func (r *run) handOver(ctx context.Context, n store.Notice) {
 		delay = 0
 	}
 	_ = r.call(ctx, "put off notice", func(ctx context.Context) error {
-		return r.store.DeferNotice(ctx, n.MerchantID, n.ID, delay)
+		return r.store.DeferNotice(ctx, n.MerchantID, n.ID, n.Token, delay)
 	})
 }

@@ -36,11 +36,7 @@ func TestOnNoticeIsCalledOnceForEach(t *testing.T) {
 			return nil
 		})
 		r := newRig(t, nil, o)
-		second := *o
-		second.Transport = r.endpoint
-		d, err := webhook.NewDispatcher(r.store, &second)
-		require.NoError(t, err)
-		go func() { _ = d.Run(t.Context()) }()
+		r.another(*o)
 		r.endpoint.set(always(http.StatusInternalServerError))
 		want := map[string]int{}
 		for range 10 {
@@ -247,20 +243,42 @@ func TestAStopGivesNoticesBack(t *testing.T) {
 		r.publish()
 		<-began
 		var l told
-		o := disabling(l.take)
-		o.Transport = r.endpoint
-		second, err := webhook.NewDispatcher(r.store, o)
-		require.NoError(t, err)
-		ctx, stop := context.WithCancel(t.Context())
-		stopped := make(chan error, 1)
-		go func() { stopped <- second.Run(ctx) }()
+		stop := r.another(*disabling(l.take))
 		pass(10 * time.Second)
 		require.Empty(t, l.kinds(), "it is with the first")
 		r.close()
 		pass(2 * time.Second)
 		require.Len(t, l.kinds(), 1)
 		stop()
-		require.NoError(t, <-stopped)
+	})
+}
+
+// A call of OnNotice that outlived its claim fails, and its dispatcher has to stop,
+// while another call has the notice.
+func TestAStopGivesBackNoNoticeOfOthers(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var calls atomic.Int64
+		o := disabling(func(context.Context, webhook.Notice) error {
+			if calls.Add(1) == 1 {
+				time.Sleep(90 * time.Second) // whatever its context says
+				return errors.New("too late")
+			}
+			time.Sleep(45 * time.Second)
+			return nil
+		})
+		r := newRig(t, nil, o)
+		r.endpoint.set(always(http.StatusInternalServerError))
+		r.register(event.TypeDocumentCreated)
+		r.publish()
+		pass(10 * time.Second)
+		stop := r.another(*o)
+		pass(70 * time.Second)
+		require.EqualValues(t, 2, calls.Load(), "the lease of the first has ended")
+		r.close()
+		pass(time.Hour)
+		require.EqualValues(t, 2, calls.Load())
+		stop()
 	})
 }
 

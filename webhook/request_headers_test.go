@@ -97,18 +97,13 @@ func TestSlowRequestHeaders(t *testing.T) {
 				return nil
 			},
 		})
-		other, err := webhook.NewDispatcher(r.store, &webhook.DispatcherOptions{Transport: r.endpoint})
-		require.NoError(t, err)
 		r.register(event.TypeDocumentCreated)
 		r.publish()
 		synctest.Wait()
-		ctx, stop := context.WithCancel(t.Context())
-		stopped := make(chan error, 1)
-		go func() { stopped <- other.Run(ctx) }()
+		stop := r.another(webhook.DispatcherOptions{})
 		pass(5 * time.Minute)
 		require.Equal(t, 1, r.endpoint.count())
 		stop()
-		require.NoError(t, <-stopped)
 		r.close()
 	})
 }

@@ -188,7 +188,7 @@ func TestRateLimit(t *testing.T) {
 		in.RateLimit = 2
 		reg, err := r.svc.Register(t.Context(), merchant, in)
 		require.NoError(t, err)
-		r.also() // The rate is that of both.
+		r.another(webhook.DispatcherOptions{}) // The rate is that of both.
 		for range 6 {
 			r.publish()
 		}

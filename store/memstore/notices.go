@@ -14,6 +14,7 @@ type notice struct {
 
 	seq                 uint64
 	created             int64
+	token               int64 // how often it was claimed
 	inVisible, inHidden int32
 }
 
@@ -59,20 +60,21 @@ func (ns *notices) any(now int64) bool {
 }
 
 // ClaimNotices implements [store.Notices].
-func (s *Store) ClaimNotices(ctx context.Context, limit int, lease time.Duration) ([]store.Notice, error) {
+func (s *Store) ClaimNotices(ctx context.Context, limit int, lease time.Duration) ([]store.NoticeLease, error) {
 	now, err := s.lock(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer s.unlock()
 	s.notices.any(now)
-	var out []store.Notice
+	var out []store.NoticeLease
 	for len(out) < limit {
 		top, ok := s.notices.visible.top()
 		if !ok {
 			break
 		}
-		out = append(out, top.v.Notice)
+		top.v.token++
+		out = append(out, store.NoticeLease{Notice: top.v.Notice, Token: top.v.token})
 		s.notices.visible.remove(top.v)
 		s.notices.hidden.set(top.v, key{now + lease.Milliseconds(), top.seq})
 	}
@@ -80,14 +82,17 @@ func (s *Store) ClaimNotices(ctx context.Context, limit int, lease time.Duration
 }
 
 // DeferNotice implements [store.Notices].
-func (s *Store) DeferNotice(ctx context.Context, merchantID, noticeID string, delay time.Duration) error {
+func (s *Store) DeferNotice(ctx context.Context, merchantID, noticeID string, token int64, delay time.Duration) error {
 	now, err := s.lock(ctx)
 	if err != nil {
 		return err
 	}
 	defer s.unlock()
-	if m := s.merchants[merchantID]; m != nil && m.notices[noticeID] != nil {
-		n := m.notices[noticeID]
+	m := s.merchants[merchantID]
+	if m == nil {
+		return nil
+	}
+	if n := m.notices[noticeID]; n != nil && n.token == token {
 		s.notices.visible.remove(n)
 		s.notices.hidden.set(n, key{now + delay.Milliseconds(), n.seq})
 	}

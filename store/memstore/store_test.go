@@ -110,7 +110,7 @@ func TestEndedContext(t *testing.T) {
 	add(st.Stats(ctx, "m", "w"))
 	add(st.Prune(ctx, store.PruneRequest{}))
 	add(st.ClaimNotices(ctx, 1, 0))
-	add(nil, st.DeferNotice(ctx, "m", "n", 0))
+	add(nil, st.DeferNotice(ctx, "m", "n", 0, 0))
 	add(nil, st.AckNotice(ctx, "m", "n"))
 	add(st.BeginSeen(ctx, "s", "i", store.SeenBegin{}))
 	add(nil, st.CommitSeen(ctx, "s", "i", "h", nil, 0))

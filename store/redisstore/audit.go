@@ -75,6 +75,10 @@ func (a *audit) notices(prefix string) {
 	for _, set := range []string{"nv", "na"} {
 		a.want(equalKeys(a.sets[set], a.hashes["no"]), "a notice is in both lists", "%s%s", prefix, set)
 	}
+	for id := range a.hashes["nt"] {
+		_, there := a.hashes["no"][id]
+		a.want(there, "what was claimed is a notice", "%s%s", prefix, id)
+	}
 	of := map[string]map[string]bool{}
 	for id, packed := range a.hashes["no"] {
 		list, err := unpack(packed)

@@ -45,6 +45,7 @@ func TestAudit(t *testing.T) {
 		{"no rate", func(ctx context.Context, p string) redis.Cmder { return client.HSet(ctx, p+"w:1", "rl", "0") }, "can be read"},
 		{"ended unknown", func(ctx context.Context, p string) redis.Cmder { return client.Del(ctx, p+"old") }, "oldest ended"},
 		{"notice not listed", func(ctx context.Context, p string) redis.Cmder { return client.Del(ctx, p+"nw:1") }, "lists its notices"},
+		{"claim of no notice", func(ctx context.Context, p string) redis.Cmder { return client.HSet(ctx, p+"nt", "m:n", 1) }, "what was claimed"},
 		{"notice without an age", func(ctx context.Context, p string) redis.Cmder { return client.Del(ctx, p+"na") }, "in both lists"},
 		{"stray key", func(ctx context.Context, p string) redis.Cmder { return client.Set(ctx, p+"zzz", "1", 0) }, "no known kind"},
 	} {

@@ -49,6 +49,8 @@ var mutants = []struct {
 	{"the first streak of an alarm is forgotten", "finish", "if al[EPOCH_OF] == 0 then al[SINCE] = w.fs end", "al[SINCE] = w.fs", "warnings"},
 	{"a batch keeps the streak's beginning", "finish", "or w.fs ~= w.began", "", "warnings"},
 	{"a notice cannot be put off", "defer", "call('ZADD', P .. 'nv', now + delay, notice)", "", "notices"},
+	{"who has lost a notice puts it off", "defer", "== token", "~= -1", "notices"},
+	{"claims of a notice are not counted", "notices", "call('HINCRBY', P .. 'nt', found[i][1], 1)", "1", "notices"},
 	{"events wait for ever", "finish", "for _, name in ipairs(event_order) do expect(name, settled[name], idle) end", "", "prune"},
 	{"bodies go too early", "finish", "(settled[name] or 0) - 1", "(settled[name] or 0) - 2", "prune"},
 	{"merchants share webhooks", "lib", "call('HGET', key('m', esc(merchant)), webhook)", "call('HGET', key('m', 'all'), webhook)", "isolation"},

@@ -12,12 +12,12 @@ import (
 const noticeFields = 12
 
 // ClaimNotices implements [store.Notices].
-func (s *Store) ClaimNotices(ctx context.Context, limit int, lease time.Duration) ([]store.Notice, error) {
+func (s *Store) ClaimNotices(ctx context.Context, limit int, lease time.Duration) ([]store.NoticeLease, error) {
 	shards, err := s.open(ctx)
 	if err != nil {
 		return nil, err
 	}
-	var out []store.Notice
+	var out []store.NoticeLease
 	_, err = s.each(ctx, shards, 0, func(ctx context.Context, h shard) (bool, error) {
 		if len(out) >= limit {
 			return false, nil
@@ -33,18 +33,18 @@ func (s *Store) ClaimNotices(ctx context.Context, limit int, lease time.Duration
 }
 
 // claimNotices claims from one shard.
-func (s *Store) claimNotices(ctx context.Context, h shard, limit int, lease time.Duration) ([]store.Notice, error) {
+func (s *Store) claimNotices(ctx context.Context, h shard, limit int, lease time.Duration) ([]store.NoticeLease, error) {
 	r, err := s.run(ctx, call{name: "notices", on: h, args: []any{limit, lease.Milliseconds()}})
 	if err != nil {
 		return nil, err
 	}
-	var out []store.Notice
+	var out []store.NoticeLease
 	for r.more() {
 		f := r.part()
-		n := store.Notice{
+		n := store.NoticeLease{Notice: store.Notice{
 			Kind: store.NoticeDisabled, MerchantID: f.text(), WebhookID: f.text(), URL: f.text(), Reason: f.text(),
 			Failures: f.number(), At: stamp(f.int()),
-		}
+		}, Token: r.int()}
 		epoch, round := f.int(), int64(0)
 		n.Since = n.At
 		if len(f.list) > 0 { // Otherwise it was stored before there were kinds.
@@ -59,12 +59,12 @@ func (s *Store) claimNotices(ctx context.Context, h shard, limit int, lease time
 }
 
 // DeferNotice implements [store.Notices].
-func (s *Store) DeferNotice(ctx context.Context, merchantID, noticeID string, delay time.Duration) error {
+func (s *Store) DeferNotice(ctx context.Context, merchantID, noticeID string, token int64, delay time.Duration) error {
 	h, err := s.at(ctx, merchantID)
 	if err != nil {
 		return err
 	}
-	_, err = s.run(ctx, call{name: "defer", on: h, args: []any{merchantID, noticeID, max(delay.Milliseconds(), 0)}})
+	_, err = s.run(ctx, call{name: "defer", on: h, args: []any{merchantID, noticeID, token, max(delay.Milliseconds(), 0)}})
 	return err
 }
 

@@ -48,19 +48,19 @@ func TestDataOfBefore(t *testing.T) {
 
 	notices, err := st.ClaimNotices(ctx, 10, time.Minute)
 	require.NoError(t, err)
-	require.Equal(t, []store.Notice{
-		{
+	require.Equal(t, []store.NoticeLease{
+		{Token: 1, Notice: store.Notice{
 			ID: store.NoticeID(store.NoticeDisabled, w.ID, 7, 0), Kind: store.NoticeDisabled, MerchantID: merchant, WebhookID: w.ID,
 			URL: "https://example.com/", Reason: "why", Failures: 10, Since: time.UnixMilli(at).UTC(), At: time.UnixMilli(at).UTC(),
-		},
-		{
+		}},
+		{Token: 1, Notice: store.Notice{
 			ID: store.NoticeID(store.NoticeWarning, w.ID, 1, 0), Kind: store.NoticeWarning, MerchantID: merchant, WebhookID: w.ID,
 			URL: w.URL, Failures: 4, DisableAfter: 10, Since: c.now().UTC(), At: c.now().UTC(),
-		},
+		}},
 	}, notices)
 	for _, n := range notices {
 		require.NoError(t, st.AckNotice(ctx, merchant, n.ID))
 	}
 	require.NoError(t, st.Audit(ctx))
-	require.Zero(t, client.Exists(ctx, p+"no", p+"nv", p+"na", p+"nw:1").Val())
+	require.Zero(t, client.Exists(ctx, p+"no", p+"nv", p+"na", p+"nt", p+"nw:1").Val())
 }

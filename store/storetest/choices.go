@@ -292,7 +292,8 @@ func (d *duel) claimNotices(limit int) int {
 		if i < 0 {
 			d.fatalf("notice %s is claimed, and must not be", n.ID)
 		}
-		d.match("notice "+n.ID, n, waiting[i].Notice)
+		waiting[i].token++
+		d.match("notice "+n.ID, n, store.NoticeLease{Notice: waiting[i].Notice, Token: waiting[i].token})
 		for _, o := range waiting {
 			if o.MerchantID == n.MerchantID && o.At.Before(waiting[i].At) {
 				d.fatalf("notice %s is claimed before %s", n.ID, o.ID)

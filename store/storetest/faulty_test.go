@@ -27,8 +27,8 @@ type faulty struct {
 	list     func(m *model, merchantID, webhookID string, q store.DeliveryQuery) (store.DeliveryPage, error)
 	stats    func(m *model, merchantID, webhookID string) (store.Stats, error)
 	prune    func(m *model, p store.PruneRequest) (store.Pruned, error)
-	notices  func(m *model, limit int, lease time.Duration) ([]store.Notice, error)
-	put      func(m *model, merchantID, noticeID string, delay time.Duration) error
+	notices  func(m *model, limit int, lease time.Duration) ([]store.NoticeLease, error)
+	put      func(m *model, merchantID, noticeID string, token int64, delay time.Duration) error
 	ack      func(m *model, merchantID, noticeID string) error
 	begin    func(m *model, scope, id string, b store.SeenBegin) (store.SeenAnswer, error)
 	commit   func(m *model, scope, id, holder string, value []byte, ttl time.Duration) error
@@ -148,18 +148,18 @@ func (f *faulty) Prune(ctx context.Context, p store.PruneRequest) (store.Pruned,
 	return f.model.Prune(ctx, p)
 }
 
-func (f *faulty) ClaimNotices(ctx context.Context, limit int, lease time.Duration) ([]store.Notice, error) {
+func (f *faulty) ClaimNotices(ctx context.Context, limit int, lease time.Duration) ([]store.NoticeLease, error) {
 	if f.notices != nil {
 		return f.notices(f.model, limit, lease)
 	}
 	return f.model.ClaimNotices(ctx, limit, lease)
 }
 
-func (f *faulty) DeferNotice(ctx context.Context, merchantID, noticeID string, delay time.Duration) error {
+func (f *faulty) DeferNotice(ctx context.Context, merchantID, noticeID string, token int64, delay time.Duration) error {
 	if f.put != nil {
-		return f.put(f.model, merchantID, noticeID, delay)
+		return f.put(f.model, merchantID, noticeID, token, delay)
 	}
-	return f.model.DeferNotice(ctx, merchantID, noticeID, delay)
+	return f.model.DeferNotice(ctx, merchantID, noticeID, token, delay)
 }
 
 func (f *faulty) AckNotice(ctx context.Context, merchantID, noticeID string) error {

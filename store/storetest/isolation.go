@@ -82,7 +82,7 @@ func isolationCases() []testCase {
 			return x.st.Stats(x.Context(), n.merchantID, n.webhookID)
 		}},
 		{"DeferNotice", func(x *trial, n names) (any, error) {
-			return nil, x.st.DeferNotice(x.Context(), n.merchantID, n.noticeID, time.Hour)
+			return nil, x.st.DeferNotice(x.Context(), n.merchantID, n.noticeID, 0, time.Hour)
 		}},
 		{"AckNotice", func(x *trial, n names) (any, error) {
 			return nil, x.st.AckNotice(x.Context(), n.merchantID, n.noticeID)

@@ -12,6 +12,7 @@ import (
 type modelNotice struct {
 	store.Notice
 	leaseEnd time.Time
+	token    int64
 }
 
 // modelAlarm is what the notices of a webhook depend on, beside the webhook.
@@ -88,22 +89,23 @@ func (m *model) notice(merchantID, noticeID string) *modelNotice {
 }
 
 // ClaimNotices implements [store.Notices].
-func (m *model) ClaimNotices(_ context.Context, limit int, lease time.Duration) ([]store.Notice, error) {
+func (m *model) ClaimNotices(_ context.Context, limit int, lease time.Duration) ([]store.NoticeLease, error) {
 	defer m.hold()()
-	var out []store.Notice
+	var out []store.NoticeLease
 	for _, n := range slices.SortedStableFunc(slices.Values(m.notices), func(a, b *modelNotice) int { return cmp.Compare(a.At.UnixMilli(), b.At.UnixMilli()) }) {
 		if len(out) < limit && m.over(n.leaseEnd) {
 			n.leaseEnd = m.now.Add(lease)
-			out = append(out, n.Notice)
+			n.token++
+			out = append(out, store.NoticeLease{Notice: n.Notice, Token: n.token})
 		}
 	}
 	return out, nil
 }
 
 // DeferNotice implements [store.Notices].
-func (m *model) DeferNotice(_ context.Context, merchantID, noticeID string, delay time.Duration) error {
+func (m *model) DeferNotice(_ context.Context, merchantID, noticeID string, token int64, delay time.Duration) error {
 	defer m.hold()()
-	if n := m.notice(merchantID, noticeID); n != nil {
+	if n := m.notice(merchantID, noticeID); n != nil && n.token == token {
 		n.leaseEnd = m.now.Add(delay)
 	}
 	return nil

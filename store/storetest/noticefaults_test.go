@@ -44,7 +44,7 @@ func noticeFaults() []fault {
 				}
 			})
 	}
-	putting := func(put func(m *model, merchantID, noticeID string, delay time.Duration) error) faulty {
+	putting := func(put func(m *model, merchantID, noticeID string, token int64, delay time.Duration) error) faulty {
 		return faulty{put: put}
 	}
 	return []fault{
@@ -160,23 +160,43 @@ func noticeFaults() []fault {
 			return err
 		}}},
 
-		{"nothing is put off", "notices/put off", true, putting(func(*model, string, string, time.Duration) error { return nil })},
-		{"only a claimed notice is put off", "notices/put off", true, putting(func(m *model, merchantID, noticeID string, delay time.Duration) error {
+		{"nothing is put off", "notices/put off", true, putting(func(*model, string, string, int64, time.Duration) error { return nil })},
+		{"only a claimed notice is put off", "notices/put off", true, putting(func(m *model, merchantID, noticeID string, token int64, delay time.Duration) error {
 			if n := m.notice(merchantID, noticeID); n == nil || m.over(n.leaseEnd) {
 				return nil
 			}
-			return m.DeferNotice(background, merchantID, noticeID, delay)
+			return m.DeferNotice(background, merchantID, noticeID, token, delay)
 		})},
-		{"an unknown notice cannot be put off", "notices/put off", true, putting(func(m *model, merchantID, noticeID string, delay time.Duration) error {
+		{"an unknown notice cannot be put off", "notices/put off", true, putting(func(m *model, merchantID, noticeID string, token int64, delay time.Duration) error {
 			if m.notice(merchantID, noticeID) == nil {
 				return store.ErrNotFound
 			}
-			return m.DeferNotice(background, merchantID, noticeID, delay)
+			return m.DeferNotice(background, merchantID, noticeID, token, delay)
 		})},
-		{"a notice is put off by a lease more", "notices/put off", true, putting(func(m *model, merchantID, noticeID string, delay time.Duration) error {
-			return m.DeferNotice(background, merchantID, noticeID, delay+time.Minute)
+		{"a notice is put off by a lease more", "notices/put off", true, putting(func(m *model, merchantID, noticeID string, token int64, delay time.Duration) error {
+			return m.DeferNotice(background, merchantID, noticeID, token, delay+time.Minute)
 		})},
-		{"anybody puts a notice off", "isolation/DeferNotice", true, putting(func(m *model, _, noticeID string, delay time.Duration) error {
+		{"who has lost a notice puts it off", "notices/put off too late", true, putting(func(m *model, merchantID, noticeID string, token int64, delay time.Duration) error {
+			if n := m.notice(merchantID, noticeID); n != nil && token <= n.token {
+				token = n.token
+			}
+			return m.DeferNotice(background, merchantID, noticeID, token, delay)
+		})},
+		{"a notice is put off within its lease only", "notices/put off too late", true, putting(func(m *model, merchantID, noticeID string, token int64, delay time.Duration) error {
+			if n := m.notice(merchantID, noticeID); n != nil && token > 0 && m.over(n.leaseEnd) {
+				return nil
+			}
+			return m.DeferNotice(background, merchantID, noticeID, token, delay)
+		})},
+		{"claims of notices are not counted", "notices/claims are counted", true, faulty{notices: func(m *model, limit int, lease time.Duration) ([]store.NoticeLease, error) {
+			out, err := m.ClaimNotices(background, limit, lease)
+			for i, n := range out {
+				m.notice(n.MerchantID, n.ID).token = 1
+				out[i].Token = 1
+			}
+			return out, err
+		}}},
+		{"anybody puts a notice off", "isolation/DeferNotice", true, putting(func(m *model, _, noticeID string, _ int64, delay time.Duration) error {
 			for _, n := range m.notices {
 				if n.ID == noticeID {
 					n.leaseEnd = m.now.Add(delay)

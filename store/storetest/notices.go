@@ -7,6 +7,10 @@ import (
 	"github.com/rag-assistant/webhooks/store"
 )
 
+const deferPromise = "DeferNotice hides a notice from everybody for delay from now, even after the lease's end. With a token other than the notice's current one it changes nothing, for somebody else has it now."
+
+const ackPromise = "AckNotice removes a notice for good, whoever has claimed it since: what was handed over need not be once more."
+
 const noticesPromise = "ClaimNotices hides up to limit notices from every other caller until the lease ends, oldest first. None is not an error."
 
 func noticeCases() []testCase {
@@ -35,7 +39,7 @@ func noticeCases() []testCase {
 		},
 		{
 			name:    "acknowledged",
-			promise: "AckNotice removes a notice for good. One that is not there is not an error.",
+			promise: ackPromise + " One that is not there is not an error.",
 			run: func(x *trial) {
 				ids := x.disabledByFailures(3)
 				x.claimNotices(1)
@@ -68,24 +72,60 @@ func noticeCases() []testCase {
 		},
 		{
 			name:    "put off",
-			promise: "DeferNotice hides a notice from everybody for delay from now, whoever has claimed it. One that is not there is not an error.",
+			promise: deferPromise + " Neither that nor a notice that is not there is an error.",
 			run: func(x *trial) {
 				ids := x.disabledByFailures(3)
 				x.claimNotices(1)
-				x.deferNotice(ids[0], time.Hour)
-				x.deferNotice(ids[1], time.Hour+time.Second)
-				x.deferNotice("no such notice", time.Hour)
+				x.deferNotice(ids[0], 1, time.Hour)
+				x.deferNotice(ids[1], 0, time.Hour+time.Second)
+				x.deferNotice("no such notice", 1, time.Hour)
 				sameList(x, "the notices that were not put off", x.claimNotices(10), ids[2:])
 				x.must(x.st.AckNotice(x.Context(), x.merchant, ids[2]), "AckNotice")
-				x.deferNotice(ids[2], time.Minute)
+				x.deferNotice(ids[2], 1, time.Minute)
 				x.advance(time.Hour - time.Millisecond)
 				sameList(x, "the notices before the time", x.claimNotices(10), nil)
 				x.advance(time.Millisecond)
 				sameList(x, "the notices when the first time has come", x.claimNotices(10), ids[:1])
 				x.advance(time.Second)
 				sameList(x, "the notices when the second time has come", x.claimNotices(10), ids[1:2])
-				x.deferNotice(ids[0], 0)
+				x.deferNotice(ids[0], 2, 0)
 				sameList(x, "a notice that is given back", x.claimNotices(10), ids[:1])
+			},
+		},
+		{
+			name:    "put off too late",
+			promise: deferPromise,
+			run: func(x *trial) {
+				ids := x.disabledByFailures(1)
+				x.claimNotices(1)
+				x.advance(time.Minute + time.Millisecond)
+				sameList(x, "the second claim", x.claimNotices(1), ids)
+				x.deferNotice(ids[0], 1, 0)
+				sameList(x, "what the first one gave back to the second", x.claimNotices(1), nil)
+				x.deferNotice(ids[0], 1, time.Hour)
+				x.advance(time.Minute + time.Millisecond)
+				x.deferNotice(ids[0], 2, time.Second)
+				sameList(x, "what was put off after its lease's end", x.claimNotices(1), nil)
+				x.advance(time.Second)
+				sameList(x, "the third claim", x.claimNotices(1), ids)
+				x.deferNotice(ids[0], 3, 0)
+				sameList(x, "the fourth claim", x.claimNotices(1), ids)
+				x.deferNotice(ids[0], 3, 0)
+				sameList(x, "what was given back twice", x.claimNotices(1), nil)
+			},
+		},
+		{
+			name:    "claims are counted",
+			promise: "ClaimNotices hides up to limit notices … Each claim adds 1 to the notice's Token.",
+			run: func(x *trial) {
+				ids := x.disabledByFailures(2)
+				for n := range int64(3) {
+					ns, err := x.st.ClaimNotices(x.Context(), 1, time.Minute)
+					x.must(err, "ClaimNotices")
+					sameList(x, "the claimed", pick(ns, func(n store.NoticeLease) string { return n.ID }), ids[:1])
+					sameList(x, "Token", pick(ns, func(n store.NoticeLease) int64 { return n.Token }), []int64{n + 1})
+					x.deferNotice(ids[0], n+1, 0)
+				}
 			},
 		},
 		{
@@ -119,10 +159,10 @@ func (x *trial) disabledByFailures(n int) []string {
 	return ids
 }
 
-// deferNotice puts a notice off.
-func (x *trial) deferNotice(id string, delay time.Duration) {
+// deferNotice puts off a notice that was claimed token times.
+func (x *trial) deferNotice(id string, token int64, delay time.Duration) {
 	x.Helper()
-	x.must(x.st.DeferNotice(x.Context(), x.merchant, id, delay), "DeferNotice")
+	x.must(x.st.DeferNotice(x.Context(), x.merchant, id, token, delay), "DeferNotice")
 }
 
 // claimNotices claims notices for a minute and returns their ids.
@@ -133,5 +173,5 @@ func (x *trial) claimNotices(limit int) []string {
 	if len(ns) > limit {
 		x.Errorf("ClaimNotices took %d notices, at most %d were asked for", len(ns), limit)
 	}
-	return pick(ns, func(n store.Notice) string { return n.ID })
+	return pick(ns, func(n store.NoticeLease) string { return n.ID })
 }

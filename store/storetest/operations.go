@@ -23,8 +23,8 @@ func operations() []operation {
 		{1, "DeleteWebhook forgets the webhook with its deliveries, stats and notices.", (*duel).playDelete},
 		{7, "Prune removes what retention no longer keeps, at most p.Limit records, and says whether more is left to do.", (*duel).playPrune},
 		{4, noticesPromise, (*duel).playClaimNotices},
-		{2, "DeferNotice hides a notice from everybody for delay from now, whoever has claimed it.", (*duel).playDeferNotice},
-		{1, "AckNotice removes a notice for good.", (*duel).playAckNotice},
+		{3, deferPromise, (*duel).playDeferNotice},
+		{1, ackPromise, (*duel).playAckNotice},
 		{9, "An id is held by one holder at a time, until it is committed, forgotten or its lease ends.", (*duel).playSeen},
 		{5, "Deliveries lists a webhook's deliveries, newest first, without their attempts.", (*duel).playDeliveries},
 		{3, "Events lists stored events, oldest first, without their bodies.", (*duel).playEvents},
@@ -322,8 +322,12 @@ func (d *duel) playDeferNotice() bool {
 	if d.chance(10) {
 		m = d.merchant()
 	}
-	d.call("DeferNotice %s %s", m, n.ID)
-	d.agree(d.x.st.DeferNotice(d.x.Context(), m, n.ID, duelGrace), d.model.DeferNotice(d.x.Context(), m, n.ID, duelGrace))
+	token := n.token
+	if token > 0 && d.chance(50) {
+		token-- // of the claim before
+	}
+	d.call("DeferNotice %s %s of claim %d", m, n.ID, token)
+	d.agree(d.x.st.DeferNotice(d.x.Context(), m, n.ID, token, duelGrace), d.model.DeferNotice(d.x.Context(), m, n.ID, token, duelGrace))
 	return true
 }
 

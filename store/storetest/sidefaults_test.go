@@ -40,23 +40,23 @@ func sideFaults() []fault {
 	// watching wakes, or not.
 	watching := func(watch func(ctx context.Context, m *model, wake func()) error) faulty { return faulty{watch: watch} }
 	return []fault{
-		{"no notices are an error", "notices/none", false, faulty{notices: func(m *model, limit int, lease time.Duration) ([]store.Notice, error) {
+		{"no notices are an error", "notices/none", false, faulty{notices: func(m *model, limit int, lease time.Duration) ([]store.NoticeLease, error) {
 			out, err := m.ClaimNotices(background, limit, lease)
 			if len(out) == 0 {
 				err = store.ErrNotFound
 			}
 			return out, err
 		}}},
-		{"notices are not hidden", "notices/hidden until the lease ends", true, faulty{notices: func(m *model, limit int, _ time.Duration) ([]store.Notice, error) {
+		{"notices are not hidden", "notices/hidden until the lease ends", true, faulty{notices: func(m *model, limit int, _ time.Duration) ([]store.NoticeLease, error) {
 			return m.ClaimNotices(background, limit, 0)
 		}}},
-		{"notices are claimed once", "notices/hidden until the lease ends", false, faulty{notices: func(m *model, limit int, _ time.Duration) ([]store.Notice, error) {
+		{"notices are claimed once", "notices/hidden until the lease ends", false, faulty{notices: func(m *model, limit int, _ time.Duration) ([]store.NoticeLease, error) {
 			return m.ClaimNotices(background, limit, 1e6*time.Hour)
 		}}},
-		{"notices ignore the limit", "notices/hidden until the lease ends", true, faulty{notices: func(m *model, _ int, lease time.Duration) ([]store.Notice, error) {
+		{"notices ignore the limit", "notices/hidden until the lease ends", true, faulty{notices: func(m *model, _ int, lease time.Duration) ([]store.NoticeLease, error) {
 			return m.ClaimNotices(background, endless, lease)
 		}}},
-		{"notices are newest first", "notices/hidden until the lease ends", false, faulty{notices: func(m *model, limit int, lease time.Duration) ([]store.Notice, error) {
+		{"notices are newest first", "notices/hidden until the lease ends", false, faulty{notices: func(m *model, limit int, lease time.Duration) ([]store.NoticeLease, error) {
 			out, err := m.ClaimNotices(background, endless, lease)
 			slices.Reverse(out)
 			for _, n := range m.notices {
@@ -78,7 +78,7 @@ func sideFaults() []fault {
 			m.notices = slices.DeleteFunc(m.notices, func(n *modelNotice) bool { return n.ID == noticeID })
 			return nil
 		}}},
-		{"a notice shows the webhook of now", "notices/what it says", true, faulty{notices: func(m *model, limit int, lease time.Duration) ([]store.Notice, error) {
+		{"a notice shows the webhook of now", "notices/what it says", true, faulty{notices: func(m *model, limit int, lease time.Duration) ([]store.NoticeLease, error) {
 			out, err := m.ClaimNotices(background, limit, lease)
 			for i, n := range out {
 				out[i].URL = m.webhook(n.MerchantID, n.WebhookID).URL
@@ -86,9 +86,9 @@ func sideFaults() []fault {
 			}
 			return out, err
 		}}},
-		{"notices of one merchant alone", "notices/of other merchants", false, faulty{notices: func(m *model, limit int, lease time.Duration) ([]store.Notice, error) {
+		{"notices of one merchant alone", "notices/of other merchants", false, faulty{notices: func(m *model, limit int, lease time.Duration) ([]store.NoticeLease, error) {
 			out, err := m.ClaimNotices(background, limit, lease)
-			return slices.DeleteFunc(out, func(n store.Notice) bool { return n.MerchantID != out[0].MerchantID }), err
+			return slices.DeleteFunc(out, func(n store.NoticeLease) bool { return n.MerchantID != out[0].MerchantID }), err
 		}}},
 
 		{"two holders at once", "seen/one holder", true, begun(func(_ store.SeenBegin, a *store.SeenAnswer) {

@@ -38,8 +38,8 @@ type noted struct {
 	deferred, acked chan error
 }
 
-func (s noted) DeferNotice(ctx context.Context, merchantID, noticeID string, delay time.Duration) error {
-	err := s.Store.DeferNotice(ctx, merchantID, noticeID, delay)
+func (s noted) DeferNotice(ctx context.Context, merchantID, noticeID string, token int64, delay time.Duration) error {
+	err := s.Store.DeferNotice(ctx, merchantID, noticeID, token, delay)
 	s.deferred <- err
 	return err
 }

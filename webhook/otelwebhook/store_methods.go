@@ -98,15 +98,15 @@ func (s *timedStore) Prune(ctx context.Context, p store.PruneRequest) (_ store.P
 }
 
 // ClaimNotices implements [store.Notices].
-func (s *timedStore) ClaimNotices(ctx context.Context, limit int, lease time.Duration) (_ []store.Notice, err error) {
+func (s *timedStore) ClaimNotices(ctx context.Context, limit int, lease time.Duration) (_ []store.NoticeLease, err error) {
 	defer s.timing(ctx, "claim_notices", &err)()
 	return s.Store.ClaimNotices(ctx, limit, lease)
 }
 
 // DeferNotice implements [store.Notices].
-func (s *timedStore) DeferNotice(ctx context.Context, merchantID, noticeID string, delay time.Duration) (err error) {
+func (s *timedStore) DeferNotice(ctx context.Context, merchantID, noticeID string, token int64, delay time.Duration) (err error) {
 	defer s.timing(ctx, "defer_notice", &err)()
-	return s.Store.DeferNotice(ctx, merchantID, noticeID, delay)
+	return s.Store.DeferNotice(ctx, merchantID, noticeID, token, delay)
 }
 
 // AckNotice implements [store.Notices].

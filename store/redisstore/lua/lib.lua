@@ -28,6 +28,7 @@
 --   old full off ZSET    n -> oldest end, number of ended deliveries, time of the oldest paused one
 --   idle         ZSET    M:E -> time of an event without pending deliveries
 --   no nv na     HASH, ZSET, ZSET  notices, by when they can be claimed, by age
+--   nt           HASH    notice -> how often it was claimed
 --   nw:<n>       ZSET    the webhook's notices, by age
 --   gc           HASH    n of a deleted webhook -> packed {merchant, nonce}
 --   seen:<S>:<I> STRING  packed, see seen.lua; the only keys that expire
@@ -294,6 +295,7 @@ local function forget_notice(notice)
   local packed = call('HGET', P .. 'no', notice)
   local n = packed and cmsgpack.unpack(packed)[12]
   call('HDEL', P .. 'no', notice)
+  call('HDEL', P .. 'nt', notice)
   call('ZREM', P .. 'nv', notice)
   call('ZREM', P .. 'na', notice)
   if n then call('ZREM', key('nw', n), notice) end

@@ -5,6 +5,7 @@
 -- Reply    OK, and for each: merchant, webhook, url, reason, failures, time, epoch, kind, round,
 --          beginning of the streak, streak that disables, number of the webhook. The last five are
 --          missing of what was stored before there were kinds, when all were of disabled webhooks.
+--          After each, how often it was claimed.
 
 drain()
 local limit, lease = num(), num()
@@ -24,6 +25,7 @@ end)
 local reply = { 'OK' }
 for i = 1, math.min(limit, #found) do
   call('ZADD', P .. 'nv', now + lease, found[i][1])
-  reply[i + 1] = found[i][2]
+  reply[#reply + 1] = found[i][2]
+  reply[#reply + 1] = call('HINCRBY', P .. 'nt', found[i][1], 1)
 end
 return reply
