@@ -27,7 +27,7 @@ func (r *run) work(ctx context.Context) {
 	defer cancel()
 	for c := range r.leases {
 		s := r.try(ctx, c)
-		r.slots.Release(1)
+		r.slots.use()
 		r.results <- s
 	}
 }

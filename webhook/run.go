@@ -8,8 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sync/semaphore"
-
 	"github.com/rag-assistant/webhooks/store"
 )
 
@@ -40,7 +38,7 @@ const (
 // run is one call of Dispatcher.Run.
 type run struct {
 	*Dispatcher
-	slots   *semaphore.Weighted // one for each delivery on the wire
+	slots   *slots
 	leases  chan claimed
 	results chan settled
 	wakes   chan struct{} // capacity 1: something may be claimable
@@ -70,8 +68,8 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 	n := d.opts.Concurrency
 	r := &run{
 		Dispatcher: d,
-		slots:      semaphore.NewWeighted(int64(n)),
-		leases:     make(chan claimed, n), // never blocks: a lease is sent only with a slot held
+		slots:      newSlots(n),
+		leases:     make(chan claimed, (1+ahead)*n), // never blocks: a lease is sent only with a slot held
 		results:    make(chan settled, n),
 		wakes:      make(chan struct{}, 1),
 		notices:    make(chan struct{}, 1),
@@ -114,7 +112,7 @@ func (r *run) claim(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
-		want := r.takeSlots(ctx)
+		want := r.slots.take(ctx, maxBatch)
 		if want == 0 {
 			return
 		}
@@ -130,7 +128,7 @@ func (r *run) claim(ctx context.Context) {
 			return err
 		})
 		if err != nil {
-			r.slots.Release(int64(want))
+			r.slots.back(want)
 			if !pause.wait(ctx) {
 				return
 			}
@@ -140,13 +138,15 @@ func (r *run) claim(ctx context.Context) {
 		for _, l := range got.Leases {
 			r.leases <- claimed{Lease: l, at: at}
 		}
-		r.slots.Release(int64(want - len(got.Leases)))
+		r.slots.back(want - len(got.Leases))
 		if got.Notices {
 			signal(r.notices)
 		}
 		if len(got.Leases) == want {
+			r.slots.foresee(at)
 			continue
 		}
+		r.slots.lend(0)
 		idle := got.Next
 		if idle < 0 || idle > maxIdle {
 			idle = maxIdle
@@ -162,19 +162,6 @@ func (r *run) claim(ctx context.Context) {
 		case <-timer.C:
 		}
 	}
-}
-
-// takeSlots waits for a free slot and takes as many as one claim can fill. It
-// returns 0 when ctx has ended.
-func (r *run) takeSlots(ctx context.Context) int {
-	if ctx.Err() != nil || r.slots.Acquire(ctx, 1) != nil {
-		return 0
-	}
-	n := 1
-	for n < maxBatch && r.slots.TryAcquire(1) {
-		n++
-	}
-	return n
 }
 
 // watch turns the store's wake-ups into ours.

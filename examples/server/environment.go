@@ -19,6 +19,10 @@ func variable(flagName string) string {
 // variable that names it ends in _FILE.
 func inFiles() []string { return []string{"store", "secret-key", "jwt-secret", "smtp-password"} }
 
+// instead returns the flags that make the program do something else than serve, which
+// no variable should.
+func instead() []string { return []string{"check", "token"} }
+
 // fromEnvironment sets the flags that were not given by variables of their names.
 // Other users of the machine see a process's arguments, and not its environment.
 func fromEnvironment(fs *flag.FlagSet) error {
@@ -26,7 +30,7 @@ func fromEnvironment(fs *flag.FlagSet) error {
 	given := map[string]bool{}
 	fs.Visit(func(f *flag.Flag) { given[f.Name] = true })
 	fs.VisitAll(func(f *flag.Flag) {
-		if given[f.Name] {
+		if given[f.Name] || slices.Contains(instead(), f.Name) {
 			return
 		}
 		name := variable(f.Name)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -48,7 +49,9 @@ func newTelemetry(ctx context.Context, log *slog.Logger) (*otelwebhook.Telemetry
 	// Later ones go first: OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES.
 	res, err := resource.New(ctx, resource.WithTelemetrySDK(),
 		resource.WithAttributes(semconv.ServiceName("webhooks"), semconv.ServiceInstanceID(uuid.NewString())), resource.WithFromEnv())
-	if err != nil {
+	if errors.Is(err, resource.ErrPartialResource) { // Of a variable that is no list: the rest counts.
+		log.WarnContext(ctx, "telemetry failure", slog.Any("error", err))
+	} else if err != nil {
 		return nil, nil, err
 	}
 	if metrics {

@@ -37,7 +37,6 @@ func TestAudit(t *testing.T) {
 			return client.SetRange(ctx, p+"e:"+merchant+":evt_9", 0, "\x00\x00\x00\x09")
 		}, "counts its pending"},
 		{"list", func(ctx context.Context, p string) redis.Cmder { return client.HDel(ctx, p+"g:1:0", "2") }, "webhook's list"},
-		{"page not named", func(ctx context.Context, p string) redis.Cmder { return client.HSet(ctx, p+"w:1", "pg", 7) }, "takes for named"},
 		{"webhook gone", func(ctx context.Context, p string) redis.Cmder { return client.Del(ctx, p+"w:1") }, "names its webhooks"},
 		{"full bucket too full", func(ctx context.Context, p string) redis.Cmder { return client.HSet(ctx, p+"w:1", "rl", "5 5001 1") }, "a second's worth"},
 		{"bucket overdrawn", func(ctx context.Context, p string) redis.Cmder { return client.HSet(ctx, p+"w:1", "rl", "5 -1 1") }, "a second's worth"},

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/rag-assistant/webhooks/store"
 )
 
@@ -16,13 +18,13 @@ import (
 // more callers there are, the less each of them costs, and one that is alone waits
 // for nobody.
 const (
-	// few is up to how many events a call shares scripts.
-	few = 16
+	// sharedEvents is up to how many events a call shares scripts.
+	sharedEvents = 16
 	// lanes is how many scripts of one shard run at once, so that a connection
 	// which hangs holds up only what went over it.
 	lanes = 2
-	// shared is how many bytes of bodies go as one.
-	shared = 1 << 20
+	// sharedBytes is how many bytes of bodies go as one.
+	sharedBytes = 1 << 20
 )
 
 // publishing is one call of Publish.
@@ -32,8 +34,7 @@ type publishing struct {
 	out        []store.Published // of the first so many events
 
 	// Of one that waits for others to run it.
-	gone     <-chan struct{} // the caller is
-	deadline time.Time       // of the caller, or zero
+	deadline time.Time // of the caller, or zero
 	done     chan struct{}
 	err      error // once done
 }
@@ -44,7 +45,7 @@ func (p *publishing) rest() []store.NewEvent { return p.events[len(p.out):] }
 // shares reports whether a call may share scripts. A test does not: the script
 // fails if its webhook is not there.
 func (p *publishing) shares() bool {
-	if len(p.events) > few {
+	if len(p.events) > sharedEvents {
 		return false
 	}
 	size := 0
@@ -54,7 +55,7 @@ func (p *publishing) shares() bool {
 		}
 		size += len(p.events[i].Body)
 	}
-	return size <= shared
+	return size <= sharedBytes
 }
 
 // group is where the calls of one shard gather.
@@ -77,10 +78,19 @@ func (g *group) enter(ctx context.Context, p *publishing) bool {
 		e := &p.events[i]
 		e.Body = bytes.Clone(e.Body) // The caller's may change once it has gone.
 	}
-	p.gone, p.done = ctx.Done(), make(chan struct{})
+	p.done = make(chan struct{})
 	p.deadline, _ = ctx.Deadline()
 	g.waiting = append(g.waiting, p)
 	return false
+}
+
+// leave forgets one that waits no longer, unless a script has it already.
+func (g *group) leave(p *publishing) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if i := slices.Index(g.waiting, p); i >= 0 {
+		g.waiting = slices.Delete(g.waiting, i, i+1)
+	}
 }
 
 // next returns what goes as one in the caller's lane, or gives the lane back if
@@ -91,17 +101,12 @@ func (g *group) next() []*publishing {
 	var out []*publishing
 	events, size := 0, 0
 	for i, p := range g.waiting {
-		select {
-		case <-p.gone:
-			continue
-		default:
-		}
 		events += len(p.rest())
 		for j := range p.rest() {
 			size += len(p.rest()[j].Body)
 		}
-		if len(out) > 0 && (events > batch || size > shared) {
-			g.waiting = slices.Clone(g.waiting[i:])
+		if len(out) > 0 && (events > batch || size > sharedBytes) {
+			g.waiting = g.waiting[i:]
 			return out
 		}
 		out = append(out, p)
@@ -129,9 +134,9 @@ func (s *Store) publish(ctx context.Context, h shard, p *publishing) error {
 		return s.publishAlone(ctx, h, p)
 	}
 	if h.group.enter(ctx, p) {
-		defer func() {
+		defer func() { //nolint:contextcheck // It runs for many callers, each of which may go.
 			if list := h.group.next(); len(list) > 0 {
-				go s.publishWaiting(context.WithoutCancel(ctx), h, list)
+				go s.publishWaiting(context.Background(), h, list)
 			}
 		}()
 		return s.publishAlone(ctx, h, p)
@@ -140,6 +145,7 @@ func (s *Store) publish(ctx context.Context, h shard, p *publishing) error {
 	case <-p.done:
 		return p.err
 	case <-ctx.Done():
+		h.group.leave(p)
 		return unanswered("publish", ctx.Err())
 	}
 }
@@ -166,8 +172,9 @@ func (s *Store) publishWaiting(ctx context.Context, h shard, list []*publishing)
 			case err == nil && len(p.rest()) > 0:
 				stopped = append(stopped, p)
 				continue
-			case err != nil && len(list) > 1 && !errors.Is(err, store.ErrUnavailable):
-				// Something is wrong with what one of them touches.
+			case err != nil && len(list) > 1 && (!errors.Is(err, store.ErrUnavailable) || redis.IsOOMError(err)):
+				// Something is wrong with what one of them touches, or it is full, and some
+				// only repeat what is stored.
 				bounded, cancel := within(ctx, []*publishing{p})
 				p.err = s.publishAlone(bounded, h, p)
 				cancel()

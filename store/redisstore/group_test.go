@@ -116,23 +116,61 @@ func TestPublishShares(t *testing.T) {
 	require.NoError(t, c.st.Audit(t.Context()))
 }
 
-// TestPublishSharesNoFault has one merchant whose data is damaged among others.
+// TestPublishSharesNoFault has one merchant whose data is damaged among others, of
+// whom nobody may take a part of the same script for published.
 func TestPublishSharesNoFault(t *testing.T) {
 	t.Parallel()
-	c := newCrowd(t, 0)
-	require.NoError(t, c.client.LPush(t.Context(), "wh:{00}:k:merchant_bad", "no number").Err())
-	good := c.queue(t, t.Context(), "merchant_good", newEvents(1, 10)...)
-	bad := c.queue(t, t.Context(), "merchant_bad", newEvents(1, 10)...)
-	better := c.queue(t, t.Context(), "merchant_better", newEvents(1, 10)...)
-	close(c.release)
-	for _, w := range []func() ([]store.Published, error){good, better} {
-		got, err := w()
-		require.NoError(t, err)
-		require.Len(t, got, 1)
+	const prefix = "wh:{00}:"
+	for name, damage := range map[string]func(ctx context.Context, c *redis.Client) error{
+		"subscribers": func(ctx context.Context, c *redis.Client) error {
+			return c.HSet(ctx, prefix+"s:merchant_bad", eventType, "\xc1").Err()
+		},
+		"sequence": func(ctx context.Context, c *redis.Client) error {
+			return c.Set(ctx, prefix+"k:merchant_bad", "no number", 0).Err()
+		},
+		"list": func(ctx context.Context, c *redis.Client) error {
+			return c.Set(ctx, prefix+"v:merchant_bad:0", "no hash", 0).Err()
+		},
+		"webhook": func(ctx context.Context, c *redis.Client) error {
+			return c.HSet(ctx, prefix+"w:2", "rl", "no rate").Err()
+		},
+		"delivery": func(ctx context.Context, c *redis.Client) error {
+			return c.Set(ctx, prefix+"d:2", "no hash", 0).Err()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := newCrowd(t, 0)
+			merchants := []string{"merchant_good", "merchant_bad", "merchant_better"}
+			for _, m := range merchants {
+				_, err := c.st.CreateWebhook(t.Context(), m, store.Webhook{
+					ID: "whk_" + m, URL: "https://example.com", Events: []string{eventType}, Status: store.Active,
+				}, 0)
+				require.NoError(t, err)
+			}
+			require.NoError(t, damage(t.Context(), c.client))
+			wait := map[string]func() ([]store.Published, error){}
+			for _, m := range merchants {
+				wait[m] = c.queue(t, t.Context(), m, newEvents(1, 10)...)
+			}
+			close(c.release)
+			for m, w := range wait {
+				got, err := w()
+				if m == "merchant_bad" {
+					require.Error(t, err)
+					continue
+				}
+				require.NoError(t, err)
+				require.Len(t, got, 1)
+				require.False(t, got[0].Duplicate, "%s is told that it has published before", m)
+				require.Len(t, got[0].Deliveries, 1)
+			}
+			c.wg.Wait()
+			got, err := c.st.Claim(t.Context(), everything)
+			require.NoError(t, err)
+			require.Len(t, got.Leases, 2, "what was acknowledged can be claimed")
+		})
 	}
-	_, err := bad()
-	require.ErrorContains(t, err, "WRONGTYPE")
-	c.wg.Wait()
 }
 
 // TestPublishGoneCaller has a caller that does not wait until its turn comes.
@@ -146,6 +184,7 @@ func TestPublishGoneCaller(t *testing.T) {
 	cancel()
 	_, err := gone()
 	require.ErrorIs(t, err, context.Canceled)
+	require.Equal(t, 1, redisstore.Waiting(c.st), "it is not kept")
 	close(c.release)
 	got, err := stays()
 	require.NoError(t, err)

@@ -56,18 +56,26 @@ func (s *Store) publishSome(ctx context.Context, h shard, list []*publishing) er
 	if !r.more() {
 		r.bad = true
 	}
-	for _, p := range list {
-		for len(p.rest()) > 0 && r.more() {
-			state, ids := r.int(), r.text()
-			switch state {
-			case publishedConflict:
-				p.out = append(p.out, store.Published{Conflict: true})
-			default:
-				p.out = append(p.out, store.Published{Deliveries: unpackIDs(ids), Duplicate: state == publishedBefore})
-			}
+	var out []store.Published
+	for r.more() {
+		state, ids := r.int(), r.text()
+		switch state {
+		case publishedNew, publishedBefore:
+			out = append(out, store.Published{Deliveries: unpackIDs(ids), Duplicate: state == publishedBefore})
+		case publishedConflict:
+			out = append(out, store.Published{Conflict: true})
+		default:
+			r.bad = true
 		}
 	}
-	return r.check("publish")
+	if err := r.check("publish"); err != nil {
+		return err
+	}
+	for _, p := range list {
+		n := min(len(p.rest()), len(out))
+		p.out, out = append(p.out, out[:n]...), out[n:]
+	}
+	return nil
 }
 
 func publishCall(h shard, list []*publishing) call {

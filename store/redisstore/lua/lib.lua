@@ -12,8 +12,7 @@
 --                        pending deliveries, with those of deleted webhooks that gc has)
 --   m:<M>        HASH    webhook id -> n
 --   s:<M>        HASH    event type -> the active subscribers, packed {{id, n}, …} by id
---   w:<n>        HASH    the webhook and its counters; ds, md, hd, rl, fs and al are there only if they are set,
---                        and pg if p:<n> has that page for sure
+--   w:<n>        HASH    the webhook and its counters; ds, md, hd, rl, fs and al are there only if they are set
 --   d:<n>        HASH    delivery id (12 bytes) -> packed record
 --   g:<n>:<page> HASH    sequence mod 100 -> delivery id; p:<n> ZSET the pages
 --   q:<n> t:<n>  ZSET    waiting deliveries, waiting tests, by due time
@@ -145,15 +144,6 @@ local function offer(n, active, rl)
   if at then call('ZADD', READY, at, n) else call('ZREM', READY, n) end
 end
 
--- offer_now does for a webhook what offer would after some of its deliveries became
--- due now, and nothing else changed.
-local function offer_now(n, rl)
-  if call('ZCARD', key('l', n)) >= cap() then return end
-  local at = rl and math.max(now, refilled(rl)) or now
-  claimable(at)
-  call('ZADD', READY, 'LT', at == now and NOW or at, n)
-end
-
 -- wake tells claimers that something is claimable sooner than they know.
 local function wake()
   if woken then call('PUBLISH', CHANNEL, '') end
@@ -249,10 +239,7 @@ local function remove(n, id, r)
   local page = math.floor(r[SEQ] / PAGE)
   local pk = key('g', n) .. ':' .. page
   call('HDEL', pk, r[SEQ] % PAGE)
-  if call('EXISTS', pk) == 0 then
-    call('ZREM', key('p', n), page)
-    call('HDEL', key('w', n), 'pg')
-  end
+  if call('EXISTS', pk) == 0 then call('ZREM', key('p', n), page) end
   if #r[LOG] > 0 then call('HINCRBY', key('w', n), 'at', -#r[LOG]) end
   if r[STATE] == SUCCESS then call('HINCRBY', key('w', n), 'ok', -1) end
   if r[FLAGS] >= ENQUEUED then

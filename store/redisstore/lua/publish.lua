@@ -1,5 +1,6 @@
 -- Stores events and a pending delivery for each subscriber. All events that it
--- answers for are stored, or none is.
+-- answers for are stored, or none is, also if it stops at damaged data: what can fail
+-- comes before the first write.
 --
 -- KEYS[2…] the events, one key each
 -- ARGV[4]  after how many deliveries to stop
@@ -10,18 +11,13 @@
 
 local budget, count = num(), num()
 
-for i = 1, count do
-  local at = at_arg + i * 7 - 6
-  local merchant, test = ARGV[at], ARGV[at + 4]
-  if test ~= '' and not number_of(merchant, test) and call('EXISTS', KEYS[i + 1]) == 0 then return fail('NOTFOUND', test) end
-end
+-- What is read, and what will be written, of merchants and of webhooks.
+local merchants, webhooks, order = {}, {}, {}
 
--- What is known of a merchant: number of events, those made here by page, subscribers by type.
-local merchants = {}
 local function merchant_of(id)
   local m = merchants[id]
   if not m then
-    m = { M = esc(id), sequence = nil, listed = {}, lists = {} }
+    m = { M = esc(id), lists = {}, pages = {} }
     merchants[id] = m
   end
   return m
@@ -44,58 +40,69 @@ local function fan_out(m, type)
   return out
 end
 
-local webhooks, order = {}, {}
+-- list puts an event at the end of its merchant's list and returns its place there.
+local function list(m, id)
+  local seq = (m.sequence or tonumber(call('GET', key('k', m.M)) or 0)) + 1
+  m.sequence = seq
+  local page = math.floor(seq / PAGE)
+  local p = m.pages[page]
+  if not p then
+    local pk = key('v', m.M) .. ':' .. page
+    local span = call('HMGET', pk, 'a', 'z')
+    local a, z = math.min(tonumber(span[1] or now), now), math.max(tonumber(span[2] or now), now)
+    p = { new = not span[1], pk, 'a', a, 'z', z }
+    m.pages[page] = p
+  end
+  p[#p + 1], p[#p + 2] = seq % PAGE, id
+  return seq
+end
+
 local function webhook(n)
   local w = webhooks[n]
   if not w then
-    local f = call('HMGET', key('w', n), 'seq', 'rl', 'pg')
-    w = { n = n, seq = tonumber(f[1] or 0), rl = f[2], page = tonumber(f[3] or ''), records = {}, pages = {}, q = {}, t = {} }
+    local f = call('HMGET', key('w', n), 'seq', 'rl')
+    w = { n = n, seq = tonumber(f[1] or 0), records = {}, pages = {}, q = {}, t = {} }
+    if call('ZCARD', key('l', n)) < cap() then -- As offer does, since nothing else changes.
+      w.at = f[2] and math.max(now, refilled(f[2])) or now
+      claimable(w.at)
+    end
     webhooks[n], order[#order + 1] = w, w
   end
   return w
 end
 
-local function flush(w)
-  if #w.records == 0 then return end
-  call('HSET', key('d', w.n), unpack(w.records))
-  for page, ids in pairs(w.pages) do
-    call('HSET', key('g', w.n) .. ':' .. page, unpack(ids))
-    if page ~= w.page then call('ZADD', key('p', w.n), page, page) end
-  end
-  if #w.q > 0 then call('ZADD', key('q', w.n), unpack(w.q)) end
-  if #w.t > 0 then call('ZADD', key('t', w.n), unpack(w.t)) end
-  w.records, w.pages, w.q, w.t = {}, {}, {}, {}
-end
-
 -- deliver makes a delivery, due now. One with its id can only be of an earlier
 -- life of the event: it has ended, and gives way.
-local function deliver(w, id, event, type, test)
-  local old = load(w.n, id)
+local function deliver(n, id, event, type, test)
+  local w = webhook(n)
+  local old = load(n, id)
   if old then
-    remove(w.n, id, old)
-    rekey_ended(w.n)
-    w.page = nil -- It may have been the only one there.
+    w.old = w.old or {}
+    w.old[id] = { [SEQ] = old[SEQ] + 0, [EVENT] = old[EVENT] .. '', [FLAGS] = old[FLAGS] + 0, [STATE] = old[STATE] + 0, [LOG] = { unpack(old[LOG]) } }
   end
   w.seq = w.seq + 1
   local r, page = w.records, math.floor(w.seq / PAGE)
-  r[#r + 1] = id
-  r[#r + 1] = cmsgpack.pack({ w.seq, event, type, test and TEST or 0, now, PENDING, 0, 0, 0, 0, 0, '', {} })
+  r[#r + 1], r[#r + 2] = id, cmsgpack.pack({ w.seq, event, type, test and TEST or 0, now, PENDING, 0, 0, 0, 0, 0, '', {} })
   local p = w.pages[page] or {}
   w.pages[page] = p
-  p[#p + 1] = w.seq % PAGE
-  p[#p + 1] = id
+  p[#p + 1], p[#p + 2] = w.seq % PAGE, id
   local q = test and w.t or w.q
-  q[#q + 1] = NOW
-  q[#q + 1] = id
-  if #r >= 800 then flush(w) end
+  q[#q + 1], q[#q + 2] = NOW, id
 end
 
 local made, reply = 0, { 'OK' }
+local stored, idle = {}, {}
+local heads = {} -- of this script's new events, by key
 for i = 1, count do
   if made >= budget then break end
   local merchant, id, type, print, test, trace, body = arg(), arg(), arg(), arg(), arg(), arg(), arg()
-  local k = KEYS[i + 1]
-  local _, h = head(k)
+  local k, h = KEYS[i + 1], nil
+  if heads[k] then
+    h = heads[k]
+  else
+    local _
+    _, h = head(k)
+  end
   if h and h[5] == print then
     reply[#reply + 1] = 1
     reply[#reply + 1] = h[6]
@@ -103,50 +110,55 @@ for i = 1, count do
     reply[#reply + 1] = 2
     reply[#reply + 1] = ''
   else
-    local m = merchant_of(merchant)
-    local to = test == '' and fan_out(m, type) or { { test, number_of(merchant, test) } }
-    local ids = {}
-    for j, s in ipairs(to) do ids[j] = delivery_id(merchant, id, s[1]) end
-    local all, seq = table.concat(ids), 0
+    local m, to, seq = merchant_of(merchant), nil, 0
     if test == '' then
-      m.sequence = (m.sequence or tonumber(call('GET', key('k', m.M)) or 0)) + 1
-      seq = m.sequence
+      to, seq = fan_out(m, type), list(m, id)
+    else
+      local n = number_of(merchant, test)
+      if not n then return fail('NOTFOUND', test) end
+      to = { { test, n } }
     end
-    h = cmsgpack.pack({ test ~= '' and TEST or 0, now, seq, type, print, all, trace ~= '' and trace or nil })
-    call('SET', k, struct.pack('>I4I4', #to, #h) .. h .. body)
-    if seq > 0 then
-      local page = math.floor(seq / PAGE)
-      local p = m.listed[page] or {}
-      m.listed[page] = p
-      p[#p + 1] = seq % PAGE
-      p[#p + 1] = id
+    local ids = {}
+    for j, s in ipairs(to) do
+      ids[j] = delivery_id(merchant, id, s[1])
+      deliver(s[2], ids[j], id, type, test ~= '')
     end
-    if #to == 0 then call('ZADD', P .. 'idle', NOW, m.M .. ':' .. esc(id)) end
-    for j, s in ipairs(to) do deliver(webhook(s[2]), ids[j], id, type, test ~= '') end
+    local all = table.concat(ids)
+    h = { test ~= '' and TEST or 0, now, seq, type, print, all, trace ~= '' and trace or nil }
+    heads[k] = h
+    local packed = cmsgpack.pack(h)
+    stored[#stored + 1], stored[#stored + 2] = k, struct.pack('>I4I4', #to, #packed) .. packed .. body
+    if #to == 0 then idle[#idle + 1], idle[#idle + 2] = NOW, m.M .. ':' .. esc(id) end
     made, difference = made + #to, difference + #to
     reply[#reply + 1] = 0
     reply[#reply + 1] = all
   end
 end
 
+-- From here on it writes, first what Redis refuses when its memory is full.
+if #stored > 0 then call('MSET', unpack(stored)) end
+if #idle > 0 then call('ZADD', P .. 'idle', unpack(idle)) end
 for _, m in pairs(merchants) do
-  for page, ids in pairs(m.listed) do
-    local pk = key('v', m.M) .. ':' .. page
-    local span = call('HMGET', pk, 'a', 'z')
-    call('HSET', pk, 'a', math.min(tonumber(span[1] or now), now), 'z', math.max(tonumber(span[2] or now), now), unpack(ids))
-    if not span[1] then call('ZADD', key('x', m.M), page, page) end
+  for page, p in pairs(m.pages) do
+    call('HSET', unpack(p))
+    if p.new then call('ZADD', key('x', m.M), page, page) end
   end
   if m.sequence then call('SET', key('k', m.M), string.format('%.0f', m.sequence)) end
 end
 for _, w in ipairs(order) do
-  flush(w)
-  local page = math.floor(w.seq / PAGE)
-  if page == w.page then
-    call('HSET', key('w', w.n), 'seq', w.seq)
-  else
-    call('HSET', key('w', w.n), 'seq', w.seq, 'pg', page)
+  if w.old then
+    for id, old in pairs(w.old) do remove(w.n, id, old) end
+    rekey_ended(w.n)
   end
-  offer_now(w.n, w.rl)
+  call('HSET', key('d', w.n), unpack(w.records))
+  for page, ids in pairs(w.pages) do
+    call('HSET', key('g', w.n) .. ':' .. page, unpack(ids))
+    call('ZADD', key('p', w.n), page, page)
+  end
+  if #w.q > 0 then call('ZADD', key('q', w.n), unpack(w.q)) end
+  if #w.t > 0 then call('ZADD', key('t', w.n), unpack(w.t)) end
+  call('HSET', key('w', w.n), 'seq', w.seq)
+  if w.at then call('ZADD', READY, 'LT', w.at == now and NOW or w.at, w.n) end
 end
 tally()
 wake()

@@ -1,0 +1,83 @@
+package webhook_test
+
+import (
+	"context"
+	"net/http"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/rag-assistant/webhooks/store"
+	"github.com/rag-assistant/webhooks/webhook"
+	"github.com/rag-assistant/webhooks/webhook/event"
+)
+
+// slowClaims is a store whose claims take a time, and which counts what is claimed
+// and has no result.
+func slowClaims(takes time.Duration) (st *hooked, out *atomic.Int64) {
+	st, out = newHooked(), &atomic.Int64{}
+	st.claim = func(ctx context.Context, c store.ClaimRequest) (store.Claimed, error) {
+		<-time.After(takes)
+		got, err := st.Store.Claim(ctx, c)
+		out.Add(int64(len(got.Leases)))
+		return got, err
+	}
+	st.finish = func(ctx context.Context, rs []store.Result) ([]store.Finished, error) {
+		out.Add(-int64(len(rs)))
+		return st.Store.Finish(ctx, rs)
+	}
+	return st, out
+}
+
+// TestClaimsRunAhead has a store that is as slow as the endpoint. Claims are for what
+// will have left the wire by the time of their answer, so that the wire is never idle.
+func TestClaimsRunAhead(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const wide, total = 4, 1000
+		st, _ := slowClaims(50 * time.Millisecond)
+		r := newRig(t, st, &webhook.DispatcherOptions{Concurrency: wide, PerWebhook: total})
+		r.register(event.TypeDocumentCreated)
+		var wire, most atomic.Int64
+		r.endpoint.set(func(call) (answer, error) {
+			most.Store(max(most.Load(), wire.Add(1)))
+			defer wire.Add(-1)
+			<-time.After(50 * time.Millisecond)
+			return reply(http.StatusOK, ""), nil
+		})
+		for range total {
+			r.publish()
+		}
+		pass(time.Second)
+		before := r.endpoint.count()
+		pass(time.Second)
+		require.Equal(t, int64(wide), most.Load(), "on the wire at once")
+		require.GreaterOrEqual(t, r.endpoint.count()-before, wide*16, "posts in a second, of which the wire takes %d", wide*20)
+		r.close()
+	})
+}
+
+// TestClaimsDoNotRunFarAhead has endpoints that stop answering while much is due.
+func TestClaimsDoNotRunFarAhead(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const wide, total = 4, 1000
+		st, out := slowClaims(100 * time.Millisecond)
+		r := newRig(t, st, &webhook.DispatcherOptions{Concurrency: wide, PerWebhook: total})
+		r.register(event.TypeDocumentCreated)
+		for range total {
+			r.publish()
+		}
+		pass(time.Second)
+		require.Positive(t, r.endpoint.count())
+		r.endpoint.set(hang)
+		pass(5 * time.Second)
+		require.LessOrEqual(t, out.Load(), int64(3*wide), "what is claimed, on the wire or not")
+		pass(2 * time.Minute)
+		require.LessOrEqual(t, out.Load(), int64(2*wide), "little runs ahead of a wire that hardly moves")
+		r.close()
+	})
+}
