@@ -80,7 +80,8 @@ func (r *Results) writeTargets(b *strings.Builder) {
 		}
 		fmt.Fprintf(b, "| %s | %s | %s%s | %s |\n", t.what, t.text(), f.text(), t.unit, met)
 	}
-	b.WriteString("| no delivery is lost to killed workers and a killed Redis | 0 lost | see [chaos.md](chaos.md) | |\n\n")
+	b.WriteString("| no delivery is lost to killed workers and a killed Redis | 0 lost | see [chaos.md](chaos.md) | |\n\n" +
+		"[Where the time goes](profile.md) says of those that are missed what a profile shows and what was tried.\n\n")
 }
 
 func (t *Table) write(b *strings.Builder) {
