@@ -85,13 +85,15 @@ func (b *bench) fairness(ctx context.Context) ([]report.Table, error) {
 	steady := report.Table{
 		Key: "steady", Title: "10 of 100 endpoints hang", Head: "case",
 		Note: fmt.Sprintf("100 endpoints get 5 events a second each; %d processes deliver, with 256 at once together. Figures are of the 90 that "+
-			"answer at once, after the others have hung for longer than the time-out; milliseconds.", dispatchers),
+			"answer at once, after the others have hung for longer than the time-out; milliseconds. A request that has timed out counts as in flight until the "+
+			"receiver sees its connection closed.", dispatchers),
 	}
 	burst := report.Table{
 		Key: "burst", Title: "A burst beside bad endpoints", Head: "case",
 		Note: fmt.Sprintf("100 merchants get an event a second each: 10 of their endpoints hang, 10 answer after 2 seconds, 10 answer 500. One more "+
 			"merchant publishes %d events as fast as it can. %d processes deliver with default settings. Figures are of the 70 that answer at once, "+
-			"from the burst's beginning on; milliseconds.", b.burst, dispatchers),
+			"from the burst's beginning on; milliseconds. The burst's merchant has one endpoint, so at most 10 of its deliveries are at once "+
+			"anywhere, from claim to stored result.", b.burst, dispatchers),
 	}
 	for range b.rounds {
 		calm, wild := b.crowds()

@@ -56,9 +56,6 @@ func (b *bench) allAtOnce(ctx context.Context, t *report.Table) error {
 		t.Add(l.row, report.OfAsynq, m.rate/rates[report.RowAsynq])
 		t.Add(l.row, report.OfFloor, 100*m.rate/rates[report.RowFloor])
 		t.Add(l.row, report.CPUEach, micros(m.cpu))
-		if l.name != driver.River {
-			t.Add(l.row, coresBusy, m.busy())
-		}
 		if m.redis.Commands > 0 {
 			n := float64(l.count)
 			t.Add(l.row, report.RedisEach, micros(m.redis.CPU))

@@ -114,12 +114,14 @@ func TestScale(t *testing.T) {
 	for column, v := range map[string]float64{RedisEach: 40, CPUEach: 100, BytesIn: 1500, BytesOut: 1300} {
 		both.Add(row, column, v)
 	}
+	both.Add(RowRedis, RedisEach, 80)
 	grown.Add("1,000,000 over 1,000", BytesEach, 476)
 	full, err := (&Results{Sections: map[string]Section{"throughput": {Tables: []Table{both}}, "growth": {Tables: []Table{grown}}}}).FillScale(page)
 	require.NoError(t, err)
 	// 10,000 × 40 µs are 0.4 of a core, and half load allows 0.5; 2,800 bytes each
 	// are 28 MB/s; 864 million times 1,500 bytes are kept.
 	require.Contains(t, full, "| 10,000 | 864 M | 1 | 2 | 28 MB/s | 20.2 MB/s | 1,296 GB | 9,072 GB |")
+	require.Contains(t, full, "it is 80 µs of Redis, so 2 times as many nodes")
 	require.NotContains(t, full, "old")
 
 	_, err = (&Results{}).FillScale("no place")

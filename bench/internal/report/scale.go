@@ -25,7 +25,8 @@ const (
 
 // costs are what one delivery costs, fan-out 1.
 type costs struct {
-	redis, sender float64 // µs of a core
+	redis, sender float64 // µs of a core, published 100 a call
+	single        float64 // redis, published one a call
 	in, out       float64 // bytes to and from Redis
 	kept          float64 // bytes in Redis beside the body
 }
@@ -39,6 +40,7 @@ func (r *Results) costs() (costs, bool) {
 		return f.Median
 	}
 	c.redis = get("throughput", "both", RowRedis+", 100 events a call", RedisEach)
+	c.single = get("throughput", "both", RowRedis, RedisEach)
 	c.sender = get("throughput", "both", RowRedis+", 100 events a call", CPUEach)
 	c.in = get("throughput", "both", RowRedis+", 100 events a call", BytesIn)
 	c.out = get("throughput", "both", RowRedis+", 100 events a call", BytesOut)
@@ -62,9 +64,10 @@ func (r *Results) FillScale(page string) (string, error) {
 
 func (c costs) table() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "One delivery, measured: %s µs of Redis's core for publish, claim and finish; %s µs of cores for publishing, signing and "+
-		"posting; %s bytes to and %s bytes from Redis; %s bytes kept in Redis beside the body.\n\n",
-		number(c.redis), number(c.sender), number(c.in), number(c.out), number(c.kept))
+	fmt.Fprintf(&b, "One delivery, measured, published 100 events a call: %s µs of Redis's core for publish, claim and finish; %s µs of cores for "+
+		"publishing, signing and posting; %s bytes to and %s bytes from Redis; %s bytes kept in Redis beside the body. Published one event a call, it is "+
+		"%s µs of Redis, so %s times as many nodes.\n\n",
+		number(c.redis), number(c.sender), number(c.in), number(c.out), number(c.kept), number(c.single), number(c.single/c.redis))
 	b.WriteString("| deliveries/s | a day | Redis nodes at half load | cores of senders at half load | to and from Redis | out to receivers | " +
 		"Redis memory, a day's log | a week's |\n|---|---|---|---|---|---|---|---|\n")
 	for _, rate := range []float64{1_000, 10_000, 1e9 / 86_400, 100_000} {
