@@ -148,10 +148,10 @@ type DispatcherOptions struct {
 	// Observer is told of every attempt. Defaults to nobody.
 	Observer Observer
 
-	// Logger gets a line for each attempt at debug, for each failed delivery and
-	// disabled webhook at warn, and for each fault of store or host at error, with
-	// the keys that docs/observability.md lists. Never a body, a secret or a URL.
-	// Defaults to discarding them.
+	// Logger gets a line for each attempt at debug, and at info if it failed, for
+	// each failed delivery and disabled webhook at warn, and for each fault of store
+	// or host at error, with the keys that docs/observability.md lists. Never a body,
+	// a secret or a URL. Defaults to discarding them.
 	Logger *slog.Logger
 }
 

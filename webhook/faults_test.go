@@ -236,7 +236,7 @@ func TestAnEndpointsFailureIsNoErrorOfOurs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var logs lockedBuffer
 		r := newRig(t, nil, &webhook.DispatcherOptions{
-			Logger: slog.New(slog.NewTextHandler(&logs, &slog.HandlerOptions{Level: slog.LevelInfo})),
+			Logger: slog.New(slog.NewTextHandler(&logs, &slog.HandlerOptions{Level: slog.LevelWarn})),
 		})
 		r.register(event.TypeDocumentCreated)
 		r.endpoint.set(func(call) (answer, error) { return answer{}, io.ErrUnexpectedEOF })

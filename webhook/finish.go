@@ -188,7 +188,10 @@ func (r *run) report(ctx context.Context, s *settled, answer store.Finished) {
 	case store.Failed:
 		s.info.Status = store.DeliveryFailed
 		level = slog.LevelWarn
-	case store.Retry, store.Released:
+	case store.Retry:
+		s.info.Status, s.info.RetryIn = store.DeliveryPending, s.result.Delay
+		level = slog.LevelInfo
+	case store.Released:
 		s.info.Status, s.info.RetryIn = store.DeliveryPending, s.result.Delay
 	}
 	r.opts.Observer.settled(ctx, s.info)

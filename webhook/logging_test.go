@@ -58,7 +58,7 @@ func TestLogHasALineForEachAttempt(t *testing.T) {
 		r.endpoint.set(hang)
 		r.publish()
 		require.Equal(t, []string{
-			`level=DEBUG msg="webhook attempt" outcome=retry ` + ids + ` attempt=1 code=timeout took=1s retry_in=1m0s`,
+			`level=INFO msg="webhook attempt" outcome=retry ` + ids + ` attempt=1 code=timeout took=1s retry_in=1m0s`,
 			`level=WARN msg="webhook attempt" outcome=failed ` + ids + ` attempt=2 code=timeout took=1s`,
 			`level=WARN msg="webhook disabled by its failures" merchant_id=merchant_42 webhook_id=whk`,
 		}, lines())
