@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"log/slog"
+	"strings"
 	"sync"
 
 	"github.com/rag-assistant/webhooks/signer"
@@ -46,7 +47,13 @@ func newSignerCache(log *slog.Logger) signerCache {
 		if ok {
 			return set, nil
 		}
-		set, err := newSignerSet(log, seal, l)
+		// What is kept must not keep alive what a store has cut it from.
+		kept := store.Lease{
+			MerchantID: strings.Clone(key.merchantID), WebhookID: strings.Clone(key.webhookID), Secret: strings.Clone(key.secret),
+			PreviousSecret: strings.Clone(key.previous), Headers: strings.Clone(key.headers),
+		}
+		key = signerKey{kept.MerchantID, kept.WebhookID, kept.Secret, kept.PreviousSecret, kept.Headers}
+		set, err := newSignerSet(log, seal, &kept)
 		if err != nil {
 			return signerSet{}, err
 		}

@@ -92,8 +92,8 @@ func readLeases(to *[]store.Lease, webhooks, leases string, events reply) (int, 
 	hooks := make([]store.Lease, w.length()/7)
 	for i := range hooks {
 		h := &hooks[i]
-		h.MerchantID, h.WebhookID, h.URL, h.Encoding = w.text(), w.text(), w.text(), w.text()
-		h.Secret, h.PreviousSecret, h.Headers = w.text(), w.text(), w.text()
+		h.MerchantID, h.WebhookID, h.URL, h.Encoding = w.copied(), w.copied(), w.copied(), w.copied()
+		h.Secret, h.PreviousSecret, h.Headers = w.copied(), w.copied(), w.copied()
 	}
 	bodies, traces := make([][]byte, len(events.list)/2), make([]string, len(events.list)/2)
 	for i := range bodies {
@@ -112,7 +112,7 @@ func readLeases(to *[]store.Lease, webhooks, leases string, events reply) (int, 
 		}
 		l := hooks[w-1]
 		l.Body, l.Trace = bodies[b-1], traces[b-1]
-		l.DeliveryID, l.EventID, l.EventType, l.Test = unpackID(r.text()), r.text(), r.text(), r.int() == 1
+		l.DeliveryID, l.EventID, l.EventType, l.Test = unpackID(r.text()), r.copied(), r.copied(), r.int() == 1
 		l.Token = r.int()<<tokenBits + r.int()
 		l.Attempts, l.Reclaims = int(r.int()), int(r.int())
 		*to = append(*to, l)

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strings"
 )
 
 // errPacked says that a stored record cannot be read.
@@ -81,6 +82,9 @@ func (p *packReader) text() string {
 	}
 	return p.textOf(head[0])
 }
+
+// copied reads a string that does not keep all of what was packed in memory.
+func (p *packReader) copied() string { return strings.Clone(p.text()) }
 
 // length begins to read a list, whose values are to be read next.
 func (p *packReader) length() int {
