@@ -2,7 +2,6 @@ package webhook
 
 import (
 	"log/slog"
-	"strings"
 	"sync"
 
 	"github.com/rag-assistant/webhooks/signer"
@@ -29,7 +28,7 @@ type signerSet struct {
 	headers  []extraHeader
 }
 
-// These bound the cache to some megabytes.
+// These bound the cache to some tens of megabytes.
 const (
 	maxSigners    = 10_000
 	maxSignerSize = 16 << 20
@@ -47,13 +46,7 @@ func newSignerCache(log *slog.Logger) signerCache {
 		if ok {
 			return set, nil
 		}
-		// What is kept must not keep alive what a store has cut it from.
-		kept := store.Lease{
-			MerchantID: strings.Clone(key.merchantID), WebhookID: strings.Clone(key.webhookID), Secret: strings.Clone(key.secret),
-			PreviousSecret: strings.Clone(key.previous), Headers: strings.Clone(key.headers),
-		}
-		key = signerKey{kept.MerchantID, kept.WebhookID, kept.Secret, kept.PreviousSecret, kept.Headers}
-		set, err := newSignerSet(log, seal, &kept)
+		set, err := newSignerSet(log, seal, l)
 		if err != nil {
 			return signerSet{}, err
 		}

@@ -41,3 +41,9 @@ func Waiting(s *Store) int {
 	defer g.mu.Unlock()
 	return len(g.waiting)
 }
+
+// CopiedText is how what outlives a reply is read of it.
+func CopiedText(packed string) string {
+	p := packReader{rest: packed}
+	return p.copied()
+}

@@ -2,7 +2,9 @@ package redisstore_test
 
 import (
 	"context"
+	"strings"
 	"testing"
+	"unsafe"
 
 	"github.com/stretchr/testify/require"
 
@@ -70,4 +72,13 @@ func FuzzUnpack(f *testing.F) {
 			t.Errorf("%q gives both a list and %v", packed, err)
 		}
 	})
+}
+
+// A string that a cache keeps must not keep the whole reply, of which it is a part.
+func TestCopiedTextIsApart(t *testing.T) {
+	t.Parallel()
+	packed := "\xa5hello" + strings.Repeat("x", 100)
+	got := redisstore.CopiedText(packed)
+	require.Equal(t, "hello", got)
+	require.NotSame(t, unsafe.StringData(packed[1:]), unsafe.StringData(got))
 }
