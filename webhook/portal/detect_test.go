@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -95,13 +96,15 @@ func TestDetectLeavesWhatSuits(t *testing.T) {
 
 func TestDetectIsBounded(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, nil) // Five tests a minute.
-	hook := s.hook()
-	s.do(hook+"/detect", values("a", "b")).is(http.StatusOK).says("Your endpoint has not said yes or no.")
-	s.do(hook+"/detect", values("a", "b")).is(http.StatusTooManyRequests)
-	s.do(hook+"/encoding", values("encoding", "")).is(http.StatusBadRequest)
-	s.do(hook+"/encoding", values("encoding", "utf-16")).is(http.StatusUnprocessableEntity)
-	s.do("/webhooks/whk_unknown/detect", values("a", "b")).is(http.StatusNotFound)
+	synctest.Test(t, func(t *testing.T) { // Its wait ends when there is nothing else to do.
+		s := newSite(t, nil) // Five tests a minute.
+		hook := s.hook()
+		s.do(hook+"/detect", values("a", "b")).is(http.StatusOK).says("Your endpoint has not said yes or no.")
+		s.do(hook+"/detect", values("a", "b")).is(http.StatusTooManyRequests)
+		s.do(hook+"/encoding", values("encoding", "")).is(http.StatusBadRequest)
+		s.do(hook+"/encoding", values("encoding", "utf-16")).is(http.StatusUnprocessableEntity)
+		s.do("/webhooks/whk_unknown/detect", values("a", "b")).is(http.StatusNotFound)
+	})
 }
 
 // A webhook that is signed with a private key has no secret to show.
