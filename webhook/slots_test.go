@@ -81,3 +81,35 @@ func TestClaimsDoNotRunFarAhead(t *testing.T) {
 		r.close()
 	})
 }
+
+// TestClaimsRunAheadNoLonger has a claim that comes back part full. From then on no
+// more is claimed than the wire takes, so that other processes have a share of what
+// comes next.
+func TestClaimsRunAheadNoLonger(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const wide, total = 4, 200
+		st, _ := slowClaims(50 * time.Millisecond)
+		var limit, most atomic.Int64
+		claim := st.claim
+		st.claim = func(ctx context.Context, c store.ClaimRequest) (store.Claimed, error) {
+			limit.Store(int64(c.Limit))
+			most.Store(max(most.Load(), limit.Load()))
+			return claim(ctx, c)
+		}
+		r := newRig(t, st, &webhook.DispatcherOptions{Concurrency: wide, PerWebhook: total})
+		r.register(event.TypeDocumentCreated)
+		r.endpoint.set(func(call) (answer, error) {
+			<-time.After(50 * time.Millisecond)
+			return reply(http.StatusOK, ""), nil
+		})
+		for range total {
+			r.publish()
+		}
+		pass(time.Minute)
+		require.Equal(t, total, r.endpoint.count())
+		require.Greater(t, most.Load(), int64(wide), "it has run ahead")
+		require.Equal(t, int64(wide), limit.Load())
+		r.close()
+	})
+}

@@ -32,9 +32,12 @@ func newCrowd(t *testing.T, webhooks int) *crowd {
 	const lanes = 2
 	server := redistest.Start(t)
 	c := &crowd{client: server.Client(t), release: make(chan struct{})}
-	t.Cleanup(c.wg.Wait)
 	held := server.Client(t)
+	t.Cleanup(c.wg.Wait)
 	c.st = newStore(t, held, &redisstore.Options{Prefix: "wh"}, webhooks)
+	stored := newEvents(1, 10) // which a call has again, so that its script succeeds whatever becomes of the server
+	_, err := c.st.Publish(t.Context(), "merchant_lane", stored)
+	require.NoError(t, err)
 	var first atomic.Int64
 	entered := make(chan struct{}, lanes)
 	held.AddHook(hook{process: func(ctx context.Context, cmd redis.Cmder, next redis.ProcessHook) error {
@@ -51,7 +54,7 @@ func newCrowd(t *testing.T, webhooks int) *crowd {
 	}})
 	for i := range lanes {
 		c.wg.Go(func() {
-			_, err := c.st.Publish(context.WithoutCancel(t.Context()), "merchant_lane", newEvents(1, 10))
+			_, err := c.st.Publish(context.WithoutCancel(t.Context()), "merchant_lane", stored)
 			assert.NoError(t, err, i)
 		})
 		<-entered
@@ -171,6 +174,25 @@ func TestPublishSharesNoFault(t *testing.T) {
 			require.Len(t, got.Leases, 2, "what was acknowledged can be claimed")
 		})
 	}
+}
+
+// TestPublishSharesNoFullMemory has a call that repeats what is stored beside one of
+// which Redis has no room for the event.
+func TestPublishSharesNoFullMemory(t *testing.T) {
+	t.Parallel()
+	c := newCrowd(t, 1)
+	stored := newEvents(1, 10)
+	before, err := newStore(t, c.client, &redisstore.Options{Prefix: "wh"}, 0).Publish(t.Context(), merchant, stored)
+	require.NoError(t, err)
+	fresh := c.queue(t, t.Context(), merchant, newEvents(1, 10)...)
+	again := c.queue(t, t.Context(), merchant, stored...)
+	require.NoError(t, c.client.ConfigSet(t.Context(), "maxmemory", "1").Err())
+	close(c.release)
+	_, err = fresh()
+	require.ErrorIs(t, err, store.ErrUnavailable)
+	repeated, err := again()
+	require.NoError(t, err, "nothing has to be stored for it")
+	require.Equal(t, []store.Published{{Deliveries: before[0].Deliveries, Duplicate: true}}, repeated)
 }
 
 // TestPublishGoneCaller has a caller that does not wait until its turn comes.

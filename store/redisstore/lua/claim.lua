@@ -137,13 +137,7 @@ local function visit(n)
   end
   -- As offer does, of what is known here. Nothing comes sooner than claimers know,
   -- for this one was due.
-  local at
-  if leased + #held / 2 < cap() then
-    at = test
-    local q = active and first(key('q', n))
-    if q and (not at or q < at) then at = q end
-    if at and rl then at = math.max(at, refilled(rl)) end
-  end
+  local at = due_at(n, active, rl, leased + #held / 2, test or false)
   if at then call('ZADD', READY, at, n) else call('ZREM', READY, n) end
 end
 

@@ -122,23 +122,30 @@ local function bucket(rl)
   return tonumber(rate), tonumber(level) or rate * COST, tonumber(taken) or now
 end
 
--- refilled returns the moment from which on a bucket has a token.
-local function refilled(rl)
+-- allowed returns the first moment, from one on, at which a bucket has a token. rl is
+-- a webhook's field of that name, or false.
+local function allowed(at, rl)
+  if not rl then return at end
   local rate, level, taken = bucket(rl)
-  return level >= COST and -math.huge or taken + math.ceil((COST - level) / rate)
+  if level >= COST then return at end
+  return math.max(at, taken + math.ceil((COST - level) / rate))
+end
+
+-- due_at returns the moment from which on a webhook with so many leases has something
+-- to claim, or nil. Its caller may know when its first test is due: false if it has none.
+local function due_at(n, active, rl, leased, test)
+  if leased >= cap() then return nil end
+  if test == nil then test = first(key('t', n)) end
+  local q = active and first(key('q', n))
+  local at = q and test and math.min(q, test) or q or test
+  return at and allowed(at, rl) or nil
 end
 
 -- offer puts a webhook where it belongs in ready and held. It is to be called
--- after every change of a webhook's queues, leases, status or bucket. rl is its
--- field of that name, or false.
+-- after every change of a webhook's queues, leases, status or bucket.
 local function offer(n, active, rl)
-  local over, at = first(key('l', n)), nil
-  if not over or call('ZCARD', key('l', n)) < cap() then
-    at = first(key('t', n))
-    local q = active and first(key('q', n))
-    if q and (not at or q < at) then at = q end
-    if at and rl then at = math.max(at, refilled(rl)) end
-  end
+  local over = first(key('l', n))
+  local at = due_at(n, active, rl, over and call('ZCARD', key('l', n)) or 0)
   if at or over then claimable(math.min(at or over, over or at)) end
   if over then call('ZADD', HELD, over, n) else call('ZREM', HELD, n) end
   if at then call('ZADD', READY, at, n) else call('ZREM', READY, n) end

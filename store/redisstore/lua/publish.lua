@@ -63,7 +63,7 @@ local function webhook(n)
     local f = call('HMGET', key('w', n), 'seq', 'rl')
     w = { n = n, seq = tonumber(f[1] or 0), records = {}, pages = {}, q = {}, t = {} }
     if call('ZCARD', key('l', n)) < cap() then -- As offer does, since nothing else changes.
-      w.at = f[2] and math.max(now, refilled(f[2])) or now
+      w.at = allowed(now, f[2])
       claimable(w.at)
     end
     webhooks[n], order[#order + 1] = w, w
