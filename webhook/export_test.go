@@ -90,8 +90,3 @@ func Views() map[string]reflect.Type {
 		"PublishedAnswer":   reflect.TypeFor[successView](),
 	}
 }
-
-// IdempotencyEntry is where the handler keeps a merchant's Idempotency-Key.
-func IdempotencyEntry(merchantID, key string) (scope, id string) {
-	return keyScope(merchantID), digest(key)
-}

@@ -147,8 +147,8 @@ func NewHandler(svc *Service, authenticate AuthenticateFunc, o *HandlerOptions) 
 	if opts.TestWait < 0 || opts.IdempotencyAge < 0 {
 		bad = append(bad, errors.New("TestWait or IdempotencyAge is negative"))
 	}
-	if opts.TestsPerMinute < 1 || opts.TestsPerMinute > maxTestsLimit {
-		bad = append(bad, fmt.Errorf("TestsPerMinute is not between 1 and %d", maxTestsLimit))
+	if opts.TestsPerMinute < 1 || opts.TestsPerMinute > MaxTestsPerMinute {
+		bad = append(bad, fmt.Errorf("TestsPerMinute is not between 1 and %d", MaxTestsPerMinute))
 	}
 	root, err := opts.root()
 	bad = append(bad, err)

@@ -22,11 +22,6 @@ type RateLimitRequest struct {
 // and Retry-After. An error is answered as one of the store.
 type RateLimitFunc func(context.Context, RateLimitRequest) (time.Duration, error)
 
-const (
-	testWindow    = time.Minute
-	maxTestsLimit = 60
-)
-
 // limiting serves requests unless there are too many.
 func (h *Handler) limiting(serve endpoint) endpoint {
 	if h.opts.RateLimit == nil {

@@ -2,17 +2,13 @@ package webhook
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
-
-	"github.com/rag-assistant/webhooks/store"
-	"github.com/rag-assistant/webhooks/webhook/internal/id"
 )
 
 const (
@@ -49,77 +45,61 @@ func (h *Handler) once(ctx context.Context, x *exchange, serve endpoint) (answer
 	if err != nil {
 		return answer{}, err
 	}
-	// The store gets digests: keys are of any length, and content is nobody's business.
-	k := held{
-		scope: keyScope(x.merchantID), name: digest(keys[0]), holder: id.New("h_"),
-		lasts: h.serveTime(), age: h.opts.IdempotencyAge,
-	}
-	known, err := h.svc.store.BeginSeen(ctx, k.scope, k.name, store.SeenBegin{
-		Holder: k.holder, Fingerprint: digest(keys[0], x.route, x.webhookID, x.deliveryID, x.r.URL.RawQuery, string(body)),
-		Lease: k.lasts + time.Minute,
-	})
-	if err != nil {
-		return answer{}, err
-	}
-	switch known.State {
-	case store.SeenDone:
-		return h.again(x, known.Value)
-	case store.SeenInProgress:
-		x.w.Header().Set("Retry-After", "1")
-		return answer{}, errKeyInProgress
-	case store.SeenConflict:
-		return answer{}, errKeyConflict
-	case store.SeenNew:
-	}
 	var out answer
-	notNoted, err := h.svc.first(ctx, k, func(ctx context.Context) ([]byte, error) {
+	served := false
+	value, again, err := h.svc.Once(ctx, x.merchantID, onceKey(keys[0]), &OnceOptions{
+		Fingerprint: fmt.Sprintf("%q", []string{x.route, x.webhookID, x.deliveryID, x.r.URL.RawQuery, string(body)}),
+		Time:        h.opts.TestWait + 30*time.Second, Age: h.opts.IdempotencyAge, NoWait: true,
+	}, func(ctx context.Context) (string, error) {
+		served = true
 		x.r = x.r.WithContext(ctx)
 		var err error
 		if out, err = serve(x); err != nil {
-			return nil, err
+			return "", err
 		}
 		return keep(out)
 	})
-	if notNoted != nil {
+	switch {
+	case again:
+		return h.again(x, value)
+	case served && value != "" && err != nil:
 		h.opts.Logger.ErrorContext(ctx, "webhook API request with an Idempotency-Key not noted: it is taken for a minute or two, then served again",
-			slog.String("request_id", x.requestID), slog.Any("error", notNoted))
+			slog.String("request_id", x.requestID), slog.Any("error", err))
+		return out, nil
+	case served:
+		return out, err
+	case errors.Is(err, ErrInProgress):
+		x.w.Header().Set("Retry-After", "1")
+		return answer{}, errKeyInProgress
+	case errors.Is(err, ErrConflict):
+		return answer{}, errKeyConflict
 	}
-	return out, err
+	return answer{}, err
 }
 
-// serveTime is how long a request with a key may take.
-func (h *Handler) serveTime() time.Duration { return h.opts.TestWait + 30*time.Second }
+// onceKey tells a key of the API from one of the portal.
+func onceKey(key string) string { return "api|" + key }
 
 // keep writes an answer down for those who ask again.
-func keep(out answer) ([]byte, error) {
+func keep(out answer) (string, error) {
 	data := out.data
 	if s, ok := data.(secretive); ok {
 		data = s.withoutSecret()
 	}
 	text, err := json.Marshal(data)
 	if err != nil {
-		return nil, err
+		return "", err
 	}
-	return json.Marshal(repeated{Status: out.status, ETag: out.etag, Data: text})
+	text, err = json.Marshal(repeated{Status: out.status, ETag: out.etag, Data: text})
+	return string(text), err
 }
 
 // again answers as the first time.
-func (h *Handler) again(x *exchange, value []byte) (answer, error) {
+func (h *Handler) again(x *exchange, value string) (answer, error) {
 	var kept repeated
-	if err := json.Unmarshal(value, &kept); err != nil {
+	if err := json.Unmarshal([]byte(value), &kept); err != nil {
 		return answer{}, err
 	}
 	x.w.Header().Set(replayedHeader, "true")
 	return answer{status: kept.Status, etag: kept.ETag, data: kept.Data}, nil
-}
-
-func keyScope(merchantID string) string { return "api|" + merchantID }
-
-// digest is of parts that cannot run into each other.
-func digest(parts ...string) string {
-	sum := sha256.New()
-	for _, p := range parts {
-		_, _ = sum.Write([]byte(strconv.Itoa(len(p)) + ":" + p)) // It never fails.
-	}
-	return hex.EncodeToString(sum.Sum(nil))
 }

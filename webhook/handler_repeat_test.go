@@ -218,13 +218,21 @@ func TestBadIdempotencyKeys(t *testing.T) {
 // Every POST refuses a key of another request, and one whose request is in work.
 func TestKeysInUse(t *testing.T) {
 	t.Parallel()
-	st := memstore.New(nil)
-	s := newSite(t, st, allRoutes(t))
+	s := newSite(t, nil, allRoutes(t))
 	one := s.hook(merchant)
 	s.do(http.MethodPost, hooks, goodBody, "Idempotency-Key", "used").is(http.StatusCreated)
-	scope, id := webhook.IdempotencyEntry(merchant, "in-work")
-	_, err := st.BeginSeen(t.Context(), scope, id, store.SeenBegin{Holder: "another process", Lease: time.Minute})
-	require.NoError(t, err)
+	begun, end := make(chan struct{}), make(chan struct{})
+	var work sync.WaitGroup
+	defer work.Wait()
+	defer close(end)
+	work.Go(func() {
+		_, _, _ = s.svc.Once(t.Context(), merchant, "api|in-work", nil, func(context.Context) (string, error) {
+			close(begun)
+			<-end
+			return "", nil
+		})
+	})
+	<-begun
 	for _, o := range s.operations() {
 		if o.method != http.MethodPost {
 			continue

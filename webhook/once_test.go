@@ -22,28 +22,28 @@ func TestOnce(t *testing.T) {
 			calls++
 			return "whk_1", nil
 		}
-		_, _, err := s.Once(t.Context(), merchant, "k1", func(context.Context) (string, error) {
+		_, _, err := s.Once(t.Context(), merchant, "k1", nil, func(context.Context) (string, error) {
 			return "", errors.New("no")
 		})
 		require.EqualError(t, err, "no")
 
-		note, again, err := s.Once(t.Context(), merchant, "k1", do)
+		note, again, err := s.Once(t.Context(), merchant, "k1", nil, do)
 		require.NoError(t, err, "what failed can be tried again")
 		require.False(t, again)
 		require.Equal(t, "whk_1", note)
 
-		note, again, err = other.Once(t.Context(), merchant, "k1", do)
+		note, again, err = other.Once(t.Context(), merchant, "k1", nil, do)
 		require.NoError(t, err)
 		require.True(t, again, "another process knows of it")
 		require.Equal(t, "whk_1", note)
 		require.Equal(t, 1, calls)
 
 		for _, c := range [][2]string{{merchant, "k2"}, {"merchant_43", "k1"}} {
-			_, again, err = s.Once(t.Context(), c[0], c[1], do)
+			_, again, err = s.Once(t.Context(), c[0], c[1], nil, do)
 			require.NoError(t, err)
 			require.False(t, again, "%v is another key", c)
 		}
-		_, _, err = s.Once(t.Context(), "no merchant", "k1", do)
+		_, _, err = s.Once(t.Context(), "no merchant", "k1", nil, do)
 		var invalid *webhook.InvalidError
 		require.ErrorAs(t, err, &invalid)
 	})
@@ -56,7 +56,7 @@ func TestOnceWaitsForTheFirst(t *testing.T) {
 		s := newSite(t, st, nil).svc
 		begun, end := make(chan struct{}), make(chan struct{})
 		go func() {
-			_, _, _ = s.Once(t.Context(), merchant, "k1", func(context.Context) (string, error) {
+			_, _, _ = s.Once(t.Context(), merchant, "k1", nil, func(context.Context) (string, error) {
 				close(begun)
 				<-end
 				return "first", nil
@@ -66,11 +66,11 @@ func TestOnceWaitsForTheFirst(t *testing.T) {
 		never := func(context.Context) (string, error) { panic("twice") }
 		short, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 		defer cancel()
-		_, _, err := s.Once(short, merchant, "k1", never)
+		_, _, err := s.Once(short, merchant, "k1", nil, never)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 
 		close(end)
-		note, again, err := s.Once(t.Context(), merchant, "k1", never)
+		note, again, err := s.Once(t.Context(), merchant, "k1", nil, never)
 		require.NoError(t, err)
 		require.True(t, again)
 		require.Equal(t, "first", note)
@@ -84,7 +84,7 @@ func TestOnceEndsWhatItBegan(t *testing.T) {
 		t.Helper()
 		s := newSite(t, st, nil).svc
 		ctx, hangUp := context.WithCancel(t.Context())
-		note, again, err := s.Once(ctx, merchant, "k1", func(ctx context.Context) (string, error) {
+		note, again, err := s.Once(ctx, merchant, "k1", nil, func(ctx context.Context) (string, error) {
 			hangUp()
 			return "done", ctx.Err()
 		})
@@ -93,9 +93,9 @@ func TestOnceEndsWhatItBegan(t *testing.T) {
 		require.Equal(t, "done", note)
 
 		require.Panics(t, func() {
-			_, _, _ = s.Once(t.Context(), merchant, "k2", func(context.Context) (string, error) { panic("no") })
+			_, _, _ = s.Once(t.Context(), merchant, "k2", nil, func(context.Context) (string, error) { panic("no") })
 		})
-		_, again, err = s.Once(t.Context(), merchant, "k2", func(context.Context) (string, error) { return "", nil })
+		_, again, err = s.Once(t.Context(), merchant, "k2", nil, func(context.Context) (string, error) { return "", nil })
 		require.NoError(t, err)
 		require.False(t, again)
 	})

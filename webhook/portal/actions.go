@@ -152,11 +152,11 @@ func (p *Portal) redeliver(x *exchange) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	deliveryID, again, err := p.svc.Once(x.r.Context(), x.merchantID, token, func(ctx context.Context) (string, error) {
+	deliveryID, again, err := p.svc.Once(x.r.Context(), x.merchantID, token, nil, func(ctx context.Context) (string, error) {
 		d, err := p.svc.Redeliver(ctx, x.merchantID, x.webhookID, x.deliveryID)
 		return d.ID, err
 	})
-	if err != nil {
+	if deliveryID == "" && err != nil {
 		return answer{}, err
 	}
 	told := "redelivered"

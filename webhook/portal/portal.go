@@ -91,8 +91,8 @@ func New(svc *webhook.Service, authenticate webhook.AuthenticateFunc, o *Options
 	if opts.TestWait < 0 {
 		bad = append(bad, errors.New("TestWait is negative"))
 	}
-	if opts.TestsPerMinute < 1 || opts.TestsPerMinute > 60 {
-		bad = append(bad, errors.New("TestsPerMinute is not between 1 and 60"))
+	if opts.TestsPerMinute < 1 || opts.TestsPerMinute > webhook.MaxTestsPerMinute {
+		bad = append(bad, fmt.Errorf("TestsPerMinute is not between 1 and %d", webhook.MaxTestsPerMinute))
 	}
 	files, err := newAssets(opts)
 	bad = append(bad, err)

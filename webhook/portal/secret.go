@@ -61,7 +61,7 @@ func (p *Portal) create(x *exchange) (answer, error) {
 		return f.answer(http.StatusUnprocessableEntity), nil
 	}
 	var made webhook.Registered
-	webhookID, again, err := p.svc.Once(x.r.Context(), x.merchantID, token, func(ctx context.Context) (string, error) {
+	webhookID, again, err := p.svc.Once(x.r.Context(), x.merchantID, token, nil, func(ctx context.Context) (string, error) {
 		var err error
 		made, err = p.svc.Register(ctx, x.merchantID, in)
 		return made.Webhook.ID, err
@@ -134,7 +134,7 @@ func (p *Portal) rotate(x *exchange) (answer, error) {
 	}
 	grace := time.Duration(hours) * time.Hour
 	var made webhook.Registered
-	_, again, err := p.svc.Once(x.r.Context(), x.merchantID, token, func(ctx context.Context) (string, error) {
+	_, again, err := p.svc.Once(x.r.Context(), x.merchantID, token, nil, func(ctx context.Context) (string, error) {
 		var err error
 		made, err = p.svc.Rotate(ctx, x.merchantID, x.webhookID, grace)
 		return "rotated", err

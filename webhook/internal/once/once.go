@@ -1,0 +1,110 @@
+// Package once does things for the first time only, over all processes on a store.
+package once
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/rag-assistant/webhooks/store"
+	"github.com/rag-assistant/webhooks/webhook/internal/id"
+)
+
+// ErrInProgress says that another caller holds the key.
+var ErrInProgress = errors.New("in progress")
+
+// poll is the pause between two looks at a key that another caller holds.
+const poll = 50 * time.Millisecond
+
+// Call is something that is to be done once.
+type Call struct {
+	// Scope and Key name it together. Key may be of any length.
+	Scope, Key string
+	// Fingerprint, of any length, stands for what is asked for. Another one under
+	// the same key is [store.ErrConflict]. Empty: never a conflict.
+	Fingerprint string
+	// Time is what it may take. A minute later its key is free again, should this
+	// process have died meanwhile.
+	Time time.Duration
+	// Age is how long its key is known afterwards.
+	Age time.Duration
+	// NoWait fails with [ErrInProgress] while another caller is at it.
+	NoWait bool
+}
+
+// Do calls do unless that was done before, and otherwise returns the value of that
+// time and true. If do fails or panics, the key is free again. Its value is returned
+// even if it could not be kept, together with the reason.
+//
+// A caller that hangs up will try again, so do must finish what it has begun: its
+// context outlives ctx.
+func Do(ctx context.Context, seen store.Seen, c Call, do func(context.Context) (string, error)) (value string, again bool, err error) {
+	key, holder := digest(c.Key), id.New("h_")
+	begin := store.SeenBegin{Holder: holder, Lease: c.Time + time.Minute}
+	if c.Fingerprint != "" {
+		begin.Fingerprint = digest(c.Fingerprint)
+	}
+	for {
+		known, err := seen.BeginSeen(ctx, c.Scope, key, begin)
+		if err != nil {
+			return "", false, fmt.Errorf("webhook: once: %w", err)
+		}
+		switch known.State {
+		case store.SeenDone:
+			return string(known.Value), true, nil
+		case store.SeenConflict:
+			return "", false, fmt.Errorf("webhook: once: %w", store.ErrConflict)
+		case store.SeenNew:
+			value, err := first(ctx, seen, c, key, holder, do)
+			return value, false, err
+		case store.SeenInProgress:
+		}
+		if c.NoWait {
+			return "", false, fmt.Errorf("webhook: once: %w", ErrInProgress)
+		}
+		select {
+		case <-ctx.Done():
+			return "", false, fmt.Errorf("webhook: once: %w", ctx.Err())
+		case <-time.After(poll):
+		}
+	}
+}
+
+// first calls do for a key that holder holds.
+func first(
+	ctx context.Context, seen store.Seen, c Call, key, holder string, do func(context.Context) (string, error),
+) (value string, err error) {
+	ctx = context.WithoutCancel(ctx)
+	done := false
+	defer func() {
+		if !done { // Also after a panic.
+			last, cancel := context.WithTimeout(ctx, lastCall)
+			defer cancel()
+			err = errors.Join(err, seen.ForgetSeen(last, c.Scope, key, holder))
+		}
+	}()
+	whole, cancel := context.WithTimeout(ctx, c.Time)
+	defer cancel()
+	if value, err = do(whole); err != nil {
+		return "", err
+	}
+	done = true
+	last, cancel := context.WithTimeout(ctx, lastCall)
+	defer cancel()
+	if err := seen.CommitSeen(last, c.Scope, key, holder, []byte(value), c.Age); err != nil {
+		return value, fmt.Errorf("webhook: once: done, but not kept: %w", err)
+	}
+	return value, nil
+}
+
+// lastCall bounds the call that ends a key.
+const lastCall = 5 * time.Second
+
+// digest keeps keys short and content out of the store.
+func digest(s string) string {
+	sum := sha256.Sum256([]byte(s))
+	return hex.EncodeToString(sum[:])
+}
