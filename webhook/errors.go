@@ -26,16 +26,6 @@ var (
 // ErrRotating says that the previous rotation's grace is not over.
 var ErrRotating = errors.New("a rotation is under way")
 
-// ErrUnavailable is what an [AuthenticateFunc] wraps when it cannot tell who
-// asks because something that it needs is down.
-var ErrUnavailable = store.ErrUnavailable
-
-// ErrInvalidToken is what an [AuthenticateFunc] wraps when a bearer token came with
-// the request and is no good, whatever the reason. The challenge then says
-// error="invalid_token" (RFC 6750, section 3.1), which tells a client to get
-// another token.
-var ErrInvalidToken = errors.New("invalid token")
-
 // FieldError says what is wrong with one field of a request.
 type FieldError struct {
 	Field   string // the field's name in the management API; empty: the whole

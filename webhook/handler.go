@@ -62,6 +62,9 @@ type HandlerOptions struct {
 	// right wherever the handler is mounted.
 	ServerURL string
 
+	// Now is the time that answers carry. Defaults to [time.Now].
+	Now func() time.Time
+
 	// Logger gets a line for each answer of 500 or 503 at error, and why a request
 	// was not authenticated at debug. Never a body or a secret. Defaults to
 	// discarding them.
@@ -180,6 +183,9 @@ func (o HandlerOptions) withDefaults() HandlerOptions {
 	}
 	if o.Challenge == "" {
 		o.Challenge = "Bearer"
+	}
+	if o.Now == nil {
+		o.Now = time.Now
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)

@@ -194,7 +194,7 @@ func (h *Handler) envelope(x *exchange, out answer) ([]byte, error) {
 	var buf bytes.Buffer
 	enc := json.NewEncoder(&buf)
 	enc.SetEscapeHTML(false)
-	at := stamp(h.svc.now())
+	at := stamp(h.opts.Now())
 	if out.fault != nil {
 		err := enc.Encode(failureView{
 			Error: newErrorView(out.fault), Timestamp: at, RequestID: x.requestID,

@@ -3,7 +3,6 @@ package webhook
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"net/http"
 	"slices"
 
@@ -14,8 +13,8 @@ import (
 func (h *Handler) deliveries(x *exchange) (answer, error) {
 	q := x.query()
 	in := DeliveryQuery{
-		Limit:  q.whole("limit", defaultPage, 1, maxPage),
-		Offset: q.whole("offset", 0, 0, maxOffset),
+		Limit:  q.whole("limit", defaultPage, 1, MaxPage),
+		Offset: q.whole("offset", 0, 0, MaxOffset),
 		Since:  q.moment("since"),
 		Until:  q.moment("until"),
 	}
@@ -218,11 +217,7 @@ func (h *Handler) publish(x *exchange) (answer, error) {
 		}
 	}
 	if bad := m.done(); len(bad) > 0 {
-		_, err := h.svc.newEvent(e)
-		if more, ok := errors.AsType[*InvalidError](err); ok {
-			bad = bad.with(more.Fields)
-		}
-		return answer{}, invalidIf(bad)
+		return answer{}, invalidIf(bad.with(h.svc.CheckEvent(e)))
 	}
 	p, err := h.svc.Publish(x.r.Context(), x.merchantID, e)
 	if err != nil {

@@ -47,6 +47,7 @@ func newSite(t *testing.T, st webhook.ServiceStore, o *webhook.HandlerOptions) *
 	if o != nil {
 		opts = *o
 	}
+	opts.Now = noon
 	opts.Logger = slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	s.api, err = webhook.NewHandler(s.svc, bearer, &opts)
 	require.NoError(t, err)

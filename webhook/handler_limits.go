@@ -1,26 +1,10 @@
 package webhook
 
 import (
-	"context"
 	"fmt"
 	"strconv"
 	"time"
 )
-
-// RateLimitRequest is a request for which an answer costs something.
-type RateLimitRequest struct {
-	Principal  Principal
-	MerchantID string
-	WebhookID  string // empty where the path has none
-	// Route is the method and the path after the merchant, with names in place of
-	// ids: "POST webhooks/{webhookId}/test".
-	Route string
-}
-
-// RateLimitFunc decides whether a request may be served now: 0 lets it pass,
-// anything else is how long the caller should wait, which is answered with 429
-// and Retry-After. An error is answered as one of the store.
-type RateLimitFunc func(context.Context, RateLimitRequest) (time.Duration, error)
 
 // limiting serves requests unless there are too many.
 func (h *Handler) limiting(serve endpoint) endpoint {

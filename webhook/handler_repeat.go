@@ -38,7 +38,7 @@ func (h *Handler) once(ctx context.Context, x *exchange, serve endpoint) (answer
 	if x.r.Method != http.MethodPost || len(keys) == 0 {
 		return serve(x)
 	}
-	if len(keys) > 1 || len(keys[0]) > maxKey || keys[0] == "" || strings.Contains(keys[0], " ") || !validHeaderValue(keys[0]) {
+	if len(keys) > 1 || len(keys[0]) > maxKey || keys[0] == "" || strings.ContainsFunc(keys[0], invisible) {
 		return answer{}, invalid(keyHeader, "must be given once, with 1 to 255 visible ASCII characters")
 	}
 	body, err := x.read(eventLimits().Size)
@@ -76,6 +76,8 @@ func (h *Handler) once(ctx context.Context, x *exchange, serve endpoint) (answer
 	}
 	return answer{}, err
 }
+
+func invisible(r rune) bool { return r <= ' ' || r > '~' }
 
 // onceKey tells a key of the API from one of the portal.
 func onceKey(key string) string { return "api|" + key }

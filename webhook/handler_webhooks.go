@@ -4,14 +4,12 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/rag-assistant/webhooks/webhook/internal/id"
 )
 
-// Pages of lists.
-const (
-	defaultPage = 100
-	maxPage     = 1000
-	maxOffset   = 10_000 // beyond it, a cursor
-)
+// defaultPage is how long a page of a list is unless the caller says.
+const defaultPage = 100
 
 func (h *Handler) register(x *exchange) (answer, error) {
 	m, err := x.body(bodyLimits())
@@ -39,9 +37,7 @@ func (h *Handler) register(x *exchange) (answer, error) {
 		}
 	}
 	if bad := m.done(); len(bad) > 0 {
-		var more faults
-		h.svc.checkRegistration(&more, in)
-		return answer{}, invalidIf(bad.with(more))
+		return answer{}, invalidIf(bad.with(h.svc.CheckRegistration(in)))
 	}
 	out, err := h.svc.Register(x.r.Context(), x.merchantID, in)
 	if err != nil {
@@ -64,8 +60,8 @@ func (h *Handler) list(x *exchange) (answer, error) {
 	q := x.query()
 	in := Query{
 		ActiveOnly: q.flag("activeOnly"),
-		Limit:      q.whole("limit", defaultPage, 1, maxPage),
-		Offset:     q.whole("offset", 0, 0, maxOffset),
+		Limit:      q.whole("limit", defaultPage, 1, MaxPage),
+		Offset:     q.whole("offset", 0, 0, MaxOffset),
 	}
 	if err := invalidIf(q.done()); err != nil {
 		return answer{}, err
@@ -85,8 +81,8 @@ func (h *Handler) list(x *exchange) (answer, error) {
 }
 
 func (h *Handler) eventTypes(x *exchange) (answer, error) {
-	if err := checkMerchant(x.merchantID); err != nil {
-		return answer{}, err
+	if !id.ValidMerchant(x.merchantID) {
+		return answer{}, invalid("merchantId", id.MerchantRule)
 	}
 	return answer{status: http.StatusOK, data: eventTypesView{EventTypes: h.svc.Catalog().Entries()}}, nil
 }
@@ -117,9 +113,7 @@ func (h *Handler) update(x *exchange) (answer, error) {
 		in.Encoding = &encoding
 	}
 	if bad := m.done(); len(bad) > 0 {
-		var more faults
-		h.svc.checkUpdate(&more, in)
-		return answer{}, invalidIf(bad.with(more))
+		return answer{}, invalidIf(bad.with(h.svc.CheckUpdate(in)))
 	}
 	if in.IfVersion, err = h.ifMatch(x); err != nil {
 		return answer{}, err

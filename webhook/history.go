@@ -15,8 +15,8 @@ func (s *Service) Deliveries(ctx context.Context, merchantID, webhookID string, 
 		return DeliveryPage{}, err
 	}
 	var bad faults
-	if q.Limit < 1 || q.Limit > 1000 {
-		bad.add("limit", "must be between 1 and 1000")
+	if q.Limit < 1 || q.Limit > MaxPage {
+		bad.add("limit", fmt.Sprintf("must be between 1 and %d", MaxPage))
 	}
 	if q.Offset < 0 {
 		bad.add("offset", "must not be negative")

@@ -6,28 +6,6 @@ import (
 	"github.com/rag-assistant/webhooks/signer"
 )
 
-// Scheme says how requests to a webhook are signed.
-type Scheme string
-
-// A secret that both sides have makes the guide's signature and that of Standard
-// Webhooks, v1. A private key of this side makes v1a alone (ed25519), and the
-// receiver needs the public key only, which is nothing to hide.
-const (
-	SchemeSecret     Scheme = "v1"
-	SchemeAsymmetric Scheme = "v1a"
-)
-
-func checkScheme(bad *faults, s Scheme) Scheme {
-	switch s {
-	case "":
-		return SchemeSecret
-	case SchemeSecret, SchemeAsymmetric:
-		return s
-	}
-	bad.add("signature", `must be "v1" or "v1a"`)
-	return ""
-}
-
 // signingKey is what signs a webhook's requests: a secret or a private key.
 type signingKey struct {
 	secret  signer.Secret

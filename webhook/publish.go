@@ -121,6 +121,15 @@ func publishingInfo(merchantID string, rows []store.NewEvent) PublishingInfo {
 	return i
 }
 
+// CheckEvent reports what [Service.Publish] would refuse.
+func (s *Service) CheckEvent(e event.Event) []FieldError {
+	_, err := s.newEvent(e)
+	if refused, ok := errors.AsType[*InvalidError](err); ok {
+		return refused.Fields
+	}
+	return nil
+}
+
 // newEvent checks e and writes it in canonical form.
 func (s *Service) newEvent(e event.Event) (store.NewEvent, error) {
 	var bad faults

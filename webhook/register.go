@@ -109,6 +109,20 @@ func (s *Service) Rotate(ctx context.Context, merchantID, webhookID string, grac
 	return Registered{Webhook: newWebhook(w), Secret: key.secret}, nil
 }
 
+// CheckRegistration reports what [Service.Register] would refuse.
+func (s *Service) CheckRegistration(r Registration) []FieldError {
+	var bad faults
+	s.checkRegistration(&bad, r)
+	return bad
+}
+
+// CheckUpdate reports what [Service.Update] would refuse, whatever the webhook is.
+func (s *Service) CheckUpdate(u Update) []FieldError {
+	var bad faults
+	s.checkUpdate(&bad, u)
+	return bad
+}
+
 // checkRegistration returns r as it is to be stored.
 func (s *Service) checkRegistration(bad *faults, r Registration) Registration {
 	return Registration{
@@ -215,9 +229,20 @@ func checkEncoding(bad *faults, e Encoding) Encoding {
 	return ""
 }
 
+func checkScheme(bad *faults, s Scheme) Scheme {
+	switch s {
+	case "":
+		return SchemeSecret
+	case SchemeSecret, SchemeAsymmetric:
+		return s
+	}
+	bad.add("signature", `must be "v1" or "v1a"`)
+	return ""
+}
+
 func checkMerchant(merchantID string) error {
 	if !id.ValidMerchant(merchantID) {
-		return invalid("merchantId", "must be 1 to 128 letters, digits or any of _ . @ -")
+		return invalid("merchantId", id.MerchantRule)
 	}
 	return nil
 }

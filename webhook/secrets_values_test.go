@@ -158,7 +158,7 @@ func touched(t *testing.T, l *leaks, sealed bool) map[string]any {
 		"webhook.Headers":      webhook.Headers{"X-Tenant": "42"}, // its own tests say how it prints
 		"webhook.Registration": registration, "webhook.Registered": registered, "webhook.Update": webhook.Update{URL: new("https://example.com/")},
 		"webhook.Webhook": registered.Webhook, "webhook.Status": registered.Webhook.Status, "webhook.Encoding": registered.Webhook.Encoding,
-		"webhook.Query": webhook.Query{}, "webhook.Page": page, "webhook.Publication": publication, "webhook.Replay": webhook.Replay{},
+		"webhook.Query": webhook.Query{}, "webhook.OnceOptions": webhook.OnceOptions{}, "webhook.Page": page, "webhook.Publication": publication, "webhook.Replay": webhook.Replay{},
 		"webhook.Delivery": detail.Delivery, "webhook.DeliveryDetail": detail, "webhook.DeliveryStatus": detail.Status,
 		"webhook.DeliveryQuery": webhook.DeliveryQuery{}, "webhook.DeliveryPage": log, "webhook.Attempt": detail.Log[0],
 		"webhook.Scheme": registered.Webhook.Signature, "webhook.Detection": detection, "webhook.Finding": detection.Finding,

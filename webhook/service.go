@@ -85,6 +85,12 @@ const (
 	MaxGrace = 7 * 24 * time.Hour
 )
 
+// Pages of lists.
+const (
+	MaxPage   = 1000   // the longest page
+	MaxOffset = 10_000 // the furthest that an offset reaches; beyond it, use a cursor
+)
+
 // NewService returns a Service over st. A nil o is the default.
 func NewService(st ServiceStore, o *ServiceOptions) (*Service, error) {
 	var opts ServiceOptions
@@ -98,8 +104,8 @@ func NewService(st ServiceStore, o *ServiceOptions) (*Service, error) {
 	if opts.Limits.Webhooks < 0 || opts.Limits.Events < 0 {
 		bad = append(bad, errors.New("a limit is negative"))
 	}
-	if opts.Limits.Webhooks > maxOffset {
-		bad = append(bad, fmt.Errorf("more than %d webhooks per merchant", maxOffset))
+	if opts.Limits.Webhooks > MaxOffset {
+		bad = append(bad, fmt.Errorf("more than %d webhooks per merchant", MaxOffset))
 	}
 	rules, err := egress.New(opts.Egress)
 	bad = append(bad, err)

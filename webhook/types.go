@@ -48,6 +48,17 @@ const (
 	EncodingHTML     = Encoding(jcs.HTML)     // < > & as \u003c and so on: Go's json.Marshal
 )
 
+// Scheme says how requests to a webhook are signed.
+type Scheme string
+
+// A secret that both sides have makes the guide's signature and that of Standard
+// Webhooks, v1. A private key of this side makes v1a alone (ed25519), and the
+// receiver needs the public key only, which is nothing to hide.
+const (
+	SchemeSecret     Scheme = "v1"
+	SchemeAsymmetric Scheme = "v1a"
+)
+
 // Webhook is a registered endpoint, without its secret and the values of its
 // headers.
 type Webhook struct {

@@ -34,6 +34,9 @@ func Valid(s string) bool {
 	return len(s) <= MaxLen && made(s, "_-")
 }
 
+// MerchantRule says what [ValidMerchant] takes.
+const MerchantRule = "must be 1 to 128 letters, digits or any of _ . @ -"
+
 // ValidMerchant reports whether s can be the id of a merchant: 1 to
 // [MaxMerchantLen] of the same characters, dots and at signs. "." and ".." are
 // none, because they cannot stand in the path of a URL.
