@@ -13,6 +13,7 @@ import (
 	"github.com/rag-assistant/webhooks/store"
 	"github.com/rag-assistant/webhooks/webhook/egress"
 	"github.com/rag-assistant/webhooks/webhook/internal/jcs"
+	"github.com/rag-assistant/webhooks/webhook/internal/vault"
 )
 
 // Why an attempt failed. The codes are fixed: they say enough to mend an
@@ -160,38 +161,38 @@ func (r *run) giveUp(s *settled) {
 // twice more, in the time of two posts.
 func (r *run) post(ctx context.Context, c claimed) (egress.Response, error) {
 	whole := time.Now().Add(2 * r.opts.AttemptTimeout)
-	set, err := r.signers(r.seal, &c.Lease)
+	set, err := r.signers(&c.Lease)
 	if err != nil {
 		return egress.Response{}, err
 	}
 	if c.Test && forged(c.EventID) {
-		if set, err = set.forge(schemeOf(c.Secret)); err != nil {
+		if set, err = set.Forge(); err != nil {
 			return egress.Response{}, err
 		}
-		return r.postOnce(ctx, c, &set, set.current, c.Body)
+		return r.postOnce(ctx, c, &set, set.Current, c.Body)
 	}
 	body := c.Body // Of a test, that is what is sent: see Service.Detect.
 	if !c.Test {
 		body = jcs.Encode(c.Body, jcs.Encoding(c.Encoding))
 	}
-	resp, err := r.postOnce(ctx, c, &set, set.current, body)
+	resp, err := r.postOnce(ctx, c, &set, set.Current, body)
 	if !doubted(resp, err) {
 		return resp, err
 	}
 	ctx, cancel := context.WithDeadline(ctx, whole)
 	defer cancel()
-	if set.previous != nil {
-		if resp, err = r.postOnce(ctx, c, &set, set.previous, body); !doubted(resp, err) {
+	if set.Previous != nil {
+		if resp, err = r.postOnce(ctx, c, &set, set.Previous, body); !doubted(resp, err) {
 			return resp, err
 		}
 	}
-	if !r.rotated(ctx, &c.Lease) && set.previous == nil {
+	if !r.rotated(ctx, &c.Lease) && set.Previous == nil {
 		return resp, nil
 	}
-	if set, err = r.signers(r.seal, &c.Lease); err != nil {
+	if set, err = r.signers(&c.Lease); err != nil {
 		return egress.Response{}, err
 	}
-	return r.postOnce(ctx, c, &set, set.current, body)
+	return r.postOnce(ctx, c, &set, set.Current, body)
 }
 
 // doubted reports whether a receiver may have found the signature wrong.
@@ -219,13 +220,13 @@ func (r *run) rotated(ctx context.Context, l *store.Lease) bool {
 
 // postOnce sends one request. All secrets sign the Standard Webhooks header, the
 // given one the guide's.
-func (r *run) postOnce(ctx context.Context, c claimed, set *signerSet, guide *signer.Signer, body []byte) (egress.Response, error) {
+func (r *run) postOnce(ctx context.Context, c claimed, set *vault.Set, guide *signer.Signer, body []byte) (egress.Response, error) {
 	ctx, cancel := context.WithTimeout(ctx, r.opts.AttemptTimeout)
 	defer cancel()
 	now := time.Now()
 	var buf [256]byte
 	signature := string(guide.AppendSignature(buf[:0], body))
-	standard := string(set.current.AppendStandard(buf[:0], c.EventID, now, body))
+	standard := string(set.Current.AppendStandard(buf[:0], c.EventID, now, body))
 	// The keys are written as the guide spells them, which Header.Set would not.
 	values := []string{
 		"application/json",
@@ -238,13 +239,13 @@ func (r *run) postOnce(ctx context.Context, c claimed, set *signerSet, guide *si
 		strconv.FormatInt(now.Unix(), 10),
 		standard,
 	}
-	header := make(http.Header, len(values)+len(set.headers)+len(c.added)+1) // Post adds one.
-	for _, h := range set.headers {
-		header[h.name] = h.value
+	header := make(http.Header, len(values)+len(set.Headers)+len(c.added)+1) // Post adds one.
+	for _, h := range set.Headers {
+		header[h.Name] = h.Value
 	}
 	for _, h := range c.added {
-		if !has(set.headers, h.name) {
-			header[h.name] = h.value
+		if !has(set.Headers, h.Name) {
+			header[h.Name] = h.Value
 		}
 	}
 	for i, key := range requestHeaders {

@@ -12,6 +12,7 @@ import (
 	"github.com/rag-assistant/webhooks/retry"
 	"github.com/rag-assistant/webhooks/store"
 	"github.com/rag-assistant/webhooks/webhook/egress"
+	"github.com/rag-assistant/webhooks/webhook/internal/vault"
 )
 
 // Dispatcher delivers what a [Service] published: it claims due deliveries,
@@ -26,8 +27,7 @@ type Dispatcher struct {
 	store   DispatchStore
 	opts    DispatcherOptions
 	out     *egress.Egress
-	seal    *sealer
-	signers signerCache
+	signers vault.Signers
 	running atomic.Bool
 }
 
@@ -191,7 +191,7 @@ func NewDispatcher(st DispatchStore, o *DispatcherOptions) (*Dispatcher, error) 
 	if st == nil {
 		bad = append(bad, errors.New("store is nil"))
 	}
-	seal, err := newSealer(st, opts.SecretKeys, opts.InsecurePlaintextSecrets)
+	keys, err := newVault(st, opts.SecretKeys, opts.InsecurePlaintextSecrets)
 	bad = append(bad, err)
 	out, err := egress.New(opts.Egress)
 	bad = append(bad, err)
@@ -201,8 +201,8 @@ func NewDispatcher(st DispatchStore, o *DispatcherOptions) (*Dispatcher, error) 
 	if opts.Transport == nil {
 		opts.Transport = out.Transport()
 	}
-	opts.SecretKeys = nil // The sealer has them; unexported fields print without their Format.
-	return &Dispatcher{store: st, opts: opts, out: out, seal: seal, signers: newSignerCache(opts.Logger)}, nil
+	opts.SecretKeys = nil // The vault has them; unexported fields print without their Format.
+	return &Dispatcher{store: st, opts: opts, out: out, signers: vault.NewSigners(keys, opts.Logger)}, nil
 }
 
 // closeIdle closes kept connections of our own transport.

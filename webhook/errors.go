@@ -69,7 +69,3 @@ func invalid(field, message string) error {
 
 // errAnswers is a store that breaks its contract.
 var errAnswers = errors.New("the store answered for another number of records than it was asked for")
-
-// errUnsealed is what an attempt gets that cannot open a webhook's secret or
-// headers.
-var errUnsealed = errors.New("sealed text cannot be opened with the configured keys")

@@ -11,6 +11,7 @@ import (
 	"github.com/rag-assistant/webhooks/webhook/egress"
 	"github.com/rag-assistant/webhooks/webhook/event"
 	"github.com/rag-assistant/webhooks/webhook/internal/id"
+	"github.com/rag-assistant/webhooks/webhook/internal/vault"
 )
 
 // Register adds a webhook for a merchant and makes its secret, which is never
@@ -24,13 +25,13 @@ func (s *Service) Register(ctx context.Context, merchantID string, r Registratio
 	if err := invalidIf(bad); err != nil {
 		return Registered{}, err
 	}
-	key := newSigningKey(r.Signature)
+	key := vault.NewSigningKey(r.Signature == SchemeAsymmetric)
 	webhookID := id.New("whk_")
-	sealed, err := s.seal.sealKey(merchantID, webhookID, key)
+	sealed, err := s.vault.SealKey(merchantID, webhookID, key)
 	if err != nil {
 		return Registered{}, fmt.Errorf("webhook: register: %w", err)
 	}
-	headers, err := s.seal.sealHeaders(merchantID, webhookID, r.Headers)
+	headers, err := s.vault.SealHeaders(merchantID, webhookID, r.Headers)
 	if err != nil {
 		return Registered{}, fmt.Errorf("webhook: register: %w", err)
 	}
@@ -42,7 +43,7 @@ func (s *Service) Register(ctx context.Context, merchantID string, r Registratio
 	if err != nil {
 		return Registered{}, fmt.Errorf("webhook: register: %w", err)
 	}
-	return Registered{Webhook: newWebhook(w), Secret: key.secret}, nil
+	return Registered{Webhook: newWebhook(w), Secret: key.Secret}, nil
 }
 
 // Update changes a webhook in one step. Turning a disabled one active resets its
@@ -57,7 +58,7 @@ func (s *Service) Update(ctx context.Context, merchantID, webhookID string, u Up
 		return Webhook{}, err
 	}
 	if u.Headers != nil {
-		headers, err := s.seal.sealHeaders(merchantID, webhookID, u.Headers)
+		headers, err := s.vault.SealHeaders(merchantID, webhookID, u.Headers)
 		if err != nil {
 			return Webhook{}, fmt.Errorf("webhook: update: %w", err)
 		}
@@ -91,8 +92,8 @@ func (s *Service) Rotate(ctx context.Context, merchantID, webhookID string, grac
 	if err != nil {
 		return Registered{}, fmt.Errorf("webhook: rotate: %w", err)
 	}
-	key := newSigningKey(schemeOf(w.Secret))
-	sealed, err := s.seal.sealKey(merchantID, webhookID, key)
+	key := vault.NewSigningKey(schemeOf(w.Secret) == SchemeAsymmetric)
+	sealed, err := s.vault.SealKey(merchantID, webhookID, key)
 	if err != nil {
 		return Registered{}, fmt.Errorf("webhook: rotate: %w", err)
 	}
@@ -106,7 +107,7 @@ func (s *Service) Rotate(ctx context.Context, merchantID, webhookID string, grac
 	if w, err = s.store.UpdateWebhook(ctx, merchantID, webhookID, change); err != nil {
 		return Registered{}, fmt.Errorf("webhook: rotate: %w", err)
 	}
-	return Registered{Webhook: newWebhook(w), Secret: key.secret}, nil
+	return Registered{Webhook: newWebhook(w), Secret: key.Secret}, nil
 }
 
 // CheckRegistration reports what [Service.Register] would refuse.

@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/rag-assistant/webhooks/webhook/internal/vault"
 )
 
 // RequestHeadersFunc returns headers for the requests of one attempt, by name. The
@@ -16,7 +18,7 @@ type RequestHeadersFunc func(context.Context, AttemptInfo) map[string]string
 
 // added are the host's own headers for an attempt, without those that are not for
 // it to choose.
-func (r *run) added(ctx context.Context, i AttemptInfo) []extraHeader {
+func (r *run) added(ctx context.Context, i AttemptInfo) []vault.Header {
 	if r.opts.RequestHeaders == nil {
 		return nil
 	}
@@ -27,29 +29,20 @@ func (r *run) added(ctx context.Context, i AttemptInfo) []extraHeader {
 		given = r.opts.RequestHeaders(ctx, i)
 		return nil
 	})
-	out := make([]extraHeader, 0, len(given))
+	out := make([]vault.Header, 0, len(given))
 	for _, name := range slices.Sorted(maps.Keys(given)) {
 		value := given[name]
-		if refuseHeaderName(name) != "" && !traceHeader(name) || !validExtraValue(value) || has(out, name) {
+		if vault.RefuseHeaderName(name) != "" && !vault.TraceHeader(name) || !vault.ValidHeaderValue(value) || has(out, name) {
 			r.opts.Logger.WarnContext(ctx, "webhook header of RequestHeaders is not sent: it is not one that may be added",
 				slog.String("header", name))
 			continue
 		}
-		out = append(out, extraHeader{name: name, value: []string{value}})
+		out = append(out, vault.Header{Name: name, Value: []string{value}})
 	}
 	return out
 }
 
 // has says if one of the headers has the name, in upper or lower case.
-func has(headers []extraHeader, name string) bool {
-	return slices.ContainsFunc(headers, func(h extraHeader) bool { return strings.EqualFold(h.name, name) })
+func has(headers []vault.Header, name string) bool {
+	return slices.ContainsFunc(headers, func(h vault.Header) bool { return strings.EqualFold(h.Name, name) })
 }
-
-// traceHeader says if a name that webhooks cannot choose is there for traces.
-func traceHeader(name string) bool {
-	lower := strings.ToLower(name)
-	return slices.Contains(traceHeaders, lower) || strings.HasPrefix(lower, "x-b3-") && validHeaderName(name)
-}
-
-//nolint:gochecknoglobals // a constant list
-var traceHeaders = []string{"traceparent", "tracestate", "baggage", "b3"}

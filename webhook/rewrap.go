@@ -41,13 +41,13 @@ func (s *Service) rewrapWebhook(ctx context.Context, merchantID string, w store.
 	for try := 1; ; try++ {
 		r := store.Reseal{OldSecret: w.Secret, OldPrevious: w.PreviousSecret, OldHeaders: w.Headers}
 		var err error
-		if r.Secret, err = s.seal.rewrapKey(merchantID, w.ID, w.Secret); err != nil {
+		if r.Secret, err = s.vault.RewrapKey(merchantID, w.ID, w.Secret); err != nil {
 			return false, err
 		}
-		if r.Previous, err = s.seal.rewrapKey(merchantID, w.ID, w.PreviousSecret); err != nil {
+		if r.Previous, err = s.vault.RewrapKey(merchantID, w.ID, w.PreviousSecret); err != nil {
 			return false, err
 		}
-		if r.Headers, err = s.seal.rewrapHeaders(merchantID, w.ID, w.Headers); err != nil {
+		if r.Headers, err = s.vault.RewrapHeaders(merchantID, w.ID, w.Headers); err != nil {
 			return false, fmt.Errorf("headers: %w", err)
 		}
 		if r.Secret == r.OldSecret && r.Previous == r.OldPrevious && r.Headers == r.OldHeaders {

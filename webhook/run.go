@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/rag-assistant/webhooks/store"
+	"github.com/rag-assistant/webhooks/webhook/internal/vault"
 )
 
 const (
@@ -51,7 +52,7 @@ type claimed struct {
 	store.Lease
 
 	at    time.Time
-	added []extraHeader // what the host adds to the requests of an attempt
+	added []vault.Header // what the host adds to the requests of an attempt
 }
 
 // Run delivers until ctx ends and returns nil after an orderly stop: it claims

@@ -9,6 +9,7 @@ import (
 	"github.com/rag-assistant/webhooks/store"
 	"github.com/rag-assistant/webhooks/webhook/egress"
 	"github.com/rag-assistant/webhooks/webhook/event"
+	"github.com/rag-assistant/webhooks/webhook/internal/vault"
 )
 
 // Service registers webhooks, publishes events to them and shows what became of
@@ -21,7 +22,7 @@ import (
 type Service struct {
 	store    ServiceStore
 	rules    *egress.Egress
-	seal     *sealer
+	vault    *vault.Vault
 	catalog  *event.Catalog
 	observer Observer
 	limits   Limits
@@ -109,13 +110,13 @@ func NewService(st ServiceStore, o *ServiceOptions) (*Service, error) {
 	}
 	rules, err := egress.New(opts.Egress)
 	bad = append(bad, err)
-	seal, err := newSealer(st, opts.SecretKeys, opts.InsecurePlaintextSecrets)
+	keys, err := newVault(st, opts.SecretKeys, opts.InsecurePlaintextSecrets)
 	bad = append(bad, err)
 	if err := errors.Join(bad...); err != nil {
 		return nil, fmt.Errorf("webhook: new service: %w", err)
 	}
 	s := &Service{
-		store: st, rules: rules, seal: seal, catalog: opts.Catalog,
+		store: st, rules: rules, vault: keys, catalog: opts.Catalog,
 		observer: opts.Observer, limits: opts.Limits, now: opts.Now,
 	}
 	if s.catalog == nil {

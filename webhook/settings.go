@@ -4,10 +4,12 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"unicode"
 	"unicode/utf8"
 
 	"github.com/rag-assistant/webhooks/webhook/internal/strictjson"
+	"github.com/rag-assistant/webhooks/webhook/internal/vault"
 )
 
 // Bounds of what a merchant notes about a webhook, in characters.
@@ -65,4 +67,31 @@ func checkRate(bad *faults, n int, message string) int {
 		bad.add("rateLimit", message)
 	}
 	return n
+}
+
+// maxHeaders is how many headers a webhook may have.
+const maxHeaders = 20
+
+// checkHeaders returns h as it is to be sealed.
+func checkHeaders(bad *faults, h Headers) Headers {
+	if len(h) > maxHeaders {
+		bad.add("headers", fmt.Sprintf("at most %d headers", maxHeaders))
+		return nil
+	}
+	seen := make(map[string]bool, len(h))
+	for _, name := range slices.Sorted(maps.Keys(h)) {
+		field := strictjson.Member("headers", name)
+		if reason := vault.RefuseHeaderName(name); reason != "" {
+			bad.add(field, reason)
+		}
+		if lower := strings.ToLower(name); seen[lower] {
+			bad.add(field, "is there twice; upper and lower case are the same")
+		} else {
+			seen[lower] = true
+		}
+		if !vault.ValidHeaderValue(h[name]) {
+			bad.add(field, vault.HeaderValueRule)
+		}
+	}
+	return h
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/rag-assistant/webhooks/signer"
 	"github.com/rag-assistant/webhooks/store"
 	"github.com/rag-assistant/webhooks/webhook/internal/jcs"
+	"github.com/rag-assistant/webhooks/webhook/internal/vault"
 )
 
 // Status of a webhook: [Active] or [Disabled].
@@ -93,13 +94,11 @@ type Webhook struct {
 }
 
 func newWebhook(w store.Webhook) Webhook {
-	public, _ := splitPublic(w.Secret)
-	previous, _ := splitPublic(w.PreviousSecret)
 	return Webhook{
-		Signature: schemeOf(w.Secret), PublicKey: public, PreviousPublicKey: previous,
+		Signature: schemeOf(w.Secret), PublicKey: vault.PublicKey(w.Secret), PreviousPublicKey: vault.PublicKey(w.PreviousSecret),
 		ID: w.ID, MerchantID: w.MerchantID, URL: w.URL, Events: w.Events, Status: w.Status,
 		Encoding:    Encoding(w.Encoding),
-		Description: w.Description, Metadata: w.Metadata, HeaderNames: headerNames(w.Headers), RateLimit: w.RateLimit,
+		Description: w.Description, Metadata: w.Metadata, HeaderNames: vault.HeaderNames(w.Headers), RateLimit: w.RateLimit,
 		DisabledReason: w.DisabledReason, DisabledAt: w.DisabledAt, ConsecutiveFailures: w.ConsecutiveFailures,
 		RotatedUntil: w.PreviousUntil,
 		Version:      w.Version, CreatedAt: w.CreatedAt, UpdatedAt: w.UpdatedAt,

@@ -1,69 +1,22 @@
-package webhook
+package vault
 
 import (
 	"fmt"
-	"io"
-	"log/slog"
 	"maps"
 	"slices"
 	"strings"
 
-	"github.com/rag-assistant/webhooks/webhook/internal/strictjson"
 	"github.com/rag-assistant/webhooks/webhook/internal/token"
 )
 
-// Headers go along with every request to a webhook, such as a token that the
-// receiver asks for, by name. They are kept as secrets are: sealed in the store,
-// and never shown. Whatever prints Headers prints their names only.
-type Headers map[string]string
-
-// String returns the names.
-func (h Headers) String() string {
-	return "Headers(" + strings.Join(slices.Sorted(maps.Keys(h)), ", ") + ")"
-}
-
-// Format writes the names whatever the verb and its flags.
-func (h Headers) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, h.String()) }
-
-// MarshalText returns the names, also inside JSON.
-func (h Headers) MarshalText() ([]byte, error) { return []byte(h.String()), nil }
-
-// LogValue returns the names.
-func (h Headers) LogValue() slog.Value { return slog.StringValue(h.String()) }
-
 const (
-	maxHeaders     = 20
 	maxHeaderName  = 64
 	maxHeaderValue = 1024
 )
 
-// checkHeaders returns h as it is to be sealed.
-func checkHeaders(bad *faults, h Headers) Headers {
-	if len(h) > maxHeaders {
-		bad.add("headers", fmt.Sprintf("at most %d headers", maxHeaders))
-		return nil
-	}
-	seen := make(map[string]bool, len(h))
-	for _, name := range slices.Sorted(maps.Keys(h)) {
-		field := strictjson.Member("headers", name)
-		if reason := refuseHeaderName(name); reason != "" {
-			bad.add(field, reason)
-		}
-		if lower := strings.ToLower(name); seen[lower] {
-			bad.add(field, "is there twice; upper and lower case are the same")
-		} else {
-			seen[lower] = true
-		}
-		if !validExtraValue(h[name]) {
-			bad.add(field, fmt.Sprintf("the value must be 1 to %d visible ASCII characters, with spaces and tabs only between them", maxHeaderValue))
-		}
-	}
-	return h
-}
-
-// refuseHeaderName says why a webhook cannot have a header of this name, empty if
+// RefuseHeaderName says why a webhook cannot have a header of this name, empty if
 // it can.
-func refuseHeaderName(name string) string {
+func RefuseHeaderName(name string) string {
 	switch {
 	case !validHeaderName(name):
 		return fmt.Sprintf("the name must be 1 to %d letters, digits or any of %s", maxHeaderName, token.Marks)
@@ -76,9 +29,12 @@ func refuseHeaderName(name string) string {
 // validHeaderName says if name is a token of a length that all servers take.
 func validHeaderName(name string) bool { return token.Valid(name) && len(name) <= maxHeaderName }
 
-// validExtraValue is narrower than RFC 9110, section 5.5, by what receivers read
+// HeaderValueRule says what [ValidHeaderValue] takes.
+const HeaderValueRule = "the value must be 1 to 1024 visible ASCII characters, with spaces and tabs only between them"
+
+// ValidHeaderValue is narrower than RFC 9110, section 5.5, by what receivers read
 // in different ways.
-func validExtraValue(v string) bool {
+func ValidHeaderValue(v string) bool {
 	for i := range len(v) {
 		c := v[i]
 		between := (c == ' ' || c == '\t') && i > 0 && i < len(v)-1
@@ -129,17 +85,26 @@ var (
 	}
 )
 
-// extraHeader is one of a webhook's headers as http.Header holds it.
-type extraHeader struct {
-	name  string
-	value []string
+// TraceHeader says if a name that webhooks cannot choose is there for traces.
+func TraceHeader(name string) bool {
+	lower := strings.ToLower(name)
+	return slices.Contains(traceHeaders, lower) || strings.HasPrefix(lower, "x-b3-") && validHeaderName(name)
+}
+
+//nolint:gochecknoglobals // a constant list
+var traceHeaders = []string{"traceparent", "tracestate", "baggage", "b3"}
+
+// Header is one of a webhook's headers as http.Header holds it.
+type Header struct {
+	Name  string
+	Value []string
 }
 
 // Sealed headers are their names, sorted and separated by commas, a colon, and
 // the sealed values, a line each. The names are bound to the values.
 
-// headerNames returns the names of sealed headers, sorted.
-func headerNames(sealed string) []string {
+// HeaderNames returns the names of sealed headers, sorted.
+func HeaderNames(sealed string) []string {
 	if sealed == "" {
 		return nil
 	}
@@ -147,8 +112,8 @@ func headerNames(sealed string) []string {
 	return strings.Split(names, ",")
 }
 
-// sealHeaders returns nothing for no headers.
-func (s *sealer) sealHeaders(merchantID, webhookID string, h Headers) (string, error) {
+// SealHeaders seals the headers of a webhook: no headers, no text.
+func (v *Vault) SealHeaders(merchantID, webhookID string, h map[string]string) (string, error) {
 	if len(h) == 0 {
 		return "", nil
 	}
@@ -158,7 +123,7 @@ func (s *sealer) sealHeaders(merchantID, webhookID string, h Headers) (string, e
 		values[i] = h[name]
 	}
 	joined := strings.Join(names, ",")
-	text, err := s.sealText(headersOf(merchantID, webhookID, joined), strings.Join(values, "\n"))
+	text, err := v.sealText(headersOf(merchantID, webhookID, joined), strings.Join(values, "\n"))
 	if err != nil {
 		return "", err
 	}
@@ -166,12 +131,12 @@ func (s *sealer) sealHeaders(merchantID, webhookID string, h Headers) (string, e
 }
 
 // openHeaders fails as open does.
-func (s *sealer) openHeaders(merchantID, webhookID, sealed string) ([]extraHeader, error) {
+func (v *Vault) openHeaders(merchantID, webhookID, sealed string) ([]Header, error) {
 	if sealed == "" {
 		return nil, nil
 	}
 	joined, text, _ := strings.Cut(sealed, ":")
-	plain, err := s.openText(headersOf(merchantID, webhookID, joined), text)
+	plain, err := v.openText(headersOf(merchantID, webhookID, joined), text)
 	if err != nil {
 		return nil, err
 	}
@@ -179,25 +144,25 @@ func (s *sealer) openHeaders(merchantID, webhookID, sealed string) ([]extraHeade
 	if len(names) != len(values) {
 		return nil, errUnsealed
 	}
-	out := make([]extraHeader, len(names))
+	out := make([]Header, len(names))
 	for i, name := range names {
-		out[i] = extraHeader{name: name, value: values[i : i+1 : i+1]}
+		out[i] = Header{Name: name, Value: values[i : i+1 : i+1]}
 	}
 	return out, nil
 }
 
-// rewrapHeaders returns text that the first key has sealed as it is.
-func (s *sealer) rewrapHeaders(merchantID, webhookID, sealed string) (string, error) {
-	if _, text, _ := strings.Cut(sealed, ":"); sealed == "" || s.current(text) {
+// RewrapHeaders returns text that the first key has sealed as it is.
+func (v *Vault) RewrapHeaders(merchantID, webhookID, sealed string) (string, error) {
+	if _, text, _ := strings.Cut(sealed, ":"); sealed == "" || v.current(text) {
 		return sealed, nil
 	}
-	opened, err := s.openHeaders(merchantID, webhookID, sealed)
+	opened, err := v.openHeaders(merchantID, webhookID, sealed)
 	if err != nil {
 		return "", err
 	}
-	h := make(Headers, len(opened))
+	h := make(map[string]string, len(opened))
 	for _, o := range opened {
-		h[o.name] = o.value[0]
+		h[o.Name] = o.Value[0]
 	}
-	return s.sealHeaders(merchantID, webhookID, h)
+	return v.SealHeaders(merchantID, webhookID, h)
 }

@@ -1,4 +1,4 @@
-package webhook
+package vault
 
 import (
 	"strings"
@@ -11,9 +11,9 @@ import (
 
 func TestSealing(t *testing.T) {
 	t.Parallel()
-	k1, k2 := SecretKey{ID: "k1", Key: [32]byte{1}}, SecretKey{ID: "k2", Key: [32]byte{2}}
+	k1, k2 := Key{ID: "k1", Key: [32]byte{1}}, Key{ID: "k2", Key: [32]byte{2}}
 	secret := signer.NewSecret()
-	first, err := newSealer(nil, []SecretKey{k1}, false)
+	first, err := New([]Key{k1})
 	require.NoError(t, err)
 	sealed, err := first.seal("m", "whk_1", secret)
 	require.NoError(t, err)
@@ -21,7 +21,7 @@ func TestSealing(t *testing.T) {
 	require.NoError(t, err)
 	require.NotEqual(t, sealed, again, "a fresh nonce each time")
 
-	both, err := newSealer(nil, []SecretKey{k2, k1}, false)
+	both, err := New([]Key{k2, k1})
 	require.NoError(t, err)
 	opened, err := both.open("m", "whk_1", sealed)
 	require.NoError(t, err, "older keys open")
@@ -48,12 +48,12 @@ func TestSealing(t *testing.T) {
 	}
 
 	// Headers and secrets do not open in each other's place.
-	headers, err := both.sealHeaders("m", "whk_1", Headers{"X-B": "two", "X-A": "Bearer one"})
+	headers, err := both.SealHeaders("m", "whk_1", map[string]string{"X-B": "two", "X-A": "Bearer one"})
 	require.NoError(t, err)
-	require.Equal(t, []string{"X-A", "X-B"}, headerNames(headers))
+	require.Equal(t, []string{"X-A", "X-B"}, HeaderNames(headers))
 	got, err := both.openHeaders("m", "whk_1", headers)
 	require.NoError(t, err)
-	require.Equal(t, []extraHeader{{"X-A", []string{"Bearer one"}}, {"X-B", []string{"two"}}}, got)
+	require.Equal(t, []Header{{"X-A", []string{"Bearer one"}}, {"X-B", []string{"two"}}}, got)
 	names, values, _ := strings.Cut(headers, ":")
 	for name, open := range map[string]func() error{
 		"headers as a secret":        func() error { _, err := both.open("m", "whk_1", headers); return err },
@@ -74,18 +74,18 @@ func TestSealing(t *testing.T) {
 		require.NotContains(t, err.Error(), "one")
 	}
 
-	plain, err := newSealer(nil, nil, false)
+	plain, err := New(nil)
 	require.NoError(t, err)
 	text, err := plain.seal("m", "whk_1", secret)
 	require.NoError(t, err)
 	opened, err = first.open("m", "whk_1", text)
 	require.NoError(t, err, "text of before there was a key still opens")
 	require.Equal(t, secret.Reveal(), opened.Reveal())
-	open, err := plain.sealHeaders("m", "whk_1", Headers{"X-A": "one"})
+	open, err := plain.SealHeaders("m", "whk_1", map[string]string{"X-A": "one"})
 	require.NoError(t, err)
 	got, err = first.openHeaders("m", "whk_1", open)
 	require.NoError(t, err)
-	require.Equal(t, []extraHeader{{"X-A", []string{"one"}}}, got)
+	require.Equal(t, []Header{{"X-A", []string{"one"}}}, got)
 	for name, err := range map[string]error{
 		"plain headers as a secret": func() error { _, err := plain.open("m", "whk_1", open); return err }(),
 		"a plain secret as headers": func() error { _, err := plain.openHeaders("m", "whk_1", text); return err }(),
@@ -93,8 +93,8 @@ func TestSealing(t *testing.T) {
 	} {
 		require.ErrorIs(t, err, errUnsealed, name)
 	}
-	none, err := both.sealHeaders("m", "whk_1", Headers{})
+	none, err := both.SealHeaders("m", "whk_1", nil)
 	require.NoError(t, err)
 	require.Empty(t, none)
-	require.Empty(t, headerNames(none))
+	require.Empty(t, HeaderNames(none))
 }

@@ -1,4 +1,6 @@
-package webhook
+// Package vault keeps the secrets and headers of webhooks: sealed text goes in, and
+// what signs and accompanies a request comes out.
+package vault
 
 import (
 	"crypto/aes"
@@ -7,37 +9,25 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"io"
-	"log/slog"
 	"strings"
 
 	"github.com/rag-assistant/webhooks/signer"
 )
 
-// SecretKey seals webhook secrets and headers before they reach a store. Whatever
-// prints it prints its ID only.
-type SecretKey struct {
-	ID  string   // names the key in sealed text: 1 to 32 letters, digits, '-' or '_'
-	Key [32]byte // AES-256
+// Key seals and opens: see webhook.SecretKey.
+type Key struct {
+	ID  string
+	Key [32]byte
 }
 
-// Format writes the ID whatever the verb and its flags.
-func (k SecretKey) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "SecretKey("+k.ID+")") }
-
-// MarshalText returns the ID, also inside JSON.
-func (k SecretKey) MarshalText() ([]byte, error) { return []byte("SecretKey(" + k.ID + ")"), nil }
-
-// LogValue returns the ID.
-func (k SecretKey) LogValue() slog.Value { return slog.StringValue("SecretKey(" + k.ID + ")") }
-
-// sealer seals with AES-256-GCM. The associated data is the merchant and the
+// Vault seals with AES-256-GCM. The associated data is the merchant and the
 // webhook, and the field unless it is a secret, so that sealed text moved to
 // another record or field does not open. Without keys it stores plain text.
-type sealer struct {
+type Vault struct {
 	first string // empty: no keys
 
 	// aead returns the cipher of a key, or nil. It is a func because nothing that
-	// prints a Service reads what a func has captured.
+	// prints a Vault reads what a func has captured.
 	aead func(id string) cipher.AEAD
 }
 
@@ -46,13 +36,8 @@ const (
 	plainPrefix  = "v0."
 )
 
-// newSealer needs a key where secrets outlive the process, unless that is waived.
-func newSealer(st any, keys []SecretKey, plaintext bool) (*sealer, error) {
-	lasting, ok := st.(interface{ Persistent() bool })
-	if len(keys) == 0 && !plaintext && ok && lasting.Persistent() {
-		return nil, errors.New("the store outlives the process, so SecretKeys is needed to seal secrets " +
-			"(or InsecurePlaintextSecrets)")
-	}
+// New returns a vault that seals with the first of keys and opens with all of them.
+func New(keys []Key) (*Vault, error) {
 	aeads := make(map[string]cipher.AEAD, len(keys))
 	for i, k := range keys {
 		if k.ID == "" || len(k.ID) > 32 || strings.Trim(k.ID, idAlphabet) != "" {
@@ -72,21 +57,21 @@ func newSealer(st any, keys []SecretKey, plaintext bool) (*sealer, error) {
 			return nil, fmt.Errorf("secret key %q: %w", k.ID, err)
 		}
 	}
-	s := &sealer{aead: func(id string) cipher.AEAD { return aeads[id] }}
+	v := &Vault{aead: func(id string) cipher.AEAD { return aeads[id] }}
 	if len(keys) > 0 {
-		s.first = keys[0].ID
+		v.first = keys[0].ID
 	}
-	return s, nil
+	return v, nil
 }
 
 const idAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
 // current reports whether the first key, if there is one, has sealed the text.
-func (s *sealer) current(sealed string) bool {
-	if s.first == "" {
+func (v *Vault) current(sealed string) bool {
+	if v.first == "" {
 		return strings.HasPrefix(sealed, plainPrefix)
 	}
-	return strings.HasPrefix(sealed, sealedPrefix+s.first+".")
+	return strings.HasPrefix(sealed, sealedPrefix+v.first+".")
 }
 
 // secretOf is the associated data of a secret. No id holds a '|'.
@@ -99,34 +84,37 @@ func headersOf(merchantID, webhookID, names string) []byte {
 	return []byte(merchantID + "|" + webhookID + "|headers|" + names)
 }
 
-func (s *sealer) seal(merchantID, webhookID string, secret signer.Secret) (string, error) {
-	return s.sealText(secretOf(merchantID, webhookID), secret.Reveal())
+func (v *Vault) seal(merchantID, webhookID string, secret signer.Secret) (string, error) {
+	return v.sealText(secretOf(merchantID, webhookID), secret.Reveal())
 }
 
-func (s *sealer) open(merchantID, webhookID, sealed string) (signer.Secret, error) {
-	plain, err := s.openText(secretOf(merchantID, webhookID), sealed)
+func (v *Vault) open(merchantID, webhookID, sealed string) (signer.Secret, error) {
+	plain, err := v.openText(secretOf(merchantID, webhookID), sealed)
 	if err != nil {
 		return signer.Secret{}, err
 	}
 	return signer.ParseSecret(plain)
 }
 
-func (s *sealer) sealText(of []byte, plain string) (string, error) {
-	if s.first == "" {
+func (v *Vault) sealText(of []byte, plain string) (string, error) {
+	if v.first == "" {
 		return plainPrefix + plain, nil
 	}
-	aead := s.aead(s.first)
+	aead := v.aead(v.first)
 	nonce := make([]byte, aead.NonceSize(), aead.NonceSize()+len(plain)+aead.Overhead())
 	if _, err := rand.Read(nonce); err != nil {
 		return "", fmt.Errorf("seal: %w", err)
 	}
 	box := aead.Seal(nonce, nonce, []byte(plain), of)
-	return sealedPrefix + s.first + "." + base64.RawStdEncoding.EncodeToString(box), nil
+	return sealedPrefix + v.first + "." + base64.RawStdEncoding.EncodeToString(box), nil
 }
+
+// errUnsealed says that the secret or the headers of a webhook cannot be opened.
+var errUnsealed = errors.New("sealed text cannot be opened with the configured keys")
 
 // openText returns errUnsealed, without a detail that could say anything about
 // what is sealed, if the text was not sealed for this by one of the keys.
-func (s *sealer) openText(of []byte, sealed string) (string, error) {
+func (v *Vault) openText(of []byte, sealed string) (string, error) {
 	if plain, ok := strings.CutPrefix(sealed, plainPrefix); ok {
 		return plain, nil
 	}
@@ -135,7 +123,7 @@ func (s *sealer) openText(of []byte, sealed string) (string, error) {
 		return "", errUnsealed
 	}
 	id, text, _ := strings.Cut(rest, ".")
-	aead := s.aead(id)
+	aead := v.aead(id)
 	if aead == nil {
 		return "", fmt.Errorf("%w: no key %q", errUnsealed, id)
 	}

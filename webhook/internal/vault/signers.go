@@ -1,0 +1,121 @@
+package vault
+
+import (
+	"log/slog"
+	"sync"
+
+	"github.com/rag-assistant/webhooks/signer"
+	"github.com/rag-assistant/webhooks/store"
+)
+
+// Signers returns what goes into the requests of a lease. It keeps opened
+// secrets with their key state, and opened headers, so that a delivery pays for none
+// of them. Sealed text is its own key: it changes with every change of what is
+// sealed, and the webhook is bound into it.
+//
+// It is a func because without a sealing key that text is the secret, and nothing
+// that prints a Dispatcher reads what a func has captured.
+type Signers func(l *store.Lease) (Set, error)
+
+type cacheKey struct {
+	merchantID, webhookID, secret, previous, headers string
+}
+
+// Set is what goes into a webhook's requests.
+type Set struct {
+	Current  *signer.Signer // signs with the previous key too, within a rotation's grace
+	Previous *signer.Signer // for the guide's header, which holds one signature; nil if there is no such secret
+	Headers  []Header
+
+	asymmetric bool
+}
+
+// These bound the cache to some tens of megabytes.
+const (
+	maxSigners    = 10_000
+	maxSignerSize = 16 << 20
+)
+
+// NewSigners returns an empty cache over v.
+func NewSigners(v *Vault, log *slog.Logger) Signers {
+	var mu sync.RWMutex
+	sets := make(map[cacheKey]Set)
+	total := 0 // of the keys and headers, in bytes
+	return func(l *store.Lease) (Set, error) {
+		key := cacheKey{l.MerchantID, l.WebhookID, l.Secret, l.PreviousSecret, l.Headers}
+		mu.RLock()
+		set, ok := sets[key]
+		mu.RUnlock()
+		if ok {
+			return set, nil
+		}
+		set, err := newSet(log, v, l)
+		if err != nil {
+			return Set{}, err
+		}
+		size := 2 * (len(l.Secret) + len(l.PreviousSecret) + len(l.Headers))
+		mu.Lock()
+		defer mu.Unlock()
+		if len(sets) >= maxSigners || total+size > maxSignerSize {
+			clear(sets) // Rare and cheap to fill again.
+			total = 0
+		}
+		sets[key] = set
+		total += size
+		return set, nil
+	}
+}
+
+// newSet opens the keys and headers of a lease.
+func newSet(log *slog.Logger, v *Vault, l *store.Lease) (Set, error) {
+	var set Set
+	key, err := v.openKey(l.MerchantID, l.WebhookID, l.Secret)
+	if err != nil {
+		return set, err
+	}
+	set.asymmetric = key.asymmetric()
+	var older []SigningKey
+	if l.PreviousSecret != "" {
+		old, err := v.openKey(l.MerchantID, l.WebhookID, l.PreviousSecret)
+		if err != nil {
+			return set, err
+		}
+		older = append(older, old)
+		if !old.asymmetric() {
+			if set.Previous, err = old.signer(); err != nil {
+				return set, err
+			}
+		}
+	}
+	if set.Current, err = key.signer(older...); err != nil {
+		return set, err
+	}
+	set.Headers, err = openHeaders(log, v, l)
+	return set, err
+}
+
+// Forge returns a set that signs with a new key of the same scheme, which the
+// receiver does not have.
+func (s Set) Forge() (Set, error) {
+	forger, err := NewSigningKey(s.asymmetric).signer()
+	return Set{Current: forger, Headers: s.Headers}, err
+}
+
+// openHeaders leaves out what the rules of today would refuse: the store may hold
+// what was checked by older ones.
+func openHeaders(log *slog.Logger, v *Vault, l *store.Lease) ([]Header, error) {
+	all, err := v.openHeaders(l.MerchantID, l.WebhookID, l.Headers)
+	if err != nil {
+		return nil, err
+	}
+	var out []Header
+	for _, h := range all {
+		if RefuseHeaderName(h.Name) != "" || !ValidHeaderValue(h.Value[0]) {
+			log.Warn("webhook header is not sent: it is not one that a webhook may have",
+				slog.String("merchant_id", l.MerchantID), slog.String("webhook_id", l.WebhookID), slog.String("header", h.Name))
+			continue
+		}
+		out = append(out, h)
+	}
+	return out, nil
+}
