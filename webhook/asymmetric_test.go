@@ -19,18 +19,6 @@ import (
 	"github.com/rag-assistant/webhooks/webhook/event"
 )
 
-// registerAsymmetric registers a webhook that has a public key.
-func registerAsymmetric(t *testing.T, svc *webhook.Service) webhook.Registered {
-	t.Helper()
-	reg, err := svc.Register(t.Context(), merchant, webhook.Registration{
-		URL: "https://example.com/hook", Events: []string{"document.created"}, Signature: webhook.SchemeAsymmetric,
-	})
-	require.NoError(t, err)
-	require.True(t, reg.Secret.IsZero(), "there is no secret")
-	require.Equal(t, webhook.SchemeAsymmetric, reg.Webhook.Signature)
-	return reg
-}
-
 // holds answers as a receiver that has the public key and nothing else.
 func holds(t *testing.T, publicKey string) func(call) (answer, error) {
 	t.Helper()
@@ -112,44 +100,6 @@ func TestDetectWithAPublicKey(t *testing.T) {
 		require.Equal(t, webhook.FoundRaw, d.Finding)
 		require.Equal(t, "standard+ escaped+ forged-", probes(d))
 	})
-}
-
-func TestAsymmetricOverHTTP(t *testing.T) {
-	t.Parallel()
-	s := newSite(t, nil, nil)
-	const body = `{"url":"https://example.com/hook","events":["document.created"],"signature":"v1a"}`
-	made := s.do(http.MethodPost, hooks, body, "Idempotency-Key", "k1").is(http.StatusCreated)
-	v := made.object()
-	require.ElementsMatch(t, []string{"webhookId", "url", "events", "signature", "publicKey"}, keysOf(v))
-	again := s.do(http.MethodPost, hooks, body, "Idempotency-Key", "k1").is(http.StatusCreated)
-	require.Equal(t, v, again.object(), "there is nothing to hide from a repeated answer")
-	one, ok := v["webhookId"].(string)
-	require.True(t, ok)
-	one = hooks + "/" + one
-	shown := s.do(http.MethodGet, one, "").is(http.StatusOK).object()
-	require.Equal(t, "v1a", shown["signature"])
-	require.Equal(t, v["publicKey"], shown["publicKey"])
-	key := func() map[string]any { return s.do(http.MethodGet, one+"/public-key", "").is(http.StatusOK).object() }
-	require.Equal(t, map[string]any{"webhookId": v["webhookId"], "signature": "v1a", "publicKey": v["publicKey"]}, key())
-
-	rotated := s.do(http.MethodPost, one+"/secret/rotate", `{"graceSeconds":60}`).is(http.StatusOK).object()
-	require.ElementsMatch(t, []string{"webhookId", "url", "events", "previousSecretUntil", "signature", "publicKey"}, keysOf(rotated))
-	require.Equal(t, map[string]any{
-		"webhookId": v["webhookId"], "signature": "v1a", "publicKey": rotated["publicKey"],
-		"previousPublicKey": v["publicKey"], "previousSecretUntil": rotated["previousSecretUntil"],
-	}, key())
-
-	guides := hooks + "/" + s.hook(merchant)
-	shown = s.do(http.MethodGet, guides, "").is(http.StatusOK).object()
-	require.NotContains(t, shown, "signature")
-	require.NotContains(t, shown, "publicKey")
-	require.Equal(t, "no_public_key", s.do(http.MethodGet, guides+"/public-key", "").is(http.StatusNotFound).refusal().Code)
-	for _, bad := range []string{"", "v2", "V1A", "ed25519"} {
-		require.Equal(t, []string{"signature"}, s.do(http.MethodPost, hooks,
-			`{"url":"https://example.com/hook","events":["document.created"],"signature":"`+bad+`"}`).faults())
-	}
-	require.Equal(t, []string{"signature"}, s.do(http.MethodPut, guides, `{"signature":"v1a","description":"x"}`).faults(),
-		"it is for good")
 }
 
 // Private keys are sealed as secrets are, bound to their public key, and rewrapped.

@@ -17,9 +17,6 @@ import (
 	"github.com/rag-assistant/webhooks/webhook"
 )
 
-// credential is the value of a header that must not show.
-const credential = "Bearer t0ken-of-the-merchant"
-
 // wired sends with the keys of headers as they are written.
 type wired struct {
 	*endpoint
@@ -39,7 +36,7 @@ func TestHeadersAreSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		out := &wired{endpoint: &endpoint{}}
 		r := newRig(t, nil, &webhook.DispatcherOptions{Transport: out, SecretKeys: []webhook.SecretKey{keyOne()}})
-		r.useKeys(keyOne())
+		useKeys(r, keyOne())
 		plain := registration()
 		_, err := r.svc.Register(t.Context(), merchant, plain)
 		require.NoError(t, err)
@@ -161,17 +158,17 @@ func TestHeadersAreRewrapped(t *testing.T) {
 		in.Headers = webhook.Headers{"Authorization": credential}
 		reg, err := r.svc.Register(t.Context(), merchant, in)
 		require.NoError(t, err)
-		r.useKeys(keyTwo(), keyOne())
+		useKeys(r, keyTwo(), keyOne())
 		for _, want := range []int{1, 0} {
 			n, err := r.svc.Rewrap(t.Context(), merchant)
 			require.NoError(t, err)
 			require.Equal(t, want, n)
 		}
 		// Headers alone.
-		r.useKeys(keyOne())
+		useKeys(r, keyOne())
 		_, err = r.svc.Update(t.Context(), merchant, reg.Webhook.ID, webhook.Update{Headers: in.Headers})
 		require.NoError(t, err)
-		r.useKeys(keyTwo(), keyOne())
+		useKeys(r, keyTwo(), keyOne())
 		n, err := r.svc.Rewrap(t.Context(), merchant)
 		require.NoError(t, err)
 		require.Equal(t, 1, n)

@@ -4,12 +4,8 @@ import (
 	"context"
 	"sync"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/rag-assistant/webhooks/store"
 	"github.com/rag-assistant/webhooks/store/memstore"
-	"github.com/rag-assistant/webhooks/webhook"
-	"github.com/rag-assistant/webhooks/webhook/event"
 )
 
 // hooked is a store that lets tests stand between a dispatcher and some calls.
@@ -60,21 +56,4 @@ func (h *hooked) Prune(ctx context.Context, p store.PruneRequest) (store.Pruned,
 		f = h.Store.Prune
 	}
 	return f(ctx, p)
-}
-
-// publishFor publishes one event of a merchant other than the rig's, too.
-func (r *rig) publishFor(merchantID string) webhook.Publication {
-	r.t.Helper()
-	p, err := r.svc.Publish(r.t.Context(), merchantID, event.New(event.DocumentCreated{DocumentID: "doc_1"}))
-	require.NoError(r.t, err)
-	return p
-}
-
-// posts counts the requests of each delivery.
-func (e *endpoint) posts() map[string]int {
-	out := map[string]int{}
-	for _, c := range e.seen() {
-		out[c.header.Get("X-Webhook-Delivery-ID")]++
-	}
-	return out
 }

@@ -16,8 +16,6 @@ import (
 	"github.com/rag-assistant/webhooks/webhook"
 )
 
-const victim = "merchant_43"
-
 // allRoutes switches on every route that has to be switched on.
 func allRoutes(t *testing.T) *webhook.HandlerOptions {
 	t.Helper()

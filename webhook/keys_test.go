@@ -2,7 +2,6 @@ package webhook_test
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
@@ -21,19 +20,18 @@ import (
 	"github.com/rag-assistant/webhooks/webhook/event"
 )
 
-func keyOne() webhook.SecretKey { return webhook.SecretKey{ID: "k1", Key: [32]byte{1}} }
 func keyTwo() webhook.SecretKey { return webhook.SecretKey{ID: "k2", Key: [32]byte{2}} }
 
 // newSealedRig starts a dispatcher that has one key and a service that has others.
 func newSealedRig(t *testing.T, dispatcher webhook.SecretKey, service ...webhook.SecretKey) *rig {
 	t.Helper()
 	r := newRig(t, nil, &webhook.DispatcherOptions{SecretKeys: []webhook.SecretKey{dispatcher}})
-	r.useKeys(service...)
+	useKeys(r, service...)
 	return r
 }
 
 // useKeys replaces the service by one with these keys.
-func (r *rig) useKeys(keys ...webhook.SecretKey) {
+func useKeys(r *rig, keys ...webhook.SecretKey) {
 	r.t.Helper()
 	var err error
 	r.svc, err = webhook.NewService(r.store, &webhook.ServiceOptions{SecretKeys: keys})
@@ -82,12 +80,12 @@ func TestAKeyCanBeReplaced(t *testing.T) {
 		delivered()
 		r.close()
 
-		r.useKeys(keyTwo(), keyOne())
+		useKeys(r, keyTwo(), keyOne())
 		n, err := r.svc.Rewrap(t.Context(), merchant)
 		require.NoError(t, err)
 		require.Equal(t, 1, n)
 
-		r.useKeys(keyTwo())
+		useKeys(r, keyTwo())
 		r.another(webhook.DispatcherOptions{SecretKeys: []webhook.SecretKey{keyTwo()}})
 		delivered()
 		r.endpoint.set(knows(t, old.Secret))
@@ -138,11 +136,4 @@ func TestKeysDoNotShow(t *testing.T) {
 			require.NotContains(t, text, leak, how)
 		}
 	}
-}
-
-// randomKey is a key of which no part looks like anything else.
-func randomKey(id string) webhook.SecretKey {
-	k := webhook.SecretKey{ID: id}
-	_, _ = rand.Read(k.Key[:]) // It never fails.
-	return k
 }

@@ -12,11 +12,18 @@ import (
 	"github.com/rag-assistant/webhooks/webhook"
 )
 
+func over(t *testing.T, st webhook.ServiceStore) *webhook.Service {
+	t.Helper()
+	s, err := webhook.NewService(st, &webhook.ServiceOptions{SecretKeys: []webhook.SecretKey{keyOne()}})
+	require.NoError(t, err)
+	return s
+}
+
 func TestOnce(t *testing.T) {
 	t.Parallel()
 	onEachStore(t, func(t *testing.T, st store.Store) {
 		t.Helper()
-		s, other := newSite(t, st, nil).svc, newSite(t, st, nil).svc
+		s, other := over(t, st), over(t, st)
 		calls := 0
 		do := func(context.Context) (string, error) {
 			calls++
@@ -53,7 +60,7 @@ func TestOnceWaitsForTheFirst(t *testing.T) {
 	t.Parallel()
 	onEachStore(t, func(t *testing.T, st store.Store) {
 		t.Helper()
-		s := newSite(t, st, nil).svc
+		s := over(t, st)
 		begun, end := make(chan struct{}), make(chan struct{})
 		go func() {
 			_, _, _ = s.Once(t.Context(), merchant, "k1", nil, func(context.Context) (string, error) {
@@ -82,7 +89,7 @@ func TestOnceEndsWhatItBegan(t *testing.T) {
 	t.Parallel()
 	onEachStore(t, func(t *testing.T, st store.Store) {
 		t.Helper()
-		s := newSite(t, st, nil).svc
+		s := over(t, st)
 		ctx, hangUp := context.WithCancel(t.Context())
 		note, again, err := s.Once(ctx, merchant, "k1", nil, func(ctx context.Context) (string, error) {
 			hangUp()
@@ -103,19 +110,19 @@ func TestOnceEndsWhatItBegan(t *testing.T) {
 
 func TestReserveTestsChecksItsNumber(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, nil, nil)
-	one := s.hook(merchant)
+	s, _ := newService(t, nil)
+	one := register(t, s, merchant, "*").Webhook.ID
 	for _, n := range []int{0, 61} {
-		_, err := s.svc.ReserveTests(t.Context(), merchant, one, 1, n)
+		_, err := s.ReserveTests(t.Context(), merchant, one, 1, n)
 		var invalid *webhook.InvalidError
 		require.ErrorAs(t, err, &invalid)
 	}
-	_, err := s.svc.ReserveTests(t.Context(), merchant, "whk_unknown", 1, 5)
+	_, err := s.ReserveTests(t.Context(), merchant, "whk_unknown", 1, 5)
 	require.ErrorIs(t, err, webhook.ErrNotFound)
-	wait, err := s.svc.ReserveTests(t.Context(), merchant, one, 1, 1)
+	wait, err := s.ReserveTests(t.Context(), merchant, one, 1, 1)
 	require.NoError(t, err)
 	require.Zero(t, wait)
-	wait, err = s.svc.ReserveTests(t.Context(), merchant, one, 1, 1)
+	wait, err = s.ReserveTests(t.Context(), merchant, one, 1, 1)
 	require.NoError(t, err)
 	require.Positive(t, wait)
 }
@@ -123,11 +130,11 @@ func TestReserveTestsChecksItsNumber(t *testing.T) {
 // What is not enough is not taken.
 func TestReserveTestsTakesAllOrNone(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, nil, nil)
-	one := s.hook(merchant)
+	s, _ := newService(t, nil)
+	one := register(t, s, merchant, "*").Webhook.ID
 	reserve := func(n int) time.Duration {
 		t.Helper()
-		wait, err := s.svc.ReserveTests(t.Context(), merchant, one, n, 5)
+		wait, err := s.ReserveTests(t.Context(), merchant, one, n, 5)
 		require.NoError(t, err)
 		return wait
 	}

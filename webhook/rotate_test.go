@@ -2,7 +2,6 @@ package webhook_test
 
 import (
 	"context"
-	"net/http"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -63,19 +62,6 @@ func TestASecondRotationWaitsForTheFirst(t *testing.T) {
 		require.NoError(t, rotate(0), "without a grace, at any time")
 		require.NoError(t, rotate(time.Hour), "and that leaves none")
 	})
-}
-
-func TestASecondRotationOverHTTP(t *testing.T) {
-	t.Parallel()
-	s := newSite(t, nil, nil)
-	path := hooks + "/" + s.hook(merchant) + "/secret/rotate"
-	s.do(http.MethodPost, path, "").is(http.StatusOK)
-	for _, body := range []string{"", `{"graceSeconds":60}`} {
-		a := s.do(http.MethodPost, path, body).is(http.StatusConflict)
-		require.NotContains(t, a.body, "whsec_")
-	}
-	s.do(http.MethodPost, path, `{"graceSeconds":0}`).is(http.StatusOK)
-	s.do(http.MethodPost, path, "").is(http.StatusOK)
 }
 
 // blocked is a store that does not answer a look at a delivery.

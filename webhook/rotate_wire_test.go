@@ -275,13 +275,13 @@ func TestOldSecretEndsWithItsGrace(t *testing.T) {
 		r.endpoint.set(knows(t, fresh.Secret))
 		r.publish()
 		synctest.Wait()
-		require.Equal(t, http.StatusOK, r.lastStatus(old.Webhook.ID))
+		require.Equal(t, http.StatusOK, lastStatus(r, old.Webhook.ID))
 		r.close()
 	})
 }
 
 // lastStatus is what the youngest delivery of a webhook was answered.
-func (r *rig) lastStatus(webhookID string) int {
+func lastStatus(r *rig, webhookID string) int {
 	r.t.Helper()
 	page, err := r.svc.Deliveries(r.t.Context(), merchant, webhookID, webhook.DeliveryQuery{Limit: 1})
 	require.NoError(r.t, err)

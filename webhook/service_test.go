@@ -16,21 +16,6 @@ import (
 	"github.com/rag-assistant/webhooks/webhook/event"
 )
 
-func newService(t *testing.T, o *webhook.ServiceOptions) (*webhook.Service, *memstore.Store) {
-	t.Helper()
-	st := memstore.New(nil)
-	svc, err := webhook.NewService(st, o)
-	require.NoError(t, err)
-	return svc, st
-}
-
-func register(t *testing.T, svc *webhook.Service, merchantID string, types ...string) webhook.Registered {
-	t.Helper()
-	reg, err := svc.Register(t.Context(), merchantID, webhook.Registration{URL: "https://example.com/", Events: types})
-	require.NoError(t, err)
-	return reg
-}
-
 func fields(t *testing.T, err error) map[string]string {
 	t.Helper()
 	var refused *webhook.InvalidError

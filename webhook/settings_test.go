@@ -14,20 +14,6 @@ import (
 	"github.com/rag-assistant/webhooks/webhook"
 )
 
-// registration is one that is accepted.
-func registration() webhook.Registration {
-	return webhook.Registration{URL: "https://example.com/", Events: []string{"document.created"}}
-}
-
-// many makes n pairs.
-func many(n int) map[string]string {
-	out := map[string]string{}
-	for i := range n {
-		out[fmt.Sprintf("X-Key-%d", i)] = "value"
-	}
-	return out
-}
-
 func TestSettingsAreChecked(t *testing.T) {
 	t.Parallel()
 	svc, _ := newService(t, nil)
