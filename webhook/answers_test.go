@@ -13,6 +13,7 @@ import (
 	"github.com/rag-assistant/webhooks/store/memstore"
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/event"
+	"github.com/rag-assistant/webhooks/webhook/internal/harness"
 )
 
 // miscounting publishes, and answers for another number of events.
@@ -37,9 +38,9 @@ func TestPublishOfAStoreThatMiscounts(t *testing.T) {
 	st := memstore.New(nil)
 	good, err := webhook.NewService(st, nil)
 	require.NoError(t, err)
-	id := register(t, good, merchant, "*").Webhook.ID
+	id := harness.Register(t, good, harness.Merchant, "*").Webhook.ID
 	e := event.New(event.DocumentCreated{DocumentID: "doc_1"})
-	p, err := good.Publish(t.Context(), merchant, e)
+	p, err := good.Publish(t.Context(), harness.Merchant, e)
 	require.NoError(t, err)
 	for name, change := range map[string]func([]store.Published) []store.Published{
 		"none":     func([]store.Published) []store.Published { return nil },
@@ -49,13 +50,13 @@ func TestPublishOfAStoreThatMiscounts(t *testing.T) {
 			t.Parallel()
 			svc, err := webhook.NewService(miscounting{st, change}, nil)
 			require.NoError(t, err)
-			_, err = svc.Publish(t.Context(), merchant, e)
+			_, err = svc.Publish(t.Context(), harness.Merchant, e)
 			require.ErrorContains(t, err, "another number of records")
-			_, err = svc.PublishBatch(t.Context(), merchant, []event.Event{e, e})
+			_, err = svc.PublishBatch(t.Context(), harness.Merchant, []event.Event{e, e})
 			require.ErrorContains(t, err, "another number of records")
-			_, err = svc.Test(t.Context(), merchant, id)
+			_, err = svc.Test(t.Context(), harness.Merchant, id)
 			require.ErrorContains(t, err, "another number of records")
-			_, err = svc.Redeliver(t.Context(), merchant, id, p.Deliveries[0])
+			_, err = svc.Redeliver(t.Context(), harness.Merchant, id, p.Deliveries[0])
 			require.ErrorContains(t, err, "another number of records")
 		})
 	}
@@ -72,23 +73,23 @@ func TestFinishOfAStoreThatMiscounts(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				var logs lockedBuffer
+				var logs harness.LockedBuffer
 				st := newHooked()
 				st.finish = func(ctx context.Context, rs []store.Result) ([]store.Finished, error) {
 					out, err := st.Store.Finish(ctx, rs)
 					return change(out), err
 				}
-				r := newRig(t, st, &webhook.DispatcherOptions{Logger: slog.New(slog.NewTextHandler(&logs, nil))})
-				reg := r.register(event.TypeDocumentCreated)
-				p := r.publish()
-				pass(10 * time.Second)
+				r := harness.NewRig(t, st, &webhook.DispatcherOptions{Logger: slog.New(slog.NewTextHandler(&logs, nil))})
+				reg := r.Register(event.TypeDocumentCreated)
+				p := r.Publish()
+				harness.Pass(10 * time.Second)
 				require.Contains(t, logs.String(), "another number of records")
 				require.NotContains(t, logs.String(), "panic")
 				st.change(func() { st.finish = nil })
-				pass(5 * time.Minute)
-				require.Equal(t, store.DeliverySucceeded, r.delivery(reg.Webhook.ID, p.Deliveries[0]).Status)
-				require.Equal(t, 1, r.endpoint.count())
-				r.close()
+				harness.Pass(5 * time.Minute)
+				require.Equal(t, store.DeliverySucceeded, r.Delivery(reg.Webhook.ID, p.Deliveries[0]).Status)
+				require.Equal(t, 1, r.Endpoint.Count())
+				r.Close()
 			})
 		})
 	}
@@ -97,12 +98,12 @@ func TestFinishOfAStoreThatMiscounts(t *testing.T) {
 func TestClaimOfAStoreThatMiscounts(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		var logs lockedBuffer
+		var logs harness.LockedBuffer
 		st := newHooked()
-		r := newRig(t, st, &webhook.DispatcherOptions{
+		r := harness.NewRig(t, st, &webhook.DispatcherOptions{
 			Concurrency: 2, Logger: slog.New(slog.NewTextHandler(&logs, nil)),
 		})
-		reg := r.register(event.TypeDocumentCreated)
+		reg := r.Register(event.TypeDocumentCreated)
 		st.change(func() {
 			st.claim = func(ctx context.Context, c store.ClaimRequest) (store.Claimed, error) {
 				c.Limit += 5
@@ -110,18 +111,18 @@ func TestClaimOfAStoreThatMiscounts(t *testing.T) {
 			}
 		})
 		for range 7 {
-			r.publish()
+			r.Publish()
 		}
-		pass(10 * time.Second)
+		harness.Pass(10 * time.Second)
 		require.Contains(t, logs.String(), "another number of records")
 		require.NotContains(t, logs.String(), "panic")
-		require.LessOrEqual(t, r.endpoint.count(), 4)
+		require.LessOrEqual(t, r.Endpoint.Count(), 4)
 		st.change(func() { st.claim = nil })
-		pass(5 * time.Minute)
-		stats, err := r.svc.Stats(t.Context(), merchant, reg.Webhook.ID)
+		harness.Pass(5 * time.Minute)
+		stats, err := r.Svc.Stats(t.Context(), harness.Merchant, reg.Webhook.ID)
 		require.NoError(t, err)
 		require.EqualValues(t, 7, stats.Succeeded)
-		require.Equal(t, 7, r.endpoint.count())
-		r.close()
+		require.Equal(t, 7, r.Endpoint.Count())
+		r.Close()
 	})
 }

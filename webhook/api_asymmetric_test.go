@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/rag-assistant/webhooks/webhook/internal/harness"
 )
 
 func TestAsymmetricOverHTTP(t *testing.T) {
@@ -32,7 +34,7 @@ func TestAsymmetricOverHTTP(t *testing.T) {
 		"previousPublicKey": v["publicKey"], "previousSecretUntil": rotated["previousSecretUntil"],
 	}, key())
 
-	guides := hooks + "/" + s.hook(merchant)
+	guides := hooks + "/" + s.hook(harness.Merchant)
 	shown = s.do(http.MethodGet, guides, "").is(http.StatusOK).object()
 	require.NotContains(t, shown, "signature")
 	require.NotContains(t, shown, "publicKey")

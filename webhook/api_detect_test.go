@@ -9,18 +9,19 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rag-assistant/webhooks/webhook"
+	"github.com/rag-assistant/webhooks/webhook/internal/harness"
 	"github.com/rag-assistant/webhooks/webhook/internal/jcs"
 )
 
 func TestDetectOverHTTP(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, nil, &webhook.DispatcherOptions{SecretKeys: []webhook.SecretKey{keyOne()}})
-		defer r.close()
-		s := newSite(t, r.store, nil)
-		reg := register(t, s.svc, merchant, "document.created")
+		r := harness.NewRig(t, nil, &webhook.DispatcherOptions{SecretKeys: []webhook.SecretKey{harness.KeyOne()}})
+		defer r.Close()
+		s := newSite(t, r.Store, nil)
+		reg := harness.Register(t, s.svc, harness.Merchant, "document.created")
 		one := hooks + "/" + reg.Webhook.ID
-		r.endpoint.set(rewrites(t, reg.Secret, jcs.ASCII))
+		r.Endpoint.Set(harness.Rewrites(t, reg.Secret, jcs.ASCII))
 		found := func(query string) map[string]any {
 			return s.do(http.MethodPost, one+"/test"+query, "").is(http.StatusOK).object()
 		}
@@ -28,7 +29,7 @@ func TestDetectOverHTTP(t *testing.T) {
 		require.Equal(t, "rewrites", v["receiver"])
 		require.Equal(t, "ascii", v["payloadEncoding"])
 		require.Equal(t, false, v["set"])
-		require.Equal(t, webhook.EncodingStandard, r.webhook(reg.Webhook.ID).Encoding)
+		require.Equal(t, webhook.EncodingStandard, r.Webhook(reg.Webhook.ID).Encoding)
 		sent, ok := v["probes"].([]any)
 		require.True(t, ok)
 		require.Len(t, sent, 2)
@@ -40,20 +41,20 @@ func TestDetectOverHTTP(t *testing.T) {
 
 		// Three of five tests in a minute were paid for.
 		s.do(http.MethodPost, one+"/test?detect=true", "").waits()
-		pass(time.Minute + time.Second)
+		harness.Pass(time.Minute + time.Second)
 		v = found("?detect=true&set=true")
 		require.Equal(t, true, v["set"])
 		require.Contains(t, v["explanation"], "suits it")
-		require.Equal(t, webhook.EncodingASCII, r.webhook(reg.Webhook.ID).Encoding)
-		pass(time.Minute + time.Second)
+		require.Equal(t, webhook.EncodingASCII, r.Webhook(reg.Webhook.ID).Encoding)
+		harness.Pass(time.Minute + time.Second)
 		require.Equal(t, false, found("?detect=true&set=true")["set"], "it had that encoding")
-		pass(time.Minute + time.Second)
+		harness.Pass(time.Minute + time.Second)
 
-		r.endpoint.set(always(http.StatusOK))
+		r.Endpoint.Set(harness.Always(http.StatusOK))
 		v = found("?detect=true&set=true")
 		require.Equal(t, "open", v["receiver"])
 		require.NotContains(t, v, "payloadEncoding")
-		require.Equal(t, webhook.EncodingASCII, r.webhook(reg.Webhook.ID).Encoding)
+		require.Equal(t, webhook.EncodingASCII, r.Webhook(reg.Webhook.ID).Encoding)
 
 		require.Equal(t, []string{"set"}, s.do(http.MethodPost, one+"/test?set=true", "").faults())
 		s.do(http.MethodPost, hooks+"/whk_unknown/test?detect=true", "").is(http.StatusNotFound)
@@ -64,10 +65,10 @@ func TestDetectOverHTTP(t *testing.T) {
 func TestDetectWithFewTests(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, nil, &webhook.DispatcherOptions{SecretKeys: []webhook.SecretKey{keyOne()}})
-		defer r.close()
-		s := newSite(t, r.store, &webhook.HandlerOptions{TestsPerMinute: 1})
-		one := hooks + "/" + s.hook(merchant)
+		r := harness.NewRig(t, nil, &webhook.DispatcherOptions{SecretKeys: []webhook.SecretKey{harness.KeyOne()}})
+		defer r.Close()
+		s := newSite(t, r.Store, &webhook.HandlerOptions{TestsPerMinute: 1})
+		one := hooks + "/" + s.hook(harness.Merchant)
 		require.Equal(t, "open", s.do(http.MethodPost, one+"/test?detect=true", "").is(http.StatusOK).object()["receiver"])
 		s.do(http.MethodPost, one+"/test?detect=true", "").waits()
 	})

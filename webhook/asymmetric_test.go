@@ -17,43 +17,44 @@ import (
 	"github.com/rag-assistant/webhooks/verifier"
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/event"
+	"github.com/rag-assistant/webhooks/webhook/internal/harness"
 )
 
 // holds answers as a receiver that has the public key and nothing else.
-func holds(t *testing.T, publicKey string) func(call) (answer, error) {
+func holds(t *testing.T, publicKey string) func(harness.Call) (harness.Answer, error) {
 	t.Helper()
 	v, err := verifier.New("", &verifier.Options{PublicKeys: []string{publicKey}, Now: time.Now})
 	require.NoError(t, err)
-	return func(c call) (answer, error) {
-		if _, err := v.Verify(c.header, []byte(c.body)); err != nil {
-			return reply(http.StatusUnauthorized, "Invalid signature"), nil //nolint:nilerr // that is the answer
+	return func(c harness.Call) (harness.Answer, error) {
+		if _, err := v.Verify(c.Header, []byte(c.Body)); err != nil {
+			return harness.Reply(http.StatusUnauthorized, "Invalid signature"), nil //nolint:nilerr // that is the answer
 		}
-		return reply(http.StatusOK, "OK"), nil
+		return harness.Reply(http.StatusOK, "OK"), nil
 	}
 }
 
 func TestAsymmetricSignatures(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, nil, nil)
-		defer r.close()
-		reg := registerAsymmetric(t, r.svc)
-		p := r.publish()
+		r := harness.NewRig(t, nil, nil)
+		defer r.Close()
+		reg := harness.RegisterAsymmetric(t, r.Svc)
+		p := r.Publish()
 		synctest.Wait()
-		c := r.endpoint.seen()[0]
-		require.NotContains(t, c.header, "X-Webhook-Signature")
-		require.Len(t, c.header, 8, "all the others are sent")
+		c := r.Endpoint.Seen()[0]
+		require.NotContains(t, c.Header, "X-Webhook-Signature")
+		require.Len(t, c.Header, 8, "all the others are sent")
 
 		// As the specification says, without a line of this module.
 		raw, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(reg.Webhook.PublicKey, "whpk_"))
 		require.NoError(t, err)
-		text, found := strings.CutPrefix(c.header.Get("webhook-signature"), "v1a,")
+		text, found := strings.CutPrefix(c.Header.Get("webhook-signature"), "v1a,")
 		require.True(t, found)
 		signature, err := base64.StdEncoding.DecodeString(text)
 		require.NoError(t, err)
-		message := p.EventID + "." + c.header.Get("webhook-timestamp") + "." + c.body
+		message := p.EventID + "." + c.Header.Get("webhook-timestamp") + "." + c.Body
 		require.True(t, ed25519.Verify(raw, []byte(message), signature))
-		require.Equal(t, store.DeliverySucceeded, r.delivery(reg.Webhook.ID, p.Deliveries[0]).Status)
+		require.Equal(t, store.DeliverySucceeded, r.Delivery(reg.Webhook.ID, p.Deliveries[0]).Status)
 	})
 }
 
@@ -62,40 +63,40 @@ func TestAsymmetricSignatures(t *testing.T) {
 func TestAsymmetricRotation(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, nil, nil)
-		defer r.close()
-		old := registerAsymmetric(t, r.svc).Webhook
-		rotated, err := r.svc.Rotate(t.Context(), merchant, old.ID, time.Hour)
+		r := harness.NewRig(t, nil, nil)
+		defer r.Close()
+		old := harness.RegisterAsymmetric(t, r.Svc).Webhook
+		rotated, err := r.Svc.Rotate(t.Context(), harness.Merchant, old.ID, time.Hour)
 		require.NoError(t, err)
 		fresh := rotated.Webhook
 		require.True(t, rotated.Secret.IsZero())
 		require.Equal(t, old.PublicKey, fresh.PreviousPublicKey)
 		require.NotEqual(t, old.PublicKey, fresh.PublicKey)
-		_, err = r.svc.Rotate(t.Context(), merchant, old.ID, time.Hour)
+		_, err = r.Svc.Rotate(t.Context(), harness.Merchant, old.ID, time.Hour)
 		require.ErrorIs(t, err, webhook.ErrRotating)
 		accepted := func(key string) bool {
-			r.endpoint.set(holds(t, key))
-			p := r.publish()
+			r.Endpoint.Set(holds(t, key))
+			p := r.Publish()
 			synctest.Wait()
-			return r.delivery(old.ID, p.Deliveries[0]).Status == store.DeliverySucceeded
+			return r.Delivery(old.ID, p.Deliveries[0]).Status == store.DeliverySucceeded
 		}
 		require.True(t, accepted(old.PublicKey))
 		require.True(t, accepted(fresh.PublicKey))
-		pass(time.Hour)
+		harness.Pass(time.Hour)
 		require.False(t, accepted(old.PublicKey))
 		require.True(t, accepted(fresh.PublicKey))
-		require.Empty(t, r.webhook(old.ID).PreviousPublicKey)
+		require.Empty(t, r.Webhook(old.ID).PreviousPublicKey)
 	})
 }
 
 func TestDetectWithAPublicKey(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, nil, nil)
-		defer r.close()
-		reg := registerAsymmetric(t, r.svc)
-		r.endpoint.set(holds(t, reg.Webhook.PublicKey))
-		d, err := r.svc.Detect(t.Context(), merchant, reg.Webhook.ID)
+		r := harness.NewRig(t, nil, nil)
+		defer r.Close()
+		reg := harness.RegisterAsymmetric(t, r.Svc)
+		r.Endpoint.Set(holds(t, reg.Webhook.PublicKey))
+		d, err := r.Svc.Detect(t.Context(), harness.Merchant, reg.Webhook.ID)
 		require.NoError(t, err)
 		require.Equal(t, webhook.FoundRaw, d.Finding)
 		require.Equal(t, "standard+ escaped+ forged-", probes(d))
@@ -112,48 +113,48 @@ func TestPrivateKeysAreSealed(t *testing.T) {
 		require.NoError(t, err)
 		return svc
 	}
-	one, two := keyOne(), webhook.SecretKey{ID: "two", Key: [32]byte{2}}
+	one, two := harness.KeyOne(), webhook.SecretKey{ID: "two", Key: [32]byte{2}}
 	svc := service(one)
-	reg := registerAsymmetric(t, svc)
-	_, err := svc.Rotate(t.Context(), merchant, reg.Webhook.ID, time.Hour)
+	reg := harness.RegisterAsymmetric(t, svc)
+	_, err := svc.Rotate(t.Context(), harness.Merchant, reg.Webhook.ID, time.Hour)
 	require.NoError(t, err)
 	sealed := func() store.Webhook {
 		t.Helper()
-		w, err := st.Webhook(t.Context(), merchant, reg.Webhook.ID)
+		w, err := st.Webhook(t.Context(), harness.Merchant, reg.Webhook.ID)
 		require.NoError(t, err)
 		return w
 	}
 	before := sealed()
 	require.NotContains(t, before.Secret, "whsk_")
 	require.True(t, strings.HasPrefix(before.PreviousSecret, reg.Webhook.PublicKey+".v1."+one.ID+"."))
-	n, err := service(two, one).Rewrap(t.Context(), merchant)
+	n, err := service(two, one).Rewrap(t.Context(), harness.Merchant)
 	require.NoError(t, err)
 	require.Equal(t, 1, n)
 	after := sealed()
 	require.True(t, strings.HasPrefix(after.PreviousSecret, reg.Webhook.PublicKey+".v1.two."))
-	n, err = service(two, one).Rewrap(t.Context(), merchant)
+	n, err = service(two, one).Rewrap(t.Context(), harness.Merchant)
 	require.NoError(t, err)
 	require.Zero(t, n)
 
 	// With the new key alone, both halves still sign; with another public key in front
 	// they do not open.
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, st, &webhook.DispatcherOptions{SecretKeys: []webhook.SecretKey{two}})
-		defer r.close()
+		r := harness.NewRig(t, st, &webhook.DispatcherOptions{SecretKeys: []webhook.SecretKey{two}})
+		defer r.Close()
 		publish := func() {
 			t.Helper()
-			_, err := service(two).Publish(t.Context(), merchant, event.New(event.DocumentCreated{DocumentID: "doc_1"}))
+			_, err := service(two).Publish(t.Context(), harness.Merchant, event.New(event.DocumentCreated{DocumentID: "doc_1"}))
 			require.NoError(t, err)
 			synctest.Wait()
 		}
 		publish()
-		require.Equal(t, 1, r.endpoint.count())
-		require.Equal(t, 1, strings.Count(r.endpoint.seen()[0].header.Get(signer.HeaderStandardSignature), " "))
+		require.Equal(t, 1, r.Endpoint.Count())
+		require.Equal(t, 1, strings.Count(r.Endpoint.Seen()[0].Header.Get(signer.HeaderStandardSignature), " "))
 		_, box, _ := strings.Cut(after.Secret, ".")
 		swapped := reg.Webhook.PublicKey + "." + box
-		_, err := st.UpdateWebhook(t.Context(), merchant, reg.Webhook.ID, store.WebhookUpdate{Rotate: &swapped})
+		_, err := st.UpdateWebhook(t.Context(), harness.Merchant, reg.Webhook.ID, store.WebhookUpdate{Rotate: &swapped})
 		require.NoError(t, err)
 		publish()
-		require.Equal(t, 1, r.endpoint.count(), "nothing is signed with it")
+		require.Equal(t, 1, r.Endpoint.Count(), "nothing is signed with it")
 	})
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/egress"
 	"github.com/rag-assistant/webhooks/webhook/event"
+	"github.com/rag-assistant/webhooks/webhook/internal/harness"
 )
 
 func TestRetentionReachesTheStore(t *testing.T) {
@@ -51,8 +52,8 @@ func TestRetentionReachesTheStore(t *testing.T) {
 					more--
 					return store.Pruned{More: more >= 0}, nil
 				}
-				r := newRig(t, st, &webhook.DispatcherOptions{Retention: tt.keep})
-				pass(10*time.Minute + time.Second)
+				r := harness.NewRig(t, st, &webhook.DispatcherOptions{Retention: tt.keep})
+				harness.Pass(10*time.Minute + time.Second)
 				require.Len(t, asked, 10, "once a minute")
 				require.Equal(t, "webhook_disabled", asked[0].PausedError)
 				require.Positive(t, asked[0].Limit)
@@ -63,9 +64,9 @@ func TestRetentionReachesTheStore(t *testing.T) {
 				mu.Lock()
 				more = 5
 				mu.Unlock()
-				pass(time.Minute)
+				harness.Pass(time.Minute)
 				require.Len(t, asked, 16, "and again at once while more is left")
-				r.close()
+				r.Close()
 			})
 		})
 	}
@@ -95,11 +96,11 @@ func TestIdlePolls(t *testing.T) {
 					}
 					return store.Claimed{Next: tt.next}, nil
 				}
-				r := newRig(t, st, nil)
-				pass(10 * time.Second)
+				r := harness.NewRig(t, st, nil)
+				harness.Pass(10 * time.Second)
 				require.LessOrEqual(t, calls.Load(), tt.most, "it does not spin")
 				require.GreaterOrEqual(t, calls.Load(), tt.least, "a missed wake-up costs two seconds at most")
-				r.close()
+				r.Close()
 			})
 		})
 	}
@@ -130,7 +131,7 @@ func TestIdleConnectionsAreClosedAfterRun(t *testing.T) {
 	st := memstore.New(nil)
 	svc, err := webhook.NewService(st, &webhook.ServiceOptions{Egress: rules})
 	require.NoError(t, err)
-	reg, err := svc.Register(t.Context(), merchant, webhook.Registration{URL: srv.URL, Events: []string{"*"}})
+	reg, err := svc.Register(t.Context(), harness.Merchant, webhook.Registration{URL: srv.URL, Events: []string{"*"}})
 	require.NoError(t, err)
 	d, err := webhook.NewDispatcher(st, &webhook.DispatcherOptions{Egress: rules})
 	require.NoError(t, err)
@@ -139,9 +140,9 @@ func TestIdleConnectionsAreClosedAfterRun(t *testing.T) {
 	stopped := make(chan error, 1)
 	go func() { stopped <- d.Run(ctx) }()
 	for range 5 {
-		p, err := svc.Publish(t.Context(), merchant, event.New(event.DocumentDeleted{DocumentID: "d"}))
+		p, err := svc.Publish(t.Context(), harness.Merchant, event.New(event.DocumentDeleted{DocumentID: "d"}))
 		require.NoError(t, err)
-		got, err := svc.Await(t.Context(), merchant, reg.Webhook.ID, p.Deliveries[0])
+		got, err := svc.Await(t.Context(), harness.Merchant, reg.Webhook.ID, p.Deliveries[0])
 		require.NoError(t, err)
 		require.Equal(t, store.DeliverySucceeded, got.Status)
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/egress"
 	"github.com/rag-assistant/webhooks/webhook/event"
+	"github.com/rag-assistant/webhooks/webhook/internal/harness"
 )
 
 // kilobyte is an event of about 1 KiB.
@@ -31,14 +32,14 @@ func BenchmarkPublish(b *testing.B) {
 			svc, err := webhook.NewService(memstore.New(nil), nil)
 			require.NoError(b, err)
 			for range subscribers {
-				_, err := svc.Register(b.Context(), merchant, webhook.Registration{
+				_, err := svc.Register(b.Context(), harness.Merchant, webhook.Registration{
 					URL: "https://example.com/", Events: []string{"document.created"},
 				})
 				require.NoError(b, err)
 			}
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := svc.Publish(b.Context(), merchant, event.New(kilobyte)); err != nil {
+				if _, err := svc.Publish(b.Context(), harness.Merchant, event.New(kilobyte)); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -105,7 +106,7 @@ func dispatch(b *testing.B, receiver *httptest.Server, workers int, headers webh
 	out := &egress.Options{InsecureAllowHTTP: true, InsecureAllowPrivateNetworks: true}
 	svc, err := webhook.NewService(st, &webhook.ServiceOptions{Egress: out})
 	require.NoError(b, err)
-	_, err = svc.Register(b.Context(), merchant, webhook.Registration{
+	_, err = svc.Register(b.Context(), harness.Merchant, webhook.Registration{
 		URL: receiver.URL, Events: []string{"document.created"}, Headers: headers,
 	})
 	require.NoError(b, err)
@@ -123,7 +124,7 @@ func dispatch(b *testing.B, receiver *httptest.Server, workers int, headers webh
 	batch := make([]event.Event, 0, 100)
 	for i := range b.N {
 		if batch = append(batch, event.New(kilobyte)); len(batch) == cap(batch) || i == b.N-1 {
-			_, err := svc.PublishBatch(b.Context(), merchant, batch)
+			_, err := svc.PublishBatch(b.Context(), harness.Merchant, batch)
 			require.NoError(b, err)
 			batch = batch[:0]
 		}

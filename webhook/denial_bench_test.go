@@ -15,6 +15,7 @@ import (
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/egress"
 	"github.com/rag-assistant/webhooks/webhook/event"
+	"github.com/rag-assistant/webhooks/webhook/internal/harness"
 )
 
 // BenchmarkBesideAHangingMerchant compares a merchant's deliveries per second
@@ -42,33 +43,33 @@ func BenchmarkBesideAHangingMerchant(b *testing.B) {
 			disp, err := webhook.NewDispatcher(st, &webhook.DispatcherOptions{
 				Egress: out, DrainTimeout: time.Millisecond, NeverDisable: true,
 				Observer: webhook.Observer{Settled: func(_ context.Context, i webhook.SettledInfo) {
-					if i.MerchantID == merchant {
+					if i.MerchantID == harness.Merchant {
 						arrived <- struct{}{}
 					}
 				}},
 			})
 			require.NoError(b, err)
 			for range hanging {
-				_, err := svc.Register(b.Context(), victim, webhook.Registration{URL: dead.URL, Events: []string{"*"}})
+				_, err := svc.Register(b.Context(), harness.Victim, webhook.Registration{URL: dead.URL, Events: []string{"*"}})
 				require.NoError(b, err)
 			}
 			for range 20 {
-				_, err := svc.Publish(b.Context(), victim, event.New(kilobyte))
+				_, err := svc.Publish(b.Context(), harness.Victim, event.New(kilobyte))
 				require.NoError(b, err)
 			}
 			for range 10 {
-				_, err := svc.Register(b.Context(), merchant, webhook.Registration{URL: receiver.URL, Events: []string{"*"}})
+				_, err := svc.Register(b.Context(), harness.Merchant, webhook.Registration{URL: receiver.URL, Events: []string{"*"}})
 				require.NoError(b, err)
 			}
 			ctx, cancel := context.WithCancel(b.Context())
 			stopped := make(chan error, 1)
 			go func() { stopped <- disp.Run(ctx) }()
 			for range 10 * hanging {
-				receive(b, hung)
+				harness.Receive(b, hung)
 			}
 			b.ResetTimer()
 			for range (b.N + 9) / 10 { // One for each webhook.
-				_, err := svc.Publish(b.Context(), merchant, event.New(kilobyte))
+				_, err := svc.Publish(b.Context(), harness.Merchant, event.New(kilobyte))
 				require.NoError(b, err)
 			}
 			for range b.N {

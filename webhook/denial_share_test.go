@@ -13,6 +13,7 @@ import (
 	"github.com/rag-assistant/webhooks/store"
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/event"
+	"github.com/rag-assistant/webhooks/webhook/internal/harness"
 )
 
 // A merchant may let every webhook that it can have hang, with as many deliveries
@@ -26,32 +27,32 @@ func TestAHangingMerchantDelaysNoOther(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				const share = 10 // of one webhook, by default
 				var hanging, most atomic.Int64
-				r := newRig(t, nil, nil)
-				r.endpoint.set(func(c call) (answer, error) {
-					if !strings.HasPrefix(c.url, "https://dead.") {
-						return reply(http.StatusOK, ""), nil
+				r := harness.NewRig(t, nil, nil)
+				r.Endpoint.Set(func(c harness.Call) (harness.Answer, error) {
+					if !strings.HasPrefix(c.Url, "https://dead.") {
+						return harness.Reply(http.StatusOK, ""), nil
 					}
 					n := hanging.Add(1)
 					defer hanging.Add(-1)
 					most.Store(max(most.Load(), n))
-					return hang(c)
+					return harness.Hang(c)
 				})
 				for range webhooks {
-					_, err := r.svc.Register(t.Context(), victim, webhook.Registration{URL: "https://dead.example.com/", Events: []string{"*"}})
+					_, err := r.Svc.Register(t.Context(), harness.Victim, webhook.Registration{URL: "https://dead.example.com/", Events: []string{"*"}})
 					require.NoError(t, err)
 				}
-				alive := r.register(event.TypeDocumentCreated)
+				alive := r.Register(event.TypeDocumentCreated)
 				for range 60 {
-					r.publishFor(victim) // More than can be on the wire.
+					r.PublishFor(harness.Victim) // More than can be on the wire.
 				}
 				for range 100 { // Ten rounds of time-outs.
-					pass(time.Second)
+					harness.Pass(time.Second)
 					for range share {
-						r.publish()
+						r.Publish()
 					}
 					synctest.Wait()
 				}
-				page, err := r.svc.Deliveries(t.Context(), merchant, alive.Webhook.ID, webhook.DeliveryQuery{Limit: 1000})
+				page, err := r.Svc.Deliveries(t.Context(), harness.Merchant, alive.Webhook.ID, webhook.DeliveryQuery{Limit: 1000})
 				require.NoError(t, err)
 				require.Len(t, page.Deliveries, 1000)
 				for _, d := range page.Deliveries {
@@ -59,8 +60,8 @@ func TestAHangingMerchantDelaysNoOther(t *testing.T) {
 					require.Equal(t, d.CreatedAt, d.DeliveredAt, "at once")
 				}
 				require.Equal(t, int64(share*webhooks), most.Load(), "what hangs has its share")
-				r.stop()
-				require.NoError(t, <-r.stopped)
+				r.Stop()
+				require.NoError(t, <-r.Stopped)
 			})
 		})
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rag-assistant/webhooks/webhook"
+	"github.com/rag-assistant/webhooks/webhook/internal/harness"
 )
 
 // A merchant that registers without end gets as many webhooks as the limit says,
@@ -24,11 +25,11 @@ func TestRegistrationsEndAtTheLimit(t *testing.T) {
 	if underRace {
 		requests = 2_000 // Each is the same as the one before; the rest only takes time.
 	}
-	for name, open := range stores() {
+	for name, open := range harness.Stores() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := open(t)
-			s := newSite(t, b.store, nil)
+			s := newSite(t, b.Store, nil)
 			var sent, created, refused atomic.Int64
 			// register sends so many requests, clients at once.
 			register := func(total int64) {
@@ -54,15 +55,15 @@ func TestRegistrationsEndAtTheLimit(t *testing.T) {
 			}
 			register(200) // Whoever is at the limit's edge at once, it holds.
 			require.Equal(t, int64(limit), created.Load())
-			full := b.dump()
+			full := b.Dump()
 			register(requests)
 			require.Equal(t, int64(limit), created.Load())
 			require.Equal(t, requests-limit, refused.Load())
-			require.Equal(t, full, b.dump(), "a refused registration leaves nothing")
-			list, err := s.svc.Webhooks(t.Context(), merchant, webhook.Query{})
+			require.Equal(t, full, b.Dump(), "a refused registration leaves nothing")
+			list, err := s.svc.Webhooks(t.Context(), harness.Merchant, webhook.Query{})
 			require.NoError(t, err)
 			require.Equal(t, limit, list.Total)
-			s.do(http.MethodPost, "/api/merchants/"+victim+"/webhooks", goodBody, "Authorization", "Bearer "+victim).is(http.StatusCreated)
+			s.do(http.MethodPost, "/api/merchants/"+harness.Victim+"/webhooks", goodBody, "Authorization", "Bearer "+harness.Victim).is(http.StatusCreated)
 		})
 	}
 }
@@ -112,8 +113,8 @@ func TestBombs(t *testing.T) { //nolint:paralleltest // It counts the allocation
 		longest     = 16 << 10 // An answer.
 	)
 	s := newSite(t, nil, allRoutes(t))
-	id := s.hook(merchant)
-	deliveryID := s.delivered(merchant, id)
+	id := s.hook(harness.Merchant)
+	deliveryID := s.delivered(harness.Merchant, id)
 	before := s.belongings()
 	published := 0
 	for size, n := range map[string]int{"too large": 100_000, "as large as an event may be": 20_000, "as large as a body may be": 4_000} {
@@ -123,7 +124,7 @@ func TestBombs(t *testing.T) { //nolint:paralleltest // It counts the allocation
 				if !o.sends() || n == 20_000 && !event {
 					continue
 				}
-				r, w := s.request(o.method, o.at(merchant, id, deliveryID), body), httptest.NewRecorder()
+				r, w := s.request(o.method, o.at(harness.Merchant, id, deliveryID), body), httptest.NewRecorder()
 				var from, to runtime.MemStats
 				runtime.ReadMemStats(&from)
 				s.api.ServeHTTP(w, r)

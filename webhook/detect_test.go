@@ -16,20 +16,21 @@ import (
 	"github.com/rag-assistant/webhooks/signer"
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/event"
+	"github.com/rag-assistant/webhooks/webhook/internal/harness"
 	"github.com/rag-assistant/webhooks/webhook/internal/jcs"
 )
 
 func TestDetect(t *testing.T) {
 	t.Parallel()
-	type receiver = func(t *testing.T, secret signer.Secret) func(call) (answer, error)
+	type receiver = func(t *testing.T, secret signer.Secret) func(harness.Call) (harness.Answer, error)
 	rewriting := func(as jcs.Encoding) receiver {
-		return func(t *testing.T, secret signer.Secret) func(call) (answer, error) {
+		return func(t *testing.T, secret signer.Secret) func(harness.Call) (harness.Answer, error) {
 			t.Helper()
-			return rewrites(t, secret, as)
+			return harness.Rewrites(t, secret, as)
 		}
 	}
-	plainly := func(f func(call) (answer, error)) receiver {
-		return func(*testing.T, signer.Secret) func(call) (answer, error) { return f }
+	plainly := func(f func(harness.Call) (harness.Answer, error)) receiver {
+		return func(*testing.T, signer.Secret) func(harness.Call) (harness.Answer, error) { return f }
 	}
 	for name, c := range map[string]struct {
 		receiver receiver
@@ -38,46 +39,48 @@ func TestDetect(t *testing.T) {
 		sent     string
 		says     string
 	}{
-		"raw bytes": {knows, webhook.FoundRaw, webhook.EncodingStandard, "standard+ escaped+ forged-", "the right way"},
+		"raw bytes": {harness.Knows, webhook.FoundRaw, webhook.EncodingStandard, "standard+ escaped+ forged-", "the right way"},
 		"JavaScript": {
 			rewriting(jcs.Standard), webhook.FoundRewrites, webhook.EncodingStandard, "standard+ escaped-", "JSON.stringify",
 		},
 		"Python": {rewriting(jcs.ASCII), webhook.FoundRewrites, webhook.EncodingASCII, "standard- ascii+", "json.dumps"},
 		"Go":     {rewriting(jcs.HTML), webhook.FoundRewrites, webhook.EncodingHTML, "standard- ascii- html+", "json.Marshal"},
 		"no verification": {
-			plainly(always(http.StatusOK)), webhook.FoundOpen, "", "standard+ escaped+ forged+", "Anyone who knows its URL",
+			plainly(harness.Always(http.StatusOK)), webhook.FoundOpen, "", "standard+ escaped+ forged+", "Anyone who knows its URL",
 		},
 		"no mercy": {
-			plainly(always(http.StatusBadRequest)), webhook.FoundNone, "", "standard- ascii- html-",
+			plainly(harness.Always(http.StatusBadRequest)), webhook.FoundNone, "", "standard- ascii- html-",
 			"(400 to standard, 400 to ascii, 400 to html)",
 		},
 		"redirect": {
-			plainly(always(http.StatusFound, "Location", "https://example.com/")), webhook.FoundNothing, "", "standard-", "redirects to",
+			plainly(harness.Always(http.StatusFound, "Location", "https://example.com/")), webhook.FoundNothing, "", "standard-", "redirects to",
 		},
 		"too many":        {inTurn(200, 200, 429), webhook.FoundNothing, "", "standard+ escaped+ forged-", "answered 429"},
 		"away":            {inTurn(200, 503), webhook.FoundNothing, "", "standard+ escaped-", "answered 503"},
 		"not up at first": {inTurn(503, 200), webhook.FoundNothing, "", "standard-", "answered 503"},
 		"nobody there": {
-			plainly(func(call) (answer, error) { return answer{}, &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED} }),
+			plainly(func(harness.Call) (harness.Answer, error) {
+				return harness.Answer{}, &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
+			}),
 			webhook.FoundNothing, "", "standard-", "nobody listens there",
 		},
-		"no answer": {plainly(hang), webhook.FoundNothing, "", "standard-", "ended with timeout"},
+		"no answer": {plainly(harness.Hang), webhook.FoundNothing, "", "standard-", "ended with timeout"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				r := newRig(t, nil, nil)
-				defer r.close()
-				reg := r.register(event.TypeDocumentCreated)
-				r.endpoint.set(c.receiver(t, reg.Secret))
-				d, err := r.svc.Detect(t.Context(), merchant, reg.Webhook.ID)
+				r := harness.NewRig(t, nil, nil)
+				defer r.Close()
+				reg := r.Register(event.TypeDocumentCreated)
+				r.Endpoint.Set(c.receiver(t, reg.Secret))
+				d, err := r.Svc.Detect(t.Context(), harness.Merchant, reg.Webhook.ID)
 				require.NoError(t, err)
 				require.Equal(t, c.finding, d.Finding)
 				require.Equal(t, c.encoding, d.Encoding)
 				require.Equal(t, c.sent, probes(d))
 				require.Contains(t, d.Explain(reg.Webhook), c.says)
-				require.Equal(t, len(d.Probes), r.endpoint.count(), "each probe is sent once")
-				w := r.webhook(reg.Webhook.ID)
+				require.Equal(t, len(d.Probes), r.Endpoint.Count(), "each probe is sent once")
+				w := r.Webhook(reg.Webhook.ID)
 				require.Equal(t, reg.Webhook, w, "nothing has changed, the count of failures included")
 			})
 		})
@@ -85,11 +88,11 @@ func TestDetect(t *testing.T) {
 }
 
 // inTurn answers with one status after the other.
-func inTurn(statuses ...int) func(*testing.T, signer.Secret) func(call) (answer, error) {
-	return func(t *testing.T, _ signer.Secret) func(call) (answer, error) {
+func inTurn(statuses ...int) func(*testing.T, signer.Secret) func(harness.Call) (harness.Answer, error) {
+	return func(t *testing.T, _ signer.Secret) func(harness.Call) (harness.Answer, error) {
 		t.Helper()
 		var asked atomic.Int64
-		return func(call) (answer, error) { return reply(statuses[asked.Add(1)-1], ""), nil }
+		return func(harness.Call) (harness.Answer, error) { return harness.Reply(statuses[asked.Add(1)-1], ""), nil }
 	}
 }
 
@@ -115,14 +118,14 @@ func TestDetectionKnowsWhatIsSet(t *testing.T) {
 func TestDetectWhateverIsSet(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, nil, nil)
-		defer r.close()
-		reg := r.register(event.TypeDocumentCreated)
-		r.endpoint.set(rewrites(t, reg.Secret, jcs.ASCII))
+		r := harness.NewRig(t, nil, nil)
+		defer r.Close()
+		reg := r.Register(event.TypeDocumentCreated)
+		r.Endpoint.Set(harness.Rewrites(t, reg.Secret, jcs.ASCII))
 		for _, set := range []webhook.Encoding{webhook.EncodingASCII, webhook.EncodingHTML} {
-			_, err := r.svc.Update(t.Context(), merchant, reg.Webhook.ID, webhook.Update{Encoding: &set})
+			_, err := r.Svc.Update(t.Context(), harness.Merchant, reg.Webhook.ID, webhook.Update{Encoding: &set})
 			require.NoError(t, err)
-			d, err := r.svc.Detect(t.Context(), merchant, reg.Webhook.ID)
+			d, err := r.Svc.Detect(t.Context(), harness.Merchant, reg.Webhook.ID)
 			require.NoError(t, err)
 			require.Equal(t, webhook.EncodingASCII, d.Encoding)
 		}
@@ -134,29 +137,29 @@ func TestDetectWhateverIsSet(t *testing.T) {
 func TestForgedProbeDuringARotation(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, nil, nil)
-		defer r.close()
-		reg := r.register(event.TypeDocumentCreated)
-		_, err := r.svc.Rotate(t.Context(), merchant, reg.Webhook.ID, time.Hour)
+		r := harness.NewRig(t, nil, nil)
+		defer r.Close()
+		reg := r.Register(event.TypeDocumentCreated)
+		_, err := r.Svc.Rotate(t.Context(), harness.Merchant, reg.Webhook.ID, time.Hour)
 		require.NoError(t, err)
-		r.endpoint.set(knows(t, reg.Secret))
-		d, err := r.svc.Detect(t.Context(), merchant, reg.Webhook.ID)
+		r.Endpoint.Set(harness.Knows(t, reg.Secret))
+		d, err := r.Svc.Detect(t.Context(), harness.Merchant, reg.Webhook.ID)
 		require.NoError(t, err)
 		require.Equal(t, webhook.FoundRaw, d.Finding)
-		require.Equal(t, 2+2+1, r.endpoint.count(), "the old secret is tried second, but not for a forgery")
+		require.Equal(t, 2+2+1, r.Endpoint.Count(), "the old secret is tried second, but not for a forgery")
 	})
 }
 
 func TestDetectEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, nil, nil)
-		r.close() // Nobody sends.
-		reg := r.register(event.TypeDocumentCreated)
+		r := harness.NewRig(t, nil, nil)
+		r.Close() // Nobody sends.
+		reg := r.Register(event.TypeDocumentCreated)
 		ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
 		defer cancel()
 		began := time.Now()
-		d, err := r.svc.Detect(ctx, merchant, reg.Webhook.ID)
+		d, err := r.Svc.Detect(ctx, harness.Merchant, reg.Webhook.ID)
 		require.NoError(t, err)
 		require.Equal(t, webhook.FoundNothing, d.Finding)
 		require.Len(t, d.Probes, 1)

@@ -14,6 +14,7 @@ import (
 	"github.com/rag-assistant/webhooks/store/memstore"
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/event"
+	"github.com/rag-assistant/webhooks/webhook/internal/harness"
 )
 
 // describe returns a handler and its document, which it requires to be the same
@@ -89,7 +90,7 @@ func TestDocumentIsServed(t *testing.T) {
 	}
 	for _, path := range []string{
 		"/api/openapi.json/", "/api/openapi", "/api/openapi.yml", "/api/OpenAPI.json", "/api/openapi%2Ejson", "/api//openapi.json",
-		"/merchants/openapi.json", "/api/merchants/" + merchant + "/openapi.json",
+		"/merchants/openapi.json", "/api/merchants/" + harness.Merchant + "/openapi.json",
 	} {
 		serveDocument(t, api, http.MethodGet, path).is(http.StatusNotFound)
 	}
@@ -137,8 +138,8 @@ func TestDocumentLeadsToTheAPI(t *testing.T) {
 			server, err := read.Parse(doc.Servers[0].URL)
 			require.NoError(t, err)
 			r := httptest.NewRequestWithContext(t.Context(), http.MethodGet,
-				strings.TrimSuffix(server.String(), "/")+"/merchants/"+merchant+"/webhooks", nil)
-			r.Header.Set("Authorization", "Bearer "+merchant)
+				strings.TrimSuffix(server.String(), "/")+"/merchants/"+harness.Merchant+"/webhooks", nil)
+			r.Header.Set("Authorization", "Bearer "+harness.Merchant)
 			serve(t, h, r).is(http.StatusOK)
 			if c.none != "" {
 				serveDocument(t, h, http.MethodGet, c.none).is(http.StatusNotFound)
@@ -203,7 +204,7 @@ func TestDocumentListsTheCatalog(t *testing.T) {
 
 func TestServerURLIsChecked(t *testing.T) {
 	t.Parallel()
-	svc, _ := newService(t, nil)
+	svc, _ := harness.NewService(t, nil)
 	for _, bad := range []string{
 		"https://example.com/api/", "/", "https://example.com/?a=b", "https://example.com/#a", "https://exa mple.com", ":",
 		`https://a"b/`, `https://a"b`, `mailto:a"b`,

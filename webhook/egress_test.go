@@ -31,6 +31,7 @@ import (
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/egress"
 	"github.com/rag-assistant/webhooks/webhook/event"
+	"github.com/rag-assistant/webhooks/webhook/internal/harness"
 )
 
 // resolvesTo answers every look-up with the same address.
@@ -73,7 +74,7 @@ func startSending(t *testing.T, rules *egress.Options, url string) (*sending, we
 	var err error
 	s.svc, err = webhook.NewService(st, &webhook.ServiceOptions{Egress: rules})
 	require.NoError(t, err)
-	s.reg, err = s.svc.Register(t.Context(), merchant, webhook.Registration{URL: url, Events: []string{"*"}})
+	s.reg, err = s.svc.Register(t.Context(), harness.Merchant, webhook.Registration{URL: url, Events: []string{"*"}})
 	require.NoError(t, err)
 	d, err := webhook.NewDispatcher(st, &webhook.DispatcherOptions{
 		Egress: rules, Logger: slog.New(slog.NewTextHandler(s.logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
@@ -87,7 +88,7 @@ func startSending(t *testing.T, rules *egress.Options, url string) (*sending, we
 		stop()
 		require.NoError(t, <-stopped)
 	})
-	_, err = s.svc.Publish(t.Context(), merchant, event.New(event.DocumentDeleted{DocumentID: "d"}))
+	_, err = s.svc.Publish(t.Context(), harness.Merchant, event.New(event.DocumentDeleted{DocumentID: "d"}))
 	require.NoError(t, err)
 	return s, <-s.settled
 }
@@ -188,11 +189,11 @@ func TestAProxyThatRefusesUsBlamesNoReceiver(t *testing.T) {
 	require.Len(t, proxy.asked, 1)
 	require.Equal(t, webhook.CodeInternal, got.Code)
 	require.Equal(t, store.DeliveryPending, got.Status)
-	d, err := s.svc.Delivery(t.Context(), merchant, s.reg.Webhook.ID, got.DeliveryID)
+	d, err := s.svc.Delivery(t.Context(), harness.Merchant, s.reg.Webhook.ID, got.DeliveryID)
 	require.NoError(t, err)
 	require.Zero(t, d.Attempts)
 	require.Equal(t, 1, d.Reclaims)
-	w, err := s.svc.Webhook(t.Context(), merchant, s.reg.Webhook.ID)
+	w, err := s.svc.Webhook(t.Context(), harness.Merchant, s.reg.Webhook.ID)
 	require.NoError(t, err)
 	require.Zero(t, w.ConsecutiveFailures)
 	require.Contains(t, s.logs.String(), "proxy: status 407")
@@ -213,7 +214,7 @@ func TestAHostThatTurnedPrivateIsNotDialled(t *testing.T) {
 	rules := &egress.Options{Resolver: resolvesTo("127.0.0.1"), AllowPort: egress.Ports(port)}
 	s, got := startSending(t, rules, fmt.Sprintf("https://example.com:%d/hook", port))
 	require.Equal(t, webhook.CodeBlockedAddress, got.Code)
-	d, err := s.svc.Delivery(t.Context(), merchant, s.reg.Webhook.ID, got.DeliveryID)
+	d, err := s.svc.Delivery(t.Context(), harness.Merchant, s.reg.Webhook.ID, got.DeliveryID)
 	require.NoError(t, err)
 	require.Equal(t, webhook.CodeBlockedAddress, d.Log[0].Error)
 	require.Empty(t, d.Log[0].ResponseBody)

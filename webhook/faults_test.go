@@ -19,6 +19,7 @@ import (
 	"github.com/rag-assistant/webhooks/store/memstore"
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/event"
+	"github.com/rag-assistant/webhooks/webhook/internal/harness"
 )
 
 // faulty is a store that can be made to fail in any call of a dispatcher.
@@ -94,17 +95,17 @@ func TestSurvivesAStoreOutage(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				st := &faulty{Store: memstore.New(nil), fault: fault}
-				r := newRig(t, st, nil)
-				reg := r.register(event.TypeDocumentCreated)
-				p := r.publish()
-				pass(time.Minute)
-				require.Zero(t, r.endpoint.count())
+				r := harness.NewRig(t, st, nil)
+				reg := r.Register(event.TypeDocumentCreated)
+				p := r.Publish()
+				harness.Pass(time.Minute)
+				require.Zero(t, r.Endpoint.Count())
 				st.set(nil)
-				pass(2 * time.Second)
-				require.Equal(t, store.DeliverySucceeded, r.delivery(reg.Webhook.ID, p.Deliveries[0]).Status,
+				harness.Pass(2 * time.Second)
+				require.Equal(t, store.DeliverySucceeded, r.Delivery(reg.Webhook.ID, p.Deliveries[0]).Status,
 					"deliveries resume within two seconds")
-				require.Equal(t, 1, r.endpoint.count())
-				r.close()
+				require.Equal(t, 1, r.Endpoint.Count())
+				r.Close()
 			})
 		})
 	}
@@ -114,23 +115,23 @@ func TestResultsAreStoredAfterAnOutage(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		st := &faulty{Store: memstore.New(nil)}
-		r := newRig(t, st, nil)
-		reg := r.register(event.TypeDocumentCreated)
+		r := harness.NewRig(t, st, nil)
+		reg := r.Register(event.TypeDocumentCreated)
 		st.set(func(method string) error {
 			if method == "Finish" {
 				return errDown
 			}
 			return nil
 		})
-		p := r.publish()
-		pass(30 * time.Second)
-		require.Equal(t, store.DeliveryPending, r.delivery(reg.Webhook.ID, p.Deliveries[0]).Status)
+		p := r.Publish()
+		harness.Pass(30 * time.Second)
+		require.Equal(t, store.DeliveryPending, r.Delivery(reg.Webhook.ID, p.Deliveries[0]).Status)
 		st.set(nil)
-		pass(2 * time.Second)
-		require.Equal(t, store.DeliverySucceeded, r.delivery(reg.Webhook.ID, p.Deliveries[0]).Status)
-		pass(time.Hour)
-		require.Equal(t, 1, r.endpoint.count(), "an outage shorter than the lease makes no second delivery")
-		r.close()
+		harness.Pass(2 * time.Second)
+		require.Equal(t, store.DeliverySucceeded, r.Delivery(reg.Webhook.ID, p.Deliveries[0]).Status)
+		harness.Pass(time.Hour)
+		require.Equal(t, 1, r.Endpoint.Count(), "an outage shorter than the lease makes no second delivery")
+		r.Close()
 	})
 }
 
@@ -138,64 +139,64 @@ func TestALongOutageDeliversAgain(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		st := &faulty{Store: memstore.New(nil)}
-		r := newRig(t, st, nil)
-		reg := r.register(event.TypeDocumentCreated)
+		r := harness.NewRig(t, st, nil)
+		reg := r.Register(event.TypeDocumentCreated)
 		st.set(func(method string) error {
 			if method == "Finish" {
 				return errDown
 			}
 			return nil
 		})
-		p := r.publish()
-		pass(61 * time.Second) // past the lease
+		p := r.Publish()
+		harness.Pass(61 * time.Second) // past the lease
 		st.set(nil)
-		pass(2 * time.Minute)
-		d := r.delivery(reg.Webhook.ID, p.Deliveries[0])
+		harness.Pass(2 * time.Minute)
+		d := r.Delivery(reg.Webhook.ID, p.Deliveries[0])
 		require.Equal(t, store.DeliverySucceeded, d.Status)
 		require.Equal(t, 1, d.Attempts, "what was not stored does not count")
 		require.Positive(t, d.Reclaims)
-		r.close()
+		r.Close()
 	})
 }
 
 func TestOurOwnFaultsCostNeitherAttemptNorWebhook(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, nil, &webhook.DispatcherOptions{DisableAfter: 1})
-		reg := r.register(event.TypeDocumentCreated)
-		r.endpoint.set(func(call) (answer, error) { panic("transport bug") })
-		p := r.publish()
-		pass(30 * time.Second)
-		d := r.delivery(reg.Webhook.ID, p.Deliveries[0])
+		r := harness.NewRig(t, nil, &webhook.DispatcherOptions{DisableAfter: 1})
+		reg := r.Register(event.TypeDocumentCreated)
+		r.Endpoint.Set(func(harness.Call) (harness.Answer, error) { panic("transport bug") })
+		p := r.Publish()
+		harness.Pass(30 * time.Second)
+		d := r.Delivery(reg.Webhook.ID, p.Deliveries[0])
 		require.Equal(t, store.DeliveryPending, d.Status)
 		require.Zero(t, d.Attempts)
 		require.Equal(t, 1, d.Reclaims)
 
-		other := r.publish()
-		r.endpoint.set(nil)
-		pass(time.Hour)
+		other := r.Publish()
+		r.Endpoint.Set(nil)
+		harness.Pass(time.Hour)
 		for _, id := range []string{p.Deliveries[0], other.Deliveries[0]} {
-			require.Equal(t, store.DeliverySucceeded, r.delivery(reg.Webhook.ID, id).Status)
+			require.Equal(t, store.DeliverySucceeded, r.Delivery(reg.Webhook.ID, id).Status)
 		}
-		r.close()
+		r.Close()
 	})
 }
 
 func TestAPoisonousDeliveryIsGivenUp(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, nil, &webhook.DispatcherOptions{DisableAfter: 1, MaxReclaims: 3})
-		reg := r.register(event.TypeDocumentCreated)
-		r.endpoint.set(func(call) (answer, error) { panic("transport bug") })
-		p := r.publish()
-		pass(2 * time.Hour)
-		require.Equal(t, 3, r.endpoint.count())
-		d := r.delivery(reg.Webhook.ID, p.Deliveries[0])
+		r := harness.NewRig(t, nil, &webhook.DispatcherOptions{DisableAfter: 1, MaxReclaims: 3})
+		reg := r.Register(event.TypeDocumentCreated)
+		r.Endpoint.Set(func(harness.Call) (harness.Answer, error) { panic("transport bug") })
+		p := r.Publish()
+		harness.Pass(2 * time.Hour)
+		require.Equal(t, 3, r.Endpoint.Count())
+		d := r.Delivery(reg.Webhook.ID, p.Deliveries[0])
 		require.Equal(t, store.DeliveryFailed, d.Status)
 		require.Equal(t, webhook.CodeInternal, d.Error)
-		require.Equal(t, webhook.Active, r.webhook(reg.Webhook.ID).Status)
-		require.Zero(t, r.webhook(reg.Webhook.ID).ConsecutiveFailures)
-		r.close()
+		require.Equal(t, webhook.Active, r.Webhook(reg.Webhook.ID).Status)
+		require.Zero(t, r.Webhook(reg.Webhook.ID).ConsecutiveFailures)
+		r.Close()
 	})
 }
 
@@ -203,7 +204,7 @@ func TestSurvivesPanickingCallbacks(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var calls atomic.Int32
-		r := newRig(t, nil, &webhook.DispatcherOptions{
+		r := harness.NewRig(t, nil, &webhook.DispatcherOptions{
 			DisableAfter: 1,
 			Observer: webhook.Observer{
 				Attempted: func(context.Context, webhook.AttemptInfo) { panic("observer") },
@@ -219,76 +220,76 @@ func TestSurvivesPanickingCallbacks(t *testing.T) {
 				return nil
 			},
 		})
-		reg := r.register(event.TypeDocumentCreated)
-		r.endpoint.set(always(http.StatusInternalServerError))
-		r.publish()
-		pass(6*time.Minute + time.Second)
-		require.Equal(t, webhook.Disabled, r.webhook(reg.Webhook.ID).Status)
+		reg := r.Register(event.TypeDocumentCreated)
+		r.Endpoint.Set(harness.Always(http.StatusInternalServerError))
+		r.Publish()
+		harness.Pass(6*time.Minute + time.Second)
+		require.Equal(t, webhook.Disabled, r.Webhook(reg.Webhook.ID).Status)
 		require.Equal(t, int32(1), calls.Load())
-		pass(time.Hour)
+		harness.Pass(time.Hour)
 		require.Equal(t, int32(3), calls.Load(), "again after an error, and no more after success")
-		r.close()
+		r.Close()
 	})
 }
 
 func TestAnEndpointsFailureIsNoErrorOfOurs(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		var logs lockedBuffer
-		r := newRig(t, nil, &webhook.DispatcherOptions{
+		var logs harness.LockedBuffer
+		r := harness.NewRig(t, nil, &webhook.DispatcherOptions{
 			Logger: slog.New(slog.NewTextHandler(&logs, &slog.HandlerOptions{Level: slog.LevelWarn})),
 		})
-		r.register(event.TypeDocumentCreated)
-		r.endpoint.set(func(call) (answer, error) { return answer{}, io.ErrUnexpectedEOF })
-		r.publish()
-		pass(2 * time.Minute)
+		r.Register(event.TypeDocumentCreated)
+		r.Endpoint.Set(func(harness.Call) (harness.Answer, error) { return harness.Answer{}, io.ErrUnexpectedEOF })
+		r.Publish()
+		harness.Pass(2 * time.Minute)
 		require.Empty(t, logs.String(), "nobody is paged for an attempt")
-		pass(time.Hour)
+		harness.Pass(time.Hour)
 		require.Equal(t, 1, strings.Count(logs.String(), "\n"))
 		require.Contains(t, logs.String(), "level=WARN")
 		require.Contains(t, logs.String(), "code="+webhook.CodeConnection)
-		r.close()
+		r.Close()
 	})
 }
 
 func TestStopLetsDeliveriesFinish(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, nil, nil)
-		reg := r.register(event.TypeDocumentCreated)
-		r.endpoint.set(func(call) (answer, error) {
+		r := harness.NewRig(t, nil, nil)
+		reg := r.Register(event.TypeDocumentCreated)
+		r.Endpoint.Set(func(harness.Call) (harness.Answer, error) {
 			time.Sleep(8 * time.Second)
-			return reply(http.StatusOK, ""), nil
+			return harness.Reply(http.StatusOK, ""), nil
 		})
-		p := r.publish()
-		pass(time.Second)
-		later := r.publish()
+		p := r.Publish()
+		harness.Pass(time.Second)
+		later := r.Publish()
 		synctest.Wait()
-		r.stop()
+		r.Stop()
 		synctest.Wait()
 		stopped := time.Now()
-		unclaimed := r.publish()
-		require.NoError(t, <-r.stopped)
+		unclaimed := r.Publish()
+		require.NoError(t, <-r.Stopped)
 		require.Equal(t, 8*time.Second, time.Since(stopped), "no longer than they take")
 		for _, id := range []string{p.Deliveries[0], later.Deliveries[0]} {
-			require.Equal(t, store.DeliverySucceeded, r.delivery(reg.Webhook.ID, id).Status)
+			require.Equal(t, store.DeliverySucceeded, r.Delivery(reg.Webhook.ID, id).Status)
 		}
-		require.Equal(t, store.DeliveryPending, r.delivery(reg.Webhook.ID, unclaimed.Deliveries[0]).Status)
-		require.Equal(t, 2, r.endpoint.count(), "nothing is claimed after the stop")
+		require.Equal(t, store.DeliveryPending, r.Delivery(reg.Webhook.ID, unclaimed.Deliveries[0]).Status)
+		require.Equal(t, 2, r.Endpoint.Count(), "nothing is claimed after the stop")
 	})
 }
 
 func TestStopGivesBackWhatTakesTooLong(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, nil, &webhook.DispatcherOptions{DrainTimeout: 2 * time.Second})
-		reg := r.register(event.TypeDocumentCreated)
-		r.endpoint.set(hang)
-		p := r.publish()
+		r := harness.NewRig(t, nil, &webhook.DispatcherOptions{DrainTimeout: 2 * time.Second})
+		reg := r.Register(event.TypeDocumentCreated)
+		r.Endpoint.Set(harness.Hang)
+		p := r.Publish()
 		synctest.Wait()
-		r.close()
-		require.Equal(t, 2*time.Second, time.Since(r.began))
-		d := r.delivery(reg.Webhook.ID, p.Deliveries[0])
+		r.Close()
+		require.Equal(t, 2*time.Second, time.Since(r.Began))
+		d := r.Delivery(reg.Webhook.ID, p.Deliveries[0])
 		require.Equal(t, store.DeliveryPending, d.Status)
 		require.False(t, d.Leased, "free for another process at once")
 		require.Zero(t, d.Attempts)
@@ -299,18 +300,18 @@ func TestStopGivesBackWhatTakesTooLong(t *testing.T) {
 func TestRunTwice(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, nil, nil)
-		require.ErrorIs(t, r.disp.Run(t.Context()), webhook.ErrRunning)
-		r.close()
+		r := harness.NewRig(t, nil, nil)
+		require.ErrorIs(t, r.Disp.Run(t.Context()), webhook.ErrRunning)
+		r.Close()
 		ctx, cancel := context.WithCancel(t.Context())
-		go func() { r.stopped <- r.disp.Run(ctx) }()
+		go func() { r.Stopped <- r.Disp.Run(ctx) }()
 		synctest.Wait()
-		r.register(event.TypeDocumentCreated)
-		r.publish()
+		r.Register(event.TypeDocumentCreated)
+		r.Publish()
 		synctest.Wait()
-		require.Equal(t, 1, r.endpoint.count(), "it runs again after a stop")
+		require.Equal(t, 1, r.Endpoint.Count(), "it runs again after a stop")
 		cancel()
-		require.NoError(t, <-r.stopped)
+		require.NoError(t, <-r.Stopped)
 	})
 }
 
@@ -334,39 +335,39 @@ func (s *stalled) Claim(ctx context.Context, c store.ClaimRequest) (store.Claime
 func TestAStalledProcessDoesNotUseAnOldLease(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, &stalled{Store: memstore.New(nil), delay: 50 * time.Second}, nil)
-		reg := r.register(event.TypeDocumentCreated)
-		p := r.publish()
-		pass(2 * time.Minute)
-		d := r.delivery(reg.Webhook.ID, p.Deliveries[0])
+		r := harness.NewRig(t, &stalled{Store: memstore.New(nil), delay: 50 * time.Second}, nil)
+		reg := r.Register(event.TypeDocumentCreated)
+		p := r.Publish()
+		harness.Pass(2 * time.Minute)
+		d := r.Delivery(reg.Webhook.ID, p.Deliveries[0])
 		require.Equal(t, store.DeliverySucceeded, d.Status)
 		require.Equal(t, 1, d.Attempts)
 		require.Zero(t, d.Reclaims)
-		require.Equal(t, 1, r.endpoint.count(), "the old lease was given back unused")
-		r.close()
+		require.Equal(t, 1, r.Endpoint.Count(), "the old lease was given back unused")
+		r.Close()
 	})
 }
 
 func TestManyDispatchersMakeNoSecondDelivery(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, nil, nil)
+		r := harness.NewRig(t, nil, nil)
 		for range 3 {
-			r.another(webhook.DispatcherOptions{})
+			r.Another(webhook.DispatcherOptions{})
 		}
-		r.endpoint.set(func(call) (answer, error) {
+		r.Endpoint.Set(func(harness.Call) (harness.Answer, error) {
 			time.Sleep(20 * time.Millisecond)
-			return reply(http.StatusOK, ""), nil
+			return harness.Reply(http.StatusOK, ""), nil
 		})
-		reg := r.register(event.TypeDocumentCreated)
+		reg := r.Register(event.TypeDocumentCreated)
 		for range 500 {
-			r.publish()
+			r.Publish()
 		}
-		pass(time.Minute)
-		require.Equal(t, 500, r.endpoint.count())
-		stats, err := r.svc.Stats(t.Context(), merchant, reg.Webhook.ID)
+		harness.Pass(time.Minute)
+		require.Equal(t, 500, r.Endpoint.Count())
+		stats, err := r.Svc.Stats(t.Context(), harness.Merchant, reg.Webhook.ID)
 		require.NoError(t, err)
 		require.Equal(t, webhook.Stats{Total: 500, Succeeded: 500, Attempts: 500}, stats)
-		r.close()
+		r.Close()
 	})
 }

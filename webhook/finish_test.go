@@ -14,35 +14,36 @@ import (
 	"github.com/rag-assistant/webhooks/store"
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/event"
+	"github.com/rag-assistant/webhooks/webhook/internal/harness"
 )
 
 // gathering publishes one event ahead, whose result keeps a store that takes a
 // moment for it busy until the results of those that follow have gathered.
-func (r *rig) gathering() {
-	r.t.Helper()
-	r.publish()
-	pass(moment / 2)
+func gathering(r *harness.Rig) {
+	r.T.Helper()
+	r.Publish()
+	harness.Pass(moment / 2)
 }
 
 const moment = 100 * time.Millisecond // that Finish takes
 
 // slowly answers 200 after a second, so that deliveries which begin together end
 // together.
-func slowly(call) (answer, error) {
+func slowly(harness.Call) (harness.Answer, error) {
 	time.Sleep(time.Second)
-	return reply(http.StatusOK, "OK"), nil
+	return harness.Reply(http.StatusOK, "OK"), nil
 }
 
 func TestARefusedResultHoldsUpNoOther(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		st := newHooked()
-		r := newRig(t, st, &webhook.DispatcherOptions{PerWebhook: 100})
-		reg := r.register(event.TypeDocumentCreated)
-		r.endpoint.set(slowly)
+		r := harness.NewRig(t, st, &webhook.DispatcherOptions{PerWebhook: 100})
+		reg := r.Register(event.TypeDocumentCreated)
+		r.Endpoint.Set(slowly)
 		bad := event.New(event.DocumentCreated{DocumentID: "doc_1"})
 		bad.ID = "poison"
-		poison := store.DeliveryID(merchant, bad.ID, reg.Webhook.ID, "")
+		poison := store.DeliveryID(harness.Merchant, bad.ID, reg.Webhook.ID, "")
 		st.change(func() {
 			st.finish = func(ctx context.Context, rs []store.Result) ([]store.Finished, error) {
 				time.Sleep(moment)
@@ -54,32 +55,32 @@ func TestARefusedResultHoldsUpNoOther(t *testing.T) {
 				return st.Store.Finish(ctx, rs)
 			}
 		})
-		r.gathering()
-		_, err := r.svc.Publish(t.Context(), merchant, bad)
+		gathering(r)
+		_, err := r.Svc.Publish(t.Context(), harness.Merchant, bad)
 		require.NoError(t, err)
 		var others []string
 		for range 20 {
-			others = append(others, r.publish().Deliveries[0])
+			others = append(others, r.Publish().Deliveries[0])
 		}
-		pass(8 * time.Second)
+		harness.Pass(8 * time.Second)
 		for _, id := range others {
-			require.Equal(t, store.DeliverySucceeded, r.delivery(reg.Webhook.ID, id).Status,
+			require.Equal(t, store.DeliverySucceeded, r.Delivery(reg.Webhook.ID, id).Status,
 				"those of the same call are stored within seconds")
 		}
 		for range 200 { // three times a lease
-			others = append(others, r.publish().Deliveries[0])
-			pass(time.Second)
+			others = append(others, r.Publish().Deliveries[0])
+			harness.Pass(time.Second)
 		}
-		pass(8 * time.Second) // The last may share a call with the poison's next attempt.
-		stats, err := r.svc.Stats(t.Context(), merchant, reg.Webhook.ID)
+		harness.Pass(8 * time.Second) // The last may share a call with the poison's next attempt.
+		stats, err := r.Svc.Stats(t.Context(), harness.Merchant, reg.Webhook.ID)
 		require.NoError(t, err)
 		require.EqualValues(t, 221, stats.Succeeded, "nor is any that comes later held up")
-		posts := r.endpoint.posts()
+		posts := r.Endpoint.Posts()
 		for _, id := range others {
 			require.Equal(t, 1, posts[id], "exactly once")
 		}
 		require.LessOrEqual(t, posts[poison], 5, "the other is tried again when its lease has ended")
-		r.close()
+		r.Close()
 	})
 }
 
@@ -105,10 +106,10 @@ func TestAPartOfTheStoreThatIsAwayHoldsUpNoOther(t *testing.T) {
 			}
 			return out, nil
 		}
-		r := newRig(t, st, &webhook.DispatcherOptions{PerWebhook: 50})
-		r.endpoint.set(slowly)
-		here := r.register(event.TypeDocumentCreated).Webhook.ID
-		there := register(t, r.svc, away, "document.created").Webhook.ID
+		r := harness.NewRig(t, st, &webhook.DispatcherOptions{PerWebhook: 50})
+		r.Endpoint.Set(slowly)
+		here := r.Register(event.TypeDocumentCreated).Webhook.ID
+		there := harness.Register(t, r.Svc, away, "document.created").Webhook.ID
 		st.change(func() {
 			st.finish = func(ctx context.Context, rs []store.Result) ([]store.Finished, error) {
 				time.Sleep(moment)
@@ -117,36 +118,36 @@ func TestAPartOfTheStoreThatIsAwayHoldsUpNoOther(t *testing.T) {
 				return partly(ctx, rs)
 			}
 		})
-		r.gathering()
+		gathering(r)
 		var near, far []string
 		for range 10 {
-			near = append(near, r.publish().Deliveries[0])
-			far = append(far, r.publishFor(away).Deliveries[0])
+			near = append(near, r.Publish().Deliveries[0])
+			far = append(far, r.PublishFor(away).Deliveries[0])
 		}
-		pass(30 * time.Second)
+		harness.Pass(30 * time.Second)
 		for _, id := range near {
-			d := r.delivery(here, id)
+			d := r.Delivery(here, id)
 			require.Equal(t, store.DeliverySucceeded, d.Status)
-			require.LessOrEqual(t, r.since(d.DeliveredAt), time.Second+2*moment, "no later than without the others")
+			require.LessOrEqual(t, r.Since(d.DeliveredAt), time.Second+2*moment, "no later than without the others")
 			require.Equal(t, 1, sent[id], "and not stored again")
 		}
 		for _, id := range far {
-			d, err := r.svc.Delivery(t.Context(), away, there, id)
+			d, err := r.Svc.Delivery(t.Context(), away, there, id)
 			require.NoError(t, err)
 			require.Equal(t, store.DeliveryPending, d.Status)
 			require.Greater(t, sent[id], 5, "tried again and again")
 			require.Less(t, sent[id], 50, "with pauses")
 		}
 		st.change(func() { st.finish = nil })
-		pass(2 * time.Second)
+		harness.Pass(2 * time.Second)
 		for _, id := range far {
-			d, err := r.svc.Delivery(t.Context(), away, there, id)
+			d, err := r.Svc.Delivery(t.Context(), away, there, id)
 			require.NoError(t, err)
 			require.Equal(t, store.DeliverySucceeded, d.Status)
 		}
-		pass(5 * time.Minute)
-		require.Equal(t, 21, r.endpoint.count(), "no second delivery of any")
-		r.close()
+		harness.Pass(5 * time.Minute)
+		require.Equal(t, 21, r.Endpoint.Count(), "no second delivery of any")
+		r.Close()
 	})
 }
 
@@ -168,36 +169,36 @@ func TestAWholeOutage(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				var logs lockedBuffer
+				var logs harness.LockedBuffer
 				st := newHooked()
-				r := newRig(t, st, &webhook.DispatcherOptions{Logger: slog.New(slog.NewTextHandler(&logs, nil))})
-				reg := r.register(event.TypeDocumentCreated)
-				r.endpoint.set(slowly)
+				r := harness.NewRig(t, st, &webhook.DispatcherOptions{Logger: slog.New(slog.NewTextHandler(&logs, nil))})
+				reg := r.Register(event.TypeDocumentCreated)
+				r.Endpoint.Set(slowly)
 				var ids []string
 				for range 10 {
-					ids = append(ids, r.publish().Deliveries[0])
+					ids = append(ids, r.Publish().Deliveries[0])
 				}
 				synctest.Wait()
-				require.Equal(t, 10, r.endpoint.count())
+				require.Equal(t, 10, r.Endpoint.Count())
 				noClaim := func(context.Context, store.ClaimRequest) (store.Claimed, error) {
 					return store.Claimed{}, errDown
 				}
 				noFinish := func(context.Context, []store.Result) ([]store.Finished, error) { return nil, errDown }
 				st.change(func() { st.claim, st.finish = noClaim, noFinish })
-				pass(tt.away)
+				harness.Pass(tt.away)
 				st.change(func() { st.finish = nil })
-				pass(tt.longer)
+				harness.Pass(tt.longer)
 				st.change(func() { st.claim = nil })
-				pass(5 * time.Minute)
-				posts := r.endpoint.posts()
+				harness.Pass(5 * time.Minute)
+				posts := r.Endpoint.Posts()
 				for _, id := range ids {
-					d := r.delivery(reg.Webhook.ID, id)
+					d := r.Delivery(reg.Webhook.ID, id)
 					require.Equal(t, store.DeliverySucceeded, d.Status)
 					require.Equal(t, 1, d.Attempts)
 					require.LessOrEqual(t, posts[id], tt.most)
 				}
 				require.Equal(t, tt.lost, strings.Contains(logs.String(), "webhook results lost"), "lost is said aloud")
-				r.close()
+				r.Close()
 			})
 		})
 	}
@@ -208,23 +209,23 @@ func TestResultsThatWaitAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const n = 1000
 		st := newHooked()
-		r := newRig(t, st, &webhook.DispatcherOptions{Concurrency: 10, PerWebhook: n})
-		reg := r.register(event.TypeDocumentCreated)
+		r := harness.NewRig(t, st, &webhook.DispatcherOptions{Concurrency: 10, PerWebhook: n})
+		reg := r.Register(event.TypeDocumentCreated)
 		st.change(func() {
 			st.finish = func(context.Context, []store.Result) ([]store.Finished, error) { return nil, errDown }
 		})
 		for range n {
-			r.publish()
+			r.Publish()
 		}
-		pass(30 * time.Second)
-		require.Greater(t, r.endpoint.count(), 300, "some results that wait do not stop the deliveries")
-		require.Less(t, r.endpoint.count(), 550, "many do")
+		harness.Pass(30 * time.Second)
+		require.Greater(t, r.Endpoint.Count(), 300, "some results that wait do not stop the deliveries")
+		require.Less(t, r.Endpoint.Count(), 550, "many do")
 		st.change(func() { st.finish = nil })
-		pass(5 * time.Second)
-		stats, err := r.svc.Stats(t.Context(), merchant, reg.Webhook.ID)
+		harness.Pass(5 * time.Second)
+		stats, err := r.Svc.Stats(t.Context(), harness.Merchant, reg.Webhook.ID)
 		require.NoError(t, err)
 		require.Equal(t, webhook.Stats{Total: n, Succeeded: n, Attempts: n}, stats, "and they go on")
-		require.Equal(t, n, r.endpoint.count())
-		r.close()
+		require.Equal(t, n, r.Endpoint.Count())
+		r.Close()
 	})
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/rag-assistant/webhooks/store/memstore"
 	"github.com/rag-assistant/webhooks/webhook"
+	"github.com/rag-assistant/webhooks/webhook/internal/harness"
 )
 
 // as mounts a handler over s's service whose every request who makes.
@@ -53,21 +54,21 @@ func TestScopes(t *testing.T) {
 			t.Parallel()
 			for _, o := range newSite(t, nil, nil).operations() {
 				s := newSite(t, nil, nil)
-				id := s.hook(merchant)
-				delivery := s.published(merchant).Deliveries[0]
+				id := s.hook(harness.Merchant)
+				delivery := s.published(harness.Merchant).Deliveries[0]
 				before := s.belongings()
-				s = s.as(webhook.Principal{MerchantID: merchant, Scopes: c.scopes}, nil)
+				s = s.as(webhook.Principal{MerchantID: harness.Merchant, Scopes: c.scopes}, nil)
 				needed, may := write, c.mayWrite
 				if o.method == http.MethodGet || o.method == http.MethodHead {
 					needed, may = read, c.mayRead
 				}
 				if may {
-					a := s.do(o.method, o.at(merchant, id, delivery), o.body)
+					a := s.do(o.method, o.at(harness.Merchant, id, delivery), o.body)
 					require.NotContains(t, []int{401, 403}, a.status, "%s %s: %s", o.method, o.path, a.body)
 					continue
 				}
 				// Neither the ids nor the body matter.
-				for _, path := range []string{o.at(merchant, id, delivery), o.at(merchant, "whk_unknown", "whdel_unknown")} {
+				for _, path := range []string{o.at(harness.Merchant, id, delivery), o.at(harness.Merchant, "whk_unknown", "whdel_unknown")} {
 					r := httptest.NewRequestWithContext(t.Context(), o.method, path, unread{t})
 					r.Header.Set("Content-Type", "text/plain")
 					a := s.serve(r).is(http.StatusForbidden)
@@ -88,7 +89,7 @@ func TestMerchantComesBeforeScope(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, nil, nil).as(webhook.Principal{MerchantID: "merchant_43", Scopes: []string{}}, nil)
 	for _, o := range s.operations() {
-		a := s.do(o.method, o.at(merchant, "whk_1", "whdel_1"), o.body).is(http.StatusForbidden)
+		a := s.do(o.method, o.at(harness.Merchant, "whk_1", "whdel_1"), o.body).is(http.StatusForbidden)
 		require.Empty(t, a.header.Get("WWW-Authenticate"))
 		if o.method != http.MethodHead {
 			require.Equal(t, "forbidden", a.refusal().Code)
@@ -99,7 +100,7 @@ func TestMerchantComesBeforeScope(t *testing.T) {
 func TestOperator(t *testing.T) {
 	t.Parallel()
 	all := newSite(t, nil, nil)
-	ids := map[string]string{merchant: all.hook(merchant), "merchant_43": all.hook("merchant_43")}
+	ids := map[string]string{harness.Merchant: all.hook(harness.Merchant), "merchant_43": all.hook("merchant_43")}
 	s := all.as(webhook.Principal{AnyMerchant: true}, nil)
 	for merchantID, id := range ids {
 		path := "/api/merchants/" + merchantID + "/webhooks"
@@ -117,7 +118,7 @@ func TestOperator(t *testing.T) {
 	s = all.as(webhook.Principal{AnyMerchant: true, MerchantID: "merchant_43", Scopes: []string{webhook.ScopeRead}}, nil)
 	s.do(http.MethodGet, hooks, "").is(http.StatusOK)
 	s.do(http.MethodPost, hooks, goodBody).is(http.StatusForbidden)
-	s.do(http.MethodDelete, hooks+"/"+ids[merchant], "").is(http.StatusForbidden)
+	s.do(http.MethodDelete, hooks+"/"+ids[harness.Merchant], "").is(http.StatusForbidden)
 	require.Equal(t, before, all.belongings())
 }
 
@@ -166,7 +167,7 @@ func TestChallenges(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			api, err := webhook.NewHandler(svc, func(*http.Request) (webhook.Principal, error) {
-				return webhook.Principal{MerchantID: merchant, AnyMerchant: true}, c.failure // none of it counts
+				return webhook.Principal{MerchantID: harness.Merchant, AnyMerchant: true}, c.failure // none of it counts
 			}, &webhook.HandlerOptions{Challenge: c.configured})
 			require.NoError(t, err)
 			a := serve(t, api, httptest.NewRequestWithContext(t.Context(), http.MethodGet, hooks, nil))
@@ -187,7 +188,7 @@ func TestChallenges(t *testing.T) {
 		`ApiKey realm="api"`: `ApiKey realm="api"`,
 	} {
 		o := &webhook.HandlerOptions{Challenge: configured}
-		a := s.as(webhook.Principal{MerchantID: merchant, Scopes: []string{}}, o).do(http.MethodGet, hooks, "").is(http.StatusForbidden)
+		a := s.as(webhook.Principal{MerchantID: harness.Merchant, Scopes: []string{}}, o).do(http.MethodGet, hooks, "").is(http.StatusForbidden)
 		require.Equal(t, want, a.header.Get("WWW-Authenticate"))
 	}
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/rag-assistant/webhooks/store/memstore"
 	"github.com/rag-assistant/webhooks/webhook"
+	"github.com/rag-assistant/webhooks/webhook/internal/harness"
 )
 
 // Whatever is asked for, some answers are the same.
@@ -31,19 +32,19 @@ func TestAnswersThatAllOperationsShare(t *testing.T) {
 		"a merchant's id that is none": {unfit, func(*http.Request) (webhook.Principal, error) {
 			return webhook.Principal{MerchantID: unfit}, nil
 		}, nil, http.StatusBadRequest},
-		"a login that panics": {merchant, func(*http.Request) (webhook.Principal, error) {
+		"a login that panics": {harness.Merchant, func(*http.Request) (webhook.Principal, error) {
 			panic("no")
 		}, nil, http.StatusInternalServerError},
-		"a login that is away": {merchant, func(*http.Request) (webhook.Principal, error) {
+		"a login that is away": {harness.Merchant, func(*http.Request) (webhook.Principal, error) {
 			return webhook.Principal{}, fmt.Errorf("database: %w", webhook.ErrUnavailable)
 		}, nil, http.StatusServiceUnavailable},
-		"a login that refuses": {merchant, func(*http.Request) (webhook.Principal, error) {
+		"a login that refuses": {harness.Merchant, func(*http.Request) (webhook.Principal, error) {
 			return webhook.Principal{}, errors.New("no")
 		}, nil, http.StatusUnauthorized},
-		"a token without scopes": {merchant, func(*http.Request) (webhook.Principal, error) {
-			return webhook.Principal{MerchantID: merchant, Scopes: []string{}}, nil
+		"a token without scopes": {harness.Merchant, func(*http.Request) (webhook.Principal, error) {
+			return webhook.Principal{MerchantID: harness.Merchant, Scopes: []string{}}, nil
 		}, nil, http.StatusForbidden},
-		"too many requests": {merchant, bearer, func(context.Context, webhook.RateLimitRequest) (time.Duration, error) {
+		"too many requests": {harness.Merchant, bearer, func(context.Context, webhook.RateLimitRequest) (time.Duration, error) {
 			return time.Minute, nil
 		}, http.StatusTooManyRequests},
 	} {
@@ -54,7 +55,7 @@ func TestAnswersThatAllOperationsShare(t *testing.T) {
 			for _, o := range newSite(t, nil, nil).operations() {
 				r := httptest.NewRequestWithContext(t.Context(), o.method, o.at(c.merchantID, "whk_1", "whdel_1"), strings.NewReader(o.body))
 				r.Header.Set("Content-Type", "application/json")
-				r.Header.Set("Authorization", "Bearer "+merchant)
+				r.Header.Set("Authorization", "Bearer "+harness.Merchant)
 				serve(t, api, r).is(c.want)
 			}
 		})
@@ -64,10 +65,10 @@ func TestAnswersThatAllOperationsShare(t *testing.T) {
 func TestBodiesNeedAMediaType(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, nil, nil)
-	id := s.hook(merchant)
+	id := s.hook(harness.Merchant)
 	for _, o := range s.operations() {
 		if o.method == http.MethodPost || o.method == http.MethodPut {
-			s.do(o.method, o.at(merchant, id, "whdel_1"), "{}", "Content-Type", "text/plain").
+			s.do(o.method, o.at(harness.Merchant, id, "whdel_1"), "{}", "Content-Type", "text/plain").
 				is(http.StatusUnsupportedMediaType)
 		}
 	}
@@ -76,6 +77,6 @@ func TestBodiesNeedAMediaType(t *testing.T) {
 func TestRotateMeetsAnotherChange(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, meddled{memstore.New(nil), "https://example.com/theirs"}, nil)
-	one := hooks + "/" + s.hook(merchant)
+	one := hooks + "/" + s.hook(harness.Merchant)
 	s.do(http.MethodPost, one+"/secret/rotate", "").is(http.StatusPreconditionFailed)
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/rag-assistant/webhooks/store/memstore"
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/event"
+	"github.com/rag-assistant/webhooks/webhook/internal/harness"
 )
 
 // portal is a host whose users log in by cookie. It counts how often it was
@@ -30,16 +31,16 @@ func newPortal(t *testing.T, o *webhook.HandlerOptions) *portal {
 	t.Helper()
 	svc, err := webhook.NewService(memstore.New(nil), nil)
 	require.NoError(t, err)
-	id := register(t, svc, merchant, "*").Webhook.ID
-	sent, err := svc.Publish(t.Context(), merchant, event.New(event.DocumentDeleted{DocumentID: "d"}))
+	id := harness.Register(t, svc, harness.Merchant, "*").Webhook.ID
+	sent, err := svc.Publish(t.Context(), harness.Merchant, event.New(event.DocumentDeleted{DocumentID: "d"}))
 	require.NoError(t, err)
-	p := &portal{t: t, one: "https://portal.example.com/merchants/" + merchant + "/webhooks/" + id, delivery: sent.Deliveries[0]}
+	p := &portal{t: t, one: "https://portal.example.com/merchants/" + harness.Merchant + "/webhooks/" + id, delivery: sent.Deliveries[0]}
 	p.handler, err = webhook.NewHandler(svc, func(r *http.Request) (webhook.Principal, error) {
 		p.asked++
 		if _, err := r.Cookie("session"); err != nil && r.Header.Get("Authorization") == "" {
 			return webhook.Principal{}, errors.New("nobody")
 		}
-		return webhook.Principal{MerchantID: merchant}, nil
+		return webhook.Principal{MerchantID: harness.Merchant}, nil
 	}, o)
 	require.NoError(t, err)
 	return p
@@ -123,19 +124,19 @@ func TestIfMatchHoldsUntilTheChange(t *testing.T) {
 	const theirs = "https://example.com/theirs"
 	st := memstore.New(nil)
 	s := newSite(t, meddled{st, theirs}, nil)
-	id := s.hook(merchant)
+	id := s.hook(harness.Merchant)
 	one := hooks + "/" + id
 	for _, method := range []string{http.MethodPut, http.MethodDelete} {
 		body := ""
 		if method == http.MethodPut {
 			body = `{"url":"https://example.com/mine"}`
 		}
-		w, err := st.Webhook(t.Context(), merchant, id)
+		w, err := st.Webhook(t.Context(), harness.Merchant, id)
 		require.NoError(t, err)
 		// The tag fits when the handler looks, and no more when the store is asked.
 		s.do(method, one, body, "If-Match", strconv.Quote(strconv.FormatInt(w.Version, 10))).
 			is(http.StatusPreconditionFailed)
-		w, err = st.Webhook(t.Context(), merchant, id)
+		w, err = st.Webhook(t.Context(), harness.Merchant, id)
 		require.NoError(t, err)
 		require.Equal(t, theirs, w.URL, "somebody else's change stays")
 	}

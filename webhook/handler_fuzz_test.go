@@ -10,6 +10,7 @@ import (
 
 	"github.com/rag-assistant/webhooks/store/memstore"
 	"github.com/rag-assistant/webhooks/webhook"
+	"github.com/rag-assistant/webhooks/webhook/internal/harness"
 )
 
 // Whatever is posted, the answer is 201 or says in the envelope what is wrong.
@@ -35,10 +36,10 @@ func FuzzRequestDecoding(f *testing.F) {
 		api, err := webhook.NewHandler(svc, bearer, nil)
 		require.NoError(t, err)
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, hooks, strings.NewReader(body))
-		r.Header.Set("Authorization", "Bearer "+merchant)
+		r.Header.Set("Authorization", "Bearer "+harness.Merchant)
 		r.Header.Set("Content-Type", "application/json")
 		a := serve(t, api, r) // requires the envelope
-		list, err := svc.Webhooks(t.Context(), merchant, webhook.Query{})
+		list, err := svc.Webhooks(t.Context(), harness.Merchant, webhook.Query{})
 		require.NoError(t, err)
 		switch a.status {
 		case http.StatusCreated:

@@ -16,6 +16,7 @@ import (
 	"github.com/rag-assistant/webhooks/store"
 	"github.com/rag-assistant/webhooks/store/memstore"
 	"github.com/rag-assistant/webhooks/webhook"
+	"github.com/rag-assistant/webhooks/webhook/internal/harness"
 )
 
 // guide returns a sample of the integration guide without spaces.
@@ -105,7 +106,7 @@ func TestWebhookAnswers(t *testing.T) {
 	require.Contains(t, v, "disabledAt")
 	require.NotContains(t, v, "payloadEncoding")
 
-	other := s.hook(merchant)
+	other := s.hook(harness.Merchant)
 	for query, want := range map[string]int{"": 2, "?activeOnly=true": 1, "?activeOnly=false": 2, "?limit=1": 1, "?offset=1": 1, "?offset=2": 0} {
 		var list struct {
 			Webhooks   []struct{ WebhookID string }
@@ -161,8 +162,8 @@ func TestEventTypesAnswer(t *testing.T) {
 func TestPublishAnswer(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, nil, nil)
-	s.hook(merchant)
-	const events = "/api/merchants/" + merchant + "/events"
+	s.hook(harness.Merchant)
+	const events = "/api/merchants/" + harness.Merchant + "/events"
 	v := s.do(http.MethodPost, events, `{"type":"document.created","data":{"documentId":"doc_1"}}`).is(http.StatusAccepted).object()
 	require.Len(t, v, 2)
 	require.Regexp(t, `^evt_[0-9a-f]{32}$`, v["eventId"])

@@ -18,6 +18,7 @@ import (
 	"github.com/rag-assistant/webhooks/store/memstore"
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/event"
+	"github.com/rag-assistant/webhooks/webhook/internal/harness"
 )
 
 // noon is the time of the guide's samples.
@@ -41,7 +42,7 @@ func newSite(t *testing.T, st webhook.ServiceStore, o *webhook.HandlerOptions) *
 	}
 	s := &site{t: t, store: st, mux: http.NewServeMux(), log: &bytes.Buffer{}}
 	var err error
-	s.svc, err = webhook.NewService(st, &webhook.ServiceOptions{Now: noon, SecretKeys: []webhook.SecretKey{keyOne()}})
+	s.svc, err = webhook.NewService(st, &webhook.ServiceOptions{Now: noon, SecretKeys: []webhook.SecretKey{harness.KeyOne()}})
 	require.NoError(t, err)
 	opts := webhook.HandlerOptions{EnablePublish: true}
 	if o != nil {
@@ -66,7 +67,7 @@ func bearer(r *http.Request) (webhook.Principal, error) {
 
 const (
 	requestID = "req_abc123" // the guide's
-	hooks     = "/api/merchants/" + merchant + "/webhooks"
+	hooks     = "/api/merchants/" + harness.Merchant + "/webhooks"
 	goodBody  = `{"url":"https://example.com/hook","events":["document.created"]}`
 )
 
@@ -87,7 +88,7 @@ func (s *site) do(method, path, body string, header ...string) answered {
 		sent = strings.NewReader(body)
 	}
 	r := httptest.NewRequestWithContext(s.t.Context(), method, path, sent)
-	r.Header.Set("Authorization", "Bearer "+merchant)
+	r.Header.Set("Authorization", "Bearer "+harness.Merchant)
 	r.Header.Set("X-Request-ID", requestID)
 	if body != "" {
 		r.Header.Set("Content-Type", "application/json")
@@ -202,7 +203,7 @@ func (a answered) faults() []string {
 // hook registers a webhook and returns its id.
 func (s *site) hook(merchantID string) string {
 	s.t.Helper()
-	return register(s.t, s.svc, merchantID, "document.created").Webhook.ID
+	return harness.Register(s.t, s.svc, merchantID, "document.created").Webhook.ID
 }
 
 // published publishes one event and returns the ids of its deliveries.

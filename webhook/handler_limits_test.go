@@ -15,6 +15,7 @@ import (
 	"github.com/rag-assistant/webhooks/store"
 	"github.com/rag-assistant/webhooks/store/memstore"
 	"github.com/rag-assistant/webhooks/webhook"
+	"github.com/rag-assistant/webhooks/webhook/internal/harness"
 )
 
 // waits requires that an answer asks to wait, and returns for how long.
@@ -28,10 +29,10 @@ func (a answered) waits() int {
 
 func TestFiveTestsAMinute(t *testing.T) {
 	t.Parallel()
-	onEachStore(t, func(t *testing.T, st store.Store) {
+	harness.OnEachStore(t, func(t *testing.T, st store.Store) {
 		t.Helper()
 		s, other := newSite(t, st, nil), newSite(t, st, nil)
-		one, two := hooks+"/"+s.hook(merchant), hooks+"/"+s.hook(merchant)
+		one, two := hooks+"/"+s.hook(harness.Merchant), hooks+"/"+s.hook(harness.Merchant)
 		for i := range 5 {
 			at := []*site{s, other}[i%2] // The limit holds over all processes.
 			at.do(http.MethodPost, one+"/test", "").is(http.StatusAccepted)
@@ -54,7 +55,7 @@ func TestTestsOfAnyMinute(t *testing.T) {
 	now := noon()
 	st := memstore.New(&memstore.Options{Now: func() time.Time { return now }})
 	s := newSite(t, st, &webhook.HandlerOptions{TestsPerMinute: 2})
-	one := hooks + "/" + s.hook(merchant)
+	one := hooks + "/" + s.hook(harness.Merchant)
 	test := func() answered { return s.do(http.MethodPost, one+"/test", "") }
 	test().is(http.StatusAccepted)
 	now = now.Add(40 * time.Second)
@@ -78,15 +79,15 @@ func TestRateLimitHook(t *testing.T) {
 		asked = append(asked, r)
 		return wait, fault
 	}})
-	id := s.hook(merchant)
+	id := s.hook(harness.Merchant)
 	s.do(http.MethodPost, hooks, goodBody, "Idempotency-Key", "k1").is(http.StatusCreated)
 	s.do(http.MethodPost, hooks, goodBody, "Idempotency-Key", "k1").is(http.StatusCreated)
 	s.do(http.MethodHead, hooks+"/"+id, "").is(http.StatusOK)
 	s.do(http.MethodGet, "/api/merchants/other/webhooks", "").is(http.StatusForbidden)
-	who := webhook.Principal{MerchantID: merchant}
+	who := webhook.Principal{MerchantID: harness.Merchant}
 	require.Equal(t, []webhook.RateLimitRequest{
-		{Principal: who, MerchantID: merchant, Route: "POST webhooks"},
-		{Principal: who, MerchantID: merchant, WebhookID: id, Route: "HEAD webhooks/{webhookId}"},
+		{Principal: who, MerchantID: harness.Merchant, Route: "POST webhooks"},
+		{Principal: who, MerchantID: harness.Merchant, WebhookID: id, Route: "HEAD webhooks/{webhookId}"},
 	}, asked)
 
 	wait = 1200 * time.Millisecond
@@ -104,7 +105,7 @@ func TestRetryAfterOfTests(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t, nil, &webhook.HandlerOptions{TestsPerMinute: 2})
-		one := hooks + "/" + s.hook(merchant)
+		one := hooks + "/" + s.hook(harness.Merchant)
 		for range 2 {
 			s.do(http.MethodPost, one+"/test", "").is(http.StatusAccepted)
 			time.Sleep(10 * time.Second)
@@ -116,7 +117,7 @@ func TestRetryAfterOfTests(t *testing.T) {
 func TestATestIsNotRedelivered(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, nil, nil)
-	one := hooks + "/" + s.hook(merchant)
+	one := hooks + "/" + s.hook(harness.Merchant)
 	id, ok := s.do(http.MethodPost, one+"/test", "").is(http.StatusAccepted).object()["id"].(string)
 	require.True(t, ok)
 	require.Equal(t, []string{"deliveryId"}, s.do(http.MethodPost, one+"/deliveries/"+id+"/redeliver", "").faults())

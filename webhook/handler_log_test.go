@@ -12,6 +12,7 @@ import (
 
 	"github.com/rag-assistant/webhooks/store"
 	"github.com/rag-assistant/webhooks/webhook"
+	"github.com/rag-assistant/webhooks/webhook/internal/harness"
 )
 
 func try(status int, code, body string) store.Attempt {
@@ -61,8 +62,8 @@ func TestDeliveryShowsWhatItsStateNeeds(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				s := newSite(t, nil, nil)
-				one := hooks + "/" + s.hook(merchant)
-				p := s.published(merchant)
+				one := hooks + "/" + s.hook(harness.Merchant)
+				p := s.published(harness.Merchant)
 				for _, r := range c.results {
 					s.settle(r)
 				}
@@ -96,8 +97,8 @@ func TestDeliveryDetailListsAttempts(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t, nil, nil)
-		one := hooks + "/" + s.hook(merchant)
-		p := s.published(merchant)
+		one := hooks + "/" + s.hook(harness.Merchant)
+		p := s.published(harness.Merchant)
 		s.settle(store.Result{Outcome: store.Retry, Delay: time.Minute, Attempt: try(0, webhook.CodeTLS, "")})
 		time.Sleep(time.Minute)
 		s.settle(store.Result{Outcome: store.Succeeded, Attempt: try(200, "", "OK")})
@@ -114,10 +115,10 @@ func TestDeliveriesFilterAndPage(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t, nil, nil)
-		id := register(t, s.svc, merchant, "*").Webhook.ID
+		id := harness.Register(t, s.svc, harness.Merchant, "*").Webhook.ID
 		log := hooks + "/" + id + "/deliveries"
 		publish := func(kind string) {
-			s.do(http.MethodPost, "/api/merchants/"+merchant+"/events", `{"type":"`+kind+`","data":{}}`).is(http.StatusAccepted)
+			s.do(http.MethodPost, "/api/merchants/"+harness.Merchant+"/events", `{"type":"`+kind+`","data":{}}`).is(http.StatusAccepted)
 			time.Sleep(time.Second)
 		}
 		publish("document.created")
@@ -176,7 +177,7 @@ func TestDeliveriesFilterAndPage(t *testing.T) {
 func TestStatsOfNothing(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, nil, nil)
-	a := s.do(http.MethodGet, hooks+"/"+s.hook(merchant)+"/deliveries", "").is(http.StatusOK)
+	a := s.do(http.MethodGet, hooks+"/"+s.hook(harness.Merchant)+"/deliveries", "").is(http.StatusOK)
 	require.Contains(t, a.body, `"deliveries":[]`)
 	require.Contains(t, a.body, `"avgAttemptCount":0}`)
 }
@@ -184,7 +185,7 @@ func TestStatsOfNothing(t *testing.T) {
 func TestQueriesAreStrict(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, nil, nil)
-	one := hooks + "/" + s.hook(merchant)
+	one := hooks + "/" + s.hook(harness.Merchant)
 	numbers := []string{
 		"0", "-1", "abc", "1e3", "+5", "%2B5", "05", "1.0", "0x10", "", "%201", "1001", "99999999999999999999", "1&limit=2",
 	}
@@ -222,7 +223,7 @@ func TestTestAnswersAtOnceOrWithTheOutcome(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t, nil, nil)
-		one := hooks + "/" + s.hook(merchant)
+		one := hooks + "/" + s.hook(harness.Merchant)
 		began := time.Now()
 		v := s.do(http.MethodPost, one+"/test", "").is(http.StatusAccepted).object()
 		require.Zero(t, time.Since(began))
@@ -253,8 +254,8 @@ func TestRedeliverAndReplayAnswers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t, nil, nil)
-		one := hooks + "/" + s.hook(merchant)
-		p := s.published(merchant)
+		one := hooks + "/" + s.hook(harness.Merchant)
+		p := s.published(harness.Merchant)
 		s.settle(store.Result{Outcome: store.Failed, Attempt: try(500, webhook.CodeStatus, "")})
 		for _, c := range []struct {
 			body string

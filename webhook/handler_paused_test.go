@@ -11,13 +11,14 @@ import (
 
 	"github.com/rag-assistant/webhooks/store/memstore"
 	"github.com/rag-assistant/webhooks/webhook"
+	"github.com/rag-assistant/webhooks/webhook/internal/harness"
 )
 
 func TestPausedDeliveryHasNoNextAttempt(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, nil, nil)
-	id := s.hook(merchant)
-	p := s.published(merchant)
+	id := s.hook(harness.Merchant)
+	p := s.published(harness.Merchant)
 	one := hooks + "/" + id
 	next := func() any {
 		var list struct{ Deliveries []map[string]any }

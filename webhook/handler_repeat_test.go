@@ -16,6 +16,7 @@ import (
 	"github.com/rag-assistant/webhooks/store"
 	"github.com/rag-assistant/webhooks/store/memstore"
 	"github.com/rag-assistant/webhooks/webhook"
+	"github.com/rag-assistant/webhooks/webhook/internal/harness"
 )
 
 // replayed reports whether an answer is that of an earlier request.
@@ -23,7 +24,7 @@ func (a answered) replayed() bool { return a.header.Get("Idempotency-Replayed") 
 
 func TestRepeatedRegistration(t *testing.T) {
 	t.Parallel()
-	onEachStore(t, func(t *testing.T, st store.Store) {
+	harness.OnEachStore(t, func(t *testing.T, st store.Store) {
 		t.Helper()
 		s := newSite(t, st, nil)
 		create := func(body string, header ...string) answered {
@@ -48,14 +49,14 @@ func TestRepeatedRegistration(t *testing.T) {
 
 		other := strings.Replace(goodBody, "hook", "other", 1)
 		require.Equal(t, "idempotency_conflict", create(other).is(http.StatusConflict).refusal().Code)
-		page, err := s.svc.Webhooks(t.Context(), merchant, webhook.Query{})
+		page, err := s.svc.Webhooks(t.Context(), harness.Merchant, webhook.Query{})
 		require.NoError(t, err)
 		require.Equal(t, 1, page.Total)
 
 		// A key is its merchant's, and stands for one request.
 		c := s.do(http.MethodPost, "/api/merchants/other/webhooks", goodBody, "Authorization", "Bearer other", "Idempotency-Key", "k1")
 		require.False(t, c.is(http.StatusCreated).replayed())
-		one := hooks + "/" + s.hook(merchant)
+		one := hooks + "/" + s.hook(harness.Merchant)
 		rotate := s.do(http.MethodPost, one+"/secret/rotate", "", "Idempotency-Key", "k1")
 		require.Equal(t, "idempotency_conflict", rotate.is(http.StatusConflict).refusal().Code)
 	})
@@ -64,15 +65,15 @@ func TestRepeatedRegistration(t *testing.T) {
 func TestRepeatedRequestsOfEveryKind(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, nil, nil)
-	one := hooks + "/" + s.hook(merchant)
-	delivery := s.published(merchant).Deliveries[0]
+	one := hooks + "/" + s.hook(harness.Merchant)
+	delivery := s.published(harness.Merchant).Deliveries[0]
 	s.settle(store.Result{Outcome: store.Failed})
 	for _, c := range []struct{ path, body string }{
 		{one + "/test", ""},
 		{one + "/replay", `{"status":"failed"}`},
 		{one + "/deliveries/" + delivery + "/redeliver", ""},
 		{one + "/secret/rotate", `{"graceSeconds":60}`},
-		{"/api/merchants/" + merchant + "/events", `{"type":"document.created","data":{}}`},
+		{"/api/merchants/" + harness.Merchant + "/events", `{"type":"document.created","data":{}}`},
 	} {
 		before := s.total(one)
 		a := s.do(http.MethodPost, c.path, c.body, "Idempotency-Key", c.path)
@@ -106,7 +107,7 @@ func (s *site) total(one string) float64 {
 
 func TestRepeatedAtTheSameTime(t *testing.T) {
 	t.Parallel()
-	onEachStore(t, func(t *testing.T, st store.Store) {
+	harness.OnEachStore(t, func(t *testing.T, st store.Store) {
 		t.Helper()
 		s := newSite(t, st, nil)
 		var created, replayed, busy atomic.Int64
@@ -114,7 +115,7 @@ func TestRepeatedAtTheSameTime(t *testing.T) {
 		for range 50 {
 			all.Go(func() {
 				r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, hooks, strings.NewReader(goodBody))
-				r.Header.Set("Authorization", "Bearer "+merchant)
+				r.Header.Set("Authorization", "Bearer "+harness.Merchant)
 				r.Header.Set("Content-Type", "application/json")
 				r.Header.Set("Idempotency-Key", "k1")
 				w := httptest.NewRecorder()
@@ -134,7 +135,7 @@ func TestRepeatedAtTheSameTime(t *testing.T) {
 		all.Wait()
 		require.EqualValues(t, 1, created.Load())
 		require.EqualValues(t, 49, replayed.Load()+busy.Load())
-		page, err := s.svc.Webhooks(t.Context(), merchant, webhook.Query{})
+		page, err := s.svc.Webhooks(t.Context(), harness.Merchant, webhook.Query{})
 		require.NoError(t, err)
 		require.Equal(t, 1, page.Total)
 	})
@@ -196,7 +197,7 @@ func TestBadIdempotencyKeys(t *testing.T) {
 	s := newSite(t, nil, nil)
 	send := func(keys ...string) answered {
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, hooks, strings.NewReader(goodBody))
-		r.Header.Set("Authorization", "Bearer "+merchant)
+		r.Header.Set("Authorization", "Bearer "+harness.Merchant)
 		r.Header.Set("Content-Type", "application/json")
 		r.Header["Idempotency-Key"] = keys
 		return s.serve(r)
@@ -209,7 +210,7 @@ func TestBadIdempotencyKeys(t *testing.T) {
 	}
 	// What a body must be holds before the key is looked at.
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, hooks, strings.NewReader(goodBody))
-	r.Header.Set("Authorization", "Bearer "+merchant)
+	r.Header.Set("Authorization", "Bearer "+harness.Merchant)
 	r.Header.Set("Idempotency-Key", "k1")
 	s.serve(r).is(http.StatusUnsupportedMediaType)
 	s.do(http.MethodPost, hooks, `{"url":"`+strings.Repeat("a", 64<<10)+`"}`, "Idempotency-Key", "k1").is(http.StatusRequestEntityTooLarge)
@@ -219,14 +220,14 @@ func TestBadIdempotencyKeys(t *testing.T) {
 func TestKeysInUse(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, nil, allRoutes(t))
-	one := s.hook(merchant)
+	one := s.hook(harness.Merchant)
 	s.do(http.MethodPost, hooks, goodBody, "Idempotency-Key", "used").is(http.StatusCreated)
 	begun, end := make(chan struct{}), make(chan struct{})
 	var work sync.WaitGroup
 	defer work.Wait()
 	defer close(end)
 	work.Go(func() {
-		_, _, _ = s.svc.Once(t.Context(), merchant, "api|in-work", nil, func(context.Context) (string, error) {
+		_, _, _ = s.svc.Once(t.Context(), harness.Merchant, "api|in-work", nil, func(context.Context) (string, error) {
 			close(begun)
 			<-end
 			return "", nil
@@ -237,7 +238,7 @@ func TestKeysInUse(t *testing.T) {
 		if o.method != http.MethodPost {
 			continue
 		}
-		at := o.at(merchant, one, "whdel_1")
+		at := o.at(harness.Merchant, one, "whdel_1")
 		body := o.body
 		if strings.HasPrefix(o.path, "/webhooks") && !strings.Contains(o.path, "{") {
 			body = strings.Replace(goodBody, "hook", "other", 1)
@@ -275,12 +276,12 @@ func TestCallerHangsUpInTheMiddle(t *testing.T) {
 	t.Parallel()
 	st := &hangUp{Store: memstore.New(nil)}
 	s := newSite(t, st, nil)
-	id := s.hook(merchant)
-	path := hooks + "/" + id + "/deliveries/" + s.published(merchant).Deliveries[0] + "/redeliver"
+	id := s.hook(harness.Merchant)
+	path := hooks + "/" + id + "/deliveries/" + s.published(harness.Merchant).Deliveries[0] + "/redeliver"
 	ctx, cancel := context.WithCancel(t.Context())
 	st.cancel = cancel
 	r := httptest.NewRequestWithContext(ctx, http.MethodPost, path, nil)
-	r.Header.Set("Authorization", "Bearer "+merchant)
+	r.Header.Set("Authorization", "Bearer "+harness.Merchant)
 	r.Header.Set("Idempotency-Key", "k1")
 	s.serve(r)
 	require.True(t, s.do(http.MethodPost, path, "", "Idempotency-Key", "k1").is(http.StatusAccepted).replayed())

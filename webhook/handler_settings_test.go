@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rag-assistant/webhooks/webhook"
+	"github.com/rag-assistant/webhooks/webhook/internal/harness"
 )
 
 func TestSettingsAnswers(t *testing.T) {
@@ -72,7 +73,7 @@ func TestSettingsAnswers(t *testing.T) {
 func TestSettingsAreReadStrictly(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, nil, nil)
-	one := hooks + "/" + s.hook(merchant)
+	one := hooks + "/" + s.hook(harness.Merchant)
 	before := s.belongings()
 	pairs := func(n int) string {
 		out := make([]string, n)
@@ -133,14 +134,14 @@ func TestSettingsAreReadStrictly(t *testing.T) {
 func TestHeaderValuesDoNotShow(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, nil, nil)
-	h := webhook.Headers{"Authorization": credential, "X-B": "b"}
-	in := registration()
+	h := webhook.Headers{"Authorization": harness.Credential, "X-B": "b"}
+	in := harness.Registration()
 	in.Headers = h
-	reg, err := s.svc.Register(t.Context(), merchant, in)
+	reg, err := s.svc.Register(t.Context(), harness.Merchant, in)
 	require.NoError(t, err)
-	bad := registration()
-	bad.Headers = webhook.Headers{"Host": credential, "X-A": credential + "\n"}
-	_, refused := s.svc.Register(t.Context(), merchant, bad)
+	bad := harness.Registration()
+	bad.Headers = webhook.Headers{"Host": harness.Credential, "X-A": harness.Credential + "\n"}
+	_, refused := s.svc.Register(t.Context(), harness.Merchant, bad)
 	require.Error(t, refused)
 
 	require.Equal(t, "Headers(Authorization, X-B)", fmt.Sprint(h))
@@ -157,17 +158,17 @@ func TestHeaderValuesDoNotShow(t *testing.T) {
 		slog.New(slog.NewTextHandler(&shown, nil)).LogAttrs(t.Context(), slog.LevelInfo, "shown", slog.Any("value", v))
 		slog.New(slog.NewJSONHandler(&shown, nil)).LogAttrs(t.Context(), slog.LevelInfo, "shown", slog.Any("value", v))
 	}
-	s.published(merchant)
+	s.published(harness.Merchant)
 	for _, o := range s.operations() {
-		a := s.do(o.method, o.at(merchant, reg.Webhook.ID, "whdel_1"), o.body)
+		a := s.do(o.method, o.at(harness.Merchant, reg.Webhook.ID, "whdel_1"), o.body)
 		fmt.Fprintln(&shown, a.body, a.header)
 	}
-	body := `{"url":"https://example.com/","events":["*"],"headers":{"Authorization":"` + credential + `"%s}}`
+	body := `{"url":"https://example.com/","events":["*"],"headers":{"Authorization":"` + harness.Credential + `"%s}}`
 	fmt.Fprintln(&shown, s.do(http.MethodPost, hooks, fmt.Sprintf(body, "")).is(http.StatusCreated).body)
-	fmt.Fprintln(&shown, s.do(http.MethodPost, hooks, fmt.Sprintf(body, `,"TE":"`+credential+`"`)).is(http.StatusBadRequest).body)
-	fmt.Fprintln(&shown, s.do(http.MethodPost, hooks, fmt.Sprintf(body, `,"X-A":["`+credential+`"]`)).is(http.StatusBadRequest).body)
+	fmt.Fprintln(&shown, s.do(http.MethodPost, hooks, fmt.Sprintf(body, `,"TE":"`+harness.Credential+`"`)).is(http.StatusBadRequest).body)
+	fmt.Fprintln(&shown, s.do(http.MethodPost, hooks, fmt.Sprintf(body, `,"X-A":["`+harness.Credential+`"]`)).is(http.StatusBadRequest).body)
 	shown.WriteString(s.log.String())
-	for _, leak := range []string{credential, "t0ken", fmt.Sprintf("%x", credential), strings.ToUpper(fmt.Sprintf("%x", credential))} {
+	for _, leak := range []string{harness.Credential, "t0ken", fmt.Sprintf("%x", harness.Credential), strings.ToUpper(fmt.Sprintf("%x", harness.Credential))} {
 		require.NotContains(t, shown.String(), leak)
 	}
 }

@@ -12,6 +12,8 @@ import (
 	"unicode/utf16"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/rag-assistant/webhooks/webhook/internal/harness"
 )
 
 // fullBodies have every member that a route knows. One that is not listed knows
@@ -123,8 +125,8 @@ func notStrict(t *testing.T, object string) map[string]string {
 func TestEveryBodyIsReadStrictly(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, nil, allRoutes(t))
-	id := s.hook(merchant)
-	deliveryID := s.delivered(merchant, id)
+	id := s.hook(harness.Merchant)
+	deliveryID := s.delivered(harness.Merchant, id)
 	known := slices.Collect(maps.Keys(fullBodies))
 	for _, o := range s.operations() {
 		if !o.sends() {
@@ -135,8 +137,8 @@ func TestEveryBodyIsReadStrictly(t *testing.T) {
 		if object == "" {
 			object = "{}"
 		}
-		path := o.at(merchant, id, deliveryID)
-		before := dump(s.store)
+		path := o.at(harness.Merchant, id, deliveryID)
+		before := harness.Dump(s.store)
 		for name, text := range notStrict(t, object) {
 			a := s.do(o.method, path, text)
 			require.NotEmpty(t, a.faults(), "%s with %s", o, name)
@@ -145,7 +147,7 @@ func TestEveryBodyIsReadStrictly(t *testing.T) {
 			s.do(o.method, path, object, "Content-Type", mediaType).is(http.StatusUnsupportedMediaType)
 		}
 		s.do(o.method, path, object, "Content-Encoding", "gzip").is(http.StatusUnsupportedMediaType)
-		require.True(t, before == dump(s.store), "%s has changed something", o)
+		require.True(t, before == harness.Dump(s.store), "%s has changed something", o)
 		require.Equal(t, 2, s.do(o.method, path, " \r\n\t"+object+"\n").status/100, "%s takes the object itself", o)
 	}
 	require.Empty(t, known, "no route knows these")

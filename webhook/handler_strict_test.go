@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rag-assistant/webhooks/webhook"
+	"github.com/rag-assistant/webhooks/webhook/internal/harness"
 )
 
 func TestRegisterReadsStrictly(t *testing.T) {
@@ -124,7 +125,7 @@ func TestRegisterReadsStrictly(t *testing.T) {
 	flood = s.do(http.MethodPost, hooks, `{`+u+`,"events":[`+many(20_000, `1`)+`]}`).faults()
 	require.Len(t, flood, 100)
 
-	list, err := s.svc.Webhooks(t.Context(), merchant, webhook.Query{})
+	list, err := s.svc.Webhooks(t.Context(), harness.Merchant, webhook.Query{})
 	require.NoError(t, err)
 	require.Zero(t, list.Total, "none of them was registered")
 	s.do(http.MethodPost, hooks, " \r\n\t"+goodBody+"\n").is(http.StatusCreated)
@@ -134,7 +135,7 @@ func TestRegisterReadsStrictly(t *testing.T) {
 func TestUpdateReadsStrictly(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, nil, nil)
-	one := hooks + "/" + s.hook(merchant)
+	one := hooks + "/" + s.hook(harness.Merchant)
 	before := s.belongings()
 	for body, want := range map[string][]string{
 		``:                                    {""},
@@ -163,7 +164,7 @@ func TestUpdateReadsStrictly(t *testing.T) {
 func TestRotateReadsStrictly(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, nil, nil)
-	one := hooks + "/" + s.hook(merchant)
+	one := hooks + "/" + s.hook(harness.Merchant)
 	before := s.belongings()
 	for _, grace := range []string{
 		"-1", "604801", "1e2", "1.0", `"60"`, "null", "[]", "9223372036854775807", "18446744074", "99999999999999999999", "-9223372036854775808",
@@ -201,10 +202,10 @@ func TestMediaTypes(t *testing.T) {
 		s.do(http.MethodPost, hooks, goodBody, "Content-Encoding", encoding).is(http.StatusUnsupportedMediaType)
 	}
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, hooks, strings.NewReader(goodBody))
-	r.Header = http.Header{"Authorization": {"Bearer " + merchant}, "Content-Type": {"application/json", "text/plain"}}
+	r.Header = http.Header{"Authorization": {"Bearer " + harness.Merchant}, "Content-Type": {"application/json", "text/plain"}}
 	s.serve(r).is(http.StatusUnsupportedMediaType)
 
-	one := hooks + "/" + s.hook(merchant)
+	one := hooks + "/" + s.hook(harness.Merchant)
 	s.do(http.MethodPost, one+"/test", "", "Content-Type", "text/plain").is(http.StatusAccepted)
 	s.do(http.MethodPost, one+"/test", "x=1", "Content-Type", "").is(http.StatusUnsupportedMediaType)
 }
@@ -215,20 +216,20 @@ func TestBodySize(t *testing.T) {
 	pad := func(n int) string { return goodBody + strings.Repeat(" ", n-len(goodBody)) }
 	s.do(http.MethodPost, hooks, pad(64<<10)).is(http.StatusCreated)
 	require.Equal(t, "payload_too_large", s.do(http.MethodPost, hooks, pad(64<<10+1)).is(413).refusal().Code)
-	one := hooks + "/" + s.hook(merchant)
+	one := hooks + "/" + s.hook(harness.Merchant)
 	for _, o := range s.operations() {
 		if !o.sends() || o.names("events") {
 			continue
 		}
 		chunked := struct{ io.Reader }{strings.NewReader(strings.Repeat(" ", 100<<10))}
-		r := httptest.NewRequestWithContext(t.Context(), o.method, o.at(merchant, one[len(hooks)+1:], "whdel_1"), chunked)
-		r.Header.Set("Authorization", "Bearer "+merchant)
+		r := httptest.NewRequestWithContext(t.Context(), o.method, o.at(harness.Merchant, one[len(hooks)+1:], "whdel_1"), chunked)
+		r.Header.Set("Authorization", "Bearer "+harness.Merchant)
 		r.Header.Set("Content-Type", "application/json")
 		s.serve(r).is(http.StatusRequestEntityTooLarge)
 	}
 	broken := io.MultiReader(strings.NewReader(`{"url":`), failing{})
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, hooks, broken)
-	r.Header.Set("Authorization", "Bearer "+merchant)
+	r.Header.Set("Authorization", "Bearer "+harness.Merchant)
 	require.Equal(t, []string{""}, s.serve(r).faults())
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/rag-assistant/webhooks/store"
 	"github.com/rag-assistant/webhooks/webhook"
+	"github.com/rag-assistant/webhooks/webhook/internal/harness"
 )
 
 // operation is a method of a route with a body that it accepts.
@@ -53,19 +54,19 @@ func (o operation) sends() bool { return o.method == http.MethodPost || o.method
 // belongings is all that merchant can see of its own.
 func (s *site) belongings() []any {
 	s.t.Helper()
-	list, err := s.svc.Webhooks(s.t.Context(), merchant, webhook.Query{})
+	list, err := s.svc.Webhooks(s.t.Context(), harness.Merchant, webhook.Query{})
 	require.NoError(s.t, err)
 	out := []any{list}
 	for _, w := range list.Webhooks {
-		kept, err := s.store.Webhook(s.t.Context(), merchant, w.ID)
+		kept, err := s.store.Webhook(s.t.Context(), harness.Merchant, w.ID)
 		require.NoError(s.t, err)
-		log, err := s.svc.Deliveries(s.t.Context(), merchant, w.ID, webhook.DeliveryQuery{Limit: 1000})
+		log, err := s.svc.Deliveries(s.t.Context(), harness.Merchant, w.ID, webhook.DeliveryQuery{Limit: 1000})
 		require.NoError(s.t, err)
-		stats, err := s.svc.Stats(s.t.Context(), merchant, w.ID)
+		stats, err := s.svc.Stats(s.t.Context(), harness.Merchant, w.ID)
 		require.NoError(s.t, err)
 		out = append(out, kept, log, stats)
 	}
-	events, err := s.store.Events(s.t.Context(), merchant, store.EventQuery{Limit: 1000})
+	events, err := s.store.Events(s.t.Context(), harness.Merchant, store.EventQuery{Limit: 1000})
 	require.NoError(s.t, err)
 	return append(out, events)
 }
@@ -84,7 +85,7 @@ func TestUnauthenticated(t *testing.T) {
 	s := newSite(t, nil, nil)
 	seen := map[string]bool{}
 	for _, o := range s.operations() {
-		r := httptest.NewRequestWithContext(t.Context(), o.method, o.at(merchant, "whk_1", "whdel_1"), unread{t})
+		r := httptest.NewRequestWithContext(t.Context(), o.method, o.at(harness.Merchant, "whk_1", "whdel_1"), unread{t})
 		r.Header.Set("X-Request-ID", requestID)
 		a := s.serve(r).is(http.StatusUnauthorized)
 		require.Equal(t, "Bearer", a.header.Get("WWW-Authenticate"))
@@ -98,5 +99,5 @@ func TestUnauthenticated(t *testing.T) {
 	for body := range seen {
 		require.NotContains(t, body, "no token", "the answer does not")
 	}
-	require.Len(t, s.do(http.MethodGet, hooks+"?token="+merchant, "", "Authorization", "").is(401).refusal().Details, 0)
+	require.Len(t, s.do(http.MethodGet, hooks+"?token="+harness.Merchant, "", "Authorization", "").is(401).refusal().Details, 0)
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/rag-assistant/webhooks/store"
 	"github.com/rag-assistant/webhooks/store/memstore"
 	"github.com/rag-assistant/webhooks/webhook"
+	"github.com/rag-assistant/webhooks/webhook/internal/harness"
 )
 
 func TestNewHandlerListsEveryFault(t *testing.T) {
@@ -25,7 +26,7 @@ func TestNewHandlerListsEveryFault(t *testing.T) {
 	for _, part := range []string{"service is nil", "authenticate is nil", "TestWait", "prefix"} {
 		require.ErrorContains(t, err, part)
 	}
-	svc, _ := newService(t, nil)
+	svc, _ := harness.NewService(t, nil)
 	for _, prefix := range []string{"api/", "//", "/a//b", "/a?b", "/a#b"} {
 		_, err = webhook.NewHandler(svc, bearer, &webhook.HandlerOptions{Prefix: prefix})
 		require.Error(t, err, prefix)
@@ -36,8 +37,8 @@ func TestNewHandlerListsEveryFault(t *testing.T) {
 
 func TestMounting(t *testing.T) {
 	t.Parallel()
-	svc, _ := newService(t, nil)
-	const path = "/merchants/" + merchant + "/webhooks"
+	svc, _ := harness.NewService(t, nil)
+	const path = "/merchants/" + harness.Merchant + "/webhooks"
 	for name, c := range map[string]struct {
 		prefix string
 		mount  func(http.Handler) http.Handler
@@ -66,7 +67,7 @@ func TestMounting(t *testing.T) {
 				h = c.mount(api)
 			}
 			r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, c.url, nil)
-			r.Header.Set("Authorization", "Bearer "+merchant)
+			r.Header.Set("Authorization", "Bearer "+harness.Merchant)
 			serve(t, h, r).is(c.want)
 		})
 	}
@@ -79,7 +80,7 @@ func stripped(prefix string) func(http.Handler) http.Handler {
 func TestRoutes(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, nil, nil)
-	id := s.hook(merchant)
+	id := s.hook(harness.Merchant)
 	api, err := webhook.NewHandler(s.svc, bearer, nil)
 	require.NoError(t, err)
 	for path, want := range map[string]int{
@@ -89,43 +90,43 @@ func TestRoutes(t *testing.T) {
 		hooks + "/" + id:                 200,
 		hooks + "/" + id + "/deliveries": 200,
 		hooks + "/whk%5F" + id[4:]:       200,
-		"/api/%6Derchants/" + merchant + "/webhooks": 404,
-		"/api/merchants/merchant%5F42/%77ebhooks":    200,
-		"/api/merchants/merchant%255F42/webhooks":    403,
+		"/api/%6Derchants/" + harness.Merchant + "/webhooks": 404,
+		"/api/merchants/merchant%5F42/%77ebhooks":            200,
+		"/api/merchants/merchant%255F42/webhooks":            403,
 
 		hooks + "//":      404,
 		hooks + "//" + id: 404,
-		"/api//merchants/" + merchant + "/webhooks":    404,
-		"/api/merchants//webhooks":                     404,
-		"/api/merchants/" + merchant:                   404,
-		"/api/merchants/" + merchant + "/":             404,
-		"/api/merchants/":                              404,
-		"/api/merchants":                               404,
-		"/api/":                                        404,
-		"/":                                            404,
-		hooks + "/" + id + "/":                         404,
-		hooks + "/event-types/":                        404,
-		hooks + "/" + id + "/deliveries/":              404,
-		hooks + "/" + id + "/deliveries/x/":            404,
-		hooks + "/" + id + "/deliveries/x/y":           404,
-		hooks + "/" + id + "/secret":                   404,
-		hooks + "/" + id + "/deliveries/x/redeliver/y": 404,
-		hooks + "%2F" + id:                             404,
-		hooks + "/" + id + "%2Fdeliveries":             404,
-		hooks + "/x%2F..%2F" + id:                      404,
-		hooks + "/.":                                   404,
-		hooks + "/..":                                  404,
-		hooks + "/%2e%2e":                              404,
-		hooks + "/" + id + ";x=1":                      404,
-		hooks + "/" + id + "%00":                       404,
-		hooks + "/" + id + "%20":                       404,
-		hooks + "/{webhookId}":                         404,
-		"/api/Merchants/" + merchant + "/webhooks":     404,
-		"/api/merchants/" + merchant + "/Webhooks":     404,
-		"/api/merchants/" + merchant + "/events":       404, // off by default
+		"/api//merchants/" + harness.Merchant + "/webhooks": 404,
+		"/api/merchants//webhooks":                          404,
+		"/api/merchants/" + harness.Merchant:                404,
+		"/api/merchants/" + harness.Merchant + "/":          404,
+		"/api/merchants/":                                   404,
+		"/api/merchants":                                    404,
+		"/api/":                                             404,
+		"/":                                                 404,
+		hooks + "/" + id + "/":                              404,
+		hooks + "/event-types/":                             404,
+		hooks + "/" + id + "/deliveries/":                   404,
+		hooks + "/" + id + "/deliveries/x/":                 404,
+		hooks + "/" + id + "/deliveries/x/y":                404,
+		hooks + "/" + id + "/secret":                        404,
+		hooks + "/" + id + "/deliveries/x/redeliver/y":      404,
+		hooks + "%2F" + id:                                  404,
+		hooks + "/" + id + "%2Fdeliveries":                  404,
+		hooks + "/x%2F..%2F" + id:                           404,
+		hooks + "/.":                                        404,
+		hooks + "/..":                                       404,
+		hooks + "/%2e%2e":                                   404,
+		hooks + "/" + id + ";x=1":                           404,
+		hooks + "/" + id + "%00":                            404,
+		hooks + "/" + id + "%20":                            404,
+		hooks + "/{webhookId}":                              404,
+		"/api/Merchants/" + harness.Merchant + "/webhooks":  404,
+		"/api/merchants/" + harness.Merchant + "/Webhooks":  404,
+		"/api/merchants/" + harness.Merchant + "/events":    404, // off by default
 	} {
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil)
-		r.Header.Set("Authorization", "Bearer "+merchant)
+		r.Header.Set("Authorization", "Bearer "+harness.Merchant)
 		a := serve(t, api, r)
 		require.Equal(t, want, a.status, "%s: %s", path, a.body)
 	}
@@ -149,7 +150,7 @@ func TestMethods(t *testing.T) {
 		"/events":                       "OPTIONS, POST",
 	} {
 		for _, method := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "TRACE", "BREW", "OPTIONS", "get"} {
-			path := operation{path: path}.at(merchant, "whk_1", "whdel_1")
+			path := operation{path: path}.at(harness.Merchant, "whk_1", "whdel_1")
 			a := s.do(method, path, "", "Authorization", "")
 			switch {
 			case method == "OPTIONS":
@@ -174,7 +175,7 @@ func TestMethods(t *testing.T) {
 func TestHeadIsGetWithoutItsBody(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, nil, nil)
-	for _, path := range []string{hooks, hooks + "/" + s.hook(merchant), hooks + "/whk_unknown"} {
+	for _, path := range []string{hooks, hooks + "/" + s.hook(harness.Merchant), hooks + "/whk_unknown"} {
 		get, head := s.do(http.MethodGet, path, ""), s.do(http.MethodHead, path, "")
 		require.Equal(t, get.status, head.status)
 		require.Equal(t, get.header, head.header)
@@ -185,7 +186,7 @@ func TestHeadIsGetWithoutItsBody(t *testing.T) {
 func TestIfMatch(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, nil, nil)
-	one := hooks + "/" + s.hook(merchant)
+	one := hooks + "/" + s.hook(harness.Merchant)
 	put := func(tag string) answered { return s.do(http.MethodPut, one, `{"status":"active"}`, "If-Match", tag) }
 	for _, tag := range []string{`"2"`, `W/"1"`, `1`, `"01"`, `""`, `"x"`, `"2", "3"`, `garbage`, `"`} {
 		require.Equal(t, "precondition_failed", put(tag).is(http.StatusPreconditionFailed).refusal().Code, tag)
@@ -269,7 +270,7 @@ func TestFaultsOfOurs(t *testing.T) {
 
 func TestPanicInAuthenticate(t *testing.T) {
 	t.Parallel()
-	svc, _ := newService(t, nil)
+	svc, _ := harness.NewService(t, nil)
 	api, err := webhook.NewHandler(svc, func(*http.Request) (webhook.Principal, error) { panic("no") }, nil)
 	require.NoError(t, err)
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, hooks, nil)
@@ -282,7 +283,7 @@ func TestGoneCallersAreNoErrors(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	r := httptest.NewRequestWithContext(ctx, http.MethodGet, hooks+"/whk_1", nil)
-	r.Header.Set("Authorization", "Bearer "+merchant)
+	r.Header.Set("Authorization", "Bearer "+harness.Merchant)
 	s.serve(r).is(http.StatusServiceUnavailable)
 	require.NotContains(t, s.log.String(), "ERROR")
 }
@@ -299,8 +300,8 @@ func (s spoiled) Event(ctx context.Context, merchantID, eventID string) (store.E
 func TestUnwritableAnswer(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, spoiled{memstore.New(nil)}, nil)
-	one := hooks + "/" + s.hook(merchant)
-	a := s.do(http.MethodGet, one+"/deliveries/"+s.published(merchant).Deliveries[0], "").is(http.StatusInternalServerError)
+	one := hooks + "/" + s.hook(harness.Merchant)
+	a := s.do(http.MethodGet, one+"/deliveries/"+s.published(harness.Merchant).Deliveries[0], "").is(http.StatusInternalServerError)
 	require.Equal(t, "internal", a.refusal().Code)
 }
 
@@ -313,7 +314,7 @@ func TestServerRoundTrip(t *testing.T) {
 	client.Timeout = 10 * time.Second
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, srv.URL+hooks, strings.NewReader(goodBody))
 	require.NoError(t, err)
-	r.Header.Set("Authorization", "Bearer "+merchant)
+	r.Header.Set("Authorization", "Bearer "+harness.Merchant)
 	r.Header.Set("Content-Type", "application/json")
 	resp, err := client.Do(r)
 	require.NoError(t, err)
@@ -326,7 +327,7 @@ func TestServerRoundTrip(t *testing.T) {
 
 func BenchmarkDeliveries(b *testing.B) {
 	st := thousand{sampled: sampled{memstore.New(nil)}}
-	page, err := st.sampled.Deliveries(b.Context(), merchant, "whk_1", webhook.DeliveryQuery{})
+	page, err := st.sampled.Deliveries(b.Context(), harness.Merchant, "whk_1", webhook.DeliveryQuery{})
 	require.NoError(b, err)
 	page.Deliveries = slices.Repeat(page.Deliveries, 500)
 	st.page = page
@@ -335,7 +336,7 @@ func BenchmarkDeliveries(b *testing.B) {
 	api, err := webhook.NewHandler(svc, bearer, nil)
 	require.NoError(b, err)
 	r := httptest.NewRequestWithContext(b.Context(), http.MethodGet, hooks+"/whk_1/deliveries?limit=1000", nil)
-	r.Header.Set("Authorization", "Bearer "+merchant)
+	r.Header.Set("Authorization", "Bearer "+harness.Merchant)
 	b.ReportAllocs()
 	for b.Loop() {
 		w := httptest.NewRecorder()

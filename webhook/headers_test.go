@@ -15,36 +15,37 @@ import (
 	"github.com/rag-assistant/webhooks/store"
 	"github.com/rag-assistant/webhooks/store/memstore"
 	"github.com/rag-assistant/webhooks/webhook"
+	"github.com/rag-assistant/webhooks/webhook/internal/harness"
 )
 
 // wired sends with the keys of headers as they are written.
 type wired struct {
-	*endpoint
+	*harness.Endpoint
 
 	keys []map[string][]string
 }
 
 func (w *wired) RoundTrip(r *http.Request) (*http.Response, error) {
-	w.mu.Lock()
+	w.Mu.Lock()
 	w.keys = append(w.keys, r.Header)
-	w.mu.Unlock()
-	return w.endpoint.RoundTrip(r)
+	w.Mu.Unlock()
+	return w.Endpoint.RoundTrip(r)
 }
 
 func TestHeadersAreSent(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		out := &wired{endpoint: &endpoint{}}
-		r := newRig(t, nil, &webhook.DispatcherOptions{Transport: out, SecretKeys: []webhook.SecretKey{keyOne()}})
-		useKeys(r, keyOne())
-		plain := registration()
-		_, err := r.svc.Register(t.Context(), merchant, plain)
+		out := &wired{Endpoint: &harness.Endpoint{}}
+		r := harness.NewRig(t, nil, &webhook.DispatcherOptions{Transport: out, SecretKeys: []webhook.SecretKey{harness.KeyOne()}})
+		useKeys(r, harness.KeyOne())
+		plain := harness.Registration()
+		_, err := r.Svc.Register(t.Context(), harness.Merchant, plain)
 		require.NoError(t, err)
-		in := registration()
-		in.Headers = webhook.Headers{"Authorization": credential, "x-tenant_ID": "42\t43"}
-		reg, err := r.svc.Register(t.Context(), merchant, in)
+		in := harness.Registration()
+		in.Headers = webhook.Headers{"Authorization": harness.Credential, "x-tenant_ID": "42\t43"}
+		reg, err := r.Svc.Register(t.Context(), harness.Merchant, in)
 		require.NoError(t, err)
-		r.publish()
+		r.Publish()
 		synctest.Wait()
 		require.Len(t, out.keys, 2)
 		sizes := map[bool]int{}
@@ -55,18 +56,18 @@ func TestHeadersAreSent(t *testing.T) {
 				require.NotContains(t, sent, "Authorization")
 				continue
 			}
-			require.Equal(t, []string{credential}, sent["Authorization"])
+			require.Equal(t, []string{harness.Credential}, sent["Authorization"])
 			require.Equal(t, []string{"42\t43"}, sent["x-tenant_ID"], "spelled as the merchant spelled it")
 		}
 		require.Equal(t, sizes[false]+2, sizes[true], "and beside them what every request has")
 
 		// A change shows at once, and a second request within a rotation's grace has
 		// them too.
-		_, err = r.svc.Update(t.Context(), merchant, reg.Webhook.ID, webhook.Update{Headers: webhook.Headers{"X-New": "1"}})
+		_, err = r.Svc.Update(t.Context(), harness.Merchant, reg.Webhook.ID, webhook.Update{Headers: webhook.Headers{"X-New": "1"}})
 		require.NoError(t, err)
 		posts := func() (n int) {
 			out.keys = nil
-			r.publish()
+			r.Publish()
 			synctest.Wait()
 			for _, sent := range out.keys {
 				if sent["X-Webhook-ID"][0] == reg.Webhook.ID {
@@ -78,11 +79,11 @@ func TestHeadersAreSent(t *testing.T) {
 			return n
 		}
 		require.Equal(t, 1, posts())
-		_, err = r.svc.Rotate(t.Context(), merchant, reg.Webhook.ID, webhook.DefaultGrace)
+		_, err = r.Svc.Rotate(t.Context(), harness.Merchant, reg.Webhook.ID, webhook.DefaultGrace)
 		require.NoError(t, err)
-		out.set(knows(t, reg.Secret))
+		out.Set(harness.Knows(t, reg.Secret))
 		require.Equal(t, 2, posts())
-		r.close()
+		r.Close()
 	})
 }
 
@@ -91,10 +92,10 @@ func TestHeadersAreSent(t *testing.T) {
 func TestStoredHeadersAreCheckedAgain(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		var logs lockedBuffer
-		out := &wired{endpoint: &endpoint{}}
-		r := newRig(t, nil, &webhook.DispatcherOptions{Transport: out, Logger: slog.New(slog.NewTextHandler(&logs, nil))})
-		reg, err := r.svc.Register(t.Context(), merchant, registration())
+		var logs harness.LockedBuffer
+		out := &wired{Endpoint: &harness.Endpoint{}}
+		r := harness.NewRig(t, nil, &webhook.DispatcherOptions{Transport: out, Logger: slog.New(slog.NewTextHandler(&logs, nil))})
+		reg, err := r.Svc.Register(t.Context(), harness.Merchant, harness.Registration())
 		require.NoError(t, err)
 		names := []string{
 			"Content-Type", "X-Webhook-ID", "x-webhook-id", "X-Webhook-Signature", "X_Webhook_Signature", "webhook-signature", "Webhook-Id",
@@ -106,15 +107,15 @@ func TestStoredHeadersAreCheckedAgain(t *testing.T) {
 		}
 		values[len(values)-3], values[len(values)-1] = "a\rb", ""
 		sealed := strings.Join(names, ",") + ":v0." + strings.Join(values, "\n")
-		_, err = r.store.UpdateWebhook(t.Context(), merchant, reg.Webhook.ID, store.WebhookUpdate{Headers: &sealed})
+		_, err = r.Store.UpdateWebhook(t.Context(), harness.Merchant, reg.Webhook.ID, store.WebhookUpdate{Headers: &sealed})
 		require.NoError(t, err)
 		for range 2 {
-			r.publish()
+			r.Publish()
 			synctest.Wait()
 		}
 		require.Len(t, out.keys, 2)
 		for i, sent := range out.keys {
-			verify(t, reg.Secret, out.seen()[i], nil)
+			harness.Verify(t, reg.Secret, out.Seen()[i], nil)
 			for key, value := range sent {
 				require.Equal(t, key == "X-Good", fmt.Sprint(value) == "[evil]", key)
 			}
@@ -122,7 +123,7 @@ func TestStoredHeadersAreCheckedAgain(t *testing.T) {
 		}
 		require.Equal(t, len(names)-1, strings.Count(logs.String(), "webhook header is not sent"), "once for each, not for each delivery")
 		require.NotContains(t, logs.String(), "evil")
-		r.close()
+		r.Close()
 	})
 }
 
@@ -130,53 +131,53 @@ func TestHeadersThatDoNotOpen(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := newSealedRig(t, keyTwo(), keyTwo())
-		in := registration()
-		in.Headers = webhook.Headers{"Authorization": credential}
-		reg, err := r.svc.Register(t.Context(), merchant, in)
+		in := harness.Registration()
+		in.Headers = webhook.Headers{"Authorization": harness.Credential}
+		reg, err := r.Svc.Register(t.Context(), harness.Merchant, in)
 		require.NoError(t, err)
-		kept, err := r.store.Webhook(t.Context(), merchant, reg.Webhook.ID)
+		kept, err := r.Store.Webhook(t.Context(), harness.Merchant, reg.Webhook.ID)
 		require.NoError(t, err)
 		swapped := "Authorization:" + kept.Secret
-		_, err = r.store.UpdateWebhook(t.Context(), merchant, reg.Webhook.ID, store.WebhookUpdate{Headers: &swapped})
+		_, err = r.Store.UpdateWebhook(t.Context(), harness.Merchant, reg.Webhook.ID, store.WebhookUpdate{Headers: &swapped})
 		require.NoError(t, err)
-		p := r.publish()
-		pass(10 * time.Second)
-		require.Zero(t, r.endpoint.count(), "nothing is sent without them")
-		d := r.delivery(reg.Webhook.ID, p.Deliveries[0])
+		p := r.Publish()
+		harness.Pass(10 * time.Second)
+		require.Zero(t, r.Endpoint.Count(), "nothing is sent without them")
+		d := r.Delivery(reg.Webhook.ID, p.Deliveries[0])
 		require.Equal(t, webhook.DeliveryPending, d.Status)
 		require.Zero(t, d.Attempts, "it is this side's fault")
-		require.Equal(t, []string{"Authorization"}, r.webhook(reg.Webhook.ID).HeaderNames, "what is public needs no key")
-		r.close()
+		require.Equal(t, []string{"Authorization"}, r.Webhook(reg.Webhook.ID).HeaderNames, "what is public needs no key")
+		r.Close()
 	})
 }
 
 func TestHeadersAreRewrapped(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := newSealedRig(t, keyTwo(), keyOne())
-		in := registration()
-		in.Headers = webhook.Headers{"Authorization": credential}
-		reg, err := r.svc.Register(t.Context(), merchant, in)
+		r := newSealedRig(t, keyTwo(), harness.KeyOne())
+		in := harness.Registration()
+		in.Headers = webhook.Headers{"Authorization": harness.Credential}
+		reg, err := r.Svc.Register(t.Context(), harness.Merchant, in)
 		require.NoError(t, err)
-		useKeys(r, keyTwo(), keyOne())
+		useKeys(r, keyTwo(), harness.KeyOne())
 		for _, want := range []int{1, 0} {
-			n, err := r.svc.Rewrap(t.Context(), merchant)
+			n, err := r.Svc.Rewrap(t.Context(), harness.Merchant)
 			require.NoError(t, err)
 			require.Equal(t, want, n)
 		}
 		// Headers alone.
-		useKeys(r, keyOne())
-		_, err = r.svc.Update(t.Context(), merchant, reg.Webhook.ID, webhook.Update{Headers: in.Headers})
+		useKeys(r, harness.KeyOne())
+		_, err = r.Svc.Update(t.Context(), harness.Merchant, reg.Webhook.ID, webhook.Update{Headers: in.Headers})
 		require.NoError(t, err)
-		useKeys(r, keyTwo(), keyOne())
-		n, err := r.svc.Rewrap(t.Context(), merchant)
+		useKeys(r, keyTwo(), harness.KeyOne())
+		n, err := r.Svc.Rewrap(t.Context(), harness.Merchant)
 		require.NoError(t, err)
 		require.Equal(t, 1, n)
-		r.publish()
+		r.Publish()
 		synctest.Wait()
-		require.Equal(t, 1, r.endpoint.count())
-		require.Equal(t, credential, r.endpoint.seen()[0].header.Get("Authorization"))
-		r.close()
+		require.Equal(t, 1, r.Endpoint.Count())
+		require.Equal(t, harness.Credential, r.Endpoint.Seen()[0].Header.Get("Authorization"))
+		r.Close()
 	})
 }
 
@@ -196,40 +197,40 @@ func (r *restless) UpdateWebhook(ctx context.Context, m, id string, u store.Webh
 
 func TestRewrapWhileAWebhookChanges(t *testing.T) {
 	t.Parallel()
-	old, st := newService(t, &webhook.ServiceOptions{SecretKeys: []webhook.SecretKey{keyOne()}})
-	in := registration()
-	in.Headers = webhook.Headers{"Authorization": credential}
-	reg, err := old.Register(t.Context(), merchant, in)
+	old, st := harness.NewService(t, &webhook.ServiceOptions{SecretKeys: []webhook.SecretKey{harness.KeyOne()}})
+	in := harness.Registration()
+	in.Headers = webhook.Headers{"Authorization": harness.Credential}
+	reg, err := old.Register(t.Context(), harness.Merchant, in)
 	require.NoError(t, err)
 	busy := &restless{Store: st}
-	svc, err := webhook.NewService(busy, &webhook.ServiceOptions{SecretKeys: []webhook.SecretKey{keyTwo(), keyOne()}})
+	svc, err := webhook.NewService(busy, &webhook.ServiceOptions{SecretKeys: []webhook.SecretKey{keyTwo(), harness.KeyOne()}})
 	require.NoError(t, err)
 
 	changes := 0
 	busy.change = func() {
 		if changes++; changes <= 3 {
-			_, err := old.Rotate(t.Context(), merchant, reg.Webhook.ID, 0)
+			_, err := old.Rotate(t.Context(), harness.Merchant, reg.Webhook.ID, 0)
 			require.NoError(t, err)
 		}
 	}
-	n, err := svc.Rewrap(t.Context(), merchant)
+	n, err := svc.Rewrap(t.Context(), harness.Merchant)
 	require.NoError(t, err)
 	require.Equal(t, 1, n)
 	require.Equal(t, 4, changes)
-	w, err := st.Webhook(t.Context(), merchant, reg.Webhook.ID)
+	w, err := st.Webhook(t.Context(), harness.Merchant, reg.Webhook.ID)
 	require.NoError(t, err)
 	require.Contains(t, w.Secret, "v1.k2.")
 	require.Contains(t, w.Headers, ":v1.k2.")
 
 	busy.change = func() {
-		_, err := old.Rotate(t.Context(), merchant, reg.Webhook.ID, 0)
+		_, err := old.Rotate(t.Context(), harness.Merchant, reg.Webhook.ID, 0)
 		require.NoError(t, err)
 	}
 	busy.change()
-	_, err = svc.Rewrap(t.Context(), merchant)
+	_, err = svc.Rewrap(t.Context(), harness.Merchant)
 	require.ErrorIs(t, err, webhook.ErrVersion, "it does not try for ever")
-	busy.change = func() { require.NoError(t, st.DeleteWebhook(t.Context(), merchant, reg.Webhook.ID, 0)) }
-	n, err = svc.Rewrap(t.Context(), merchant)
+	busy.change = func() { require.NoError(t, st.DeleteWebhook(t.Context(), harness.Merchant, reg.Webhook.ID, 0)) }
+	n, err = svc.Rewrap(t.Context(), harness.Merchant)
 	require.NoError(t, err)
 	require.Zero(t, n)
 }

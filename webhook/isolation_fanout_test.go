@@ -16,6 +16,7 @@ import (
 	"github.com/rag-assistant/webhooks/store"
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/event"
+	"github.com/rag-assistant/webhooks/webhook/internal/harness"
 )
 
 // crowd is several merchants whose webhooks come, go and change, with all that
@@ -41,18 +42,18 @@ type endpointOf struct {
 
 // RoundTrip receives a request and requires that it is for whom it arrives at.
 func (c *crowd) RoundTrip(req *http.Request) (*http.Response, error) {
-	e := &endpoint{}
+	e := &harness.Endpoint{}
 	resp, err := e.RoundTrip(req)
 	if err != nil {
 		return nil, err
 	}
-	got := e.seen()[0]
+	got := e.Seen()[0]
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.posts++
-	i := slices.IndexFunc(c.hooks, func(h *endpointOf) bool { return h.url == got.url })
+	i := slices.IndexFunc(c.hooks, func(h *endpointOf) bool { return h.url == got.Url })
 	if i < 0 {
-		c.t.Errorf("%s is nobody's", got.url)
+		c.t.Errorf("%s is nobody's", got.Url)
 		return resp, nil
 	}
 	h := c.hooks[i]
@@ -60,13 +61,13 @@ func (c *crowd) RoundTrip(req *http.Request) (*http.Response, error) {
 		ID   string
 		Data struct{ MerchantID string }
 	}
-	if err := json.Unmarshal([]byte(got.body), &body); err != nil {
-		c.t.Errorf("%s: %v", got.body, err)
+	if err := json.Unmarshal([]byte(got.Body), &body); err != nil {
+		c.t.Errorf("%s: %v", got.Body, err)
 	}
-	if body.Data.MerchantID != h.merchantID || got.header.Get(signer.HeaderWebhookID) != h.id {
-		c.t.Errorf("%s got %s of webhook %s", h.url, got.body, got.header.Get(signer.HeaderWebhookID))
+	if body.Data.MerchantID != h.merchantID || got.Header.Get(signer.HeaderWebhookID) != h.id {
+		c.t.Errorf("%s got %s of webhook %s", h.url, got.Body, got.Header.Get(signer.HeaderWebhookID))
 	}
-	if a, _ := knows(c.t, h.secret)(got); a.status != http.StatusOK {
+	if a, _ := harness.Knows(c.t, h.secret)(got); a.Status != http.StatusOK {
 		c.t.Errorf("%s got a request that another webhook's secret has signed", h.url)
 	}
 	h.got = append(h.got, body.ID)
@@ -145,19 +146,19 @@ func (c *crowd) publish(merchantID string, n int) {
 // nobody else's.
 func TestFanOutsNeverCross(t *testing.T) {
 	t.Parallel()
-	for name, open := range stores() {
+	for name, open := range harness.Stores() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := open(t)
 			seed := rand.Uint64()
 			t.Logf("seed %d", seed)
-			keys := []webhook.SecretKey{keyOne()}
-			svc, err := webhook.NewService(b.store, &webhook.ServiceOptions{SecretKeys: keys})
+			keys := []webhook.SecretKey{harness.KeyOne()}
+			svc, err := webhook.NewService(b.Store, &webhook.ServiceOptions{SecretKeys: keys})
 			require.NoError(t, err)
 			c := &crowd{t: t, rng: rand.New(rand.NewPCG(seed, 0)), svc: svc}
 			merchants := []string{"m", "m.", "m1", "M1", "m@1", "m-1_"} // Each is part of another.
 			settled := make(chan struct{}, 1<<16)
-			disp, err := webhook.NewDispatcher(b.store, &webhook.DispatcherOptions{
+			disp, err := webhook.NewDispatcher(b.Store, &webhook.DispatcherOptions{
 				SecretKeys: keys, Transport: c,
 				Observer: webhook.Observer{Settled: func(context.Context, webhook.SettledInfo) { settled <- struct{}{} }},
 			})
@@ -186,7 +187,7 @@ func TestFanOutsNeverCross(t *testing.T) {
 			stopped := make(chan error, 1)
 			go func() { stopped <- disp.Run(ctx) }()
 			for range total {
-				receive(t, settled)
+				harness.Receive(t, settled)
 			}
 			stop()
 			require.NoError(t, <-stopped)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/rag-assistant/webhooks/store"
 	"github.com/rag-assistant/webhooks/webhook"
+	"github.com/rag-assistant/webhooks/webhook/internal/harness"
 )
 
 // allRoutes switches on every route that has to be switched on.
@@ -39,13 +40,13 @@ func TestEveryRouteServesItsOwner(t *testing.T) {
 		for _, p := range parameter.FindAllString(o.path, -1) {
 			require.Contains(t, []string{webhookParameter, deliveryParameter}, p, "teach the tests of isolation what %s has in its path", o)
 		}
-		id := s.hook(merchant)
+		id := s.hook(harness.Merchant)
 		if strings.HasSuffix(o.path, "/public-key") {
-			id = registerAsymmetric(t, s.svc).Webhook.ID
+			id = harness.RegisterAsymmetric(t, s.svc).Webhook.ID
 		}
-		path := o.at(merchant, id, s.delivered(merchant, id))
+		path := o.at(harness.Merchant, id, s.delivered(harness.Merchant, id))
 		require.Equal(t, 2, s.do(o.method, path, o.body).status/100, "%s needs a body: see operations", o)
-		_ = s.svc.Delete(t.Context(), merchant, id, 0) // Unless the route itself has.
+		_ = s.svc.Delete(t.Context(), harness.Merchant, id, 0) // Unless the route itself has.
 	}
 }
 
@@ -97,7 +98,7 @@ func malformed(theirs string) []segment {
 		{name: "question mark", text: theirs[:5] + "%3F"},
 		{name: "brackets", text: "[" + theirs[:1] + "]" + theirs[1:]},
 		{name: "colon", text: "w:" + theirs},
-		{name: "bar", text: victim + "%7C" + theirs},
+		{name: "bar", text: harness.Victim + "%7C" + theirs},
 		{name: "comma", text: theirs + "," + theirs},
 		{name: "semicolon", text: theirs + ";x=1"},
 		{name: "percent", text: theirs + "%25"},
@@ -121,7 +122,7 @@ func (s *site) request(method, path, body string) *http.Request {
 		u = &url.URL{Path: path}
 	}
 	r.URL = u
-	r.Header.Set("Authorization", "Bearer "+merchant)
+	r.Header.Set("Authorization", "Bearer "+harness.Merchant)
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("X-Request-ID", requestID)
 	return r
@@ -145,20 +146,20 @@ func (o operation) bodies() []string {
 
 func TestAnotherMerchantIsForbidden(t *testing.T) {
 	t.Parallel()
-	for name, open := range stores() {
+	for name, open := range harness.Stores() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := open(t)
-			s := newSite(t, b.store, allRoutes(t))
-			theirs, mine := s.hook(victim), s.hook(merchant)
-			their, my := s.delivered(victim, theirs), s.delivered(merchant, mine)
-			before := b.dump()
+			s := newSite(t, b.Store, allRoutes(t))
+			theirs, mine := s.hook(harness.Victim), s.hook(harness.Merchant)
+			their, my := s.delivered(harness.Victim, theirs), s.delivered(harness.Merchant, mine)
+			before := b.Dump()
 			for _, o := range s.operations() {
 				seen := map[string]bool{}
-				strangers := append(malformed(victim),
-					segment{name: "another", text: victim}, segment{name: "unknown", text: "merchant_44"},
-					segment{name: "both", text: victim + "%2F..%2F" + merchant, splits: true},
-					segment{name: "own and more", text: merchant + "%00"}, segment{name: "own in capitals", text: strings.ToUpper(merchant)})
+				strangers := append(malformed(harness.Victim),
+					segment{name: "another", text: harness.Victim}, segment{name: "unknown", text: "merchant_44"},
+					segment{name: "both", text: harness.Victim + "%2F..%2F" + harness.Merchant, splits: true},
+					segment{name: "own and more", text: harness.Merchant + "%00"}, segment{name: "own in capitals", text: strings.ToUpper(harness.Merchant)})
 				for _, m := range strangers {
 					for _, path := range []string{
 						o.at(m.text, theirs, their), o.at(m.text, mine, my), o.at(m.text, "whk_unknown", "whdel_unknown"),
@@ -175,7 +176,7 @@ func TestAnotherMerchantIsForbidden(t *testing.T) {
 					}
 				}
 				require.Len(t, seen, 1, "%s answers all strangers alike", o)
-				require.Equal(t, before, b.dump(), "%s changed the store", o)
+				require.Equal(t, before, b.Dump(), "%s changed the store", o)
 			}
 		})
 	}
@@ -222,36 +223,36 @@ func (p *probe) alike(unknown answered, theirs string, ask func(id string) answe
 func TestForeignIDsAreLikeUnknownOnes(t *testing.T) {
 	t.Parallel()
 	const noWebhook, noDelivery = "whk_00000000000000000000000000000000", "whdel_000000000000000000000000"
-	for name, open := range stores() {
+	for name, open := range harness.Stores() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := open(t)
-			s := newSite(t, b.store, allRoutes(t))
-			theirs, mine, also := s.hook(victim), s.hook(merchant), s.hook(merchant)
-			their := s.delivered(victim, theirs)
-			my, ofAlso := s.delivered(merchant, mine), s.delivered(merchant, also)
-			before := b.dump()
+			s := newSite(t, b.Store, allRoutes(t))
+			theirs, mine, also := s.hook(harness.Victim), s.hook(harness.Merchant), s.hook(harness.Merchant)
+			their := s.delivered(harness.Victim, theirs)
+			my, ofAlso := s.delivered(harness.Merchant, mine), s.delivered(harness.Merchant, also)
+			before := b.Dump()
 			for _, o := range s.operations() {
 				p := probe{site: s, operation: o}
 				p.nowhere = serve(t, s.api, s.request(o.method, hooks+"/a/b/c", "")).is(http.StatusNotFound).whole()
 				for _, p.body = range o.bodies() {
 					for _, p.precondition = range []string{"", `"1"`} {
 						if o.names(webhookParameter) {
-							unknown := p.ask(merchant, noWebhook, noDelivery)
+							unknown := p.ask(harness.Merchant, noWebhook, noDelivery)
 							for _, deliveryID := range []string{their, my} {
-								p.alike(unknown, theirs, func(id string) answered { return p.ask(merchant, id, deliveryID) })
+								p.alike(unknown, theirs, func(id string) answered { return p.ask(harness.Merchant, id, deliveryID) })
 							}
 							require.Equal(t, unknown.whole(), p.ask("newcomer", theirs, their).whole(), "%s by one who has nothing yet", o)
 						}
 						if o.names(deliveryParameter) {
-							unknown := p.ask(merchant, mine, noDelivery)
-							p.alike(unknown, their, func(id string) answered { return p.ask(merchant, mine, id) })
-							require.Equal(t, unknown.whole(), p.ask(merchant, mine, ofAlso).whole(), "%s with a delivery of another webhook", o)
+							unknown := p.ask(harness.Merchant, mine, noDelivery)
+							p.alike(unknown, their, func(id string) answered { return p.ask(harness.Merchant, mine, id) })
+							require.Equal(t, unknown.whole(), p.ask(harness.Merchant, mine, ofAlso).whole(), "%s with a delivery of another webhook", o)
 						}
 					}
 				}
 				require.Equal(t, o.names("{"), p.found, "%s answers 404 to an id that it does not know", o)
-				require.Equal(t, before, b.dump(), "%s changed the store", o)
+				require.Equal(t, before, b.Dump(), "%s changed the store", o)
 			}
 		})
 	}
@@ -260,32 +261,32 @@ func TestForeignIDsAreLikeUnknownOnes(t *testing.T) {
 // A cursor says where to go on in a log, not in whose.
 func TestACursorLeadsIntoNoOtherLog(t *testing.T) {
 	t.Parallel()
-	for name, open := range stores() {
+	for name, open := range harness.Stores() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := open(t)
-			s := newSite(t, b.store, nil)
-			theirs, mine := s.hook(victim), s.hook(merchant)
+			s := newSite(t, b.Store, nil)
+			theirs, mine := s.hook(harness.Victim), s.hook(harness.Merchant)
 			for range 3 {
-				s.published(victim)
-				s.published(merchant)
+				s.published(harness.Victim)
+				s.published(harness.Merchant)
 			}
-			page, err := s.svc.Deliveries(t.Context(), victim, theirs, webhook.DeliveryQuery{Limit: 1})
+			page, err := s.svc.Deliveries(t.Context(), harness.Victim, theirs, webhook.DeliveryQuery{Limit: 1})
 			require.NoError(t, err)
 			require.NotEmpty(t, page.Next)
-			got, err := s.svc.Deliveries(t.Context(), merchant, mine, webhook.DeliveryQuery{Limit: 1000, Cursor: page.Next})
+			got, err := s.svc.Deliveries(t.Context(), harness.Merchant, mine, webhook.DeliveryQuery{Limit: 1000, Cursor: page.Next})
 			if err == nil { // Where logs are counted apart, it may be no place in this one.
 				for _, d := range got.Deliveries {
 					require.Equal(t, mine, d.WebhookID)
-					require.Equal(t, merchant, d.MerchantID)
+					require.Equal(t, harness.Merchant, d.MerchantID)
 				}
 			}
-			events, err := b.store.Events(t.Context(), victim, store.EventQuery{Limit: 1})
+			events, err := b.Store.Events(t.Context(), harness.Victim, store.EventQuery{Limit: 1})
 			require.NoError(t, err)
-			own, err := b.store.Events(t.Context(), merchant, store.EventQuery{Limit: 1000, Cursor: events.Next})
+			own, err := b.Store.Events(t.Context(), harness.Merchant, store.EventQuery{Limit: 1000, Cursor: events.Next})
 			require.NoError(t, err)
 			for _, e := range own.Events {
-				_, err := b.store.Event(t.Context(), victim, e.ID)
+				_, err := b.Store.Event(t.Context(), harness.Victim, e.ID)
 				require.ErrorIs(t, err, store.ErrNotFound)
 			}
 		})
@@ -301,7 +302,7 @@ func TestNobodyIsNoMerchant(t *testing.T) {
 	}, allRoutes(t))
 	require.NoError(t, err)
 	for _, o := range s.operations() {
-		for _, m := range append(malformed(merchant), segment{name: "own", text: merchant}, segment{name: "empty"}) {
+		for _, m := range append(malformed(harness.Merchant), segment{name: "own", text: harness.Merchant}, segment{name: "empty"}) {
 			a := serve(t, api, s.request(o.method, o.at(m.text, "whk_1", "whdel_1"), o.body))
 			require.Contains(t, []int{http.StatusForbidden, http.StatusNotFound}, a.status, "%s with the merchant %s", o, m.name)
 		}

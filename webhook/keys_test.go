@@ -18,80 +18,81 @@ import (
 	"github.com/rag-assistant/webhooks/store/memstore"
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/event"
+	"github.com/rag-assistant/webhooks/webhook/internal/harness"
 )
 
 func keyTwo() webhook.SecretKey { return webhook.SecretKey{ID: "k2", Key: [32]byte{2}} }
 
 // newSealedRig starts a dispatcher that has one key and a service that has others.
-func newSealedRig(t *testing.T, dispatcher webhook.SecretKey, service ...webhook.SecretKey) *rig {
+func newSealedRig(t *testing.T, dispatcher webhook.SecretKey, service ...webhook.SecretKey) *harness.Rig {
 	t.Helper()
-	r := newRig(t, nil, &webhook.DispatcherOptions{SecretKeys: []webhook.SecretKey{dispatcher}})
+	r := harness.NewRig(t, nil, &webhook.DispatcherOptions{SecretKeys: []webhook.SecretKey{dispatcher}})
 	useKeys(r, service...)
 	return r
 }
 
 // useKeys replaces the service by one with these keys.
-func useKeys(r *rig, keys ...webhook.SecretKey) {
-	r.t.Helper()
+func useKeys(r *harness.Rig, keys ...webhook.SecretKey) {
+	r.T.Helper()
 	var err error
-	r.svc, err = webhook.NewService(r.store, &webhook.ServiceOptions{SecretKeys: keys})
-	require.NoError(r.t, err)
+	r.Svc, err = webhook.NewService(r.Store, &webhook.ServiceOptions{SecretKeys: keys})
+	require.NoError(r.T, err)
 }
 
 func TestAMissingKeyIsOurOwnFault(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := newSealedRig(t, keyTwo(), keyOne())
-		reg := r.register(event.TypeDocumentCreated)
-		p := r.publish()
-		pass(10 * time.Minute)
-		require.Zero(t, r.endpoint.count(), "nothing is sent unsigned")
-		d := r.delivery(reg.Webhook.ID, p.Deliveries[0])
+		r := newSealedRig(t, keyTwo(), harness.KeyOne())
+		reg := r.Register(event.TypeDocumentCreated)
+		p := r.Publish()
+		harness.Pass(10 * time.Minute)
+		require.Zero(t, r.Endpoint.Count(), "nothing is sent unsigned")
+		d := r.Delivery(reg.Webhook.ID, p.Deliveries[0])
 		require.Equal(t, store.DeliveryPending, d.Status)
 		require.Zero(t, d.Attempts)
 		require.Equal(t, 4, d.Reclaims, "tried after 0, 1, 3 and 7 minutes")
-		require.Zero(t, r.webhook(reg.Webhook.ID).ConsecutiveFailures)
-		r.close()
+		require.Zero(t, r.Webhook(reg.Webhook.ID).ConsecutiveFailures)
+		r.Close()
 
-		r.another(webhook.DispatcherOptions{SecretKeys: []webhook.SecretKey{keyOne()}})
-		pass(6 * time.Minute)
-		d = r.delivery(reg.Webhook.ID, p.Deliveries[0])
+		r.Another(webhook.DispatcherOptions{SecretKeys: []webhook.SecretKey{harness.KeyOne()}})
+		harness.Pass(6 * time.Minute)
+		d = r.Delivery(reg.Webhook.ID, p.Deliveries[0])
 		require.Equal(t, store.DeliverySucceeded, d.Status)
-		require.Equal(t, 15*time.Minute, r.since(d.DeliveredAt))
-		verify(t, reg.Secret, r.endpoint.seen()[0], nil)
+		require.Equal(t, 15*time.Minute, r.Since(d.DeliveredAt))
+		harness.Verify(t, reg.Secret, r.Endpoint.Seen()[0], nil)
 	})
 }
 
 func TestAKeyCanBeReplaced(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := newSealedRig(t, keyOne(), keyOne())
-		old := r.register(event.TypeDocumentCreated)
-		fresh, err := r.svc.Rotate(t.Context(), merchant, old.Webhook.ID, webhook.DefaultGrace)
+		r := newSealedRig(t, harness.KeyOne(), harness.KeyOne())
+		old := r.Register(event.TypeDocumentCreated)
+		fresh, err := r.Svc.Rotate(t.Context(), harness.Merchant, old.Webhook.ID, webhook.DefaultGrace)
 		require.NoError(t, err)
 		delivered := func() {
 			t.Helper()
-			p := r.publish()
+			p := r.Publish()
 			synctest.Wait()
-			require.Equal(t, store.DeliverySucceeded, r.delivery(old.Webhook.ID, p.Deliveries[0]).Status)
-			seen := r.endpoint.seen()
-			verify(t, fresh.Secret, seen[len(seen)-1], nil)
+			require.Equal(t, store.DeliverySucceeded, r.Delivery(old.Webhook.ID, p.Deliveries[0]).Status)
+			seen := r.Endpoint.Seen()
+			harness.Verify(t, fresh.Secret, seen[len(seen)-1], nil)
 		}
 		delivered()
-		r.close()
+		r.Close()
 
-		useKeys(r, keyTwo(), keyOne())
-		n, err := r.svc.Rewrap(t.Context(), merchant)
+		useKeys(r, keyTwo(), harness.KeyOne())
+		n, err := r.Svc.Rewrap(t.Context(), harness.Merchant)
 		require.NoError(t, err)
 		require.Equal(t, 1, n)
 
 		useKeys(r, keyTwo())
-		r.another(webhook.DispatcherOptions{SecretKeys: []webhook.SecretKey{keyTwo()}})
+		r.Another(webhook.DispatcherOptions{SecretKeys: []webhook.SecretKey{keyTwo()}})
 		delivered()
-		r.endpoint.set(knows(t, old.Secret))
-		p := r.publish()
+		r.Endpoint.Set(harness.Knows(t, old.Secret))
+		p := r.Publish()
 		synctest.Wait()
-		require.Equal(t, store.DeliverySucceeded, r.delivery(old.Webhook.ID, p.Deliveries[0]).Status,
+		require.Equal(t, store.DeliverySucceeded, r.Delivery(old.Webhook.ID, p.Deliveries[0]).Status,
 			"the old secret still has its grace")
 	})
 }

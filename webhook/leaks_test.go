@@ -17,6 +17,7 @@ import (
 
 	"github.com/rag-assistant/webhooks/signer"
 	"github.com/rag-assistant/webhooks/webhook"
+	"github.com/rag-assistant/webhooks/webhook/internal/harness"
 )
 
 // How many characters of a secret in a row are a leak, and of one that is written
@@ -154,7 +155,7 @@ func (l *leaks) find(text string) string {
 
 func TestLeaksAreFound(t *testing.T) {
 	t.Parallel()
-	s, k := signer.NewSecret(), randomKey("k1")
+	s, k := signer.NewSecret(), harness.RandomKey("k1")
 	l := newLeaks()
 	l.addSecret(s)
 	l.addKey(k)

@@ -16,6 +16,7 @@ import (
 	"github.com/rag-assistant/webhooks/store/memstore"
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/event"
+	"github.com/rag-assistant/webhooks/webhook/internal/harness"
 )
 
 // textLogger writes every line, without its time.
@@ -43,34 +44,34 @@ func TestLogHasALineForEachAttempt(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var logs strings.Builder
-		r := newRig(t, nil, &webhook.DispatcherOptions{
+		r := harness.NewRig(t, nil, &webhook.DispatcherOptions{
 			Logger: textLogger(&logs), DisableAfter: 1, Retry: retry.Policy{MaxAttempts: 2}, AttemptTimeout: time.Second,
 		})
-		reg := r.register(event.TypeDocumentCreated)
+		reg := r.Register(event.TypeDocumentCreated)
 		lines := func() []string {
-			pass(2 * time.Minute)
+			harness.Pass(2 * time.Minute)
 			defer logs.Reset()
 			return anonymous(logs.String())
 		}
-		r.publish()
+		r.Publish()
 		require.Equal(t, []string{`level=DEBUG msg="webhook attempt" outcome=success ` + ids + ` attempt=1 status_code=200`}, lines())
 
-		r.endpoint.set(hang)
-		r.publish()
+		r.Endpoint.Set(harness.Hang)
+		r.Publish()
 		require.Equal(t, []string{
 			`level=INFO msg="webhook attempt" outcome=retry ` + ids + ` attempt=1 code=timeout took=1s retry_in=1m0s`,
 			`level=WARN msg="webhook attempt" outcome=failed ` + ids + ` attempt=2 code=timeout took=1s`,
 			`level=WARN msg="webhook disabled by its failures" merchant_id=merchant_42 webhook_id=whk`,
 		}, lines())
 
-		r.endpoint.set(always(http.StatusGone))
-		_, err := r.svc.Test(t.Context(), merchant, reg.Webhook.ID)
+		r.Endpoint.Set(harness.Always(http.StatusGone))
+		_, err := r.Svc.Test(t.Context(), harness.Merchant, reg.Webhook.ID)
 		require.NoError(t, err)
 		require.Equal(t, []string{
 			`level=WARN msg="webhook attempt" outcome=failed merchant_id=merchant_42 webhook_id=whk delivery_id=whdel event_id=evt ` +
 				`event_type=webhook.test attempt=1 test=true status_code=410 code=status`,
 		}, lines())
-		r.close()
+		r.Close()
 	})
 }
 
@@ -79,20 +80,20 @@ func TestLogNamesWhatThisSideCouldNotDo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		st := memstore.New(nil)
 		var logs strings.Builder
-		r := newRig(t, st, &webhook.DispatcherOptions{
+		r := harness.NewRig(t, st, &webhook.DispatcherOptions{
 			Logger:     textLogger(&logs),
 			SecretKeys: []webhook.SecretKey{{ID: "other", Key: [32]byte{1}}},
 		})
 		var err error
-		r.svc, err = webhook.NewService(st, &webhook.ServiceOptions{SecretKeys: []webhook.SecretKey{{ID: "k1", Key: [32]byte{2}}}})
+		r.Svc, err = webhook.NewService(st, &webhook.ServiceOptions{SecretKeys: []webhook.SecretKey{{ID: "k1", Key: [32]byte{2}}}})
 		require.NoError(t, err)
-		r.register(event.TypeDocumentCreated)
-		r.publish()
-		pass(time.Second)
+		r.Register(event.TypeDocumentCreated)
+		r.Publish()
+		harness.Pass(time.Second)
 		lines := anonymous(logs.String())
 		require.Len(t, lines, 2)
 		require.Regexp(t, `^level=ERROR msg="webhook failure" `+ids+` in=attempt error=.+$`, lines[0])
 		require.Equal(t, `level=DEBUG msg="webhook attempt" outcome=released `+ids+` attempt=1 code=internal retry_in=1m0s`, lines[1])
-		r.close()
+		r.Close()
 	})
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/rag-assistant/webhooks/retry"
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/event"
+	"github.com/rag-assistant/webhooks/webhook/internal/harness"
 )
 
 // disabling are options with which every failure disables a webhook.
@@ -35,17 +36,17 @@ func TestOnNoticeIsCalledOnceForEach(t *testing.T) {
 			told[n.WebhookID]++
 			return nil
 		})
-		r := newRig(t, nil, o)
-		r.another(*o)
-		r.endpoint.set(always(http.StatusInternalServerError))
+		r := harness.NewRig(t, nil, o)
+		r.Another(*o)
+		r.Endpoint.Set(harness.Always(http.StatusInternalServerError))
 		want := map[string]int{}
 		for range 10 {
-			want[r.register(event.TypeDocumentCreated).Webhook.ID] = 1
+			want[r.Register(event.TypeDocumentCreated).Webhook.ID] = 1
 		}
-		r.publish()
-		pass(20 * time.Minute)
+		r.Publish()
+		harness.Pass(20 * time.Minute)
 		require.Equal(t, want, told)
-		r.close()
+		r.Close()
 	})
 }
 
@@ -53,7 +54,7 @@ func TestOnNoticeHasFiftySeconds(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var took, again atomic.Int64
-		r := newRig(t, nil, disabling(func(ctx context.Context, _ webhook.Notice) error {
+		r := harness.NewRig(t, nil, disabling(func(ctx context.Context, _ webhook.Notice) error {
 			began := time.Now()
 			if took.Load() != 0 {
 				again.Add(1)
@@ -63,13 +64,13 @@ func TestOnNoticeHasFiftySeconds(t *testing.T) {
 			took.Store(int64(time.Since(began)))
 			return errors.New("no mail server answers")
 		}))
-		r.endpoint.set(always(http.StatusInternalServerError))
-		r.register(event.TypeDocumentCreated)
-		r.publish()
-		pass(5 * time.Minute)
+		r.Endpoint.Set(harness.Always(http.StatusInternalServerError))
+		r.Register(event.TypeDocumentCreated)
+		r.Publish()
+		harness.Pass(5 * time.Minute)
 		require.Equal(t, 50*time.Second, time.Duration(took.Load()))
 		require.EqualValues(t, 1, again.Load(), "and is called again")
-		r.close()
+		r.Close()
 	})
 }
 
@@ -77,17 +78,17 @@ func TestARunningOnNoticeIsToldToStop(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		began := make(chan struct{})
-		r := newRig(t, nil, disabling(func(ctx context.Context, _ webhook.Notice) error {
+		r := harness.NewRig(t, nil, disabling(func(ctx context.Context, _ webhook.Notice) error {
 			close(began)
 			<-ctx.Done()
 			return ctx.Err()
 		}))
-		r.endpoint.set(always(http.StatusInternalServerError))
-		r.register(event.TypeDocumentCreated)
-		r.publish()
+		r.Endpoint.Set(harness.Always(http.StatusInternalServerError))
+		r.Register(event.TypeDocumentCreated)
+		r.Publish()
 		<-began
 		stopped := time.Now()
-		r.close()
+		r.Close()
 		require.Zero(t, time.Since(stopped))
 	})
 }
@@ -121,13 +122,13 @@ func TestWarnedDisabledRecovered(t *testing.T) {
 		var l told
 		o := disabling(l.take)
 		o.WarnAfter, o.DisableAfter = 2, 4
-		r := newRig(t, nil, o)
-		r.endpoint.set(always(http.StatusInternalServerError))
-		reg := r.register(event.TypeDocumentCreated)
+		r := harness.NewRig(t, nil, o)
+		r.Endpoint.Set(harness.Always(http.StatusInternalServerError))
+		reg := r.Register(event.TypeDocumentCreated)
 		fail := func(n int) {
 			for range n {
-				r.publish()
-				pass(time.Minute)
+				r.Publish()
+				harness.Pass(time.Minute)
 			}
 		}
 		fail(1)
@@ -135,24 +136,24 @@ func TestWarnedDisabledRecovered(t *testing.T) {
 		fail(3)
 		require.Equal(t, []webhook.NoticeKind{webhook.NoticeWarning, webhook.NoticeDisabled}, l.kinds())
 		require.Equal(t, webhook.Notice{
-			ID: reg.Webhook.ID + ".1.warning.0", Kind: webhook.NoticeWarning, MerchantID: merchant, WebhookID: reg.Webhook.ID,
-			URL: reg.Webhook.URL, Failures: 2, DisableAfter: 4, Since: r.began.UTC(), At: r.began.Add(time.Minute).UTC(),
+			ID: reg.Webhook.ID + ".1.warning.0", Kind: webhook.NoticeWarning, MerchantID: harness.Merchant, WebhookID: reg.Webhook.ID,
+			URL: reg.Webhook.URL, Failures: 2, DisableAfter: 4, Since: r.Began.UTC(), At: r.Began.Add(time.Minute).UTC(),
 		}, l.all[0])
 		require.Equal(t, 4, l.all[1].Failures)
 		require.Equal(t, webhook.ReasonFailures, l.all[1].Reason)
 
-		_, err := r.svc.Update(t.Context(), merchant, reg.Webhook.ID, webhook.Update{Status: new(webhook.Active)})
+		_, err := r.Svc.Update(t.Context(), harness.Merchant, reg.Webhook.ID, webhook.Update{Status: new(webhook.Active)})
 		require.NoError(t, err)
-		r.endpoint.set(nil)
+		r.Endpoint.Set(nil)
 		fail(2)
 		require.Equal(t, []webhook.NoticeKind{webhook.NoticeWarning, webhook.NoticeDisabled, webhook.NoticeRecovered}, l.kinds())
-		r.endpoint.set(always(http.StatusInternalServerError))
+		r.Endpoint.Set(harness.Always(http.StatusInternalServerError))
 		fail(2)
 		require.Len(t, l.kinds(), 3, "no second warning within a day")
-		pass(24 * time.Hour)
+		harness.Pass(24 * time.Hour)
 		fail(1)
 		require.Equal(t, webhook.NoticeWarning, l.kinds()[3])
-		r.close()
+		r.Close()
 	})
 }
 
@@ -163,7 +164,7 @@ func TestANoticeThatFailsHoldsUpNoOther(t *testing.T) {
 		taken := map[string]int{}
 		var bad string
 		var tries []time.Time
-		r := newRig(t, nil, disabling(func(_ context.Context, n webhook.Notice) error {
+		r := harness.NewRig(t, nil, disabling(func(_ context.Context, n webhook.Notice) error {
 			mu.Lock()
 			defer mu.Unlock()
 			if n.WebhookID == bad {
@@ -173,20 +174,20 @@ func TestANoticeThatFailsHoldsUpNoOther(t *testing.T) {
 			taken[n.WebhookID]++
 			return nil
 		}))
-		r.endpoint.set(always(http.StatusInternalServerError))
-		bad = r.register(event.TypeDocumentCreated).Webhook.ID
-		r.publish()
-		pass(10 * time.Second)
+		r.Endpoint.Set(harness.Always(http.StatusInternalServerError))
+		bad = r.Register(event.TypeDocumentCreated).Webhook.ID
+		r.Publish()
+		harness.Pass(10 * time.Second)
 		want := map[string]int{}
 		for range 20 {
-			want[r.register(event.TypeDocumentCreated).Webhook.ID] = 1
+			want[r.Register(event.TypeDocumentCreated).Webhook.ID] = 1
 		}
-		r.publish()
-		pass(10 * time.Second)
+		r.Publish()
+		harness.Pass(10 * time.Second)
 		mu.Lock()
 		require.Equal(t, want, taken)
 		mu.Unlock()
-		pass(24 * time.Hour)
+		harness.Pass(24 * time.Hour)
 		require.Equal(t, want, taken)
 
 		gaps := make([]time.Duration, len(tries)-1)
@@ -197,7 +198,7 @@ func TestANoticeThatFailsHoldsUpNoOther(t *testing.T) {
 		require.InDelta(t, time.Minute, gaps[0], float64(2*time.Second))
 		require.InDelta(t, time.Hour, gaps[len(gaps)-1], float64(2*time.Second))
 		require.InDelta(t, 33, len(gaps), 3, "in a day")
-		r.close()
+		r.Close()
 	})
 }
 
@@ -205,7 +206,7 @@ func TestSomeNoticesAtOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var now, most, all atomic.Int64
-		r := newRig(t, nil, disabling(func(ctx context.Context, _ webhook.Notice) error {
+		r := harness.NewRig(t, nil, disabling(func(ctx context.Context, _ webhook.Notice) error {
 			most.Store(max(most.Load(), now.Add(1)))
 			defer now.Add(-1)
 			select {
@@ -215,17 +216,17 @@ func TestSomeNoticesAtOnce(t *testing.T) {
 			all.Add(1)
 			return nil
 		}))
-		r.endpoint.set(always(http.StatusInternalServerError))
+		r.Endpoint.Set(harness.Always(http.StatusInternalServerError))
 		for range 20 {
-			r.register(event.TypeDocumentCreated)
+			r.Register(event.TypeDocumentCreated)
 		}
-		r.publish()
-		pass(15 * time.Second)
+		r.Publish()
+		harness.Pass(15 * time.Second)
 		require.EqualValues(t, 8, most.Load())
-		pass(30 * time.Second)
+		harness.Pass(30 * time.Second)
 		require.EqualValues(t, 20, all.Load())
 		require.EqualValues(t, 8, most.Load())
-		r.close()
+		r.Close()
 	})
 }
 
@@ -233,21 +234,21 @@ func TestAStopGivesNoticesBack(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		began := make(chan struct{})
-		r := newRig(t, nil, disabling(func(ctx context.Context, _ webhook.Notice) error {
+		r := harness.NewRig(t, nil, disabling(func(ctx context.Context, _ webhook.Notice) error {
 			close(began)
 			<-ctx.Done()
 			return ctx.Err()
 		}))
-		r.endpoint.set(always(http.StatusInternalServerError))
-		r.register(event.TypeDocumentCreated)
-		r.publish()
+		r.Endpoint.Set(harness.Always(http.StatusInternalServerError))
+		r.Register(event.TypeDocumentCreated)
+		r.Publish()
 		<-began
 		var l told
-		stop := r.another(*disabling(l.take))
-		pass(10 * time.Second)
+		stop := r.Another(*disabling(l.take))
+		harness.Pass(10 * time.Second)
 		require.Empty(t, l.kinds(), "it is with the first")
-		r.close()
-		pass(2 * time.Second)
+		r.Close()
+		harness.Pass(2 * time.Second)
 		require.Len(t, l.kinds(), 1)
 		stop()
 	})
@@ -267,16 +268,16 @@ func TestAStopGivesBackNoNoticeOfOthers(t *testing.T) {
 			time.Sleep(45 * time.Second)
 			return nil
 		})
-		r := newRig(t, nil, o)
-		r.endpoint.set(always(http.StatusInternalServerError))
-		r.register(event.TypeDocumentCreated)
-		r.publish()
-		pass(10 * time.Second)
-		stop := r.another(*o)
-		pass(70 * time.Second)
+		r := harness.NewRig(t, nil, o)
+		r.Endpoint.Set(harness.Always(http.StatusInternalServerError))
+		r.Register(event.TypeDocumentCreated)
+		r.Publish()
+		harness.Pass(10 * time.Second)
+		stop := r.Another(*o)
+		harness.Pass(70 * time.Second)
 		require.EqualValues(t, 2, calls.Load(), "the lease of the first has ended")
-		r.close()
-		pass(time.Hour)
+		r.Close()
+		harness.Pass(time.Hour)
 		require.EqualValues(t, 2, calls.Load())
 		stop()
 	})

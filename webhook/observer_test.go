@@ -17,6 +17,7 @@ import (
 	"github.com/rag-assistant/webhooks/store/memstore"
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/event"
+	"github.com/rag-assistant/webhooks/webhook/internal/harness"
 )
 
 // diary notes what an observer is told, in order.
@@ -43,7 +44,7 @@ func (d *diary) take() []string {
 type mark struct{}
 
 // observed starts a rig whose observer writes a diary and marks contexts.
-func observed(t *testing.T, o webhook.DispatcherOptions) (*rig, *diary) {
+func observed(t *testing.T, o webhook.DispatcherOptions) (*harness.Rig, *diary) {
 	t.Helper()
 	d := &diary{}
 	marked := func(ctx context.Context) any { return ctx.Value(mark{}) }
@@ -65,9 +66,9 @@ func observed(t *testing.T, o webhook.DispatcherOptions) (*rig, *diary) {
 		},
 		Settled: func(_ context.Context, i webhook.SettledInfo) { d.note("settled %s, %s", i.Status, i.Trace) },
 	}
-	r := newRig(t, nil, &o)
+	r := harness.NewRig(t, nil, &o)
 	var err error
-	r.svc, err = webhook.NewService(r.store, &webhook.ServiceOptions{Observer: o.Observer})
+	r.Svc, err = webhook.NewService(r.Store, &webhook.ServiceOptions{Observer: o.Observer})
 	require.NoError(t, err)
 	return r, d
 }
@@ -76,33 +77,33 @@ func TestObserverSeesBeginningAndEnd(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r, d := observed(t, webhook.DispatcherOptions{})
-		r.register(event.TypeDocumentCreated)
-		r.endpoint.set(func(c call) (answer, error) {
-			require.Equal(t, "attempt", c.ctx.Value(mark{}), "the transport has the observer's context")
-			return reply(http.StatusTeapot, ""), nil
+		r.Register(event.TypeDocumentCreated)
+		r.Endpoint.Set(func(c harness.Call) (harness.Answer, error) {
+			require.Equal(t, "attempt", c.Ctx.Value(mark{}), "the transport has the observer's context")
+			return harness.Reply(http.StatusTeapot, ""), nil
 		})
-		r.publish()
-		pass(time.Second)
+		r.Publish()
+		harness.Pass(time.Second)
 		const trace = "trace of a publication"
 		require.Equal(t, []string{
 			"publishing 1 document.created", "stored <nil>", "published document.created in publication",
 			"attempting 1, " + trace, "attempted 418 in attempt", "ended 418 status", "settled pending, " + trace,
 		}, d.take())
-		r.endpoint.set(nil)
-		pass(time.Minute)
+		r.Endpoint.Set(nil)
+		harness.Pass(time.Minute)
 		require.Equal(t, []string{
 			"attempting 2, " + trace, "attempted 200 in attempt", "ended 200 ", "settled success, " + trace,
 		}, d.take(), "a later attempt has the trace of the publication too")
 
-		r.endpoint.set(func(call) (answer, error) { panic("transport bug") })
-		r.publish()
-		pass(time.Second)
+		r.Endpoint.Set(func(harness.Call) (harness.Answer, error) { panic("transport bug") })
+		r.Publish()
+		harness.Pass(time.Second)
 		require.Equal(t, "ended 0 internal", d.take()[5])
 
-		r.endpoint.set(hang)
-		r.publish()
-		pass(time.Second)
-		r.close()
+		r.Endpoint.Set(harness.Hang)
+		r.Publish()
+		harness.Pass(time.Second)
+		r.Close()
 		require.Equal(t, []string{
 			"publishing 1 document.created", "stored <nil>", "published document.created in publication",
 			"attempting 1, " + trace, "ended 0 timeout", "settled pending, " + trace,
@@ -114,12 +115,12 @@ func TestObserverSeesAnAttemptCutShort(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r, d := observed(t, webhook.DispatcherOptions{DrainTimeout: time.Second})
-		r.register(event.TypeDocumentCreated)
-		r.endpoint.set(hang)
-		r.publish()
-		pass(time.Second)
+		r.Register(event.TypeDocumentCreated)
+		r.Endpoint.Set(harness.Hang)
+		r.Publish()
+		harness.Pass(time.Second)
 		d.take()
-		r.close()
+		r.Close()
 		require.Equal(t, []string{"ended 0 ", "settled pending, trace of a publication"}, d.take())
 	})
 }
@@ -129,13 +130,13 @@ func TestObserverHearsThatStoringFailed(t *testing.T) {
 	var got error
 	svc, err := webhook.NewService(unpublishing{memstore.New(nil)}, &webhook.ServiceOptions{Observer: webhook.Observer{
 		Publishing: func(ctx context.Context, i webhook.PublishingInfo) (context.Context, func(error)) {
-			require.Equal(t, webhook.PublishingInfo{MerchantID: merchant, Events: 2, Bytes: i.Bytes}, i, "the types differ")
+			require.Equal(t, webhook.PublishingInfo{MerchantID: harness.Merchant, Events: 2, Bytes: i.Bytes}, i, "the types differ")
 			require.Positive(t, i.Bytes)
 			return ctx, func(err error) { got = err }
 		},
 	}})
 	require.NoError(t, err)
-	_, err = svc.PublishBatch(t.Context(), merchant, []event.Event{
+	_, err = svc.PublishBatch(t.Context(), harness.Merchant, []event.Event{
 		event.New(event.DocumentCreated{DocumentID: "1"}), event.New(event.DocumentDeleted{DocumentID: "1"}),
 	})
 	require.ErrorIs(t, err, errAway)
@@ -178,15 +179,15 @@ func TestObserversThatPanicCostNothing(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				r := newRig(t, nil, &webhook.DispatcherOptions{Observer: o})
+				r := harness.NewRig(t, nil, &webhook.DispatcherOptions{Observer: o})
 				var err error
-				r.svc, err = webhook.NewService(r.store, &webhook.ServiceOptions{Observer: o})
+				r.Svc, err = webhook.NewService(r.Store, &webhook.ServiceOptions{Observer: o})
 				require.NoError(t, err)
-				reg := r.register(event.TypeDocumentCreated)
-				p := r.publish()
-				pass(time.Second)
-				require.Equal(t, webhook.DeliverySucceeded, r.delivery(reg.Webhook.ID, p.Deliveries[0]).Status)
-				r.close()
+				reg := r.Register(event.TypeDocumentCreated)
+				p := r.Publish()
+				harness.Pass(time.Second)
+				require.Equal(t, webhook.DeliverySucceeded, r.Delivery(reg.Webhook.ID, p.Deliveries[0]).Status)
+				r.Close()
 			})
 		})
 	}

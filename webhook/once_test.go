@@ -10,18 +10,19 @@ import (
 
 	"github.com/rag-assistant/webhooks/store"
 	"github.com/rag-assistant/webhooks/webhook"
+	"github.com/rag-assistant/webhooks/webhook/internal/harness"
 )
 
 func over(t *testing.T, st webhook.ServiceStore) *webhook.Service {
 	t.Helper()
-	s, err := webhook.NewService(st, &webhook.ServiceOptions{SecretKeys: []webhook.SecretKey{keyOne()}})
+	s, err := webhook.NewService(st, &webhook.ServiceOptions{SecretKeys: []webhook.SecretKey{harness.KeyOne()}})
 	require.NoError(t, err)
 	return s
 }
 
 func TestOnce(t *testing.T) {
 	t.Parallel()
-	onEachStore(t, func(t *testing.T, st store.Store) {
+	harness.OnEachStore(t, func(t *testing.T, st store.Store) {
 		t.Helper()
 		s, other := over(t, st), over(t, st)
 		calls := 0
@@ -29,23 +30,23 @@ func TestOnce(t *testing.T) {
 			calls++
 			return "whk_1", nil
 		}
-		_, _, err := s.Once(t.Context(), merchant, "k1", nil, func(context.Context) (string, error) {
+		_, _, err := s.Once(t.Context(), harness.Merchant, "k1", nil, func(context.Context) (string, error) {
 			return "", errors.New("no")
 		})
 		require.EqualError(t, err, "no")
 
-		note, again, err := s.Once(t.Context(), merchant, "k1", nil, do)
+		note, again, err := s.Once(t.Context(), harness.Merchant, "k1", nil, do)
 		require.NoError(t, err, "what failed can be tried again")
 		require.False(t, again)
 		require.Equal(t, "whk_1", note)
 
-		note, again, err = other.Once(t.Context(), merchant, "k1", nil, do)
+		note, again, err = other.Once(t.Context(), harness.Merchant, "k1", nil, do)
 		require.NoError(t, err)
 		require.True(t, again, "another process knows of it")
 		require.Equal(t, "whk_1", note)
 		require.Equal(t, 1, calls)
 
-		for _, c := range [][2]string{{merchant, "k2"}, {"merchant_43", "k1"}} {
+		for _, c := range [][2]string{{harness.Merchant, "k2"}, {"merchant_43", "k1"}} {
 			_, again, err = s.Once(t.Context(), c[0], c[1], nil, do)
 			require.NoError(t, err)
 			require.False(t, again, "%v is another key", c)
@@ -58,12 +59,12 @@ func TestOnce(t *testing.T) {
 
 func TestOnceWaitsForTheFirst(t *testing.T) {
 	t.Parallel()
-	onEachStore(t, func(t *testing.T, st store.Store) {
+	harness.OnEachStore(t, func(t *testing.T, st store.Store) {
 		t.Helper()
 		s := over(t, st)
 		begun, end := make(chan struct{}), make(chan struct{})
 		go func() {
-			_, _, _ = s.Once(t.Context(), merchant, "k1", nil, func(context.Context) (string, error) {
+			_, _, _ = s.Once(t.Context(), harness.Merchant, "k1", nil, func(context.Context) (string, error) {
 				close(begun)
 				<-end
 				return "first", nil
@@ -73,11 +74,11 @@ func TestOnceWaitsForTheFirst(t *testing.T) {
 		never := func(context.Context) (string, error) { panic("twice") }
 		short, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 		defer cancel()
-		_, _, err := s.Once(short, merchant, "k1", nil, never)
+		_, _, err := s.Once(short, harness.Merchant, "k1", nil, never)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 
 		close(end)
-		note, again, err := s.Once(t.Context(), merchant, "k1", nil, never)
+		note, again, err := s.Once(t.Context(), harness.Merchant, "k1", nil, never)
 		require.NoError(t, err)
 		require.True(t, again)
 		require.Equal(t, "first", note)
@@ -87,11 +88,11 @@ func TestOnceWaitsForTheFirst(t *testing.T) {
 // A caller that hangs up, or a panic, leaves nothing half done.
 func TestOnceEndsWhatItBegan(t *testing.T) {
 	t.Parallel()
-	onEachStore(t, func(t *testing.T, st store.Store) {
+	harness.OnEachStore(t, func(t *testing.T, st store.Store) {
 		t.Helper()
 		s := over(t, st)
 		ctx, hangUp := context.WithCancel(t.Context())
-		note, again, err := s.Once(ctx, merchant, "k1", nil, func(ctx context.Context) (string, error) {
+		note, again, err := s.Once(ctx, harness.Merchant, "k1", nil, func(ctx context.Context) (string, error) {
 			hangUp()
 			return "done", ctx.Err()
 		})
@@ -100,9 +101,9 @@ func TestOnceEndsWhatItBegan(t *testing.T) {
 		require.Equal(t, "done", note)
 
 		require.Panics(t, func() {
-			_, _, _ = s.Once(t.Context(), merchant, "k2", nil, func(context.Context) (string, error) { panic("no") })
+			_, _, _ = s.Once(t.Context(), harness.Merchant, "k2", nil, func(context.Context) (string, error) { panic("no") })
 		})
-		_, again, err = s.Once(t.Context(), merchant, "k2", nil, func(context.Context) (string, error) { return "", nil })
+		_, again, err = s.Once(t.Context(), harness.Merchant, "k2", nil, func(context.Context) (string, error) { return "", nil })
 		require.NoError(t, err)
 		require.False(t, again)
 	})
@@ -110,19 +111,19 @@ func TestOnceEndsWhatItBegan(t *testing.T) {
 
 func TestReserveTestsChecksItsNumber(t *testing.T) {
 	t.Parallel()
-	s, _ := newService(t, nil)
-	one := register(t, s, merchant, "*").Webhook.ID
+	s, _ := harness.NewService(t, nil)
+	one := harness.Register(t, s, harness.Merchant, "*").Webhook.ID
 	for _, n := range []int{0, 61} {
-		_, err := s.ReserveTests(t.Context(), merchant, one, 1, n)
+		_, err := s.ReserveTests(t.Context(), harness.Merchant, one, 1, n)
 		var invalid *webhook.InvalidError
 		require.ErrorAs(t, err, &invalid)
 	}
-	_, err := s.ReserveTests(t.Context(), merchant, "whk_unknown", 1, 5)
+	_, err := s.ReserveTests(t.Context(), harness.Merchant, "whk_unknown", 1, 5)
 	require.ErrorIs(t, err, webhook.ErrNotFound)
-	wait, err := s.ReserveTests(t.Context(), merchant, one, 1, 1)
+	wait, err := s.ReserveTests(t.Context(), harness.Merchant, one, 1, 1)
 	require.NoError(t, err)
 	require.Zero(t, wait)
-	wait, err = s.ReserveTests(t.Context(), merchant, one, 1, 1)
+	wait, err = s.ReserveTests(t.Context(), harness.Merchant, one, 1, 1)
 	require.NoError(t, err)
 	require.Positive(t, wait)
 }
@@ -130,11 +131,11 @@ func TestReserveTestsChecksItsNumber(t *testing.T) {
 // What is not enough is not taken.
 func TestReserveTestsTakesAllOrNone(t *testing.T) {
 	t.Parallel()
-	s, _ := newService(t, nil)
-	one := register(t, s, merchant, "*").Webhook.ID
+	s, _ := harness.NewService(t, nil)
+	one := harness.Register(t, s, harness.Merchant, "*").Webhook.ID
 	reserve := func(n int) time.Duration {
 		t.Helper()
-		wait, err := s.ReserveTests(t.Context(), merchant, one, n, 5)
+		wait, err := s.ReserveTests(t.Context(), harness.Merchant, one, n, 5)
 		require.NoError(t, err)
 		return wait
 	}

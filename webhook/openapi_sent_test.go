@@ -15,23 +15,24 @@ import (
 
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/event"
+	"github.com/rag-assistant/webhooks/webhook/internal/harness"
 )
 
 // What endpoints get is what the document says, for every event of the guide, as
 // it is left empty and as in its sample, and in a rotation's grace.
 func TestSentRequestsAreDocumented(t *testing.T) {
 	t.Parallel()
-	var calls []call
+	var calls []harness.Call
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, nil, nil)
-		reg := r.register(webhook.EveryType)
+		r := harness.NewRig(t, nil, nil)
+		reg := r.Register(webhook.EveryType)
 		for e := range event.DefaultCatalog().All() {
 			if !e.Subscribable() {
 				continue
 			}
 			sample, err := event.Parse(e.Example)
 			require.NoError(t, err)
-			_, err = r.svc.Publish(t.Context(), merchant, sample)
+			_, err = r.Svc.Publish(t.Context(), harness.Merchant, sample)
 			require.NoError(t, err)
 		}
 		for _, empty := range []event.Payload{
@@ -44,17 +45,17 @@ func TestSentRequestsAreDocumented(t *testing.T) {
 			event.UsageLimitExceeded{},
 			event.APIKeyExpiring{},
 		} {
-			_, err := r.svc.Publish(t.Context(), merchant, event.New(empty))
+			_, err := r.Svc.Publish(t.Context(), harness.Merchant, event.New(empty))
 			require.NoError(t, err)
 		}
-		pass(time.Second)
-		_, err := r.svc.Rotate(t.Context(), merchant, reg.Webhook.ID, time.Hour)
+		harness.Pass(time.Second)
+		_, err := r.Svc.Rotate(t.Context(), harness.Merchant, reg.Webhook.ID, time.Hour)
 		require.NoError(t, err)
-		_, err = r.svc.Test(t.Context(), merchant, reg.Webhook.ID)
+		_, err = r.Svc.Test(t.Context(), harness.Merchant, reg.Webhook.ID)
 		require.NoError(t, err)
-		pass(time.Second)
-		calls = r.endpoint.seen()
-		r.close()
+		harness.Pass(time.Second)
+		calls = r.Endpoint.Seen()
+		r.Close()
 	})
 	require.Len(t, calls, 17)
 	c, err := theContract()
@@ -62,25 +63,25 @@ func TestSentRequestsAreDocumented(t *testing.T) {
 	seen := map[string]bool{}
 	for _, got := range calls {
 		c.holdSent(t, got)
-		seen[got.header.Get("X-Webhook-Event")] = true
+		seen[got.Header.Get("X-Webhook-Event")] = true
 	}
 	require.Len(t, seen, len(c.doc.Webhooks))
 }
 
 // holdSent requires that a request is one of the document's webhooks, with no
 // header and no member that it does not list.
-func (c *contract) holdSent(t *testing.T, got call) {
+func (c *contract) holdSent(t *testing.T, got harness.Call) {
 	t.Helper()
-	item := c.doc.Webhooks[got.header.Get("X-Webhook-Event")]
+	item := c.doc.Webhooks[got.Header.Get("X-Webhook-Event")]
 	require.NotNil(t, item)
-	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, got.url, strings.NewReader(got.body))
-	r.Header = got.header
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, got.Url, strings.NewReader(got.Body))
+	r.Header = got.Header
 	require.NoError(t, openapi3filter.ValidateRequest(t.Context(), &openapi3filter.RequestValidationInput{
 		Request: r,
 		Route:   &routers.Route{Spec: c.doc, PathItem: item, Method: http.MethodPost, Operation: item.Post},
-	}), got.body)
+	}), got.Body)
 
-	extra := got.header.Clone()
+	extra := got.Header.Clone()
 	extra.Del("Content-Type")
 	for _, p := range item.Post.Parameters {
 		extra.Del(p.Value.Name)
@@ -88,6 +89,6 @@ func (c *contract) holdSent(t *testing.T, got call) {
 	require.Empty(t, extra)
 
 	var v any
-	require.NoError(t, json.Unmarshal([]byte(got.body), &v))
+	require.NoError(t, json.Unmarshal([]byte(got.Body), &v))
 	require.Empty(t, undocumented(item.Post.RequestBody.Value.Content["application/json"].Schema.Value, v, ""))
 }

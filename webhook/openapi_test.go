@@ -22,6 +22,7 @@ import (
 	"github.com/rag-assistant/webhooks/store/memstore"
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/event"
+	"github.com/rag-assistant/webhooks/webhook/internal/harness"
 )
 
 func openAPI(t *testing.T) *openapi3.T {
@@ -315,10 +316,10 @@ func TestOpenAPIHasTheGuidesSamples(t *testing.T) {
 func TestOpenAPIRequests(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, nil, nil)
-	id := s.hook(merchant)
+	id := s.hook(harness.Merchant)
 	for path, item := range openAPI(t).Paths.Map() {
 		for method, op := range item.Operations() {
-			url := "/api" + strings.NewReplacer("{merchantId}", merchant, "{webhookId}", id, "{deliveryId}", "whdel_1").Replace(path)
+			url := "/api" + strings.NewReplacer("{merchantId}", harness.Merchant, "{webhookId}", id, "{deliveryId}", "whdel_1").Replace(path)
 			if op.RequestBody != nil {
 				schema := op.RequestBody.Value.Content["application/json"].Schema.Value
 				require.Equal(t, new(false), schema.AdditionalProperties.Has, op.OperationID)

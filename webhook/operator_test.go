@@ -12,6 +12,7 @@ import (
 	"github.com/rag-assistant/webhooks/store/memstore"
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/event"
+	"github.com/rag-assistant/webhooks/webhook/internal/harness"
 )
 
 const operator = "the-operator"
@@ -35,7 +36,7 @@ func operated(t *testing.T) (*webhook.Service, webhook.Registered, webhook.Notic
 func aNotice(kind webhook.NoticeKind) webhook.Notice {
 	at := time.Date(2026, 2, 27, 12, 0, 0, 5e8, time.FixedZone("", 3600))
 	return webhook.Notice{
-		ID: store.NoticeID(kind, "whk_1", 3, 2), Kind: kind, MerchantID: merchant, WebhookID: "whk_1",
+		ID: store.NoticeID(kind, "whk_1", 3, 2), Kind: kind, MerchantID: harness.Merchant, WebhookID: "whk_1",
 		URL: "https://example.com/hook?token=s3cret", Reason: "why", Failures: 5, DisableAfter: 10, Since: at.Add(-time.Hour), At: at,
 	}
 }
@@ -61,7 +62,7 @@ func TestNoticesAsEvents(t *testing.T) {
 			data, err := event.Data[event.WebhookNotice](e)
 			require.NoError(t, err)
 			require.Equal(t, event.WebhookNotice{
-				MerchantID: merchant, WebhookID: "whk_1", URL: "https://example.com/hook", Reason: "why",
+				MerchantID: harness.Merchant, WebhookID: "whk_1", URL: "https://example.com/hook", Reason: "why",
 				ConsecutiveFailures: 5, DisableAfter: 10, Since: e.Created.Add(-time.Hour).UTC(), Timestamp: e.Created.UTC(),
 			}, data)
 			require.NotContains(t, string(d.Payload), "s3cret")

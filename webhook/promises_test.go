@@ -18,29 +18,30 @@ import (
 	"github.com/rag-assistant/webhooks/store"
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/event"
+	"github.com/rag-assistant/webhooks/webhook/internal/harness"
 )
 
 func TestPausesAfterOurOwnFaults(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, nil, nil)
-		reg := r.register(event.TypeDocumentCreated)
-		r.endpoint.set(func(call) (answer, error) { panic("transport bug") })
-		p := r.publish()
-		pass(5*time.Hour + 2*time.Minute)
+		r := harness.NewRig(t, nil, nil)
+		reg := r.Register(event.TypeDocumentCreated)
+		r.Endpoint.Set(func(harness.Call) (harness.Answer, error) { panic("transport bug") })
+		p := r.Publish()
+		harness.Pass(5*time.Hour + 2*time.Minute)
 		var at []time.Duration
-		for _, c := range r.endpoint.seen() {
-			at = append(at, r.since(c.at)/time.Minute)
+		for _, c := range r.Endpoint.Seen() {
+			at = append(at, r.Since(c.At)/time.Minute)
 		}
 		require.Equal(t, []time.Duration{0, 1, 3, 7, 15, 31, 63, 123, 183, 243}, at, "in minutes")
-		require.Equal(t, store.DeliveryPending, r.delivery(reg.Webhook.ID, p.Deliveries[0]).Status)
-		pass(time.Minute)
-		d := r.delivery(reg.Webhook.ID, p.Deliveries[0])
+		require.Equal(t, store.DeliveryPending, r.Delivery(reg.Webhook.ID, p.Deliveries[0]).Status)
+		harness.Pass(time.Minute)
+		d := r.Delivery(reg.Webhook.ID, p.Deliveries[0])
 		require.Equal(t, store.DeliveryFailed, d.Status)
 		require.Equal(t, webhook.CodeInternal, d.Error)
-		require.Len(t, r.endpoint.seen(), 10)
-		require.Zero(t, r.webhook(reg.Webhook.ID).ConsecutiveFailures)
-		r.close()
+		require.Len(t, r.Endpoint.Seen(), 10)
+		require.Zero(t, r.Webhook(reg.Webhook.ID).ConsecutiveFailures)
+		r.Close()
 	})
 }
 
@@ -57,24 +58,24 @@ func TestOldSecretIsTriedWhereTheNewOneIsRefused(t *testing.T) {
 		t.Run(http.StatusText(status), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				r := newRig(t, nil, nil)
-				old := r.register(event.TypeDocumentCreated)
-				_, err := r.svc.Rotate(t.Context(), merchant, old.Webhook.ID, webhook.DefaultGrace)
+				r := harness.NewRig(t, nil, nil)
+				old := r.Register(event.TypeDocumentCreated)
+				_, err := r.Svc.Rotate(t.Context(), harness.Merchant, old.Webhook.ID, webhook.DefaultGrace)
 				require.NoError(t, err)
-				knowsOld := knows(t, old.Secret)
-				r.endpoint.set(func(c call) (answer, error) {
-					if a, _ := knowsOld(c); a.status == http.StatusOK {
+				knowsOld := harness.Knows(t, old.Secret)
+				r.Endpoint.Set(func(c harness.Call) (harness.Answer, error) {
+					if a, _ := knowsOld(c); a.Status == http.StatusOK {
 						return a, nil
 					}
-					return reply(status, ""), nil
+					return harness.Reply(status, ""), nil
 				})
-				p := r.publish()
-				pass(time.Second)
-				d := r.delivery(old.Webhook.ID, p.Deliveries[0])
-				require.Equal(t, posts, r.endpoint.count())
+				p := r.Publish()
+				harness.Pass(time.Second)
+				d := r.Delivery(old.Webhook.ID, p.Deliveries[0])
+				require.Equal(t, posts, r.Endpoint.Count())
 				require.Equal(t, 1, d.Attempts)
 				require.Equal(t, posts == 2 || status == http.StatusOK, d.Status == store.DeliverySucceeded)
-				r.close()
+				r.Close()
 			})
 		})
 	}
@@ -83,23 +84,23 @@ func TestOldSecretIsTriedWhereTheNewOneIsRefused(t *testing.T) {
 func TestATestLeavesTheStreakAlone(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, nil, &webhook.DispatcherOptions{DisableAfter: 4, Retry: retry.Policy{MaxAttempts: 1}})
-		reg := r.register(event.TypeDocumentCreated)
-		r.endpoint.set(always(http.StatusInternalServerError))
+		r := harness.NewRig(t, nil, &webhook.DispatcherOptions{DisableAfter: 4, Retry: retry.Policy{MaxAttempts: 1}})
+		reg := r.Register(event.TypeDocumentCreated)
+		r.Endpoint.Set(harness.Always(http.StatusInternalServerError))
 		for range 3 {
-			r.publish()
+			r.Publish()
 		}
-		pass(time.Second)
+		harness.Pass(time.Second)
 		for _, status := range []int{http.StatusOK, http.StatusInternalServerError} {
-			r.endpoint.set(always(status))
-			d, err := r.svc.Test(t.Context(), merchant, reg.Webhook.ID)
+			r.Endpoint.Set(harness.Always(status))
+			d, err := r.Svc.Test(t.Context(), harness.Merchant, reg.Webhook.ID)
 			require.NoError(t, err)
-			pass(time.Second)
-			require.Equal(t, status, r.delivery(reg.Webhook.ID, d.ID).StatusCode)
-			require.Equal(t, 3, r.webhook(reg.Webhook.ID).ConsecutiveFailures, status)
+			harness.Pass(time.Second)
+			require.Equal(t, status, r.Delivery(reg.Webhook.ID, d.ID).StatusCode)
+			require.Equal(t, 3, r.Webhook(reg.Webhook.ID).ConsecutiveFailures, status)
 		}
-		require.Equal(t, webhook.Active, r.webhook(reg.Webhook.ID).Status)
-		r.close()
+		require.Equal(t, webhook.Active, r.Webhook(reg.Webhook.ID).Status)
+		r.Close()
 	})
 }
 
@@ -123,38 +124,38 @@ func TestObserverIsToldAll(t *testing.T) {
 				settled = append(settled, i)
 			},
 		}
-		r := newRig(t, nil, &webhook.DispatcherOptions{
+		r := harness.NewRig(t, nil, &webhook.DispatcherOptions{
 			Observer: o, DisableAfter: 1, Retry: retry.Policy{MaxAttempts: 2},
 		})
 		var err error
-		r.svc, err = webhook.NewService(r.store, &webhook.ServiceOptions{Observer: o})
+		r.Svc, err = webhook.NewService(r.Store, &webhook.ServiceOptions{Observer: o})
 		require.NoError(t, err)
-		id := r.register(event.TypeDocumentCreated).Webhook.ID
+		id := r.Register(event.TypeDocumentCreated).Webhook.ID
 		e := event.New(event.DocumentCreated{DocumentID: "doc_1"})
 		e.ID = "evt_1"
 		publish := func() webhook.Publication {
-			p, err := r.svc.Publish(t.Context(), merchant, e)
+			p, err := r.Svc.Publish(t.Context(), harness.Merchant, e)
 			require.NoError(t, err)
 			return p
 		}
 		deliveryID := publish().Deliveries[0]
 		synctest.Wait()
-		r.endpoint.set(func(c call) (answer, error) {
+		r.Endpoint.Set(func(c harness.Call) (harness.Answer, error) {
 			time.Sleep(2 * time.Second)
-			return always(http.StatusInternalServerError)(c)
+			return harness.Always(http.StatusInternalServerError)(c)
 		})
 		publish() // once more
-		second := r.publish()
-		pass(10 * time.Minute)
-		r.close()
+		second := r.Publish()
+		harness.Pass(10 * time.Minute)
+		r.Close()
 
-		bytes := len(r.endpoint.seen()[0].body)
+		bytes := len(r.Endpoint.Seen()[0].Body)
 		require.Equal(t, []webhook.PublishedInfo{
-			{MerchantID: merchant, EventID: "evt_1", EventType: "document.created", Deliveries: 1, Bytes: bytes},
-			{MerchantID: merchant, EventID: "evt_1", EventType: "document.created", Deliveries: 1, Bytes: bytes, Duplicate: true},
+			{MerchantID: harness.Merchant, EventID: "evt_1", EventType: "document.created", Deliveries: 1, Bytes: bytes},
+			{MerchantID: harness.Merchant, EventID: "evt_1", EventType: "document.created", Deliveries: 1, Bytes: bytes, Duplicate: true},
 		}, published[:2])
 		try := webhook.AttemptInfo{
-			MerchantID: merchant, WebhookID: id, DeliveryID: deliveryID, EventID: "evt_1",
+			MerchantID: harness.Merchant, WebhookID: id, DeliveryID: deliveryID, EventID: "evt_1",
 			EventType: "document.created", Number: 1, StatusCode: http.StatusOK,
 		}
 		fail := try
@@ -174,8 +175,8 @@ func TestObserverIsToldAll(t *testing.T) {
 func TestLogTellsTheRightThingsOnly(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		var logs lockedBuffer
-		r := newRig(t, nil, &webhook.DispatcherOptions{
+		var logs harness.LockedBuffer
+		r := harness.NewRig(t, nil, &webhook.DispatcherOptions{
 			Logger:       slog.New(slog.NewTextHandler(&logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
 			DisableAfter: 1, Retry: retry.Policy{MaxAttempts: 2},
 		})
@@ -187,19 +188,19 @@ func TestLogTellsTheRightThingsOnly(t *testing.T) {
 			}
 			return out
 		}
-		reg, err := r.svc.Register(t.Context(), merchant, webhook.Registration{
+		reg, err := r.Svc.Register(t.Context(), harness.Merchant, webhook.Registration{
 			URL: "https://hooks.example.com/in?token=t0ken", Events: []string{"*"},
 		})
 		require.NoError(t, err)
-		r.endpoint.set(func(call) (answer, error) {
-			return reply(http.StatusInternalServerError, "peer says no", "X-Peer", "peer header"), nil
+		r.Endpoint.Set(func(harness.Call) (harness.Answer, error) {
+			return harness.Reply(http.StatusInternalServerError, "peer says no", "X-Peer", "peer header"), nil
 		})
-		r.publish()
-		pass(30 * time.Second)
+		r.Publish()
+		harness.Pass(30 * time.Second)
 		require.Len(t, lines("INFO"), 1, "a failed attempt")
 		require.Contains(t, logs.String(), "outcome=retry")
 		require.Len(t, lines("WARN"), 0)
-		pass(2 * time.Minute)
+		harness.Pass(2 * time.Minute)
 		require.Len(t, lines("INFO"), 1)
 		warnings := lines("WARN")
 		require.Len(t, warnings, 2)
@@ -207,24 +208,24 @@ func TestLogTellsTheRightThingsOnly(t *testing.T) {
 		require.Contains(t, warnings[0], "status_code=500")
 		require.Contains(t, warnings[1], "disabled")
 		require.Contains(t, warnings[1], reg.Webhook.ID)
-		_, err = r.svc.Test(t.Context(), merchant, reg.Webhook.ID)
+		_, err = r.Svc.Test(t.Context(), harness.Merchant, reg.Webhook.ID)
 		require.NoError(t, err)
-		pass(time.Second)
+		harness.Pass(time.Second)
 		require.Empty(t, lines("ERROR"), "none of this is this side's fault")
 		for _, secret := range []string{
 			"hooks.example.com", "t0ken", "peer says", "peer header", "Café", "doc_1",
-			reg.Secret.Reveal(), reg.Secret.Reveal()[6:], r.endpoint.seen()[0].header.Get("X-Webhook-Signature"),
+			reg.Secret.Reveal(), reg.Secret.Reveal()[6:], r.Endpoint.Seen()[0].Header.Get("X-Webhook-Signature"),
 		} {
 			require.NotContains(t, logs.String(), secret)
 		}
-		r.close()
+		r.Close()
 	})
 }
 
 func TestAnOldLeaseIsGivenBack(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		var logs lockedBuffer
+		var logs harness.LockedBuffer
 		var mu sync.Mutex
 		var results []store.Result
 		st := newHooked()
@@ -243,35 +244,35 @@ func TestAnOldLeaseIsGivenBack(t *testing.T) {
 			mu.Unlock()
 			return st.Store.Finish(ctx, rs)
 		}
-		r := newRig(t, st, &webhook.DispatcherOptions{Logger: slog.New(slog.NewTextHandler(&logs, nil))})
-		reg := r.register(event.TypeDocumentCreated)
-		p := r.publish()
-		pass(time.Minute)
+		r := harness.NewRig(t, st, &webhook.DispatcherOptions{Logger: slog.New(slog.NewTextHandler(&logs, nil))})
+		reg := r.Register(event.TypeDocumentCreated)
+		p := r.Publish()
+		harness.Pass(time.Minute)
 		require.Equal(t, store.Released, results[0].Outcome)
 		require.False(t, results[0].Fault, "it does not count")
 		require.Equal(t, 1, strings.Count(logs.String(), "level=WARN"))
 		require.Contains(t, logs.String(), "lease is too old")
-		d := r.delivery(reg.Webhook.ID, p.Deliveries[0])
+		d := r.Delivery(reg.Webhook.ID, p.Deliveries[0])
 		require.Equal(t, store.DeliverySucceeded, d.Status)
-		require.Equal(t, 51*time.Second, r.since(d.DeliveredAt), "a second later")
-		r.close()
+		require.Equal(t, 51*time.Second, r.Since(d.DeliveredAt), "a second later")
+		r.Close()
 	})
 }
 
 func TestLimitsOfThisMachineDisableNothing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, nil, &webhook.DispatcherOptions{DisableAfter: 1, Retry: retry.Policy{MaxAttempts: 1}})
-		reg := r.register(event.TypeDocumentCreated)
-		r.endpoint.set(func(call) (answer, error) {
-			return answer{}, &net.OpError{Op: "dial", Net: "tcp", Err: syscall.EMFILE}
+		r := harness.NewRig(t, nil, &webhook.DispatcherOptions{DisableAfter: 1, Retry: retry.Policy{MaxAttempts: 1}})
+		reg := r.Register(event.TypeDocumentCreated)
+		r.Endpoint.Set(func(harness.Call) (harness.Answer, error) {
+			return harness.Answer{}, &net.OpError{Op: "dial", Net: "tcp", Err: syscall.EMFILE}
 		})
-		p := r.publish()
-		pass(10 * time.Minute)
-		require.Equal(t, webhook.Active, r.webhook(reg.Webhook.ID).Status)
-		r.endpoint.set(nil)
-		pass(10 * time.Minute)
-		require.Equal(t, store.DeliverySucceeded, r.delivery(reg.Webhook.ID, p.Deliveries[0]).Status)
-		r.close()
+		p := r.Publish()
+		harness.Pass(10 * time.Minute)
+		require.Equal(t, webhook.Active, r.Webhook(reg.Webhook.ID).Status)
+		r.Endpoint.Set(nil)
+		harness.Pass(10 * time.Minute)
+		require.Equal(t, store.DeliverySucceeded, r.Delivery(reg.Webhook.ID, p.Deliveries[0]).Status)
+		r.Close()
 	})
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/event"
+	"github.com/rag-assistant/webhooks/webhook/internal/harness"
 )
 
 func TestRequestHeaders(t *testing.T) {
@@ -28,7 +29,7 @@ func TestRequestHeaders(t *testing.T) {
 		}
 		var told webhook.AttemptInfo
 		var logs strings.Builder
-		r := newRig(t, nil, &webhook.DispatcherOptions{
+		r := harness.NewRig(t, nil, &webhook.DispatcherOptions{
 			Logger: textLogger(&logs),
 			RequestHeaders: func(_ context.Context, i webhook.AttemptInfo) map[string]string {
 				told = i
@@ -39,46 +40,46 @@ func TestRequestHeaders(t *testing.T) {
 				return out
 			},
 		})
-		reg, err := r.svc.Register(t.Context(), merchant, webhook.Registration{
+		reg, err := r.Svc.Register(t.Context(), harness.Merchant, webhook.Registration{
 			URL: "https://example.com/hook", Events: []string{"document.created"}, Headers: webhook.Headers{"Authorization": "Bearer theirs"},
 		})
 		require.NoError(t, err)
-		r.publish()
-		pass(time.Second)
-		require.Len(t, r.endpoint.seen(), 1)
-		c := r.endpoint.seen()[0]
-		verify(t, reg.Secret, c, nil)
+		r.Publish()
+		harness.Pass(time.Second)
+		require.Len(t, r.Endpoint.Seen(), 1)
+		c := r.Endpoint.Seen()[0]
+		harness.Verify(t, reg.Secret, c, nil)
 		require.Equal(t, 1, told.Number)
 		require.Equal(t, reg.Webhook.ID, told.WebhookID)
 		for name, value := range map[string]string{
 			"Traceparent": "00-a-b-01", "Tracestate": "a=b", "X-B3-Traceid": "c", "X-Region": "eu",
 			"Authorization": "Bearer theirs", "User-Agent": webhook.DefaultUserAgent, "Content-Type": "application/json",
 		} {
-			require.Equal(t, []string{value}, c.header.Values(name), name)
+			require.Equal(t, []string{value}, c.Header.Values(name), name)
 		}
-		for name := range c.header {
+		for name := range c.Header {
 			require.NotContains(t, name, "_")
 			require.NotContains(t, name, "Evil")
 			require.NotContains(t, []string{"Host", "Content-Length", "Transfer-Encoding", "Expect", "X-Empty", "X-Line", ""}, name)
 		}
 		require.Equal(t, len(refused), strings.Count(logs.String(), "webhook header of RequestHeaders is not sent"))
 		require.NotContains(t, logs.String(), "forged")
-		r.close()
+		r.Close()
 	})
 }
 
 func TestRequestHeadersThatPanicCostNothing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, nil, &webhook.DispatcherOptions{
+		r := harness.NewRig(t, nil, &webhook.DispatcherOptions{
 			RequestHeaders: func(context.Context, webhook.AttemptInfo) map[string]string { panic("bug") },
 		})
-		reg := r.register(event.TypeDocumentCreated)
-		r.endpoint.set(always(http.StatusOK))
-		p := r.publish()
-		pass(time.Second)
-		require.Equal(t, webhook.DeliverySucceeded, r.delivery(reg.Webhook.ID, p.Deliveries[0]).Status)
-		r.close()
+		reg := r.Register(event.TypeDocumentCreated)
+		r.Endpoint.Set(harness.Always(http.StatusOK))
+		p := r.Publish()
+		harness.Pass(time.Second)
+		require.Equal(t, webhook.DeliverySucceeded, r.Delivery(reg.Webhook.ID, p.Deliveries[0]).Status)
+		r.Close()
 	})
 }
 
@@ -88,7 +89,7 @@ func TestSlowRequestHeaders(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var asked atomic.Int64
-		r := newRig(t, nil, &webhook.DispatcherOptions{
+		r := harness.NewRig(t, nil, &webhook.DispatcherOptions{
 			RequestHeaders: func(ctx context.Context, _ webhook.AttemptInfo) map[string]string {
 				if asked.Add(1) == 1 {
 					<-ctx.Done()                 // It is told,
@@ -97,13 +98,13 @@ func TestSlowRequestHeaders(t *testing.T) {
 				return nil
 			},
 		})
-		r.register(event.TypeDocumentCreated)
-		r.publish()
+		r.Register(event.TypeDocumentCreated)
+		r.Publish()
 		synctest.Wait()
-		stop := r.another(webhook.DispatcherOptions{})
-		pass(5 * time.Minute)
-		require.Equal(t, 1, r.endpoint.count())
+		stop := r.Another(webhook.DispatcherOptions{})
+		harness.Pass(5 * time.Minute)
+		require.Equal(t, 1, r.Endpoint.Count())
 		stop()
-		r.close()
+		r.Close()
 	})
 }

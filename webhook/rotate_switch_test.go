@@ -15,75 +15,76 @@ import (
 	"github.com/rag-assistant/webhooks/store/memstore"
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/event"
+	"github.com/rag-assistant/webhooks/webhook/internal/harness"
 )
 
 // A receiver may have its new secret before a request that was signed without it
 // arrives, and may take it into use between two requests.
 func TestReceiversThatSwitchMeanwhile(t *testing.T) {
 	t.Parallel()
-	rotate := func(r *rig, reg webhook.Registered, grace time.Duration) signer.Secret {
-		fresh, err := r.svc.Rotate(r.t.Context(), merchant, reg.Webhook.ID, grace)
-		require.NoError(r.t, err)
+	rotate := func(r *harness.Rig, reg webhook.Registered, grace time.Duration) signer.Secret {
+		fresh, err := r.Svc.Rotate(r.T.Context(), harness.Merchant, reg.Webhook.ID, grace)
+		require.NoError(r.T, err)
 		return fresh.Secret
 	}
 	for name, c := range map[string]struct {
-		before func(r *rig, reg webhook.Registered) signer.Secret // before the event is published
-		during func(r *rig, reg webhook.Registered) signer.Secret // while the first request is on its way
+		before func(r *harness.Rig, reg webhook.Registered) signer.Secret // before the event is published
+		during func(r *harness.Rig, reg webhook.Registered) signer.Secret // while the first request is on its way
 		posts  int
 		status store.DeliveryStatus
 	}{
 		"rotated and switched": {
-			during: func(r *rig, reg webhook.Registered) signer.Secret { return rotate(r, reg, time.Hour) },
+			during: func(r *harness.Rig, reg webhook.Registered) signer.Secret { return rotate(r, reg, time.Hour) },
 			posts:  2, status: store.DeliverySucceeded,
 		},
 		"rotated without a grace and switched": {
-			during: func(r *rig, reg webhook.Registered) signer.Secret { return rotate(r, reg, 0) },
+			during: func(r *harness.Rig, reg webhook.Registered) signer.Secret { return rotate(r, reg, 0) },
 			posts:  2, status: store.DeliverySucceeded,
 		},
 		"rotated again without a grace and switched": {
-			before: func(r *rig, reg webhook.Registered) signer.Secret { return rotate(r, reg, time.Hour) },
-			during: func(r *rig, reg webhook.Registered) signer.Secret { return rotate(r, reg, 0) },
+			before: func(r *harness.Rig, reg webhook.Registered) signer.Secret { return rotate(r, reg, time.Hour) },
+			during: func(r *harness.Rig, reg webhook.Registered) signer.Secret { return rotate(r, reg, 0) },
 			posts:  3, status: store.DeliverySucceeded,
 		},
 		"deleted": {
-			during: func(r *rig, reg webhook.Registered) signer.Secret {
-				require.NoError(r.t, r.svc.Delete(r.t.Context(), merchant, reg.Webhook.ID, 0))
+			during: func(r *harness.Rig, reg webhook.Registered) signer.Secret {
+				require.NoError(r.T, r.Svc.Delete(r.T.Context(), harness.Merchant, reg.Webhook.ID, 0))
 				return signer.NewSecret()
 			},
 			posts: 1,
 		},
 		"has another secret": {
-			during: func(*rig, webhook.Registered) signer.Secret { return signer.NewSecret() },
+			during: func(*harness.Rig, webhook.Registered) signer.Secret { return signer.NewSecret() },
 			posts:  1, status: store.DeliveryPending,
 		},
 		"has another secret within a grace": {
-			before: func(r *rig, reg webhook.Registered) signer.Secret { return rotate(r, reg, time.Hour) },
-			during: func(*rig, webhook.Registered) signer.Secret { return signer.NewSecret() },
+			before: func(r *harness.Rig, reg webhook.Registered) signer.Secret { return rotate(r, reg, time.Hour) },
+			during: func(*harness.Rig, webhook.Registered) signer.Secret { return signer.NewSecret() },
 			posts:  3, status: store.DeliveryPending,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				r := newRig(t, nil, nil)
-				reg := r.register(event.TypeDocumentCreated)
+				r := harness.NewRig(t, nil, nil)
+				reg := r.Register(event.TypeDocumentCreated)
 				if c.before != nil {
 					c.before(r, reg)
 				}
-				r.endpoint.set(func(k call) (answer, error) {
-					switched := knows(t, c.during(r, reg))
-					r.endpoint.set(switched)
+				r.Endpoint.Set(func(k harness.Call) (harness.Answer, error) {
+					switched := harness.Knows(t, c.during(r, reg))
+					r.Endpoint.Set(switched)
 					return switched(k)
 				})
-				p := r.publish()
+				p := r.Publish()
 				synctest.Wait()
-				require.Equal(t, c.posts, r.endpoint.count())
+				require.Equal(t, c.posts, r.Endpoint.Count())
 				if c.status != "" {
-					d := r.delivery(reg.Webhook.ID, p.Deliveries[0])
+					d := r.Delivery(reg.Webhook.ID, p.Deliveries[0])
 					require.Equal(t, c.status, d.Status)
 					require.Len(t, d.Log, 1)
 				}
-				r.close()
+				r.Close()
 			})
 		})
 	}
@@ -94,22 +95,22 @@ func TestReceiversThatSwitchMeanwhile(t *testing.T) {
 func TestASwitchBetweenTwoPosts(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, nil, nil)
-		old := r.register(event.TypeDocumentCreated)
-		fresh, err := r.svc.Rotate(t.Context(), merchant, old.Webhook.ID, time.Hour)
+		r := harness.NewRig(t, nil, nil)
+		old := r.Register(event.TypeDocumentCreated)
+		fresh, err := r.Svc.Rotate(t.Context(), harness.Merchant, old.Webhook.ID, time.Hour)
 		require.NoError(t, err)
-		before, after := knows(t, old.Secret), knows(t, fresh.Secret)
-		r.endpoint.set(func(c call) (answer, error) {
-			defer r.endpoint.set(after)
+		before, after := harness.Knows(t, old.Secret), harness.Knows(t, fresh.Secret)
+		r.Endpoint.Set(func(c harness.Call) (harness.Answer, error) {
+			defer r.Endpoint.Set(after)
 			return before(c)
 		})
-		p := r.publish()
+		p := r.Publish()
 		synctest.Wait()
-		require.Equal(t, 3, r.endpoint.count())
-		d := r.delivery(old.Webhook.ID, p.Deliveries[0])
+		require.Equal(t, 3, r.Endpoint.Count())
+		d := r.Delivery(old.Webhook.ID, p.Deliveries[0])
 		require.Equal(t, store.DeliverySucceeded, d.Status)
 		require.Len(t, d.Log, 1)
-		r.close()
+		r.Close()
 	})
 }
 
@@ -117,25 +118,25 @@ func TestASwitchBetweenTwoPosts(t *testing.T) {
 func TestAnAttemptIsBoundedAroundARotation(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, nil, nil)
-		reg := r.register(event.TypeDocumentCreated)
-		_, err := r.svc.Rotate(t.Context(), merchant, reg.Webhook.ID, time.Hour)
+		r := harness.NewRig(t, nil, nil)
+		reg := r.Register(event.TypeDocumentCreated)
+		_, err := r.Svc.Rotate(t.Context(), harness.Merchant, reg.Webhook.ID, time.Hour)
 		require.NoError(t, err)
-		r.endpoint.set(func(c call) (answer, error) {
+		r.Endpoint.Set(func(c harness.Call) (harness.Answer, error) {
 			select {
 			case <-time.After(9 * time.Second):
-				return always(http.StatusForbidden)(c)
-			case <-c.ctx.Done():
-				return hang(c)
+				return harness.Always(http.StatusForbidden)(c)
+			case <-c.Ctx.Done():
+				return harness.Hang(c)
 			}
 		})
-		p := r.publish()
-		pass(30 * time.Second)
-		d := r.delivery(reg.Webhook.ID, p.Deliveries[0])
-		require.Equal(t, 3, r.endpoint.count())
+		p := r.Publish()
+		harness.Pass(30 * time.Second)
+		d := r.Delivery(reg.Webhook.ID, p.Deliveries[0])
+		require.Equal(t, 3, r.Endpoint.Count())
 		require.Equal(t, 20*time.Second, d.Log[0].Duration)
 		require.Equal(t, webhook.CodeTimeout, d.Error)
-		r.close()
+		r.Close()
 	})
 }
 
@@ -149,14 +150,14 @@ func (unreadable) Webhook(context.Context, string, string) (store.Webhook, error
 func TestARefusalCountsWhenTheStoreIsSilent(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, unreadable{memstore.New(nil)}, nil)
-		reg := r.register(event.TypeDocumentCreated)
-		r.endpoint.set(always(http.StatusUnauthorized))
-		p := r.publish()
+		r := harness.NewRig(t, unreadable{memstore.New(nil)}, nil)
+		reg := r.Register(event.TypeDocumentCreated)
+		r.Endpoint.Set(harness.Always(http.StatusUnauthorized))
+		p := r.Publish()
 		synctest.Wait()
-		d := r.delivery(reg.Webhook.ID, p.Deliveries[0])
+		d := r.Delivery(reg.Webhook.ID, p.Deliveries[0])
 		require.Equal(t, 1, d.Attempts)
 		require.Equal(t, http.StatusUnauthorized, d.StatusCode)
-		r.close()
+		r.Close()
 	})
 }

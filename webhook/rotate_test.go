@@ -12,6 +12,7 @@ import (
 	"github.com/rag-assistant/webhooks/store/memstore"
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/event"
+	"github.com/rag-assistant/webhooks/webhook/internal/harness"
 )
 
 // TestPublishAgainWithTheAnsweredID is a caller that keeps the ID it was given,
@@ -25,14 +26,14 @@ func TestPublishAgainWithTheAnsweredID(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				svc, _ := newService(t, nil)
-				register(t, svc, merchant, "*")
-				first, err := svc.Publish(t.Context(), merchant, e)
+				svc, _ := harness.NewService(t, nil)
+				harness.Register(t, svc, harness.Merchant, "*")
+				first, err := svc.Publish(t.Context(), harness.Merchant, e)
 				require.NoError(t, err)
 				require.False(t, first.Duplicate)
-				pass(time.Minute)
+				harness.Pass(time.Minute)
 				e.ID = first.EventID
-				again, err := svc.Publish(t.Context(), merchant, e)
+				again, err := svc.Publish(t.Context(), harness.Merchant, e)
 				require.NoError(t, err)
 				first.Duplicate = true
 				require.Equal(t, first, again)
@@ -44,20 +45,20 @@ func TestPublishAgainWithTheAnsweredID(t *testing.T) {
 func TestASecondRotationWaitsForTheFirst(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		svc, _ := newService(t, nil)
-		id := register(t, svc, merchant, "*").Webhook.ID
+		svc, _ := harness.NewService(t, nil)
+		id := harness.Register(t, svc, harness.Merchant, "*").Webhook.ID
 		rotate := func(grace time.Duration) error {
-			_, err := svc.Rotate(t.Context(), merchant, id, grace)
+			_, err := svc.Rotate(t.Context(), harness.Merchant, id, grace)
 			return err
 		}
 		require.NoError(t, rotate(time.Hour))
-		before, err := svc.Webhook(t.Context(), merchant, id)
+		before, err := svc.Webhook(t.Context(), harness.Merchant, id)
 		require.NoError(t, err)
 		require.ErrorIs(t, rotate(time.Hour), webhook.ErrRotating)
-		after, err := svc.Webhook(t.Context(), merchant, id)
+		after, err := svc.Webhook(t.Context(), harness.Merchant, id)
 		require.NoError(t, err)
 		require.Equal(t, before, after, "nothing has changed")
-		pass(time.Hour)
+		harness.Pass(time.Hour)
 		require.NoError(t, rotate(time.Hour), "the grace is over")
 		require.NoError(t, rotate(0), "without a grace, at any time")
 		require.NoError(t, rotate(time.Hour), "and that leaves none")
@@ -80,7 +81,7 @@ func TestAwaitIsBoundedWhenTheStoreHangs(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		began := time.Now()
-		_, err = svc.Await(ctx, merchant, "whk_1", "whdel_1")
+		_, err = svc.Await(ctx, harness.Merchant, "whk_1", "whdel_1")
 		require.Error(t, err)
 		require.LessOrEqual(t, time.Since(began), 6*time.Second)
 	})

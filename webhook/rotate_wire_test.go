@@ -22,6 +22,7 @@ import (
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/egress"
 	"github.com/rag-assistant/webhooks/webhook/event"
+	"github.com/rag-assistant/webhooks/webhook/internal/harness"
 )
 
 // check is how a receiver verifies a request.
@@ -64,7 +65,7 @@ type wire struct {
 	ended    chan webhook.SettledInfo
 }
 
-func newWire(t *testing.T, b backend) *wire {
+func newWire(t *testing.T, b harness.Backend) *wire {
 	t.Helper()
 	w := &wire{t: t, ended: make(chan webhook.SettledInfo, 1<<12)}
 	receiver := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
@@ -80,16 +81,16 @@ func newWire(t *testing.T, b backend) *wire {
 	}))
 	t.Cleanup(receiver.Close)
 	out := &egress.Options{InsecureAllowHTTP: true, InsecureAllowPrivateNetworks: true}
-	keys := []webhook.SecretKey{keyOne()}
+	keys := []webhook.SecretKey{harness.KeyOne()}
 	var err error
-	w.svc, err = webhook.NewService(b.store, &webhook.ServiceOptions{Egress: out, SecretKeys: keys})
+	w.svc, err = webhook.NewService(b.Store, &webhook.ServiceOptions{Egress: out, SecretKeys: keys})
 	require.NoError(t, err)
-	disp, err := webhook.NewDispatcher(b.store, &webhook.DispatcherOptions{
+	disp, err := webhook.NewDispatcher(b.Store, &webhook.DispatcherOptions{
 		Egress: out, SecretKeys: keys,
 		Observer: webhook.Observer{Settled: func(_ context.Context, i webhook.SettledInfo) { w.ended <- i }},
 	})
 	require.NoError(t, err)
-	w.hook, err = w.svc.Register(t.Context(), merchant, webhook.Registration{URL: receiver.URL, Events: []string{"*"}})
+	w.hook, err = w.svc.Register(t.Context(), harness.Merchant, webhook.Registration{URL: receiver.URL, Events: []string{"*"}})
 	require.NoError(t, err)
 	ctx, stop := context.WithCancel(t.Context())
 	stopped := make(chan error, 1)
@@ -126,7 +127,7 @@ func (w *wire) publish(n int64, at map[int64]func()) {
 				if i > n {
 					return
 				}
-				if _, err := w.svc.Publish(w.t.Context(), merchant, event.New(event.DocumentCreated{DocumentID: "doc_1", Title: "Café"})); err != nil {
+				if _, err := w.svc.Publish(w.t.Context(), harness.Merchant, event.New(event.DocumentCreated{DocumentID: "doc_1", Title: "Café"})); err != nil {
 					w.t.Error(err)
 				}
 				if f := at[i]; f != nil {
@@ -138,14 +139,14 @@ func (w *wire) publish(n int64, at map[int64]func()) {
 	all.Wait()
 	// Every delivery has its result when it has settled the first time.
 	for range n {
-		i := receive(w.t, w.ended)
+		i := harness.Receive(w.t, w.ended)
 		require.Equal(w.t, webhook.DeliverySucceeded, i.Status, "%+v", i)
 	}
-	page, err := w.svc.Deliveries(w.t.Context(), merchant, w.hook.Webhook.ID, webhook.DeliveryQuery{Limit: 1000})
+	page, err := w.svc.Deliveries(w.t.Context(), harness.Merchant, w.hook.Webhook.ID, webhook.DeliveryQuery{Limit: 1000})
 	require.NoError(w.t, err)
 	require.Len(w.t, page.Deliveries, int(n))
 	for _, d := range page.Deliveries {
-		detail, err := w.svc.Delivery(w.t.Context(), merchant, w.hook.Webhook.ID, d.ID)
+		detail, err := w.svc.Delivery(w.t.Context(), harness.Merchant, w.hook.Webhook.ID, d.ID)
 		require.NoError(w.t, err)
 		require.Equal(w.t, webhook.DeliverySucceeded, detail.Status)
 		require.Len(w.t, detail.Log, 1, "one attempt in the log")
@@ -174,7 +175,7 @@ func TestRotationOnTheWire(t *testing.T) {
 		},
 	} {
 		for scheme, of := range schemes {
-			for store, open := range stores() {
+			for store, open := range harness.Stores() {
 				t.Run(name+"/"+scheme+"/"+store, func(t *testing.T) {
 					t.Parallel()
 					w := newWire(t, open(t))
@@ -185,7 +186,7 @@ func TestRotationOnTheWire(t *testing.T) {
 					rotated := make(chan struct{})
 					w.publish(events, map[int64]func(){
 						events / 4: func() {
-							fresh, err := w.svc.Rotate(t.Context(), merchant, w.hook.Webhook.ID, time.Hour)
+							fresh, err := w.svc.Rotate(t.Context(), harness.Merchant, w.hook.Webhook.ID, time.Hour)
 							if err != nil {
 								t.Error(err)
 								return
@@ -219,11 +220,11 @@ func TestRotationOnTheWire(t *testing.T) {
 func TestNewSecretFromTheStart(t *testing.T) {
 	t.Parallel()
 	for scheme, of := range schemes {
-		for store, open := range stores() {
+		for store, open := range harness.Stores() {
 			t.Run(scheme+"/"+store, func(t *testing.T) {
 				t.Parallel()
 				w := newWire(t, open(t))
-				fresh, err := w.svc.Rotate(t.Context(), merchant, w.hook.Webhook.ID, time.Hour)
+				fresh, err := w.svc.Rotate(t.Context(), harness.Merchant, w.hook.Webhook.ID, time.Hour)
 				require.NoError(t, err)
 				after, err := of(fresh.Secret.Reveal())
 				require.NoError(t, err)
@@ -239,52 +240,52 @@ func TestNewSecretFromTheStart(t *testing.T) {
 func TestOldSecretEndsWithItsGrace(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, nil, nil)
-		old := r.register(event.TypeDocumentCreated)
-		fresh, err := r.svc.Rotate(t.Context(), merchant, old.Webhook.ID, time.Hour)
+		r := harness.NewRig(t, nil, nil)
+		old := r.Register(event.TypeDocumentCreated)
+		fresh, err := r.Svc.Rotate(t.Context(), harness.Merchant, old.Webhook.ID, time.Hour)
 		require.NoError(t, err)
 		oldSigner, err := signer.New(old.Secret)
 		require.NoError(t, err)
-		r.endpoint.set(always(http.StatusUnauthorized)) // It has neither.
+		r.Endpoint.Set(harness.Always(http.StatusUnauthorized)) // It has neither.
 		// signed counts the requests that the old secret has signed, in either header.
 		signed := func() (guide, standard int) {
-			r.publish()
-			before := r.endpoint.count()
+			r.Publish()
+			before := r.Endpoint.Count()
 			synctest.Wait()
-			for _, c := range r.endpoint.seen()[before:] {
-				if oldSigner.Verify([]byte(c.body), c.header.Get(signer.HeaderSignature)) {
+			for _, c := range r.Endpoint.Seen()[before:] {
+				if oldSigner.Verify([]byte(c.Body), c.Header.Get(signer.HeaderSignature)) {
 					guide++
 				}
-				if oldSigner.VerifyStandard(c.header.Get(signer.HeaderStandardID), c.at, []byte(c.body), c.header.Get(signer.HeaderStandardSignature)) {
+				if oldSigner.VerifyStandard(c.Header.Get(signer.HeaderStandardID), c.At, []byte(c.Body), c.Header.Get(signer.HeaderStandardSignature)) {
 					standard++
 				}
 			}
 			return guide, standard
 		}
-		pass(time.Hour - time.Millisecond)
+		harness.Pass(time.Hour - time.Millisecond)
 		guide, standard := signed()
 		require.Equal(t, []int{1, 3}, []int{guide, standard}, "all three requests of the attempt list it, one is signed with it")
 		time.Sleep(time.Millisecond)
 		guide, standard = signed()
 		require.Equal(t, []int{0, 0}, []int{guide, standard})
-		pass(24 * time.Hour) // Retries of what was published within the grace, too.
-		for _, c := range r.endpoint.seen()[3:] {
-			require.False(t, oldSigner.Verify([]byte(c.body), c.header.Get(signer.HeaderSignature)))
-			require.NotContains(t, c.header.Get(signer.HeaderStandardSignature), " ")
+		harness.Pass(24 * time.Hour) // Retries of what was published within the grace, too.
+		for _, c := range r.Endpoint.Seen()[3:] {
+			require.False(t, oldSigner.Verify([]byte(c.Body), c.Header.Get(signer.HeaderSignature)))
+			require.NotContains(t, c.Header.Get(signer.HeaderStandardSignature), " ")
 		}
-		r.endpoint.set(knows(t, fresh.Secret))
-		r.publish()
+		r.Endpoint.Set(harness.Knows(t, fresh.Secret))
+		r.Publish()
 		synctest.Wait()
 		require.Equal(t, http.StatusOK, lastStatus(r, old.Webhook.ID))
-		r.close()
+		r.Close()
 	})
 }
 
 // lastStatus is what the youngest delivery of a webhook was answered.
-func lastStatus(r *rig, webhookID string) int {
-	r.t.Helper()
-	page, err := r.svc.Deliveries(r.t.Context(), merchant, webhookID, webhook.DeliveryQuery{Limit: 1})
-	require.NoError(r.t, err)
-	require.Len(r.t, page.Deliveries, 1)
+func lastStatus(r *harness.Rig, webhookID string) int {
+	r.T.Helper()
+	page, err := r.Svc.Deliveries(r.T.Context(), harness.Merchant, webhookID, webhook.DeliveryQuery{Limit: 1})
+	require.NoError(r.T, err)
+	require.Len(r.T, page.Deliveries, 1)
 	return page.Deliveries[0].StatusCode
 }

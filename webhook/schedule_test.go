@@ -14,6 +14,7 @@ import (
 	"github.com/rag-assistant/webhooks/verifier"
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/event"
+	"github.com/rag-assistant/webhooks/webhook/internal/harness"
 )
 
 func TestAttemptsFollowTheGuidesTable(t *testing.T) {
@@ -29,29 +30,29 @@ func TestAttemptsFollowTheGuidesTable(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				r := newRig(t, nil, &webhook.DispatcherOptions{Retry: retry.Policy{MaxAttempts: tt.attempts}})
-				r.endpoint.set(always(http.StatusInternalServerError))
-				reg := r.register(event.TypeDocumentCreated)
-				p := r.publish()
+				r := harness.NewRig(t, nil, &webhook.DispatcherOptions{Retry: retry.Policy{MaxAttempts: tt.attempts}})
+				r.Endpoint.Set(harness.Always(http.StatusInternalServerError))
+				reg := r.Register(event.TypeDocumentCreated)
+				p := r.Publish()
 
-				pass(2 * time.Hour)
-				r.close()
+				harness.Pass(2 * time.Hour)
+				r.Close()
 
 				var got []time.Duration
-				for _, c := range r.endpoint.seen() {
-					got = append(got, r.since(c.at))
-					require.Equal(t, r.endpoint.seen()[0].body, c.body, "the same bytes on every attempt")
-					verify(t, reg.Secret, c, &verifier.Options{RequireStandard: true, Now: func() time.Time { return c.at }})
+				for _, c := range r.Endpoint.Seen() {
+					got = append(got, r.Since(c.At))
+					require.Equal(t, r.Endpoint.Seen()[0].Body, c.Body, "the same bytes on every attempt")
+					harness.Verify(t, reg.Secret, c, &verifier.Options{RequireStandard: true, Now: func() time.Time { return c.At }})
 				}
 				require.Equal(t, tt.want, got)
-				d := r.delivery(reg.Webhook.ID, p.Deliveries[0])
+				d := r.Delivery(reg.Webhook.ID, p.Deliveries[0])
 				require.Equal(t, store.DeliveryFailed, d.Status)
 				require.Equal(t, len(tt.want), d.Attempts)
 				require.Len(t, d.Log, len(tt.want))
 				require.Equal(t, http.StatusInternalServerError, d.StatusCode)
 				require.Equal(t, webhook.CodeStatus, d.Error)
 				require.Equal(t, "Internal Server Error", d.ResponseBody)
-				require.Equal(t, tt.want[len(tt.want)-1], r.since(d.LastAttemptAt))
+				require.Equal(t, tt.want[len(tt.want)-1], r.Since(d.LastAttemptAt))
 			})
 		})
 	}
@@ -61,7 +62,7 @@ func TestTenConsecutiveFailuresDisable(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		notices := make(chan webhook.Notice, 10)
-		r := newRig(t, nil, &webhook.DispatcherOptions{
+		r := harness.NewRig(t, nil, &webhook.DispatcherOptions{
 			OnNotice: func(_ context.Context, n webhook.Notice) error {
 				if n.Kind == webhook.NoticeDisabled {
 					notices <- n
@@ -69,118 +70,118 @@ func TestTenConsecutiveFailuresDisable(t *testing.T) {
 				return nil
 			},
 		})
-		r.endpoint.set(always(http.StatusInternalServerError))
-		reg := r.register(event.TypeDocumentCreated)
+		r.Endpoint.Set(harness.Always(http.StatusInternalServerError))
+		reg := r.Register(event.TypeDocumentCreated)
 		fail := func(n int) {
 			for range n {
-				r.publish()
-				pass(10 * time.Minute)
+				r.Publish()
+				harness.Pass(10 * time.Minute)
 			}
 		}
 
 		fail(9)
-		require.Equal(t, 9, r.webhook(reg.Webhook.ID).ConsecutiveFailures)
-		r.endpoint.set(nil)
-		r.publish()
-		pass(time.Second)
-		require.Zero(t, r.webhook(reg.Webhook.ID).ConsecutiveFailures, "a success resets")
-		require.Equal(t, webhook.Active, r.webhook(reg.Webhook.ID).Status)
+		require.Equal(t, 9, r.Webhook(reg.Webhook.ID).ConsecutiveFailures)
+		r.Endpoint.Set(nil)
+		r.Publish()
+		harness.Pass(time.Second)
+		require.Zero(t, r.Webhook(reg.Webhook.ID).ConsecutiveFailures, "a success resets")
+		require.Equal(t, webhook.Active, r.Webhook(reg.Webhook.ID).Status)
 
-		r.endpoint.set(always(http.StatusInternalServerError))
+		r.Endpoint.Set(harness.Always(http.StatusInternalServerError))
 		fail(9)
-		require.Equal(t, webhook.Active, r.webhook(reg.Webhook.ID).Status)
+		require.Equal(t, webhook.Active, r.Webhook(reg.Webhook.ID).Status)
 		require.Empty(t, notices)
 		fail(1)
-		w := r.webhook(reg.Webhook.ID)
+		w := r.Webhook(reg.Webhook.ID)
 		require.Equal(t, webhook.Disabled, w.Status)
 		require.Equal(t, webhook.ReasonFailures, w.DisabledReason)
 		require.Equal(t, 10, w.ConsecutiveFailures)
 		require.Len(t, notices, 1)
 		n := <-notices
 		require.Equal(t, reg.Webhook.ID, n.WebhookID)
-		require.Equal(t, merchant, n.MerchantID)
+		require.Equal(t, harness.Merchant, n.MerchantID)
 		require.Equal(t, 10, n.Failures)
 
-		before := r.endpoint.count()
-		require.Empty(t, r.publish().Deliveries, "an event that is published meanwhile makes no delivery")
-		pass(time.Hour)
-		require.Equal(t, before, r.endpoint.count())
+		before := r.Endpoint.Count()
+		require.Empty(t, r.Publish().Deliveries, "an event that is published meanwhile makes no delivery")
+		harness.Pass(time.Hour)
+		require.Equal(t, before, r.Endpoint.Count())
 
 		active := webhook.Active
-		w, err := r.svc.Update(t.Context(), merchant, reg.Webhook.ID, webhook.Update{Status: &active})
+		w, err := r.Svc.Update(t.Context(), harness.Merchant, reg.Webhook.ID, webhook.Update{Status: &active})
 		require.NoError(t, err)
 		require.Zero(t, w.ConsecutiveFailures)
 		fail(9)
-		require.Equal(t, webhook.Active, r.webhook(reg.Webhook.ID).Status)
+		require.Equal(t, webhook.Active, r.Webhook(reg.Webhook.ID).Status)
 		fail(1)
-		require.Equal(t, webhook.Disabled, r.webhook(reg.Webhook.ID).Status)
+		require.Equal(t, webhook.Disabled, r.Webhook(reg.Webhook.ID).Status)
 		require.Len(t, notices, 1, "one notice for each time")
-		r.close()
+		r.Close()
 	})
 }
 
 func TestPausedDeliveriesGoOnWhenEnabled(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, nil, nil)
-		r.endpoint.set(always(http.StatusServiceUnavailable))
-		reg := r.register(event.TypeDocumentCreated)
-		p := r.publish()
+		r := harness.NewRig(t, nil, nil)
+		r.Endpoint.Set(harness.Always(http.StatusServiceUnavailable))
+		reg := r.Register(event.TypeDocumentCreated)
+		p := r.Publish()
 		synctest.Wait()
-		require.Equal(t, 1, r.endpoint.count())
+		require.Equal(t, 1, r.Endpoint.Count())
 		disabled, active := webhook.Disabled, webhook.Active
-		_, err := r.svc.Update(t.Context(), merchant, reg.Webhook.ID, webhook.Update{Status: &disabled})
+		_, err := r.Svc.Update(t.Context(), harness.Merchant, reg.Webhook.ID, webhook.Update{Status: &disabled})
 		require.NoError(t, err)
-		pass(time.Hour)
-		require.Equal(t, 1, r.endpoint.count())
-		require.Equal(t, store.DeliveryPending, r.delivery(reg.Webhook.ID, p.Deliveries[0]).Status)
+		harness.Pass(time.Hour)
+		require.Equal(t, 1, r.Endpoint.Count())
+		require.Equal(t, store.DeliveryPending, r.Delivery(reg.Webhook.ID, p.Deliveries[0]).Status)
 
-		r.endpoint.set(nil)
-		_, err = r.svc.Update(t.Context(), merchant, reg.Webhook.ID, webhook.Update{Status: &active})
+		r.Endpoint.Set(nil)
+		_, err = r.Svc.Update(t.Context(), harness.Merchant, reg.Webhook.ID, webhook.Update{Status: &active})
 		require.NoError(t, err)
 		synctest.Wait()
-		d := r.delivery(reg.Webhook.ID, p.Deliveries[0])
+		d := r.Delivery(reg.Webhook.ID, p.Deliveries[0])
 		require.Equal(t, store.DeliverySucceeded, d.Status)
-		require.Equal(t, time.Hour, r.since(d.DeliveredAt), "at once")
-		r.close()
+		require.Equal(t, time.Hour, r.Since(d.DeliveredAt), "at once")
+		r.Close()
 	})
 }
 
 func TestPausedDeliveriesFailAtRetentionsEnd(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, nil, &webhook.DispatcherOptions{Retention: webhook.Retention{Paused: time.Hour}})
-		r.endpoint.set(always(http.StatusServiceUnavailable))
-		reg := r.register(event.TypeDocumentCreated)
-		p := r.publish()
+		r := harness.NewRig(t, nil, &webhook.DispatcherOptions{Retention: webhook.Retention{Paused: time.Hour}})
+		r.Endpoint.Set(harness.Always(http.StatusServiceUnavailable))
+		reg := r.Register(event.TypeDocumentCreated)
+		p := r.Publish()
 		synctest.Wait()
 		disabled := webhook.Disabled
-		_, err := r.svc.Update(t.Context(), merchant, reg.Webhook.ID, webhook.Update{Status: &disabled})
+		_, err := r.Svc.Update(t.Context(), harness.Merchant, reg.Webhook.ID, webhook.Update{Status: &disabled})
 		require.NoError(t, err)
-		pass(2 * time.Hour)
-		d := r.delivery(reg.Webhook.ID, p.Deliveries[0])
+		harness.Pass(2 * time.Hour)
+		d := r.Delivery(reg.Webhook.ID, p.Deliveries[0])
 		require.Equal(t, store.DeliveryFailed, d.Status)
 		require.Equal(t, webhook.CodeWebhookDisabled, d.Error)
 		require.Equal(t, 1, d.Attempts)
-		r.close()
+		r.Close()
 	})
 }
 
 func TestRetentionPrunesTheLog(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, nil, &webhook.DispatcherOptions{Retention: webhook.Retention{Deliveries: time.Hour}})
-		reg := r.register(event.TypeDocumentCreated)
-		p := r.publish()
-		pass(50 * time.Minute)
-		require.NotEmpty(t, r.delivery(reg.Webhook.ID, p.Deliveries[0]).Payload)
-		pass(20 * time.Minute)
-		_, err := r.svc.Delivery(t.Context(), merchant, reg.Webhook.ID, p.Deliveries[0])
+		r := harness.NewRig(t, nil, &webhook.DispatcherOptions{Retention: webhook.Retention{Deliveries: time.Hour}})
+		reg := r.Register(event.TypeDocumentCreated)
+		p := r.Publish()
+		harness.Pass(50 * time.Minute)
+		require.NotEmpty(t, r.Delivery(reg.Webhook.ID, p.Deliveries[0]).Payload)
+		harness.Pass(20 * time.Minute)
+		_, err := r.Svc.Delivery(t.Context(), harness.Merchant, reg.Webhook.ID, p.Deliveries[0])
 		require.ErrorIs(t, err, webhook.ErrNotFound)
-		stats, err := r.svc.Stats(t.Context(), merchant, reg.Webhook.ID)
+		stats, err := r.Svc.Stats(t.Context(), harness.Merchant, reg.Webhook.ID)
 		require.NoError(t, err)
 		require.Zero(t, stats)
-		r.close()
+		r.Close()
 	})
 }
 
@@ -202,13 +203,13 @@ func TestRetryAfter(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				r := newRig(t, nil, nil)
-				r.endpoint.set(always(tt.status, "Retry-After", tt.value))
-				r.register(event.TypeDocumentCreated)
-				r.publish()
-				pass(time.Hour)
-				r.close()
-				require.Equal(t, tt.want, r.since(r.endpoint.seen()[1].at))
+				r := harness.NewRig(t, nil, nil)
+				r.Endpoint.Set(harness.Always(tt.status, "Retry-After", tt.value))
+				r.Register(event.TypeDocumentCreated)
+				r.Publish()
+				harness.Pass(time.Hour)
+				r.Close()
+				require.Equal(t, tt.want, r.Since(r.Endpoint.Seen()[1].At))
 			})
 		})
 	}
@@ -217,50 +218,50 @@ func TestRetryAfter(t *testing.T) {
 func TestCountAttemptsCountsTries(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, nil, &webhook.DispatcherOptions{CountAttempts: true, DisableAfter: 2})
-		r.endpoint.set(always(http.StatusInternalServerError))
-		reg := r.register(event.TypeDocumentCreated)
-		p := r.publish()
-		pass(30 * time.Second)
-		require.Equal(t, 1, r.webhook(reg.Webhook.ID).ConsecutiveFailures)
-		pass(time.Hour)
-		require.Equal(t, webhook.Disabled, r.webhook(reg.Webhook.ID).Status)
-		require.Equal(t, store.DeliveryPending, r.delivery(reg.Webhook.ID, p.Deliveries[0]).Status,
+		r := harness.NewRig(t, nil, &webhook.DispatcherOptions{CountAttempts: true, DisableAfter: 2})
+		r.Endpoint.Set(harness.Always(http.StatusInternalServerError))
+		reg := r.Register(event.TypeDocumentCreated)
+		p := r.Publish()
+		harness.Pass(30 * time.Second)
+		require.Equal(t, 1, r.Webhook(reg.Webhook.ID).ConsecutiveFailures)
+		harness.Pass(time.Hour)
+		require.Equal(t, webhook.Disabled, r.Webhook(reg.Webhook.ID).Status)
+		require.Equal(t, store.DeliveryPending, r.Delivery(reg.Webhook.ID, p.Deliveries[0]).Status,
 			"its third attempt is paused")
-		r.close()
+		r.Close()
 	})
 }
 
 func TestNeverDisable(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, nil, &webhook.DispatcherOptions{NeverDisable: true, DisableAfter: 1})
-		r.endpoint.set(always(http.StatusInternalServerError))
-		reg := r.register(event.TypeDocumentCreated)
-		r.publish()
-		pass(time.Hour)
-		require.Equal(t, webhook.Active, r.webhook(reg.Webhook.ID).Status)
-		require.Equal(t, 1, r.webhook(reg.Webhook.ID).ConsecutiveFailures)
-		r.close()
+		r := harness.NewRig(t, nil, &webhook.DispatcherOptions{NeverDisable: true, DisableAfter: 1})
+		r.Endpoint.Set(harness.Always(http.StatusInternalServerError))
+		reg := r.Register(event.TypeDocumentCreated)
+		r.Publish()
+		harness.Pass(time.Hour)
+		require.Equal(t, webhook.Active, r.Webhook(reg.Webhook.ID).Status)
+		require.Equal(t, 1, r.Webhook(reg.Webhook.ID).ConsecutiveFailures)
+		r.Close()
 	})
 }
 
 func TestLateResultCannotDisableAgain(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, nil, &webhook.DispatcherOptions{DisableAfter: 1, Retry: retry.Policy{MaxAttempts: 1}})
-		reg := r.register(event.TypeDocumentCreated)
-		r.endpoint.set(hang)
-		r.publish() // ends as a timeout after 10 s
-		pass(5 * time.Second)
+		r := harness.NewRig(t, nil, &webhook.DispatcherOptions{DisableAfter: 1, Retry: retry.Policy{MaxAttempts: 1}})
+		reg := r.Register(event.TypeDocumentCreated)
+		r.Endpoint.Set(harness.Hang)
+		r.Publish() // ends as a timeout after 10 s
+		harness.Pass(5 * time.Second)
 		for _, status := range []webhook.Status{webhook.Disabled, webhook.Active} {
-			_, err := r.svc.Update(t.Context(), merchant, reg.Webhook.ID, webhook.Update{Status: &status})
+			_, err := r.Svc.Update(t.Context(), harness.Merchant, reg.Webhook.ID, webhook.Update{Status: &status})
 			require.NoError(t, err)
 		}
-		pass(time.Minute)
-		w := r.webhook(reg.Webhook.ID)
+		harness.Pass(time.Minute)
+		w := r.Webhook(reg.Webhook.ID)
 		require.Equal(t, webhook.Active, w.Status)
 		require.Zero(t, w.ConsecutiveFailures)
-		r.close()
+		r.Close()
 	})
 }

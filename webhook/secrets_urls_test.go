@@ -18,6 +18,7 @@ import (
 	"github.com/rag-assistant/webhooks/store"
 	"github.com/rag-assistant/webhooks/store/memstore"
 	"github.com/rag-assistant/webhooks/webhook"
+	"github.com/rag-assistant/webhooks/webhook/internal/harness"
 )
 
 const urlToken = "t0ken-of-the-receiver"
@@ -27,39 +28,43 @@ const urlToken = "t0ken-of-the-receiver"
 func TestURLsStayOutOfLogs(t *testing.T) {
 	t.Parallel()
 	const target = "https://hooks.example.com/in/" + urlToken + "?token=" + urlToken
-	for name, answer := range map[string]func(call) (answer, error){
-		"success":     always(http.StatusOK),
-		"status":      always(http.StatusInternalServerError),
-		"redirect":    always(http.StatusFound, "Location", target),
-		"retry-after": always(http.StatusTooManyRequests, "Retry-After", urlToken),
-		"url error": func(c call) (answer, error) {
-			return answer{}, &url.Error{Op: "Post", URL: c.url, Err: errors.New("no")}
+	for name, answer := range map[string]func(harness.Call) (harness.Answer, error){
+		"success":     harness.Always(http.StatusOK),
+		"status":      harness.Always(http.StatusInternalServerError),
+		"redirect":    harness.Always(http.StatusFound, "Location", target),
+		"retry-after": harness.Always(http.StatusTooManyRequests, "Retry-After", urlToken),
+		"url error": func(c harness.Call) (harness.Answer, error) {
+			return harness.Answer{}, &url.Error{Op: "Post", URL: c.Url, Err: errors.New("no")}
 		},
-		"dns":            func(c call) (answer, error) { return answer{}, &net.DNSError{Name: c.url, Err: "no such host"} },
-		"any error":      func(c call) (answer, error) { return answer{}, fmt.Errorf("cannot post to %s", c.url) },
-		"silence":        hang,
-		"unknown status": always(999),
+		"dns": func(c harness.Call) (harness.Answer, error) {
+			return harness.Answer{}, &net.DNSError{Name: c.Url, Err: "no such host"}
+		},
+		"any error": func(c harness.Call) (harness.Answer, error) {
+			return harness.Answer{}, fmt.Errorf("cannot post to %s", c.Url)
+		},
+		"silence":        harness.Hang,
+		"unknown status": harness.Always(999),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				var seen lockedBuffer
+				var seen harness.LockedBuffer
 				tell := func(v any) { fmt.Fprintf(&seen, "%+v\n", v) }
 				logger := slog.New(slog.NewTextHandler(&seen, &slog.HandlerOptions{Level: slog.LevelDebug}))
-				r := newRig(t, nil, &webhook.DispatcherOptions{
+				r := harness.NewRig(t, nil, &webhook.DispatcherOptions{
 					Logger: logger, DisableAfter: 1, Retry: retry.Policy{MaxAttempts: 2},
 					Observer: webhook.Observer{
 						Attempted: func(_ context.Context, i webhook.AttemptInfo) { tell(i) },
 						Settled:   func(_ context.Context, i webhook.SettledInfo) { tell(i) },
 					},
 				})
-				_, err := r.svc.Register(t.Context(), merchant, webhook.Registration{URL: target, Events: []string{"*"}})
+				_, err := r.Svc.Register(t.Context(), harness.Merchant, webhook.Registration{URL: target, Events: []string{"*"}})
 				require.NoError(t, err)
-				r.endpoint.set(answer)
-				r.publish()
-				pass(10 * time.Minute)
-				r.close()
-				require.Equal(t, target, r.endpoint.seen()[0].url)
+				r.Endpoint.Set(answer)
+				r.Publish()
+				harness.Pass(10 * time.Minute)
+				r.Close()
+				require.Equal(t, target, r.Endpoint.Seen()[0].Url)
 				require.NotEmpty(t, seen.String())
 				for _, part := range []string{urlToken, "hooks.example.com", "token"} {
 					require.NotContains(t, seen.String(), part)
@@ -75,15 +80,15 @@ func TestStoredURLsStayOutOfLogs(t *testing.T) {
 	t.Parallel()
 	for _, stored := range []string{"%zz" + urlToken, "https://[" + urlToken, "ftp://example.com/" + urlToken, "https://user:" + urlToken + "@\x7f/"} {
 		synctest.Test(t, func(t *testing.T) {
-			var logs lockedBuffer
+			var logs harness.LockedBuffer
 			st := memstore.New(nil)
-			r := newRig(t, st, &webhook.DispatcherOptions{Logger: slog.New(slog.NewTextHandler(&logs, &slog.HandlerOptions{Level: slog.LevelDebug}))})
-			reg := r.register("document.created")
-			_, err := st.UpdateWebhook(t.Context(), merchant, reg.Webhook.ID, store.WebhookUpdate{URL: &stored})
+			r := harness.NewRig(t, st, &webhook.DispatcherOptions{Logger: slog.New(slog.NewTextHandler(&logs, &slog.HandlerOptions{Level: slog.LevelDebug}))})
+			reg := r.Register("document.created")
+			_, err := st.UpdateWebhook(t.Context(), harness.Merchant, reg.Webhook.ID, store.WebhookUpdate{URL: &stored})
 			require.NoError(t, err)
-			r.publish()
-			pass(time.Second)
-			r.close()
+			r.Publish()
+			harness.Pass(time.Second)
+			r.Close()
 			require.Contains(t, logs.String(), "level=ERROR")
 			require.NotContains(t, logs.String(), urlToken)
 		})

@@ -24,6 +24,7 @@ import (
 	"github.com/rag-assistant/webhooks/verifier"
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/event"
+	"github.com/rag-assistant/webhooks/webhook/internal/harness"
 )
 
 // exportedTypes names the exported types of the package in a directory.
@@ -57,7 +58,7 @@ func exportedTypes(t *testing.T, dir string) []string {
 // store, which is in memory, has the secrets as they are.
 func touched(t *testing.T, l *leaks, sealed bool) map[string]any {
 	t.Helper()
-	ctx, st, key := t.Context(), memstore.New(nil), randomKey("k1")
+	ctx, st, key := t.Context(), memstore.New(nil), harness.RandomKey("k1")
 	l.addKey(key)
 	keys := []webhook.SecretKey{key}
 	seen := make(chan any, 100)
@@ -68,9 +69,9 @@ func touched(t *testing.T, l *leaks, sealed bool) map[string]any {
 	}
 	serviceOptions := webhook.ServiceOptions{SecretKeys: keys, Observer: observer}
 	notices := make(chan webhook.Notice, 1)
-	answered := always(http.StatusInternalServerError)
+	answered := harness.Always(http.StatusInternalServerError)
 	dispatcherOptions := webhook.DispatcherOptions{
-		SecretKeys: keys, Observer: observer, DisableAfter: 1, Transport: &endpoint{answer: answered},
+		SecretKeys: keys, Observer: observer, DisableAfter: 1, Transport: &harness.Endpoint{Answer: answered},
 		OnNotice: func(_ context.Context, n webhook.Notice) error {
 			notices <- n
 			return nil
@@ -91,39 +92,39 @@ func touched(t *testing.T, l *leaks, sealed bool) map[string]any {
 	require.NoError(t, err)
 
 	registration := webhook.Registration{URL: "https://example.com/", Events: []string{"*"}}
-	first, err := svc.Register(ctx, merchant, registration)
+	first, err := svc.Register(ctx, harness.Merchant, registration)
 	require.NoError(t, err)
-	registered, err := svc.Rotate(ctx, merchant, first.Webhook.ID, time.Hour)
+	registered, err := svc.Rotate(ctx, harness.Merchant, first.Webhook.ID, time.Hour)
 	require.NoError(t, err)
 	l.addSecret(first.Secret)
 	l.addSecret(registered.Secret)
-	publication, err := svc.Publish(ctx, merchant, event.New(event.DocumentCreated{DocumentID: "doc_1"}))
+	publication, err := svc.Publish(ctx, harness.Merchant, event.New(event.DocumentCreated{DocumentID: "doc_1"}))
 	require.NoError(t, err)
 
 	running, stop := context.WithCancel(ctx)
 	stopped := make(chan error, 1)
 	go func() { stopped <- disp.Run(running) }()
-	notice := receive(t, notices)
+	notice := harness.Receive(t, notices)
 	stop()
-	require.NoError(t, receive(t, stopped))
+	require.NoError(t, harness.Receive(t, stopped))
 	infos := map[reflect.Type]any{}
 	for range 3 {
-		i := receive(t, seen)
+		i := harness.Receive(t, seen)
 		infos[reflect.TypeOf(i)] = i
 	}
-	detail, err := svc.Delivery(ctx, merchant, first.Webhook.ID, publication.Deliveries[0])
+	detail, err := svc.Delivery(ctx, harness.Merchant, first.Webhook.ID, publication.Deliveries[0])
 	require.NoError(t, err)
 	require.Len(t, detail.Log, 1)
-	page, err := svc.Webhooks(ctx, merchant, webhook.Query{})
+	page, err := svc.Webhooks(ctx, harness.Merchant, webhook.Query{})
 	require.NoError(t, err)
-	log, err := svc.Deliveries(ctx, merchant, first.Webhook.ID, webhook.DeliveryQuery{Limit: 10})
+	log, err := svc.Deliveries(ctx, harness.Merchant, first.Webhook.ID, webhook.DeliveryQuery{Limit: 10})
 	require.NoError(t, err)
-	stats, err := svc.Stats(ctx, merchant, first.Webhook.ID)
+	stats, err := svc.Stats(ctx, harness.Merchant, first.Webhook.ID)
 	require.NoError(t, err)
 	detection := webhook.Detection{
 		Finding: webhook.FoundOpen, Probes: []webhook.Probe{{Sent: webhook.ProbeForged, Delivery: detail.Delivery}},
 	}
-	_, err = svc.Register(ctx, merchant, webhook.Registration{URL: registered.Secret.Reveal(), Events: []string{registered.Secret.Reveal()}})
+	_, err = svc.Register(ctx, harness.Merchant, webhook.Registration{URL: registered.Secret.Reveal(), Events: []string{registered.Secret.Reveal()}})
 	var refused *webhook.InvalidError
 	require.ErrorAs(t, err, &refused)
 
@@ -147,9 +148,9 @@ func touched(t *testing.T, l *leaks, sealed bool) map[string]any {
 		"webhook.ServiceStore": &asService, "webhook.DispatchStore": &asDispatch, "webhook.AuthenticateFunc": auth,
 		"webhook.ServiceOptions": serviceOptions, "webhook.DispatcherOptions": dispatcherOptions, "webhook.HandlerOptions": handlerOptions,
 		"webhook.Retention": dispatcherOptions.Retention, "webhook.Limits": serviceOptions.Limits, "webhook.Observer": observer,
-		"webhook.SecretKey": key, "webhook.Principal": webhook.Principal{MerchantID: merchant},
+		"webhook.SecretKey": key, "webhook.Principal": webhook.Principal{MerchantID: harness.Merchant},
 		"webhook.RateLimitFunc":    webhook.RateLimitFunc(func(context.Context, webhook.RateLimitRequest) (time.Duration, error) { return 0, nil }),
-		"webhook.RateLimitRequest": webhook.RateLimitRequest{MerchantID: merchant},
+		"webhook.RateLimitRequest": webhook.RateLimitRequest{MerchantID: harness.Merchant},
 		"webhook.PublishingInfo":   webhook.PublishingInfo{}, "webhook.RequestHeadersFunc": webhook.RequestHeadersFunc(func(context.Context, webhook.AttemptInfo) map[string]string { return nil }),
 		"webhook.PublishedInfo": infos[reflect.TypeFor[webhook.PublishedInfo]()],
 		"webhook.AttemptInfo":   infos[reflect.TypeFor[webhook.AttemptInfo]()],
@@ -190,7 +191,7 @@ func TestNoTypeShowsSecrets(t *testing.T) {
 				// What walks through pointers, as the diff of a failed test does, gets as
 				// far as the store.
 				if sealed && !slices.Contains(handedOver(), name) {
-					require.Empty(t, l.find(dump(v)), name)
+					require.Empty(t, l.find(harness.Dump(v)), name)
 				}
 			}
 		})

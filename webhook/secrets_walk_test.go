@@ -22,6 +22,7 @@ import (
 	"github.com/rag-assistant/webhooks/store"
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/event"
+	"github.com/rag-assistant/webhooks/webhook/internal/harness"
 )
 
 // tape records all that comes out, by where.
@@ -78,7 +79,7 @@ type walk struct {
 
 func pick[T any](rng *rand.Rand, from []T) T { return from[rng.IntN(len(from))] }
 
-func (w *walk) merchant() string { return pick(w.rng, []string{merchant, victim}) }
+func (w *walk) merchant() string { return pick(w.rng, []string{harness.Merchant, harness.Victim}) }
 
 // ids are those of a merchant's webhook and of any delivery; now and then others.
 func (w *walk) ids(merchantID string) (webhookID, deliveryID string) {
@@ -165,7 +166,7 @@ func (w *walk) recovered() {
 // read reads one webhook.
 func (w *walk) read(webhookID string) {
 	defer w.recovered()
-	v, err := w.svc.Webhook(w.t.Context(), merchant, webhookID)
+	v, err := w.svc.Webhook(w.t.Context(), harness.Merchant, webhookID)
 	w.record("records", v)
 	w.recordError(err)
 }
@@ -226,7 +227,7 @@ func (w *walk) gossip(req *http.Request) (*http.Response, error) {
 	case n < 5:
 		status = http.StatusInternalServerError
 	}
-	e := endpoint{answer: func(call) (answer, error) { return reply(status, string(all)), nil }}
+	e := harness.Endpoint{Answer: func(harness.Call) (harness.Answer, error) { return harness.Reply(status, string(all)), nil }}
 	return e.RoundTrip(req)
 }
 
@@ -245,9 +246,9 @@ func (s *talkative) fault(args ...any) error {
 	}
 	switch s.calls.Add(1) % 24 {
 	case 7:
-		return fmt.Errorf("no: %w", errors.New(dump(args)))
+		return fmt.Errorf("no: %w", errors.New(harness.Dump(args)))
 	case 19:
-		panic(dump(args))
+		panic(harness.Dump(args))
 	}
 	return nil
 }
@@ -282,7 +283,7 @@ func (s *talkative) Claim(ctx context.Context, c store.ClaimRequest) (store.Clai
 	}
 	got, err := s.Store.Claim(ctx, c)
 	if len(got.Leases) > 0 && s.calls.Load()%24 == 3 && !s.quiet.Load() {
-		panic(dump(got)) // Its deliveries come back when their leases end.
+		panic(harness.Dump(got)) // Its deliveries come back when their leases end.
 	}
 	return got, err
 }
@@ -300,7 +301,7 @@ func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { retur
 
 func TestSecretsShowNowhereElse(t *testing.T) {
 	t.Parallel()
-	for name, open := range stores() {
+	for name, open := range harness.Stores() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b, seed := open(t), rand.Uint64()
@@ -309,8 +310,8 @@ func TestSecretsShowNowhereElse(t *testing.T) {
 			logger := slog.New(slog.NewMultiHandler(
 				slog.NewTextHandler(w.tape, &slog.HandlerOptions{Level: slog.LevelDebug, AddSource: true}),
 				slog.NewJSONHandler(w.tape, &slog.HandlerOptions{Level: slog.LevelDebug})))
-			k1, k2, k3 := randomKey("k1"), randomKey("k2"), randomKey("k3")
-			st := &talkative{Store: b.store}
+			k1, k2, k3 := harness.RandomKey("k1"), harness.RandomKey("k2"), harness.RandomKey("k3")
+			st := &talkative{Store: b.Store}
 			attempts, noticed := make(chan struct{}, 1<<16), make(chan struct{}, 1<<16)
 			observer := webhook.Observer{
 				Published: func(_ context.Context, i webhook.PublishedInfo) { w.record("observer", i) },
@@ -338,7 +339,7 @@ func TestSecretsShowNowhereElse(t *testing.T) {
 				go func() { stopped <- d.Run(ctx) }()
 				return func() {
 					cancel()
-					require.NoError(t, receive(t, stopped))
+					require.NoError(t, harness.Receive(t, stopped))
 				}
 			}
 			w.site = newSite(t, st, nil)
@@ -362,9 +363,9 @@ func TestSecretsShowNowhereElse(t *testing.T) {
 			use(k1)
 			st.quiet.Store(true)
 			for range 5 {
-				w.secrets = append(w.secrets, register(t, w.svc, merchant, webhook.EveryType).Secret)
+				w.secrets = append(w.secrets, harness.Register(t, w.svc, harness.Merchant, webhook.EveryType).Secret)
 			}
-			w.hooks[merchant] = append(w.hooks[merchant], registerAsymmetric(t, w.svc).Webhook.ID)
+			w.hooks[harness.Merchant] = append(w.hooks[harness.Merchant], harness.RegisterAsymmetric(t, w.svc).Webhook.ID)
 			st.quiet.Store(false)
 			stop := start(k2, k1)
 			steps(200)
@@ -372,19 +373,19 @@ func TestSecretsShowNowhereElse(t *testing.T) {
 			steps(200)
 			st.quiet.Store(true)
 			w.failing.Store(true)
-			w.secrets = append(w.secrets, register(t, w.svc, merchant, webhook.EveryType).Secret)
-			w.published(merchant)
-			receive(t, noticed)
+			w.secrets = append(w.secrets, harness.Register(t, w.svc, harness.Merchant, webhook.EveryType).Secret)
+			w.published(harness.Merchant)
+			harness.Receive(t, noticed)
 			stop()
-			reg := register(t, w.svc, merchant, webhook.EveryType)
+			reg := harness.Register(t, w.svc, harness.Merchant, webhook.EveryType)
 			w.secrets = append(w.secrets, reg.Secret)
 			use(k3) // The keys are lost.
 			for len(attempts) > 0 {
 				<-attempts
 			}
 			stop = start(k3)
-			w.published(merchant)
-			receive(t, attempts)
+			w.published(harness.Merchant)
+			harness.Receive(t, attempts)
 			steps(20)
 			stop()
 			// Whatever the walk has met, the API meets an error and a panic of its store.
@@ -394,8 +395,8 @@ func TestSecretsShowNowhereElse(t *testing.T) {
 				w.read(reg.Webhook.ID)
 				st.calls.Store(before)
 				r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, hooks+"/"+reg.Webhook.ID, nil)
-				r.Header.Set("Authorization", "Bearer "+merchant)
-				w.take(operation{method: http.MethodGet}, merchant, serve(t, w.api, r).is(http.StatusInternalServerError))
+				r.Header.Set("Authorization", "Bearer "+harness.Merchant)
+				w.take(operation{method: http.MethodGet}, harness.Merchant, serve(t, w.api, r).is(http.StatusInternalServerError))
 			}
 
 			l := newLeaks()
@@ -406,7 +407,7 @@ func TestSecretsShowNowhereElse(t *testing.T) {
 				l.addKey(k)
 			}
 			require.Greater(t, len(w.secrets), 5)
-			w.record("store", b.dump())
+			w.record("store", b.Dump())
 			for _, where := range []string{"answers", "errors", "logs", "notices", "observer", "panics", "records", "store"} {
 				require.NotNil(t, w.text[where], "nothing comes from there: %s", where)
 				require.Empty(t, l.find(w.text[where].String()), "in %s", where)

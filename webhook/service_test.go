@@ -14,6 +14,7 @@ import (
 	"github.com/rag-assistant/webhooks/store/memstore"
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/event"
+	"github.com/rag-assistant/webhooks/webhook/internal/harness"
 )
 
 func fields(t *testing.T, err error) map[string]string {
@@ -29,8 +30,8 @@ func fields(t *testing.T, err error) map[string]string {
 
 func TestRegisterReportsEveryFault(t *testing.T) {
 	t.Parallel()
-	svc, _ := newService(t, nil)
-	_, err := svc.Register(t.Context(), merchant, webhook.Registration{
+	svc, _ := harness.NewService(t, nil)
+	_, err := svc.Register(t.Context(), harness.Merchant, webhook.Registration{
 		URL: "http://example.com/", Events: []string{"document.created", "document.craeted", "webhook.test"}, Encoding: "xml",
 	})
 	got := fields(t, err)
@@ -42,7 +43,7 @@ func TestRegisterReportsEveryFault(t *testing.T) {
 
 func TestRegisterLimits(t *testing.T) {
 	t.Parallel()
-	svc, _ := newService(t, &webhook.ServiceOptions{Limits: webhook.Limits{Webhooks: 2, Events: 3}})
+	svc, _ := harness.NewService(t, &webhook.ServiceOptions{Limits: webhook.Limits{Webhooks: 2, Events: 3}})
 	for _, r := range []webhook.Registration{
 		{URL: "https://example.com/"},
 		{URL: "https://example.com/", Events: []string{}},
@@ -51,28 +52,28 @@ func TestRegisterLimits(t *testing.T) {
 		{URL: "https://127.0.0.1/", Events: []string{"document.created"}},
 		{URL: "https://example.com/", Events: []string{"document.created", "document.updated", "document.deleted", "api_key.expiring"}},
 	} {
-		_, err := svc.Register(t.Context(), merchant, r)
+		_, err := svc.Register(t.Context(), harness.Merchant, r)
 		require.Len(t, fields(t, err), 1)
 	}
 	_, err := svc.Register(t.Context(), "a{b}", webhook.Registration{URL: "https://example.com/", Events: []string{"document.created"}})
 	require.Contains(t, fields(t, err), "merchantId")
 
-	reg := register(t, svc, merchant, "document.created", "document.updated", "document.created")
+	reg := harness.Register(t, svc, harness.Merchant, "document.created", "document.updated", "document.created")
 	require.Equal(t, []string{"document.created", "document.updated"}, reg.Webhook.Events, "repeats are dropped")
 	require.Regexp(t, `^whk_[0-9a-f]{32}$`, reg.Webhook.ID)
 	require.Regexp(t, `^whsec_[A-Za-z0-9+/]{36}$`, reg.Secret.Reveal())
-	register(t, svc, merchant, "*")
-	_, err = svc.Register(t.Context(), merchant, webhook.Registration{URL: "https://example.com/", Events: []string{"document.created"}})
+	harness.Register(t, svc, harness.Merchant, "*")
+	_, err = svc.Register(t.Context(), harness.Merchant, webhook.Registration{URL: "https://example.com/", Events: []string{"document.created"}})
 	require.ErrorIs(t, err, webhook.ErrLimit)
-	register(t, svc, "another", "document.created")
+	harness.Register(t, svc, "another", "document.created")
 }
 
 func TestUpdate(t *testing.T) {
 	t.Parallel()
-	svc, _ := newService(t, nil)
-	reg := register(t, svc, merchant, "document.created")
+	svc, _ := harness.NewService(t, nil)
+	reg := harness.Register(t, svc, harness.Merchant, "document.created")
 	update := func(u webhook.Update) (webhook.Webhook, error) {
-		return svc.Update(t.Context(), merchant, reg.Webhook.ID, u)
+		return svc.Update(t.Context(), harness.Merchant, reg.Webhook.ID, u)
 	}
 	_, err := update(webhook.Update{})
 	require.Len(t, fields(t, err), 1, "nothing to change")
@@ -89,53 +90,53 @@ func TestUpdate(t *testing.T) {
 	require.False(t, w.DisabledAt.IsZero())
 	_, err = update(webhook.Update{URL: &u, IfVersion: 1})
 	require.ErrorIs(t, err, webhook.ErrVersion)
-	require.ErrorIs(t, svc.Delete(t.Context(), merchant, reg.Webhook.ID, 1), webhook.ErrVersion)
-	require.NoError(t, svc.Delete(t.Context(), merchant, reg.Webhook.ID, 2))
-	_, err = svc.Webhook(t.Context(), merchant, reg.Webhook.ID)
+	require.ErrorIs(t, svc.Delete(t.Context(), harness.Merchant, reg.Webhook.ID, 1), webhook.ErrVersion)
+	require.NoError(t, svc.Delete(t.Context(), harness.Merchant, reg.Webhook.ID, 2))
+	_, err = svc.Webhook(t.Context(), harness.Merchant, reg.Webhook.ID)
 	require.ErrorIs(t, err, webhook.ErrNotFound)
 }
 
 func TestPublishIsIdempotent(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		svc, _ := newService(t, nil)
-		register(t, svc, merchant, "document.created")
+		svc, _ := harness.NewService(t, nil)
+		harness.Register(t, svc, harness.Merchant, "document.created")
 		e := event.New(event.DocumentCreated{DocumentID: "doc_1"})
 		e.ID = "order-77"
-		first, err := svc.Publish(t.Context(), merchant, e)
+		first, err := svc.Publish(t.Context(), harness.Merchant, e)
 		require.NoError(t, err)
 		require.Len(t, first.Deliveries, 1)
 		time.Sleep(time.Minute)
-		again, err := svc.Publish(t.Context(), merchant, e)
+		again, err := svc.Publish(t.Context(), harness.Merchant, e)
 		require.NoError(t, err)
 		require.True(t, again.Duplicate, "a repeat after a lost answer, though time has passed")
 		require.Equal(t, first.Deliveries, again.Deliveries)
 
 		other := e
 		other.Data = event.DocumentCreated{DocumentID: "doc_2"}
-		_, err = svc.Publish(t.Context(), merchant, other)
+		_, err = svc.Publish(t.Context(), harness.Merchant, other)
 		require.ErrorIs(t, err, webhook.ErrConflict)
 		_, err = svc.Publish(t.Context(), "another", other)
 		require.NoError(t, err, "ids are a merchant's own")
 
 		reordered := event.NewRaw("document.updated", json.RawMessage(`{"a":1,"b":[2.0]}`))
 		reordered.ID = "raw-1"
-		_, err = svc.Publish(t.Context(), merchant, reordered)
+		_, err = svc.Publish(t.Context(), harness.Merchant, reordered)
 		require.NoError(t, err)
 		reordered.Data = json.RawMessage(` { "b" : [2], "a" : 1e0 } `)
-		p, err := svc.Publish(t.Context(), merchant, reordered)
+		p, err := svc.Publish(t.Context(), harness.Merchant, reordered)
 		require.NoError(t, err)
 		require.True(t, p.Duplicate, "equal JSON is the same content")
 		reordered.Created = time.Now()
-		_, err = svc.Publish(t.Context(), merchant, reordered)
+		_, err = svc.Publish(t.Context(), harness.Merchant, reordered)
 		require.ErrorIs(t, err, webhook.ErrConflict, "a time that the caller chose is content")
 	})
 }
 
 func TestPublishRefusesBeforeStoring(t *testing.T) {
 	t.Parallel()
-	svc, _ := newService(t, nil)
-	reg := register(t, svc, merchant, "*")
+	svc, _ := harness.NewService(t, nil)
+	reg := harness.Register(t, svc, harness.Merchant, "*")
 	deep := strings.Repeat("[", 120) + strings.Repeat("]", 120)
 	for name, e := range map[string]event.Event{
 		"on request only": event.NewRaw("webhook.test", 1),
@@ -155,13 +156,13 @@ func TestPublishRefusesBeforeStoring(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, err := svc.PublishBatch(t.Context(), merchant, []event.Event{
+			_, err := svc.PublishBatch(t.Context(), harness.Merchant, []event.Event{
 				event.New(event.DocumentCreated{DocumentID: "fine"}), e,
 			})
 			for field := range fields(t, err) {
 				require.Regexp(t, `^\[1\]\.(id|type|data)$`, field)
 			}
-			stats, err := svc.Stats(t.Context(), merchant, reg.Webhook.ID)
+			stats, err := svc.Stats(t.Context(), harness.Merchant, reg.Webhook.ID)
 			require.NoError(t, err)
 			require.Zero(t, stats, "nothing of the batch is stored")
 		})
@@ -171,13 +172,13 @@ func TestPublishRefusesBeforeStoring(t *testing.T) {
 func TestReplay(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		svc, st := newService(t, nil)
-		reg := register(t, svc, merchant, "document.created")
+		svc, st := harness.NewService(t, nil)
+		reg := harness.Register(t, svc, harness.Merchant, "document.created")
 		ctx := t.Context()
 		publish := func(id string, p event.Payload) {
 			e := event.New(p)
 			e.ID = id
-			_, err := svc.Publish(ctx, merchant, e)
+			_, err := svc.Publish(ctx, harness.Merchant, e)
 			require.NoError(t, err)
 			time.Sleep(time.Second)
 		}
@@ -187,7 +188,7 @@ func TestReplay(t *testing.T) {
 			require.Len(t, got.Leases, 1)
 			l := got.Leases[0]
 			_, err = st.Finish(ctx, []store.Result{{
-				MerchantID: merchant, WebhookID: l.WebhookID, DeliveryID: l.DeliveryID, Token: l.Token, Outcome: o,
+				MerchantID: harness.Merchant, WebhookID: l.WebhookID, DeliveryID: l.DeliveryID, Token: l.Token, Outcome: o,
 			}})
 			require.NoError(t, err)
 		}
@@ -198,27 +199,27 @@ func TestReplay(t *testing.T) {
 		settle(store.Failed)
 		publish("other-type", event.DocumentDeleted{})
 		off, on := webhook.Disabled, webhook.Active
-		_, err := svc.Update(ctx, merchant, reg.Webhook.ID, webhook.Update{Status: &off})
+		_, err := svc.Update(ctx, harness.Merchant, reg.Webhook.ID, webhook.Update{Status: &off})
 		require.NoError(t, err)
 		publish("missed", event.DocumentCreated{})
-		_, err = svc.Update(ctx, merchant, reg.Webhook.ID, webhook.Update{Status: &on})
+		_, err = svc.Update(ctx, harness.Merchant, reg.Webhook.ID, webhook.Update{Status: &on})
 		require.NoError(t, err)
 		publish("pending", event.DocumentCreated{})
 
-		n, err := svc.Replay(ctx, merchant, reg.Webhook.ID, webhook.Replay{Until: began})
+		n, err := svc.Replay(ctx, harness.Merchant, reg.Webhook.ID, webhook.Replay{Until: began})
 		require.NoError(t, err)
 		require.Zero(t, n, "nothing in the range")
-		n, err = svc.Replay(ctx, merchant, reg.Webhook.ID, webhook.Replay{Missed: true})
+		n, err = svc.Replay(ctx, harness.Merchant, reg.Webhook.ID, webhook.Replay{Missed: true})
 		require.NoError(t, err)
 		require.Equal(t, 1, n)
-		n, err = svc.Replay(ctx, merchant, reg.Webhook.ID, webhook.Replay{Since: began, Until: time.Now()})
+		n, err = svc.Replay(ctx, harness.Merchant, reg.Webhook.ID, webhook.Replay{Since: began, Until: time.Now()})
 		require.NoError(t, err)
 		require.Equal(t, 1, n, "the failed one; the missed one is pending by now")
-		n, err = svc.Replay(ctx, merchant, reg.Webhook.ID, webhook.Replay{})
+		n, err = svc.Replay(ctx, harness.Merchant, reg.Webhook.ID, webhook.Replay{})
 		require.NoError(t, err)
 		require.Zero(t, n, "a replay can be repeated")
 
-		page, err := svc.Deliveries(ctx, merchant, reg.Webhook.ID, webhook.DeliveryQuery{Limit: 10, Status: store.DeliveryPending})
+		page, err := svc.Deliveries(ctx, harness.Merchant, reg.Webhook.ID, webhook.DeliveryQuery{Limit: 10, Status: store.DeliveryPending})
 		require.NoError(t, err)
 		var ids []string
 		for _, d := range page.Deliveries {
@@ -226,7 +227,7 @@ func TestReplay(t *testing.T) {
 		}
 		require.ElementsMatch(t, []string{"failed", "missed", "pending"}, ids)
 
-		_, err = svc.Replay(ctx, merchant, reg.Webhook.ID, webhook.Replay{Since: time.Now(), Until: began})
+		_, err = svc.Replay(ctx, harness.Merchant, reg.Webhook.ID, webhook.Replay{Since: time.Now(), Until: began})
 		require.Contains(t, fields(t, err), "until")
 	})
 }
@@ -234,41 +235,41 @@ func TestReplay(t *testing.T) {
 func TestReplayLeavesPrunedDeliveriesAlone(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, nil, &webhook.DispatcherOptions{Retention: webhook.Retention{PerWebhook: 1}})
-		reg := r.register(event.TypeDocumentCreated)
+		r := harness.NewRig(t, nil, &webhook.DispatcherOptions{Retention: webhook.Retention{PerWebhook: 1}})
+		reg := r.Register(event.TypeDocumentCreated)
 		for range 5 {
-			r.publish()
-			pass(time.Second)
+			r.Publish()
+			harness.Pass(time.Second)
 		}
-		pass(2 * time.Minute)
-		stats, err := r.svc.Stats(t.Context(), merchant, reg.Webhook.ID)
+		harness.Pass(2 * time.Minute)
+		stats, err := r.Svc.Stats(t.Context(), harness.Merchant, reg.Webhook.ID)
 		require.NoError(t, err)
 		require.Equal(t, int64(1), stats.Total, "the others are pruned")
-		n, err := r.svc.Replay(t.Context(), merchant, reg.Webhook.ID, webhook.Replay{})
+		n, err := r.Svc.Replay(t.Context(), harness.Merchant, reg.Webhook.ID, webhook.Replay{})
 		require.NoError(t, err)
 		require.Zero(t, n)
-		require.Equal(t, 5, r.endpoint.count(), "what was delivered is not sent again")
-		r.close()
+		require.Equal(t, 5, r.Endpoint.Count(), "what was delivered is not sent again")
+		r.Close()
 	})
 }
 
 func TestRedeliver(t *testing.T) {
 	t.Parallel()
-	svc, _ := newService(t, nil)
-	reg := register(t, svc, merchant, "document.created")
-	p, err := svc.Publish(t.Context(), merchant, event.New(event.DocumentCreated{}))
+	svc, _ := harness.NewService(t, nil)
+	reg := harness.Register(t, svc, harness.Merchant, "document.created")
+	p, err := svc.Publish(t.Context(), harness.Merchant, event.New(event.DocumentCreated{}))
 	require.NoError(t, err)
 	for range 2 {
-		d, err := svc.Redeliver(t.Context(), merchant, reg.Webhook.ID, p.Deliveries[0])
+		d, err := svc.Redeliver(t.Context(), harness.Merchant, reg.Webhook.ID, p.Deliveries[0])
 		require.NoError(t, err)
 		require.NotEqual(t, p.Deliveries[0], d.ID)
 		require.Equal(t, p.EventID, d.EventID)
 		require.Equal(t, store.DeliveryPending, d.Status)
 	}
-	stats, err := svc.Stats(t.Context(), merchant, reg.Webhook.ID)
+	stats, err := svc.Stats(t.Context(), harness.Merchant, reg.Webhook.ID)
 	require.NoError(t, err)
 	require.Equal(t, int64(3), stats.Pending)
-	_, err = svc.Redeliver(t.Context(), merchant, reg.Webhook.ID, "whdel_unknown")
+	_, err = svc.Redeliver(t.Context(), harness.Merchant, reg.Webhook.ID, "whdel_unknown")
 	require.ErrorIs(t, err, webhook.ErrNotFound)
 	_, err = svc.Redeliver(t.Context(), "another", reg.Webhook.ID, p.Deliveries[0])
 	require.ErrorIs(t, err, webhook.ErrNotFound)
@@ -277,9 +278,9 @@ func TestRedeliver(t *testing.T) {
 func TestSecretsAreSealed(t *testing.T) {
 	t.Parallel()
 	k1, k2 := webhook.SecretKey{ID: "k1", Key: [32]byte{1}}, webhook.SecretKey{ID: "k2", Key: [32]byte{2}}
-	svc, st := newService(t, &webhook.ServiceOptions{SecretKeys: []webhook.SecretKey{k1}})
-	reg := register(t, svc, merchant, "document.created")
-	w, err := st.Webhook(t.Context(), merchant, reg.Webhook.ID)
+	svc, st := harness.NewService(t, &webhook.ServiceOptions{SecretKeys: []webhook.SecretKey{k1}})
+	reg := harness.Register(t, svc, harness.Merchant, "document.created")
+	w, err := st.Webhook(t.Context(), harness.Merchant, reg.Webhook.ID)
 	require.NoError(t, err)
 	require.NotContains(t, w.Secret, "whsec_")
 	require.NotContains(t, w.Secret, reg.Secret.Reveal()[6:])
@@ -299,19 +300,19 @@ func TestSecretsAreSealed(t *testing.T) {
 
 	both, err := webhook.NewService(st, &webhook.ServiceOptions{SecretKeys: []webhook.SecretKey{k2, k1}})
 	require.NoError(t, err)
-	_, err = both.Rotate(t.Context(), merchant, reg.Webhook.ID, time.Hour)
+	_, err = both.Rotate(t.Context(), harness.Merchant, reg.Webhook.ID, time.Hour)
 	require.NoError(t, err)
 	for _, want := range []int{1, 0} {
-		n, err := both.Rewrap(t.Context(), merchant)
+		n, err := both.Rewrap(t.Context(), harness.Merchant)
 		require.NoError(t, err)
 		require.Equal(t, want, n)
-		w, err = st.Webhook(t.Context(), merchant, reg.Webhook.ID)
+		w, err = st.Webhook(t.Context(), harness.Merchant, reg.Webhook.ID)
 		require.NoError(t, err)
 		require.Contains(t, w.Secret, "v1.k2.")
 		require.Contains(t, w.PreviousSecret, "v1.k2.", "the previous secret too")
 		require.False(t, w.PreviousUntil.IsZero(), "and its time stays")
 	}
-	_, err = svc.Rewrap(t.Context(), merchant)
+	_, err = svc.Rewrap(t.Context(), harness.Merchant)
 	require.Error(t, err, "a service without the key cannot open it")
 }
 

@@ -12,12 +12,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rag-assistant/webhooks/webhook"
+	"github.com/rag-assistant/webhooks/webhook/internal/harness"
 )
 
 func TestSettingsAreChecked(t *testing.T) {
 	t.Parallel()
-	svc, _ := newService(t, nil)
-	reg := register(t, svc, merchant, "document.created")
+	svc, _ := harness.NewService(t, nil)
+	reg := harness.Register(t, svc, harness.Merchant, "document.created")
 	long := strings.Repeat("é", 513)
 	for name, c := range map[string]struct {
 		in   webhook.Registration
@@ -30,13 +31,13 @@ func TestSettingsAreChecked(t *testing.T) {
 		"description not UTF-8": {webhook.Registration{Description: "a\xff"}, []string{"description"}},
 		"a rate too low":        {webhook.Registration{RateLimit: -1}, []string{"rateLimit"}},
 		"a rate too high":       {webhook.Registration{RateLimit: 10_001}, []string{"rateLimit"}},
-		"too much metadata":     {webhook.Registration{Metadata: many(21)}, []string{"metadata"}},
+		"too much metadata":     {webhook.Registration{Metadata: harness.Many(21)}, []string{"metadata"}},
 		"empty key":             {webhook.Registration{Metadata: map[string]string{"": "a"}}, []string{`metadata[""]`}},
 		"long key":              {webhook.Registration{Metadata: map[string]string{strings.Repeat("k", 65): "a"}}, []string{`metadata["` + strings.Repeat("k", 64) + `"…]`}},
 		"key not UTF-8":         {webhook.Registration{Metadata: map[string]string{"k\xff": "a"}}, []string{`metadata["k\xff"]`}},
 		"long metadata":         {webhook.Registration{Metadata: map[string]string{"key": long, "other": "x"}}, []string{"metadata.key"}},
 		"metadata not UTF-8":    {webhook.Registration{Metadata: map[string]string{"a b": "\xff"}}, []string{`metadata["a b"]`}},
-		"too many headers":      {webhook.Registration{Headers: many(21)}, []string{"headers"}},
+		"too many headers":      {webhook.Registration{Headers: harness.Many(21)}, []string{"headers"}},
 		"a header twice":        {webhook.Registration{Headers: map[string]string{"X-A": "1", "x-a": "2"}}, []string{"headers.x-a"}},
 		"every fault in one list": {
 			webhook.Registration{
@@ -50,12 +51,12 @@ func TestSettingsAreChecked(t *testing.T) {
 			t.Parallel()
 			in := c.in
 			in.URL, in.Events = "https://example.com/", []string{"document.created"}
-			_, err := svc.Register(t.Context(), merchant, in)
+			_, err := svc.Register(t.Context(), harness.Merchant, in)
 			got := fields(t, err)
 			slices.Sort(c.want)
 			require.Equal(t, c.want, slices.Sorted(maps.Keys(got)))
 			u := webhook.Update{Description: &in.Description, Metadata: in.Metadata, Headers: in.Headers, RateLimit: &in.RateLimit}
-			_, err = svc.Update(t.Context(), merchant, reg.Webhook.ID, u)
+			_, err = svc.Update(t.Context(), harness.Merchant, reg.Webhook.ID, u)
 			require.Equal(t, c.want, slices.Sorted(maps.Keys(fields(t, err))))
 		})
 	}
@@ -63,9 +64,9 @@ func TestSettingsAreChecked(t *testing.T) {
 
 func TestHeaderNames(t *testing.T) {
 	t.Parallel()
-	svc, _ := newService(t, nil)
+	svc, _ := harness.NewService(t, nil)
 	refused := func(name, value string) bool {
-		in := registration()
+		in := harness.Registration()
 		in.Headers = webhook.Headers{name: value}
 		_, err := svc.Register(t.Context(), "merchant_of_"+fmt.Sprintf("%x", name)[:min(40, 2*len(name))], in)
 		if err == nil {
@@ -116,17 +117,17 @@ func TestHeaderNames(t *testing.T) {
 
 func TestSettings(t *testing.T) {
 	t.Parallel()
-	svc, st := newService(t, &webhook.ServiceOptions{SecretKeys: []webhook.SecretKey{keyOne()}})
-	in := registration()
+	svc, st := harness.NewService(t, &webhook.ServiceOptions{SecretKeys: []webhook.SecretKey{harness.KeyOne()}})
+	in := harness.Registration()
 	in.Description = "Orders — " + strings.Repeat("é", 503)
 	in.Metadata = map[string]string{strings.Repeat("é", 64): strings.Repeat("é", 512), "empty": "", "lines": "a\nb"}
 	in.Headers = webhook.Headers{"x-tenant": "42", "Authorization": "Bearer abc"}
 	in.RateLimit = webhook.MaxRateLimit
-	reg, err := svc.Register(t.Context(), merchant, in)
+	reg, err := svc.Register(t.Context(), harness.Merchant, in)
 	require.NoError(t, err)
 	id := reg.Webhook.ID
 	read := func() webhook.Webhook {
-		w, err := svc.Webhook(t.Context(), merchant, id)
+		w, err := svc.Webhook(t.Context(), harness.Merchant, id)
 		require.NoError(t, err)
 		return w
 	}
@@ -139,13 +140,13 @@ func TestSettings(t *testing.T) {
 
 	before := read()
 	u := "https://example.com/new"
-	_, err = svc.Update(t.Context(), merchant, id, webhook.Update{URL: &u})
+	_, err = svc.Update(t.Context(), harness.Merchant, id, webhook.Update{URL: &u})
 	require.NoError(t, err)
 	after := read()
 	before.URL, before.Version, before.UpdatedAt = u, after.Version, after.UpdatedAt
 	require.Equal(t, before, after, "what is nil stays")
 
-	w, err := svc.Update(t.Context(), merchant, id, webhook.Update{
+	w, err := svc.Update(t.Context(), harness.Merchant, id, webhook.Update{
 		Metadata: map[string]string{"a": "b"}, Headers: webhook.Headers{"X-New": "1"}, RateLimit: new(5),
 	})
 	require.NoError(t, err)
@@ -153,7 +154,7 @@ func TestSettings(t *testing.T) {
 	require.Equal(t, []string{"X-New"}, w.HeaderNames)
 	require.Equal(t, 5, w.RateLimit)
 
-	w, err = svc.Update(t.Context(), merchant, id, webhook.Update{
+	w, err = svc.Update(t.Context(), harness.Merchant, id, webhook.Update{
 		Description: new(""), Metadata: map[string]string{}, Headers: webhook.Headers{}, RateLimit: new(0),
 	})
 	require.NoError(t, err)
@@ -161,7 +162,7 @@ func TestSettings(t *testing.T) {
 	require.Empty(t, w.Metadata)
 	require.Empty(t, w.HeaderNames)
 	require.Zero(t, w.RateLimit)
-	kept, err := st.Webhook(t.Context(), merchant, id)
+	kept, err := st.Webhook(t.Context(), harness.Merchant, id)
 	require.NoError(t, err)
 	require.Empty(t, kept.Headers, "nothing is sealed where there is nothing")
 }
@@ -169,29 +170,29 @@ func TestSettings(t *testing.T) {
 func TestRateLimit(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, nil, nil)
-		in := registration()
+		r := harness.NewRig(t, nil, nil)
+		in := harness.Registration()
 		in.RateLimit = 2
-		reg, err := r.svc.Register(t.Context(), merchant, in)
+		reg, err := r.Svc.Register(t.Context(), harness.Merchant, in)
 		require.NoError(t, err)
-		r.another(webhook.DispatcherOptions{}) // The rate is that of both.
+		r.Another(webhook.DispatcherOptions{}) // The rate is that of both.
 		for range 6 {
-			r.publish()
+			r.Publish()
 		}
-		pass(10 * time.Second)
+		harness.Pass(10 * time.Second)
 		var at []time.Duration
-		for _, c := range r.endpoint.seen() {
-			at = append(at, r.since(c.at).Round(time.Millisecond))
+		for _, c := range r.Endpoint.Seen() {
+			at = append(at, r.Since(c.At).Round(time.Millisecond))
 		}
 		const half = 500 * time.Millisecond
 		require.Equal(t, []time.Duration{0, 0, half, 2 * half, 3 * half, 4 * half}, at)
-		list, err := r.svc.Deliveries(t.Context(), merchant, reg.Webhook.ID, webhook.DeliveryQuery{Limit: 10})
+		list, err := r.Svc.Deliveries(t.Context(), harness.Merchant, reg.Webhook.ID, webhook.DeliveryQuery{Limit: 10})
 		require.NoError(t, err)
 		for _, d := range list.Deliveries {
 			require.Equal(t, webhook.DeliverySucceeded, d.Status)
 			require.Equal(t, 1, d.Attempts)
 			require.Zero(t, d.Reclaims)
 		}
-		r.close()
+		r.Close()
 	})
 }

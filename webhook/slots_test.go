@@ -13,6 +13,7 @@ import (
 	"github.com/rag-assistant/webhooks/store"
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/event"
+	"github.com/rag-assistant/webhooks/webhook/internal/harness"
 )
 
 // slowClaims is a store whose claims take a time, and which counts what is claimed
@@ -39,24 +40,24 @@ func TestClaimsRunAhead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const wide, total = 4, 1000
 		st, _ := slowClaims(50 * time.Millisecond)
-		r := newRig(t, st, &webhook.DispatcherOptions{Concurrency: wide, PerWebhook: total})
-		r.register(event.TypeDocumentCreated)
+		r := harness.NewRig(t, st, &webhook.DispatcherOptions{Concurrency: wide, PerWebhook: total})
+		r.Register(event.TypeDocumentCreated)
 		var wire, most atomic.Int64
-		r.endpoint.set(func(call) (answer, error) {
+		r.Endpoint.Set(func(harness.Call) (harness.Answer, error) {
 			most.Store(max(most.Load(), wire.Add(1)))
 			defer wire.Add(-1)
 			<-time.After(50 * time.Millisecond)
-			return reply(http.StatusOK, ""), nil
+			return harness.Reply(http.StatusOK, ""), nil
 		})
 		for range total {
-			r.publish()
+			r.Publish()
 		}
-		pass(time.Second)
-		before := r.endpoint.count()
-		pass(time.Second)
+		harness.Pass(time.Second)
+		before := r.Endpoint.Count()
+		harness.Pass(time.Second)
 		require.Equal(t, int64(wide), most.Load(), "on the wire at once")
-		require.GreaterOrEqual(t, r.endpoint.count()-before, wide*16, "posts in a second, of which the wire takes %d", wide*20)
-		r.close()
+		require.GreaterOrEqual(t, r.Endpoint.Count()-before, wide*16, "posts in a second, of which the wire takes %d", wide*20)
+		r.Close()
 	})
 }
 
@@ -66,19 +67,19 @@ func TestClaimsDoNotRunFarAhead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const wide, total = 4, 1000
 		st, out := slowClaims(100 * time.Millisecond)
-		r := newRig(t, st, &webhook.DispatcherOptions{Concurrency: wide, PerWebhook: total})
-		r.register(event.TypeDocumentCreated)
+		r := harness.NewRig(t, st, &webhook.DispatcherOptions{Concurrency: wide, PerWebhook: total})
+		r.Register(event.TypeDocumentCreated)
 		for range total {
-			r.publish()
+			r.Publish()
 		}
-		pass(time.Second)
-		require.Positive(t, r.endpoint.count())
-		r.endpoint.set(hang)
-		pass(5 * time.Second)
+		harness.Pass(time.Second)
+		require.Positive(t, r.Endpoint.Count())
+		r.Endpoint.Set(harness.Hang)
+		harness.Pass(5 * time.Second)
 		require.LessOrEqual(t, out.Load(), int64(3*wide), "what is claimed, on the wire or not")
-		pass(2 * time.Minute)
+		harness.Pass(2 * time.Minute)
 		require.LessOrEqual(t, out.Load(), int64(2*wide), "little runs ahead of a wire that hardly moves")
-		r.close()
+		r.Close()
 	})
 }
 
@@ -97,19 +98,19 @@ func TestClaimsRunAheadNoLonger(t *testing.T) {
 			most.Store(max(most.Load(), limit.Load()))
 			return claim(ctx, c)
 		}
-		r := newRig(t, st, &webhook.DispatcherOptions{Concurrency: wide, PerWebhook: total})
-		r.register(event.TypeDocumentCreated)
-		r.endpoint.set(func(call) (answer, error) {
+		r := harness.NewRig(t, st, &webhook.DispatcherOptions{Concurrency: wide, PerWebhook: total})
+		r.Register(event.TypeDocumentCreated)
+		r.Endpoint.Set(func(harness.Call) (harness.Answer, error) {
 			<-time.After(50 * time.Millisecond)
-			return reply(http.StatusOK, ""), nil
+			return harness.Reply(http.StatusOK, ""), nil
 		})
 		for range total {
-			r.publish()
+			r.Publish()
 		}
-		pass(time.Minute)
-		require.Equal(t, total, r.endpoint.count())
+		harness.Pass(time.Minute)
+		require.Equal(t, total, r.Endpoint.Count())
 		require.Greater(t, most.Load(), int64(wide), "it has run ahead")
 		require.Equal(t, int64(wide), limit.Load())
-		r.close()
+		r.Close()
 	})
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/rag-assistant/webhooks/store"
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/event"
+	"github.com/rag-assistant/webhooks/webhook/internal/harness"
 )
 
 // TestStopDuringAClaim stops while the store has taken leases and its answer is
@@ -47,14 +48,14 @@ func TestStopDuringAClaim(t *testing.T) {
 					}
 					return got, err
 				}
-				r := newRig(t, st, nil)
-				reg := r.register(event.TypeDocumentCreated)
-				p := r.publish()
+				r := harness.NewRig(t, st, nil)
+				reg := r.Register(event.TypeDocumentCreated)
+				p := r.Publish()
 				<-claimed
 				began := time.Now()
-				r.close()
+				r.Close()
 				require.LessOrEqual(t, time.Since(began), time.Second)
-				d := r.delivery(reg.Webhook.ID, p.Deliveries[0])
+				d := r.Delivery(reg.Webhook.ID, p.Deliveries[0])
 				require.False(t, d.Leased, "not left behind until the lease ends")
 				require.Equal(t, store.DeliverySucceeded, d.Status)
 				require.Zero(t, d.Reclaims)
@@ -77,19 +78,19 @@ func TestStopIsBoundedWhenResultsCannotBeStored(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				st := newHooked()
 				st.finish = finish
-				r := newRig(t, st, &webhook.DispatcherOptions{DrainTimeout: 2 * time.Second, PerWebhook: 50})
-				reg := r.register(event.TypeDocumentCreated)
-				r.publish()
-				pass(time.Second) // Its result is among those that wait by now.
-				r.endpoint.set(hang)
+				r := harness.NewRig(t, st, &webhook.DispatcherOptions{DrainTimeout: 2 * time.Second, PerWebhook: 50})
+				reg := r.Register(event.TypeDocumentCreated)
+				r.Publish()
+				harness.Pass(time.Second) // Its result is among those that wait by now.
+				r.Endpoint.Set(harness.Hang)
 				for range 20 {
-					r.publish()
+					r.Publish()
 				}
 				synctest.Wait()
 				began := time.Now()
-				r.close()
+				r.Close()
 				require.LessOrEqual(t, time.Since(began), 2*time.Second+5*time.Second+100*time.Millisecond)
-				stats, err := r.svc.Stats(t.Context(), merchant, reg.Webhook.ID)
+				stats, err := r.Svc.Stats(t.Context(), harness.Merchant, reg.Webhook.ID)
 				require.NoError(t, err)
 				require.EqualValues(t, 21, stats.Pending)
 			})
@@ -102,24 +103,24 @@ func TestStopIsBoundedWhenResultsCannotBeStored(t *testing.T) {
 func TestDefaultDrainTimeout(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, nil, nil)
-		old := r.register(event.TypeDocumentCreated)
-		_, err := r.svc.Rotate(t.Context(), merchant, old.Webhook.ID, webhook.DefaultGrace)
+		r := harness.NewRig(t, nil, nil)
+		old := r.Register(event.TypeDocumentCreated)
+		_, err := r.Svc.Rotate(t.Context(), harness.Merchant, old.Webhook.ID, webhook.DefaultGrace)
 		require.NoError(t, err)
-		check := knows(t, old.Secret)
-		r.endpoint.set(func(c call) (answer, error) {
+		check := harness.Knows(t, old.Secret)
+		r.Endpoint.Set(func(c harness.Call) (harness.Answer, error) {
 			select {
 			case <-time.After(9 * time.Second):
 				return check(c)
-			case <-c.ctx.Done():
-				return answer{}, c.ctx.Err()
+			case <-c.Ctx.Done():
+				return harness.Answer{}, c.Ctx.Err()
 			}
 		})
-		p := r.publish()
+		p := r.Publish()
 		synctest.Wait()
-		r.close()
-		d := r.delivery(old.Webhook.ID, p.Deliveries[0])
+		r.Close()
+		d := r.Delivery(old.Webhook.ID, p.Deliveries[0])
 		require.Equal(t, store.DeliverySucceeded, d.Status)
-		require.Equal(t, 18*time.Second, r.since(d.DeliveredAt))
+		require.Equal(t, 18*time.Second, r.Since(d.DeliveredAt))
 	})
 }

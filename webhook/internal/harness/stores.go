@@ -1,4 +1,4 @@
-package webhook_test
+package harness
 
 import (
 	"testing"
@@ -12,41 +12,41 @@ import (
 )
 
 // backend is a store that a test sees the inside of.
-type backend struct {
-	store store.Store
-	dump  func() string // all that it holds
+type Backend struct {
+	Store store.Store
+	Dump  func() string // all that it holds
 }
 
 // stores opens a new store of each kind.
-func stores() map[string]func(*testing.T) backend {
-	return map[string]func(*testing.T) backend{
-		"memory": func(*testing.T) backend {
+func Stores() map[string]func(*testing.T) Backend {
+	return map[string]func(*testing.T) Backend{
+		"memory": func(*testing.T) Backend {
 			st := memstore.New(nil)
-			return backend{st, func() string { return dump(st) }}
+			return Backend{st, func() string { return Dump(st) }}
 		},
-		"redis": func(t *testing.T) backend {
+		"redis": func(t *testing.T) Backend {
 			t.Helper()
 			client, prefix := redistest.Client(t), redistest.Prefix()
 			t.Cleanup(func() { redistest.Forget(t, client, prefix) })
 			st, err := redisstore.New(client, &redisstore.Options{Prefix: prefix})
 			require.NoError(t, err)
-			return backend{st, func() string {
+			return Backend{st, func() string {
 				t.Helper()
 				all := redistest.Dump(t, client, prefix)
 				require.NotEmpty(t, all)
-				return dump(all)
+				return Dump(all)
 			}}
 		},
 	}
 }
 
 // onEachStore runs a test on a store of each kind.
-func onEachStore(t *testing.T, test func(t *testing.T, st store.Store)) {
+func OnEachStore(t *testing.T, test func(t *testing.T, st store.Store)) {
 	t.Helper()
-	for name, open := range stores() {
+	for name, open := range Stores() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			test(t, open(t).store)
+			test(t, open(t).Store)
 		})
 	}
 }

@@ -1,4 +1,4 @@
-package webhook_test
+package harness
 
 import (
 	"fmt"
@@ -13,7 +13,7 @@ import (
 // dump writes v and all that it leads to, unexported fields too, so that two
 // dumps are equal only if nothing has changed. What is met again is written as
 // the number that it got the first time.
-func dump(v any) string {
+func Dump(v any) string {
 	d := dumper{met: map[place]int{}}
 	d.write(reflect.ValueOf(v))
 	return d.String()
@@ -110,8 +110,8 @@ func TestDump(t *testing.T) {
 		n.next = &node{next: n}
 		return n
 	}
-	one := dump(build())
-	require.Equal(t, one, dump(build()))
+	one := Dump(build())
+	require.Equal(t, one, Dump(build()))
 	for name, change := range map[string]func(*node){
 		"a byte deep down": func(n *node) { n.tags["b"][0] = 3 },
 		"one more":         func(n *node) { n.tags["c"] = nil },
@@ -121,6 +121,6 @@ func TestDump(t *testing.T) {
 	} {
 		n := build()
 		change(n)
-		require.NotEqual(t, one, dump(n), name)
+		require.NotEqual(t, one, Dump(n), name)
 	}
 }

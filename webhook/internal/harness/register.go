@@ -1,4 +1,4 @@
-package webhook_test
+package harness
 
 import (
 	"crypto/rand"
@@ -12,9 +12,9 @@ import (
 )
 
 // registerAsymmetric registers a webhook that has a public key.
-func registerAsymmetric(t *testing.T, svc *webhook.Service) webhook.Registered {
+func RegisterAsymmetric(t *testing.T, svc *webhook.Service) webhook.Registered {
 	t.Helper()
-	reg, err := svc.Register(t.Context(), merchant, webhook.Registration{
+	reg, err := svc.Register(t.Context(), Merchant, webhook.Registration{
 		URL: "https://example.com/hook", Events: []string{"document.created"}, Signature: webhook.SchemeAsymmetric,
 	})
 	require.NoError(t, err)
@@ -23,16 +23,16 @@ func registerAsymmetric(t *testing.T, svc *webhook.Service) webhook.Registered {
 	return reg
 }
 
-func keyOne() webhook.SecretKey { return webhook.SecretKey{ID: "k1", Key: [32]byte{1}} }
+func KeyOne() webhook.SecretKey { return webhook.SecretKey{ID: "k1", Key: [32]byte{1}} }
 
 // randomKey is a key of which no part looks like anything else.
-func randomKey(id string) webhook.SecretKey {
+func RandomKey(id string) webhook.SecretKey {
 	k := webhook.SecretKey{ID: id}
 	_, _ = rand.Read(k.Key[:]) // It never fails.
 	return k
 }
 
-func newService(t *testing.T, o *webhook.ServiceOptions) (*webhook.Service, *memstore.Store) {
+func NewService(t *testing.T, o *webhook.ServiceOptions) (*webhook.Service, *memstore.Store) {
 	t.Helper()
 	st := memstore.New(nil)
 	svc, err := webhook.NewService(st, o)
@@ -40,7 +40,7 @@ func newService(t *testing.T, o *webhook.ServiceOptions) (*webhook.Service, *mem
 	return svc, st
 }
 
-func register(t *testing.T, svc *webhook.Service, merchantID string, types ...string) webhook.Registered {
+func Register(t *testing.T, svc *webhook.Service, merchantID string, types ...string) webhook.Registered {
 	t.Helper()
 	reg, err := svc.Register(t.Context(), merchantID, webhook.Registration{URL: "https://example.com/", Events: types})
 	require.NoError(t, err)
@@ -48,12 +48,12 @@ func register(t *testing.T, svc *webhook.Service, merchantID string, types ...st
 }
 
 // registration is one that is accepted.
-func registration() webhook.Registration {
+func Registration() webhook.Registration {
 	return webhook.Registration{URL: "https://example.com/", Events: []string{"document.created"}}
 }
 
 // many makes n pairs.
-func many(n int) map[string]string {
+func Many(n int) map[string]string {
 	out := map[string]string{}
 	for i := range n {
 		out[fmt.Sprintf("X-Key-%d", i)] = "value"
@@ -62,4 +62,4 @@ func many(n int) map[string]string {
 }
 
 // credential is the value of a header that must not show.
-const credential = "Bearer t0ken-of-the-merchant"
+const Credential = "Bearer t0ken-of-the-merchant"
