@@ -28,7 +28,7 @@ type apiError struct {
 	status  int
 	code    string
 	message string
-	fields  faults
+	fields  details
 }
 
 func (e *apiError) Error() string { return e.message }

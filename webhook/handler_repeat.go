@@ -39,7 +39,7 @@ func (h *Handler) once(ctx context.Context, x *exchange, serve endpoint) (answer
 		return serve(x)
 	}
 	if len(keys) > 1 || len(keys[0]) > maxKey || keys[0] == "" || strings.ContainsFunc(keys[0], invisible) {
-		return answer{}, invalid(keyHeader, "must be given once, with 1 to 255 visible ASCII characters")
+		return answer{}, details{{keyHeader, "must be given once, with 1 to 255 visible ASCII characters"}}.err()
 	}
 	body, err := x.read(eventLimits().Size)
 	if err != nil {

@@ -30,7 +30,7 @@ func eventLimits() strictjson.Limits {
 type members struct {
 	all   strictjson.Fields
 	taken map[string]bool
-	bad   faults
+	bad   details
 }
 
 // body reads the request's JSON object.
@@ -59,9 +59,9 @@ func parseMembers(text []byte, limits strictjson.Limits) (*members, error) {
 	if err != nil {
 		if wrong, ok := errors.AsType[*strictjson.Error](err); ok {
 			if wrong.Field == "" {
-				return nil, invalid("", "the body "+wrong.Reason)
+				return nil, details{{"", "the body "+wrong.Reason}}.err()
 			}
-			return nil, invalid(wrong.Field, wrong.Reason)
+			return nil, details{{wrong.Field, wrong.Reason}}.err()
 		}
 		return nil, err
 	}
@@ -86,7 +86,7 @@ func (x *exchange) read(limit int) ([]byte, error) {
 	}
 	switch {
 	case err != nil:
-		return nil, invalid("", "the body cannot be read to its end")
+		return nil, details{{"", "the body cannot be read to its end"}}.err()
 	case len(text) > 0 && !isJSON(x.r.Header):
 		return nil, errMediaType
 	}
@@ -221,8 +221,8 @@ func (m *members) moment(name string) time.Time {
 	return t
 }
 
-// done adds members that nobody took to the faults and returns all of them.
-func (m *members) done() faults {
+// done adds members that nobody took to the details and returns all of them.
+func (m *members) done() details {
 	for _, f := range m.all {
 		if name := string(f.Name); !m.taken[name] {
 			m.bad.add(shorten(name), "is not a field of this request")
@@ -239,23 +239,11 @@ func shorten(name string) string {
 	return strings.ToValidUTF8(name, "")
 }
 
-// with adds those of more that concern other fields.
-func (f *faults) with(more faults) faults {
-	out := slices.Clone(*f)
-	for _, m := range more {
-		known := func(g FieldError) bool { return g.Field == m.Field }
-		if m.Field != "" && !slices.ContainsFunc(*f, known) {
-			out = append(out, m)
-		}
-	}
-	return out
-}
-
 // query reads the parameters behind the question mark and collects what is wrong
 // with them.
 type query struct {
 	values url.Values // those that nobody has asked for yet
-	bad    faults
+	bad    details
 }
 
 func (x *exchange) query() *query {
@@ -301,9 +289,9 @@ func (q *query) flag(name string) bool {
 	return s == "true"
 }
 
-// done adds parameters that nobody asked for to the faults, for a misspelt
+// done adds parameters that nobody asked for to the details, for a misspelt
 // filter would answer another question, and returns all of them.
-func (q *query) done() faults {
+func (q *query) done() details {
 	for _, name := range slices.Sorted(maps.Keys(q.values)) {
 		q.bad.add(shorten(name), "is not a parameter of this request")
 	}
@@ -323,3 +311,30 @@ func (q *query) moment(name string) time.Time {
 }
 
 const wantsMoment = "must be a time as in RFC 3339, such as 2025-11-04T12:00:00Z"
+
+// details are what is wrong with a request.
+type details []FieldError
+
+func (d *details) add(field, message string) {
+	*d = append(*d, FieldError{Field: field, Message: message})
+}
+
+// with adds those of more that concern other fields.
+func (d details) with(more []FieldError) details {
+	out := slices.Clone(d)
+	for _, m := range more {
+		known := func(e FieldError) bool { return e.Field == m.Field }
+		if m.Field != "" && !slices.ContainsFunc(d, known) {
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
+// err returns an InvalidError if there are details.
+func (d details) err() error {
+	if len(d) == 0 {
+		return nil
+	}
+	return &InvalidError{Fields: d}
+}

@@ -37,7 +37,7 @@ func (h *Handler) register(x *exchange) (answer, error) {
 		}
 	}
 	if bad := m.done(); len(bad) > 0 {
-		return answer{}, invalidIf(bad.with(h.svc.CheckRegistration(in)))
+		return answer{}, bad.with(h.svc.CheckRegistration(in)).err()
 	}
 	out, err := h.svc.Register(x.r.Context(), x.merchantID, in)
 	if err != nil {
@@ -63,7 +63,7 @@ func (h *Handler) list(x *exchange) (answer, error) {
 		Limit:      q.whole("limit", defaultPage, 1, MaxPage),
 		Offset:     q.whole("offset", 0, 0, MaxOffset),
 	}
-	if err := invalidIf(q.done()); err != nil {
+	if err := q.done().err(); err != nil {
 		return answer{}, err
 	}
 	page, err := h.svc.Webhooks(x.r.Context(), x.merchantID, in)
@@ -82,7 +82,7 @@ func (h *Handler) list(x *exchange) (answer, error) {
 
 func (h *Handler) eventTypes(x *exchange) (answer, error) {
 	if !id.ValidMerchant(x.merchantID) {
-		return answer{}, invalid("merchantId", id.MerchantRule)
+		return answer{}, details{{"merchantId", id.MerchantRule}}.err()
 	}
 	return answer{status: http.StatusOK, data: eventTypesView{EventTypes: h.svc.Catalog().Entries()}}, nil
 }
@@ -113,7 +113,7 @@ func (h *Handler) update(x *exchange) (answer, error) {
 		in.Encoding = &encoding
 	}
 	if bad := m.done(); len(bad) > 0 {
-		return answer{}, invalidIf(bad.with(h.svc.CheckUpdate(in)))
+		return answer{}, bad.with(h.svc.CheckUpdate(in)).err()
 	}
 	if in.IfVersion, err = h.ifMatch(x); err != nil {
 		return answer{}, err
@@ -180,7 +180,7 @@ func (h *Handler) rotate(x *exchange) (answer, error) {
 		return answer{}, err
 	}
 	grace := m.whole("graceSeconds", int64(DefaultGrace/time.Second))
-	if err := invalidIf(m.done()); err != nil {
+	if err := m.done().err(); err != nil {
 		return answer{}, err
 	}
 	// Rotate refuses both ends; a product that wraps around it could not.
