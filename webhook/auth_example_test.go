@@ -11,6 +11,7 @@ import (
 
 	"github.com/rag-assistant/webhooks/store/memstore"
 	"github.com/rag-assistant/webhooks/webhook"
+	"github.com/rag-assistant/webhooks/webhook/api"
 )
 
 // API keys, each of which belongs to one merchant. A key is an id, by which it is
@@ -41,7 +42,7 @@ func ExampleAuthenticateFunc() {
 	if err != nil {
 		panic(err)
 	}
-	api, err := webhook.NewHandler(svc, authenticate, &webhook.HandlerOptions{Challenge: `ApiKey realm="webhooks"`})
+	h, err := api.New(svc, authenticate, &api.Options{Challenge: `ApiKey realm="webhooks"`})
 	if err != nil {
 		panic(err)
 	}
@@ -50,7 +51,7 @@ func ExampleAuthenticateFunc() {
 		r := httptest.NewRequest(http.MethodGet, "/api/merchants/merchant_42/webhooks", nil)
 		r.Header.Set("X-API-Key", key)
 		w := httptest.NewRecorder()
-		api.ServeHTTP(w, r)
+		h.ServeHTTP(w, r)
 		fmt.Printf("%d %q\n", w.Code, w.Header().Get("WWW-Authenticate"))
 	}
 	// Output:

@@ -6,8 +6,8 @@
 //	svc, err := webhook.NewService(st, nil)                // safe in any process
 //	disp, err := webhook.NewDispatcher(st, nil)            // in as many processes as you like
 //	go disp.Run(ctx)                                       // blocks; drains when ctx ends
-//	api, err := webhook.NewHandler(svc, authenticate, nil) // for any router
-//	mux.Handle("/api/", api)
+//	h, err := api.New(svc, authenticate, nil) // for any router
+//	mux.Handle("/api/", h)
 //
 //	svc.Publish(ctx, "merchant_42", event.New(event.DocumentCreated{DocumentID: "doc_1"}))
 //

@@ -9,6 +9,7 @@ import (
 
 	"github.com/rag-assistant/webhooks/store/memstore"
 	"github.com/rag-assistant/webhooks/webhook"
+	"github.com/rag-assistant/webhooks/webhook/api"
 	"github.com/rag-assistant/webhooks/webhook/egress"
 	"github.com/rag-assistant/webhooks/webhook/event"
 )
@@ -19,14 +20,14 @@ func Example() {
 	mux := http.NewServeMux()
 
 	st := memstore.New(nil)
-	svc, err1 := webhook.NewService(st, nil)                // safe in any process
-	disp, err2 := webhook.NewDispatcher(st, nil)            // in as many processes as you like
-	api, err3 := webhook.NewHandler(svc, authenticate, nil) // the management API, for any router
+	svc, err1 := webhook.NewService(st, nil)     // safe in any process
+	disp, err2 := webhook.NewDispatcher(st, nil) // in as many processes as you like
+	h, err3 := api.New(svc, authenticate, nil)   // the management API, for any router
 	if err := errors.Join(err1, err2, err3); err != nil {
 		log.Fatal(err)
 	}
 	go disp.Run(ctx) // delivers until ctx ends, then drains
-	mux.Handle("/api/", api)
+	mux.Handle("/api/", h)
 
 	p, err := svc.Publish(ctx, "merchant_42", event.New(event.DocumentCreated{
 		DocumentID: "doc_1", Type: "product", Title: "Wireless Bluetooth Headphones",

@@ -21,6 +21,7 @@ import (
 
 	"github.com/rag-assistant/webhooks/store/memstore"
 	"github.com/rag-assistant/webhooks/webhook"
+	"github.com/rag-assistant/webhooks/webhook/api"
 	"github.com/rag-assistant/webhooks/webhook/jwtauth"
 )
 
@@ -68,7 +69,7 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	api, err := webhook.NewHandler(svc, auth.Authenticate, nil)
+	h, err := api.New(svc, auth.Authenticate, nil)
 	if err != nil {
 		return err
 	}
@@ -77,7 +78,7 @@ func run(ctx context.Context) error {
 	go func() { stopped <- keys.Run(running) }()
 	defer stop()
 
-	if err := show(ctx, idp, &client{api: api}); err != nil {
+	if err := show(ctx, idp, &client{api: h}); err != nil {
 		return err
 	}
 	stop()

@@ -25,6 +25,7 @@ import (
 	"github.com/rag-assistant/webhooks/store/memstore"
 	"github.com/rag-assistant/webhooks/verifier"
 	"github.com/rag-assistant/webhooks/webhook"
+	"github.com/rag-assistant/webhooks/webhook/api"
 	"github.com/rag-assistant/webhooks/webhook/egress"
 	"github.com/rag-assistant/webhooks/webhook/event"
 )
@@ -71,12 +72,12 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	api, err := webhook.NewHandler(svc, authenticate, nil)
+	h, err := api.New(svc, authenticate, nil)
 	if err != nil {
 		return err
 	}
 	mux := http.NewServeMux()
-	mux.Handle("/api/", api)
+	mux.Handle("/api/", h)
 	sender := httptest.NewServer(mux)
 	defer sender.Close()
 

@@ -25,6 +25,7 @@ import (
 	"github.com/rag-assistant/webhooks/store/memstore"
 	"github.com/rag-assistant/webhooks/verifier"
 	"github.com/rag-assistant/webhooks/webhook"
+	"github.com/rag-assistant/webhooks/webhook/api"
 )
 
 // server is what [http.Server] has, and fiber gets.
@@ -35,7 +36,7 @@ type server interface {
 
 // mount serves api at prefix/api/ and hooks at prefix/webhooks. The prefix is empty
 // or a path without a slash at its end.
-type mount func(prefix string, api, hooks http.Handler) server
+type mount func(prefix string, h, hooks http.Handler) server
 
 func routers() map[string]mount {
 	return map[string]mount{
@@ -84,7 +85,7 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	api, err := webhook.NewHandler(svc, authenticate, nil)
+	h, err := api.New(svc, authenticate, nil)
 	if err != nil {
 		return err
 	}
@@ -97,7 +98,7 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	log.Printf("%s listens on http://%s/api/merchants/merchant_42/webhooks", *router, ln.Addr())
-	srv := with("", api, hooks)
+	srv := with("", h, hooks)
 	stopped := make(chan error, 1)
 	context.AfterFunc(ctx, func() {
 		drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)

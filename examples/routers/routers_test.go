@@ -22,6 +22,7 @@ import (
 	"github.com/rag-assistant/webhooks/store/memstore"
 	"github.com/rag-assistant/webhooks/verifier"
 	"github.com/rag-assistant/webhooks/webhook"
+	"github.com/rag-assistant/webhooks/webhook/api"
 	"github.com/rag-assistant/webhooks/webhook/egress"
 	"github.com/rag-assistant/webhooks/webhook/event"
 )
@@ -70,17 +71,17 @@ func newWorld(t *testing.T, with mount, prefix string, proxied bool) *world {
 	require.NoError(t, err)
 	disp, err := webhook.NewDispatcher(st, &webhook.DispatcherOptions{Egress: out})
 	require.NoError(t, err)
-	api, err := webhook.NewHandler(w.svc, func(r *http.Request) (webhook.Principal, error) {
+	h, err := api.New(w.svc, func(r *http.Request) (webhook.Principal, error) {
 		if r.Header.Get("Authorization") == "Bearer panic" {
 			panic("as told")
 		}
 		return authenticate(r)
-	}, &webhook.HandlerOptions{Prefix: prefix + "/api"})
+	}, &api.Options{Prefix: prefix + "/api"})
 	require.NoError(t, err)
 
 	ln, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	srv := with(prefix, api, http.HandlerFunc(w.hooks))
+	srv := with(prefix, h, http.HandlerFunc(w.hooks))
 	if std, ok := srv.(*http.Server); ok {
 		std.ErrorLog = log.New(io.Discard, "", 0)
 	}

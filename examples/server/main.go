@@ -29,6 +29,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/rag-assistant/webhooks/webhook"
+	"github.com/rag-assistant/webhooks/webhook/api"
 	"github.com/rag-assistant/webhooks/webhook/jwtauth"
 )
 
@@ -177,11 +178,11 @@ func (c *config) routes(mux *http.ServeMux, svc *webhook.Service, keys jwtauth.K
 	if err != nil {
 		return err
 	}
-	api, err := webhook.NewHandler(svc, auth.Authenticate, &webhook.HandlerOptions{EnablePublish: true, Logger: log})
+	h, err := api.New(svc, auth.Authenticate, &api.Options{EnablePublish: true, Logger: log})
 	if err != nil {
 		return err
 	}
-	mux.Handle("/api/", api)
+	mux.Handle("/api/", h)
 	return pages(mux, svc, auth.Authenticate, log)
 }
 

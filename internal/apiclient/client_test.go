@@ -4,8 +4,8 @@
 // users.
 package apiclient_test
 
-//go:generate go run ./yamljson ../../webhook/openapi.yaml ../../webhook/openapi.json
-//go:generate go tool -modfile=../../tools/go.mod oapi-codegen -config generate.yaml ../../webhook/openapi.yaml
+//go:generate go run ./yamljson ../../webhook/api/openapi.yaml ../../webhook/api/openapi.json
+//go:generate go tool -modfile=../../tools/go.mod oapi-codegen -config generate.yaml ../../webhook/api/openapi.yaml
 
 import (
 	"context"
@@ -25,6 +25,7 @@ import (
 	"github.com/rag-assistant/webhooks/store/memstore"
 	"github.com/rag-assistant/webhooks/verifier"
 	"github.com/rag-assistant/webhooks/webhook"
+	"github.com/rag-assistant/webhooks/webhook/api"
 )
 
 const (
@@ -49,16 +50,16 @@ func newRig(t *testing.T) *rig {
 	require.NoError(t, err)
 	disp, err := webhook.NewDispatcher(st, &webhook.DispatcherOptions{Transport: r.endpoint})
 	require.NoError(t, err)
-	api, err := webhook.NewHandler(svc, func(r *http.Request) (webhook.Principal, error) {
+	h, err := api.New(svc, func(r *http.Request) (webhook.Principal, error) {
 		token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 		if !ok {
 			return webhook.Principal{}, errors.New("no token")
 		}
 		return webhook.Principal{MerchantID: token}, nil
-	}, &webhook.HandlerOptions{EnablePublish: true, ServerURL: server})
+	}, &api.Options{EnablePublish: true, ServerURL: server})
 	require.NoError(t, err)
 	mux := http.NewServeMux()
-	mux.Handle("/api/", api)
+	mux.Handle("/api/", h)
 	r.api = mux
 
 	ctx, stop := context.WithCancel(t.Context())

@@ -18,6 +18,7 @@ import (
 	"github.com/rag-assistant/webhooks/retry"
 	"github.com/rag-assistant/webhooks/store/memstore"
 	"github.com/rag-assistant/webhooks/webhook"
+	"github.com/rag-assistant/webhooks/webhook/api"
 	"github.com/rag-assistant/webhooks/webhook/egress"
 	"github.com/rag-assistant/webhooks/webhook/event"
 	"github.com/rag-assistant/webhooks/webhook/portable"
@@ -69,7 +70,7 @@ func newWorld(t *testing.T) *world {
 	st := memstore.New(nil)
 	w.svc, err = webhook.NewService(st, &webhook.ServiceOptions{Catalog: catalog, Egress: onThisMachine})
 	require.NoError(t, err)
-	w.api, err = webhook.NewHandler(w.svc, func(*http.Request) (webhook.Principal, error) {
+	w.api, err = api.New(w.svc, func(*http.Request) (webhook.Principal, error) {
 		return webhook.Principal{MerchantID: merchant}, nil
 	}, nil)
 	require.NoError(t, err)

@@ -7,7 +7,7 @@
 //		Issuer:   "https://login.example.com/",
 //		Audience: []string{"https://api.example.com"},
 //	})
-//	api, err := webhook.NewHandler(svc, auth.Authenticate, nil)
+//	h, err := api.New(svc, auth.Authenticate, nil)
 //
 // Keys come from [Secrets], [ParsePEM], [ParseJWKS], or a [Remote] that fetches a
 // JWK Set again and again. Set an issuer or an audience, better both: otherwise
@@ -35,6 +35,6 @@
 // in whole seconds. Only the header Authorization counts, and only if there is one.
 //
 // All of that is answered with the same 401. The error says why and holds nothing
-// of the token but names of claims; [webhook.HandlerOptions.Logger] gets it at
+// of the token but names of claims; [api.Options.Logger] gets it at
 // debug level.
 package jwtauth

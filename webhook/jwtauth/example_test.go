@@ -12,6 +12,7 @@ import (
 
 	"github.com/rag-assistant/webhooks/store/memstore"
 	"github.com/rag-assistant/webhooks/webhook"
+	"github.com/rag-assistant/webhooks/webhook/api"
 	"github.com/rag-assistant/webhooks/webhook/jwtauth"
 )
 
@@ -33,7 +34,7 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	api, err := webhook.NewHandler(svc, auth.Authenticate, nil)
+	h, err := api.New(svc, auth.Authenticate, nil)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -53,7 +54,7 @@ func Example() {
 		r := httptest.NewRequest(method, "/api/merchants/merchant_42/webhooks", nil)
 		r.Header.Set("Authorization", "Bearer "+token)
 		w := httptest.NewRecorder()
-		api.ServeHTTP(w, r)
+		h.ServeHTTP(w, r)
 		fmt.Printf("%s: %d %s\n", method, w.Code, http.StatusText(w.Code))
 	}
 	// Output:
@@ -83,8 +84,8 @@ func ExampleNewRemote() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	api, err := webhook.NewHandler(svc, auth.Authenticate, nil)
+	h, err := api.New(svc, auth.Authenticate, nil)
 
-	fmt.Println(api != nil, err)
+	fmt.Println(h != nil, err)
 	// Output: true <nil>
 }

@@ -12,39 +12,40 @@ import (
 
 	"github.com/rag-assistant/webhooks/store/memstore"
 	"github.com/rag-assistant/webhooks/webhook"
+	"github.com/rag-assistant/webhooks/webhook/api"
 	"github.com/rag-assistant/webhooks/webhook/jwtauth"
 )
 
 const hooks = "/api/merchants/" + merchant + "/webhooks"
 
 // newAPI is the management API behind tokens. It logs everything.
-func newAPI(t *testing.T, auth *jwtauth.Authenticator) (*webhook.Handler, *bytes.Buffer) {
+func newAPI(t *testing.T, auth *jwtauth.Authenticator) (*api.Handler, *bytes.Buffer) {
 	t.Helper()
 	svc, err := webhook.NewService(memstore.New(nil), &webhook.ServiceOptions{Now: atNoon})
 	require.NoError(t, err)
 	var logs bytes.Buffer
-	api, err := webhook.NewHandler(svc, auth.Authenticate, &webhook.HandlerOptions{
+	h, err := api.New(svc, auth.Authenticate, &api.Options{
 		Logger: slog.New(slog.NewTextHandler(&logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
 	require.NoError(t, err)
-	return api, &logs
+	return h, &logs
 }
 
 // get asks for the merchant's webhooks. Header is name and value, in pairs.
-func get(api http.Handler, header ...string) *httptest.ResponseRecorder {
+func get(h http.Handler, header ...string) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(http.MethodGet, hooks, http.NoBody)
 	r.Header.Set("X-Request-ID", "req_abc123")
 	for i := 0; i < len(header); i += 2 {
 		r.Header[header[i]] = append(r.Header[header[i]], header[i+1])
 	}
 	w := httptest.NewRecorder()
-	api.ServeHTTP(w, r)
+	h.ServeHTTP(w, r)
 	return w
 }
 
 func TestAuthorizationHeader(t *testing.T) {
 	t.Parallel()
-	api, _ := newAPI(t, newAuth(t, secrets(t), jwtauth.Options{}))
+	h, _ := newAPI(t, newAuth(t, secrets(t), jwtauth.Options{}))
 	token := hs256.token()
 	const name = "Authorization"
 	for scheme, good := range map[string]bool{
@@ -52,7 +53,7 @@ func TestAuthorizationHeader(t *testing.T) {
 		"Bearer  ": false, "Bearer\t": false, "Bearer": false, " Bearer ": false, "": false, "Token ": false, "JWT ": false, "Basic ": false,
 		"Bearer: ": false, "Bearer=": false, "Bearer Bearer ": false, "Bearer,": false, "DPoP ": false, "Negotiate ": false,
 	} {
-		w := get(api, name, scheme+token)
+		w := get(h, name, scheme+token)
 		if good {
 			require.Equal(t, http.StatusOK, w.Code, "%q", scheme)
 		} else {
@@ -82,7 +83,7 @@ func TestAuthorizationHeader(t *testing.T) {
 		"a header of proxies": {[]string{"X-Forwarded-Authorization", bearer, "X-Access-Token", token}, "Bearer"},
 		"a cookie":            {[]string{"Cookie", "token=" + token + "; access_token=" + token + "; Authorization=" + bearer}, "Bearer"},
 	} {
-		w := get(api, c.header...)
+		w := get(h, c.header...)
 		require.Equal(t, http.StatusUnauthorized, w.Code, what)
 		require.Equal(t, []string{c.want}, w.Header().Values("WWW-Authenticate"), what)
 	}
@@ -91,7 +92,7 @@ func TestAuthorizationHeader(t *testing.T) {
 	r := httptest.NewRequest(http.MethodPost, hooks+"?access_token="+token+"&token="+token, strings.NewReader("access_token="+token))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	w := httptest.NewRecorder()
-	api.ServeHTTP(w, r)
+	h.ServeHTTP(w, r)
 	require.Equal(t, http.StatusUnauthorized, w.Code)
 }
 
@@ -99,10 +100,10 @@ func TestAuthorizationHeader(t *testing.T) {
 // nothing that could be used.
 func TestRefusalsLookTheSame(t *testing.T) {
 	t.Parallel()
-	api, logs := newAPI(t, newAuth(t, secrets(t), jwtauth.Options{Issuer: "us", Audience: []string{"api"}}))
+	h, logs := newAPI(t, newAuth(t, secrets(t), jwtauth.Options{Issuer: "us", Audience: []string{"api"}}))
 	us := []string{"iss", `"us"`, "aud", `"api"`}
 	good := hs256.token(us...)
-	require.Equal(t, http.StatusOK, get(api, "Authorization", "Bearer "+good).Code)
+	require.Equal(t, http.StatusOK, get(h, "Authorization", "Bearer "+good).Code)
 	bad := map[string]string{
 		"signature is invalid":  good[:len(good)-3] + "AAA",
 		"expired":               hs256.token(append(us, "exp", in(-600))...),
@@ -122,7 +123,7 @@ func TestRefusalsLookTheSame(t *testing.T) {
 	seen := map[string]bool{}
 	for reason, token := range bad {
 		logs.Reset()
-		w := get(api, "Authorization", "Bearer "+token)
+		w := get(h, "Authorization", "Bearer "+token)
 		require.Equal(t, http.StatusUnauthorized, w.Code)
 		require.Equal(t, `Bearer error="invalid_token"`, w.Header().Get("WWW-Authenticate"))
 		seen[w.Body.String()] = true
@@ -161,13 +162,13 @@ func TestScopesAtTheAPI(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			api, _ := newAPI(t, newAuth(t, secrets(t), c.o))
+			h, _ := newAPI(t, newAuth(t, secrets(t), c.o))
 			for method, want := range map[string]int{http.MethodGet: c.get, http.MethodPost: c.post} {
 				r := httptest.NewRequest(method, hooks, strings.NewReader(`{"url":"https://example.com/hook","events":["*"]}`))
 				r.Header.Set("Authorization", "Bearer "+hs256.token(c.changes...))
 				r.Header.Set("Content-Type", "application/json")
 				w := httptest.NewRecorder()
-				api.ServeHTTP(w, r)
+				h.ServeHTTP(w, r)
 				require.Equal(t, want, w.Code, w.Body)
 			}
 		})
@@ -178,12 +179,12 @@ func TestUnavailableKeysAtTheAPI(t *testing.T) {
 	t.Parallel()
 	remote, err := jwtauth.NewRemote(jwksURL, &jwtauth.RemoteOptions{Timeout: 1})
 	require.NoError(t, err)
-	api, logs := newAPI(t, newAuth(t, remote, jwtauth.Options{}))
-	w := get(api, "Authorization", "Bearer "+of("k1"))
+	h, logs := newAPI(t, newAuth(t, remote, jwtauth.Options{}))
+	w := get(h, "Authorization", "Bearer "+of("k1"))
 	require.Equal(t, http.StatusServiceUnavailable, w.Code)
 	require.Empty(t, w.Header().Get("WWW-Authenticate"))
 	require.Contains(t, logs.String(), "level=ERROR")
 	require.Contains(t, logs.String(), "no JWK Set was fetched yet")
 	require.NotContains(t, w.Body.String(), "JWK")
-	require.Equal(t, http.StatusUnauthorized, get(api).Code, "nobody is nobody, keys or not")
+	require.Equal(t, http.StatusUnauthorized, get(h).Code, "nobody is nobody, keys or not")
 }

@@ -11,7 +11,7 @@
 // # Login
 //
 // Who asks is the host's to say, by the same function that guards
-// [webhook.NewHandler]; usually it reads the session cookie that the host's other
+// the management API; usually it reads the session cookie that the host's other
 // pages have set. Set SameSite=Lax or Strict, HttpOnly and Secure on it; Lax if the
 // login is on another site, from where browsers bring no Strict one along.
 // [Options.Login] answers those who have none, also by a redirect to another origin.

@@ -1,0 +1,213 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"strconv"
+
+	"github.com/rag-assistant/webhooks/webhook"
+)
+
+// answer is what an endpoint has to say.
+type answer struct {
+	status int
+	etag   string
+	cache  string // empty: not at all
+
+	// At most one of these is the body.
+	data     any
+	fault    *apiError
+	document *document
+}
+
+// apiError is an answer other than 2xx. Code and message are shown.
+type apiError struct {
+	status  int
+	code    string
+	message string
+	fields  details
+}
+
+func (e *apiError) Error() string { return e.message }
+
+// The codes are part of the contract, the messages are not.
+var (
+	errUnauthorized = &apiError{
+		status: http.StatusUnauthorized, code: "unauthorized",
+		message: "Valid credentials are needed.",
+	}
+	errForbidden = &apiError{
+		status: http.StatusForbidden, code: "forbidden",
+		message: "These credentials are not for this merchant.",
+	}
+	errNoResource = &apiError{
+		status: http.StatusNotFound, code: "not_found",
+		message: "There is no such webhook, delivery or path.",
+	}
+	errNoPublicKey = &apiError{
+		status: http.StatusNotFound, code: "no_public_key",
+		message: "This webhook signs with a secret, so it has no public key. Register one with signature v1a.",
+	}
+	errMethod = &apiError{
+		status: http.StatusMethodNotAllowed, code: "method_not_allowed",
+		message: "This method is not allowed here. The header Allow lists those that are.",
+	}
+	errTaken = &apiError{
+		status: http.StatusConflict, code: "conflict",
+		message: "This id was used before with other content.",
+	}
+	errFull = &apiError{
+		status: http.StatusConflict, code: "limit_reached",
+		message: "This merchant has as many webhooks as it may have. Delete one first.",
+	}
+	errRotating = &apiError{
+		status: http.StatusConflict, code: "conflict",
+		message: "The previous secret is still good. Wait for its end, or rotate with graceSeconds 0 to end it now.",
+	}
+	errChanged = &apiError{
+		status: http.StatusPreconditionFailed, code: "precondition_failed",
+		message: "The webhook has changed since it was read.",
+	}
+	errKeyConflict = &apiError{
+		status: http.StatusConflict, code: "idempotency_conflict",
+		message: "This Idempotency-Key was used before for another request.",
+	}
+	errKeyInProgress = &apiError{
+		status: http.StatusConflict, code: "idempotency_in_progress",
+		message: "A request with this Idempotency-Key is being served. Try again in a moment.",
+	}
+	errTooMany = &apiError{
+		status: http.StatusTooManyRequests, code: "rate_limited",
+		message: "There were too many requests. Wait as long as Retry-After says.",
+	}
+	errTooLarge = &apiError{
+		status: http.StatusRequestEntityTooLarge, code: "payload_too_large",
+		message: "The body is larger than 64 KiB, or than 256 KiB for an event.",
+	}
+	errMediaType = &apiError{
+		status: http.StatusUnsupportedMediaType, code: "unsupported_media_type",
+		message: "Send Content-Type: application/json, in UTF-8 and without a Content-Encoding.",
+	}
+	errInternal = &apiError{
+		status: http.StatusInternalServerError, code: "internal",
+		message: "Something went wrong on our side.",
+	}
+	errUnavailable = &apiError{
+		status: http.StatusServiceUnavailable, code: "unavailable",
+		message: "The service is not available at the moment. Try again later.",
+	}
+)
+
+func errScope(needed string) *apiError {
+	return &apiError{
+		status: http.StatusForbidden, code: "insufficient_scope",
+		message: "These credentials lack the scope " + needed + ".",
+	}
+}
+
+// maxDetails is how many faults one answer lists.
+const maxDetails = 100
+
+// refuse finds the answer to an error. What is not the caller's doing is logged,
+// and answered without a word of it.
+func (h *Handler) refuse(ctx context.Context, x *exchange, err error) answer {
+	var shown *apiError
+	var invalid *webhook.InvalidError
+	switch {
+	case errors.As(err, &shown):
+	case errors.As(err, &invalid):
+		shown = &apiError{
+			status: http.StatusBadRequest, code: "invalid_request",
+			message: "The request is not valid. See details.",
+			fields:  invalid.Fields[:min(len(invalid.Fields), maxDetails)],
+		}
+	case errors.Is(err, webhook.ErrNotFound):
+		shown = errNoResource
+	case errors.Is(err, webhook.ErrRotating):
+		shown = errRotating
+	case errors.Is(err, webhook.ErrConflict):
+		shown = errTaken
+	case errors.Is(err, webhook.ErrLimit):
+		shown = errFull
+	case errors.Is(err, webhook.ErrVersion):
+		shown = errChanged
+	default:
+		shown = errInternal
+		if passing(err) {
+			shown = errUnavailable
+		}
+		level := slog.LevelError
+		if ctx.Err() != nil {
+			level = slog.LevelDebug // The caller has gone, and with it the store's context.
+		}
+		h.opts.Logger.LogAttrs(ctx, level, "webhook API request failed",
+			slog.String("request_id", x.requestID), slog.String("method", x.r.Method),
+			slog.String("merchant_id", x.merchantID), slog.String("webhook_id", x.webhookID),
+			slog.Any("error", err))
+	}
+	return answer{status: shown.status, fault: shown}
+}
+
+// passing reports whether a store's fault may be gone at the next try: time that
+// ran out, or a network.
+func passing(err error) bool {
+	_, network := errors.AsType[net.Error](err)
+	return network || errors.Is(err, webhook.ErrUnavailable) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
+}
+
+// write sends an answer in one piece, so that it is whole or not begun.
+func (h *Handler) write(ctx context.Context, x *exchange, out answer) {
+	var body []byte
+	mediaType := "application/json; charset=utf-8"
+	switch {
+	case out.document != nil:
+		body, mediaType = out.document.text, out.document.mediaType
+	case out.data != nil || out.fault != nil:
+		var err error
+		if body, err = h.envelope(x, out); err != nil {
+			out = h.refuse(ctx, x, err)
+			body, _ = h.envelope(x, out) // Strings only: it cannot fail.
+		}
+	}
+	header := x.w.Header()
+	if body != nil {
+		header.Set("Content-Type", mediaType)
+		header.Set("Content-Length", strconv.Itoa(len(body)))
+	}
+	if out.etag != "" {
+		header.Set("ETag", out.etag)
+	}
+	if out.cache != "" {
+		header.Set("Cache-Control", out.cache)
+	}
+	x.w.WriteHeader(out.status)
+	if x.r.Method != http.MethodHead {
+		_, _ = x.w.Write(body) // The caller has gone; there is nobody to tell.
+	}
+}
+
+// envelope writes data or fault as JSON, with URLs as they were given.
+func (h *Handler) envelope(x *exchange, out answer) ([]byte, error) {
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false)
+	at := stamp(h.opts.Now())
+	if out.fault != nil {
+		err := enc.Encode(failureView{
+			Error: newErrorView(out.fault), Timestamp: at, RequestID: x.requestID,
+		})
+		return buf.Bytes(), err
+	}
+	err := enc.Encode(successView{Success: true, Data: out.data, Timestamp: at, RequestID: x.requestID})
+	return buf.Bytes(), err
+}
+
+// etag is a strong one, as If-Match needs it.
+func etag(version int64) string {
+	return `"` + strconv.FormatInt(version, 10) + `"`
+}

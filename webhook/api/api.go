@@ -1,0 +1,294 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/rag-assistant/webhooks/webhook"
+	"github.com/rag-assistant/webhooks/webhook/internal/id"
+)
+
+// HandlerOptions configures a [Handler].
+type Options struct {
+	// Prefix is the part of the path before /merchants/ as the handler gets to see
+	// it, for example "/v1/hooks"; "/" stands for none. Set it to answer under that
+	// prefix only, or if the prefix itself has a segment called merchants. Defaults
+	// to whatever precedes the first one.
+	Prefix string
+
+	// EnablePublish adds POST /merchants/{merchantId}/events, with which whoever
+	// authenticates as a merchant publishes events to the merchant's webhooks.
+	// Usually the host does that by calling [Service.Publish].
+	EnablePublish bool
+
+	// RateLimit is asked before a request is served, once it is known whose it is.
+	// What is answered again because of its Idempotency-Key is not counted. Defaults
+	// to nil: no limit but that of tests.
+	RateLimit webhook.RateLimitFunc
+
+	// TestsPerMinute is how many tests of one webhook may be asked for in any
+	// minute, over all processes on the store, from 1 to 60: without a bound, a
+	// merchant could point the sender at somebody. Defaults to 5.
+	TestsPerMinute int
+
+	// IdempotencyAge is how long the answer to a POST with an Idempotency-Key is
+	// kept for those who send it again. Defaults to 24 hours.
+	IdempotencyAge time.Duration
+
+	// TestWait is how long a test with ?wait=true may take to answer. Keep it
+	// above the dispatcher's AttemptTimeout and below the WriteTimeout of the HTTP
+	// server. Defaults to 15 seconds.
+	TestWait time.Duration
+
+	// CrossOrigin refuses requests without an Authorization header that another
+	// site made a browser send, with 403, so that a login by cookie is safe. Add
+	// the origins that may do that to one of your own. Defaults to none.
+	CrossOrigin *http.CrossOriginProtection
+
+	// Challenge is the WWW-Authenticate header of a 401 (RFC 9110, section 11.6.1).
+	// If it begins with the scheme Bearer, error and scope are added where RFC 6750
+	// wants them; leave these two out. Defaults to "Bearer".
+	Challenge string
+
+	// ServerURL is the address of the API in the OpenAPI document that the handler
+	// serves, without /merchants: https://api.example.com/api. Set it where the
+	// document is to be published elsewhere. Defaults to a relative one, which is
+	// right wherever the handler is mounted.
+	ServerURL string
+
+	// Now is the time that answers carry. Defaults to [time.Now].
+	Now func() time.Time
+
+	// Logger gets a line for each answer of 500 or 503 at error, and why a request
+	// was not authenticated at debug. Never a body or a secret. Defaults to
+	// discarding them.
+	Logger *slog.Logger
+}
+
+// Handler is the management API of the integration guide over a [Service]:
+//
+//	POST   /merchants/{merchantId}/webhooks                  register
+//	GET    /merchants/{merchantId}/webhooks                  list
+//	GET    /merchants/{merchantId}/webhooks/event-types      what can be subscribed to
+//	GET    /merchants/{merchantId}/webhooks/{webhookId}      one webhook
+//	PUT    /merchants/{merchantId}/webhooks/{webhookId}      change what is given
+//	DELETE /merchants/{merchantId}/webhooks/{webhookId}      forget it
+//	POST   …/webhooks/{webhookId}/test                       send a test event
+//	POST   …/webhooks/{webhookId}/replay                     send a range again
+//	POST   …/webhooks/{webhookId}/secret/rotate              new secret
+//	GET    …/webhooks/{webhookId}/deliveries                 the log
+//	GET    …/webhooks/{webhookId}/deliveries/{deliveryId}    one delivery, every attempt
+//	POST   …/webhooks/{webhookId}/deliveries/{deliveryId}/redeliver
+//	POST   /merchants/{merchantId}/events                    publish; off by default
+//	GET    /openapi.json, /openapi.yaml                      all of this as OpenAPI 3.1
+//
+// The OpenAPI document needs no authentication. It says what this handler does:
+// publishing is there if it is on, and the events that it lists are those of the
+// service's catalog.
+//
+// It fits under any prefix of any router that leaves the path in the request's
+// URL, and behind [http.StripPrefix]: examples/routers shows five, and what to mind
+// with each. What a request holds must not be overwritten after it was served, as
+// adaptors of servers that are not net/http's may do.
+//
+// An answer is {"success":true,"data",…} or {"success":false,"error":{"code",
+// "message","details"},…}, both with timestamp and requestId, whatever happens:
+// a wrong path, a wrong method, a store that is away and a panic included. A
+// merchant other than the principal's is 403, and so is a scope that it lacks,
+// before the body is read or an id looked up. An id of another merchant is 404,
+// the same as one that never was.
+//
+// A body is one JSON object of at most 64 KiB, read strictly: no unknown names, no
+// name twice, nothing after it. Every fault found is in details. PUT and DELETE
+// honour If-Match with the ETag that a webhook came with. POST honours
+// Idempotency-Key: the same request again gets the answer of the first time, with
+// Idempotency-Replayed: true and without the secret, if there was one; the same key
+// for another request is 409. A well-formed
+// X-Request-ID becomes the answer's requestId.
+//
+// A Handler bounds what a request costs, but not how long its client takes: serve
+// it with an [http.Server] that has ReadHeaderTimeout, ReadTimeout, WriteTimeout,
+// IdleTimeout and MaxHeaderBytes, none of which net/http bounds tightly by itself.
+// Values that suit are in examples/server; WriteTimeout must exceed
+// [HandlerOptions].TestWait. How many requests a merchant makes is the host's to
+// limit, too.
+//
+// Lists take limit, 1 to 1000, and offset, up to 10,000. The log takes a cursor
+// instead, which no delivery that is added meanwhile can shift: an empty one asks
+// for the first page, pagination.nextCursor for the page after it, until an answer
+// has none.
+type Handler struct {
+	svc          *webhook.Service
+	authenticate webhook.AuthenticateFunc
+	opts         Options
+	root         string // the prefix and a slash; empty: any prefix
+	routes       []route
+	docs         map[string]*document
+}
+
+// NewHandler returns the management API of svc. A nil o is the default; svc and
+// authenticate are needed.
+func New(svc *webhook.Service, authenticate webhook.AuthenticateFunc, o *Options) (*Handler, error) {
+	var opts Options
+	if o != nil {
+		opts = *o
+	}
+	opts = opts.withDefaults()
+	var bad []error
+	if svc == nil {
+		bad = append(bad, errors.New("service is nil"))
+	}
+	if authenticate == nil {
+		bad = append(bad, errors.New("authenticate is nil"))
+	}
+	if opts.TestWait < 0 || opts.IdempotencyAge < 0 {
+		bad = append(bad, errors.New("TestWait or IdempotencyAge is negative"))
+	}
+	if opts.TestsPerMinute < 1 || opts.TestsPerMinute > webhook.MaxTestsPerMinute {
+		bad = append(bad, fmt.Errorf("TestsPerMinute is not between 1 and %d", webhook.MaxTestsPerMinute))
+	}
+	root, err := opts.root()
+	bad = append(bad, err)
+	opts.ServerURL, err = opts.serverURL()
+	bad = append(bad, err)
+	if err := errors.Join(bad...); err != nil {
+		return nil, fmt.Errorf("webhook: new handler: %w", err)
+	}
+	h := &Handler{svc: svc, authenticate: authenticate, opts: opts, root: root}
+	h.routes = h.table()
+	if h.docs, err = h.documents(); err != nil {
+		return nil, fmt.Errorf("webhook: new handler: %w", err)
+	}
+	return h, nil
+}
+
+func (o Options) withDefaults() Options {
+	if o.TestWait == 0 {
+		o.TestWait = 15 * time.Second
+	}
+	if o.TestsPerMinute == 0 {
+		o.TestsPerMinute = 5
+	}
+	if o.IdempotencyAge == 0 {
+		o.IdempotencyAge = 24 * time.Hour
+	}
+	if o.CrossOrigin == nil {
+		o.CrossOrigin = http.NewCrossOriginProtection()
+	}
+	if o.Challenge == "" {
+		o.Challenge = "Bearer"
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return o
+}
+
+func (o Options) root() (string, error) {
+	if o.Prefix == "" {
+		return "", nil
+	}
+	if !strings.HasPrefix(o.Prefix, "/") || strings.Contains(o.Prefix, "//") || strings.ContainsAny(o.Prefix, "?#") {
+		return "", errors.New(`prefix is not a path that starts with "/"`)
+	}
+	return strings.TrimSuffix(o.Prefix, "/") + "/", nil
+}
+
+func (o Options) serverURL() (string, error) {
+	u, err := url.Parse(o.ServerURL)
+	if err != nil || u.Opaque != "" || u.RawQuery != "" || u.Fragment != "" || strings.HasSuffix(u.Path, "/") ||
+		strings.Contains(u.Host, `"`) {
+		return "", errors.New("ServerURL is not a URL without query, fragment and final slash")
+	}
+	return u.String(), nil
+}
+
+// exchange is a request on its way to an answer.
+type exchange struct {
+	w         http.ResponseWriter
+	r         *http.Request
+	requestID string
+
+	who     webhook.Principal
+	route   string // its method and path, as in RateLimitRequest
+	text    []byte // the body, once it was read
+	wasRead bool
+
+	// As in the path; checked for nothing but the merchant's being the principal's.
+	merchantID, webhookID, deliveryID string
+}
+
+// ServeHTTP answers one request.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	x := &exchange{w: w, r: r, requestID: requestID(r)}
+	header := w.Header()
+	header.Set("Cache-Control", "no-store")
+	header.Set("X-Content-Type-Options", "nosniff")
+	header.Set("X-Request-ID", x.requestID)
+	ctx := r.Context()
+	out, err := h.serve(ctx, x)
+	if err != nil {
+		out = h.refuse(ctx, x, err)
+	}
+	h.write(ctx, x, out)
+}
+
+// serve finds the endpoint, lets nobody pass who may not, and turns a panic into
+// an error.
+func (h *Handler) serve(ctx context.Context, x *exchange) (out answer, err error) {
+	defer func() {
+		switch v := recover(); v {
+		case nil:
+		case http.ErrAbortHandler:
+			panic(v)
+		default:
+			h.opts.Logger.ErrorContext(ctx, "webhook API panicked", slog.String("request_id", x.requestID),
+				slog.String("panic", fmt.Sprint(v)), slog.String("stack", string(debug.Stack())))
+			err = errInternal
+		}
+	}()
+	match := h.match(x)
+	if match == nil {
+		return answer{}, webhook.ErrNotFound
+	}
+	if x.r.Method == http.MethodOptions {
+		x.w.Header().Set("Allow", match.allow())
+		return answer{status: http.StatusNoContent}, nil
+	}
+	x.route = x.r.Method + " " + strings.Join(match.path, "/")
+	serve := match.endpoint(x.r.Method)
+	if serve == nil {
+		x.w.Header().Set("Allow", match.allow())
+		return answer{}, errMethod
+	}
+	if match.public {
+		return serve(x)
+	}
+	// A browser sends its cookies along with whatever another site makes it send,
+	// but an Authorization header only if a script of this site sets it.
+	if x.r.Header.Get("Authorization") == "" && h.opts.CrossOrigin.Check(x.r) != nil {
+		return answer{}, errForbidden
+	}
+	if err := h.admit(ctx, x); err != nil {
+		return answer{}, err
+	}
+	return h.once(ctx, x, h.limiting(serve)) //nolint:contextcheck // once may give x a context of its own
+}
+
+// requestID is the caller's own if it is safe to repeat, otherwise a new one.
+func requestID(r *http.Request) string {
+	if given := r.Header.Values("X-Request-ID"); len(given) == 1 && len(given[0]) >= 8 && id.Valid(given[0]) {
+		return given[0]
+	}
+	return id.New("req_")
+}

@@ -1,0 +1,230 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"slices"
+
+	"github.com/rag-assistant/webhooks/store"
+	"github.com/rag-assistant/webhooks/webhook"
+	"github.com/rag-assistant/webhooks/webhook/event"
+)
+
+func (h *Handler) deliveries(x *exchange) (answer, error) {
+	q := x.query()
+	in := webhook.DeliveryQuery{
+		Limit:  q.whole("limit", defaultPage, 1, webhook.MaxPage),
+		Offset: q.whole("offset", 0, 0, webhook.MaxOffset),
+		Since:  q.moment("since"),
+		Until:  q.moment("until"),
+	}
+	status, given := q.one("status")
+	in.Status = webhook.DeliveryStatus(status)
+	switch in.Status {
+	case store.DeliveryPending, store.DeliverySucceeded, store.DeliveryFailed:
+	default:
+		if given {
+			q.bad.add("status", "must be pending, success or failed")
+		}
+	}
+	// A type that the catalog has lost may still be in the log.
+	if in.EventType, given = q.one("eventType"); given && !event.Type(in.EventType).Valid() {
+		q.bad.add("eventType", "is not an event type")
+	}
+	if !in.Until.IsZero() && !in.Since.Before(in.Until) {
+		q.bad.add("until", "must be after since")
+	}
+	var follow bool
+	if in.Cursor, follow = q.one("cursor"); follow && in.Offset > 0 {
+		q.bad.add("offset", "cannot be used together with cursor")
+	}
+	if err := q.done().err(); err != nil {
+		return answer{}, err
+	}
+	page, err := h.svc.Deliveries(x.r.Context(), x.merchantID, x.webhookID, in)
+	if err != nil {
+		return answer{}, err
+	}
+	stats, err := h.svc.Stats(x.r.Context(), x.merchantID, x.webhookID)
+	if err != nil {
+		return answer{}, err
+	}
+	v := deliveriesView{
+		Deliveries: make([]deliveryView, len(page.Deliveries)),
+		Stats:      newStatsView(stats),
+		Pagination: paginationView{Limit: in.Limit, Offset: in.Offset, Total: page.Total},
+	}
+	paused, err := h.paused(x, page.Deliveries...)
+	if err != nil {
+		return answer{}, err
+	}
+	for i := range page.Deliveries {
+		v.Deliveries[i] = newDeliveryView(&page.Deliveries[i], paused)
+	}
+	if follow {
+		v.Pagination.NextCursor = page.Next
+	}
+	return answer{status: http.StatusOK, data: v}, nil
+}
+
+func (h *Handler) delivery(x *exchange) (answer, error) {
+	d, err := h.svc.Delivery(x.r.Context(), x.merchantID, x.webhookID, x.deliveryID)
+	if err != nil {
+		return answer{}, err
+	}
+	paused, err := h.paused(x, d.Delivery)
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{status: http.StatusOK, data: newDetailView(&d, paused)}, nil
+}
+
+// paused reports whether a pending one of these deliveries waits for its webhook
+// to be enabled.
+func (h *Handler) paused(x *exchange, of ...webhook.Delivery) (bool, error) {
+	pending := func(d webhook.Delivery) bool { return d.Status == store.DeliveryPending }
+	if !slices.ContainsFunc(of, pending) {
+		return false, nil
+	}
+	w, err := h.svc.Webhook(x.r.Context(), x.merchantID, x.webhookID)
+	return w.Status == webhook.Disabled, err
+}
+
+// test answers 200 with the outcome if it was asked to wait and there is one,
+// otherwise 202.
+func (h *Handler) test(x *exchange) (answer, error) {
+	q := x.query()
+	wait, detect, set := q.flag("wait"), q.flag("detect"), q.flag("set")
+	if set && !detect {
+		q.bad.add("set", "goes together with detect=true")
+	}
+	m, err := x.optionalBody()
+	if err != nil {
+		return answer{}, err
+	}
+	if err := append(q.done(), m.done()...).err(); err != nil {
+		return answer{}, err
+	}
+	if detect {
+		return h.detect(x, set)
+	}
+	if err := h.testSlots(x, 1); err != nil {
+		return answer{}, err
+	}
+	d, err := h.svc.Test(x.r.Context(), x.merchantID, x.webhookID)
+	if err != nil {
+		return answer{}, err
+	}
+	if wait {
+		ctx, cancel := context.WithTimeout(x.r.Context(), h.opts.TestWait)
+		defer cancel()
+		if d, err = h.svc.Await(ctx, x.merchantID, x.webhookID, d.ID); err != nil {
+			return answer{}, err
+		}
+	}
+	status := http.StatusAccepted
+	if d.Status != store.DeliveryPending {
+		status = http.StatusOK
+	}
+	return answer{status: status, data: newCreatedView(&d, false)}, nil
+}
+
+// detect answers with what it has found, and sets the encoding if that was asked
+// for and is of use.
+func (h *Handler) detect(x *exchange, set bool) (answer, error) {
+	if err := h.testSlots(x, webhook.MaxProbes); err != nil {
+		return answer{}, err
+	}
+	ctx, cancel := context.WithTimeout(x.r.Context(), h.opts.TestWait)
+	defer cancel()
+	d, err := h.svc.Detect(ctx, x.merchantID, x.webhookID)
+	if err != nil {
+		return answer{}, err
+	}
+	w, err := h.svc.Webhook(x.r.Context(), x.merchantID, x.webhookID)
+	if err != nil {
+		return answer{}, err
+	}
+	set = set && d.Finding == webhook.FoundRewrites && w.Encoding != d.Encoding
+	if set {
+		if w, err = h.svc.Update(x.r.Context(), x.merchantID, x.webhookID, webhook.Update{Encoding: &d.Encoding}); err != nil {
+			return answer{}, err
+		}
+	}
+	return answer{status: http.StatusOK, data: newDetectionView(w, d, set)}, nil
+}
+
+func (h *Handler) redeliver(x *exchange) (answer, error) {
+	m, err := x.optionalBody()
+	if err != nil {
+		return answer{}, err
+	}
+	if err := m.done().err(); err != nil {
+		return answer{}, err
+	}
+	d, err := h.svc.Redeliver(x.r.Context(), x.merchantID, x.webhookID, x.deliveryID)
+	if err != nil {
+		return answer{}, err
+	}
+	paused, err := h.paused(x, d)
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{status: http.StatusAccepted, data: newCreatedView(&d, paused)}, nil
+}
+
+func (h *Handler) replay(x *exchange) (answer, error) {
+	m, err := x.optionalBody()
+	if err != nil {
+		return answer{}, err
+	}
+	in := webhook.Replay{Since: m.moment("since"), Until: m.moment("until")}
+	if s := m.text("status"); s != nil {
+		in.Failed, in.Missed = *s == "failed", *s == "missed"
+		if !in.Failed && !in.Missed {
+			m.bad.add("status", `must be "failed" or "missed"; leave it out for both`)
+		}
+	}
+	if err := m.done().err(); err != nil {
+		return answer{}, err
+	}
+	n, err := h.svc.Replay(x.r.Context(), x.merchantID, x.webhookID, in)
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{status: http.StatusAccepted, data: replayedView{Deliveries: n}}, nil
+}
+
+func (h *Handler) publish(x *exchange) (answer, error) {
+	m, err := x.body(eventLimits())
+	if err != nil {
+		return answer{}, err
+	}
+	var e event.Event
+	m.require("type", "data")
+	if s := m.text("type"); s != nil {
+		e.Type = event.Type(*s)
+	}
+	if data := m.take("data"); data != nil {
+		if data[0] != '{' {
+			m.bad.add("data", "must be an object")
+		}
+		e.Data = json.RawMessage(data)
+	}
+	if s := m.text("id"); s != nil {
+		if e.ID = *s; e.ID == "" {
+			m.bad.add("id", "must not be empty; leave it out to get a new one")
+		}
+	}
+	if bad := m.done(); len(bad) > 0 {
+		return answer{}, bad.with(h.svc.CheckEvent(e)).err()
+	}
+	p, err := h.svc.Publish(x.r.Context(), x.merchantID, e)
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{status: http.StatusAccepted, data: publishedView{
+		EventID: p.EventID, Deliveries: len(p.Deliveries), Duplicate: p.Duplicate,
+	}}, nil
+}

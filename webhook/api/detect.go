@@ -1,0 +1,35 @@
+package api
+
+import (
+	"github.com/rag-assistant/webhooks/webhook"
+)
+
+type detectionView struct {
+	WebhookID string `json:"webhookId"`
+
+	Receiver        webhook.Finding  `json:"receiver"`
+	PayloadEncoding webhook.Encoding `json:"payloadEncoding,omitempty"` // what this receiver verifies, if that is known
+	Set             bool             `json:"set"`                       // the webhook had another encoding and has this one now
+	Explanation     string           `json:"explanation"`
+
+	Probes []probeView `json:"probes"`
+}
+
+type probeView struct {
+	Sent     webhook.ProbeBody `json:"sent"`
+	Accepted bool              `json:"accepted"`
+
+	createdView
+}
+
+func newDetectionView(w webhook.Webhook, d webhook.Detection, set bool) detectionView {
+	v := detectionView{
+		WebhookID: w.ID, Receiver: d.Finding, PayloadEncoding: d.Encoding, Set: set,
+		Explanation: d.Explain(w), Probes: make([]probeView, len(d.Probes)),
+	}
+	for i := range d.Probes {
+		p := &d.Probes[i]
+		v.Probes[i] = probeView{Sent: p.Sent, Accepted: p.Accepted(), createdView: newCreatedView(&p.Delivery, false)}
+	}
+	return v
+}

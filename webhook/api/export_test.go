@@ -1,0 +1,92 @@
+package api
+
+import (
+	"maps"
+	"net/http"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/rag-assistant/webhooks/webhook/event"
+)
+
+// Route is a path of the table behind the merchant's id, as in
+// "/webhooks/{webhookId}", and a method that is allowed there.
+type Route struct{ Method, Path string }
+
+// Routes lists the table, so that a test of every route does not miss a new one.
+func (h *Handler) Routes() []Route {
+	var out []Route
+	for _, rt := range h.routes {
+		for _, method := range slices.Sorted(maps.Keys(rt.methods)) {
+			path := "/" + strings.Join(rt.path, "/")
+			out = append(out, Route{method, path})
+			if method == http.MethodGet {
+				out = append(out, Route{http.MethodHead, path})
+			}
+		}
+	}
+	return out
+}
+
+// Documented lists method and path of all that h serves, as the OpenAPI document does.
+func (h *Handler) Documented() []string {
+	var out []string
+	for _, rt := range h.routes {
+		path := strings.Join(rt.path, "/")
+		if path == "webhooks/" {
+			continue // The same as without the slash.
+		}
+		for method := range rt.methods {
+			out = append(out, method+" /merchants/{merchantId}/"+path)
+		}
+	}
+	for name := range h.docs {
+		out = append(out, "GET /"+name)
+	}
+	return out
+}
+
+// Views are the structs that answers are made of, by the names of their schemas in
+// the OpenAPI document.
+func Views() map[string]reflect.Type {
+	return map[string]reflect.Type{
+		"Failure":          reflect.TypeFor[failureView](),
+		"Error":            reflect.TypeFor[errorView](),
+		"ErrorDetail":      reflect.TypeFor[faultView](),
+		"WebhookSecret":    reflect.TypeFor[secretView](),
+		"Webhook":          reflect.TypeFor[webhookView](),
+		"WebhookSettings":  reflect.TypeFor[settingsView](),
+		"WebhookKey":       reflect.TypeFor[keyView](),
+		"WebhookPublicKey": reflect.TypeFor[publicKeyView](),
+		"Detection":        reflect.TypeFor[detectionView](),
+		"Probe":            reflect.TypeFor[probeView](),
+		"WebhookList":      reflect.TypeFor[webhooksView](),
+		"Pagination":       reflect.TypeFor[paginationView](),
+		"DeletedWebhook":   reflect.TypeFor[deletedView](),
+		"EventTypeList":    reflect.TypeFor[eventTypesView](),
+		"EventTypeEntry":   reflect.TypeFor[event.Entry](),
+		"Delivery":         reflect.TypeFor[deliveryView](),
+		"DeliveryList":     reflect.TypeFor[deliveriesView](),
+		"DeliveryStats":    reflect.TypeFor[statsView](),
+		"NewDelivery":      reflect.TypeFor[createdView](),
+		"DeliveryDetail":   reflect.TypeFor[detailView](),
+		"Attempt":          reflect.TypeFor[attemptView](),
+		"Replayed":         reflect.TypeFor[replayedView](),
+		"Published":        reflect.TypeFor[publishedView](),
+
+		// All answers with data.
+		"SecretAnswer":      reflect.TypeFor[successView](),
+		"PublicKeyAnswer":   reflect.TypeFor[successView](),
+		"DetectionAnswer":   reflect.TypeFor[successView](),
+		"WebhookAnswer":     reflect.TypeFor[successView](),
+		"WebhooksAnswer":    reflect.TypeFor[successView](),
+		"DeletedAnswer":     reflect.TypeFor[successView](),
+		"EventTypesAnswer":  reflect.TypeFor[successView](),
+		"DeliveriesAnswer":  reflect.TypeFor[successView](),
+		"NewDeliveryAnswer": reflect.TypeFor[successView](),
+		"DeliveryAnswer":    reflect.TypeFor[successView](),
+		"ReplayedAnswer":    reflect.TypeFor[successView](),
+		"PublishedAnswer":   reflect.TypeFor[successView](),
+	}
+}

@@ -1,0 +1,137 @@
+package api_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/rag-assistant/webhooks/store"
+	"github.com/rag-assistant/webhooks/store/memstore"
+	"github.com/rag-assistant/webhooks/webhook"
+	"github.com/rag-assistant/webhooks/webhook/api"
+	"github.com/rag-assistant/webhooks/webhook/internal/harness"
+)
+
+// waits requires that an answer asks to wait, and returns for how long.
+func (a answered) waits() int {
+	a.t.Helper()
+	require.Equal(a.t, "rate_limited", a.is(http.StatusTooManyRequests).refusal().Code)
+	seconds, err := strconv.Atoi(a.header.Get("Retry-After"))
+	require.NoError(a.t, err)
+	return seconds
+}
+
+func TestFiveTestsAMinute(t *testing.T) {
+	t.Parallel()
+	harness.OnEachStore(t, func(t *testing.T, st store.Store) {
+		t.Helper()
+		s, other := newSite(t, st, nil), newSite(t, st, nil)
+		one, two := hooks+"/"+s.hook(harness.Merchant), hooks+"/"+s.hook(harness.Merchant)
+		for i := range 5 {
+			at := []*site{s, other}[i%2] // The limit holds over all processes.
+			at.do(http.MethodPost, one+"/test", "").is(http.StatusAccepted)
+		}
+		for range 2 {
+			seconds := other.do(http.MethodPost, one+"/test", "").waits()
+			require.LessOrEqual(t, seconds, 60)
+			require.Positive(t, seconds)
+		}
+		require.EqualValues(t, 5, s.total(one))
+		s.do(http.MethodPost, two+"/test", "").is(http.StatusAccepted)
+		for range 10 {
+			s.do(http.MethodPost, hooks+"/whk_unknown/test", "").is(http.StatusNotFound)
+		}
+	})
+}
+
+func TestTestsOfAnyMinute(t *testing.T) {
+	t.Parallel()
+	now := noon()
+	st := memstore.New(&memstore.Options{Now: func() time.Time { return now }})
+	s := newSite(t, st, &api.Options{TestsPerMinute: 2})
+	one := hooks + "/" + s.hook(harness.Merchant)
+	test := func() answered { return s.do(http.MethodPost, one+"/test", "") }
+	test().is(http.StatusAccepted)
+	now = now.Add(40 * time.Second)
+	test().is(http.StatusAccepted)
+	test().waits()
+	now = now.Add(20 * time.Second) // The first one is a minute old.
+	test().is(http.StatusAccepted)
+	test().waits()
+	now = now.Add(39 * time.Second)
+	test().waits()
+	now = now.Add(time.Second)
+	test().is(http.StatusAccepted)
+}
+
+func TestRateLimitHook(t *testing.T) {
+	t.Parallel()
+	var asked []webhook.RateLimitRequest
+	var wait time.Duration
+	var fault error
+	s := newSite(t, nil, &api.Options{RateLimit: func(_ context.Context, r webhook.RateLimitRequest) (time.Duration, error) {
+		asked = append(asked, r)
+		return wait, fault
+	}})
+	id := s.hook(harness.Merchant)
+	s.do(http.MethodPost, hooks, goodBody, "Idempotency-Key", "k1").is(http.StatusCreated)
+	s.do(http.MethodPost, hooks, goodBody, "Idempotency-Key", "k1").is(http.StatusCreated)
+	s.do(http.MethodHead, hooks+"/"+id, "").is(http.StatusOK)
+	s.do(http.MethodGet, "/api/merchants/other/webhooks", "").is(http.StatusForbidden)
+	who := webhook.Principal{MerchantID: harness.Merchant}
+	require.Equal(t, []webhook.RateLimitRequest{
+		{Principal: who, MerchantID: harness.Merchant, Route: "POST webhooks"},
+		{Principal: who, MerchantID: harness.Merchant, WebhookID: id, Route: "HEAD webhooks/{webhookId}"},
+	}, asked)
+
+	wait = 1200 * time.Millisecond
+	require.Equal(t, 2, s.do(http.MethodGet, hooks, "").waits())
+	require.Equal(t, 2, s.do(http.MethodPost, hooks, goodBody, "Idempotency-Key", "k2").waits())
+	wait = 0
+	require.False(t, s.do(http.MethodPost, hooks, goodBody, "Idempotency-Key", "k2").is(http.StatusCreated).replayed(), "a refusal is not kept")
+	fault = errors.New("a word from inside")
+	require.NotContains(t, s.do(http.MethodGet, hooks, "").is(http.StatusInternalServerError).body, "inside")
+	fault = webhook.ErrUnavailable
+	s.do(http.MethodGet, hooks, "").is(http.StatusServiceUnavailable)
+}
+
+func TestRetryAfterOfTests(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t, nil, &api.Options{TestsPerMinute: 2})
+		one := hooks + "/" + s.hook(harness.Merchant)
+		for range 2 {
+			s.do(http.MethodPost, one+"/test", "").is(http.StatusAccepted)
+			time.Sleep(10 * time.Second)
+		}
+		require.Equal(t, 40, s.do(http.MethodPost, one+"/test", "").waits())
+	})
+}
+
+func TestATestIsNotRedelivered(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, nil, nil)
+	one := hooks + "/" + s.hook(harness.Merchant)
+	id, ok := s.do(http.MethodPost, one+"/test", "").is(http.StatusAccepted).object()["id"].(string)
+	require.True(t, ok)
+	require.Equal(t, []string{"deliveryId"}, s.do(http.MethodPost, one+"/deliveries/"+id+"/redeliver", "").faults())
+	for range 4 { // What cannot be served takes no slot.
+		s.do(http.MethodPost, one+"/test?wait=perhaps", "").is(http.StatusBadRequest)
+		s.do(http.MethodPost, one+"/test", "").is(http.StatusAccepted)
+	}
+	s.do(http.MethodPost, one+"/test", "").waits()
+}
+
+// A store that is full is as good as away.
+func TestStoreThatCannotTakeAnything(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, broken{memstore.New(nil), fmt.Errorf("redis is full: %w", store.ErrUnavailable)}, nil)
+	require.Equal(t, "unavailable", s.do(http.MethodGet, hooks+"/whk_1", "").is(http.StatusServiceUnavailable).refusal().Code)
+}

@@ -1,0 +1,141 @@
+package api
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/rag-assistant/webhooks/webhook/internal/paths"
+)
+
+// endpoint makes the answer to a request of an authenticated merchant.
+type endpoint func(*exchange) (answer, error)
+
+// route is a path and what can be done there.
+type route struct {
+	path    []string // the segments after the merchant's; {…} holds an id
+	methods map[string]endpoint
+	public  bool // no merchant, no authentication
+}
+
+const (
+	merchantsSegment  = "merchants/"
+	webhookParameter  = "{webhookId}"
+	deliveryParameter = "{deliveryId}"
+)
+
+// table returns all routes. Of two that fit, the first counts.
+func (h *Handler) table() []route {
+	type methods = map[string]endpoint
+	const one = "webhooks/" + webhookParameter
+	collection := methods{http.MethodGet: h.list, http.MethodPost: plain(h.register)}
+	var routes []route
+	add := func(path string, m methods) {
+		routes = append(routes, route{path: strings.Split(path, "/"), methods: m})
+	}
+	add("webhooks", collection)
+	add("webhooks/", collection)
+	add("webhooks/event-types", methods{http.MethodGet: plain(h.eventTypes)})
+	add(one, methods{http.MethodGet: plain(h.show), http.MethodPut: plain(h.update), http.MethodDelete: plain(h.remove)})
+	add(one+"/test", methods{http.MethodPost: h.test})
+	add(one+"/replay", methods{http.MethodPost: plain(h.replay)})
+	add(one+"/secret/rotate", methods{http.MethodPost: plain(h.rotate)})
+	add(one+"/public-key", methods{http.MethodGet: plain(h.publicKey)})
+	add(one+"/deliveries", methods{http.MethodGet: h.deliveries})
+	add(one+"/deliveries/"+deliveryParameter, methods{http.MethodGet: plain(h.delivery)})
+	add(one+"/deliveries/"+deliveryParameter+"/redeliver", methods{http.MethodPost: plain(h.redeliver)})
+	if h.opts.EnablePublish {
+		add("events", methods{http.MethodPost: plain(h.publish)})
+	}
+	return routes
+}
+
+// plain is for what takes no parameters in the query.
+func plain(serve endpoint) endpoint {
+	return func(x *exchange) (answer, error) {
+		if err := x.query().done().err(); err != nil {
+			return answer{}, err
+		}
+		return serve(x)
+	}
+}
+
+// match finds the route of a request and takes the ids out of its path. No id holds a
+// slash, escaped or not.
+func (h *Handler) match(x *exchange) *route {
+	escaped := x.r.URL.EscapedPath()
+	if !strings.HasPrefix(escaped, "/") {
+		escaped = "/" + escaped // StripPrefix with a trailing slash takes it along.
+	}
+	if strings.Contains(escaped, "//") {
+		return nil
+	}
+	rest, found := strings.CutPrefix(h.unprefixed(escaped), merchantsSegment)
+	if !found {
+		return h.publicRoute(rest)
+	}
+	segments, ok := paths.Split(rest, maxSegments)
+	if !ok {
+		return nil
+	}
+	x.merchantID = segments[0]
+	ids := map[string]*string{webhookParameter: &x.webhookID, deliveryParameter: &x.deliveryID}
+	for i := range h.routes {
+		if paths.Match(h.routes[i].path, segments[1:], ids) {
+			return &h.routes[i]
+		}
+	}
+	return nil
+}
+
+// unprefixed returns what of a path follows the prefix and its slash, and nothing
+// if it has another prefix. Where any prefix will do, it ends before the first
+// segment called merchants, or before the last segment of a path without one.
+func (h *Handler) unprefixed(escaped string) string {
+	if h.root != "" {
+		rest, found := strings.CutPrefix(escaped, h.root)
+		if !found {
+			return ""
+		}
+		return rest
+	}
+	at := strings.Index(escaped, "/"+merchantsSegment)
+	if at < 0 {
+		at = strings.LastIndexByte(escaped, '/')
+	}
+	return escaped[at+1:]
+}
+
+// publicRoute returns the route of a path that names no merchant.
+func (h *Handler) publicRoute(name string) *route {
+	doc := h.docs[name]
+	if doc == nil {
+		return nil
+	}
+	return &route{public: true, methods: map[string]endpoint{http.MethodGet: doc.serve}}
+}
+
+// maxSegments is the length of the longest path, from the merchant's id on.
+const maxSegments = 6
+
+// endpoint returns nil if the method is not allowed. HEAD is GET; write leaves
+// the body out.
+func (rt *route) endpoint(method string) endpoint {
+	if method == http.MethodHead {
+		method = http.MethodGet
+	}
+	return rt.methods[method]
+}
+
+// allow lists the methods for the header Allow.
+func (rt *route) allow() string {
+	allowed := []string{http.MethodOptions}
+	for m := range rt.methods {
+		allowed = append(allowed, m)
+		if m == http.MethodGet {
+			allowed = append(allowed, http.MethodHead)
+		}
+	}
+	slices.Sort(allowed)
+	return strings.Join(allowed, ", ")
+}

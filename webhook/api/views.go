@@ -1,0 +1,294 @@
+package api
+
+import (
+	"encoding/json"
+	"math"
+	"time"
+
+	"github.com/rag-assistant/webhooks/store"
+	"github.com/rag-assistant/webhooks/webhook"
+	"github.com/rag-assistant/webhooks/webhook/event"
+)
+
+// The views are the JSON of the integration guide: names, order and what is left
+// out when. Fields that the guide does not have are left out wherever its samples
+// apply.
+
+type successView struct {
+	Success   bool   `json:"success"`
+	Data      any    `json:"data"`
+	Timestamp string `json:"timestamp"`
+	RequestID string `json:"requestId"`
+}
+
+type failureView struct {
+	Success   bool      `json:"success"`
+	Error     errorView `json:"error"`
+	Timestamp string    `json:"timestamp"`
+	RequestID string    `json:"requestId"`
+}
+
+type errorView struct {
+	Code    string      `json:"code"`
+	Message string      `json:"message"`
+	Details []faultView `json:"details"`
+}
+
+type faultView struct {
+	Field   string `json:"field"` // empty: the request as a whole
+	Message string `json:"message"`
+}
+
+func newErrorView(e *apiError) errorView {
+	v := errorView{Code: e.code, Message: e.message, Details: make([]faultView, len(e.fields))}
+	for i, f := range e.fields {
+		v.Details[i] = faultView(f)
+	}
+	return v
+}
+
+// stamp writes a time as the guide does: UTC, whole seconds.
+func stamp(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339)
+}
+
+// secretWarning is the guide's.
+const secretWarning = "This is the only time the webhook secret will be shown. Please store it securely."
+
+// secretView is the only one that shows a secret.
+type secretView struct {
+	WebhookID           string   `json:"webhookId"`
+	URL                 string   `json:"url"`
+	Events              []string `json:"events"`
+	Secret              string   `json:"secret,omitempty"`              // absent where the answer is repeated, and if there is a public key
+	Warning             string   `json:"warning,omitempty"`             // about the secret
+	PreviousSecretUntil string   `json:"previousSecretUntil,omitempty"` // rotate only
+
+	keyView
+	settingsView // register only
+}
+
+// keyView is of a webhook that has a public key.
+type keyView struct {
+	Signature webhook.Scheme `json:"signature,omitempty"` // unless v1
+	PublicKey string         `json:"publicKey,omitempty"`
+}
+
+func newKeyView(w webhook.Webhook) keyView {
+	if w.PublicKey == "" {
+		return keyView{}
+	}
+	return keyView{Signature: w.Signature, PublicKey: w.PublicKey}
+}
+
+type publicKeyView struct {
+	WebhookID           string         `json:"webhookId"`
+	Signature           webhook.Scheme `json:"signature"`
+	PublicKey           string         `json:"publicKey"`
+	PreviousPublicKey   string         `json:"previousPublicKey,omitempty"`
+	PreviousSecretUntil string         `json:"previousSecretUntil,omitempty"`
+}
+
+// settingsView are a webhook's settings as far as they are set.
+type settingsView struct {
+	Description string            `json:"description,omitempty"`
+	Metadata    map[string]string `json:"metadata,omitempty"`
+	HeaderNames []string          `json:"headerNames,omitempty"` // the values are never shown
+	RateLimit   int               `json:"rateLimit,omitempty"`
+}
+
+func newSettingsView(w webhook.Webhook) settingsView {
+	return settingsView{Description: w.Description, Metadata: w.Metadata, HeaderNames: w.HeaderNames, RateLimit: w.RateLimit}
+}
+
+func newSecretView(r webhook.Registered) secretView {
+	v := secretView{
+		WebhookID: r.Webhook.ID, URL: r.Webhook.URL, Events: r.Webhook.Events,
+		PreviousSecretUntil: stamp(r.Webhook.RotatedUntil), keyView: newKeyView(r.Webhook),
+	}
+	if !r.Secret.IsZero() {
+		v.Secret, v.Warning = r.Secret.Reveal(), secretWarning
+	}
+	return v
+}
+
+// repeatedWarning is for those who ask for a secret again.
+const repeatedWarning = "The secret was shown in the first answer to this request and is not shown again. " +
+	"If it was lost, rotate it with graceSeconds 0 to get a new one."
+
+func (v secretView) withoutSecret() any {
+	if v.Secret != "" {
+		v.Secret, v.Warning = "", repeatedWarning
+	}
+	return v
+}
+
+type webhookView struct {
+	WebhookID           string           `json:"webhookId"`
+	URL                 string           `json:"url"`
+	Events              []string         `json:"events"`
+	Status              webhook.Status   `json:"status"`
+	DisabledReason      string           `json:"disabledReason,omitempty"`
+	DisabledAt          string           `json:"disabledAt,omitempty"`
+	ConsecutiveFailures int              `json:"consecutiveFailures,omitempty"`
+	PayloadEncoding     webhook.Encoding `json:"payloadEncoding,omitempty"` // unless standard
+	keyView
+	settingsView
+
+	PreviousSecretUntil string `json:"previousSecretUntil,omitempty"`
+	CreatedAt           string `json:"createdAt"`
+	UpdatedAt           string `json:"updatedAt"`
+}
+
+func newWebhookView(w webhook.Webhook) webhookView {
+	v := webhookView{
+		WebhookID: w.ID, URL: w.URL, Events: w.Events, Status: w.Status,
+		DisabledReason: w.DisabledReason, DisabledAt: stamp(w.DisabledAt),
+		ConsecutiveFailures: w.ConsecutiveFailures, keyView: newKeyView(w), settingsView: newSettingsView(w), PreviousSecretUntil: stamp(w.RotatedUntil),
+		CreatedAt: stamp(w.CreatedAt), UpdatedAt: stamp(w.UpdatedAt),
+	}
+	if w.Encoding != webhook.EncodingStandard {
+		v.PayloadEncoding = w.Encoding
+	}
+	return v
+}
+
+type webhooksView struct {
+	Webhooks   []webhookView  `json:"webhooks"`
+	Pagination paginationView `json:"pagination"`
+}
+
+type paginationView struct {
+	Limit      int    `json:"limit"`
+	Offset     int    `json:"offset"`
+	Total      int    `json:"total"`
+	NextCursor string `json:"nextCursor,omitempty"` // only to those who sent a cursor
+}
+
+type deletedView struct {
+	WebhookID string `json:"webhookId"`
+	Deleted   bool   `json:"deleted"`
+}
+
+type eventTypesView struct {
+	EventTypes []event.Entry `json:"eventTypes"`
+}
+
+type deliveryView struct {
+	ID            string                 `json:"id"`
+	WebhookID     string                 `json:"webhookId"`
+	EventType     string                 `json:"eventType"`
+	Status        webhook.DeliveryStatus `json:"status"`
+	StatusCode    int                    `json:"statusCode,omitempty"`
+	Error         string                 `json:"error,omitempty"`
+	AttemptCount  int                    `json:"attemptCount"`
+	ResponseBody  string                 `json:"responseBody,omitempty"`
+	CreatedAt     string                 `json:"createdAt"`
+	DeliveredAt   string                 `json:"deliveredAt,omitempty"`
+	LastAttemptAt string                 `json:"lastAttemptAt,omitempty"`
+	NextAttemptAt string                 `json:"nextAttemptAt,omitempty"`
+}
+
+// newDeliveryView shows of a success when it arrived, and of anything else what
+// happened last and when it goes on, which is unknown while its webhook is
+// disabled.
+func newDeliveryView(d *webhook.Delivery, paused bool) deliveryView {
+	v := deliveryView{
+		ID: d.ID, WebhookID: d.WebhookID, EventType: d.EventType, Status: d.Status,
+		StatusCode: d.StatusCode, AttemptCount: d.Attempts, CreatedAt: stamp(d.CreatedAt),
+	}
+	if d.Status == store.DeliverySucceeded {
+		v.DeliveredAt = stamp(d.DeliveredAt)
+		return v
+	}
+	v.Error, v.ResponseBody = shownCode(d.Error), d.ResponseBody
+	v.LastAttemptAt = stamp(d.LastAttemptAt)
+	if !paused || d.Test {
+		v.NextAttemptAt = stamp(d.DueAt)
+	}
+	return v
+}
+
+// shownCode leaves out what the status says already.
+func shownCode(code string) string {
+	if code == webhook.CodeStatus {
+		return ""
+	}
+	return code
+}
+
+type deliveriesView struct {
+	Deliveries []deliveryView `json:"deliveries"`
+	Stats      statsView      `json:"stats"`
+	Pagination paginationView `json:"pagination"`
+}
+
+type statsView struct {
+	TotalDeliveries      int64   `json:"totalDeliveries"`
+	SuccessfulDeliveries int64   `json:"successfulDeliveries"`
+	FailedDeliveries     int64   `json:"failedDeliveries"`
+	PendingDeliveries    int64   `json:"pendingDeliveries"`
+	AvgAttemptCount      float64 `json:"avgAttemptCount"` // two decimals
+}
+
+func newStatsView(s webhook.Stats) statsView {
+	v := statsView{
+		TotalDeliveries: s.Total, SuccessfulDeliveries: s.Succeeded,
+		FailedDeliveries: s.Failed, PendingDeliveries: s.Pending,
+	}
+	if s.Total > 0 {
+		v.AvgAttemptCount = math.Round(float64(s.Attempts)/float64(s.Total)*100) / 100
+	}
+	return v
+}
+
+// createdView is a delivery that was made on request.
+type createdView struct {
+	deliveryView
+
+	EventID string `json:"eventId"`
+}
+
+func newCreatedView(d *webhook.Delivery, paused bool) createdView {
+	return createdView{deliveryView: newDeliveryView(d, paused), EventID: d.EventID}
+}
+
+type detailView struct {
+	createdView
+
+	Attempts []attemptView   `json:"attempts"`
+	Payload  json.RawMessage `json:"payload"` // null once the event log has dropped it
+}
+
+type attemptView struct {
+	Number       int    `json:"number"`
+	At           string `json:"at"`
+	DurationMs   int64  `json:"durationMs"`
+	StatusCode   int    `json:"statusCode,omitempty"`
+	Error        string `json:"error,omitempty"`
+	ResponseBody string `json:"responseBody,omitempty"`
+}
+
+func newDetailView(d *webhook.DeliveryDetail, paused bool) detailView {
+	v := detailView{createdView: newCreatedView(&d.Delivery, paused), Attempts: make([]attemptView, len(d.Log)), Payload: d.Payload}
+	for i, a := range d.Log {
+		v.Attempts[i] = attemptView{
+			Number: a.Number, At: stamp(a.At), DurationMs: a.Duration.Milliseconds(),
+			StatusCode: a.StatusCode, Error: shownCode(a.Error), ResponseBody: a.ResponseBody,
+		}
+	}
+	return v
+}
+
+type replayedView struct {
+	Deliveries int `json:"deliveries"`
+}
+
+type publishedView struct {
+	EventID    string `json:"eventId"`
+	Deliveries int    `json:"deliveries"`
+	Duplicate  bool   `json:"duplicate,omitempty"`
+}
