@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"net/http"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/rag-assistant/webhooks/retry"
@@ -14,22 +17,6 @@ import (
 	"github.com/rag-assistant/webhooks/webhook/egress"
 	"github.com/rag-assistant/webhooks/webhook/internal/jcs"
 	"github.com/rag-assistant/webhooks/webhook/internal/vault"
-)
-
-// Why an attempt failed. The codes are fixed: they say enough to mend an
-// endpoint and nothing about the network that the request came from.
-const (
-	CodeTimeout         = string(egress.CodeTimeout)        // no status within the time
-	CodeDNS             = string(egress.CodeDNS)            // the host's name did not resolve
-	CodeBlockedAddress  = string(egress.CodeBlockedAddress) // the name resolves to an address that is not public
-	CodeConnect         = string(egress.CodeConnect)        // nothing accepts connections there
-	CodeConnection      = string(egress.CodeConnection)     // the connection broke off
-	CodeTLS             = string(egress.CodeTLS)            // certificate or TLS version
-	CodeBadResponse     = string(egress.CodeBadResponse)    // not an HTTP response
-	CodeStatus          = "status"                          // a status other than 2xx
-	CodeRedirect        = "redirect"                        // a 3xx; redirects are not followed
-	CodeWebhookDisabled = "webhook_disabled"                // the webhook stayed disabled until retention's end
-	CodeInternal        = "internal"                        // this side's fault
 )
 
 // try makes one attempt of a delivery, whatever happens on the way.
@@ -267,4 +254,35 @@ var requestHeaders = [...]string{
 	signer.HeaderStandardID,
 	signer.HeaderStandardTimestamp,
 	signer.HeaderStandardSignature,
+}
+
+// added are the host's own headers for an attempt, without those that are not for
+// it to choose.
+func (r *run) added(ctx context.Context, i AttemptInfo) []vault.Header {
+	if r.opts.RequestHeaders == nil {
+		return nil
+	}
+	var given map[string]string
+	ctx, cancel := context.WithTimeout(ctx, r.opts.AttemptTimeout/4)
+	defer cancel()
+	_ = r.guard("RequestHeaders", func() error {
+		given = r.opts.RequestHeaders(ctx, i)
+		return nil
+	})
+	out := make([]vault.Header, 0, len(given))
+	for _, name := range slices.Sorted(maps.Keys(given)) {
+		value := given[name]
+		if vault.RefuseHeaderName(name) != "" && !vault.TraceHeader(name) || !vault.ValidHeaderValue(value) || has(out, name) {
+			r.opts.Logger.WarnContext(ctx, "webhook header of RequestHeaders is not sent: it is not one that may be added",
+				slog.String("header", name))
+			continue
+		}
+		out = append(out, vault.Header{Name: name, Value: []string{value}})
+	}
+	return out
+}
+
+// has says if one of the headers has the name, in upper or lower case.
+func has(headers []vault.Header, name string) bool {
+	return slices.ContainsFunc(headers, func(h vault.Header) bool { return strings.EqualFold(h.Name, name) })
 }

@@ -155,6 +155,15 @@ type DispatcherOptions struct {
 	Logger *slog.Logger
 }
 
+// NoticeFunc takes a notice: see [DispatcherOptions.OnNotice].
+type NoticeFunc func(context.Context, Notice) error
+
+// RequestHeadersFunc returns headers for the requests of one attempt, by name. The
+// context is that of the attempt: see [Observer].Attempting. It ends after a quarter
+// of AttemptTimeout. A function that takes much longer costs the delivery its lease:
+// it is given back, not sent.
+type RequestHeadersFunc func(context.Context, AttemptInfo) map[string]string
+
 // Retention says what the log keeps. Pruning happens in small steps, once a
 // minute, by whichever dispatcher is there.
 type Retention struct {

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/rag-assistant/webhooks/store"
+	"github.com/rag-assistant/webhooks/webhook/internal/id"
 )
 
 // The errors of [Service] that callers branch on; test with [errors.Is].
@@ -26,33 +27,51 @@ var (
 // ErrRotating says that the previous rotation's grace is not over.
 var ErrRotating = errors.New("a rotation is under way")
 
-// FieldError says what is wrong with one field of a request.
-type FieldError struct {
-	Field   string // the field's name in the management API; empty: the whole
-	Message string // a sentence for people, safe to show
+// ErrInvalid is what every [*InvalidError] is: see [errors.Is].
+var ErrInvalid = errors.New("invalid request")
+
+// Fault is one thing that is wrong with what a caller asked for.
+type Fault struct {
+	Path    string // of the field, as in "events[2]"; empty: the whole
+	Kind    FaultKind
+	Message string // for people, safe to show
 }
+
+// FaultKind is for callers who word a fault themselves, or add a remedy.
+type FaultKind string
+
+// A field is missing, wrong, or too long a list; or an event type is none.
+const (
+	FaultMissing     FaultKind = "missing"
+	FaultWrong       FaultKind = "wrong"
+	FaultTooMany     FaultKind = "too_many"
+	FaultUnknownType FaultKind = "unknown_type" // the catalog does not have this event type
+)
 
 // InvalidError lists everything that is wrong with what a caller asked for.
 type InvalidError struct {
-	Fields []FieldError
+	Faults []Fault
 }
 
 // Error joins the faults on one line.
 func (e *InvalidError) Error() string {
-	parts := make([]string, len(e.Fields))
-	for i, f := range e.Fields {
-		if parts[i] = f.Message; f.Field != "" {
-			parts[i] = f.Field + ": " + f.Message
+	parts := make([]string, len(e.Faults))
+	for i, f := range e.Faults {
+		if parts[i] = f.Message; f.Path != "" {
+			parts[i] = f.Path + ": " + f.Message
 		}
 	}
-	return "invalid request: " + strings.Join(parts, "; ")
+	return ErrInvalid.Error() + ": " + strings.Join(parts, "; ")
 }
 
-// faults collects field errors.
-type faults []FieldError
+// Is reports whether target is [ErrInvalid].
+func (e *InvalidError) Is(target error) bool { return target == ErrInvalid }
 
-func (f *faults) add(field, message string) {
-	*f = append(*f, FieldError{Field: field, Message: message})
+// faults collects what is wrong.
+type faults []Fault
+
+func (f *faults) add(path string, kind FaultKind, message string) {
+	*f = append(*f, Fault{Path: path, Kind: kind, Message: message})
 }
 
 // invalidIf returns an InvalidError if there are faults.
@@ -60,11 +79,31 @@ func invalidIf(f faults) error {
 	if len(f) == 0 {
 		return nil
 	}
-	return &InvalidError{Fields: f}
+	return &InvalidError{Faults: f}
 }
 
-func invalid(field, message string) error {
-	return &InvalidError{Fields: []FieldError{{Field: field, Message: message}}}
+func invalid(path, message string) error {
+	return invalidIf(faults{{Path: path, Kind: FaultWrong, Message: message}})
+}
+
+func checkMerchant(merchantID string) error {
+	if !id.ValidMerchant(merchantID) {
+		return invalid("merchantId", id.MerchantRule)
+	}
+	return nil
+}
+
+// checkIDs treats an id that cannot exist as one that does not.
+func checkIDs(merchantID string, ids ...string) error {
+	if err := checkMerchant(merchantID); err != nil {
+		return err
+	}
+	for _, s := range ids {
+		if !id.Valid(s) {
+			return ErrNotFound
+		}
+	}
+	return nil
 }
 
 // errAnswers is a store that breaks its contract.

@@ -16,15 +16,15 @@ func (s *Service) Deliveries(ctx context.Context, merchantID, webhookID string, 
 	}
 	var bad faults
 	if q.Limit < 1 || q.Limit > MaxPage {
-		bad.add("limit", fmt.Sprintf("must be between 1 and %d", MaxPage))
+		bad.add("limit", FaultWrong, fmt.Sprintf("must be between 1 and %d", MaxPage))
 	}
 	if q.Offset < 0 {
-		bad.add("offset", "must not be negative")
+		bad.add("offset", FaultWrong, "must not be negative")
 	}
 	switch q.Status {
 	case "", store.DeliveryPending, store.DeliverySucceeded, store.DeliveryFailed:
 	default:
-		bad.add("status", `must be "pending", "success" or "failed"`)
+		bad.add("status", FaultWrong, `must be "pending", "success" or "failed"`)
 	}
 	if err := invalidIf(bad); err != nil {
 		return DeliveryPage{}, err

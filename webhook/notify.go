@@ -10,9 +10,6 @@ import (
 	"github.com/rag-assistant/webhooks/store"
 )
 
-// NoticeFunc takes a notice: see [DispatcherOptions.OnNotice].
-type NoticeFunc func(context.Context, Notice) error
-
 const (
 	// noticeLease is how long a notice is with one dispatcher.
 	noticeLease = time.Minute

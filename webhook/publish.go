@@ -57,9 +57,9 @@ func (s *Service) PublishBatch(ctx context.Context, merchantID string, events []
 			if !ok {
 				return nil, fmt.Errorf("webhook: publish: %w", err)
 			}
-			for _, f := range refused.Fields {
+			for _, f := range refused.Faults {
 				if len(events) > 1 {
-					f.Field = fmt.Sprintf("[%d].%s", i, f.Field)
+					f.Path = fmt.Sprintf("[%d].%s", i, f.Path)
 				}
 				bad = append(bad, f)
 			}
@@ -122,10 +122,10 @@ func publishingInfo(merchantID string, rows []store.NewEvent) PublishingInfo {
 }
 
 // CheckEvent reports what [Service.Publish] would refuse.
-func (s *Service) CheckEvent(e event.Event) []FieldError {
+func (s *Service) CheckEvent(e event.Event) []Fault {
 	_, err := s.newEvent(e)
 	if refused, ok := errors.AsType[*InvalidError](err); ok {
-		return refused.Fields
+		return refused.Faults
 	}
 	return nil
 }
@@ -136,14 +136,14 @@ func (s *Service) newEvent(e event.Event) (store.NewEvent, error) {
 	if e.ID == "" {
 		e.ID = id.New("evt_")
 	} else if !id.Valid(e.ID) {
-		bad.add("id", "must be 1 to 64 letters, digits, '-' or '_'")
+		bad.add("id", FaultWrong, "must be 1 to 64 letters, digits, '-' or '_'")
 	}
 	entry, known := s.catalog.Lookup(e.Type)
 	switch {
 	case !known:
-		bad.add("type", "is not in the catalog of event types; see GET …/webhooks/event-types")
+		bad.add("type", FaultUnknownType, "is not in the catalog of event types")
 	case !entry.Subscribable():
-		bad.add("type", "is sent on request only and cannot be published")
+		bad.add("type", FaultWrong, "is sent on request only and cannot be published")
 	}
 	if err := invalidIf(bad); err != nil {
 		return store.NewEvent{}, err

@@ -4,12 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/rag-assistant/webhooks/store"
-	"github.com/rag-assistant/webhooks/webhook/egress"
-	"github.com/rag-assistant/webhooks/webhook/event"
 	"github.com/rag-assistant/webhooks/webhook/internal/id"
 	"github.com/rag-assistant/webhooks/webhook/internal/vault"
 )
@@ -110,153 +107,61 @@ func (s *Service) Rotate(ctx context.Context, merchantID, webhookID string, grac
 	return Registered{Webhook: newWebhook(w), Secret: key.Secret}, nil
 }
 
-// CheckRegistration reports what [Service.Register] would refuse.
-func (s *Service) CheckRegistration(r Registration) []FieldError {
-	var bad faults
-	s.checkRegistration(&bad, r)
-	return bad
-}
+// rewrapTries is how often a webhook may change under Rewrap's hands.
+const rewrapTries = 10
 
-// CheckUpdate reports what [Service.Update] would refuse, whatever the webhook is.
-func (s *Service) CheckUpdate(u Update) []FieldError {
-	var bad faults
-	s.checkUpdate(&bad, u)
-	return bad
-}
-
-// checkRegistration returns r as it is to be stored.
-func (s *Service) checkRegistration(bad *faults, r Registration) Registration {
-	return Registration{
-		URL:         s.checkURL(bad, r.URL),
-		Events:      s.checkEvents(bad, r.Events),
-		Encoding:    checkEncoding(bad, r.Encoding),
-		Signature:   checkScheme(bad, r.Signature),
-		Description: checkDescription(bad, r.Description),
-		Metadata:    checkMetadata(bad, r.Metadata),
-		Headers:     checkHeaders(bad, r.Headers),
-		RateLimit:   checkRate(bad, r.RateLimit, "must be a whole number from 1 to 10000"),
-	}
-}
-
-// checkUpdate returns u as the store takes it, without the headers, which are yet
-// to be sealed.
-func (s *Service) checkUpdate(bad *faults, u Update) store.WebhookUpdate {
-	change := store.WebhookUpdate{IfVersion: u.IfVersion, Status: u.Status, Reason: ReasonRequest}
-	if u.URL == nil && u.Events == nil && u.Status == nil && u.Encoding == nil &&
-		u.Description == nil && u.Metadata == nil && u.Headers == nil && u.RateLimit == nil {
-		bad.add("", "give at least one of url, events, status, payloadEncoding, description, metadata, headers, rateLimit")
-	}
-	if u.URL != nil {
-		checked := s.checkURL(bad, *u.URL)
-		change.URL = &checked
-	}
-	if u.Events != nil {
-		change.Events = s.checkEvents(bad, u.Events)
-	}
-	if u.Status != nil && *u.Status != Active && *u.Status != Disabled {
-		bad.add("status", `must be "active" or "disabled"`)
-	}
-	if u.Encoding != nil {
-		encoding := string(checkEncoding(bad, *u.Encoding))
-		change.Encoding = &encoding
-	}
-	if u.Description != nil {
-		description := checkDescription(bad, *u.Description)
-		change.Description = &description
-	}
-	change.Metadata = checkMetadata(bad, u.Metadata)
-	checkHeaders(bad, u.Headers)
-	if u.RateLimit != nil {
-		rate := checkRate(bad, *u.RateLimit, "must be a whole number from 1 to 10000, or 0 for no limit")
-		change.RateLimit = &rate
-	}
-	return change
-}
-
-func (s *Service) checkURL(bad *faults, raw string) string {
-	if raw == "" {
-		bad.add("url", "is required")
-		return ""
-	}
-	u, err := s.rules.CheckURL(raw)
-	if err != nil {
-		reason := "is not a valid URL"
-		if refused, ok := errors.AsType[*egress.URLError](err); ok {
-			reason = refused.Reason
-		}
-		bad.add("url", reason)
-	}
-	return u
-}
-
-// checkEvents returns the types without repeats, in the order given.
-func (s *Service) checkEvents(bad *faults, types []string) []string {
-	if len(types) == 0 {
-		bad.add("events", "give at least one event type")
-		return nil
-	}
-	if len(types) > s.limits.Events {
-		bad.add("events", fmt.Sprintf("at most %d event types", s.limits.Events))
-		return nil
-	}
-	if slices.Equal(types, []string{store.EveryType}) {
-		return slices.Clone(types)
-	}
-	out := make([]string, 0, len(types))
-	for i, name := range types {
-		entry, known := s.catalog.Lookup(event.Type(name))
-		switch {
-		case name == store.EveryType:
-			bad.add(fmt.Sprintf("events[%d]", i), `"*" takes in every type and must stand alone`)
-		case !known:
-			bad.add(fmt.Sprintf("events[%d]", i), "is not in the catalog of event types; see GET …/webhooks/event-types")
-		case !entry.Subscribable():
-			bad.add(fmt.Sprintf("events[%d]", i), "is sent on request only and cannot be subscribed to")
-		case !slices.Contains(out, name):
-			out = append(out, name)
-		}
-	}
-	return out
-}
-
-func checkEncoding(bad *faults, e Encoding) Encoding {
-	switch e {
-	case "":
-		return EncodingStandard
-	case EncodingStandard, EncodingASCII, EncodingHTML:
-		return e
-	}
-	bad.add("payloadEncoding", `must be "standard", "ascii" or "html"`)
-	return ""
-}
-
-func checkScheme(bad *faults, s Scheme) Scheme {
-	switch s {
-	case "":
-		return SchemeSecret
-	case SchemeSecret, SchemeAsymmetric:
-		return s
-	}
-	bad.add("signature", `must be "v1" or "v1a"`)
-	return ""
-}
-
-func checkMerchant(merchantID string) error {
-	if !id.ValidMerchant(merchantID) {
-		return invalid("merchantId", id.MerchantRule)
-	}
-	return nil
-}
-
-// checkIDs treats an id that cannot exist as one that does not.
-func checkIDs(merchantID string, ids ...string) error {
+// Rewrap seals the secrets and headers of a merchant's webhooks with the first of
+// the service's keys, where an older one has sealed them, and returns how many
+// webhooks it changed. What is sealed stays the same.
+func (s *Service) Rewrap(ctx context.Context, merchantID string) (int, error) {
 	if err := checkMerchant(merchantID); err != nil {
-		return err
+		return 0, err
 	}
-	for _, s := range ids {
-		if !id.Valid(s) {
-			return ErrNotFound
+	page, err := s.store.ListWebhooks(ctx, merchantID, store.WebhookQuery{})
+	if err != nil {
+		return 0, fmt.Errorf("webhook: rewrap: %w", err)
+	}
+	changed := 0
+	for _, w := range page.Webhooks {
+		did, err := s.rewrapWebhook(ctx, merchantID, w)
+		if err != nil {
+			return changed, fmt.Errorf("webhook: rewrap %s: %w", w.ID, err)
+		}
+		if did {
+			changed++
 		}
 	}
-	return nil
+	return changed, nil
+}
+
+// rewrapWebhook says if there was anything to do. It starts over with a webhook
+// whose sealed text changes meanwhile, and is done with one that is deleted.
+func (s *Service) rewrapWebhook(ctx context.Context, merchantID string, w store.Webhook) (bool, error) {
+	for try := 1; ; try++ {
+		r := store.Reseal{OldSecret: w.Secret, OldPrevious: w.PreviousSecret, OldHeaders: w.Headers}
+		var err error
+		if r.Secret, err = s.vault.RewrapKey(merchantID, w.ID, w.Secret); err != nil {
+			return false, err
+		}
+		if r.Previous, err = s.vault.RewrapKey(merchantID, w.ID, w.PreviousSecret); err != nil {
+			return false, err
+		}
+		if r.Headers, err = s.vault.RewrapHeaders(merchantID, w.ID, w.Headers); err != nil {
+			return false, fmt.Errorf("headers: %w", err)
+		}
+		if r.Secret == r.OldSecret && r.Previous == r.OldPrevious && r.Headers == r.OldHeaders {
+			return false, nil
+		}
+		_, err = s.store.UpdateWebhook(ctx, merchantID, w.ID, store.WebhookUpdate{Reseal: &r})
+		if errors.Is(err, store.ErrVersion) && try < rewrapTries {
+			w, err = s.store.Webhook(ctx, merchantID, w.ID)
+			if err == nil {
+				continue
+			}
+		}
+		if errors.Is(err, store.ErrNotFound) {
+			return false, nil
+		}
+		return err == nil, err
+	}
 }

@@ -60,11 +60,3 @@ func newVault(st any, keys []SecretKey, plaintext bool) (*vault.Vault, error) {
 	}
 	return vault.New(all)
 }
-
-// schemeOf is the scheme of a sealed key.
-func schemeOf(sealed string) Scheme {
-	if vault.PublicKey(sealed) != "" {
-		return SchemeAsymmetric
-	}
-	return SchemeSecret
-}

@@ -22,8 +22,8 @@ func fields(t *testing.T, err error) map[string]string {
 	var refused *webhook.InvalidError
 	require.ErrorAs(t, err, &refused)
 	out := map[string]string{}
-	for _, f := range refused.Fields {
-		out[f.Field] = f.Message
+	for _, f := range refused.Faults {
+		out[f.Path] = f.Message
 	}
 	return out
 }
@@ -347,4 +347,34 @@ func TestConstructorsListEveryFault(t *testing.T) {
 	for _, part := range []string{"store is nil", "Concurrency", "PerWebhook", "lease", "UserAgent"} {
 		require.ErrorContains(t, err, part)
 	}
+}
+
+// What Register, Update and Publish would refuse can be asked for before.
+func TestFaultsHaveAKindAndAPath(t *testing.T) {
+	t.Parallel()
+	svc, _ := harness.NewService(t, &webhook.ServiceOptions{Limits: webhook.Limits{Events: 2}})
+	kinds := func(all []webhook.Fault) map[string]webhook.FaultKind {
+		out := map[string]webhook.FaultKind{}
+		for _, f := range all {
+			out[f.Path] = f.Kind
+			require.NotContains(t, f.Message, "GET", "who speaks HTTP says where to look")
+		}
+		return out
+	}
+	bad := webhook.Registration{Events: []string{"no.such"}, Description: "\x00", Headers: webhook.Headers{"Host": "x"}}
+	require.Equal(t, map[string]webhook.FaultKind{
+		"url": webhook.FaultMissing, "events[0]": webhook.FaultUnknownType, "description": webhook.FaultWrong, "headers.Host": webhook.FaultWrong,
+	}, kinds(svc.CheckRegistration(bad)))
+	require.Equal(t, map[string]webhook.FaultKind{"": webhook.FaultMissing}, kinds(svc.CheckUpdate(webhook.Update{})))
+	require.Equal(t, map[string]webhook.FaultKind{"events": webhook.FaultTooMany},
+		kinds(svc.CheckUpdate(webhook.Update{Events: []string{"a", "b", "c"}})))
+	require.Equal(t, map[string]webhook.FaultKind{"id": webhook.FaultWrong, "type": webhook.FaultUnknownType},
+		kinds(svc.CheckEvent(event.Event{ID: "{}", Type: "no.such"})))
+	require.Empty(t, svc.CheckRegistration(webhook.Registration{URL: "https://example.com/", Events: []string{"*"}}))
+
+	_, err := svc.Register(t.Context(), harness.Merchant, bad)
+	require.ErrorIs(t, err, webhook.ErrInvalid)
+	var invalid *webhook.InvalidError
+	require.ErrorAs(t, err, &invalid)
+	require.Equal(t, svc.CheckRegistration(bad), invalid.Faults)
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/rag-assistant/webhooks/signer"
 	"github.com/rag-assistant/webhooks/store"
+	"github.com/rag-assistant/webhooks/webhook/egress"
 	"github.com/rag-assistant/webhooks/webhook/internal/jcs"
 	"github.com/rag-assistant/webhooks/webhook/internal/vault"
 )
@@ -27,6 +28,22 @@ const (
 	DeliveryPending   = store.DeliveryPending
 	DeliverySucceeded = store.DeliverySucceeded
 	DeliveryFailed    = store.DeliveryFailed
+)
+
+// Why an attempt failed. The codes are fixed: they say enough to mend an
+// endpoint and nothing about the network that the request came from.
+const (
+	CodeTimeout         = string(egress.CodeTimeout)        // no status within the time
+	CodeDNS             = string(egress.CodeDNS)            // the host's name did not resolve
+	CodeBlockedAddress  = string(egress.CodeBlockedAddress) // the name resolves to an address that is not public
+	CodeConnect         = string(egress.CodeConnect)        // nothing accepts connections there
+	CodeConnection      = string(egress.CodeConnection)     // the connection broke off
+	CodeTLS             = string(egress.CodeTLS)            // certificate or TLS version
+	CodeBadResponse     = string(egress.CodeBadResponse)    // not an HTTP response
+	CodeStatus          = "status"                          // a status other than 2xx
+	CodeRedirect        = "redirect"                        // a 3xx; redirects are not followed
+	CodeWebhookDisabled = "webhook_disabled"                // the webhook stayed disabled until retention's end
+	CodeInternal        = "internal"                        // this side's fault
 )
 
 // Reasons that [Webhook.DisabledReason] gives.
@@ -59,6 +76,14 @@ const (
 	SchemeSecret     Scheme = "v1"
 	SchemeAsymmetric Scheme = "v1a"
 )
+
+// schemeOf is the scheme of a sealed key.
+func schemeOf(sealed string) Scheme {
+	if vault.PublicKey(sealed) != "" {
+		return SchemeAsymmetric
+	}
+	return SchemeSecret
+}
 
 // Webhook is a registered endpoint, without its secret and the values of its
 // headers.

@@ -30,7 +30,7 @@ type apiError struct {
 	status  int
 	code    string
 	message string
-	fields  details
+	faults  faults
 }
 
 func (e *apiError) Error() string { return e.message }
@@ -124,7 +124,7 @@ func (h *Handler) refuse(ctx context.Context, x *exchange, err error) answer {
 		shown = &apiError{
 			status: http.StatusBadRequest, code: "invalid_request",
 			message: "The request is not valid. See details.",
-			fields:  invalid.Fields[:min(len(invalid.Fields), maxDetails)],
+			faults:  invalid.Faults[:min(len(invalid.Faults), maxDetails)],
 		}
 	case errors.Is(err, webhook.ErrNotFound):
 		shown = errNoResource

@@ -39,7 +39,7 @@ func (h *Handler) deliveries(x *exchange) (answer, error) {
 	if in.Cursor, follow = q.one("cursor"); follow && in.Offset > 0 {
 		q.bad.add("offset", "cannot be used together with cursor")
 	}
-	if err := q.done().err(); err != nil {
+	if err := invalidIf(q.done()); err != nil {
 		return answer{}, err
 	}
 	page, err := h.svc.Deliveries(x.r.Context(), x.merchantID, x.webhookID, in)
@@ -103,7 +103,7 @@ func (h *Handler) test(x *exchange) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	if err := append(q.done(), m.done()...).err(); err != nil {
+	if err := invalidIf(append(q.done(), m.done()...)); err != nil {
 		return answer{}, err
 	}
 	if detect {
@@ -160,7 +160,7 @@ func (h *Handler) redeliver(x *exchange) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	if err := m.done().err(); err != nil {
+	if err := invalidIf(m.done()); err != nil {
 		return answer{}, err
 	}
 	d, err := h.svc.Redeliver(x.r.Context(), x.merchantID, x.webhookID, x.deliveryID)
@@ -186,7 +186,7 @@ func (h *Handler) replay(x *exchange) (answer, error) {
 			m.bad.add("status", `must be "failed" or "missed"; leave it out for both`)
 		}
 	}
-	if err := m.done().err(); err != nil {
+	if err := invalidIf(m.done()); err != nil {
 		return answer{}, err
 	}
 	n, err := h.svc.Replay(x.r.Context(), x.merchantID, x.webhookID, in)
@@ -218,7 +218,7 @@ func (h *Handler) publish(x *exchange) (answer, error) {
 		}
 	}
 	if bad := m.done(); len(bad) > 0 {
-		return answer{}, bad.with(h.svc.CheckEvent(e)).err()
+		return answer{}, invalidIf(bad.with(h.svc.CheckEvent(e)))
 	}
 	p, err := h.svc.Publish(x.r.Context(), x.merchantID, e)
 	if err != nil {

@@ -31,7 +31,7 @@ func eventLimits() strictjson.Limits {
 type members struct {
 	all   strictjson.Fields
 	taken map[string]bool
-	bad   details
+	bad   faults
 }
 
 // body reads the request's JSON object.
@@ -222,8 +222,8 @@ func (m *members) moment(name string) time.Time {
 	return t
 }
 
-// done adds members that nobody took to the details and returns all of them.
-func (m *members) done() details {
+// done adds members that nobody took to the faults and returns all of them.
+func (m *members) done() faults {
 	for _, f := range m.all {
 		if name := string(f.Name); !m.taken[name] {
 			m.bad.add(shorten(name), "is not a field of this request")
@@ -244,7 +244,7 @@ func shorten(name string) string {
 // with them.
 type query struct {
 	values url.Values // those that nobody has asked for yet
-	bad    details
+	bad    faults
 }
 
 func (x *exchange) query() *query {
@@ -290,9 +290,9 @@ func (q *query) flag(name string) bool {
 	return s == "true"
 }
 
-// done adds parameters that nobody asked for to the details, for a misspelt
+// done adds parameters that nobody asked for to the faults, for a misspelt
 // filter would answer another question, and returns all of them.
-func (q *query) done() details {
+func (q *query) done() faults {
 	for _, name := range slices.Sorted(maps.Keys(q.values)) {
 		q.bad.add(shorten(name), "is not a parameter of this request")
 	}
@@ -313,33 +313,33 @@ func (q *query) moment(name string) time.Time {
 
 const wantsMoment = "must be a time as in RFC 3339, such as 2025-11-04T12:00:00Z"
 
-// details are what is wrong with a request.
-type details []webhook.FieldError
+// faults are what is wrong with a request.
+type faults []webhook.Fault
 
-func (d *details) add(field, message string) {
-	*d = append(*d, webhook.FieldError{Field: field, Message: message})
+func (f *faults) add(path, message string) {
+	*f = append(*f, webhook.Fault{Path: path, Kind: webhook.FaultWrong, Message: message})
 }
 
 // with adds those of more that concern other fields.
-func (d details) with(more []webhook.FieldError) details {
-	out := slices.Clone(d)
+func (f *faults) with(more []webhook.Fault) faults {
+	out := slices.Clone(*f)
 	for _, m := range more {
-		known := func(e webhook.FieldError) bool { return e.Field == m.Field }
-		if m.Field != "" && !slices.ContainsFunc(d, known) {
+		known := func(g webhook.Fault) bool { return g.Path == m.Path }
+		if m.Path != "" && !slices.ContainsFunc(*f, known) {
 			out = append(out, m)
 		}
 	}
 	return out
 }
 
-// err returns an InvalidError if there are details.
-func (d details) err() error {
-	if len(d) == 0 {
+// invalidIf returns an InvalidError if there are faults.
+func invalidIf(f faults) error {
+	if len(f) == 0 {
 		return nil
 	}
-	return &webhook.InvalidError{Fields: d}
+	return &webhook.InvalidError{Faults: f}
 }
 
-func invalid(field, message string) error {
-	return details{{Field: field, Message: message}}.err()
+func invalid(path, message string) error {
+	return invalidIf(faults{{Path: path, Kind: webhook.FaultWrong, Message: message}})
 }

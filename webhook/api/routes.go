@@ -53,7 +53,7 @@ func (h *Handler) table() []route {
 // plain is for what takes no parameters in the query.
 func plain(serve endpoint) endpoint {
 	return func(x *exchange) (answer, error) {
-		if err := x.query().done().err(); err != nil {
+		if err := invalidIf(x.query().done()); err != nil {
 			return answer{}, err
 		}
 		return serve(x)

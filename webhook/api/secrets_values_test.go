@@ -156,7 +156,7 @@ func touched(t *testing.T, l *leaks, sealed bool) map[string]any {
 		"webhook.PublishedInfo": infos[reflect.TypeFor[webhook.PublishedInfo]()],
 		"webhook.AttemptInfo":   infos[reflect.TypeFor[webhook.AttemptInfo]()],
 		"webhook.SettledInfo":   infos[reflect.TypeFor[webhook.SettledInfo]()],
-		"webhook.InvalidError":  refused, "webhook.FieldError": refused.Fields[0],
+		"webhook.InvalidError":  refused, "webhook.Fault": refused.Faults[0], "webhook.FaultKind": refused.Faults[0].Kind,
 		"webhook.Headers":      webhook.Headers{"X-Tenant": "42"}, // its own tests say how it prints
 		"webhook.Registration": registration, "webhook.Registered": registered, "webhook.Update": webhook.Update{URL: new("https://example.com/")},
 		"webhook.Webhook": registered.Webhook, "webhook.Status": registered.Webhook.Status, "webhook.Encoding": registered.Webhook.Encoding,

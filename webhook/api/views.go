@@ -40,9 +40,18 @@ type faultView struct {
 }
 
 func newErrorView(e *apiError) errorView {
-	v := errorView{Code: e.code, Message: e.message, Details: make([]faultView, len(e.fields))}
-	for i, f := range e.fields {
-		v.Details[i] = faultView(f)
+	v := errorView{Code: e.code, Message: e.message, Details: make([]faultView, len(e.faults))}
+	for i, f := range e.faults {
+		v.Details[i] = newFaultView(f)
+	}
+	return v
+}
+
+// newFaultView adds where the types are that an event may have.
+func newFaultView(f webhook.Fault) faultView {
+	v := faultView{Field: f.Path, Message: f.Message}
+	if f.Kind == webhook.FaultUnknownType {
+		v.Message += "; see GET …/webhooks/event-types"
 	}
 	return v
 }

@@ -38,7 +38,7 @@ func (h *Handler) register(x *exchange) (answer, error) {
 		}
 	}
 	if bad := m.done(); len(bad) > 0 {
-		return answer{}, bad.with(h.svc.CheckRegistration(in)).err()
+		return answer{}, invalidIf(bad.with(h.svc.CheckRegistration(in)))
 	}
 	out, err := h.svc.Register(x.r.Context(), x.merchantID, in)
 	if err != nil {
@@ -64,7 +64,7 @@ func (h *Handler) list(x *exchange) (answer, error) {
 		Limit:      q.whole("limit", defaultPage, 1, webhook.MaxPage),
 		Offset:     q.whole("offset", 0, 0, webhook.MaxOffset),
 	}
-	if err := q.done().err(); err != nil {
+	if err := invalidIf(q.done()); err != nil {
 		return answer{}, err
 	}
 	page, err := h.svc.Webhooks(x.r.Context(), x.merchantID, in)
@@ -114,7 +114,7 @@ func (h *Handler) update(x *exchange) (answer, error) {
 		in.Encoding = &encoding
 	}
 	if bad := m.done(); len(bad) > 0 {
-		return answer{}, bad.with(h.svc.CheckUpdate(in)).err()
+		return answer{}, invalidIf(bad.with(h.svc.CheckUpdate(in)))
 	}
 	if in.IfVersion, err = h.ifMatch(x); err != nil {
 		return answer{}, err
@@ -181,7 +181,7 @@ func (h *Handler) rotate(x *exchange) (answer, error) {
 		return answer{}, err
 	}
 	grace := m.whole("graceSeconds", int64(webhook.DefaultGrace/time.Second))
-	if err := m.done().err(); err != nil {
+	if err := invalidIf(m.done()); err != nil {
 		return answer{}, err
 	}
 	// Rotate refuses both ends; a product that wraps around it could not.

@@ -238,15 +238,15 @@ func (f *webhookForm) refused(err error) bool {
 			checked = append(checked, t.Type)
 		}
 	}
-	for _, fault := range invalid.Fields {
-		field, member := fault.Field, ""
+	for _, fault := range invalid.Faults {
+		field, member := fault.Path, ""
 		if i := strings.IndexAny(field, ".["); i > 0 {
 			field, member = field[:i], strings.Trim(field[i:], `.[]"`)
 		}
 		if n, err := strconv.Atoi(member); field == "events" && err == nil && n < len(checked) {
 			member = checked[n]
 		}
-		message, _, _ := strings.Cut(fault.Message, "; see GET") // A remedy for programs.
+		message := fault.Message
 		if member != "" {
 			message = member + ": " + message
 		}

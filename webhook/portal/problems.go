@@ -106,7 +106,7 @@ func (p *Portal) refuse(ctx context.Context, x *exchange, err error) answer {
 	case errors.As(err, &shown):
 	case errors.As(err, &invalid):
 		shown = &problem{
-			http.StatusUnprocessableEntity, "Not possible", sentences(invalid.Fields),
+			http.StatusUnprocessableEntity, "Not possible", sentences(invalid.Faults),
 			"Go back, change it, and send it again.",
 		}
 	case errors.Is(err, webhook.ErrNotFound):
@@ -142,11 +142,11 @@ func (p *Portal) refuse(ctx context.Context, x *exchange, err error) answer {
 }
 
 // sentences joins faults for people.
-func sentences(fields []webhook.FieldError) string {
-	out := make([]string, len(fields))
-	for i, f := range fields {
-		if out[i] = f.Message + "."; f.Field != "" {
-			out[i] = f.Field + ": " + out[i]
+func sentences(faults []webhook.Fault) string {
+	out := make([]string, len(faults))
+	for i, f := range faults {
+		if out[i] = f.Message + "."; f.Path != "" {
+			out[i] = f.Path + ": " + out[i]
 		}
 	}
 	return strings.Join(out, " ")
