@@ -13,10 +13,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/rag-assistant/webhooks/internal/harness"
 	"github.com/rag-assistant/webhooks/signer"
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/event"
-	"github.com/rag-assistant/webhooks/webhook/internal/harness"
 	"github.com/rag-assistant/webhooks/webhook/internal/jcs"
 )
 
@@ -26,7 +26,7 @@ func TestDetect(t *testing.T) {
 	rewriting := func(as jcs.Encoding) receiver {
 		return func(t *testing.T, secret signer.Secret) func(harness.Call) (harness.Answer, error) {
 			t.Helper()
-			return harness.Rewrites(t, secret, as)
+			return harness.Rewrites(t, secret, written(as))
 		}
 	}
 	plainly := func(f func(harness.Call) (harness.Answer, error)) receiver {
@@ -121,7 +121,7 @@ func TestDetectWhateverIsSet(t *testing.T) {
 		r := harness.NewRig(t, nil, nil)
 		defer r.Close()
 		reg := r.Register(event.TypeDocumentCreated)
-		r.Endpoint.Set(harness.Rewrites(t, reg.Secret, jcs.ASCII))
+		r.Endpoint.Set(harness.Rewrites(t, reg.Secret, written(jcs.ASCII)))
 		for _, set := range []webhook.Encoding{webhook.EncodingASCII, webhook.EncodingHTML} {
 			_, err := r.Svc.Update(t.Context(), harness.Merchant, reg.Webhook.ID, webhook.Update{Encoding: &set})
 			require.NoError(t, err)
@@ -166,4 +166,12 @@ func TestDetectEndsWithItsContext(t *testing.T) {
 		require.Equal(t, 15*time.Second, time.Since(began))
 		require.Contains(t, d.Explain(reg.Webhook), "no outcome in time")
 	})
+}
+
+// written writes a body again, in an encoding.
+func written(as jcs.Encoding) func([]byte) ([]byte, error) {
+	return func(body []byte) ([]byte, error) {
+		parsed, err := jcs.Canonicalize(body)
+		return jcs.Encode(parsed, as), err
+	}
 }

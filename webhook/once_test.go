@@ -8,9 +8,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/rag-assistant/webhooks/internal/harness"
 	"github.com/rag-assistant/webhooks/store"
 	"github.com/rag-assistant/webhooks/webhook"
-	"github.com/rag-assistant/webhooks/webhook/internal/harness"
 )
 
 func over(t *testing.T, st webhook.ServiceStore) *webhook.Service {

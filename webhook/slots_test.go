@@ -10,10 +10,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/rag-assistant/webhooks/internal/harness"
 	"github.com/rag-assistant/webhooks/store"
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/event"
-	"github.com/rag-assistant/webhooks/webhook/internal/harness"
 )
 
 // slowClaims is a store whose claims take a time, and which counts what is claimed

@@ -8,10 +8,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/rag-assistant/webhooks/internal/harness"
 	"github.com/rag-assistant/webhooks/store"
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/event"
-	"github.com/rag-assistant/webhooks/webhook/internal/harness"
 )
 
 // TestStopDuringAClaim stops while the store has taken leases and its answer is

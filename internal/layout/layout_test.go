@@ -85,6 +85,11 @@ var rules = []rule{
 		"golang.org/x/text",
 	}, coreModules...)},
 
+	{room: "webhook/internal/vault", ours: []string{"signer", "store", "webhook/internal/token"}},
+	{room: "webhook/internal/once", ours: []string{"store", "webhook/internal/id"}, modules: []string{"github.com/google/uuid"}},
+
+	// Twins: neither knows the other.
+	{room: "webhook/api", ours: append([]string{"webhook"}, core...), modules: coreModules},
 	{room: "webhook/portal", ours: append([]string{"webhook"}, core...), modules: coreModules},
 	{room: "webhook/otelwebhook", ours: append([]string{"webhook"}, core...), modules: append(otelModules, coreModules...)},
 

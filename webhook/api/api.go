@@ -15,7 +15,7 @@ import (
 	"github.com/rag-assistant/webhooks/webhook/internal/id"
 )
 
-// HandlerOptions configures a [Handler].
+// Options configures a [Handler].
 type Options struct {
 	// Prefix is the part of the path before /merchants/ as the handler gets to see
 	// it, for example "/v1/hooks"; "/" stands for none. Set it to answer under that
@@ -25,7 +25,7 @@ type Options struct {
 
 	// EnablePublish adds POST /merchants/{merchantId}/events, with which whoever
 	// authenticates as a merchant publishes events to the merchant's webhooks.
-	// Usually the host does that by calling [Service.Publish].
+	// Usually the host does that by calling [webhook.Service.Publish].
 	EnablePublish bool
 
 	// RateLimit is asked before a request is served, once it is known whose it is.
@@ -72,7 +72,7 @@ type Options struct {
 	Logger *slog.Logger
 }
 
-// Handler is the management API of the integration guide over a [Service]:
+// Handler is the management API of the integration guide over a [webhook.Service]:
 //
 //	POST   /merchants/{merchantId}/webhooks                  register
 //	GET    /merchants/{merchantId}/webhooks                  list
@@ -117,7 +117,7 @@ type Options struct {
 // it with an [http.Server] that has ReadHeaderTimeout, ReadTimeout, WriteTimeout,
 // IdleTimeout and MaxHeaderBytes, none of which net/http bounds tightly by itself.
 // Values that suit are in examples/server; WriteTimeout must exceed
-// [HandlerOptions].TestWait. How many requests a merchant makes is the host's to
+// [Options].TestWait. How many requests a merchant makes is the host's to
 // limit, too.
 //
 // Lists take limit, 1 to 1000, and offset, up to 10,000. The log takes a cursor
@@ -133,7 +133,7 @@ type Handler struct {
 	docs         map[string]*document
 }
 
-// NewHandler returns the management API of svc. A nil o is the default; svc and
+// New returns the management API of svc. A nil o is the default; svc and
 // authenticate are needed.
 func New(svc *webhook.Service, authenticate webhook.AuthenticateFunc, o *Options) (*Handler, error) {
 	var opts Options
@@ -159,12 +159,12 @@ func New(svc *webhook.Service, authenticate webhook.AuthenticateFunc, o *Options
 	opts.ServerURL, err = opts.serverURL()
 	bad = append(bad, err)
 	if err := errors.Join(bad...); err != nil {
-		return nil, fmt.Errorf("webhook: new handler: %w", err)
+		return nil, fmt.Errorf("api: new: %w", err)
 	}
 	h := &Handler{svc: svc, authenticate: authenticate, opts: opts, root: root}
 	h.routes = h.table()
 	if h.docs, err = h.documents(); err != nil {
-		return nil, fmt.Errorf("webhook: new handler: %w", err)
+		return nil, fmt.Errorf("api: new: %w", err)
 	}
 	return h, nil
 }

@@ -14,14 +14,14 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/rag-assistant/webhooks/internal/harness"
 	"github.com/rag-assistant/webhooks/store"
 	"github.com/rag-assistant/webhooks/store/memstore"
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/api"
-	"github.com/rag-assistant/webhooks/webhook/internal/harness"
 )
 
-func TestNewHandlerListsEveryFault(t *testing.T) {
+func TestNewListsEveryFault(t *testing.T) {
 	t.Parallel()
 	_, err := api.New(nil, nil, &api.Options{TestWait: -1, Prefix: "api"})
 	for _, part := range []string{"service is nil", "authenticate is nil", "TestWait", "prefix"} {

@@ -6,7 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/rag-assistant/webhooks/webhook/internal/harness"
+	"github.com/rag-assistant/webhooks/internal/harness"
 )
 
 func TestAsymmetricOverHTTP(t *testing.T) {

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"slices"
 
-	"github.com/rag-assistant/webhooks/store"
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/event"
 )
@@ -22,7 +21,7 @@ func (h *Handler) deliveries(x *exchange) (answer, error) {
 	status, given := q.one("status")
 	in.Status = webhook.DeliveryStatus(status)
 	switch in.Status {
-	case store.DeliveryPending, store.DeliverySucceeded, store.DeliveryFailed:
+	case webhook.DeliveryPending, webhook.DeliverySucceeded, webhook.DeliveryFailed:
 	default:
 		if given {
 			q.bad.add("status", "must be pending, success or failed")
@@ -83,7 +82,7 @@ func (h *Handler) delivery(x *exchange) (answer, error) {
 // paused reports whether a pending one of these deliveries waits for its webhook
 // to be enabled.
 func (h *Handler) paused(x *exchange, of ...webhook.Delivery) (bool, error) {
-	pending := func(d webhook.Delivery) bool { return d.Status == store.DeliveryPending }
+	pending := func(d webhook.Delivery) bool { return d.Status == webhook.DeliveryPending }
 	if !slices.ContainsFunc(of, pending) {
 		return false, nil
 	}
@@ -124,7 +123,7 @@ func (h *Handler) test(x *exchange) (answer, error) {
 		}
 	}
 	status := http.StatusAccepted
-	if d.Status != store.DeliveryPending {
+	if d.Status != webhook.DeliveryPending {
 		status = http.StatusOK
 	}
 	return answer{status: status, data: newCreatedView(&d, false)}, nil

@@ -12,8 +12,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/rag-assistant/webhooks/internal/harness"
 	"github.com/rag-assistant/webhooks/webhook"
-	"github.com/rag-assistant/webhooks/webhook/internal/harness"
 )
 
 // A merchant that registers without end gets as many webhooks as the limit says,

@@ -8,9 +8,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/rag-assistant/webhooks/internal/harness"
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/api"
-	"github.com/rag-assistant/webhooks/webhook/internal/harness"
 	"github.com/rag-assistant/webhooks/webhook/internal/jcs"
 )
 
@@ -22,7 +22,7 @@ func TestDetectOverHTTP(t *testing.T) {
 		s := newSite(t, r.Store, nil)
 		reg := harness.Register(t, s.svc, harness.Merchant, "document.created")
 		one := hooks + "/" + reg.Webhook.ID
-		r.Endpoint.Set(harness.Rewrites(t, reg.Secret, jcs.ASCII))
+		r.Endpoint.Set(harness.Rewrites(t, reg.Secret, written(jcs.ASCII)))
 		found := func(query string) map[string]any {
 			return s.do(http.MethodPost, one+"/test"+query, "").is(http.StatusOK).object()
 		}
@@ -73,4 +73,12 @@ func TestDetectWithFewTests(t *testing.T) {
 		require.Equal(t, "open", s.do(http.MethodPost, one+"/test?detect=true", "").is(http.StatusOK).object()["receiver"])
 		s.do(http.MethodPost, one+"/test?detect=true", "").waits()
 	})
+}
+
+// written writes a body again, in an encoding.
+func written(as jcs.Encoding) func([]byte) ([]byte, error) {
+	return func(body []byte) ([]byte, error) {
+		parsed, err := jcs.Canonicalize(body)
+		return jcs.Encode(parsed, as), err
+	}
 }

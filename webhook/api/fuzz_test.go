@@ -8,10 +8,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/rag-assistant/webhooks/internal/harness"
 	"github.com/rag-assistant/webhooks/store/memstore"
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/api"
-	"github.com/rag-assistant/webhooks/webhook/internal/harness"
 )
 
 // Whatever is posted, the answer is 201 or says in the envelope what is wrong.

@@ -15,9 +15,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/rag-assistant/webhooks/internal/harness"
 	"github.com/rag-assistant/webhooks/signer"
 	"github.com/rag-assistant/webhooks/webhook"
-	"github.com/rag-assistant/webhooks/webhook/internal/harness"
 )
 
 // How many characters of a secret in a row are a leak, and of one that is written

@@ -18,7 +18,7 @@ func (h *Handler) limiting(serve endpoint) endpoint {
 			Principal: x.who, MerchantID: x.merchantID, WebhookID: x.webhookID, Route: x.route,
 		})
 		if err != nil {
-			return answer{}, fmt.Errorf("webhook: rate limit: %w", err)
+			return answer{}, fmt.Errorf("api: rate limit: %w", err)
 		}
 		if wait > 0 {
 			return answer{}, x.tooMany(wait)

@@ -13,7 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/rag-assistant/webhooks/webhook/internal/harness"
+	"github.com/rag-assistant/webhooks/internal/harness"
 )
 
 // fullBodies have every member that a route knows. One that is not listed knows

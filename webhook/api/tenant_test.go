@@ -9,9 +9,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/rag-assistant/webhooks/internal/harness"
 	"github.com/rag-assistant/webhooks/store"
 	"github.com/rag-assistant/webhooks/webhook"
-	"github.com/rag-assistant/webhooks/webhook/internal/harness"
 )
 
 // operation is a method of a route with a body that it accepts.

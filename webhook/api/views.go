@@ -5,7 +5,6 @@ import (
 	"math"
 	"time"
 
-	"github.com/rag-assistant/webhooks/store"
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/event"
 )
@@ -209,7 +208,7 @@ func newDeliveryView(d *webhook.Delivery, paused bool) deliveryView {
 		ID: d.ID, WebhookID: d.WebhookID, EventType: d.EventType, Status: d.Status,
 		StatusCode: d.StatusCode, AttemptCount: d.Attempts, CreatedAt: stamp(d.CreatedAt),
 	}
-	if d.Status == store.DeliverySucceeded {
+	if d.Status == webhook.DeliverySucceeded {
 		v.DeliveredAt = stamp(d.DeliveredAt)
 		return v
 	}

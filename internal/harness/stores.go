@@ -11,13 +11,13 @@ import (
 	"github.com/rag-assistant/webhooks/store/redisstore"
 )
 
-// backend is a store that a test sees the inside of.
+// Backend is a store that a test sees the inside of.
 type Backend struct {
 	Store store.Store
 	Dump  func() string // all that it holds
 }
 
-// stores opens a new store of each kind.
+// Stores opens a new store of each kind.
 func Stores() map[string]func(*testing.T) Backend {
 	return map[string]func(*testing.T) Backend{
 		"memory": func(*testing.T) Backend {
@@ -40,7 +40,7 @@ func Stores() map[string]func(*testing.T) Backend {
 	}
 }
 
-// onEachStore runs a test on a store of each kind.
+// OnEachStore runs a test on a store of each kind.
 func OnEachStore(t *testing.T, test func(t *testing.T, st store.Store)) {
 	t.Helper()
 	for name, open := range Stores() {

@@ -14,16 +14,16 @@ import (
 	"github.com/rag-assistant/webhooks/signer"
 	"github.com/rag-assistant/webhooks/verifier"
 	"github.com/rag-assistant/webhooks/webhook/event"
-	"github.com/rag-assistant/webhooks/webhook/internal/jcs"
 )
 
-// endpoint is a receiver in this process. Its zero value answers 200.
+// Endpoint is a receiver in this process. Its zero value answers 200.
 type Endpoint struct {
 	Mu     sync.Mutex
 	calls  []Call
 	Answer func(c Call) (Answer, error)
 }
 
+// Call is a request as an endpoint got it.
 type Call struct {
 	At     time.Time
 	Header http.Header // canonical names, as after the wire
@@ -32,6 +32,7 @@ type Call struct {
 	Ctx    context.Context //nolint:containedctx // a hanging answer waits for it
 }
 
+// RoundTrip answers a request.
 func (e *Endpoint) RoundTrip(req *http.Request) (*http.Response, error) {
 	body, err := io.ReadAll(req.Body)
 	if err != nil {
@@ -59,26 +60,31 @@ func (e *Endpoint) RoundTrip(req *http.Request) (*http.Response, error) {
 	}, nil
 }
 
+// Set says how the endpoint answers from now on.
 func (e *Endpoint) Set(f func(c Call) (Answer, error)) {
 	e.Mu.Lock()
 	defer e.Mu.Unlock()
 	e.Answer = f
 }
 
+// Seen returns the requests so far.
 func (e *Endpoint) Seen() []Call {
 	e.Mu.Lock()
 	defer e.Mu.Unlock()
 	return append([]Call(nil), e.calls...)
 }
 
+// Count is how many requests there were.
 func (e *Endpoint) Count() int { return len(e.Seen()) }
 
+// Answer is what an endpoint says.
 type Answer struct {
 	Status int
 	body   string
 	header http.Header
 }
 
+// Reply makes an answer; header holds pairs of key and value.
 func Reply(status int, body string, header ...string) Answer {
 	h := http.Header{}
 	for i := 0; i+1 < len(header); i += 2 {
@@ -87,17 +93,18 @@ func Reply(status int, body string, header ...string) Answer {
 	return Answer{Status: status, body: body, header: h}
 }
 
+// Always answers with a status.
 func Always(status int, header ...string) func(Call) (Answer, error) {
 	return func(Call) (Answer, error) { return Reply(status, http.StatusText(status), header...), nil }
 }
 
-// hang answers only when the sender gives up.
+// Hang answers only when the sender gives up.
 func Hang(c Call) (Answer, error) {
 	<-c.Ctx.Done()
 	return Answer{}, c.Ctx.Err()
 }
 
-// knows answers as a receiver of the guide that holds one secret.
+// Knows answers as a receiver of the guide that holds one secret.
 func Knows(t *testing.T, secret signer.Secret) func(Call) (Answer, error) {
 	t.Helper()
 	s, err := signer.New(secret)
@@ -110,7 +117,7 @@ func Knows(t *testing.T, secret signer.Secret) func(Call) (Answer, error) {
 	}
 }
 
-// verify requires that both signatures are right, each on its own.
+// Verify requires that both signatures are right, each on its own.
 func Verify(t *testing.T, secret signer.Secret, c Call, o *verifier.Options) event.Event {
 	t.Helper()
 	s, err := signer.New(secret)
@@ -125,7 +132,7 @@ func Verify(t *testing.T, secret signer.Secret, c Call, o *verifier.Options) eve
 	return e
 }
 
-// posts counts the requests of each delivery.
+// Posts counts the requests of each delivery.
 func (e *Endpoint) Posts() map[string]int {
 	out := map[string]int{}
 	for _, c := range e.Seen() {
@@ -134,17 +141,17 @@ func (e *Endpoint) Posts() map[string]int {
 	return out
 }
 
-// rewrites answers as a receiver that verifies the body as it writes it itself.
-func Rewrites(t *testing.T, secret signer.Secret, as jcs.Encoding) func(Call) (Answer, error) {
+// Rewrites answers as a receiver that verifies the body as it writes it itself.
+func Rewrites(t *testing.T, secret signer.Secret, write func(body []byte) ([]byte, error)) func(Call) (Answer, error) {
 	t.Helper()
 	s, err := signer.New(secret)
 	require.NoError(t, err)
 	return func(c Call) (Answer, error) {
-		parsed, err := jcs.Canonicalize([]byte(c.Body))
+		body, err := write([]byte(c.Body))
 		if err != nil {
 			return Answer{}, err
 		}
-		if !s.Verify(jcs.Encode(parsed, as), c.Header.Get(signer.HeaderSignature)) {
+		if !s.Verify(body, c.Header.Get(signer.HeaderSignature)) {
 			return Reply(http.StatusForbidden, "Invalid signature"), nil
 		}
 		return Reply(http.StatusOK, "OK"), nil

@@ -11,7 +11,7 @@ import (
 	"github.com/rag-assistant/webhooks/webhook"
 )
 
-// registerAsymmetric registers a webhook that has a public key.
+// RegisterAsymmetric registers a webhook that has a public key.
 func RegisterAsymmetric(t *testing.T, svc *webhook.Service) webhook.Registered {
 	t.Helper()
 	reg, err := svc.Register(t.Context(), Merchant, webhook.Registration{
@@ -23,15 +23,17 @@ func RegisterAsymmetric(t *testing.T, svc *webhook.Service) webhook.Registered {
 	return reg
 }
 
+// KeyOne is a sealing key.
 func KeyOne() webhook.SecretKey { return webhook.SecretKey{ID: "k1", Key: [32]byte{1}} }
 
-// randomKey is a key of which no part looks like anything else.
+// RandomKey is a key of which no part looks like anything else.
 func RandomKey(id string) webhook.SecretKey {
 	k := webhook.SecretKey{ID: id}
 	_, _ = rand.Read(k.Key[:]) // It never fails.
 	return k
 }
 
+// NewService returns a service over a store in memory.
 func NewService(t *testing.T, o *webhook.ServiceOptions) (*webhook.Service, *memstore.Store) {
 	t.Helper()
 	st := memstore.New(nil)
@@ -40,6 +42,7 @@ func NewService(t *testing.T, o *webhook.ServiceOptions) (*webhook.Service, *mem
 	return svc, st
 }
 
+// Register registers a webhook for these event types.
 func Register(t *testing.T, svc *webhook.Service, merchantID string, types ...string) webhook.Registered {
 	t.Helper()
 	reg, err := svc.Register(t.Context(), merchantID, webhook.Registration{URL: "https://example.com/", Events: types})
@@ -47,12 +50,12 @@ func Register(t *testing.T, svc *webhook.Service, merchantID string, types ...st
 	return reg
 }
 
-// registration is one that is accepted.
+// Registration is one that is accepted.
 func Registration() webhook.Registration {
 	return webhook.Registration{URL: "https://example.com/", Events: []string{"document.created"}}
 }
 
-// many makes n pairs.
+// Many makes n pairs.
 func Many(n int) map[string]string {
 	out := map[string]string{}
 	for i := range n {
@@ -61,5 +64,5 @@ func Many(n int) map[string]string {
 	return out
 }
 
-// credential is the value of a header that must not show.
+// Credential is the value of a header that must not show.
 const Credential = "Bearer t0ken-of-the-merchant"

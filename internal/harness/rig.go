@@ -16,9 +16,13 @@ import (
 	"github.com/rag-assistant/webhooks/webhook/event"
 )
 
-const Merchant = "merchant_42"
+// Merchant is whose webhooks most tests are about, and Victim another.
+const (
+	Merchant = "merchant_42"
+	Victim   = "merchant_43"
+)
 
-// rig is a service, a dispatcher and an endpoint in one bubble of fake time.
+// Rig is a service, a dispatcher and an endpoint in one bubble of fake time.
 type Rig struct {
 	T        *testing.T
 	Store    store.Store
@@ -30,7 +34,7 @@ type Rig struct {
 	Stopped  chan error
 }
 
-// newRig starts a dispatcher with the given options over st, which may be nil.
+// NewRig starts a dispatcher with the given options over st, which may be nil.
 func NewRig(t *testing.T, st store.Store, o *webhook.DispatcherOptions) *Rig {
 	t.Helper()
 	r := &Rig{T: t, Store: st, Endpoint: &Endpoint{}, Began: time.Now(), Stopped: make(chan error, 1)}
@@ -56,14 +60,14 @@ func NewRig(t *testing.T, st store.Store, o *webhook.DispatcherOptions) *Rig {
 	return r
 }
 
-// close stops the dispatcher and requires an orderly end.
+// Close stops the dispatcher and requires an orderly end.
 func (r *Rig) Close() {
 	r.T.Helper()
 	r.Stop()
 	require.NoError(r.T, <-r.Stopped)
 }
 
-// another starts one more dispatcher on the store and the endpoint, and returns what
+// Another starts one more dispatcher on the store and the endpoint, and returns what
 // stops it. If nobody does, it ends with the test.
 func (r *Rig) Another(o webhook.DispatcherOptions) (stop func()) {
 	r.T.Helper()
@@ -81,6 +85,7 @@ func (r *Rig) Another(o webhook.DispatcherOptions) (stop func()) {
 	}
 }
 
+// Register registers a webhook for these event types.
 func (r *Rig) Register(types ...event.Type) webhook.Registered {
 	r.T.Helper()
 	names := make([]string, len(types))
@@ -94,6 +99,7 @@ func (r *Rig) Register(types ...event.Type) webhook.Registered {
 	return reg
 }
 
+// Publish publishes a document.created.
 func (r *Rig) Publish() webhook.Publication {
 	r.T.Helper()
 	p, err := r.Svc.Publish(r.T.Context(), Merchant,
@@ -102,6 +108,7 @@ func (r *Rig) Publish() webhook.Publication {
 	return p
 }
 
+// Delivery reads one from the log.
 func (r *Rig) Delivery(webhookID, deliveryID string) webhook.DeliveryDetail {
 	r.T.Helper()
 	d, err := r.Svc.Delivery(r.T.Context(), Merchant, webhookID, deliveryID)
@@ -109,6 +116,7 @@ func (r *Rig) Delivery(webhookID, deliveryID string) webhook.DeliveryDetail {
 	return d
 }
 
+// Webhook reads one.
 func (r *Rig) Webhook(webhookID string) webhook.Webhook {
 	r.T.Helper()
 	w, err := r.Svc.Webhook(r.T.Context(), Merchant, webhookID)
@@ -119,13 +127,13 @@ func (r *Rig) Webhook(webhookID string) webhook.Webhook {
 // seconds is a time since the rig began, for exact comparison.
 func (r *Rig) Since(at time.Time) time.Duration { return at.Sub(r.Began) }
 
-// pass lets fake time pass, and whatever is due by then happen.
+// Pass lets fake time pass, and whatever is due by then happen.
 func Pass(d time.Duration) {
 	time.Sleep(d)
 	synctest.Wait()
 }
 
-// receive takes a value from a channel and gives up after a minute. It is for
+// Receive takes a value from a channel and gives up after a minute. It is for
 // tests without fake time.
 func Receive[T any](tb testing.TB, from <-chan T) T {
 	tb.Helper()
@@ -140,7 +148,7 @@ func Receive[T any](tb testing.TB, from <-chan T) T {
 	}
 }
 
-// publishFor publishes one event of a merchant other than the rig's, too.
+// PublishFor publishes one event of a merchant other than the rig's, too.
 func (r *Rig) PublishFor(merchantID string) webhook.Publication {
 	r.T.Helper()
 	p, err := r.Svc.Publish(r.T.Context(), merchantID, event.New(event.DocumentCreated{DocumentID: "doc_1"}))
@@ -148,22 +156,22 @@ func (r *Rig) PublishFor(merchantID string) webhook.Publication {
 	return p
 }
 
-// lockedBuffer collects log lines from many goroutines.
+// LockedBuffer collects log lines from many goroutines.
 type LockedBuffer struct {
 	mu  sync.Mutex
 	buf strings.Builder
 }
 
+// Write adds to the buffer.
 func (b *LockedBuffer) Write(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.buf.Write(p)
 }
 
+// String is all that was written.
 func (b *LockedBuffer) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.buf.String()
 }
-
-const Victim = "merchant_43"
