@@ -86,6 +86,7 @@ var rules = []rule{
 	}, coreModules...)},
 
 	{room: "webhook/internal/vault", ours: []string{"signer", "store", "webhook/internal/token"}},
+	{room: "webhook/internal/webui", ours: append([]string{"webhook"}, core...), modules: coreModules},
 	{room: "webhook/internal/once", ours: []string{"store", "webhook/internal/id"}, modules: []string{"github.com/google/uuid"}},
 
 	// Twins: neither knows the other.

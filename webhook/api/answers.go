@@ -5,12 +5,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"log/slog"
-	"net"
 	"net/http"
 	"strconv"
 
 	"github.com/rag-assistant/webhooks/webhook"
+	"github.com/rag-assistant/webhooks/webhook/internal/webui"
 )
 
 // answer is what an endpoint has to say.
@@ -138,26 +137,13 @@ func (h *Handler) refuse(ctx context.Context, x *exchange, err error) answer {
 		shown = errChanged
 	default:
 		shown = errInternal
-		if passing(err) {
+		if webui.Passing(err) {
 			shown = errUnavailable
 		}
-		level := slog.LevelError
-		if ctx.Err() != nil {
-			level = slog.LevelDebug // The caller has gone, and with it the store's context.
-		}
-		h.opts.Logger.LogAttrs(ctx, level, "webhook API request failed",
-			slog.String("request_id", x.requestID), slog.String("method", x.r.Method),
-			slog.String("merchant_id", x.merchantID), slog.String("webhook_id", x.webhookID),
-			slog.Any("error", err))
+		level, about := x.Fault(ctx, x.requestID, err)
+		h.opts.Logger.LogAttrs(ctx, level, "webhook API request failed", about...)
 	}
 	return answer{status: shown.status, fault: shown}
-}
-
-// passing reports whether a store's fault may be gone at the next try: time that
-// ran out, or a network.
-func passing(err error) bool {
-	_, network := errors.AsType[net.Error](err)
-	return network || errors.Is(err, webhook.ErrUnavailable) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
 }
 
 // write sends an answer in one piece, so that it is whole or not begun.
@@ -174,7 +160,7 @@ func (h *Handler) write(ctx context.Context, x *exchange, out answer) {
 			body, _ = h.envelope(x, out) // Strings only: it cannot fail.
 		}
 	}
-	header := x.w.Header()
+	header := x.W.Header()
 	if body != nil {
 		header.Set("Content-Type", mediaType)
 		header.Set("Content-Length", strconv.Itoa(len(body)))
@@ -185,9 +171,9 @@ func (h *Handler) write(ctx context.Context, x *exchange, out answer) {
 	if out.cache != "" {
 		header.Set("Cache-Control", out.cache)
 	}
-	x.w.WriteHeader(out.status)
-	if x.r.Method != http.MethodHead {
-		_, _ = x.w.Write(body) // The caller has gone; there is nobody to tell.
+	x.W.WriteHeader(out.status)
+	if x.R.Method != http.MethodHead {
+		_, _ = x.W.Write(body) // The caller has gone; there is nobody to tell.
 	}
 }
 

@@ -7,12 +7,12 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
-	"runtime/debug"
 	"strings"
 	"time"
 
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/internal/id"
+	"github.com/rag-assistant/webhooks/webhook/internal/webui"
 )
 
 // Options configures a [Handler].
@@ -215,22 +215,16 @@ func (o Options) serverURL() (string, error) {
 
 // exchange is a request on its way to an answer.
 type exchange struct {
-	w         http.ResponseWriter
-	r         *http.Request
+	webui.Exchange
+
 	requestID string
-
-	who     webhook.Principal
-	route   string // its method and path, as in RateLimitRequest
-	text    []byte // the body, once it was read
-	wasRead bool
-
-	// As in the path; checked for nothing but the merchant's being the principal's.
-	merchantID, webhookID, deliveryID string
+	text      []byte // the body, once it was read
+	wasRead   bool
 }
 
 // ServeHTTP answers one request.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	x := &exchange{w: w, r: r, requestID: requestID(r)}
+	x := &exchange{Exchange: webui.Exchange{W: w, R: r}, requestID: requestID(r)}
 	header := w.Header()
 	header.Set("Cache-Control", "no-store")
 	header.Set("X-Content-Type-Options", "nosniff")
@@ -246,29 +240,22 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // serve finds the endpoint, lets nobody pass who may not, and turns a panic into
 // an error.
 func (h *Handler) serve(ctx context.Context, x *exchange) (out answer, err error) {
-	defer func() {
-		switch v := recover(); v {
-		case nil:
-		case http.ErrAbortHandler:
-			panic(v)
-		default:
-			h.opts.Logger.ErrorContext(ctx, "webhook API panicked", slog.String("request_id", x.requestID),
-				slog.String("panic", fmt.Sprint(v)), slog.String("stack", string(debug.Stack())))
-			err = errInternal
-		}
-	}()
+	defer webui.Recover(func(panicked, stack slog.Attr) {
+		h.opts.Logger.ErrorContext(ctx, "webhook API panicked", slog.String("request_id", x.requestID), panicked, stack)
+		err = errInternal
+	})
 	match := h.match(x)
 	if match == nil {
 		return answer{}, webhook.ErrNotFound
 	}
-	if x.r.Method == http.MethodOptions {
-		x.w.Header().Set("Allow", match.allow())
+	if x.R.Method == http.MethodOptions {
+		x.W.Header().Set("Allow", match.allow())
 		return answer{status: http.StatusNoContent}, nil
 	}
-	x.route = x.r.Method + " " + strings.Join(match.path, "/")
-	serve := match.endpoint(x.r.Method)
+	x.Route = x.R.Method + " " + strings.Join(match.path, "/")
+	serve := match.endpoint(x.R.Method)
 	if serve == nil {
-		x.w.Header().Set("Allow", match.allow())
+		x.W.Header().Set("Allow", match.allow())
 		return answer{}, errMethod
 	}
 	if match.public {
@@ -276,7 +263,7 @@ func (h *Handler) serve(ctx context.Context, x *exchange) (out answer, err error
 	}
 	// A browser sends its cookies along with whatever another site makes it send,
 	// but an Authorization header only if a script of this site sets it.
-	if x.r.Header.Get("Authorization") == "" && h.opts.CrossOrigin.Check(x.r) != nil {
+	if x.R.Header.Get("Authorization") == "" && h.opts.CrossOrigin.Check(x.R) != nil {
 		return answer{}, errForbidden
 	}
 	if err := h.admit(ctx, x); err != nil {

@@ -4,41 +4,34 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"net/http"
 	"strings"
 
 	"github.com/rag-assistant/webhooks/webhook"
+	"github.com/rag-assistant/webhooks/webhook/internal/webui"
 )
 
-// admit lets a request pass that may do what it asks for, to this merchant.
+// admit lets a request pass that may do what it asks for, to this merchant. A
+// challenge says what is missing.
 func (h *Handler) admit(ctx context.Context, x *exchange) error {
-	who, err := h.authenticate(x.r)
-	if errors.Is(err, webhook.ErrUnavailable) {
-		return err
-	}
-	if err != nil {
+	err := x.Admit(h.authenticate, nil)
+	if denied, ok := errors.AsType[*webui.AuthError](err); ok {
 		h.opts.Logger.DebugContext(ctx, "webhook API request not authenticated",
-			slog.String("request_id", x.requestID), slog.Any("error", err))
+			slog.String("request_id", x.requestID), slog.Any("error", denied.Err))
 		why := ""
 		if errors.Is(err, webhook.ErrInvalidToken) {
 			why = `error="invalid_token"`
 		}
-		x.w.Header().Set("WWW-Authenticate", challenge(h.opts.Challenge, why))
+		x.W.Header().Set("WWW-Authenticate", challenge(h.opts.Challenge, why))
 		return errUnauthorized
 	}
-	if !who.MayActFor(x.merchantID) {
+	switch {
+	case errors.Is(err, webui.ErrForeign):
 		return errForbidden
+	case errors.Is(err, webui.ErrScope):
+		x.W.Header().Set("WWW-Authenticate", challenge(h.opts.Challenge, `error="insufficient_scope", scope="`+x.Scope()+`"`))
+		return errScope(x.Scope())
 	}
-	needed := webhook.ScopeWrite
-	if x.r.Method == http.MethodGet || x.r.Method == http.MethodHead {
-		needed = webhook.ScopeRead
-	}
-	if !who.May(needed) {
-		x.w.Header().Set("WWW-Authenticate", challenge(h.opts.Challenge, `error="insufficient_scope", scope="`+needed+`"`))
-		return errScope(needed)
-	}
-	x.who = who
-	return nil
+	return err
 }
 
 // challenge adds parameters that only the scheme Bearer has (RFC 6750, section 3)

@@ -41,11 +41,11 @@ func (h *Handler) deliveries(x *exchange) (answer, error) {
 	if err := invalidIf(q.done()); err != nil {
 		return answer{}, err
 	}
-	page, err := h.svc.Deliveries(x.r.Context(), x.merchantID, x.webhookID, in)
+	page, err := h.svc.Deliveries(x.R.Context(), x.MerchantID, x.WebhookID, in)
 	if err != nil {
 		return answer{}, err
 	}
-	stats, err := h.svc.Stats(x.r.Context(), x.merchantID, x.webhookID)
+	stats, err := h.svc.Stats(x.R.Context(), x.MerchantID, x.WebhookID)
 	if err != nil {
 		return answer{}, err
 	}
@@ -68,7 +68,7 @@ func (h *Handler) deliveries(x *exchange) (answer, error) {
 }
 
 func (h *Handler) delivery(x *exchange) (answer, error) {
-	d, err := h.svc.Delivery(x.r.Context(), x.merchantID, x.webhookID, x.deliveryID)
+	d, err := h.svc.Delivery(x.R.Context(), x.MerchantID, x.WebhookID, x.DeliveryID)
 	if err != nil {
 		return answer{}, err
 	}
@@ -86,7 +86,7 @@ func (h *Handler) paused(x *exchange, of ...webhook.Delivery) (bool, error) {
 	if !slices.ContainsFunc(of, pending) {
 		return false, nil
 	}
-	w, err := h.svc.Webhook(x.r.Context(), x.merchantID, x.webhookID)
+	w, err := h.svc.Webhook(x.R.Context(), x.MerchantID, x.WebhookID)
 	return w.Status == webhook.Disabled, err
 }
 
@@ -111,14 +111,14 @@ func (h *Handler) test(x *exchange) (answer, error) {
 	if err := h.testSlots(x, 1); err != nil {
 		return answer{}, err
 	}
-	d, err := h.svc.Test(x.r.Context(), x.merchantID, x.webhookID)
+	d, err := h.svc.Test(x.R.Context(), x.MerchantID, x.WebhookID)
 	if err != nil {
 		return answer{}, err
 	}
 	if wait {
-		ctx, cancel := context.WithTimeout(x.r.Context(), h.opts.TestWait)
+		ctx, cancel := context.WithTimeout(x.R.Context(), h.opts.TestWait)
 		defer cancel()
-		if d, err = h.svc.Await(ctx, x.merchantID, x.webhookID, d.ID); err != nil {
+		if d, err = h.svc.Await(ctx, x.MerchantID, x.WebhookID, d.ID); err != nil {
 			return answer{}, err
 		}
 	}
@@ -135,19 +135,19 @@ func (h *Handler) detect(x *exchange, set bool) (answer, error) {
 	if err := h.testSlots(x, webhook.MaxProbes); err != nil {
 		return answer{}, err
 	}
-	ctx, cancel := context.WithTimeout(x.r.Context(), h.opts.TestWait)
+	ctx, cancel := context.WithTimeout(x.R.Context(), h.opts.TestWait)
 	defer cancel()
-	d, err := h.svc.Detect(ctx, x.merchantID, x.webhookID)
+	d, err := h.svc.Detect(ctx, x.MerchantID, x.WebhookID)
 	if err != nil {
 		return answer{}, err
 	}
-	w, err := h.svc.Webhook(x.r.Context(), x.merchantID, x.webhookID)
+	w, err := h.svc.Webhook(x.R.Context(), x.MerchantID, x.WebhookID)
 	if err != nil {
 		return answer{}, err
 	}
 	set = set && d.Finding == webhook.FoundRewrites && w.Encoding != d.Encoding
 	if set {
-		if w, err = h.svc.Update(x.r.Context(), x.merchantID, x.webhookID, webhook.Update{Encoding: &d.Encoding}); err != nil {
+		if w, err = h.svc.Update(x.R.Context(), x.MerchantID, x.WebhookID, webhook.Update{Encoding: &d.Encoding}); err != nil {
 			return answer{}, err
 		}
 	}
@@ -162,7 +162,7 @@ func (h *Handler) redeliver(x *exchange) (answer, error) {
 	if err := invalidIf(m.done()); err != nil {
 		return answer{}, err
 	}
-	d, err := h.svc.Redeliver(x.r.Context(), x.merchantID, x.webhookID, x.deliveryID)
+	d, err := h.svc.Redeliver(x.R.Context(), x.MerchantID, x.WebhookID, x.DeliveryID)
 	if err != nil {
 		return answer{}, err
 	}
@@ -188,7 +188,7 @@ func (h *Handler) replay(x *exchange) (answer, error) {
 	if err := invalidIf(m.done()); err != nil {
 		return answer{}, err
 	}
-	n, err := h.svc.Replay(x.r.Context(), x.merchantID, x.webhookID, in)
+	n, err := h.svc.Replay(x.R.Context(), x.MerchantID, x.WebhookID, in)
 	if err != nil {
 		return answer{}, err
 	}
@@ -219,7 +219,7 @@ func (h *Handler) publish(x *exchange) (answer, error) {
 	if bad := m.done(); len(bad) > 0 {
 		return answer{}, invalidIf(bad.with(h.svc.CheckEvent(e)))
 	}
-	p, err := h.svc.Publish(x.r.Context(), x.merchantID, e)
+	p, err := h.svc.Publish(x.R.Context(), x.MerchantID, e)
 	if err != nil {
 		return answer{}, err
 	}

@@ -57,7 +57,7 @@ func (h *Handler) documents() (map[string]*document, error) {
 
 // serve answers with the document, or says that it is still the same.
 func (d *document) serve(x *exchange) (answer, error) {
-	known := strings.Join(x.r.Header.Values("If-None-Match"), ",")
+	known := strings.Join(x.R.Header.Values("If-None-Match"), ",")
 	for tag := range strings.SplitSeq(known, ",") {
 		tag = strings.TrimSpace(tag)
 		if tag == "*" || strings.TrimPrefix(tag, "W/") == d.etag {

@@ -36,8 +36,8 @@ type secretive interface {
 // again, with the same key and content, gets the answer of the first time. Only
 // success is kept, so that what failed can be tried again with the same key.
 func (h *Handler) once(ctx context.Context, x *exchange, serve endpoint) (answer, error) {
-	keys := x.r.Header.Values(keyHeader)
-	if x.r.Method != http.MethodPost || len(keys) == 0 {
+	keys := x.R.Header.Values(keyHeader)
+	if x.R.Method != http.MethodPost || len(keys) == 0 {
 		return serve(x)
 	}
 	if len(keys) > 1 || len(keys[0]) > maxKey || keys[0] == "" || strings.ContainsFunc(keys[0], invisible) {
@@ -49,12 +49,12 @@ func (h *Handler) once(ctx context.Context, x *exchange, serve endpoint) (answer
 	}
 	var out answer
 	served := false
-	value, again, err := h.svc.Once(ctx, x.merchantID, onceKey(keys[0]), &webhook.OnceOptions{
-		Fingerprint: fmt.Sprintf("%q", []string{x.route, x.webhookID, x.deliveryID, x.r.URL.RawQuery, string(body)}),
+	value, again, err := h.svc.Once(ctx, x.MerchantID, onceKey(keys[0]), &webhook.OnceOptions{
+		Fingerprint: fmt.Sprintf("%q", []string{x.Route, x.WebhookID, x.DeliveryID, x.R.URL.RawQuery, string(body)}),
 		Time:        h.opts.TestWait + 30*time.Second, Age: h.opts.IdempotencyAge, NoWait: true,
 	}, func(ctx context.Context) (string, error) {
 		served = true
-		x.r = x.r.WithContext(ctx)
+		x.R = x.R.WithContext(ctx)
 		var err error
 		if out, err = serve(x); err != nil {
 			return "", err
@@ -71,7 +71,7 @@ func (h *Handler) once(ctx context.Context, x *exchange, serve endpoint) (answer
 	case served:
 		return out, err
 	case errors.Is(err, webhook.ErrInProgress):
-		x.w.Header().Set("Retry-After", "1")
+		x.W.Header().Set("Retry-After", "1")
 		return answer{}, errKeyInProgress
 	case errors.Is(err, webhook.ErrConflict):
 		return answer{}, errKeyConflict
@@ -104,6 +104,6 @@ func (h *Handler) again(x *exchange, value string) (answer, error) {
 	if err := json.Unmarshal([]byte(value), &kept); err != nil {
 		return answer{}, err
 	}
-	x.w.Header().Set(replayedHeader, "true")
+	x.W.Header().Set(replayedHeader, "true")
 	return answer{status: kept.Status, etag: kept.ETag, data: kept.Data}, nil
 }

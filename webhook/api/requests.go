@@ -72,7 +72,7 @@ func parseMembers(text []byte, limits strictjson.Limits) (*members, error) {
 // read returns the bytes of the body, which need a type only if there are any. It
 // may be called again with a lower limit.
 func (x *exchange) read(limit int) ([]byte, error) {
-	if x.r.Body == nil {
+	if x.R.Body == nil {
 		return nil, nil
 	}
 	if x.wasRead {
@@ -81,14 +81,14 @@ func (x *exchange) read(limit int) ([]byte, error) {
 		}
 		return x.text, nil
 	}
-	text, err := io.ReadAll(http.MaxBytesReader(x.w, x.r.Body, int64(limit)))
+	text, err := io.ReadAll(http.MaxBytesReader(x.W, x.R.Body, int64(limit)))
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return nil, errTooLarge
 	}
 	switch {
 	case err != nil:
 		return nil, invalid("", "the body cannot be read to its end")
-	case len(text) > 0 && !isJSON(x.r.Header):
+	case len(text) > 0 && !isJSON(x.R.Header):
 		return nil, errMediaType
 	}
 	x.text, x.wasRead = text, true
@@ -248,7 +248,7 @@ type query struct {
 }
 
 func (x *exchange) query() *query {
-	values, err := url.ParseQuery(x.r.URL.RawQuery)
+	values, err := url.ParseQuery(x.R.URL.RawQuery)
 	q := &query{values: values}
 	if err != nil {
 		q.bad.add("", "the query is not well-formed")

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/rag-assistant/webhooks/webhook/internal/paths"
+	"github.com/rag-assistant/webhooks/webhook/internal/webui"
 )
 
 // endpoint makes the answer to a request of an authenticated merchant.
@@ -18,16 +18,12 @@ type route struct {
 	public  bool // no merchant, no authentication
 }
 
-const (
-	merchantsSegment  = "merchants/"
-	webhookParameter  = "{webhookId}"
-	deliveryParameter = "{deliveryId}"
-)
+const merchantsSegment = "merchants/"
 
 // table returns all routes. Of two that fit, the first counts.
 func (h *Handler) table() []route {
 	type methods = map[string]endpoint
-	const one = "webhooks/" + webhookParameter
+	const one = "webhooks/" + webui.WebhookParameter
 	collection := methods{http.MethodGet: h.list, http.MethodPost: plain(h.register)}
 	var routes []route
 	add := func(path string, m methods) {
@@ -42,8 +38,8 @@ func (h *Handler) table() []route {
 	add(one+"/secret/rotate", methods{http.MethodPost: plain(h.rotate)})
 	add(one+"/public-key", methods{http.MethodGet: plain(h.publicKey)})
 	add(one+"/deliveries", methods{http.MethodGet: h.deliveries})
-	add(one+"/deliveries/"+deliveryParameter, methods{http.MethodGet: plain(h.delivery)})
-	add(one+"/deliveries/"+deliveryParameter+"/redeliver", methods{http.MethodPost: plain(h.redeliver)})
+	add(one+"/deliveries/"+webui.DeliveryParameter, methods{http.MethodGet: plain(h.delivery)})
+	add(one+"/deliveries/"+webui.DeliveryParameter+"/redeliver", methods{http.MethodPost: plain(h.redeliver)})
 	if h.opts.EnablePublish {
 		add("events", methods{http.MethodPost: plain(h.publish)})
 	}
@@ -63,7 +59,7 @@ func plain(serve endpoint) endpoint {
 // match finds the route of a request and takes the ids out of its path. No id holds a
 // slash, escaped or not.
 func (h *Handler) match(x *exchange) *route {
-	escaped := x.r.URL.EscapedPath()
+	escaped := x.R.URL.EscapedPath()
 	if !strings.HasPrefix(escaped, "/") {
 		escaped = "/" + escaped // StripPrefix with a trailing slash takes it along.
 	}
@@ -74,14 +70,13 @@ func (h *Handler) match(x *exchange) *route {
 	if !found {
 		return h.publicRoute(rest)
 	}
-	segments, ok := paths.Split(rest, maxSegments)
+	segments, ok := webui.Split(rest, maxSegments)
 	if !ok {
 		return nil
 	}
-	x.merchantID = segments[0]
-	ids := map[string]*string{webhookParameter: &x.webhookID, deliveryParameter: &x.deliveryID}
+	x.MerchantID = segments[0]
 	for i := range h.routes {
-		if paths.Match(h.routes[i].path, segments[1:], ids) {
+		if x.Match(h.routes[i].path, segments[1:]) {
 			return &h.routes[i]
 		}
 	}

@@ -40,7 +40,7 @@ func (h *Handler) register(x *exchange) (answer, error) {
 	if bad := m.done(); len(bad) > 0 {
 		return answer{}, invalidIf(bad.with(h.svc.CheckRegistration(in)))
 	}
-	out, err := h.svc.Register(x.r.Context(), x.merchantID, in)
+	out, err := h.svc.Register(x.R.Context(), x.MerchantID, in)
 	if err != nil {
 		return answer{}, err
 	}
@@ -67,7 +67,7 @@ func (h *Handler) list(x *exchange) (answer, error) {
 	if err := invalidIf(q.done()); err != nil {
 		return answer{}, err
 	}
-	page, err := h.svc.Webhooks(x.r.Context(), x.merchantID, in)
+	page, err := h.svc.Webhooks(x.R.Context(), x.MerchantID, in)
 	if err != nil {
 		return answer{}, err
 	}
@@ -82,14 +82,14 @@ func (h *Handler) list(x *exchange) (answer, error) {
 }
 
 func (h *Handler) eventTypes(x *exchange) (answer, error) {
-	if !id.ValidMerchant(x.merchantID) {
+	if !id.ValidMerchant(x.MerchantID) {
 		return answer{}, invalid("merchantId", id.MerchantRule)
 	}
 	return answer{status: http.StatusOK, data: eventTypesView{EventTypes: h.svc.Catalog().Entries()}}, nil
 }
 
 func (h *Handler) show(x *exchange) (answer, error) {
-	w, err := h.svc.Webhook(x.r.Context(), x.merchantID, x.webhookID)
+	w, err := h.svc.Webhook(x.R.Context(), x.MerchantID, x.WebhookID)
 	if err != nil {
 		return answer{}, err
 	}
@@ -119,7 +119,7 @@ func (h *Handler) update(x *exchange) (answer, error) {
 	if in.IfVersion, err = h.ifMatch(x); err != nil {
 		return answer{}, err
 	}
-	w, err := h.svc.Update(x.r.Context(), x.merchantID, x.webhookID, in)
+	w, err := h.svc.Update(x.R.Context(), x.MerchantID, x.WebhookID, in)
 	if err != nil {
 		return answer{}, err
 	}
@@ -131,17 +131,17 @@ func (h *Handler) remove(x *exchange) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	if err := h.svc.Delete(x.r.Context(), x.merchantID, x.webhookID, version); err != nil {
+	if err := h.svc.Delete(x.R.Context(), x.MerchantID, x.WebhookID, version); err != nil {
 		return answer{}, err
 	}
-	return answer{status: http.StatusOK, data: deletedView{WebhookID: x.webhookID, Deleted: true}}, nil
+	return answer{status: http.StatusOK, data: deletedView{WebhookID: x.WebhookID, Deleted: true}}, nil
 }
 
 // publicKey answers for webhooks that have one. Those with a secret do not, and
 // the answer is not that of an unknown webhook, which would send one looking for a
 // wrong id.
 func (h *Handler) publicKey(x *exchange) (answer, error) {
-	w, err := h.svc.Webhook(x.r.Context(), x.merchantID, x.webhookID)
+	w, err := h.svc.Webhook(x.R.Context(), x.MerchantID, x.WebhookID)
 	if err != nil {
 		return answer{}, err
 	}
@@ -159,11 +159,11 @@ func (h *Handler) publicKey(x *exchange) (answer, error) {
 // section 13.1.1), 0 for any. The store compares it once more as it changes the
 // webhook.
 func (h *Handler) ifMatch(x *exchange) (int64, error) {
-	wanted := strings.TrimSpace(strings.Join(x.r.Header.Values("If-Match"), ","))
+	wanted := strings.TrimSpace(strings.Join(x.R.Header.Values("If-Match"), ","))
 	if wanted == "" || wanted == "*" {
 		return 0, nil
 	}
-	w, err := h.svc.Webhook(x.r.Context(), x.merchantID, x.webhookID)
+	w, err := h.svc.Webhook(x.R.Context(), x.MerchantID, x.WebhookID)
 	if err != nil {
 		return 0, err
 	}
@@ -186,7 +186,7 @@ func (h *Handler) rotate(x *exchange) (answer, error) {
 	}
 	// Rotate refuses both ends; a product that wraps around it could not.
 	grace = min(max(grace, -1), int64(webhook.MaxGrace/time.Second)+1)
-	out, err := h.svc.Rotate(x.r.Context(), x.merchantID, x.webhookID, time.Duration(grace)*time.Second)
+	out, err := h.svc.Rotate(x.R.Context(), x.MerchantID, x.WebhookID, time.Duration(grace)*time.Second)
 	if err != nil {
 		return answer{}, err
 	}

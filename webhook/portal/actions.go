@@ -20,7 +20,7 @@ func (p *Portal) setStatus(x *exchange) (answer, error) {
 	default:
 		return answer{}, errIncomplete
 	}
-	if _, err := p.svc.Update(x.r.Context(), x.merchantID, x.webhookID, webhook.Update{Status: &status}); err != nil {
+	if _, err := p.svc.Update(x.R.Context(), x.MerchantID, x.WebhookID, webhook.Update{Status: &status}); err != nil {
 		return answer{}, err
 	}
 	return answer{redirect: x.hook() + "?done=" + told}, nil
@@ -37,13 +37,13 @@ func (p *Portal) deleteForm(x *exchange) (answer, error) { return p.askToDelete(
 func (p *Portal) askToDelete(x *exchange, status int) (answer, error) {
 	v := deleteView{Changed: status != http.StatusOK}
 	var err error
-	if v.Webhook, err = p.svc.Webhook(x.r.Context(), x.merchantID, x.webhookID); err != nil {
+	if v.Webhook, err = p.svc.Webhook(x.R.Context(), x.MerchantID, x.WebhookID); err != nil {
 		return answer{}, err
 	}
-	if v.Stats, err = p.svc.Stats(x.r.Context(), x.merchantID, x.webhookID); err != nil {
+	if v.Stats, err = p.svc.Stats(x.R.Context(), x.MerchantID, x.WebhookID); err != nil {
 		return answer{}, err
 	}
-	if !x.who.May(webhook.ScopeWrite) {
+	if !x.Who.May(webhook.ScopeWrite) {
 		return answer{}, errScope
 	}
 	return answer{status: status, template: "delete", title: "Delete webhook", nav: "webhooks", data: v}, nil
@@ -54,7 +54,7 @@ func (p *Portal) remove(x *exchange) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	err = p.svc.Delete(x.r.Context(), x.merchantID, x.webhookID, version)
+	err = p.svc.Delete(x.R.Context(), x.MerchantID, x.WebhookID, version)
 	if errors.Is(err, webhook.ErrVersion) {
 		return p.askToDelete(x, http.StatusConflict)
 	}
@@ -76,15 +76,11 @@ func (x *exchange) version() (int64, error) {
 // test sends a test event. A script asks for its outcome as it comes; without one,
 // the answer waits for it.
 func (p *Portal) test(x *exchange) (answer, error) {
-	ctx := x.r.Context()
-	wait, err := p.svc.ReserveTests(ctx, x.merchantID, x.webhookID, 1, p.opts.TestsPerMinute)
-	if err != nil {
+	ctx := x.R.Context()
+	if err := p.testSlots(x, 1); err != nil {
 		return answer{}, err
 	}
-	if wait > 0 {
-		return answer{}, x.tooMany(wait)
-	}
-	d, err := p.svc.Test(ctx, x.merchantID, x.webhookID)
+	d, err := p.svc.Test(ctx, x.MerchantID, x.WebhookID)
 	if err != nil {
 		return answer{}, err
 	}
@@ -93,7 +89,7 @@ func (p *Portal) test(x *exchange) (answer, error) {
 	}
 	short, cancel := context.WithTimeout(ctx, p.opts.TestWait)
 	defer cancel()
-	if _, err := p.svc.Await(short, x.merchantID, x.webhookID, d.ID); err != nil {
+	if _, err := p.svc.Await(short, x.MerchantID, x.WebhookID, d.ID); err != nil {
 		return answer{}, err
 	}
 	return answer{redirect: x.hook() + "/deliveries/" + d.ID + "?done=tested"}, nil
@@ -128,19 +124,19 @@ const maxOutcomeWait = 5 * time.Second
 // few seconds. One that wants to know when to load its page again has seen nothing
 // yet, so the first attempt is enough.
 func (p *Portal) outcome(x *exchange) (answer, error) {
-	if x.r.URL.Query().Has("reload") {
-		d, err := p.svc.Delivery(x.r.Context(), x.merchantID, x.webhookID, x.deliveryID)
+	if x.R.URL.Query().Has("reload") {
+		d, err := p.svc.Delivery(x.R.Context(), x.MerchantID, x.WebhookID, x.DeliveryID)
 		if err != nil {
 			return answer{}, err
 		}
 		if d.Status != webhook.DeliveryPending || d.Attempts > 0 || time.Since(d.CreatedAt) >= patience {
-			x.w.Header().Set("HX-Refresh", "true")
+			x.W.Header().Set("HX-Refresh", "true")
 		}
 		return x.outcomeOf(d.Delivery, true), nil
 	}
-	ctx, cancel := context.WithTimeout(x.r.Context(), min(p.opts.TestWait, maxOutcomeWait))
+	ctx, cancel := context.WithTimeout(x.R.Context(), min(p.opts.TestWait, maxOutcomeWait))
 	defer cancel()
-	d, err := p.svc.Await(ctx, x.merchantID, x.webhookID, x.deliveryID)
+	d, err := p.svc.Await(ctx, x.MerchantID, x.WebhookID, x.DeliveryID)
 	if err != nil {
 		return answer{}, err
 	}
@@ -152,8 +148,8 @@ func (p *Portal) redeliver(x *exchange) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	deliveryID, again, err := p.svc.Once(x.r.Context(), x.merchantID, token, nil, func(ctx context.Context) (string, error) {
-		d, err := p.svc.Redeliver(ctx, x.merchantID, x.webhookID, x.deliveryID)
+	deliveryID, again, err := p.svc.Once(x.R.Context(), x.MerchantID, token, nil, func(ctx context.Context) (string, error) {
+		d, err := p.svc.Redeliver(ctx, x.MerchantID, x.WebhookID, x.DeliveryID)
 		return d.ID, err
 	})
 	if deliveryID == "" && err != nil {
@@ -179,10 +175,10 @@ func (p *Portal) replayForm(x *exchange) (answer, error) {
 
 func (p *Portal) askToReplay(x *exchange, status int, v replayView) (answer, error) {
 	var err error
-	if v.Webhook, err = p.svc.Webhook(x.r.Context(), x.merchantID, x.webhookID); err != nil {
+	if v.Webhook, err = p.svc.Webhook(x.R.Context(), x.MerchantID, x.WebhookID); err != nil {
 		return answer{}, err
 	}
-	if !x.who.May(webhook.ScopeWrite) {
+	if !x.Who.May(webhook.ScopeWrite) {
 		return answer{}, errScope
 	}
 	return answer{status: status, template: "replay", title: "Replay events", nav: "webhooks", data: v}, nil
@@ -206,7 +202,7 @@ func (p *Portal) replay(x *exchange) (answer, error) {
 	if len(v.Errors) > 0 {
 		return p.askToReplay(x, http.StatusUnprocessableEntity, v)
 	}
-	n, err := p.svc.Replay(x.r.Context(), x.merchantID, x.webhookID, in)
+	n, err := p.svc.Replay(x.R.Context(), x.MerchantID, x.WebhookID, in)
 	if err != nil {
 		return answer{}, err
 	}

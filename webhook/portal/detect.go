@@ -19,22 +19,18 @@ type detectionView struct {
 // detect finds out what the endpoint verifies, and offers to set the encoding that
 // it needs. Its answer waits for that, with a script and without.
 func (p *Portal) detect(x *exchange) (answer, error) {
-	ctx := x.r.Context()
-	wait, err := p.svc.ReserveTests(ctx, x.merchantID, x.webhookID, webhook.MaxProbes, p.opts.TestsPerMinute)
-	if err != nil {
+	ctx := x.R.Context()
+	if err := p.testSlots(x, webhook.MaxProbes); err != nil {
 		return answer{}, err
-	}
-	if wait > 0 {
-		return answer{}, x.tooMany(wait)
 	}
 	short, cancel := context.WithTimeout(ctx, p.opts.TestWait)
 	defer cancel()
-	d, err := p.svc.Detect(short, x.merchantID, x.webhookID)
+	d, err := p.svc.Detect(short, x.MerchantID, x.WebhookID)
 	if err != nil {
 		return answer{}, err
 	}
 	v := detectionView{Finding: d.Finding, Path: x.hook()}
-	if v.Webhook, err = p.svc.Webhook(ctx, x.merchantID, x.webhookID); err != nil {
+	if v.Webhook, err = p.svc.Webhook(ctx, x.MerchantID, x.WebhookID); err != nil {
 		return answer{}, err
 	}
 	v.Text = d.Explain(v.Webhook)
@@ -53,7 +49,7 @@ func (p *Portal) detect(x *exchange) (answer, error) {
 // embedded is the path of the webhook from its own page, of which a script's answer
 // becomes a part.
 func (x *exchange) embedded() string {
-	return up(len([]string{"webhooks", "id"})) + "webhooks/" + url.PathEscape(x.webhookID)
+	return up(len([]string{"webhooks", "id"})) + "webhooks/" + url.PathEscape(x.WebhookID)
 }
 
 func (p *Portal) setEncoding(x *exchange) (answer, error) {
@@ -61,7 +57,7 @@ func (p *Portal) setEncoding(x *exchange) (answer, error) {
 	if encoding == "" {
 		return answer{}, errIncomplete
 	}
-	if _, err := p.svc.Update(x.r.Context(), x.merchantID, x.webhookID, webhook.Update{Encoding: &encoding}); err != nil {
+	if _, err := p.svc.Update(x.R.Context(), x.MerchantID, x.WebhookID, webhook.Update{Encoding: &encoding}); err != nil {
 		return answer{}, err
 	}
 	return answer{redirect: x.hook() + "?done=encoded"}, nil

@@ -13,10 +13,10 @@ import (
 )
 
 func (p *Portal) editForm(x *exchange) (answer, error) {
-	if !x.who.May(webhook.ScopeWrite) {
+	if !x.Who.May(webhook.ScopeWrite) {
 		return answer{}, errScope
 	}
-	w, err := p.svc.Webhook(x.r.Context(), x.merchantID, x.webhookID)
+	w, err := p.svc.Webhook(x.R.Context(), x.MerchantID, x.WebhookID)
 	if err != nil {
 		return answer{}, err
 	}
@@ -28,12 +28,12 @@ func (p *Portal) editForm(x *exchange) (answer, error) {
 // edit saves a form, unless the webhook has changed since it was made: then it is
 // shown again with both versions.
 func (p *Portal) edit(x *exchange) (answer, error) {
-	ctx := x.r.Context()
+	ctx := x.R.Context()
 	version, err := x.version()
 	if err != nil {
 		return answer{}, err
 	}
-	present, err := p.svc.Webhook(ctx, x.merchantID, x.webhookID)
+	present, err := p.svc.Webhook(ctx, x.MerchantID, x.WebhookID)
 	if err != nil {
 		return answer{}, err
 	}
@@ -48,7 +48,7 @@ func (p *Portal) edit(x *exchange) (answer, error) {
 		return f.answer(http.StatusUnprocessableEntity), nil
 	}
 	in.IfVersion = version
-	_, err = p.svc.Update(ctx, x.merchantID, x.webhookID, in)
+	_, err = p.svc.Update(ctx, x.MerchantID, x.WebhookID, in)
 	switch {
 	case errors.Is(err, webhook.ErrVersion):
 		return p.stale(x, f)
@@ -63,7 +63,7 @@ func (p *Portal) edit(x *exchange) (answer, error) {
 // stale shows a form again whose webhook has changed meanwhile. Sent once more, it
 // overwrites what is listed.
 func (p *Portal) stale(x *exchange, f *webhookForm) (answer, error) {
-	present, err := p.svc.Webhook(x.r.Context(), x.merchantID, x.webhookID)
+	present, err := p.svc.Webhook(x.R.Context(), x.MerchantID, x.WebhookID)
 	if err != nil {
 		return answer{}, err
 	}

@@ -46,9 +46,9 @@ func (f filter) query() url.Values {
 }
 
 func (p *Portal) deliveries(x *exchange) (answer, error) {
-	ctx := x.r.Context()
-	query := x.r.URL.Query()
-	w, err := p.svc.Webhook(ctx, x.merchantID, x.webhookID)
+	ctx := x.R.Context()
+	query := x.R.URL.Query()
+	w, err := p.svc.Webhook(ctx, x.MerchantID, x.WebhookID)
 	if err != nil {
 		return answer{}, err
 	}
@@ -65,14 +65,14 @@ func (p *Portal) deliveries(x *exchange) (answer, error) {
 	}
 	in.Cursor = query.Get("cursor")
 	number := pageNumber(query.Get("page"))
-	page, err := p.svc.Deliveries(ctx, x.merchantID, x.webhookID, in)
+	page, err := p.svc.Deliveries(ctx, x.MerchantID, x.WebhookID, in)
 	if _, invalid := errors.AsType[*webhook.InvalidError](err); invalid { // A cursor that nobody gave out.
 		return answer{redirect: x.hook() + "/deliveries?" + v.Filter.query().Encode()}, nil
 	}
 	if err != nil {
 		return answer{}, err
 	}
-	if v.Stats, err = p.svc.Stats(ctx, x.merchantID, x.webhookID); err != nil {
+	if v.Stats, err = p.svc.Stats(ctx, x.MerchantID, x.WebhookID); err != nil {
 		return answer{}, err
 	}
 	v.Deliveries, v.Total = page.Deliveries, page.Total
@@ -160,7 +160,7 @@ type deliveryView struct {
 }
 
 func (p *Portal) delivery(x *exchange) (answer, error) {
-	v, err := p.deliveryView(x.r.Context(), x)
+	v, err := p.deliveryView(x.R.Context(), x)
 	if err != nil {
 		return answer{}, err
 	}
@@ -168,11 +168,11 @@ func (p *Portal) delivery(x *exchange) (answer, error) {
 }
 
 func (p *Portal) deliveryView(ctx context.Context, x *exchange) (deliveryView, error) {
-	w, err := p.svc.Webhook(ctx, x.merchantID, x.webhookID)
+	w, err := p.svc.Webhook(ctx, x.MerchantID, x.WebhookID)
 	if err != nil {
 		return deliveryView{}, err
 	}
-	d, err := p.svc.Delivery(ctx, x.merchantID, x.webhookID, x.deliveryID)
+	d, err := p.svc.Delivery(ctx, x.MerchantID, x.WebhookID, x.DeliveryID)
 	if err != nil {
 		return deliveryView{}, err
 	}

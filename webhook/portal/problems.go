@@ -4,13 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
-	"net"
 	"net/http"
 	"strings"
 
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/internal/id"
+	"github.com/rag-assistant/webhooks/webhook/internal/webui"
 )
 
 // problem is an answer that says what is wrong, and what helps.
@@ -117,25 +116,19 @@ func (p *Portal) refuse(ctx context.Context, x *exchange, err error) answer {
 		shown = errLimit
 	default:
 		shown = errInternal
-		_, network := errors.AsType[net.Error](err)
-		if network || errors.Is(err, webhook.ErrUnavailable) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+		if webui.Passing(err) {
 			shown = errUnavailable
 		}
-		level := slog.LevelError
-		if ctx.Err() != nil {
-			level = slog.LevelDebug // The caller has gone, and with it the store's context.
-		}
 		reference = id.New("req_")
-		p.opts.Logger.LogAttrs(ctx, level, "webhook portal request failed",
-			slog.String("request_id", reference), slog.String("method", x.r.Method),
-			slog.String("merchant_id", x.merchantID), slog.String("webhook_id", x.webhookID), slog.Any("error", err))
+		level, about := x.Fault(ctx, reference, err)
+		p.opts.Logger.LogAttrs(ctx, level, "webhook portal request failed", about...)
 	}
 	told := problemPage{Title: shown.Title, Text: shown.Text, Remedy: shown.Remedy, Reference: reference}
 	if shown == errSession {
 		told.Login = x.formPage()
 	}
 	out := answer{status: shown.status, template: "problem", title: shown.Title, data: told}
-	if x.partial() && x.r.Header.Get("HX-Request-Type") != "full" {
+	if x.partial() && x.R.Header.Get("HX-Request-Type") != "full" {
 		out.fragment = "problem-part"
 	}
 	return out

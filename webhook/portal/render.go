@@ -70,8 +70,8 @@ func (p *Portal) render(w io.Writer, x *exchange, out answer) error {
 		Site: p.opts.Title, Title: out.title, Nav: out.nav, Data: out.data,
 		Assets: x.base + assetsSegment + "/" + p.assets.digest + "/", HasLogo: len(p.opts.Logo) > 0,
 		Base: x.base, Root: x.root, Hook: x.hook(),
-		MerchantID: x.merchantID, WebhookID: x.webhookID, DeliveryID: x.deliveryID,
-		Operator: x.who.AnyMerchant, CanWrite: x.who.May(webhook.ScopeWrite), Done: done(x.r.URL.Query()),
+		MerchantID: x.MerchantID, WebhookID: x.WebhookID, DeliveryID: x.DeliveryID,
+		Operator: x.Who.AnyMerchant, CanWrite: x.Who.May(webhook.ScopeWrite), Done: done(x.R.URL.Query()),
 	}
 	name := "layout"
 	if out.fragment != "" {
@@ -81,7 +81,7 @@ func (p *Portal) render(w io.Writer, x *exchange, out answer) error {
 }
 
 // hook is the path of the webhook that the request is about.
-func (x *exchange) hook() string { return x.root + "webhooks/" + url.PathEscape(x.webhookID) }
+func (x *exchange) hook() string { return x.root + "webhooks/" + url.PathEscape(x.WebhookID) }
 
 // done says what the form did that led here. The texts are ours, for anybody can
 // make a link.

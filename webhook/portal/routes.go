@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/rag-assistant/webhooks/webhook/internal/paths"
+	"github.com/rag-assistant/webhooks/webhook/internal/webui"
 )
 
 // page makes the answer to a request of an authenticated principal.
@@ -20,17 +20,15 @@ type route struct {
 }
 
 const (
-	webhookParameter  = "{webhookId}"
-	deliveryParameter = "{deliveryId}"
-	merchantsSegment  = "merchants"
-	assetsSegment     = "assets"
-	maxSegments       = 8
+	merchantsSegment = "merchants"
+	assetsSegment    = "assets"
+	maxSegments      = 8
 )
 
 func (p *Portal) table() []route {
 	const (
-		one      = "webhooks/" + webhookParameter
-		delivery = one + "/deliveries/" + deliveryParameter
+		one      = "webhooks/" + webui.WebhookParameter
+		delivery = one + "/deliveries/" + webui.DeliveryParameter
 	)
 	var routes []route
 	add := func(at string, get, post page) {
@@ -60,21 +58,20 @@ func (p *Portal) table() []route {
 // one. Each segment is unescaped once, after the path was split; no id holds a
 // slash.
 func (p *Portal) find(x *exchange) *route {
-	escaped := strings.TrimPrefix(x.r.URL.EscapedPath(), "/")
+	escaped := strings.TrimPrefix(x.R.URL.EscapedPath(), "/")
 	x.base = up(strings.Count(escaped, "/") + 1)
 	x.root = x.base
-	segments, ok := paths.Split(escaped, maxSegments)
+	segments, ok := webui.Split(escaped, maxSegments)
 	if !ok {
 		return nil
 	}
 	if segments[0] == merchantsSegment && len(segments) > 2 {
-		x.merchantID, x.named = segments[1], true
+		x.MerchantID, x.named = segments[1], true
 		segments = segments[2:]
 		x.root = up(len(segments))
 	}
-	ids := map[string]*string{webhookParameter: &x.webhookID, deliveryParameter: &x.deliveryID}
 	for i := range p.routes {
-		if paths.Match(p.routes[i].path, segments, ids) {
+		if x.Match(p.routes[i].path, segments) {
 			return &p.routes[i]
 		}
 	}
@@ -92,7 +89,7 @@ func up(n int) string {
 // formPage leads to the page that has the form of x: the path itself, or the one
 // above where only forms are taken.
 func (x *exchange) formPage() string {
-	at := x.r.URL.EscapedPath()
+	at := x.R.URL.EscapedPath()
 	if x.route.get != nil {
 		return "./" + path.Base(at)
 	}

@@ -19,7 +19,7 @@ func (x *exchange) token(action string) (string, error) {
 	if !id.Valid(token) {
 		return "", errIncomplete
 	}
-	return "portal|" + action + "|" + x.webhookID + "|" + x.deliveryID + "|" + token, nil
+	return "portal|" + action + "|" + x.WebhookID + "|" + x.DeliveryID + "|" + token, nil
 }
 
 // secretView shows a secret, or says that it was shown.
@@ -32,7 +32,7 @@ type secretView struct {
 }
 
 func (p *Portal) newForm(x *exchange) (answer, error) {
-	if !x.who.May(webhook.ScopeWrite) {
+	if !x.Who.May(webhook.ScopeWrite) {
 		return answer{}, errScope
 	}
 	f := newForm(p.svc.Catalog())
@@ -61,9 +61,9 @@ func (p *Portal) create(x *exchange) (answer, error) {
 		return f.answer(http.StatusUnprocessableEntity), nil
 	}
 	var made webhook.Registered
-	webhookID, again, err := p.svc.Once(x.r.Context(), x.merchantID, token, nil, func(ctx context.Context) (string, error) {
+	webhookID, again, err := p.svc.Once(x.R.Context(), x.MerchantID, token, nil, func(ctx context.Context) (string, error) {
 		var err error
-		made, err = p.svc.Register(ctx, x.merchantID, in)
+		made, err = p.svc.Register(ctx, x.MerchantID, in)
 		return made.Webhook.ID, err
 	})
 	if made.Webhook.ID == "" && err != nil {
@@ -72,12 +72,12 @@ func (p *Portal) create(x *exchange) (answer, error) {
 		}
 		return answer{}, err
 	}
-	x.webhookID = webhookID
+	x.WebhookID = webhookID
 	if again {
 		return p.shownBefore(x, true)
 	}
 	// The secret is shown even if it could not be noted that it was.
-	x.webhookID = made.Webhook.ID
+	x.WebhookID = made.Webhook.ID
 	return secretAnswer(http.StatusCreated, secretView{Webhook: made.Webhook, Secret: made.Secret.Reveal(), New: true}), nil
 }
 
@@ -91,7 +91,7 @@ func secretAnswer(status int, v secretView) answer {
 
 // shownBefore answers a form that was sent before.
 func (p *Portal) shownBefore(x *exchange, created bool) (answer, error) {
-	w, err := p.svc.Webhook(x.r.Context(), x.merchantID, x.webhookID)
+	w, err := p.svc.Webhook(x.R.Context(), x.MerchantID, x.WebhookID)
 	if err != nil {
 		return answer{}, err
 	}
@@ -109,11 +109,11 @@ type rotateView struct {
 }
 
 func (p *Portal) rotateForm(x *exchange) (answer, error) {
-	w, err := p.svc.Webhook(x.r.Context(), x.merchantID, x.webhookID)
+	w, err := p.svc.Webhook(x.R.Context(), x.MerchantID, x.WebhookID)
 	if err != nil {
 		return answer{}, err
 	}
-	if !x.who.May(webhook.ScopeWrite) {
+	if !x.Who.May(webhook.ScopeWrite) {
 		return answer{}, errScope
 	}
 	v := rotateView{Webhook: w, Grace: "24", Token: newToken()}
@@ -134,9 +134,9 @@ func (p *Portal) rotate(x *exchange) (answer, error) {
 	}
 	grace := time.Duration(hours) * time.Hour
 	var made webhook.Registered
-	_, again, err := p.svc.Once(x.r.Context(), x.merchantID, token, nil, func(ctx context.Context) (string, error) {
+	_, again, err := p.svc.Once(x.R.Context(), x.MerchantID, token, nil, func(ctx context.Context) (string, error) {
 		var err error
-		made, err = p.svc.Rotate(ctx, x.merchantID, x.webhookID, grace)
+		made, err = p.svc.Rotate(ctx, x.MerchantID, x.WebhookID, grace)
 		return "rotated", err
 	})
 	if made.Webhook.ID == "" && err != nil {

@@ -4,19 +4,18 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"mime"
 	"net/http"
 	"net/url"
 	"path"
-	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/internal/id"
+	"github.com/rag-assistant/webhooks/webhook/internal/webui"
 )
 
 // maxForm is the most bytes that a form may have.
@@ -24,19 +23,15 @@ const maxForm = 128 << 10
 
 // exchange is a request on its way to an answer.
 type exchange struct {
-	w http.ResponseWriter
-	r *http.Request
+	webui.Exchange
 
 	// base leads from this page to where the portal begins, root to where the pages
 	// of its merchant do. Both end with a slash.
 	base, root string
 
-	who   webhook.Principal
 	route *route
 	named bool // the path names the merchant
 	form  url.Values
-
-	merchantID, webhookID, deliveryID string
 }
 
 // answer is what a page has to say: a template with its data, or where to go.
@@ -67,7 +62,7 @@ func (p *Portal) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header.Set("Cache-Control", "no-store")
 	header.Add("Vary", "HX-Request")
 
-	x := &exchange{w: w, r: r}
+	x := &exchange{Exchange: webui.Exchange{W: w, R: r}}
 	out, err := p.serve(r.Context(), x)
 	if errors.Is(err, errServed) {
 		return
@@ -84,24 +79,17 @@ var errServed = errors.New("served")
 // serve finds the page, lets nobody pass who may not, and turns a panic into an
 // error.
 func (p *Portal) serve(ctx context.Context, x *exchange) (out answer, err error) {
-	defer func() {
-		switch v := recover(); v {
-		case nil:
-		case http.ErrAbortHandler:
-			panic(v)
-		default:
-			p.opts.Logger.ErrorContext(ctx, "webhook portal panicked",
-				slog.String("panic", fmt.Sprint(v)), slog.String("stack", string(debug.Stack())))
-			err = errInternal
-		}
-	}()
-	if x.r.URL.Path == "" && !strings.HasSuffix(strings.SplitN(x.r.RequestURI, "?", 2)[0], "/") {
+	defer webui.Recover(func(panicked, stack slog.Attr) {
+		p.opts.Logger.ErrorContext(ctx, "webhook portal panicked", panicked, stack)
+		err = errInternal
+	})
+	if x.R.URL.Path == "" && !strings.HasSuffix(strings.SplitN(x.R.RequestURI, "?", 2)[0], "/") {
 		// Mounted at /portal and asked for just that: links would lead past it.
-		return answer{redirect: "./" + path.Base(strings.SplitN(x.r.RequestURI, "?", 2)[0]) + "/"}, nil
+		return answer{redirect: "./" + path.Base(strings.SplitN(x.R.RequestURI, "?", 2)[0]) + "/"}, nil
 	}
 	x.route = p.find(x)
-	if rest, ok := strings.CutPrefix(strings.TrimPrefix(x.r.URL.Path, "/"), assetsSegment+"/"); ok && x.route == nil {
-		if p.assets.serve(x.w, x.r, rest) {
+	if rest, ok := strings.CutPrefix(strings.TrimPrefix(x.R.URL.Path, "/"), assetsSegment+"/"); ok && x.route == nil {
+		if p.assets.serve(x.W, x.R, rest) {
 			return answer{}, errServed
 		}
 		return answer{}, webhook.ErrNotFound
@@ -109,24 +97,24 @@ func (p *Portal) serve(ctx context.Context, x *exchange) (out answer, err error)
 	if x.route == nil {
 		return answer{}, webhook.ErrNotFound
 	}
-	serve := x.route.page(x.r.Method)
+	serve := x.route.page(x.R.Method)
 	if serve == nil {
-		x.w.Header().Set("Allow", x.route.allow())
+		x.W.Header().Set("Allow", x.route.allow())
 		return answer{}, errMethod
 	}
-	if x.r.Method == http.MethodPost {
-		if err := p.checkOrigin(x.r); err != nil {
+	if x.R.Method == http.MethodPost {
+		if err := p.checkOrigin(x.R); err != nil {
 			return answer{}, err
 		}
 	}
 	if err := p.admit(ctx, x); err != nil {
 		return answer{}, err
 	}
-	if x.merchantID == "" {
+	if x.MerchantID == "" {
 		return p.choose(x)
 	}
-	if x.r.Method == http.MethodPost {
-		if err := p.readForm(ctx, x); err != nil {
+	if x.R.Method == http.MethodPost {
+		if err := p.readForm(x); err != nil {
 			return answer{}, err
 		}
 	}
@@ -145,46 +133,50 @@ func (p *Portal) checkOrigin(r *http.Request) error {
 
 // admit finds out who asks, and for which merchant.
 func (p *Portal) admit(ctx context.Context, x *exchange) error {
-	who, err := p.authenticate(x.r)
-	if errors.Is(err, webhook.ErrUnavailable) {
-		return err
-	}
-	if err != nil {
-		p.opts.Logger.DebugContext(ctx, "webhook portal request not authenticated", slog.Any("error", err))
-		switch {
-		case p.opts.Login == nil:
-			return errUnauthorized
-		case x.partial(): // It would show the login within the page.
-			x.w.Header().Set("HX-Refresh", "true")
-			return errUnauthorized
-		case x.r.Method == http.MethodPost: // The policy would stop a redirect to another origin.
-			return errSession
+	var merchant func(webhook.Principal) string
+	if !x.named {
+		merchant = func(who webhook.Principal) string {
+			switch {
+			case !who.AnyMerchant:
+				return who.MerchantID
+			case p.opts.Merchant != nil:
+				return p.opts.Merchant(x.R)
+			}
+			return ""
 		}
-		x.w.Header().Del("Content-Security-Policy") // It is not our page.
-		p.opts.Login.ServeHTTP(x.w, x.r)
-		return errServed
 	}
-	x.who = who
+	err := x.Admit(p.authenticate, merchant)
+	if denied, ok := errors.AsType[*webui.AuthError](err); ok {
+		p.opts.Logger.DebugContext(ctx, "webhook portal request not authenticated", slog.Any("error", denied.Err))
+		return p.askToLogIn(x)
+	}
 	switch {
-	case x.named && !who.MayActFor(x.merchantID):
+	case errors.Is(err, webui.ErrForeign):
 		return errForeign
-	case x.named:
-	case !who.AnyMerchant:
-		x.merchantID = who.MerchantID
-	case p.opts.Merchant != nil:
-		x.merchantID = p.opts.Merchant(x.r)
-	}
-	needed := webhook.ScopeRead
-	if x.r.Method == http.MethodPost {
-		needed = webhook.ScopeWrite
-	}
-	if !who.May(needed) {
+	case errors.Is(err, webui.ErrScope):
 		return errScope
-	}
-	if x.merchantID != "" && !id.ValidMerchant(x.merchantID) {
+	case err != nil:
+		return err
+	case x.MerchantID != "" && !id.ValidMerchant(x.MerchantID):
 		return webhook.ErrNotFound
 	}
 	return nil
+}
+
+// askToLogIn leads to the login of the host, if there is one.
+func (p *Portal) askToLogIn(x *exchange) error {
+	switch {
+	case p.opts.Login == nil:
+		return errUnauthorized
+	case x.partial(): // It would show the login within the page.
+		x.W.Header().Set("HX-Refresh", "true")
+		return errUnauthorized
+	case x.R.Method == http.MethodPost: // The policy would stop a redirect to another origin.
+		return errSession
+	}
+	x.W.Header().Del("Content-Security-Policy") // It is not our page.
+	p.opts.Login.ServeHTTP(x.W, x.R)
+	return errServed
 }
 
 // choose asks an operator for the merchant.
@@ -192,7 +184,7 @@ func (p *Portal) choose(x *exchange) (answer, error) {
 	if len(x.route.path) != 1 || x.route.path[0] != "" {
 		return answer{redirect: x.base}, nil
 	}
-	asked := strings.TrimSpace(x.r.URL.Query().Get("merchant"))
+	asked := strings.TrimSpace(x.R.URL.Query().Get("merchant"))
 	if id.ValidMerchant(asked) {
 		return answer{redirect: merchantsSegment + "/" + url.PathEscape(asked) + "/"}, nil
 	}
@@ -204,51 +196,48 @@ func (p *Portal) choose(x *exchange) (answer, error) {
 }
 
 // readForm reads what was sent, and asks whether the caller may send it now.
-func (p *Portal) readForm(ctx context.Context, x *exchange) error {
-	mediaType, _, err := mime.ParseMediaType(x.r.Header.Get("Content-Type"))
+func (p *Portal) readForm(x *exchange) error {
+	mediaType, _, err := mime.ParseMediaType(x.R.Header.Get("Content-Type"))
 	if err != nil || mediaType != "application/x-www-form-urlencoded" {
 		return errMediaType
 	}
-	x.r.Body = http.MaxBytesReader(x.w, x.r.Body, maxForm)
-	if err := x.r.ParseForm(); err != nil {
+	x.R.Body = http.MaxBytesReader(x.W, x.R.Body, maxForm)
+	if err := x.R.ParseForm(); err != nil {
 		if _, large := errors.AsType[*http.MaxBytesError](err); large {
 			return errTooLarge
 		}
 		return errIncomplete
 	}
-	x.form = x.r.PostForm
-	if p.opts.RateLimit == nil {
-		return nil
+	x.form = x.R.PostForm
+	x.Route = x.R.Method + " " + strings.Join(x.route.path, "/")
+	wait, err := x.Limit(p.opts.RateLimit)
+	if err == nil && wait > 0 {
+		err = x.tooMany(wait)
 	}
-	wait, err := p.opts.RateLimit(ctx, webhook.RateLimitRequest{
-		Principal: x.who, MerchantID: x.merchantID, WebhookID: x.webhookID,
-		Route: x.r.Method + " " + strings.Join(x.route.path, "/"),
-	})
-	if err != nil {
-		return fmt.Errorf("portal: rate limit: %w", err)
-	}
-	if wait > 0 {
-		return x.tooMany(wait)
-	}
-	return nil
+	return err
 }
 
-// tooMany asks the caller to wait, in whole seconds.
-func (x *exchange) tooMany(wait time.Duration) error {
-	seconds := max(int64((wait+time.Second-1)/time.Second), 1)
-	x.w.Header().Set("Retry-After", strconv.FormatInt(seconds, 10))
-	return errTooMany(seconds)
+// tooMany asks the caller to wait.
+func (x *exchange) tooMany(wait time.Duration) error { return errTooMany(x.RetryAfter(wait)) }
+
+// testSlots takes n of the webhook's tests, or as many as there are at all.
+func (p *Portal) testSlots(x *exchange, n int) error {
+	wait, err := p.svc.ReserveTests(x.R.Context(), x.MerchantID, x.WebhookID, n, p.opts.TestsPerMinute)
+	if err == nil && wait > 0 {
+		err = x.tooMany(wait)
+	}
+	return err
 }
 
 // partial reports whether htmx asks for a part of a page.
-func (x *exchange) partial() bool { return x.r.Header.Get("HX-Request") == "true" }
+func (x *exchange) partial() bool { return x.R.Header.Get("HX-Request") == "true" }
 
 // write sends an answer in one piece, so that it is whole or not begun.
 func (p *Portal) write(ctx context.Context, x *exchange, out answer) {
 	if out.redirect != "" {
 		// Not http.Redirect, which would complete it with the path as it was stripped.
-		x.w.Header().Set("Location", out.redirect)
-		x.w.WriteHeader(http.StatusSeeOther)
+		x.W.Header().Set("Location", out.redirect)
+		x.W.WriteHeader(http.StatusSeeOther)
 		return
 	}
 	var body bytes.Buffer
@@ -256,14 +245,14 @@ func (p *Portal) write(ctx context.Context, x *exchange, out answer) {
 		out = p.refuse(ctx, x, err)
 		body.Reset()
 		if err := p.render(&body, x, out); err != nil { // As at the first time: it is our template.
-			http.Error(x.w, errInternal.Text, http.StatusInternalServerError)
+			http.Error(x.W, errInternal.Text, http.StatusInternalServerError)
 			return
 		}
 	}
-	x.w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	x.w.Header().Set("Content-Length", strconv.Itoa(body.Len()))
-	x.w.WriteHeader(out.status)
-	if x.r.Method != http.MethodHead {
-		_, _ = x.w.Write(body.Bytes()) // The caller has gone; there is nobody to tell.
+	x.W.Header().Set("Content-Type", "text/html; charset=utf-8")
+	x.W.Header().Set("Content-Length", strconv.Itoa(body.Len()))
+	x.W.WriteHeader(out.status)
+	if x.R.Method != http.MethodHead {
+		_, _ = x.W.Write(body.Bytes()) // The caller has gone; there is nobody to tell.
 	}
 }

@@ -54,13 +54,13 @@ type verifyView struct {
 }
 
 func (p *Portal) verify(x *exchange) (answer, error) {
-	w, err := p.svc.Webhook(x.r.Context(), x.merchantID, x.webhookID)
+	w, err := p.svc.Webhook(x.R.Context(), x.MerchantID, x.WebhookID)
 	if err != nil {
 		return answer{}, err
 	}
 	v := verifyView{Webhook: w, Snippets: p.snippets, Shown: p.snippets[0]}
 	for _, s := range p.snippets {
-		if s.ID == x.r.URL.Query().Get("lang") {
+		if s.ID == x.R.URL.Query().Get("lang") {
 			v.Shown = s
 		}
 	}

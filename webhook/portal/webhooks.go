@@ -31,10 +31,10 @@ type listRow struct {
 }
 
 func (p *Portal) list(x *exchange) (answer, error) {
-	ctx := x.r.Context()
-	query := x.r.URL.Query()
+	ctx := x.R.Context()
+	query := x.R.URL.Query()
 	v := listView{Page: pageNumber(query.Get("page")), ActiveOf: query.Get("show") == "active"}
-	page, err := p.svc.Webhooks(ctx, x.merchantID, webhook.Query{
+	page, err := p.svc.Webhooks(ctx, x.MerchantID, webhook.Query{
 		ActiveOnly: v.ActiveOf, Limit: listPage, Offset: (v.Page - 1) * listPage,
 	})
 	if err != nil {
@@ -42,7 +42,7 @@ func (p *Portal) list(x *exchange) (answer, error) {
 	}
 	v.Total = page.Total
 	for _, w := range page.Webhooks {
-		recent, err := p.svc.Deliveries(ctx, x.merchantID, w.ID, webhook.DeliveryQuery{Limit: listRead})
+		recent, err := p.svc.Deliveries(ctx, x.MerchantID, w.ID, webhook.DeliveryQuery{Limit: listRead})
 		if err != nil {
 			return answer{}, err
 		}
@@ -83,16 +83,16 @@ func (p *Portal) show(x *exchange) (answer, error) {
 }
 
 func (p *Portal) showView(x *exchange) (showView, error) {
-	ctx := x.r.Context()
-	w, err := p.svc.Webhook(ctx, x.merchantID, x.webhookID)
+	ctx := x.R.Context()
+	w, err := p.svc.Webhook(ctx, x.MerchantID, x.WebhookID)
 	if err != nil {
 		return showView{}, err
 	}
-	recent, err := p.svc.Deliveries(ctx, x.merchantID, x.webhookID, webhook.DeliveryQuery{Limit: recentRead})
+	recent, err := p.svc.Deliveries(ctx, x.MerchantID, x.WebhookID, webhook.DeliveryQuery{Limit: recentRead})
 	if err != nil {
 		return showView{}, err
 	}
-	stats, err := p.svc.Stats(ctx, x.merchantID, x.webhookID)
+	stats, err := p.svc.Stats(ctx, x.MerchantID, x.WebhookID)
 	if err != nil {
 		return showView{}, err
 	}

@@ -1,11 +1,11 @@
-package paths_test
+package webui_test
 
 import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/rag-assistant/webhooks/webhook/internal/paths"
+	"github.com/rag-assistant/webhooks/webhook/internal/webui"
 )
 
 func TestSplit(t *testing.T) {
@@ -21,7 +21,7 @@ func TestSplit(t *testing.T) {
 		"a/%zz":     nil,
 		"%252F":     {"%2F"},
 	} {
-		got, ok := paths.Split(escaped, 3)
+		got, ok := webui.Split(escaped, 3)
 		if escaped == "a/b/c/d/e" { // The rest is one segment, in which there are slashes.
 			require.False(t, ok)
 			continue
@@ -46,7 +46,7 @@ func TestMatch(t *testing.T) {
 		{[]string{"webhooks", "whk_1", "test", ""}, "", false},
 	} {
 		var id string
-		require.Equal(t, c.fits, paths.Match(route, c.segments, map[string]*string{"{id}": &id}), "%q", c.segments)
+		require.Equal(t, c.fits, webui.Match(route, c.segments, map[string]*string{"{id}": &id}), "%q", c.segments)
 		if c.fits {
 			require.Equal(t, c.id, id)
 		}

@@ -1,5 +1,4 @@
-// Package paths takes the path of a request apart, for whoever serves one.
-package paths
+package webui
 
 import (
 	"net/url"

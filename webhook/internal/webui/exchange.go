@@ -1,0 +1,136 @@
+// Package webui is what the management API and the portal share: how a request is
+// taken apart and let in. Each of them words its own answers.
+package webui
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"time"
+
+	"github.com/rag-assistant/webhooks/webhook"
+)
+
+// Exchange is a request on its way to an answer.
+type Exchange struct {
+	W http.ResponseWriter
+	R *http.Request
+
+	Who   webhook.Principal
+	Route string // as in [webhook.RateLimitRequest]
+
+	// As in the path; checked for nothing but the merchant's being the principal's.
+	MerchantID, WebhookID, DeliveryID string
+}
+
+// What a route has in place of an id.
+const (
+	WebhookParameter  = "{webhookId}"
+	DeliveryParameter = "{deliveryId}"
+)
+
+// Match reports whether segments are those of a route, and keeps the ids in them.
+func (x *Exchange) Match(route, segments []string) bool {
+	return Match(route, segments, map[string]*string{WebhookParameter: &x.WebhookID, DeliveryParameter: &x.DeliveryID})
+}
+
+// AuthError says that nobody can tell who makes a request.
+type AuthError struct{ Err error }
+
+func (e *AuthError) Error() string { return e.Err.Error() }
+func (e *AuthError) Unwrap() error { return e.Err }
+
+// A principal may be another merchant, or lack a scope.
+var (
+	ErrForeign = errors.New("another merchant's")
+	ErrScope   = errors.New("scope is missing")
+)
+
+// Admit lets a request pass that may do what it asks for. It fails with
+// [webhook.ErrUnavailable] if the login is down, with an [*AuthError], [ErrForeign]
+// or [ErrScope]. Where the path names no merchant, choose does, unless it is nil.
+func (x *Exchange) Admit(authenticate webhook.AuthenticateFunc, choose func(webhook.Principal) string) error {
+	who, err := authenticate(x.R)
+	switch {
+	case errors.Is(err, webhook.ErrUnavailable):
+		return err
+	case err != nil:
+		return &AuthError{err}
+	}
+	x.Who = who
+	if choose != nil {
+		x.MerchantID = choose(who)
+	} else if !who.MayActFor(x.MerchantID) {
+		return ErrForeign
+	}
+	if !who.May(x.Scope()) {
+		return ErrScope
+	}
+	return nil
+}
+
+// Scope is the one that the method needs.
+func (x *Exchange) Scope() string {
+	if x.R.Method == http.MethodGet || x.R.Method == http.MethodHead {
+		return webhook.ScopeRead
+	}
+	return webhook.ScopeWrite
+}
+
+// Limit asks how long the caller should wait. A nil limit has nothing against it.
+func (x *Exchange) Limit(limit webhook.RateLimitFunc) (time.Duration, error) {
+	if limit == nil {
+		return 0, nil
+	}
+	wait, err := limit(x.R.Context(), webhook.RateLimitRequest{
+		Principal: x.Who, MerchantID: x.MerchantID, WebhookID: x.WebhookID, Route: x.Route,
+	})
+	if err != nil {
+		return 0, fmt.Errorf("webhook: rate limit: %w", err)
+	}
+	return wait, nil
+}
+
+// RetryAfter asks the caller to wait, in whole seconds (RFC 9110, section 10.2.3),
+// and returns how many.
+func (x *Exchange) RetryAfter(wait time.Duration) int64 {
+	seconds := max(int64((wait+time.Second-1)/time.Second), 1)
+	x.W.Header().Set("Retry-After", strconv.FormatInt(seconds, 10))
+	return seconds
+}
+
+// Fault is what the log has about a fault of this side. It is no error if the caller
+// has gone, and with it the store's context.
+func (x *Exchange) Fault(ctx context.Context, requestID string, err error) (slog.Level, []slog.Attr) {
+	level := slog.LevelError
+	if ctx.Err() != nil {
+		level = slog.LevelDebug
+	}
+	return level, []slog.Attr{
+		slog.String("request_id", requestID), slog.String("method", x.R.Method),
+		slog.String("merchant_id", x.MerchantID), slog.String("webhook_id", x.WebhookID), slog.Any("error", err),
+	}
+}
+
+// Passing reports whether a fault may be gone at the next try: time that ran out, or
+// a network.
+func Passing(err error) bool {
+	_, network := errors.AsType[net.Error](err)
+	return network || errors.Is(err, webhook.ErrUnavailable) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
+}
+
+// Recover calls failed after a panic, with what the log has about it. Defer it.
+func Recover(failed func(panicked, stack slog.Attr)) {
+	switch v := recover(); v {
+	case nil:
+	case http.ErrAbortHandler:
+		panic(v)
+	default:
+		failed(slog.String("panic", fmt.Sprint(v)), slog.String("stack", string(debug.Stack())))
+	}
+}
