@@ -1,12 +1,12 @@
 // Package webhook sends webhooks: it registers endpoints, publishes events to
-// them, delivers with retries, disables what stays dead, and serves the whole of
-// it as an HTTP API.
+// them, delivers with retries and disables what stays dead. Package api serves all of
+// it over HTTP.
 //
 //	st := memstore.New(nil)
 //	svc, err := webhook.NewService(st, nil)                // safe in any process
 //	disp, err := webhook.NewDispatcher(st, nil)            // in as many processes as you like
 //	go disp.Run(ctx)                                       // blocks; drains when ctx ends
-//	h, err := api.New(svc, authenticate, nil) // for any router
+//	h, err := api.New(svc, authenticate, nil)              // for any router
 //	mux.Handle("/api/", h)
 //
 //	svc.Publish(ctx, "merchant_42", event.New(event.DocumentCreated{DocumentID: "doc_1"}))

@@ -10,6 +10,7 @@ import (
 
 	"github.com/rag-assistant/webhooks/internal/harness"
 	"github.com/rag-assistant/webhooks/store"
+	"github.com/rag-assistant/webhooks/store/memstore"
 	"github.com/rag-assistant/webhooks/webhook"
 )
 
@@ -144,4 +145,45 @@ func TestReserveTestsTakesAllOrNone(t *testing.T) {
 	require.Zero(t, reserve(1))
 	require.Zero(t, reserve(1))
 	require.Positive(t, reserve(1))
+}
+
+func TestOnceOptions(t *testing.T) {
+	t.Parallel()
+	harness.OnEachStore(t, func(t *testing.T, st store.Store) {
+		t.Helper()
+		s := over(t, st)
+		never := func(context.Context) (string, error) { panic("twice") }
+		first := &webhook.OnceOptions{Fingerprint: "one", NoWait: true}
+		_, _, err := s.Once(t.Context(), harness.Merchant, "k1", first, func(ctx context.Context) (string, error) {
+			_, _, err := s.Once(ctx, harness.Merchant, "k1", first, never)
+			require.ErrorIs(t, err, webhook.ErrInProgress)
+			ends, bounded := ctx.Deadline()
+			require.True(t, bounded)
+			require.WithinDuration(t, time.Now().Add(30*time.Second), ends, 10*time.Second)
+			return "first", nil
+		})
+		require.NoError(t, err)
+		value, again, err := s.Once(t.Context(), harness.Merchant, "k1", first, never)
+		require.NoError(t, err)
+		require.True(t, again)
+		require.Equal(t, "first", value)
+		_, _, err = s.Once(t.Context(), harness.Merchant, "k1", &webhook.OnceOptions{Fingerprint: "two"}, never)
+		require.ErrorIs(t, err, webhook.ErrConflict)
+	})
+}
+
+// lostCommit is a store that goes away before a value is kept.
+type lostCommit struct{ *memstore.Store }
+
+func (lostCommit) CommitSeen(context.Context, string, string, string, []byte, time.Duration) error {
+	return errDown
+}
+
+func TestOnceReturnsWhatCouldNotBeKept(t *testing.T) {
+	t.Parallel()
+	s := over(t, lostCommit{memstore.New(nil)})
+	value, again, err := s.Once(t.Context(), harness.Merchant, "k1", nil, func(context.Context) (string, error) { return "done", nil })
+	require.ErrorIs(t, err, errDown)
+	require.False(t, again)
+	require.Equal(t, "done", value)
 }
