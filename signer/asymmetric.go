@@ -64,7 +64,7 @@ func (s *Signer) appendAsymmetric(dst, prefix, body []byte) []byte {
 		if i > 0 || s.keys != nil {
 			dst = append(dst, ' ')
 		}
-		signature := ed25519.Sign(key.reveal(), message)
+		signature := ed25519.Sign(key.hiddenKey.Reveal(), message)
 		dst = base64.StdEncoding.AppendEncode(append(dst, asymmetricPrefix...), signature)
 	}
 	return dst

@@ -8,8 +8,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
-	"log/slog"
+
+	"github.com/rag-assistant/webhooks/internal/hidden"
 )
 
 const (
@@ -24,9 +24,9 @@ const (
 // that prints a PrivateKey or encodes it as text writes "whsk_***", and == does
 // not compile. The zero PrivateKey is no key: [NewAsymmetric] refuses it, and it
 // equals nothing.
-type PrivateKey struct {
-	reveal func() ed25519.PrivateKey // A func for the same reason as in Secret.
-}
+type PrivateKey struct{ hiddenKey }
+
+type hiddenKey = hidden.Value[ed25519.PrivateKey]
 
 // NewPrivateKey makes a private key from [crypto/rand].
 func NewPrivateKey() PrivateKey {
@@ -55,7 +55,7 @@ func ParsePrivateKey(text string) (PrivateKey, error) {
 }
 
 func privateKeyOf(key ed25519.PrivateKey) PrivateKey {
-	return PrivateKey{reveal: func() ed25519.PrivateKey { return key }}
+	return PrivateKey{hidden.Of(maskedPrivate, key)}
 }
 
 // Reveal returns the plain text, to seal it. As of a [Secret], nothing else does.
@@ -63,7 +63,7 @@ func (k PrivateKey) Reveal() string {
 	if k.IsZero() {
 		return ""
 	}
-	return privatePrefix + base64.StdEncoding.EncodeToString(k.reveal())
+	return privatePrefix + base64.StdEncoding.EncodeToString(k.hiddenKey.Reveal())
 }
 
 // Public returns the key to show to receivers, and the zero PublicKey for the
@@ -71,31 +71,19 @@ func (k PrivateKey) Reveal() string {
 func (k PrivateKey) Public() PublicKey {
 	var public PublicKey
 	if !k.IsZero() {
-		copy(public.key[:], k.reveal()[ed25519.SeedSize:])
+		copy(public.key[:], k.hiddenKey.Reveal()[ed25519.SeedSize:])
 	}
 	return public
 }
 
 // IsZero reports whether k is the zero PrivateKey.
-func (k PrivateKey) IsZero() bool { return k.reveal == nil }
+func (k PrivateKey) IsZero() bool { return k.hiddenKey.IsZero() }
 
 // Equal compares in constant time. A zero PrivateKey equals nothing, not even
 // another one.
 func (k PrivateKey) Equal(other PrivateKey) bool {
-	return !k.IsZero() && !other.IsZero() && subtle.ConstantTimeCompare(k.reveal(), other.reveal()) == 1
+	return !k.IsZero() && !other.IsZero() && subtle.ConstantTimeCompare(k.hiddenKey.Reveal(), other.hiddenKey.Reveal()) == 1
 }
-
-// String returns "whsk_***".
-func (PrivateKey) String() string { return maskedPrivate }
-
-// Format writes "whsk_***" whatever the verb and its flags.
-func (PrivateKey) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, maskedPrivate) }
-
-// MarshalText returns "whsk_***", also inside JSON.
-func (PrivateKey) MarshalText() ([]byte, error) { return []byte(maskedPrivate), nil }
-
-// LogValue returns "whsk_***".
-func (PrivateKey) LogValue() slog.Value { return slog.StringValue(maskedPrivate) }
 
 // PublicKey is the receiver's half of a [PrivateKey]. It is no secret: it prints
 // as it is, and it may be compared with ==. The zero PublicKey verifies nothing.

@@ -5,9 +5,9 @@ import (
 	"crypto/subtle"
 	"encoding/base64"
 	"fmt"
-	"io"
-	"log/slog"
 	"strings"
+
+	"github.com/rag-assistant/webhooks/internal/hidden"
 )
 
 const (
@@ -23,12 +23,9 @@ const (
 // everything that prints it or encodes it as text writes "whsec_***", and ==
 // does not compile. The zero Secret is no secret: [New] refuses it, and it
 // equals nothing.
-type Secret struct {
-	// Reflection reads every field, so fmt on an unexported field of the caller
-	// and the diff of a failed test would show a string. None reads what a func
-	// has captured.
-	reveal func() string
-}
+type Secret struct{ hiddenText }
+
+type hiddenText = hidden.Value[string]
 
 // NewSecret makes a secret from 27 bytes of [crypto/rand].
 func NewSecret() Secret {
@@ -49,15 +46,10 @@ func ParseSecret(text string) (Secret, error) {
 // Reveal returns the plain text: to show it once to its owner, to seal it, or to
 // configure a receiver. Nothing else returns it, so a search for this name finds
 // every place where a secret leaves its type.
-func (s Secret) Reveal() string {
-	if s.reveal == nil {
-		return ""
-	}
-	return s.reveal()
-}
+func (s Secret) Reveal() string { return s.hiddenText.Reveal() }
 
 // IsZero reports whether s is the zero Secret.
-func (s Secret) IsZero() bool { return s.reveal == nil }
+func (s Secret) IsZero() bool { return s.hiddenText.IsZero() }
 
 // Equal compares the plain texts in constant time. A zero Secret equals nothing,
 // not even another one.
@@ -65,19 +57,7 @@ func (s Secret) Equal(other Secret) bool {
 	return !s.IsZero() && subtle.ConstantTimeCompare([]byte(s.Reveal()), []byte(other.Reveal())) == 1
 }
 
-// String returns "whsec_***".
-func (Secret) String() string { return masked }
-
-// Format writes "whsec_***" whatever the verb and its flags.
-func (Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, masked) }
-
-// MarshalText returns "whsec_***", also inside JSON.
-func (Secret) MarshalText() ([]byte, error) { return []byte(masked), nil }
-
-// LogValue returns "whsec_***".
-func (Secret) LogValue() slog.Value { return slog.StringValue(masked) }
-
-func secretOf(text string) Secret { return Secret{reveal: func() string { return text }} }
+func secretOf(text string) Secret { return Secret{hidden.Of(masked, text)} }
 
 // decodeKey returns the bytes that the base64 of a secret stands for.
 func decodeKey(text string) ([]byte, error) {

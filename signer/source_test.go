@@ -73,8 +73,7 @@ var comparers = []string{
 	"slices.Equal", "slices.Compare", "slices.Contains", "slices.Index", "cmp.Compare", "maps.Equal", "reflect.DeepEqual",
 }
 
-// leaks returns where files, the source of a package that imports the standard
-// library only, compare data.
+// leaks returns where files, the source of one package, compare data.
 func leaks(t *testing.T, files map[string]string) []string {
 	t.Helper()
 	fset := token.NewFileSet()
@@ -85,7 +84,7 @@ func leaks(t *testing.T, files map[string]string) []string {
 		parsed = append(parsed, f)
 	}
 	info := &types.Info{Types: map[ast.Expr]types.TypeAndValue{}, Uses: map[*ast.Ident]types.Object{}}
-	_, err := (&types.Config{Importer: importer.Default()}).Check("p", fset, parsed, info)
+	_, err := (&types.Config{Importer: importer.ForCompiler(fset, "source", nil)}).Check("p", fset, parsed, info)
 	require.NoError(t, err)
 
 	public := func(e ast.Expr) bool { // A constant, nil, a number of a whole word, a boolean.

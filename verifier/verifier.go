@@ -94,7 +94,7 @@ type Options struct {
 func (o Options) Format(f fmt.State, verb rune) {
 	type plain Options // without this method
 	shown := plain(o)
-	shown.OtherSecrets = slices.Repeat([]string{signer.Secret{}.String()}, len(o.OtherSecrets))
+	shown.OtherSecrets = slices.Repeat([]string{"whsec_***"}, len(o.OtherSecrets))
 	fmt.Fprintf(f, fmt.FormatString(f, verb), shown)
 }
 

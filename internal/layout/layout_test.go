@@ -45,7 +45,7 @@ type rule struct {
 
 // core is what a sender needs. The service takes its store as an argument, so
 // no backend is among them.
-var core = []string{"retry", "signer", "store", "webhook/event", "webhook/egress", "webhook/internal/..."}
+var core = []string{"retry", "signer", "internal/hidden", "store", "webhook/event", "webhook/egress", "webhook/internal/..."}
 
 var coreModules = []string{
 	"code.dny.dev/ssrf",
@@ -65,15 +65,15 @@ var otelModules = []string{
 var rules = []rule{
 	// Leaves.
 	{room: "retry"},
-	{room: "signer"},
+	{room: "signer", ours: []string{"internal/hidden"}},
 	{room: "store"},
 	{room: "webhook/event", ours: []string{"webhook/internal/strictjson"}},
 	{room: "webhook/portable", ours: []string{"webhook/internal/strictjson"}},
 
 	// The receiving side adds no module and knows neither the sending side nor a
 	// store's backend.
-	{room: "verifier", ours: []string{"signer", "webhook/event", "webhook/internal/strictjson"}},
-	{room: "webhook/receiver", ours: []string{"verifier", "signer", "store", "webhook/event", "webhook/internal/..."}},
+	{room: "verifier", ours: []string{"signer", "internal/hidden", "webhook/event", "webhook/internal/strictjson"}},
+	{room: "webhook/receiver", ours: []string{"verifier", "signer", "internal/hidden", "store", "webhook/event", "webhook/internal/..."}},
 
 	// The sending side.
 	{room: "webhook/egress", ours: []string{"webhook/internal/..."}, modules: []string{"code.dny.dev/ssrf"}},

@@ -12,18 +12,19 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rag-assistant/webhooks/internal/hidden"
 	"github.com/rag-assistant/webhooks/webhook"
 )
 
 // Mailer sends notices as mail. It is safe for concurrent use, and keeps no
 // connection.
 type Mailer struct {
-	host    string
-	from    mail.Address
-	address AddressFunc
-	opts    Options       // without the password
-	secret  func() string // the password, which no way to print a Mailer shows
-	sent    sentTo
+	host     string
+	from     mail.Address
+	address  AddressFunc
+	opts     Options // without the password
+	password hidden.Value[string]
+	sent     sentTo
 }
 
 // New returns a Mailer that hands its mail to the server of the given host name,
@@ -50,9 +51,9 @@ func New(host, from string, address AddressFunc, o *Options) (*Mailer, error) {
 	if err := errors.Join(bad...); err != nil {
 		return nil, fmt.Errorf("mailnotify: new: %w", err)
 	}
-	password := opts.Password
+	password := hidden.Of("***", opts.Password)
 	opts.Password = ""
-	return &Mailer{host: host, from: *sender, address: address, opts: opts, secret: func() string { return password }}, nil
+	return &Mailer{host: host, from: *sender, address: address, opts: opts, password: password}, nil
 }
 
 // check returns what is wrong with the options.

@@ -62,7 +62,7 @@ func (m *Mailer) client(dial gomail.DialContextFunc, to []*mail.Address) (*gomai
 		opts = append(opts, gomail.WithTLSPolicy(gomail.NoTLS))
 	}
 	if m.opts.Username != "" {
-		opts = append(opts, gomail.WithUsername(m.opts.Username), gomail.WithPassword(m.secret()),
+		opts = append(opts, gomail.WithUsername(m.opts.Username), gomail.WithPassword(m.password.Reveal()),
 			gomail.WithOpportunisticSMTPAuth(gomail.SMTPAuthSCRAMSHA256, gomail.SMTPAuthSCRAMSHA1, gomail.SMTPAuthPlain, gomail.SMTPAuthLogin))
 	}
 	ascii := isASCII(m.from.Address)
