@@ -2,40 +2,62 @@
 // where its state lives. It holds records, roles and sentinels, and imports
 // nothing but the standard library.
 //
-// A store is dumb on purpose. It makes no ids, knows no schedule, retries
-// nothing and logs nothing: what to do next is decided once, in package
-// webhook, and a store only remembers it and hands it out again. What a store
-// must be good at is atomicity. What a method says of one event, one delivery or
-// one webhook happens whole or not at all, seen from every process that shares
-// the store. A batch may be done in part where its method says so.
+// A store is dumb on purpose. It knows no schedule and no policy, retries nothing and
+// logs nothing: package webhook decides what to do next, once for all stores, and a
+// store remembers it and hands it out again. What a store must be good at is
+// atomicity. What a method says of one event, one delivery or one webhook happens
+// whole or not at all, seen from every process that shares the store. A batch may be
+// done in part where its method says so.
 //
 // # Roles
 //
-// [Webhooks] keeps the registered endpoints, [Queue] the deliveries on their
-// way, [History] what became of them, [Notices] the messages for an endpoint's
-// owner, [Seen] what a receiver has already processed, and [Backlogs] how much
-// waits. [Store] embeds them all; a consumer asks for the role that it uses.
+// Roles are cut by who calls them. [Publisher] takes events in, also in somebody's
+// transaction. [Queue] is the dispatcher's: deliveries out, results in. [Webhooks]
+// keeps the registered endpoints. [History] tells what became of events and
+// deliveries, and sends one again. [Notices] are messages for an endpoint's owner,
+// [Seen] is a memory of what was done, [Backlogs] tells how much waits, and
+// [Directory] is an operator's view over all merchants. [Store] embeds them all. A
+// consumer demands the roles that it calls, and nothing else.
+//
+// A store whose records end with the process says so by [Volatile].
 //
 // # Tenants
 //
-// Every record belongs to a merchant. Every method that names a record takes
-// the merchant too, and a record of another merchant is [ErrNotFound], the
-// same as one that never was.
+// Every record belongs to a merchant. Every method that names a record takes the
+// merchant too. A record of another merchant is [ErrNotFound], the same as one that
+// never was.
+//
+// # Ids
+//
+// Ids of merchants, webhooks and events are the caller's. Ids of deliveries and
+// notices are the store's, so that a store may put a record's place into its id. An
+// event has one delivery per webhook because its id is published once, and further
+// ones only by Enqueue.
 //
 // # Time
 //
-// The store's clock decides what is due and stamps every record, so that
-// processes whose clocks differ agree. Callers pass durations, and get
-// durations back where they have to wait. A store keeps times to the
-// millisecond.
+// The store's clock decides what is due and stamps every record, so that processes
+// whose clocks differ agree. Callers pass durations, and get durations back where
+// they have to wait. A store keeps times to the millisecond, and tells its time with
+// each claim.
+//
+// # Bounds
+//
+// No answer grows with what a store holds. A claim is bounded in number and in bytes.
+// Lists come in pages, each at the cost of a bounded number of records: a page holds
+// at most Limit records, and may hold fewer, even none, and still have a Next, so
+// that a filter never makes one call look through everything. Next, given as the
+// Cursor of the same query, continues after the page, and is empty at the end.
+// Following it shows no record twice, and leaves none out that was there from the
+// first page to the last. A cursor that the store did not make is [ErrCursor].
 //
 // # The two-level queue
 //
-// Each webhook has its own pending deliveries, ordered by due time, and its
-// own leased ones, ordered by the lease's end. Over them the store keeps the
-// next moment at which each webhook may have something to claim. So a claim
-// costs the same with a thousand pending deliveries as with a million, one
-// dead endpoint delays no other, and a disabled one is simply not there.
+// Each webhook has its own pending deliveries, ordered by due time, and its own
+// leased ones, ordered by the lease's end. Over them the store keeps the next moment
+// at which each webhook may have something to claim. So a claim costs the same with a
+// thousand pending deliveries as with a million, one dead endpoint delays no other,
+// and a disabled one is simply not there.
 //
 // # Rates
 //
@@ -45,16 +67,16 @@
 // costs no attempt.
 //
 // The bucket is counted in thousandths of a token, so that all of it is whole
-// numbers. It holds 1000·R of them when the rate is set, and never more. A
-// delivery takes 1000, and whatever is left then grows by R with each millisecond
-// of the store's clock; a clock that goes back adds nothing. While a bucket holds
-// less than 1000, nothing of its webhook is claimable. If L was left, that ends
-// ceil((1000 - L) / R) milliseconds after the last delivery was taken, and where
-// this moment is later than the due time, Claim's Next and the turns of webhooks
-// go by it.
+// numbers. It holds 1000·R of them when the rate is set, and never more. A delivery
+// takes 1000, and whatever is left then grows by R with each millisecond of the
+// store's clock; a clock that goes back adds nothing. While a bucket holds less than
+// 1000, nothing of its webhook is claimable. If L was left, that ends
+// ceil((1000 - L) / R) milliseconds after the last delivery was taken. Where this
+// moment is later than the due time, Claim's Next and the turns of webhooks go by it.
 //
 // # Writing a store
 //
-// Package storetest holds this contract as a test suite. A store that passes
-// it works under a dispatcher.
+// Package storetest holds this contract as a test suite. A store that passes it works
+// under a dispatcher. Package memstore is the contract in plain maps and heaps, to be
+// read beside it.
 package store

@@ -22,11 +22,11 @@ type Delivery struct {
 	Test       bool
 	Status     DeliveryStatus
 
-	// Attempts counts finished tries. StatusCode, Error and ResponseBody are
-	// those of the last one; see [Attempt].
+	// Attempts counts finished tries. StatusCode, Code and ResponseBody are those of
+	// the last one: see [Attempt]. A delivery that Prune has ended has its PausedCode.
 	Attempts     int
 	StatusCode   int
-	Error        string
+	Code         string
 	ResponseBody string
 
 	Reclaims int
@@ -47,7 +47,7 @@ type Attempt struct {
 	At           time.Time     // its end, by the store's clock
 	Duration     time.Duration // measured by the dispatcher, to the millisecond
 	StatusCode   int           // 0: no answer
-	Error        string        // a fixed code of package webhook; empty on success
+	Code         string        // why it failed, in the caller's words; empty on success
 	ResponseBody string        // valid UTF-8, cut by the dispatcher
 }
 
@@ -58,20 +58,14 @@ type DeliveryQuery struct {
 	Since     time.Time      // CreatedAt not before; zero: any
 	Until     time.Time      // CreatedAt before; zero: any
 
-	Limit  int // at least 1
-	Offset int
-	Cursor string // from a page's Next; Offset is then ignored
+	Limit  int    // at least 1
+	Cursor string // from a page's Next
 }
 
 // DeliveryPage is a page of deliveries, newest first.
 type DeliveryPage struct {
 	Deliveries []Delivery
-	Total      int // all that match, without Limit, Offset and Cursor
-
-	// Next continues after this page, empty at the end. Following it shows no
-	// delivery twice and leaves none out that was there at the start and was not
-	// pruned, however many are added meanwhile.
-	Next string
+	Next       string
 }
 
 // Stats counts the kept deliveries of a webhook.
@@ -102,11 +96,10 @@ type EventQuery struct {
 	Until     time.Time // CreatedAt before; zero: any
 	WebhookID string    // fills Event.Delivered; empty: not asked
 	Limit     int       // at least 1
-	Cursor    string
+	Cursor    string    // from a page's Next
 }
 
-// EventPage is a page of events, oldest first. Next continues after it and is
-// empty at the end.
+// EventPage is a page of events, oldest first.
 type EventPage struct {
 	Events []Event
 	Next   string
@@ -114,17 +107,18 @@ type EventPage struct {
 
 // PruneRequest is a retention policy. Zero fields keep without bound.
 type PruneRequest struct {
-	// DeliveryAge removes deliveries that ended longer ago than this.
+	// DeliveryAge removes deliveries that ended longer ago than this, and no other.
 	DeliveryAge time.Duration
-	// DeliveriesPerWebhook removes the oldest ended deliveries of a webhook
-	// beyond this many ended ones: those that ended first, and any of those that
-	// ended in the same millisecond.
+	// DeliveriesPerWebhook removes ended deliveries of a webhook beyond this many,
+	// those that were made first before the others. At least so many stay, and once
+	// nothing is left to do at most [PruneSlack] more, so that a store may remove
+	// whole pages.
 	DeliveriesPerWebhook int
-	// PausedAge ends, as Failed with PausedError, pending deliveries that were
+	// PausedAge ends, as Failed with PausedCode, pending deliveries that were
 	// created longer ago than this and whose webhook is disabled. Leased ones and
 	// tests are left alone. No attempt is added and the streak stays.
-	PausedAge   time.Duration
-	PausedError string
+	PausedAge  time.Duration
+	PausedCode string
 	// EventAge removes events that were published longer ago than this and have
 	// no pending delivery. Their ids can then be published anew.
 	EventAge time.Duration
@@ -134,11 +128,17 @@ type PruneRequest struct {
 	Limit int // at least 1
 }
 
+// PruneSlack is by how many the kept deliveries of a webhook may exceed
+// [PruneRequest].DeliveriesPerWebhook.
+const PruneSlack = 100
+
 // Pruned counts what a Prune did.
 type Pruned struct {
 	Deliveries int // removed
-	Paused     int // ended with PausedError
+	Paused     int // ended with PausedCode
 	Events     int // removed
 	Notices    int // removed
-	More       bool
+
+	// More says that there may be more to do. It may be true once too often.
+	More bool
 }

@@ -1,23 +1,6 @@
 package store
 
-import (
-	"crypto/sha1" //nolint:gosec // an id, not a signature; the one digest that Redis scripts have too
-	"encoding/hex"
-	"time"
-)
-
-// DeliveryID derives the id of a delivery: "whdel_" and the first 24 hex digits
-// of SHA-1 over the parts joined by '|'. A fan-out has an empty nonce, and no
-// trailing '|', so that an event has one delivery per webhook by construction and
-// publishing again can make no second one.
-func DeliveryID(merchantID, eventID, webhookID, nonce string) string {
-	s := merchantID + "|" + eventID + "|" + webhookID
-	if nonce != "" {
-		s += "|" + nonce
-	}
-	sum := sha1.Sum([]byte(s)) //nolint:gosec // as above
-	return "whdel_" + hex.EncodeToString(sum[:12])
-}
+import "time"
 
 // NewEvent is an event to publish.
 type NewEvent struct {
@@ -31,14 +14,44 @@ type NewEvent struct {
 	// whatever its status and subscriptions, and is not listed by Events. If the
 	// merchant has no such webhook, Publish fails with [ErrNotFound].
 	Test string
+
+	// Forged is a note of the caller's about a test, that its signature is to be
+	// wrong. It is handed out with the lease.
+	Forged bool
 }
 
 // Published answers for one event.
 type Published struct {
-	Deliveries []string // ids, sorted by webhook id; nil on Conflict
-	Duplicate  bool
-	Conflict   bool
+	// Deliveries has one for each webhook that got one when the event was first
+	// published, in no order. It is empty if Conflict or Deferred is set. Of a
+	// repeated event, a store may leave out those whose webhook was deleted.
+	Deliveries []PublishedDelivery
+
+	Duplicate bool // the event was published before with this fingerprint
+	Conflict  bool // the id was published before with another one
+	Deferred  bool // the deliveries are made after the commit: see [Publisher]
 }
+
+// PublishedDelivery is a delivery that Publish has made. Its ID is the store's:
+// "whdel_" and up to 34 letters, digits, '-' or '_', unique and never used again.
+type PublishedDelivery struct {
+	WebhookID string
+	ID        string
+}
+
+// Enqueued answers for one event. Neither field set means that the event is not
+// stored.
+type Enqueued struct {
+	DeliveryID string
+
+	// Full says that [MaxEnqueued] deliveries of this event to this webhook, made by
+	// Enqueue, are kept, and that no further one was made.
+	Full bool
+}
+
+// MaxEnqueued is how many kept deliveries of one event to one webhook Enqueue can
+// have made.
+const MaxEnqueued = 20
 
 // ClaimRequest says how much the caller can take.
 type ClaimRequest struct {
@@ -48,15 +61,34 @@ type ClaimRequest struct {
 	// PerWebhook bounds the leased deliveries of one webhook over all callers,
 	// at least 1. Processes that share a store should agree on it.
 	PerWebhook int
+
+	// MaxBytes bounds the bodies of one answer, in bytes; 0 is no bound. At least one
+	// delivery is taken, however large. A store may count a body that several leases
+	// share once or more often.
+	MaxBytes int
+
+	// Key, if set, names this claim, so that the caller can ask for it again when its
+	// answer was lost. A Claim with the Key of an earlier one answers those of its
+	// leases that last and have no result, with their old end, and takes nothing more
+	// if there are any. A key has up to 64 letters, digits, '-' or '_', and is of one
+	// claim only. The caller repeats it with the same request.
+	Key string
 }
 
 // Claimed is what a Claim took.
 type Claimed struct {
 	Leases []Lease
 
+	// Again says that these are leases of an earlier claim with the same Key.
+	Again bool
+
+	// At is the store's present time.
+	At time.Time
+
 	// Next is how long nothing more will be claimable unless something happens:
 	// 0 if there may be more right now, negative if nothing is waiting at all.
-	// It may be too short, never too long.
+	// It may be too short, never too long. An empty answer with a Next of 0 means
+	// that somebody else is at it: pause before you ask again.
 	Next time.Duration
 
 	// Notices says that ClaimNotices would find something.
@@ -72,6 +104,7 @@ type Lease struct {
 	EventID    string
 	EventType  string
 	Test       bool
+	Forged     bool // see [NewEvent]
 	Body       []byte
 	Trace      string // of the event as it was first published
 
@@ -123,26 +156,19 @@ type Result struct {
 	// store's: Number is Attempts after the increment, At the time of Finish.
 	Attempt Attempt
 
-	// Streak applies only if the webhook's Epoch is still that of the claim, so
-	// that a result of before a re-enabling cannot disable it again.
+	// Streak applies only if the webhook's Epoch is still that of the claim, so that
+	// a result of before a re-enabling cannot disable it again. It never applies if
+	// Outcome is Released.
 	Streak Streak
 
 	// DisableAfter, if above 0, disables an active webhook in the same step when
-	// StreakExtend brings ConsecutiveFailures to it, with DisableReason, and adds
-	// one [Notice]. The webhook's other deliveries stay pending.
-	DisableAfter  int
-	DisableReason string
-
-	// WarnAfter, if above 0, adds a warning in the same step when StreakExtend
-	// brings ConsecutiveFailures of an active webhook to it, unless the same result
-	// disables it. A streak has one warning, and a webhook none for WarnPause after
-	// the last one, so that one that fails and recovers all day does not fill the
-	// list.
-	//
-	// StreakReset of an active webhook that has been warned of or disabled by its
-	// failures since its last recovery adds one notice of a recovery.
-	WarnAfter int
-	WarnPause time.Duration
+	// StreakExtend brings ConsecutiveFailures to it or beyond and the streak began at
+	// least DisableAfterFailingFor ago. The step sets DisabledReason to
+	// DisableReason, adds 1 to Disablings and to Version, and adds one [Notice]. The
+	// webhook's other deliveries stay pending.
+	DisableAfter           int
+	DisableAfterFailingFor time.Duration
+	DisableReason          string
 }
 
 // FinishState says what became of a result.
@@ -164,4 +190,19 @@ const (
 type Finished struct {
 	State    FinishState
 	Disabled bool // this result disabled the webhook
+
+	// Standing is where the webhook stands after an accepted result whose Streak was
+	// applied, and nil for any other. A store may leave it out after a StreakReset if
+	// the webhook has no Mark and was never disabled by failures.
+	Standing *Standing
+}
+
+// Standing is what a caller needs to know of a webhook to decide on a warning or a
+// recovery: see the fields of the same names of [Webhook].
+type Standing struct {
+	Active              bool
+	ConsecutiveFailures int
+	FailingSince        time.Time
+	Disablings          int64
+	Mark                string
 }

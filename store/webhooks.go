@@ -28,7 +28,7 @@ type Webhook struct {
 	DisabledAt     time.Time
 
 	// Secret and PreviousSecret are sealed by the caller and opaque here. The
-	// previous one is to be honoured until PreviousUntil; afterwards the store
+	// previous one is to be honoured until PreviousUntil. After that the store
 	// returns both fields empty.
 	Secret         string
 	PreviousSecret string
@@ -51,6 +51,15 @@ type Webhook struct {
 
 	// ConsecutiveFailures is the streak that [Result] extends and resets.
 	ConsecutiveFailures int
+	// FailingSince is when the last streak began, also after that has ended. Zero if
+	// there was none.
+	FailingSince time.Time
+	// Disablings counts how often failures have disabled the webhook.
+	Disablings int64
+	// Mark is the caller's note of what the owner was told; opaque here, empty at
+	// first, at most [MaxMark] bytes. [Notices].AddNotice changes it.
+	Mark string
+
 	// Epoch counts how often the webhook was turned active, from 1.
 	Epoch int64
 	// Version counts changes by CreateWebhook and UpdateWebhook, from 1, and
@@ -65,6 +74,9 @@ type Webhook struct {
 	CreatedAt time.Time
 	UpdatedAt time.Time
 }
+
+// MaxMark is the length of the longest [Webhook.Mark] in bytes.
+const MaxMark = 128
 
 // WebhookUpdate says what to change. Nil fields stay as they are.
 type WebhookUpdate struct {
@@ -101,15 +113,27 @@ type Reseal struct {
 	Secret, Previous, Headers          string
 }
 
-// WebhookQuery selects a page of webhooks.
+// WebhookQuery selects a page of a merchant's webhooks.
 type WebhookQuery struct {
 	ActiveOnly bool
-	Limit      int // 0: all
-	Offset     int
+	Limit      int    // at least 1
+	Cursor     string // from a page's Next
 }
 
-// WebhookPage is a page of webhooks and the number of all that match.
+// WebhookPage is a page of webhooks, oldest first.
 type WebhookPage struct {
 	Webhooks []Webhook
-	Total    int
+	Next     string
+}
+
+// MerchantQuery selects a page of merchants.
+type MerchantQuery struct {
+	Limit  int    // at least 1
+	Cursor string // from a page's Next
+}
+
+// MerchantPage is a page of the ids of merchants.
+type MerchantPage struct {
+	Merchants []string
+	Next      string
 }

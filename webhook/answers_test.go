@@ -28,9 +28,9 @@ func (m miscounting) Publish(ctx context.Context, merchantID string, rows []stor
 	return m.change(out), err
 }
 
-func (m miscounting) Enqueue(ctx context.Context, merchantID, webhookID string, ids []string, nonce string) ([]string, error) {
+func (m miscounting) Enqueue(ctx context.Context, merchantID, webhookID string, ids []string, nonce string) ([]store.Enqueued, error) {
 	out, err := m.Store.Enqueue(ctx, merchantID, webhookID, ids, nonce)
-	return make([]string, len(m.change(make([]store.Published, len(out))))), err
+	return make([]store.Enqueued, len(m.change(make([]store.Published, len(out))))), err
 }
 
 func TestPublishOfAStoreThatMiscounts(t *testing.T) {
@@ -56,7 +56,7 @@ func TestPublishOfAStoreThatMiscounts(t *testing.T) {
 			require.ErrorContains(t, err, "another number of records")
 			_, err = svc.Test(t.Context(), harness.Merchant, id)
 			require.ErrorContains(t, err, "another number of records")
-			_, err = svc.Redeliver(t.Context(), harness.Merchant, id, p.Deliveries[0])
+			_, err = svc.Redeliver(t.Context(), harness.Merchant, id, p.Deliveries[0].ID)
 			require.ErrorContains(t, err, "another number of records")
 		})
 	}
@@ -87,7 +87,7 @@ func TestFinishOfAStoreThatMiscounts(t *testing.T) {
 				require.NotContains(t, logs.String(), "panic")
 				st.change(func() { st.finish = nil })
 				harness.Pass(5 * time.Minute)
-				require.Equal(t, store.DeliverySucceeded, r.Delivery(reg.Webhook.ID, p.Deliveries[0]).Status)
+				require.Equal(t, webhook.DeliverySucceeded, r.Delivery(reg.Webhook.ID, p.Deliveries[0].ID).Status)
 				require.Equal(t, 1, r.Endpoint.Count())
 				r.Close()
 			})

@@ -54,7 +54,7 @@ func TestAsymmetricSignatures(t *testing.T) {
 		require.NoError(t, err)
 		message := p.EventID + "." + c.Header.Get("webhook-timestamp") + "." + c.Body
 		require.True(t, ed25519.Verify(raw, []byte(message), signature))
-		require.Equal(t, store.DeliverySucceeded, r.Delivery(reg.Webhook.ID, p.Deliveries[0]).Status)
+		require.Equal(t, webhook.DeliverySucceeded, r.Delivery(reg.Webhook.ID, p.Deliveries[0].ID).Status)
 	})
 }
 
@@ -78,7 +78,7 @@ func TestAsymmetricRotation(t *testing.T) {
 			r.Endpoint.Set(holds(t, key))
 			p := r.Publish()
 			synctest.Wait()
-			return r.Delivery(old.ID, p.Deliveries[0]).Status == store.DeliverySucceeded
+			return r.Delivery(old.ID, p.Deliveries[0].ID).Status == webhook.DeliverySucceeded
 		}
 		require.True(t, accepted(old.PublicKey))
 		require.True(t, accepted(fresh.PublicKey))

@@ -25,7 +25,7 @@ func (r *run) try(ctx context.Context, c claimed) settled {
 		MerchantID: c.MerchantID, WebhookID: c.WebhookID, DeliveryID: c.DeliveryID,
 		EventID: c.EventID, EventType: c.EventType, Test: c.Test, Trace: c.Trace, Number: c.Attempts + 1,
 	}
-	s := settled{info: SettledInfo{AttemptInfo: info}, until: c.at.Add(r.opts.Lease)}
+	s := settled{info: SettledInfo{AttemptInfo: info}, at: c.at, storeTime: c.storeTime, url: c.URL}
 	s.result = store.Result{
 		MerchantID: c.MerchantID, WebhookID: c.WebhookID, DeliveryID: c.DeliveryID, Token: c.Token,
 	}
@@ -64,7 +64,7 @@ func (r *run) try(ctx context.Context, c claimed) settled {
 		s.result.Outcome = store.Released // Cut short by the stop: nobody's fault.
 		return s
 	case refused != nil:
-		s.info.Code = string(refused.Code)
+		s.info.Code = Code(refused.Code)
 		r.failed(&s, c, "")
 	case err == nil:
 		r.judge(&s, c, resp)
@@ -74,7 +74,7 @@ func (r *run) try(ctx context.Context, c claimed) settled {
 		s.result.Delay = min(time.Minute<<min(c.Reclaims, 6), time.Hour)
 	}
 	s.result.Attempt = store.Attempt{
-		Duration: s.info.Duration, StatusCode: s.info.StatusCode, Error: s.info.Code, ResponseBody: resp.Body,
+		Duration: s.info.Duration, StatusCode: s.info.StatusCode, Code: string(s.info.Code), ResponseBody: resp.Body,
 	}
 	r.opts.Observer.attempted(ctx, s.info.AttemptInfo)
 	return s
@@ -128,9 +128,9 @@ func (r *run) failed(s *settled, c claimed, retryAfter string) {
 		return
 	}
 	s.result.Streak = store.StreakExtend
-	s.result.WarnAfter, s.result.WarnPause = r.opts.WarnAfter, r.opts.WarnPause
 	if !r.opts.NeverDisable {
-		s.result.DisableAfter, s.result.DisableReason = r.opts.DisableAfter, ReasonFailures
+		s.result.DisableAfter, s.result.DisableAfterFailingFor = r.opts.DisableAfter, r.opts.DisableAfterFailingFor
+		s.result.DisableReason = string(ReasonFailures)
 	}
 }
 
@@ -138,7 +138,7 @@ func (r *run) failed(s *settled, c claimed, retryAfter string) {
 func (r *run) giveUp(s *settled) {
 	s.info.Code = CodeInternal
 	s.result.Outcome = store.Failed
-	s.result.Attempt.Error = CodeInternal
+	s.result.Attempt.Code = string(CodeInternal)
 }
 
 // post signs and sends. A receiver that refuses the signature may have another
@@ -152,7 +152,7 @@ func (r *run) post(ctx context.Context, c claimed) (egress.Response, error) {
 	if err != nil {
 		return egress.Response{}, err
 	}
-	if c.Test && forged(c.EventID) {
+	if c.Forged {
 		if set, err = set.Forge(); err != nil {
 			return egress.Response{}, err
 		}

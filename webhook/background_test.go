@@ -55,9 +55,9 @@ func TestRetentionReachesTheStore(t *testing.T) {
 				r := harness.NewRig(t, st, &webhook.DispatcherOptions{Retention: tt.keep})
 				harness.Pass(10*time.Minute + time.Second)
 				require.Len(t, asked, 10, "once a minute")
-				require.Equal(t, "webhook_disabled", asked[0].PausedError)
+				require.Equal(t, "webhook_disabled", asked[0].PausedCode)
 				require.Positive(t, asked[0].Limit)
-				tt.want.PausedError, tt.want.Limit = asked[0].PausedError, asked[0].Limit
+				tt.want.PausedCode, tt.want.Limit = asked[0].PausedCode, asked[0].Limit
 				for _, p := range asked {
 					require.Equal(t, tt.want, p)
 				}
@@ -142,9 +142,9 @@ func TestIdleConnectionsAreClosedAfterRun(t *testing.T) {
 	for range 5 {
 		p, err := svc.Publish(t.Context(), harness.Merchant, event.New(event.DocumentDeleted{DocumentID: "d"}))
 		require.NoError(t, err)
-		got, err := svc.Await(t.Context(), harness.Merchant, reg.Webhook.ID, p.Deliveries[0])
+		got, err := svc.Await(t.Context(), harness.Merchant, reg.Webhook.ID, p.Deliveries[0].ID)
 		require.NoError(t, err)
-		require.Equal(t, store.DeliverySucceeded, got.Status)
+		require.Equal(t, webhook.DeliverySucceeded, got.Status)
 	}
 	mu.Lock()
 	require.NotEmpty(t, open, "a connection is kept while Run runs")

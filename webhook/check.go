@@ -47,7 +47,7 @@ func (s *Service) checkRegistration(bad *faults, r Registration) Registration {
 // checkUpdate returns u as the store takes it, without the headers, which are yet
 // to be sealed.
 func (s *Service) checkUpdate(bad *faults, u Update) store.WebhookUpdate {
-	change := store.WebhookUpdate{IfVersion: u.IfVersion, Status: u.Status, Reason: ReasonRequest}
+	change := store.WebhookUpdate{IfVersion: u.IfVersion, Status: (*store.Status)(u.Status), Reason: string(ReasonRequest)}
 	if u.URL == nil && u.Events == nil && u.Status == nil && u.Encoding == nil &&
 		u.Description == nil && u.Metadata == nil && u.Headers == nil && u.RateLimit == nil {
 		bad.add("", FaultMissing, "give at least one of url, events, status, payloadEncoding, description, metadata, headers, rateLimit")

@@ -11,7 +11,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rag-assistant/webhooks/internal/harness"
-	"github.com/rag-assistant/webhooks/store"
 	"github.com/rag-assistant/webhooks/verifier"
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/event"
@@ -32,7 +31,7 @@ func TestRequestIsTheGuides(t *testing.T) {
 			"Content-Type":          "application/json",
 			"X-Webhook-Event":       "document.created",
 			"X-Webhook-ID":          reg.Webhook.ID,
-			"X-Webhook-Delivery-ID": p.Deliveries[0],
+			"X-Webhook-Delivery-ID": p.Deliveries[0].ID,
 			"User-Agent":            "RAG-Assistant-Webhooks/1.0",
 			"webhook-id":            p.EventID,
 		} {
@@ -48,8 +47,8 @@ func TestRequestIsTheGuides(t *testing.T) {
 		peer, err := standardwebhooks.NewWebhook(reg.Secret.Reveal())
 		require.NoError(t, err)
 		require.NoError(t, peer.Verify([]byte(c.Body), c.Header), "the library of Standard Webhooks accepts it")
-		d := r.Delivery(reg.Webhook.ID, p.Deliveries[0])
-		require.Equal(t, store.DeliverySucceeded, d.Status)
+		d := r.Delivery(reg.Webhook.ID, p.Deliveries[0].ID)
+		require.Equal(t, webhook.DeliverySucceeded, d.Status)
 		require.JSONEq(t, c.Body, string(d.Payload))
 		r.Close()
 	})
@@ -85,21 +84,21 @@ func TestOutcomes(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		answer func(harness.Call) (harness.Answer, error)
-		status store.DeliveryStatus
-		code   string
+		status webhook.DeliveryStatus
+		code   webhook.Code
 		took   time.Duration
 	}{
-		{"200", harness.Always(200), store.DeliverySucceeded, "", 0},
-		{"201", harness.Always(201), store.DeliverySucceeded, "", 0},
-		{"204", harness.Always(204), store.DeliverySucceeded, "", 0},
-		{"299", harness.Always(299), store.DeliverySucceeded, "", 0},
-		{"301", harness.Always(301, "Location", "https://example.com/other"), store.DeliveryPending, webhook.CodeRedirect, 0},
-		{"304", harness.Always(304), store.DeliveryPending, webhook.CodeRedirect, 0},
-		{"400", harness.Always(400), store.DeliveryPending, webhook.CodeStatus, 0},
-		{"401", harness.Always(401), store.DeliveryPending, webhook.CodeStatus, 0},
-		{"410", harness.Always(410), store.DeliveryPending, webhook.CodeStatus, 0},
-		{"500", harness.Always(500), store.DeliveryPending, webhook.CodeStatus, 0},
-		{"silence", harness.Hang, store.DeliveryPending, webhook.CodeTimeout, 10 * time.Second},
+		{"200", harness.Always(200), webhook.DeliverySucceeded, "", 0},
+		{"201", harness.Always(201), webhook.DeliverySucceeded, "", 0},
+		{"204", harness.Always(204), webhook.DeliverySucceeded, "", 0},
+		{"299", harness.Always(299), webhook.DeliverySucceeded, "", 0},
+		{"301", harness.Always(301, "Location", "https://example.com/other"), webhook.DeliveryPending, webhook.CodeRedirect, 0},
+		{"304", harness.Always(304), webhook.DeliveryPending, webhook.CodeRedirect, 0},
+		{"400", harness.Always(400), webhook.DeliveryPending, webhook.CodeStatus, 0},
+		{"401", harness.Always(401), webhook.DeliveryPending, webhook.CodeStatus, 0},
+		{"410", harness.Always(410), webhook.DeliveryPending, webhook.CodeStatus, 0},
+		{"500", harness.Always(500), webhook.DeliveryPending, webhook.CodeStatus, 0},
+		{"silence", harness.Hang, webhook.DeliveryPending, webhook.CodeTimeout, 10 * time.Second},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -109,9 +108,9 @@ func TestOutcomes(t *testing.T) {
 				reg := r.Register(event.TypeDocumentCreated)
 				p := r.Publish()
 				harness.Pass(30 * time.Second)
-				d := r.Delivery(reg.Webhook.ID, p.Deliveries[0])
+				d := r.Delivery(reg.Webhook.ID, p.Deliveries[0].ID)
 				require.Equal(t, tt.status, d.Status)
-				require.Equal(t, tt.code, d.Error)
+				require.Equal(t, tt.code, d.Code)
 				require.Equal(t, tt.took, d.Log[0].Duration)
 				require.Equal(t, 1, r.Endpoint.Count(), "redirects are not followed")
 				r.Close()
@@ -132,15 +131,15 @@ func TestRotationLosesNoDelivery(t *testing.T) {
 		deliver := func() webhook.DeliveryDetail {
 			p := r.Publish()
 			synctest.Wait()
-			return r.Delivery(old.Webhook.ID, p.Deliveries[0])
+			return r.Delivery(old.Webhook.ID, p.Deliveries[0].ID)
 		}
 		r.Endpoint.Set(harness.Knows(t, old.Secret))
 		d := deliver()
-		require.Equal(t, store.DeliverySucceeded, d.Status, "a receiver with the old secret only")
+		require.Equal(t, webhook.DeliverySucceeded, d.Status, "a receiver with the old secret only")
 		require.Equal(t, 1, d.Attempts, "within one attempt")
 		require.Equal(t, 2, r.Endpoint.Count())
 		r.Endpoint.Set(harness.Knows(t, fresh.Secret))
-		require.Equal(t, store.DeliverySucceeded, deliver().Status, "a receiver with the new secret only")
+		require.Equal(t, webhook.DeliverySucceeded, deliver().Status, "a receiver with the new secret only")
 		require.Equal(t, 3, r.Endpoint.Count())
 		c := r.Endpoint.Seen()[2]
 		harness.Verify(t, fresh.Secret, c, nil)
@@ -152,7 +151,7 @@ func TestRotationLosesNoDelivery(t *testing.T) {
 		harness.Pass(webhook.DefaultGrace)
 		r.Endpoint.Set(harness.Knows(t, old.Secret))
 		d = deliver()
-		require.Equal(t, store.DeliveryPending, d.Status, "the grace is over")
+		require.Equal(t, webhook.DeliveryPending, d.Status, "the grace is over")
 		require.Equal(t, http.StatusUnauthorized, d.StatusCode)
 		require.Equal(t, 4, r.Endpoint.Count())
 		r.Close()
@@ -172,7 +171,7 @@ func TestTestEventReachesADisabledWebhook(t *testing.T) {
 		require.NoError(t, err)
 		d, err = r.Svc.Await(t.Context(), harness.Merchant, reg.Webhook.ID, d.ID)
 		require.NoError(t, err)
-		require.Equal(t, store.DeliverySucceeded, d.Status)
+		require.Equal(t, webhook.DeliverySucceeded, d.Status)
 		e := harness.Verify(t, reg.Secret, r.Endpoint.Seen()[0], nil)
 		require.Regexp(t, `^evt_test_`, e.ID)
 		data, err := event.Data[event.WebhookTest](e)
@@ -188,7 +187,7 @@ func TestTestEventReachesADisabledWebhook(t *testing.T) {
 		require.NoError(t, err)
 		harness.Pass(time.Hour)
 		got := r.Delivery(reg.Webhook.ID, d.ID)
-		require.Equal(t, store.DeliveryFailed, got.Status)
+		require.Equal(t, webhook.DeliveryFailed, got.Status)
 		require.Equal(t, 1, got.Attempts, "one attempt")
 		require.Equal(t, webhook.Active, r.Webhook(reg.Webhook.ID).Status, "a test never counts")
 		require.Zero(t, r.Webhook(reg.Webhook.ID).ConsecutiveFailures)
@@ -221,8 +220,8 @@ func TestAHangingEndpointDelaysNoOther(t *testing.T) {
 		for range 50 {
 			p := r.Publish()
 			synctest.Wait()
-			d := r.Delivery(alive.Webhook.ID, p.Deliveries[0])
-			require.Equal(t, store.DeliverySucceeded, d.Status)
+			d := r.Delivery(alive.Webhook.ID, p.Deliveries[0].ID)
+			require.Equal(t, webhook.DeliverySucceeded, d.Status)
 			require.Equal(t, d.CreatedAt, d.DeliveredAt, "at once")
 		}
 		require.Equal(t, int32(5), hanging.Load())

@@ -11,7 +11,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rag-assistant/webhooks/internal/harness"
-	"github.com/rag-assistant/webhooks/store"
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/event"
 )
@@ -56,7 +55,7 @@ func TestAHangingMerchantDelaysNoOther(t *testing.T) {
 				require.NoError(t, err)
 				require.Len(t, page.Deliveries, 1000)
 				for _, d := range page.Deliveries {
-					require.Equal(t, store.DeliverySucceeded, d.Status)
+					require.Equal(t, webhook.DeliverySucceeded, d.Status)
 					require.Equal(t, d.CreatedAt, d.DeliveredAt, "at once")
 				}
 				require.Equal(t, int64(share*webhooks), most.Load(), "what hangs has its share")

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/rag-assistant/webhooks/store"
 	"github.com/rag-assistant/webhooks/webhook/internal/jcs"
 )
 
@@ -43,7 +42,7 @@ type Probe struct {
 }
 
 // Accepted reports whether the receiver took it.
-func (p Probe) Accepted() bool { return p.Delivery.Status == store.DeliverySucceeded }
+func (p Probe) Accepted() bool { return p.Delivery.Status == DeliverySucceeded }
 
 // answered reports whether it said yes or no. A receiver that has too many requests,
 // or is not up, says neither. One that fails with 500 may do so because the signature
@@ -53,7 +52,7 @@ func (p Probe) answered() bool {
 	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		return false
 	}
-	return p.Accepted() || p.Delivery.Status == store.DeliveryFailed && p.Delivery.Error == CodeStatus
+	return p.Accepted() || p.Delivery.Status == DeliveryFailed && p.Delivery.Code == CodeStatus
 }
 
 // ProbeBody is how the body of a probe is written and signed.
@@ -74,15 +73,7 @@ const (
 // MaxProbes is how many tests [Service.Detect] sends at most.
 const MaxProbes = 3
 
-const (
-	testPrefix   = "evt_test_"
-	forgedPrefix = testPrefix + "forged_"
-	probeMessage = "Déjà vu? <This> & that are signed ✓"
-)
-
-// forged reports whether a test is to be signed wrongly. Only this package names
-// tests.
-func forged(eventID string) bool { return strings.HasPrefix(eventID, forgedPrefix) }
+const probeMessage = "Déjà vu? <This> & that are signed ✓"
 
 // Detect finds out what a webhook's receiver verifies, by at most three tests: the
 // raw bytes, as it should, or the body as it writes it itself, and then in which
@@ -148,11 +139,9 @@ func (p Probe) next() (ProbeBody, Finding, Encoding) {
 }
 
 func (s *Service) probe(ctx context.Context, merchantID, webhookID string, sent ProbeBody) (Probe, error) {
-	t := trial{prefix: testPrefix, message: probeMessage}
+	t := trial{message: probeMessage, forged: sent == ProbeForged}
 	switch sent {
-	case ProbeStandard:
-	case ProbeForged:
-		t.prefix = forgedPrefix
+	case ProbeStandard, ProbeForged:
 	case ProbeASCII, ProbeHTML:
 		t.encodings = []jcs.Encoding{jcs.Encoding(sent)}
 	case ProbeEscaped:
@@ -218,14 +207,14 @@ func (d Detection) silence() string {
 	}
 	last := d.Probes[len(d.Probes)-1].Delivery
 	switch {
-	case last.Error == CodeStatus:
+	case last.Code == CodeStatus:
 		return fmt.Sprintf("it answered %d, which says nothing about the signature. Try again when it takes requests.", last.StatusCode)
-	case last.Error == CodeRedirect:
+	case last.Code == CodeRedirect:
 		return fmt.Sprintf("it answered %d, and redirects are not followed. Register the URL that it redirects to.", last.StatusCode)
-	case last.Error == CodeConnect:
+	case last.Code == CodeConnect:
 		return "nobody listens there, or a firewall is in the way (connect). Mend that first."
-	case last.Error != "":
-		return "the attempt ended with " + last.Error + ". Mend that first."
+	case last.Code != "":
+		return "the attempt ended with " + string(last.Code) + ". Mend that first."
 	}
 	return "there was no outcome in time. Try again, and see the delivery log."
 }

@@ -34,7 +34,6 @@ type Dispatcher struct {
 // DispatchStore are the roles that a Dispatcher uses.
 type DispatchStore interface {
 	store.Queue
-	store.History
 	store.Notices
 
 	// Webhook is that of [store.Webhooks].
@@ -79,6 +78,10 @@ type DispatcherOptions struct {
 	// DisableAfter is how many consecutive failures disable a webhook. Defaults
 	// to the guide's 10.
 	DisableAfter int
+
+	// DisableAfterFailingFor is for how long a webhook must have been failing, beside
+	// DisableAfter, before it is disabled. Defaults to 0: the count alone decides.
+	DisableAfterFailingFor time.Duration
 
 	// WarnAfter is how many consecutive failures make a notice of kind
 	// [NoticeWarning], so that the owner hears of it in time: half of DisableAfter,
@@ -260,6 +263,7 @@ func (o DispatcherOptions) validate() []error {
 		{"Concurrency", o.Concurrency < 1},
 		{"PerWebhook", o.PerWebhook < 1},
 		{"DisableAfter", o.DisableAfter < 1},
+		{"DisableAfterFailingFor", o.DisableAfterFailingFor < 0},
 		{"WarnAfter", o.WarnAfter < 0},
 		{"WarnPause", o.WarnPause < 0},
 		{"MaxReclaims", o.MaxReclaims < 1},

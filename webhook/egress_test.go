@@ -27,7 +27,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rag-assistant/webhooks/internal/harness"
-	"github.com/rag-assistant/webhooks/store"
 	"github.com/rag-assistant/webhooks/store/memstore"
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/egress"
@@ -174,7 +173,7 @@ func TestProxyAndClientCertificate(t *testing.T) {
 		Proxy: &egress.Proxy{URL: "http://user:pa55-word@" + address},
 	}
 	s, got := startSending(t, rules, "https://example.com/hook")
-	require.Equal(t, webhook.SettledInfo{AttemptInfo: got.AttemptInfo, Status: store.DeliverySucceeded}, got)
+	require.Equal(t, webhook.SettledInfo{AttemptInfo: got.AttemptInfo, Status: webhook.DeliverySucceeded}, got)
 	require.Equal(t, "webhooks of ours", <-names)
 	require.Equal(t, "8.8.8.8:443", (<-proxy.asked).RequestURI)
 	require.NotContains(t, s.logs.String(), "pa55-word")
@@ -188,7 +187,7 @@ func TestAProxyThatRefusesUsBlamesNoReceiver(t *testing.T) {
 	s, got := startSending(t, rules, "https://example.com/hook")
 	require.Len(t, proxy.asked, 1)
 	require.Equal(t, webhook.CodeInternal, got.Code)
-	require.Equal(t, store.DeliveryPending, got.Status)
+	require.Equal(t, webhook.DeliveryPending, got.Status)
 	d, err := s.svc.Delivery(t.Context(), harness.Merchant, s.reg.Webhook.ID, got.DeliveryID)
 	require.NoError(t, err)
 	require.Zero(t, d.Attempts)
@@ -216,7 +215,7 @@ func TestAHostThatTurnedPrivateIsNotDialled(t *testing.T) {
 	require.Equal(t, webhook.CodeBlockedAddress, got.Code)
 	d, err := s.svc.Delivery(t.Context(), harness.Merchant, s.reg.Webhook.ID, got.DeliveryID)
 	require.NoError(t, err)
-	require.Equal(t, webhook.CodeBlockedAddress, d.Log[0].Error)
+	require.Equal(t, webhook.CodeBlockedAddress, d.Log[0].Code)
 	require.Empty(t, d.Log[0].ResponseBody)
 	require.Zero(t, connections.Load())
 }

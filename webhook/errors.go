@@ -24,6 +24,10 @@ var (
 	ErrLimit = store.ErrLimit
 )
 
+// ErrFull says that an event was sent again to a webhook as often as it can be: 20
+// such deliveries are kept.
+var ErrFull = errors.New("sent again too often")
+
 // ErrRotating says that the previous rotation's grace is not over.
 var ErrRotating = errors.New("a rotation is under way")
 

@@ -60,6 +60,9 @@ func (f *faulty) Finish(ctx context.Context, rs []store.Result) ([]store.Finishe
 	return f.Store.Finish(ctx, rs)
 }
 
+// Volatile is that of the store within.
+func (f *faulty) Volatile() bool { return true }
+
 func (f *faulty) Watch(ctx context.Context, wake func()) error {
 	if err := f.check("Watch"); err != nil {
 		return err
@@ -102,7 +105,7 @@ func TestSurvivesAStoreOutage(t *testing.T) {
 				require.Zero(t, r.Endpoint.Count())
 				st.set(nil)
 				harness.Pass(2 * time.Second)
-				require.Equal(t, store.DeliverySucceeded, r.Delivery(reg.Webhook.ID, p.Deliveries[0]).Status,
+				require.Equal(t, webhook.DeliverySucceeded, r.Delivery(reg.Webhook.ID, p.Deliveries[0].ID).Status,
 					"deliveries resume within two seconds")
 				require.Equal(t, 1, r.Endpoint.Count())
 				r.Close()
@@ -125,10 +128,10 @@ func TestResultsAreStoredAfterAnOutage(t *testing.T) {
 		})
 		p := r.Publish()
 		harness.Pass(30 * time.Second)
-		require.Equal(t, store.DeliveryPending, r.Delivery(reg.Webhook.ID, p.Deliveries[0]).Status)
+		require.Equal(t, webhook.DeliveryPending, r.Delivery(reg.Webhook.ID, p.Deliveries[0].ID).Status)
 		st.set(nil)
 		harness.Pass(2 * time.Second)
-		require.Equal(t, store.DeliverySucceeded, r.Delivery(reg.Webhook.ID, p.Deliveries[0]).Status)
+		require.Equal(t, webhook.DeliverySucceeded, r.Delivery(reg.Webhook.ID, p.Deliveries[0].ID).Status)
 		harness.Pass(time.Hour)
 		require.Equal(t, 1, r.Endpoint.Count(), "an outage shorter than the lease makes no second delivery")
 		r.Close()
@@ -151,8 +154,8 @@ func TestALongOutageDeliversAgain(t *testing.T) {
 		harness.Pass(61 * time.Second) // past the lease
 		st.set(nil)
 		harness.Pass(2 * time.Minute)
-		d := r.Delivery(reg.Webhook.ID, p.Deliveries[0])
-		require.Equal(t, store.DeliverySucceeded, d.Status)
+		d := r.Delivery(reg.Webhook.ID, p.Deliveries[0].ID)
+		require.Equal(t, webhook.DeliverySucceeded, d.Status)
 		require.Equal(t, 1, d.Attempts, "what was not stored does not count")
 		require.Positive(t, d.Reclaims)
 		r.Close()
@@ -167,16 +170,16 @@ func TestOurOwnFaultsCostNeitherAttemptNorWebhook(t *testing.T) {
 		r.Endpoint.Set(func(harness.Call) (harness.Answer, error) { panic("transport bug") })
 		p := r.Publish()
 		harness.Pass(30 * time.Second)
-		d := r.Delivery(reg.Webhook.ID, p.Deliveries[0])
-		require.Equal(t, store.DeliveryPending, d.Status)
+		d := r.Delivery(reg.Webhook.ID, p.Deliveries[0].ID)
+		require.Equal(t, webhook.DeliveryPending, d.Status)
 		require.Zero(t, d.Attempts)
 		require.Equal(t, 1, d.Reclaims)
 
 		other := r.Publish()
 		r.Endpoint.Set(nil)
 		harness.Pass(time.Hour)
-		for _, id := range []string{p.Deliveries[0], other.Deliveries[0]} {
-			require.Equal(t, store.DeliverySucceeded, r.Delivery(reg.Webhook.ID, id).Status)
+		for _, id := range []string{p.Deliveries[0].ID, other.Deliveries[0].ID} {
+			require.Equal(t, webhook.DeliverySucceeded, r.Delivery(reg.Webhook.ID, id).Status)
 		}
 		r.Close()
 	})
@@ -191,9 +194,9 @@ func TestAPoisonousDeliveryIsGivenUp(t *testing.T) {
 		p := r.Publish()
 		harness.Pass(2 * time.Hour)
 		require.Equal(t, 3, r.Endpoint.Count())
-		d := r.Delivery(reg.Webhook.ID, p.Deliveries[0])
-		require.Equal(t, store.DeliveryFailed, d.Status)
-		require.Equal(t, webhook.CodeInternal, d.Error)
+		d := r.Delivery(reg.Webhook.ID, p.Deliveries[0].ID)
+		require.Equal(t, webhook.DeliveryFailed, d.Status)
+		require.Equal(t, webhook.CodeInternal, d.Code)
 		require.Equal(t, webhook.Active, r.Webhook(reg.Webhook.ID).Status)
 		require.Zero(t, r.Webhook(reg.Webhook.ID).ConsecutiveFailures)
 		r.Close()
@@ -271,10 +274,10 @@ func TestStopLetsDeliveriesFinish(t *testing.T) {
 		unclaimed := r.Publish()
 		require.NoError(t, <-r.Stopped)
 		require.Equal(t, 8*time.Second, time.Since(stopped), "no longer than they take")
-		for _, id := range []string{p.Deliveries[0], later.Deliveries[0]} {
-			require.Equal(t, store.DeliverySucceeded, r.Delivery(reg.Webhook.ID, id).Status)
+		for _, id := range []string{p.Deliveries[0].ID, later.Deliveries[0].ID} {
+			require.Equal(t, webhook.DeliverySucceeded, r.Delivery(reg.Webhook.ID, id).Status)
 		}
-		require.Equal(t, store.DeliveryPending, r.Delivery(reg.Webhook.ID, unclaimed.Deliveries[0]).Status)
+		require.Equal(t, webhook.DeliveryPending, r.Delivery(reg.Webhook.ID, unclaimed.Deliveries[0].ID).Status)
 		require.Equal(t, 2, r.Endpoint.Count(), "nothing is claimed after the stop")
 	})
 }
@@ -289,8 +292,8 @@ func TestStopGivesBackWhatTakesTooLong(t *testing.T) {
 		synctest.Wait()
 		r.Close()
 		require.Equal(t, 2*time.Second, time.Since(r.Began))
-		d := r.Delivery(reg.Webhook.ID, p.Deliveries[0])
-		require.Equal(t, store.DeliveryPending, d.Status)
+		d := r.Delivery(reg.Webhook.ID, p.Deliveries[0].ID)
+		require.Equal(t, webhook.DeliveryPending, d.Status)
 		require.False(t, d.Leased, "free for another process at once")
 		require.Zero(t, d.Attempts)
 		require.Zero(t, d.Reclaims)
@@ -323,6 +326,9 @@ type stalled struct {
 	delay time.Duration
 }
 
+// Volatile is that of the store within.
+func (s *stalled) Volatile() bool { return true }
+
 func (s *stalled) Claim(ctx context.Context, c store.ClaimRequest) (store.Claimed, error) {
 	got, err := s.Store.Claim(ctx, c)
 	if len(got.Leases) > 0 && s.delay > 0 {
@@ -339,8 +345,8 @@ func TestAStalledProcessDoesNotUseAnOldLease(t *testing.T) {
 		reg := r.Register(event.TypeDocumentCreated)
 		p := r.Publish()
 		harness.Pass(2 * time.Minute)
-		d := r.Delivery(reg.Webhook.ID, p.Deliveries[0])
-		require.Equal(t, store.DeliverySucceeded, d.Status)
+		d := r.Delivery(reg.Webhook.ID, p.Deliveries[0].ID)
+		require.Equal(t, webhook.DeliverySucceeded, d.Status)
 		require.Equal(t, 1, d.Attempts)
 		require.Zero(t, d.Reclaims)
 		require.Equal(t, 1, r.Endpoint.Count(), "the old lease was given back unused")

@@ -17,7 +17,10 @@ import (
 type settled struct {
 	result store.Result
 	info   SettledInfo
-	until  time.Time // the lease's end, by this process's clock
+	url    string
+
+	at        time.Time // as in claimed
+	storeTime time.Time
 }
 
 // work makes attempts until there are no more leases. Each worker has a context of its
@@ -27,7 +30,7 @@ func (r *run) work(ctx context.Context) {
 	defer cancel()
 	for c := range r.leases {
 		s := r.try(ctx, c)
-		r.slots.use()
+		r.slots.attempted()
 		r.results <- s
 	}
 }
@@ -155,7 +158,7 @@ func (r *run) fresh(ctx context.Context, group []settled) []settled {
 	now := time.Now()
 	var kept, old []settled
 	for _, s := range group {
-		if now.Before(s.until.Add(r.opts.Lease)) {
+		if now.Before(s.at.Add(2 * r.opts.Lease)) {
 			kept = append(kept, s)
 		} else {
 			old = append(old, s)
@@ -184,16 +187,17 @@ func (r *run) report(ctx context.Context, s *settled, answer store.Finished) {
 	level := slog.LevelDebug
 	switch s.result.Outcome {
 	case store.Succeeded:
-		s.info.Status = store.DeliverySucceeded
+		s.info.Status = DeliverySucceeded
 	case store.Failed:
-		s.info.Status = store.DeliveryFailed
+		s.info.Status = DeliveryFailed
 		level = slog.LevelWarn
 	case store.Retry:
-		s.info.Status, s.info.RetryIn = store.DeliveryPending, s.result.Delay
+		s.info.Status, s.info.RetryIn = DeliveryPending, s.result.Delay
 		level = slog.LevelInfo
 	case store.Released:
-		s.info.Status, s.info.RetryIn = store.DeliveryPending, s.result.Delay
+		s.info.Status, s.info.RetryIn = DeliveryPending, s.result.Delay
 	}
+	r.alarm(s, answer)
 	r.opts.Observer.settled(ctx, s.info)
 	r.logAttempt(ctx, level, s.result.Outcome, &s.info)
 	if answer.Disabled {

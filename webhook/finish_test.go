@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -43,32 +44,35 @@ func TestARefusedResultHoldsUpNoOther(t *testing.T) {
 		r.Endpoint.Set(slowly)
 		bad := event.New(event.DocumentCreated{DocumentID: "doc_1"})
 		bad.ID = "poison"
-		poison := store.DeliveryID(harness.Merchant, bad.ID, reg.Webhook.ID, "")
+		var poison string // set before it has been posted
 		st.change(func() {
 			st.finish = func(ctx context.Context, rs []store.Result) ([]store.Finished, error) {
 				time.Sleep(moment)
-				for _, result := range rs {
-					if result.DeliveryID == poison {
-						return nil, errDown
-					}
+				var held bool
+				st.change(func() {
+					held = slices.ContainsFunc(rs, func(r store.Result) bool { return r.DeliveryID == poison })
+				})
+				if held {
+					return nil, errDown
 				}
 				return st.Store.Finish(ctx, rs)
 			}
 		})
 		gathering(r)
-		_, err := r.Svc.Publish(t.Context(), harness.Merchant, bad)
+		p, err := r.Svc.Publish(t.Context(), harness.Merchant, bad)
 		require.NoError(t, err)
+		st.change(func() { poison = p.Deliveries[0].ID })
 		var others []string
 		for range 20 {
-			others = append(others, r.Publish().Deliveries[0])
+			others = append(others, r.Publish().Deliveries[0].ID)
 		}
 		harness.Pass(8 * time.Second)
 		for _, id := range others {
-			require.Equal(t, store.DeliverySucceeded, r.Delivery(reg.Webhook.ID, id).Status,
+			require.Equal(t, webhook.DeliverySucceeded, r.Delivery(reg.Webhook.ID, id).Status,
 				"those of the same call are stored within seconds")
 		}
 		for range 200 { // three times a lease
-			others = append(others, r.Publish().Deliveries[0])
+			others = append(others, r.Publish().Deliveries[0].ID)
 			harness.Pass(time.Second)
 		}
 		harness.Pass(8 * time.Second) // The last may share a call with the poison's next attempt.
@@ -121,20 +125,20 @@ func TestAPartOfTheStoreThatIsAwayHoldsUpNoOther(t *testing.T) {
 		gathering(r)
 		var near, far []string
 		for range 10 {
-			near = append(near, r.Publish().Deliveries[0])
-			far = append(far, r.PublishFor(away).Deliveries[0])
+			near = append(near, r.Publish().Deliveries[0].ID)
+			far = append(far, r.PublishFor(away).Deliveries[0].ID)
 		}
 		harness.Pass(30 * time.Second)
 		for _, id := range near {
 			d := r.Delivery(here, id)
-			require.Equal(t, store.DeliverySucceeded, d.Status)
+			require.Equal(t, webhook.DeliverySucceeded, d.Status)
 			require.LessOrEqual(t, r.Since(d.DeliveredAt), time.Second+2*moment, "no later than without the others")
 			require.Equal(t, 1, sent[id], "and not stored again")
 		}
 		for _, id := range far {
 			d, err := r.Svc.Delivery(t.Context(), away, there, id)
 			require.NoError(t, err)
-			require.Equal(t, store.DeliveryPending, d.Status)
+			require.Equal(t, webhook.DeliveryPending, d.Status)
 			require.Greater(t, sent[id], 5, "tried again and again")
 			require.Less(t, sent[id], 50, "with pauses")
 		}
@@ -143,7 +147,7 @@ func TestAPartOfTheStoreThatIsAwayHoldsUpNoOther(t *testing.T) {
 		for _, id := range far {
 			d, err := r.Svc.Delivery(t.Context(), away, there, id)
 			require.NoError(t, err)
-			require.Equal(t, store.DeliverySucceeded, d.Status)
+			require.Equal(t, webhook.DeliverySucceeded, d.Status)
 		}
 		harness.Pass(5 * time.Minute)
 		require.Equal(t, 21, r.Endpoint.Count(), "no second delivery of any")
@@ -176,7 +180,7 @@ func TestAWholeOutage(t *testing.T) {
 				r.Endpoint.Set(slowly)
 				var ids []string
 				for range 10 {
-					ids = append(ids, r.Publish().Deliveries[0])
+					ids = append(ids, r.Publish().Deliveries[0].ID)
 				}
 				synctest.Wait()
 				require.Equal(t, 10, r.Endpoint.Count())
@@ -193,7 +197,7 @@ func TestAWholeOutage(t *testing.T) {
 				posts := r.Endpoint.Posts()
 				for _, id := range ids {
 					d := r.Delivery(reg.Webhook.ID, id)
-					require.Equal(t, store.DeliverySucceeded, d.Status)
+					require.Equal(t, webhook.DeliverySucceeded, d.Status)
 					require.Equal(t, 1, d.Attempts)
 					require.LessOrEqual(t, posts[id], tt.most)
 				}

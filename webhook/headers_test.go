@@ -143,7 +143,7 @@ func TestHeadersThatDoNotOpen(t *testing.T) {
 		p := r.Publish()
 		harness.Pass(10 * time.Second)
 		require.Zero(t, r.Endpoint.Count(), "nothing is sent without them")
-		d := r.Delivery(reg.Webhook.ID, p.Deliveries[0])
+		d := r.Delivery(reg.Webhook.ID, p.Deliveries[0].ID)
 		require.Equal(t, webhook.DeliveryPending, d.Status)
 		require.Zero(t, d.Attempts, "it is this side's fault")
 		require.Equal(t, []string{"Authorization"}, r.Webhook(reg.Webhook.ID).HeaderNames, "what is public needs no key")

@@ -18,23 +18,40 @@ func (s *Service) Deliveries(ctx context.Context, merchantID, webhookID string, 
 	if q.Limit < 1 || q.Limit > MaxPage {
 		bad.add("limit", FaultWrong, fmt.Sprintf("must be between 1 and %d", MaxPage))
 	}
-	if q.Offset < 0 {
-		bad.add("offset", FaultWrong, "must not be negative")
+	if q.Offset < 0 || q.Offset > MaxOffset {
+		bad.add("offset", FaultWrong, fmt.Sprintf("must be between 0 and %d", MaxOffset))
+	}
+	if q.Offset > 0 && q.Cursor != "" {
+		bad.add("offset", FaultWrong, "cannot be used together with cursor")
 	}
 	switch q.Status {
-	case "", store.DeliveryPending, store.DeliverySucceeded, store.DeliveryFailed:
+	case "", DeliveryPending, DeliverySucceeded, DeliveryFailed:
 	default:
 		bad.add("status", FaultWrong, `must be "pending", "success" or "failed"`)
 	}
 	if err := invalidIf(bad); err != nil {
 		return DeliveryPage{}, err
 	}
-	page, err := s.store.Deliveries(ctx, merchantID, webhookID, q)
-	if errors.Is(err, store.ErrCursor) {
-		return DeliveryPage{}, invalid("cursor", "is not one that this API gave out")
-	}
-	if err != nil {
-		return DeliveryPage{}, fmt.Errorf("webhook: list deliveries: %w", err)
+	page := DeliveryPage{Next: q.Cursor}
+	in := store.DeliveryQuery{Status: store.DeliveryStatus(q.Status), EventType: q.EventType, Since: q.Since, Until: q.Until}
+	for range maxSteps {
+		in.Limit, in.Cursor = min(q.Offset+q.Limit-len(page.Deliveries), MaxPage), page.Next
+		got, err := s.store.Deliveries(ctx, merchantID, webhookID, in)
+		if errors.Is(err, store.ErrCursor) {
+			return DeliveryPage{}, invalid("cursor", "is not one that this API gave out")
+		}
+		if err != nil {
+			return DeliveryPage{}, fmt.Errorf("webhook: list deliveries: %w", err)
+		}
+		skipped := min(q.Offset, len(got.Deliveries))
+		q.Offset -= skipped
+		for i := range got.Deliveries[skipped:] {
+			page.Deliveries = append(page.Deliveries, newDelivery(&got.Deliveries[skipped+i]))
+		}
+		page.Next = got.Next
+		if page.Next == "" || len(page.Deliveries) == q.Limit {
+			break
+		}
 	}
 	return page, nil
 }
@@ -48,7 +65,7 @@ func (s *Service) Stats(ctx context.Context, merchantID, webhookID string) (Stat
 	if err != nil {
 		return Stats{}, fmt.Errorf("webhook: stats: %w", err)
 	}
-	return st, nil
+	return Stats(st), nil
 }
 
 // Delivery returns one delivery with every attempt and its payload.
@@ -64,13 +81,13 @@ func (s *Service) Delivery(ctx context.Context, merchantID, webhookID, deliveryI
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return DeliveryDetail{}, fmt.Errorf("webhook: read event: %w", err)
 	}
-	return DeliveryDetail{Delivery: d, Payload: rawJSON(e.Body)}, nil
+	return DeliveryDetail{Delivery: newDelivery(&d), Payload: e.Body}, nil
 }
 
 // Redeliver makes a new delivery of the same event to the same webhook. If the
 // webhook is disabled, it waits until that is enabled. It fails with
-// [ErrNotFound] if the delivery is not there, or its event any more. A test cannot be
-// sent again.
+// [ErrNotFound] if the delivery is not there, or its event any more, and with
+// [ErrFull] if the event was sent again too often. A test cannot be sent again.
 func (s *Service) Redeliver(ctx context.Context, merchantID, webhookID, deliveryID string) (Delivery, error) {
 	if err := checkIDs(merchantID, webhookID, deliveryID); err != nil {
 		return Delivery{}, err
@@ -82,38 +99,44 @@ func (s *Service) Redeliver(ctx context.Context, merchantID, webhookID, delivery
 	if d.Test {
 		return Delivery{}, invalid("deliveryId", "is a test, which is sent once; ask for another one")
 	}
-	ids, err := s.store.Enqueue(ctx, merchantID, webhookID, []string{d.EventID}, id.New("r_"))
-	if err == nil && len(ids) != 1 {
+	made, err := s.store.Enqueue(ctx, merchantID, webhookID, []string{d.EventID}, id.New("r_"))
+	switch {
+	case err == nil && len(made) != 1:
 		err = errAnswers
+	case err == nil && made[0].Full:
+		err = ErrFull
+	case err == nil && made[0].DeliveryID == "":
+		err = fmt.Errorf("event: %w", ErrNotFound)
 	}
 	if err != nil {
 		return Delivery{}, fmt.Errorf("webhook: redeliver: %w", err)
 	}
-	if ids[0] == "" {
-		return Delivery{}, fmt.Errorf("webhook: redeliver: event: %w", ErrNotFound)
-	}
-	return s.look(ctx, merchantID, webhookID, ids[0])
+	return s.look(ctx, merchantID, webhookID, made[0].DeliveryID)
 }
 
-// replayPage is how many events one step of a replay looks at.
-const replayPage = 200
+const (
+	// maxSteps bounds how often one list asks the store. So many reach over the
+	// largest offset even if the store's pages come half full.
+	maxSteps = 32
+	// replayPage is how many events one step of a replay looks at.
+	replayPage = 200
+)
 
 // Replay makes a new delivery of every event in the range that the webhook
-// subscribes to and that missed it or failed, and returns how many it made.
-// Events whose delivery succeeded or is still pending are left alone, so that a
-// replay can be repeated. So are events from the time of which retention has
-// removed deliveries of this webhook already, if they have none: nobody can say
-// any more whether they were missed.
-func (s *Service) Replay(ctx context.Context, merchantID, webhookID string, r Replay) (int, error) {
+// subscribes to and that missed it or failed. Events whose delivery succeeded or is
+// still pending are left alone, so that a replay can be repeated. What it could not
+// send is counted: see [Replayed].
+func (s *Service) Replay(ctx context.Context, merchantID, webhookID string, r Replay) (Replayed, error) {
+	var done Replayed
 	if err := checkIDs(merchantID, webhookID); err != nil {
-		return 0, err
+		return done, err
 	}
 	if !r.Until.IsZero() && !r.Since.Before(r.Until) {
-		return 0, invalid("until", "must be after since")
+		return done, invalid("until", "must be after since")
 	}
 	w, err := s.store.Webhook(ctx, merchantID, webhookID)
 	if err != nil {
-		return 0, fmt.Errorf("webhook: replay: %w", err)
+		return done, fmt.Errorf("webhook: replay: %w", err)
 	}
 	wanted := make(map[string]bool, len(w.Events))
 	for _, t := range w.Events {
@@ -122,34 +145,39 @@ func (s *Service) Replay(ctx context.Context, merchantID, webhookID string, r Re
 	if !r.Missed && !r.Failed {
 		r.Missed, r.Failed = true, true
 	}
-	nonce, made := id.New("r_"), 0
+	nonce := id.New("r_")
 	q := store.EventQuery{Since: r.Since, Until: r.Until, WebhookID: webhookID, Limit: replayPage}
 	for {
 		page, err := s.store.Events(ctx, merchantID, q)
 		if err != nil {
-			return made, fmt.Errorf("webhook: replay: %w", err)
+			return done, fmt.Errorf("webhook: replay: %w", err)
 		}
 		var again []string
 		for _, e := range page.Events {
-			missed := e.Delivered == "" && e.CreatedAt.After(w.PrunedUntil)
-			due := r.Missed && missed || r.Failed && e.Delivered == store.DeliveryFailed
-			if due && (wanted[e.Type] || wanted[store.EveryType]) {
+			switch {
+			case !wanted[e.Type] && !wanted[store.EveryType]:
+			case r.Failed && e.Delivered == store.DeliveryFailed, r.Missed && e.Delivered == "" && e.CreatedAt.After(w.PrunedUntil):
 				again = append(again, e.ID)
+			case r.Missed && e.Delivered == "":
+				done.LeftOut++
 			}
 		}
 		if len(again) > 0 {
-			ids, err := s.store.Enqueue(ctx, merchantID, webhookID, again, nonce)
+			answers, err := s.store.Enqueue(ctx, merchantID, webhookID, again, nonce)
 			if err != nil {
-				return made, fmt.Errorf("webhook: replay: %w", err)
+				return done, fmt.Errorf("webhook: replay: %w", err)
 			}
-			for _, deliveryID := range ids {
-				if deliveryID != "" {
-					made++
+			for _, a := range answers {
+				switch {
+				case a.Full:
+					done.Full++
+				case a.DeliveryID != "":
+					done.Deliveries++
 				}
 			}
 		}
 		if page.Next == "" {
-			return made, nil
+			return done, nil
 		}
 		q.Cursor = page.Next
 	}

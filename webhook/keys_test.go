@@ -15,7 +15,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rag-assistant/webhooks/internal/harness"
-	"github.com/rag-assistant/webhooks/store"
 	"github.com/rag-assistant/webhooks/store/memstore"
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/event"
@@ -47,8 +46,8 @@ func TestAMissingKeyIsOurOwnFault(t *testing.T) {
 		p := r.Publish()
 		harness.Pass(10 * time.Minute)
 		require.Zero(t, r.Endpoint.Count(), "nothing is sent unsigned")
-		d := r.Delivery(reg.Webhook.ID, p.Deliveries[0])
-		require.Equal(t, store.DeliveryPending, d.Status)
+		d := r.Delivery(reg.Webhook.ID, p.Deliveries[0].ID)
+		require.Equal(t, webhook.DeliveryPending, d.Status)
 		require.Zero(t, d.Attempts)
 		require.Equal(t, 4, d.Reclaims, "tried after 0, 1, 3 and 7 minutes")
 		require.Zero(t, r.Webhook(reg.Webhook.ID).ConsecutiveFailures)
@@ -56,8 +55,8 @@ func TestAMissingKeyIsOurOwnFault(t *testing.T) {
 
 		r.Another(webhook.DispatcherOptions{SecretKeys: []webhook.SecretKey{harness.KeyOne()}})
 		harness.Pass(6 * time.Minute)
-		d = r.Delivery(reg.Webhook.ID, p.Deliveries[0])
-		require.Equal(t, store.DeliverySucceeded, d.Status)
+		d = r.Delivery(reg.Webhook.ID, p.Deliveries[0].ID)
+		require.Equal(t, webhook.DeliverySucceeded, d.Status)
 		require.Equal(t, 15*time.Minute, r.Since(d.DeliveredAt))
 		harness.Verify(t, reg.Secret, r.Endpoint.Seen()[0], nil)
 	})
@@ -74,7 +73,7 @@ func TestAKeyCanBeReplaced(t *testing.T) {
 			t.Helper()
 			p := r.Publish()
 			synctest.Wait()
-			require.Equal(t, store.DeliverySucceeded, r.Delivery(old.Webhook.ID, p.Deliveries[0]).Status)
+			require.Equal(t, webhook.DeliverySucceeded, r.Delivery(old.Webhook.ID, p.Deliveries[0].ID).Status)
 			seen := r.Endpoint.Seen()
 			harness.Verify(t, fresh.Secret, seen[len(seen)-1], nil)
 		}
@@ -92,7 +91,7 @@ func TestAKeyCanBeReplaced(t *testing.T) {
 		r.Endpoint.Set(harness.Knows(t, old.Secret))
 		p := r.Publish()
 		synctest.Wait()
-		require.Equal(t, store.DeliverySucceeded, r.Delivery(old.Webhook.ID, p.Deliveries[0]).Status,
+		require.Equal(t, webhook.DeliverySucceeded, r.Delivery(old.Webhook.ID, p.Deliveries[0].ID).Status,
 			"the old secret still has its grace")
 	})
 }

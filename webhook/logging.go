@@ -45,12 +45,12 @@ func (r *run) logAttempt(ctx context.Context, level slog.Level, outcome store.Ou
 		attrs = append(attrs, slog.Int("status_code", i.StatusCode))
 	}
 	if i.Code != "" {
-		attrs = append(attrs, slog.String("code", i.Code))
+		attrs = append(attrs, slog.String("code", string(i.Code)))
 	}
 	if i.Duration > 0 {
 		attrs = append(attrs, slog.Duration("took", i.Duration.Round(time.Microsecond)))
 	}
-	if i.Status == store.DeliveryPending {
+	if i.Status == DeliveryPending {
 		attrs = append(attrs, slog.Duration("retry_in", i.RetryIn))
 	}
 	r.opts.Logger.LogAttrs(ctx, level, "webhook attempt", attrs...)

@@ -34,7 +34,7 @@ func textLogger(to io.Writer) *slog.Logger {
 
 // anonymous replaces ids by their kind.
 func anonymous(text string) []string {
-	text = regexp.MustCompile(`(whk|whdel|evt)_\w+`).ReplaceAllString(text, "$1")
+	text = regexp.MustCompile(`(whk|whdel|evt)_[\w-]+`).ReplaceAllString(text, "$1")
 	return strings.Split(strings.TrimSpace(text), "\n")
 }
 

@@ -77,7 +77,7 @@ func (r *run) handOver(ctx context.Context, n store.NoticeLease) {
 		err = r.guard("OnNotice", func() error {
 			ctx, cancel := context.WithTimeout(ctx, noticeLease-storeTimeout)
 			defer cancel()
-			return r.opts.OnNotice(ctx, n.Notice)
+			return r.opts.OnNotice(ctx, newNotice(&n.Notice))
 		})
 	}
 	stopped := ctx.Err() != nil

@@ -136,7 +136,7 @@ func TestWarnedDisabledRecovered(t *testing.T) {
 		fail(3)
 		require.Equal(t, []webhook.NoticeKind{webhook.NoticeWarning, webhook.NoticeDisabled}, l.kinds())
 		require.Equal(t, webhook.Notice{
-			ID: reg.Webhook.ID + ".1.warning.0", Kind: webhook.NoticeWarning, MerchantID: harness.Merchant, WebhookID: reg.Webhook.ID,
+			ID: l.all[0].ID, Kind: webhook.NoticeWarning, MerchantID: harness.Merchant, WebhookID: reg.Webhook.ID,
 			URL: reg.Webhook.URL, Failures: 2, DisableAfter: 4, Since: r.Began.UTC(), At: r.Began.Add(time.Minute).UTC(),
 		}, l.all[0])
 		require.Equal(t, 4, l.all[1].Failures)

@@ -20,7 +20,8 @@ type Observer struct {
 	// kept. A repeated event keeps that of the first time.
 	Trace func(context.Context) string
 
-	// Published is called after an event was stored, or found stored before.
+	// Published is called after an event was stored, or found stored before. It is not
+	// called for a [Publication] that is Deferred, whose deliveries are yet to be made.
 	Published func(context.Context, PublishedInfo)
 
 	// Attempting is called before each try of a delivery. The transport,
@@ -71,8 +72,8 @@ type AttemptInfo struct {
 	Trace      string // what [Observer].Trace returned when the event was published
 	Number     int    // from 1
 	Duration   time.Duration
-	StatusCode int    // 0: no answer
-	Code       string // why it failed, one of the Code constants; empty on success
+	StatusCode int  // 0: no answer
+	Code       Code // why it failed; empty on success
 }
 
 // SettledInfo describes what a try led to.

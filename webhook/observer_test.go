@@ -186,7 +186,7 @@ func TestObserversThatPanicCostNothing(t *testing.T) {
 				reg := r.Register(event.TypeDocumentCreated)
 				p := r.Publish()
 				harness.Pass(time.Second)
-				require.Equal(t, webhook.DeliverySucceeded, r.Delivery(reg.Webhook.ID, p.Deliveries[0]).Status)
+				require.Equal(t, webhook.DeliverySucceeded, r.Delivery(reg.Webhook.ID, p.Deliveries[0].ID).Status)
 				r.Close()
 			})
 		})

@@ -67,7 +67,7 @@ func noticeEvent(n Notice) event.Event {
 	sum := sha256.Sum256([]byte(n.MerchantID + "|" + n.ID))
 	at := n.At.UTC().Truncate(time.Second)
 	e := event.NewRaw(event.Type("webhook."+string(n.Kind)), event.WebhookNotice{
-		MerchantID: n.MerchantID, WebhookID: n.WebhookID, URL: bareurl.Of(n.URL), Reason: n.Reason,
+		MerchantID: n.MerchantID, WebhookID: n.WebhookID, URL: bareurl.Of(n.URL), Reason: string(n.Reason),
 		ConsecutiveFailures: n.Failures, DisableAfter: n.DisableAfter,
 		Since: n.Since.UTC().Truncate(time.Second), Timestamp: at,
 	})

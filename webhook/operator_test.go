@@ -9,7 +9,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rag-assistant/webhooks/internal/harness"
-	"github.com/rag-assistant/webhooks/store"
 	"github.com/rag-assistant/webhooks/store/memstore"
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/event"
@@ -36,7 +35,7 @@ func operated(t *testing.T) (*webhook.Service, webhook.Registered, webhook.Notic
 func aNotice(kind webhook.NoticeKind) webhook.Notice {
 	at := time.Date(2026, 2, 27, 12, 0, 0, 5e8, time.FixedZone("", 3600))
 	return webhook.Notice{
-		ID: store.NoticeID(kind, "whk_1", 3, 2), Kind: kind, MerchantID: harness.Merchant, WebhookID: "whk_1",
+		ID: "ntc_" + string(kind), Kind: kind, MerchantID: harness.Merchant, WebhookID: "whk_1",
 		URL: "https://example.com/hook?token=s3cret", Reason: "why", Failures: 5, DisableAfter: 10, Since: at.Add(-time.Hour), At: at,
 	}
 }
@@ -74,7 +73,7 @@ func TestNoticesOfOneTransitionEach(t *testing.T) {
 	t.Parallel()
 	svc, reg, publish := operated(t)
 	one, two, three := aNotice(webhook.NoticeDisabled), aNotice(webhook.NoticeDisabled), aNotice(webhook.NoticeDisabled)
-	two.ID = store.NoticeID(two.Kind, "whk_1", 4, 0)
+	two.ID = "ntc_another"
 	three.MerchantID = "merchant_43"
 	changed := one
 	changed.URL = "https://example.com/written-otherwise"

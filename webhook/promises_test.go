@@ -34,11 +34,11 @@ func TestPausesAfterOurOwnFaults(t *testing.T) {
 			at = append(at, r.Since(c.At)/time.Minute)
 		}
 		require.Equal(t, []time.Duration{0, 1, 3, 7, 15, 31, 63, 123, 183, 243}, at, "in minutes")
-		require.Equal(t, store.DeliveryPending, r.Delivery(reg.Webhook.ID, p.Deliveries[0]).Status)
+		require.Equal(t, webhook.DeliveryPending, r.Delivery(reg.Webhook.ID, p.Deliveries[0].ID).Status)
 		harness.Pass(time.Minute)
-		d := r.Delivery(reg.Webhook.ID, p.Deliveries[0])
-		require.Equal(t, store.DeliveryFailed, d.Status)
-		require.Equal(t, webhook.CodeInternal, d.Error)
+		d := r.Delivery(reg.Webhook.ID, p.Deliveries[0].ID)
+		require.Equal(t, webhook.DeliveryFailed, d.Status)
+		require.Equal(t, webhook.CodeInternal, d.Code)
 		require.Len(t, r.Endpoint.Seen(), 10)
 		require.Zero(t, r.Webhook(reg.Webhook.ID).ConsecutiveFailures)
 		r.Close()
@@ -71,10 +71,10 @@ func TestOldSecretIsTriedWhereTheNewOneIsRefused(t *testing.T) {
 				})
 				p := r.Publish()
 				harness.Pass(time.Second)
-				d := r.Delivery(old.Webhook.ID, p.Deliveries[0])
+				d := r.Delivery(old.Webhook.ID, p.Deliveries[0].ID)
 				require.Equal(t, posts, r.Endpoint.Count())
 				require.Equal(t, 1, d.Attempts)
-				require.Equal(t, posts == 2 || status == http.StatusOK, d.Status == store.DeliverySucceeded)
+				require.Equal(t, posts == 2 || status == http.StatusOK, d.Status == webhook.DeliverySucceeded)
 				r.Close()
 			})
 		})
@@ -138,7 +138,7 @@ func TestObserverIsToldAll(t *testing.T) {
 			require.NoError(t, err)
 			return p
 		}
-		deliveryID := publish().Deliveries[0]
+		deliveryID := publish().Deliveries[0].ID
 		synctest.Wait()
 		r.Endpoint.Set(func(c harness.Call) (harness.Answer, error) {
 			time.Sleep(2 * time.Second)
@@ -159,7 +159,7 @@ func TestObserverIsToldAll(t *testing.T) {
 			EventType: "document.created", Number: 1, StatusCode: http.StatusOK,
 		}
 		fail := try
-		fail.DeliveryID, fail.EventID = second.Deliveries[0], second.EventID
+		fail.DeliveryID, fail.EventID = second.Deliveries[0].ID, second.EventID
 		fail.StatusCode, fail.Code, fail.Duration = http.StatusInternalServerError, webhook.CodeStatus, 2*time.Second
 		last := fail
 		last.Number = 2
@@ -252,8 +252,8 @@ func TestAnOldLeaseIsGivenBack(t *testing.T) {
 		require.False(t, results[0].Fault, "it does not count")
 		require.Equal(t, 1, strings.Count(logs.String(), "level=WARN"))
 		require.Contains(t, logs.String(), "lease is too old")
-		d := r.Delivery(reg.Webhook.ID, p.Deliveries[0])
-		require.Equal(t, store.DeliverySucceeded, d.Status)
+		d := r.Delivery(reg.Webhook.ID, p.Deliveries[0].ID)
+		require.Equal(t, webhook.DeliverySucceeded, d.Status)
 		require.Equal(t, 51*time.Second, r.Since(d.DeliveredAt), "a second later")
 		r.Close()
 	})
@@ -272,7 +272,7 @@ func TestLimitsOfThisMachineDisableNothing(t *testing.T) {
 		require.Equal(t, webhook.Active, r.Webhook(reg.Webhook.ID).Status)
 		r.Endpoint.Set(nil)
 		harness.Pass(10 * time.Minute)
-		require.Equal(t, store.DeliverySucceeded, r.Delivery(reg.Webhook.ID, p.Deliveries[0]).Status)
+		require.Equal(t, webhook.DeliverySucceeded, r.Delivery(reg.Webhook.ID, p.Deliveries[0].ID).Status)
 		r.Close()
 	})
 }

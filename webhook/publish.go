@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -45,6 +44,14 @@ func (s *Service) Publish(ctx context.Context, merchantID string, e event.Event)
 // An event that conflicts fails the call with [ErrConflict] after the others
 // were published.
 func (s *Service) PublishBatch(ctx context.Context, merchantID string, events []event.Event) ([]Publication, error) {
+	return s.PublishTo(ctx, s.store, merchantID, events...)
+}
+
+// PublishTo is [Service.PublishBatch] through another Publisher than the service's
+// own store, such as one that writes in a transaction of the host's database, so that
+// the event is committed with what it is about, or not at all. A [Publication] is
+// then Deferred. No error of PublishTo ends the transaction.
+func (s *Service) PublishTo(ctx context.Context, p store.Publisher, merchantID string, events ...event.Event) ([]Publication, error) {
 	if err := checkMerchant(merchantID); err != nil {
 		return nil, err
 	}
@@ -72,17 +79,17 @@ func (s *Service) PublishBatch(ctx context.Context, merchantID string, events []
 	if len(rows) == 0 {
 		return nil, nil
 	}
-	return s.publish(ctx, merchantID, rows)
+	return s.publish(ctx, p, merchantID, rows)
 }
 
-func (s *Service) publish(ctx context.Context, merchantID string, rows []store.NewEvent) ([]Publication, error) {
+func (s *Service) publish(ctx context.Context, p store.Publisher, merchantID string, rows []store.NewEvent) ([]Publication, error) {
 	ctx, stored := s.observer.publishing(ctx, publishingInfo(merchantID, rows))
 	if trace := s.observer.trace(ctx); trace != "" {
 		for i := range rows {
 			rows[i].Trace = trace
 		}
 	}
-	answers, err := s.store.Publish(ctx, merchantID, rows)
+	answers, err := p.Publish(ctx, merchantID, rows)
 	if err == nil && len(answers) != len(rows) {
 		err = errAnswers
 	}
@@ -94,9 +101,15 @@ func (s *Service) publish(ctx context.Context, merchantID string, rows []store.N
 	var conflicts []error
 	for i, row := range rows {
 		a := answers[i]
-		out[i] = Publication{EventID: row.ID, Deliveries: a.Deliveries, Duplicate: a.Duplicate}
+		out[i] = Publication{EventID: row.ID, Duplicate: a.Duplicate, Deferred: a.Deferred}
+		for _, d := range a.Deliveries {
+			out[i].Deliveries = append(out[i].Deliveries, PublishedDelivery(d))
+		}
 		if a.Conflict {
 			conflicts = append(conflicts, fmt.Errorf("webhook: publish %s: %w", row.ID, ErrConflict))
+			continue
+		}
+		if a.Deferred {
 			continue
 		}
 		s.observer.published(ctx, PublishedInfo{
@@ -208,21 +221,21 @@ func (s *Service) Test(ctx context.Context, merchantID, webhookID string) (Deliv
 		return Delivery{}, fmt.Errorf("webhook: test: %w", err)
 	}
 	return s.test(ctx, merchantID, webhookID, trial{
-		prefix: testPrefix, message: "This is a test webhook delivery", encodings: []jcs.Encoding{jcs.Encoding(w.Encoding)},
+		message: "This is a test webhook delivery", encodings: []jcs.Encoding{jcs.Encoding(w.Encoding)},
 	})
 }
 
 // trial is a test as it is sent.
 type trial struct {
-	prefix    string // of the event's id
 	message   string
 	encodings []jcs.Encoding // one after the other
+	forged    bool           // signed with a key that the receiver does not have
 }
 
 // test stores a test event in the encoding that it is sent in.
 func (s *Service) test(ctx context.Context, merchantID, webhookID string, t trial) (Delivery, error) {
 	e := event.New(event.WebhookTest{Message: t.message, WebhookID: webhookID})
-	e.ID, e.Created = id.New(t.prefix), s.now()
+	e.ID, e.Created = id.New("evt_test_"), s.now()
 	body, err := canonical(e)
 	if err != nil {
 		return Delivery{}, err
@@ -230,8 +243,8 @@ func (s *Service) test(ctx context.Context, merchantID, webhookID string, t tria
 	for _, encoding := range t.encodings {
 		body = jcs.Encode(body, encoding)
 	}
-	out, err := s.publish(ctx, merchantID, []store.NewEvent{{
-		ID: e.ID, Type: string(e.Type), Body: body, Test: webhookID,
+	out, err := s.publish(ctx, s.store, merchantID, []store.NewEvent{{
+		ID: e.ID, Type: string(e.Type), Body: body, Test: webhookID, Forged: t.forged,
 	}})
 	if err != nil {
 		return Delivery{}, err
@@ -239,7 +252,7 @@ func (s *Service) test(ctx context.Context, merchantID, webhookID string, t tria
 	if len(out[0].Deliveries) != 1 {
 		return Delivery{}, fmt.Errorf("webhook: test: %w", errAnswers)
 	}
-	return s.look(ctx, merchantID, webhookID, out[0].Deliveries[0])
+	return s.look(ctx, merchantID, webhookID, out[0].Deliveries[0].ID)
 }
 
 // Await waits until a delivery has ended or ctx has, and returns it as it is
@@ -254,7 +267,7 @@ func (s *Service) Await(ctx context.Context, merchantID, webhookID, deliveryID s
 	defer timer.Stop()
 	for {
 		d, err := s.look(ctx, merchantID, webhookID, deliveryID)
-		if err != nil || d.Status != store.DeliveryPending {
+		if err != nil || d.Status != DeliveryPending {
 			return d, err
 		}
 		select {
@@ -271,21 +284,17 @@ func (s *Service) Await(ctx context.Context, merchantID, webhookID, deliveryID s
 func (s *Service) look(ctx context.Context, merchantID, webhookID, deliveryID string) (Delivery, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
-	return s.delivery(ctx, merchantID, webhookID, deliveryID)
+	d, err := s.delivery(ctx, merchantID, webhookID, deliveryID)
+	if err != nil {
+		return Delivery{}, err
+	}
+	return newDelivery(&d), nil
 }
 
-func (s *Service) delivery(ctx context.Context, merchantID, webhookID, deliveryID string) (Delivery, error) {
+func (s *Service) delivery(ctx context.Context, merchantID, webhookID, deliveryID string) (store.Delivery, error) {
 	d, err := s.store.Delivery(ctx, merchantID, webhookID, deliveryID)
 	if err != nil {
-		return Delivery{}, fmt.Errorf("webhook: read delivery: %w", err)
+		return store.Delivery{}, fmt.Errorf("webhook: read delivery: %w", err)
 	}
 	return d, nil
-}
-
-// rawJSON keeps a nil body nil.
-func rawJSON(body []byte) json.RawMessage {
-	if len(body) == 0 {
-		return nil
-	}
-	return json.RawMessage(body)
 }

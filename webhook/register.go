@@ -117,19 +117,19 @@ func (s *Service) Rewrap(ctx context.Context, merchantID string) (int, error) {
 	if err := checkMerchant(merchantID); err != nil {
 		return 0, err
 	}
-	page, err := s.store.ListWebhooks(ctx, merchantID, store.WebhookQuery{})
-	if err != nil {
-		return 0, fmt.Errorf("webhook: rewrap: %w", err)
-	}
 	changed := 0
-	for _, w := range page.Webhooks {
+	err := s.eachWebhook(ctx, merchantID, false, func(w store.Webhook) error {
 		did, err := s.rewrapWebhook(ctx, merchantID, w)
 		if err != nil {
-			return changed, fmt.Errorf("webhook: rewrap %s: %w", w.ID, err)
+			return fmt.Errorf("%s: %w", w.ID, err)
 		}
 		if did {
 			changed++
 		}
+		return nil
+	})
+	if err != nil {
+		return changed, fmt.Errorf("webhook: rewrap: %w", err)
 	}
 	return changed, nil
 }

@@ -78,7 +78,7 @@ func TestRequestHeadersThatPanicCostNothing(t *testing.T) {
 		r.Endpoint.Set(harness.Always(http.StatusOK))
 		p := r.Publish()
 		harness.Pass(time.Second)
-		require.Equal(t, webhook.DeliverySucceeded, r.Delivery(reg.Webhook.ID, p.Deliveries[0]).Status)
+		require.Equal(t, webhook.DeliverySucceeded, r.Delivery(reg.Webhook.ID, p.Deliveries[0].ID).Status)
 		r.Close()
 	})
 }

@@ -31,20 +31,20 @@ func TestReceiversThatSwitchMeanwhile(t *testing.T) {
 		before func(r *harness.Rig, reg webhook.Registered) signer.Secret // before the event is published
 		during func(r *harness.Rig, reg webhook.Registered) signer.Secret // while the first request is on its way
 		posts  int
-		status store.DeliveryStatus
+		status webhook.DeliveryStatus
 	}{
 		"rotated and switched": {
 			during: func(r *harness.Rig, reg webhook.Registered) signer.Secret { return rotate(r, reg, time.Hour) },
-			posts:  2, status: store.DeliverySucceeded,
+			posts:  2, status: webhook.DeliverySucceeded,
 		},
 		"rotated without a grace and switched": {
 			during: func(r *harness.Rig, reg webhook.Registered) signer.Secret { return rotate(r, reg, 0) },
-			posts:  2, status: store.DeliverySucceeded,
+			posts:  2, status: webhook.DeliverySucceeded,
 		},
 		"rotated again without a grace and switched": {
 			before: func(r *harness.Rig, reg webhook.Registered) signer.Secret { return rotate(r, reg, time.Hour) },
 			during: func(r *harness.Rig, reg webhook.Registered) signer.Secret { return rotate(r, reg, 0) },
-			posts:  3, status: store.DeliverySucceeded,
+			posts:  3, status: webhook.DeliverySucceeded,
 		},
 		"deleted": {
 			during: func(r *harness.Rig, reg webhook.Registered) signer.Secret {
@@ -55,12 +55,12 @@ func TestReceiversThatSwitchMeanwhile(t *testing.T) {
 		},
 		"has another secret": {
 			during: func(*harness.Rig, webhook.Registered) signer.Secret { return signer.NewSecret() },
-			posts:  1, status: store.DeliveryPending,
+			posts:  1, status: webhook.DeliveryPending,
 		},
 		"has another secret within a grace": {
 			before: func(r *harness.Rig, reg webhook.Registered) signer.Secret { return rotate(r, reg, time.Hour) },
 			during: func(*harness.Rig, webhook.Registered) signer.Secret { return signer.NewSecret() },
-			posts:  3, status: store.DeliveryPending,
+			posts:  3, status: webhook.DeliveryPending,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -80,7 +80,7 @@ func TestReceiversThatSwitchMeanwhile(t *testing.T) {
 				synctest.Wait()
 				require.Equal(t, c.posts, r.Endpoint.Count())
 				if c.status != "" {
-					d := r.Delivery(reg.Webhook.ID, p.Deliveries[0])
+					d := r.Delivery(reg.Webhook.ID, p.Deliveries[0].ID)
 					require.Equal(t, c.status, d.Status)
 					require.Len(t, d.Log, 1)
 				}
@@ -107,8 +107,8 @@ func TestASwitchBetweenTwoPosts(t *testing.T) {
 		p := r.Publish()
 		synctest.Wait()
 		require.Equal(t, 3, r.Endpoint.Count())
-		d := r.Delivery(old.Webhook.ID, p.Deliveries[0])
-		require.Equal(t, store.DeliverySucceeded, d.Status)
+		d := r.Delivery(old.Webhook.ID, p.Deliveries[0].ID)
+		require.Equal(t, webhook.DeliverySucceeded, d.Status)
 		require.Len(t, d.Log, 1)
 		r.Close()
 	})
@@ -132,10 +132,10 @@ func TestAnAttemptIsBoundedAroundARotation(t *testing.T) {
 		})
 		p := r.Publish()
 		harness.Pass(30 * time.Second)
-		d := r.Delivery(reg.Webhook.ID, p.Deliveries[0])
+		d := r.Delivery(reg.Webhook.ID, p.Deliveries[0].ID)
 		require.Equal(t, 3, r.Endpoint.Count())
 		require.Equal(t, 20*time.Second, d.Log[0].Duration)
-		require.Equal(t, webhook.CodeTimeout, d.Error)
+		require.Equal(t, webhook.CodeTimeout, d.Code)
 		r.Close()
 	})
 }
@@ -155,7 +155,7 @@ func TestARefusalCountsWhenTheStoreIsSilent(t *testing.T) {
 		r.Endpoint.Set(harness.Always(http.StatusUnauthorized))
 		p := r.Publish()
 		synctest.Wait()
-		d := r.Delivery(reg.Webhook.ID, p.Deliveries[0])
+		d := r.Delivery(reg.Webhook.ID, p.Deliveries[0].ID)
 		require.Equal(t, 1, d.Attempts)
 		require.Equal(t, http.StatusUnauthorized, d.StatusCode)
 		r.Close()

@@ -7,10 +7,12 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"runtime/debug"
+	"strconv"
 	"sync"
 	"time"
 
 	"github.com/rag-assistant/webhooks/store"
+	"github.com/rag-assistant/webhooks/webhook/internal/id"
 	"github.com/rag-assistant/webhooks/webhook/internal/vault"
 )
 
@@ -18,6 +20,9 @@ const (
 	// maxBatch is where larger batches stop paying: a round trip is then shared by
 	// so many deliveries that the work itself is what costs.
 	maxBatch = 100
+	// maxClaimBytes bounds the bodies of one claim, so that its answer is soon there
+	// over a slow link.
+	maxClaimBytes = 1 << 20
 	// maxIdle bounds a wait for the next due delivery. A wake-up that was missed
 	// costs this much, and a store on a server is asked this often when idle, beside
 	// the pings of its subscription.
@@ -46,6 +51,7 @@ type run struct {
 	results chan settled
 	wakes   chan struct{} // capacity 1: something may be claimable
 	notices chan struct{} // capacity 1: a notice is waiting
+	alarms  chan alarm
 }
 
 // claimed is a lease with the moment before it was asked for, by this process's
@@ -53,8 +59,9 @@ type run struct {
 type claimed struct {
 	store.Lease
 
-	at    time.Time
-	added []vault.Header // what the host adds to the requests of an attempt
+	at        time.Time
+	storeTime time.Time      // the store's, at that moment
+	added     []vault.Header // what the host adds to the requests of an attempt
 }
 
 // Run delivers until ctx ends and returns nil after an orderly stop: it claims
@@ -72,15 +79,16 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 	r := &run{
 		Dispatcher: d,
 		slots:      newSlots(n),
-		leases:     make(chan claimed, (1+ahead)*n), // never blocks: a lease is sent only with a slot held
+		leases:     make(chan claimed, (1+maxAhead)*n), // never blocks: a lease is sent only with a slot held
 		results:    make(chan settled, n),
 		wakes:      make(chan struct{}, 1),
 		notices:    make(chan struct{}, 1),
+		alarms:     make(chan alarm, maxAlarms),
 	}
 	// The stop goes from front to back: ctx ends the claiming and the background
 	// tasks; then the workers finish what is on the wire; then the last results
-	// are stored.
-	var background, workers, finisher sync.WaitGroup
+	// are stored, and then the notices that they led to.
+	var background, workers, finisher, alarmer sync.WaitGroup
 	background.Go(func() { r.watch(ctx) })
 	background.Go(func() { r.prune(ctx) })
 	background.Go(func() { r.notify(ctx) })
@@ -94,6 +102,7 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 	results, giveUp := context.WithCancel(context.WithoutCancel(ctx))
 	defer giveUp()
 	finisher.Go(func() { r.finish(results) })
+	alarmer.Go(func() { r.raise(results) })
 
 	r.claim(ctx)
 	close(r.leases)
@@ -103,6 +112,8 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 	close(r.results)
 	grace := time.AfterFunc(stopGrace, giveUp)
 	finisher.Wait()
+	close(r.alarms)
+	alarmer.Wait()
 	grace.Stop()
 	background.Wait()
 	d.closeIdle()
@@ -111,51 +122,38 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 
 // claim moves due deliveries from the store to the workers until ctx ends.
 func (r *run) claim(ctx context.Context) {
-	pause := backoff{}
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	for {
+	keys := id.New("c_")
+	for n := 0; ; n++ {
 		want := r.slots.take(ctx, maxBatch)
 		if want == 0 {
 			return
 		}
-		at := time.Now()
-		var got store.Claimed
-		err := r.lingering(ctx, "claim", func(ctx context.Context) (err error) {
-			got, err = r.store.Claim(ctx, store.ClaimRequest{
-				Limit: want, Lease: r.opts.Lease, PerWebhook: r.opts.PerWebhook,
-			})
-			if err == nil && len(got.Leases) > want {
-				err = errAnswers
-			}
-			return err
-		})
-		if err != nil {
-			r.slots.back(want)
-			if !pause.wait(ctx) {
-				return
-			}
-			continue
-		}
-		pause = backoff{}
+		began := time.Now()
+		got, c, ok := r.ask(ctx, want, keys+"_"+strconv.Itoa(n))
 		for _, l := range got.Leases {
-			r.leases <- claimed{Lease: l, at: at}
+			c.Lease = l
+			r.leases <- c
 		}
-		r.slots.back(want - len(got.Leases))
+		r.slots.giveBack(want - len(got.Leases))
+		if !ok {
+			return
+		}
 		if got.Notices {
 			signal(r.notices)
 		}
 		if len(got.Leases) == want {
-			r.slots.foresee(at)
+			r.slots.backlog(began)
 			continue
 		}
-		r.slots.lend(0)
+		r.slots.setExtra(0)
 		idle := got.Next
 		if idle < 0 || idle > maxIdle {
 			idle = maxIdle
 		}
 		if idle == 0 && len(got.Leases) == 0 {
-			idle = time.Millisecond // A store that is due but gives nothing must not make us spin.
+			idle = time.Millisecond // Somebody else is at it.
 		}
 		timer.Reset(idle)
 		select {
@@ -163,6 +161,33 @@ func (r *run) claim(ctx context.Context) {
 			return
 		case <-r.wakes:
 		case <-timer.C:
+		}
+	}
+}
+
+// ask claims up to want deliveries, and says with which times their leases began. It
+// goes on until the store answers or ctx ends. A claim whose answer was lost may have
+// hidden deliveries, so it is asked for again by its key.
+func (r *run) ask(ctx context.Context, want int, key string) (got store.Claimed, c claimed, ok bool) {
+	first, pause := time.Now(), backoff{}
+	for {
+		at := time.Now()
+		err := r.lingering(ctx, "claim", func(ctx context.Context) (err error) {
+			got, err = r.store.Claim(ctx, store.ClaimRequest{
+				Limit: want, Lease: r.opts.Lease, PerWebhook: r.opts.PerWebhook, MaxBytes: maxClaimBytes, Key: key,
+			})
+			if err == nil && len(got.Leases) > want {
+				err = errAnswers
+			}
+			return err
+		})
+		switch {
+		case err == nil && got.Again:
+			return got, claimed{at: first, storeTime: got.At.Add(first.Sub(at))}, true
+		case err == nil:
+			return got, claimed{at: at, storeTime: got.At}, true
+		case !pause.wait(ctx):
+			return store.Claimed{}, claimed{}, false
 		}
 	}
 }
@@ -204,7 +229,7 @@ func (r *run) prune(ctx context.Context) {
 			err := r.call(ctx, "prune", func(ctx context.Context) (err error) {
 				done, err = r.store.Prune(ctx, store.PruneRequest{
 					DeliveryAge: keep.Deliveries, DeliveriesPerWebhook: keep.PerWebhook,
-					PausedAge: keep.Paused, PausedError: CodeWebhookDisabled,
+					PausedAge: keep.Paused, PausedCode: string(CodeWebhookDisabled),
 					EventAge: keep.Events, NoticeAge: keep.Notices,
 					Limit: pruneBatch,
 				})

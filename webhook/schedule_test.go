@@ -11,7 +11,6 @@ import (
 
 	"github.com/rag-assistant/webhooks/internal/harness"
 	"github.com/rag-assistant/webhooks/retry"
-	"github.com/rag-assistant/webhooks/store"
 	"github.com/rag-assistant/webhooks/verifier"
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/event"
@@ -45,12 +44,12 @@ func TestAttemptsFollowTheGuidesTable(t *testing.T) {
 					harness.Verify(t, reg.Secret, c, &verifier.Options{RequireStandard: true, Now: func() time.Time { return c.At }})
 				}
 				require.Equal(t, tt.want, got)
-				d := r.Delivery(reg.Webhook.ID, p.Deliveries[0])
-				require.Equal(t, store.DeliveryFailed, d.Status)
+				d := r.Delivery(reg.Webhook.ID, p.Deliveries[0].ID)
+				require.Equal(t, webhook.DeliveryFailed, d.Status)
 				require.Equal(t, len(tt.want), d.Attempts)
 				require.Len(t, d.Log, len(tt.want))
 				require.Equal(t, http.StatusInternalServerError, d.StatusCode)
-				require.Equal(t, webhook.CodeStatus, d.Error)
+				require.Equal(t, webhook.CodeStatus, d.Code)
 				require.Equal(t, "Internal Server Error", d.ResponseBody)
 				require.Equal(t, tt.want[len(tt.want)-1], r.Since(d.LastAttemptAt))
 			})
@@ -134,14 +133,14 @@ func TestPausedDeliveriesGoOnWhenEnabled(t *testing.T) {
 		require.NoError(t, err)
 		harness.Pass(time.Hour)
 		require.Equal(t, 1, r.Endpoint.Count())
-		require.Equal(t, store.DeliveryPending, r.Delivery(reg.Webhook.ID, p.Deliveries[0]).Status)
+		require.Equal(t, webhook.DeliveryPending, r.Delivery(reg.Webhook.ID, p.Deliveries[0].ID).Status)
 
 		r.Endpoint.Set(nil)
 		_, err = r.Svc.Update(t.Context(), harness.Merchant, reg.Webhook.ID, webhook.Update{Status: &active})
 		require.NoError(t, err)
 		synctest.Wait()
-		d := r.Delivery(reg.Webhook.ID, p.Deliveries[0])
-		require.Equal(t, store.DeliverySucceeded, d.Status)
+		d := r.Delivery(reg.Webhook.ID, p.Deliveries[0].ID)
+		require.Equal(t, webhook.DeliverySucceeded, d.Status)
 		require.Equal(t, time.Hour, r.Since(d.DeliveredAt), "at once")
 		r.Close()
 	})
@@ -159,9 +158,9 @@ func TestPausedDeliveriesFailAtRetentionsEnd(t *testing.T) {
 		_, err := r.Svc.Update(t.Context(), harness.Merchant, reg.Webhook.ID, webhook.Update{Status: &disabled})
 		require.NoError(t, err)
 		harness.Pass(2 * time.Hour)
-		d := r.Delivery(reg.Webhook.ID, p.Deliveries[0])
-		require.Equal(t, store.DeliveryFailed, d.Status)
-		require.Equal(t, webhook.CodeWebhookDisabled, d.Error)
+		d := r.Delivery(reg.Webhook.ID, p.Deliveries[0].ID)
+		require.Equal(t, webhook.DeliveryFailed, d.Status)
+		require.Equal(t, webhook.CodeWebhookDisabled, d.Code)
 		require.Equal(t, 1, d.Attempts)
 		r.Close()
 	})
@@ -174,9 +173,9 @@ func TestRetentionPrunesTheLog(t *testing.T) {
 		reg := r.Register(event.TypeDocumentCreated)
 		p := r.Publish()
 		harness.Pass(50 * time.Minute)
-		require.NotEmpty(t, r.Delivery(reg.Webhook.ID, p.Deliveries[0]).Payload)
+		require.NotEmpty(t, r.Delivery(reg.Webhook.ID, p.Deliveries[0].ID).Payload)
 		harness.Pass(20 * time.Minute)
-		_, err := r.Svc.Delivery(t.Context(), harness.Merchant, reg.Webhook.ID, p.Deliveries[0])
+		_, err := r.Svc.Delivery(t.Context(), harness.Merchant, reg.Webhook.ID, p.Deliveries[0].ID)
 		require.ErrorIs(t, err, webhook.ErrNotFound)
 		stats, err := r.Svc.Stats(t.Context(), harness.Merchant, reg.Webhook.ID)
 		require.NoError(t, err)
@@ -226,7 +225,7 @@ func TestCountAttemptsCountsTries(t *testing.T) {
 		require.Equal(t, 1, r.Webhook(reg.Webhook.ID).ConsecutiveFailures)
 		harness.Pass(time.Hour)
 		require.Equal(t, webhook.Disabled, r.Webhook(reg.Webhook.ID).Status)
-		require.Equal(t, store.DeliveryPending, r.Delivery(reg.Webhook.ID, p.Deliveries[0]).Status,
+		require.Equal(t, webhook.DeliveryPending, r.Delivery(reg.Webhook.ID, p.Deliveries[0].ID).Status,
 			"its third attempt is paused")
 		r.Close()
 	})

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/rag-assistant/webhooks/store"
 	"github.com/rag-assistant/webhooks/webhook/internal/vault"
 )
 
@@ -47,10 +48,10 @@ func (h Headers) MarshalText() ([]byte, error) { return []byte(h.String()), nil 
 // LogValue returns the names.
 func (h Headers) LogValue() slog.Value { return slog.StringValue(h.String()) }
 
-// newVault needs a key where secrets outlive the process, unless that is waived.
+// newVault needs a key unless secrets end with the process or that is waived.
 func newVault(st any, keys []SecretKey, plaintext bool) (*vault.Vault, error) {
-	lasting, ok := st.(interface{ Persistent() bool })
-	if len(keys) == 0 && !plaintext && ok && lasting.Persistent() {
+	v, ok := st.(store.Volatile)
+	if volatile := ok && v.Volatile(); len(keys) == 0 && !plaintext && !volatile {
 		return nil, errors.New("the store outlives the process, so SecretKeys is needed to seal secrets " +
 			"(or InsecurePlaintextSecrets)")
 	}

@@ -32,7 +32,7 @@ type Service struct {
 // ServiceStore are the roles that a Service uses.
 type ServiceStore interface {
 	store.Webhooks
-	store.Queue
+	store.Publisher
 	store.History
 	store.Seen // for requests that are sent again, and to bound tests
 }
@@ -150,22 +150,46 @@ func (s *Service) Webhook(ctx context.Context, merchantID, webhookID string) (We
 }
 
 // Webhooks lists a merchant's webhooks, oldest first.
-func (s *Service) Webhooks(ctx context.Context, merchantID string, q Query) (Page, error) {
+func (s *Service) Webhooks(ctx context.Context, merchantID string, q WebhookQuery) (WebhookPage, error) {
 	if err := checkMerchant(merchantID); err != nil {
-		return Page{}, err
+		return WebhookPage{}, err
 	}
 	if q.Limit < 0 || q.Offset < 0 {
-		return Page{}, invalid("limit", "limit and offset must not be negative")
+		return WebhookPage{}, invalid("limit", "limit and offset must not be negative")
 	}
-	page, err := s.store.ListWebhooks(ctx, merchantID, q)
+	var out WebhookPage
+	err := s.eachWebhook(ctx, merchantID, q.ActiveOnly, func(w store.Webhook) error {
+		if out.Total >= q.Offset && (q.Limit == 0 || len(out.Webhooks) < q.Limit) {
+			out.Webhooks = append(out.Webhooks, newWebhook(w))
+		}
+		out.Total++
+		return nil
+	})
 	if err != nil {
-		return Page{}, fmt.Errorf("webhook: list: %w", err)
-	}
-	out := Page{Webhooks: make([]Webhook, len(page.Webhooks)), Total: page.Total}
-	for i, w := range page.Webhooks {
-		out.Webhooks[i] = newWebhook(w)
+		return WebhookPage{}, fmt.Errorf("webhook: list: %w", err)
 	}
 	return out, nil
+}
+
+// eachWebhook calls f for each of a merchant's webhooks, oldest first. There are no
+// more than [Limits] allows.
+func (s *Service) eachWebhook(ctx context.Context, merchantID string, activeOnly bool, f func(store.Webhook) error) error {
+	q := store.WebhookQuery{ActiveOnly: activeOnly, Limit: MaxPage}
+	for {
+		page, err := s.store.ListWebhooks(ctx, merchantID, q)
+		if err != nil {
+			return err
+		}
+		for _, w := range page.Webhooks {
+			if err := f(w); err != nil {
+				return err
+			}
+		}
+		if page.Next == "" {
+			return nil
+		}
+		q.Cursor = page.Next
+	}
 }
 
 // Delete forgets a webhook with its deliveries. ifVersion works as in [Update].

@@ -208,18 +208,18 @@ func TestReplay(t *testing.T) {
 
 		n, err := svc.Replay(ctx, harness.Merchant, reg.Webhook.ID, webhook.Replay{Until: began})
 		require.NoError(t, err)
-		require.Zero(t, n, "nothing in the range")
+		require.Zero(t, n.Deliveries, "nothing in the range")
 		n, err = svc.Replay(ctx, harness.Merchant, reg.Webhook.ID, webhook.Replay{Missed: true})
 		require.NoError(t, err)
-		require.Equal(t, 1, n)
+		require.Equal(t, webhook.Replayed{Deliveries: 1}, n)
 		n, err = svc.Replay(ctx, harness.Merchant, reg.Webhook.ID, webhook.Replay{Since: began, Until: time.Now()})
 		require.NoError(t, err)
-		require.Equal(t, 1, n, "the failed one; the missed one is pending by now")
+		require.Equal(t, webhook.Replayed{Deliveries: 1}, n, "the failed one; the missed one is pending by now")
 		n, err = svc.Replay(ctx, harness.Merchant, reg.Webhook.ID, webhook.Replay{})
 		require.NoError(t, err)
 		require.Zero(t, n, "a replay can be repeated")
 
-		page, err := svc.Deliveries(ctx, harness.Merchant, reg.Webhook.ID, webhook.DeliveryQuery{Limit: 10, Status: store.DeliveryPending})
+		page, err := svc.Deliveries(ctx, harness.Merchant, reg.Webhook.ID, webhook.DeliveryQuery{Limit: 10, Status: webhook.DeliveryPending})
 		require.NoError(t, err)
 		var ids []string
 		for _, d := range page.Deliveries {
@@ -247,7 +247,7 @@ func TestReplayLeavesPrunedDeliveriesAlone(t *testing.T) {
 		require.Equal(t, int64(1), stats.Total, "the others are pruned")
 		n, err := r.Svc.Replay(t.Context(), harness.Merchant, reg.Webhook.ID, webhook.Replay{})
 		require.NoError(t, err)
-		require.Zero(t, n)
+		require.Equal(t, webhook.Replayed{LeftOut: 4}, n, "what it left out is counted")
 		require.Equal(t, 5, r.Endpoint.Count(), "what was delivered is not sent again")
 		r.Close()
 	})
@@ -260,18 +260,18 @@ func TestRedeliver(t *testing.T) {
 	p, err := svc.Publish(t.Context(), harness.Merchant, event.New(event.DocumentCreated{}))
 	require.NoError(t, err)
 	for range 2 {
-		d, err := svc.Redeliver(t.Context(), harness.Merchant, reg.Webhook.ID, p.Deliveries[0])
+		d, err := svc.Redeliver(t.Context(), harness.Merchant, reg.Webhook.ID, p.Deliveries[0].ID)
 		require.NoError(t, err)
-		require.NotEqual(t, p.Deliveries[0], d.ID)
+		require.NotEqual(t, p.Deliveries[0].ID, d.ID)
 		require.Equal(t, p.EventID, d.EventID)
-		require.Equal(t, store.DeliveryPending, d.Status)
+		require.Equal(t, webhook.DeliveryPending, d.Status)
 	}
 	stats, err := svc.Stats(t.Context(), harness.Merchant, reg.Webhook.ID)
 	require.NoError(t, err)
 	require.Equal(t, int64(3), stats.Pending)
 	_, err = svc.Redeliver(t.Context(), harness.Merchant, reg.Webhook.ID, "whdel_unknown")
 	require.ErrorIs(t, err, webhook.ErrNotFound)
-	_, err = svc.Redeliver(t.Context(), "another", reg.Webhook.ID, p.Deliveries[0])
+	_, err = svc.Redeliver(t.Context(), "another", reg.Webhook.ID, p.Deliveries[0].ID)
 	require.ErrorIs(t, err, webhook.ErrNotFound)
 }
 
@@ -319,7 +319,7 @@ func TestSecretsAreSealed(t *testing.T) {
 // lasting is a store that outlives the process.
 type lasting struct{ *memstore.Store }
 
-func (lasting) Persistent() bool { return true }
+func (lasting) Volatile() bool { return false }
 
 func TestALastingStoreNeedsAKey(t *testing.T) {
 	t.Parallel()

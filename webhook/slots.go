@@ -8,76 +8,77 @@ import (
 	"golang.org/x/sync/semaphore"
 )
 
-// slots are what a claim needs one of for each delivery: as many as can be on the
-// wire at once, and while there is more to claim than that, some for what will have
-// left the wire before the next claim has an answer. Workers then need not wait for
-// claims, and a lease waits for a worker no longer than two claims take, unless the
-// endpoints become slower just then.
+// slots bounds what this process has claimed and not finished. A claim takes one slot
+// for each delivery. There are as many slots as workers, and more while a backlog
+// lasts, so that workers need not wait for the next claim. The extra ones are as many
+// as deliveries end during two claims. So a lease waits for a worker no longer than
+// two claims take, unless endpoints become slower just then.
 type slots struct {
-	free *semaphore.Weighted
-	used atomic.Int64 // deliveries that have left the wire so far
+	free  *semaphore.Weighted
+	ended atomic.Int64 // attempts so far
 
-	// Only the claiming goroutine knows these.
-	lent, most int64 // slots for what will have left the wire
-	due        int64 // that are to be lent: the rest is taken back
-	before     int64 // used at the last claim's answer
-	last       time.Time
+	// Only the goroutine that claims uses these.
+	extra       int64 // slots that were added
+	wanted      int64 // how many of them there should be; those beyond are taken back
+	maxExtra    int64
+	endedBefore int64     // ended, at the answer to the last claim
+	answered    time.Time // when that was
 }
 
-// ahead times what is on the wire is the most that is claimed beside it.
-const ahead = 2
+// maxAhead times the workers is the most that is claimed beside what they work on.
+const maxAhead = 2
 
-func newSlots(n int) *slots {
-	s := &slots{free: semaphore.NewWeighted((1 + ahead) * int64(n)), most: ahead * int64(n), last: time.Now()}
-	s.free.TryAcquire(s.most) // until they are lent
+func newSlots(workers int) *slots {
+	s := &slots{free: semaphore.NewWeighted((1 + maxAhead) * int64(workers)), maxExtra: maxAhead * int64(workers), answered: time.Now()}
+	s.free.TryAcquire(s.maxExtra) // They are added one by one.
 	return s
 }
 
-// take waits for a free slot and takes up to most that are, after those that were lent
-// for too long. It returns 0 when ctx has ended.
-func (s *slots) take(ctx context.Context, most int) int {
+// take waits for a free slot, and takes up to limit of those that are free. It
+// returns 0 when ctx has ended.
+func (s *slots) take(ctx context.Context, limit int) int {
 	n := 0
 	for n == 0 {
 		if ctx.Err() != nil || s.free.Acquire(ctx, 1) != nil {
 			return 0
 		}
-		if s.lent > s.due {
-			s.lent--
+		if s.extra > s.wanted {
+			s.extra--
 			continue
 		}
 		n++
 	}
-	for n < most && s.free.TryAcquire(1) {
+	for n < limit && s.free.TryAcquire(1) {
 		n++
 	}
 	return n
 }
 
-// back gives back what was taken and not used.
-func (s *slots) back(n int) { s.free.Release(int64(n)) }
+// giveBack returns slots that a claim did not fill.
+func (s *slots) giveBack(n int) { s.free.Release(int64(n)) }
 
-// use gives back the slot of a delivery that has left the wire.
-func (s *slots) use() {
-	s.used.Add(1)
+// attempted returns the slot of a delivery whose attempt has ended.
+func (s *slots) attempted() {
+	s.ended.Add(1)
 	s.free.Release(1)
 }
 
-// foresee lends slots for twice what leaves the wire during a claim such as the one
-// that began at a moment and has just been answered, since results are stored between
-// two claims. It goes by what has left since the claim before, and down in steps.
-func (s *slots) foresee(claim time.Time) {
-	now, used := time.Now(), s.used.Load()
-	share := now.Sub(claim).Seconds() / max(now.Sub(s.last), time.Microsecond).Seconds()
-	n := int64(2 * float64(used-s.before) * min(share, 1))
-	s.last, s.before = now, used
-	s.lend(max(n, s.due*3/4))
+// backlog sets the extra slots after a claim that came back full: twice as many as
+// attempts end in the time that the claim took, by the rate since the claim before.
+// They become fewer in steps.
+func (s *slots) backlog(began time.Time) {
+	now, ended := time.Now(), s.ended.Load()
+	share := now.Sub(began).Seconds() / max(now.Sub(s.answered), time.Microsecond).Seconds()
+	during := float64(ended-s.endedBefore) * min(share, 1)
+	s.answered, s.endedBefore = now, ended
+	s.setExtra(max(int64(2*during), s.wanted*3/4))
 }
 
-// lend lends n slots in place of those that were lent before.
-func (s *slots) lend(n int64) {
-	s.due = min(n, s.most)
-	if s.due > s.lent {
-		s.free.Release(s.due - s.lent)
-		s.lent = s.due
+// setExtra adds slots up to n extra ones, or has those beyond n taken back.
+func (s *slots) setExtra(n int64) {
+	s.wanted = min(n, s.maxExtra)
+	if s.wanted > s.extra {
+		s.free.Release(s.wanted - s.extra)
+		s.extra = s.wanted
 	}
 }

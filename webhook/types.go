@@ -11,45 +11,47 @@ import (
 	"github.com/rag-assistant/webhooks/webhook/internal/vault"
 )
 
-// Status of a webhook: [Active] or [Disabled].
-type Status = store.Status
+// The records that a Service answers with are its own, so that what only a store
+// needs stays in package store.
+
+// Status of a webhook.
+type Status string
 
 // A webhook receives events or is paused.
 const (
-	Active   = store.Active
-	Disabled = store.Disabled
+	Active   = Status(store.Active)
+	Disabled = Status(store.Disabled)
 )
 
 // EveryType in [Registration.Events], alone, subscribes to all event types.
 const EveryType = store.EveryType
 
-// A delivery is pending until it ends one way or the other.
+// Reason says why a webhook was disabled.
+type Reason string
+
+// A webhook is disabled by its failures or on request.
 const (
-	DeliveryPending   = store.DeliveryPending
-	DeliverySucceeded = store.DeliverySucceeded
-	DeliveryFailed    = store.DeliveryFailed
+	ReasonFailures Reason = "consecutive_failures" // by the dispatcher
+	ReasonRequest  Reason = "requested"            // by Update
 )
 
-// Why an attempt failed. The codes are fixed: they say enough to mend an
-// endpoint and nothing about the network that the request came from.
-const (
-	CodeTimeout         = string(egress.CodeTimeout)        // no status within the time
-	CodeDNS             = string(egress.CodeDNS)            // the host's name did not resolve
-	CodeBlockedAddress  = string(egress.CodeBlockedAddress) // the name resolves to an address that is not public
-	CodeConnect         = string(egress.CodeConnect)        // nothing accepts connections there
-	CodeConnection      = string(egress.CodeConnection)     // the connection broke off
-	CodeTLS             = string(egress.CodeTLS)            // certificate or TLS version
-	CodeBadResponse     = string(egress.CodeBadResponse)    // not an HTTP response
-	CodeStatus          = "status"                          // a status other than 2xx
-	CodeRedirect        = "redirect"                        // a 3xx; redirects are not followed
-	CodeWebhookDisabled = "webhook_disabled"                // the webhook stayed disabled until retention's end
-	CodeInternal        = "internal"                        // this side's fault
-)
+// Code says why an attempt failed. The codes are fixed: they say enough to mend an
+// endpoint, and nothing about the network that the request came from.
+type Code string
 
-// Reasons that [Webhook.DisabledReason] gives.
+// An attempt succeeds, or fails for one of these reasons.
 const (
-	ReasonFailures = "consecutive_failures" // by the dispatcher
-	ReasonRequest  = "requested"            // by Update
+	CodeTimeout         = Code(egress.CodeTimeout)        // no status within the time
+	CodeDNS             = Code(egress.CodeDNS)            // the host's name did not resolve
+	CodeBlockedAddress  = Code(egress.CodeBlockedAddress) // the name resolves to an address that is not public
+	CodeConnect         = Code(egress.CodeConnect)        // nothing accepts connections there
+	CodeConnection      = Code(egress.CodeConnection)     // the connection broke off
+	CodeTLS             = Code(egress.CodeTLS)            // certificate or TLS version
+	CodeBadResponse     = Code(egress.CodeBadResponse)    // not an HTTP response
+	CodeStatus          = Code("status")                  // a status other than 2xx
+	CodeRedirect        = Code("redirect")                // a 3xx; redirects are not followed
+	CodeWebhookDisabled = Code("webhook_disabled")        // the webhook stayed disabled until retention's end
+	CodeInternal        = Code("internal")                // this side's fault
 )
 
 // Encoding says how the bodies for a webhook are written. Each is a function of
@@ -97,7 +99,7 @@ type Webhook struct {
 
 	Signature Scheme
 	// PublicKey, "whpk_…", verifies what is signed with [SchemeAsymmetric], and
-	// PreviousPublicKey what the key before it signs until RotatedUntil. Empty in a
+	// PreviousPublicKey what the key before it signs until PreviousUntil. Empty in a
 	// webhook with a secret.
 	PublicKey, PreviousPublicKey string
 
@@ -106,12 +108,12 @@ type Webhook struct {
 	HeaderNames []string // sorted
 	RateLimit   int      // deliveries per second; 0: no limit
 
-	DisabledReason      string // empty while active
+	DisabledReason      Reason // empty while active
 	DisabledAt          time.Time
 	ConsecutiveFailures int
 
-	// RotatedUntil is when the previous secret or key ends, zero if there is none.
-	RotatedUntil time.Time
+	// PreviousUntil is when the previous secret or key ends, zero if there is none.
+	PreviousUntil time.Time
 
 	Version   int64 // for Update.IfVersion
 	CreatedAt time.Time
@@ -121,12 +123,12 @@ type Webhook struct {
 func newWebhook(w store.Webhook) Webhook {
 	return Webhook{
 		Signature: schemeOf(w.Secret), PublicKey: vault.PublicKey(w.Secret), PreviousPublicKey: vault.PublicKey(w.PreviousSecret),
-		ID: w.ID, MerchantID: w.MerchantID, URL: w.URL, Events: w.Events, Status: w.Status,
+		ID: w.ID, MerchantID: w.MerchantID, URL: w.URL, Events: w.Events, Status: Status(w.Status),
 		Encoding:    Encoding(w.Encoding),
 		Description: w.Description, Metadata: w.Metadata, HeaderNames: vault.HeaderNames(w.Headers), RateLimit: w.RateLimit,
-		DisabledReason: w.DisabledReason, DisabledAt: w.DisabledAt, ConsecutiveFailures: w.ConsecutiveFailures,
-		RotatedUntil: w.PreviousUntil,
-		Version:      w.Version, CreatedAt: w.CreatedAt, UpdatedAt: w.UpdatedAt,
+		DisabledReason: Reason(w.DisabledReason), DisabledAt: w.DisabledAt, ConsecutiveFailures: w.ConsecutiveFailures,
+		PreviousUntil: w.PreviousUntil,
+		Version:       w.Version, CreatedAt: w.CreatedAt, UpdatedAt: w.UpdatedAt,
 	}
 }
 
@@ -180,53 +182,193 @@ type Update struct {
 	IfVersion int64 // fail with [ErrVersion] if the webhook has another; 0: any
 }
 
-// Query selects a page of a merchant's webhooks.
-type Query = store.WebhookQuery
+// WebhookQuery selects a page of a merchant's webhooks.
+type WebhookQuery struct {
+	ActiveOnly bool
+	Limit      int // 0: all
+	Offset     int
+}
 
-// Page is a page of webhooks, oldest first.
-type Page struct {
+// WebhookPage is a page of webhooks, oldest first.
+type WebhookPage struct {
 	Webhooks []Webhook
-	Total    int
+	Total    int // of all that match
 }
 
 // Publication is what became of a published event.
 type Publication struct {
 	EventID    string
-	Deliveries []string // ids, one for each active webhook that subscribes to it
-	Duplicate  bool     // the event was published before; nothing was stored now
+	Deliveries []PublishedDelivery // one for each active webhook that subscribes to it, in no order
+	Duplicate  bool                // the event was published before; nothing was stored now
+
+	// Deferred says that the event was written in a host's transaction: see
+	// [Service.PublishTo]. Its deliveries are made after the commit, for the webhooks
+	// that subscribe then, so Deliveries is empty.
+	Deferred bool
 }
 
-// The log's records are the store's own.
-type (
-	// Delivery is one event on its way to one webhook.
-	Delivery = store.Delivery
-	// DeliveryStatus is pending, success or failed.
-	DeliveryStatus = store.DeliveryStatus
-	// DeliveryQuery selects a page of deliveries.
-	DeliveryQuery = store.DeliveryQuery
-	// DeliveryPage is a page of deliveries, newest first.
-	DeliveryPage = store.DeliveryPage
-	// Attempt is one try of a delivery.
-	Attempt = store.Attempt
-	// Stats counts a webhook's kept deliveries.
-	Stats = store.Stats
-	// Notice says what has become of a webhook.
-	Notice = store.Notice
-	// NoticeKind says what a Notice is about.
-	NoticeKind = store.NoticeKind
+// PublishedDelivery names a delivery that publishing has made.
+type PublishedDelivery struct {
+	WebhookID string
+	ID        string
+}
+
+// DeliveryStatus is what has become of a delivery so far.
+type DeliveryStatus string
+
+// A delivery is pending until it ends one way or the other.
+const (
+	DeliveryPending   = DeliveryStatus(store.DeliveryPending)
+	DeliverySucceeded = DeliveryStatus(store.DeliverySucceeded)
+	DeliveryFailed    = DeliveryStatus(store.DeliveryFailed)
 )
+
+// Delivery is one event on its way to one webhook.
+type Delivery struct {
+	ID         string
+	MerchantID string
+	WebhookID  string
+	EventID    string
+	EventType  string
+	Test       bool
+	Status     DeliveryStatus
+
+	// Attempts counts finished tries. StatusCode, Code and ResponseBody are those of
+	// the last one: see [Attempt].
+	Attempts     int
+	StatusCode   int
+	Code         Code
+	ResponseBody string
+
+	Reclaims int  // tries that ended without a result, or in a fault of this side
+	Leased   bool // a try is under way
+
+	CreatedAt     time.Time
+	DueAt         time.Time // of the next try; zero while a try is under way and after the end
+	LastAttemptAt time.Time
+	DeliveredAt   time.Time // success only
+	FinishedAt    time.Time // success and failed
+
+	Log []Attempt // oldest first; empty in lists
+}
+
+func newDelivery(d *store.Delivery) Delivery {
+	out := Delivery{
+		ID: d.ID, MerchantID: d.MerchantID, WebhookID: d.WebhookID, EventID: d.EventID, EventType: d.EventType,
+		Test: d.Test, Status: DeliveryStatus(d.Status),
+		Attempts: d.Attempts, StatusCode: d.StatusCode, Code: Code(d.Code), ResponseBody: d.ResponseBody,
+		Reclaims: d.Reclaims, Leased: d.Leased,
+		CreatedAt: d.CreatedAt, DueAt: d.DueAt, LastAttemptAt: d.LastAttemptAt, DeliveredAt: d.DeliveredAt, FinishedAt: d.FinishedAt,
+	}
+	for _, a := range d.Log {
+		out.Log = append(out.Log, Attempt{
+			Number: a.Number, At: a.At, Duration: a.Duration,
+			StatusCode: a.StatusCode, Code: Code(a.Code), ResponseBody: a.ResponseBody,
+		})
+	}
+	return out
+}
+
+// Attempt is one try of a delivery.
+type Attempt struct {
+	Number       int           // from 1
+	At           time.Time     // its end, by the store's clock
+	Duration     time.Duration // to the millisecond
+	StatusCode   int           // 0: no answer
+	Code         Code          // why it failed; empty on success
+	ResponseBody string        // at most 1,000 characters, valid UTF-8
+}
+
+// DeliveryDetail is a delivery with what was sent.
+type DeliveryDetail struct {
+	Delivery
+
+	Payload json.RawMessage // the canonical event; nil once the event log has dropped it
+}
+
+// DeliveryQuery selects a page of deliveries.
+type DeliveryQuery struct {
+	Status    DeliveryStatus // empty: any
+	EventType string         // empty: any
+	Since     time.Time      // CreatedAt not before; zero: any
+	Until     time.Time      // CreatedAt before; zero: any
+
+	Limit  int    // 1 to 1000
+	Offset int    // how many to leave out
+	Cursor string // from a page's Next; not together with Offset
+}
+
+// DeliveryPage is a page of deliveries, newest first.
+type DeliveryPage struct {
+	Deliveries []Delivery
+
+	// Next continues after this page, empty at the end. Following it shows no
+	// delivery twice and leaves none out that was there at the start and was not
+	// pruned, however many are added meanwhile. A page that looked at very many
+	// deliveries to find few has fewer than Limit, and a Next.
+	Next string
+}
+
+// Stats counts a webhook's kept deliveries.
+type Stats struct {
+	Total     int64
+	Succeeded int64
+	Failed    int64
+	Pending   int64
+	Attempts  int64 // finished tries of all of them
+}
+
+// Count returns how many have a status, or all of them if it is empty.
+func (s Stats) Count(status DeliveryStatus) int64 {
+	switch status {
+	case DeliveryPending:
+		return s.Pending
+	case DeliverySucceeded:
+		return s.Succeeded
+	case DeliveryFailed:
+		return s.Failed
+	}
+	return s.Total
+}
+
+// NoticeKind says what a [Notice] is about.
+type NoticeKind string
 
 // A webhook is warned of, disabled, or well again.
 const (
-	NoticeDisabled  = store.NoticeDisabled  // its failures have disabled it
-	NoticeWarning   = store.NoticeWarning   // its failures may soon disable it
-	NoticeRecovered = store.NoticeRecovered // the first success after one of the others
+	NoticeDisabled  = NoticeKind(store.NoticeDisabled)  // its failures have disabled it
+	NoticeWarning   = NoticeKind(store.NoticeWarning)   // its failures may soon disable it
+	NoticeRecovered = NoticeKind(store.NoticeRecovered) // the first success after one of the others
 )
 
-// DeliveryDetail is a delivery with its attempts and what was sent.
-type DeliveryDetail struct {
-	Delivery
-	Payload json.RawMessage // the canonical event; nil once the event log has dropped it
+// Notice says what has become of a webhook, as of then. One that a later notice has
+// overtaken may still come after it.
+type Notice struct {
+	ID         string
+	Kind       NoticeKind
+	MerchantID string
+	WebhookID  string
+	URL        string
+
+	Reason Reason // of a disabled webhook
+
+	// Failures is the streak that led to the notice, and 0 in a recovery.
+	// DisableAfter is the streak that disables the webhook: 0 if none does, and in a
+	// recovery.
+	Failures     int
+	DisableAfter int
+
+	// Since is when the streak began. In a recovery, it is when the one began that
+	// the owner heard of first.
+	Since time.Time
+	At    time.Time
+}
+
+func newNotice(n *store.Notice) Notice {
+	return Notice{
+		ID: n.ID, Kind: NoticeKind(n.Kind), MerchantID: n.MerchantID, WebhookID: n.WebhookID, URL: n.URL,
+		Reason: Reason(n.Reason), Failures: n.Failures, DisableAfter: n.DisableAfter, Since: n.Since, At: n.At,
+	}
 }
 
 // Replay selects events to send again to one webhook.
@@ -239,4 +381,15 @@ type Replay struct {
 	// set means both.
 	Missed bool
 	Failed bool
+}
+
+// Replayed is what a replay did.
+type Replayed struct {
+	Deliveries int // that it made
+
+	// LeftOut counts events without a delivery that may have had one, which retention
+	// has removed. Nobody can say any more whether the webhook missed them.
+	LeftOut int
+	// Full counts events that were sent again too often already: see [ErrFull].
+	Full int
 }

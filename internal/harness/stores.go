@@ -28,7 +28,7 @@ func Stores() map[string]func(*testing.T) Backend {
 			t.Helper()
 			client, prefix := redistest.Client(t), redistest.Prefix()
 			t.Cleanup(func() { redistest.Forget(t, client, prefix) })
-			st, err := redisstore.New(client, &redisstore.Options{Prefix: prefix})
+			st, err := redisstore.Open(t.Context(), client, &redisstore.Options{Prefix: prefix})
 			require.NoError(t, err)
 			return Backend{st, func() string {
 				t.Helper()

@@ -209,7 +209,6 @@ func BenchmarkRead(b *testing.B) {
 		}
 	}
 	b.Run("page", list(store.DeliveryQuery{Limit: 100}))
-	b.Run("offset", list(store.DeliveryQuery{Limit: 100, Offset: 90_000}))
 	b.Run("type", list(store.DeliveryQuery{Limit: 100, EventType: "type.0"}))
 	b.Run("stats", func(b *testing.B) {
 		for b.Loop() {

@@ -127,7 +127,7 @@ func publishOrToggle(ctx context.Context, t *testing.T, st *memstore.Store, n in
 	for _, w := range fleet {
 		_, err = st.UpdateWebhook(ctx, "m", w, store.WebhookUpdate{Status: new(store.Disabled)})
 		assert.NoError(t, err)
-		_, err = st.Enqueue(ctx, "m", w, []string{id}, "")
+		_, err = st.Enqueue(ctx, "m", w, []string{id}, "again")
 		assert.NoError(t, err)
 		_, err = st.UpdateWebhook(ctx, "m", w, store.WebhookUpdate{Status: new(store.Active)})
 		assert.NoError(t, err)
@@ -248,9 +248,10 @@ func chaos(ctx context.Context, st *memstore.Store, r *rand.Rand) {
 			EventAge: time.Millisecond, NoticeAge: time.Millisecond, Limit: 1 + r.IntN(20),
 		})
 	case 6:
-		_, _ = st.Deliveries(ctx, m, w, store.DeliveryQuery{Limit: 5, Offset: r.IntN(20), EventType: []string{"", "a"}[r.IntN(2)]})
+		_, _ = st.Deliveries(ctx, m, w, store.DeliveryQuery{Limit: 5, EventType: []string{"", "a"}[r.IntN(2)]})
 		_, _ = st.Events(ctx, m, store.EventQuery{Limit: 5, WebhookID: w})
 	case 7:
+		_, _ = st.AddNotice(ctx, m, store.Notice{WebhookID: w}, "", "")
 		ns, _ := st.ClaimNotices(ctx, 2, time.Millisecond)
 		for _, n := range ns[:len(ns)/2] {
 			_ = st.AckNotice(ctx, n.MerchantID, n.ID)
@@ -259,7 +260,7 @@ func chaos(ctx context.Context, st *memstore.Store, r *rand.Rand) {
 		_, _ = st.BeginSeen(ctx, "r", w, store.SeenBegin{Holder: m, Lease: time.Millisecond})
 		_ = st.CommitSeen(ctx, "r", w, m, nil, time.Millisecond)
 	case 9:
-		c, _ := st.Claim(ctx, store.ClaimRequest{Limit: 10, Lease: 3 * time.Millisecond, PerWebhook: 1 + r.IntN(4)})
+		c, _ := st.Claim(ctx, store.ClaimRequest{Limit: 10, Lease: 3 * time.Millisecond, PerWebhook: 1 + r.IntN(4), Key: []string{"", "a", "b"}[r.IntN(3)]})
 		for _, l := range c.Leases {
 			as := []store.Outcome{store.Succeeded, store.Failed, store.Retry, store.Released}[r.IntN(4)]
 			rs := results([]store.Lease{l, l}, as, time.Duration(r.IntN(3))*time.Millisecond)

@@ -19,8 +19,9 @@ func open(*testing.T) storetest.Harness {
 	now := time.Date(2026, time.February, 27, 12, 0, 0, 0, time.UTC)
 	st := memstore.New(&memstore.Options{Now: func() time.Time { return now }})
 	return storetest.Harness{
-		Store:   st,
-		Advance: func(d time.Duration) { now = now.Add(d) },
-		Audit:   func(context.Context) error { return st.Audit() },
+		Store:    st,
+		Volatile: true,
+		Audit:    func(context.Context) error { return st.Audit() },
+		Advance:  func(d time.Duration) { now = now.Add(d) },
 	}
 }

@@ -21,12 +21,12 @@ func (s *Store) Finish(ctx context.Context, results []store.Result) ([]store.Fin
 	return out, nil
 }
 
-func (s *Store) finish(r *store.Result, now int64) store.Finished {
+func (s *Store) finish(r *store.Result, now int64) (out store.Finished) {
+	var d *delivery
 	w := s.webhook(r.MerchantID, r.WebhookID)
-	if w == nil {
-		return store.Finished{State: store.FinishGone}
+	if w != nil {
+		d = w.find(r.DeliveryID)
 	}
-	d := w.find(r.DeliveryID)
 	switch {
 	case d == nil:
 		return store.Finished{State: store.FinishGone}
@@ -37,14 +37,16 @@ func (s *Store) finish(r *store.Result, now int64) store.Finished {
 	}
 	d.open = false
 	if d.phase == leased {
-		w.leased.remove(d)
-	} else {
-		w.waiting(d).remove(d) // The lease had ended, and nobody has claimed since.
+		s.endLease(d)
+	} else { // The lease had ended, and nobody has claimed since.
+		s.unwait(d)
 	}
-	disabled := false
+	out.State = store.FinishAccepted
 	if r.Outcome != store.Released {
 		d.attempt(r.Attempt, now)
-		disabled = s.streak(w, d, r, now)
+		s.streak(d, r, &out, now)
+	} else if r.Fault {
+		d.reclaims++
 	}
 	switch r.Outcome {
 	case store.Succeeded:
@@ -52,13 +54,10 @@ func (s *Store) finish(r *store.Result, now int64) store.Finished {
 	case store.Failed:
 		s.end(d, failed, now)
 	default:
-		if r.Outcome == store.Released && r.Fault {
-			d.reclaims++
-		}
-		s.queue(d, now+max(r.Delay, 0).Milliseconds(), now)
+		s.wait(d, now+max(r.Delay, 0).Milliseconds(), now)
 	}
-	s.offer(w)
-	return store.Finished{State: store.FinishAccepted, Disabled: disabled}
+	s.rekey(w, now)
+	return out
 }
 
 // attempt appends a finished try.
@@ -69,75 +68,49 @@ func (d *delivery) attempt(a store.Attempt, now int64) {
 	d.webhook.stats.Attempts++
 }
 
-// streak applies what a result does to the webhook's streak, and says if that
-// has disabled it.
-func (s *Store) streak(w *webhook, d *delivery, r *store.Result, now int64) bool {
-	if d.epoch != w.Epoch {
-		return false
+// streak applies what a result does to the webhook's streak, and notes in the answer what
+// came of it.
+func (s *Store) streak(d *delivery, r *store.Result, out *store.Finished, now int64) {
+	w := d.webhook
+	if d.epoch != w.Epoch || r.Streak == store.StreakSame {
+		return
 	}
-	switch r.Streak {
-	case store.StreakReset:
+	if r.Streak == store.StreakReset {
 		w.ConsecutiveFailures = 0
-		if w.active() && w.alarm.epoch != 0 {
-			s.tell(w, r, store.NoticeRecovered, now)
+		if w.Mark == "" && w.Disablings == 0 {
+			return // No caller has a use for the standing of a webhook that is simply well.
 		}
-		return false
-	case store.StreakExtend:
+	} else {
 		if w.ConsecutiveFailures == 0 {
-			w.alarm.streak = now
+			w.FailingSince = stamp(now)
 		}
 		w.ConsecutiveFailures++
-	default:
-		return false
-	}
-	if !w.active() {
-		return false
-	}
-	if r.DisableAfter > 0 && w.ConsecutiveFailures >= r.DisableAfter {
-		w.owner.unsubscribe(w)
-		s.turn(w, store.Disabled, r.DisableReason, now)
-		w.Version++
-		w.UpdatedAt = stamp(now)
-		s.tell(w, r, store.NoticeDisabled, now)
-		return true
-	}
-	quiet := w.alarm.warned == 0 || now-w.alarm.warned >= r.WarnPause.Milliseconds()
-	if r.WarnAfter > 0 && w.ConsecutiveFailures >= r.WarnAfter && w.alarm.epoch != w.Epoch && quiet {
-		w.alarm.warned = now
-		s.tell(w, r, store.NoticeWarning, now)
-	}
-	return false
-}
-
-// tell leaves a notice for the owner of w.
-func (s *Store) tell(w *webhook, r *store.Result, kind store.NoticeKind, now int64) {
-	a := &w.alarm
-	n := store.Notice{
-		ID: store.NoticeID(kind, w.ID, w.Epoch, a.rounds), Kind: kind, MerchantID: w.MerchantID, WebhookID: w.ID, URL: w.URL,
-		Failures: w.ConsecutiveFailures, DisableAfter: max(r.DisableAfter, 0), Since: stamp(a.streak), At: stamp(now),
-	}
-	switch kind {
-	case store.NoticeDisabled:
-		n.Reason = r.DisableReason
-	case store.NoticeRecovered:
-		n.DisableAfter, n.Since = 0, stamp(a.since)
-	case store.NoticeWarning:
-	}
-	if kind == store.NoticeRecovered {
-		a.epoch = 0
-		a.rounds++
-	} else {
-		if a.epoch == 0 {
-			a.since = a.streak
+		if w.active() && r.DisableAfter > 0 && w.ConsecutiveFailures >= r.DisableAfter &&
+			stamp(now).Sub(w.FailingSince) >= r.DisableAfterFailingFor {
+			s.disable(w, r, now)
+			out.Disabled = true
 		}
-		a.epoch = w.Epoch
 	}
-	s.notices.add(w.owner, &notice{seq: s.next(), created: now, Notice: n})
-	s.alarm = true // The next claim tells of the notice.
+	out.Standing = &store.Standing{
+		Active: w.active(), ConsecutiveFailures: w.ConsecutiveFailures, FailingSince: w.FailingSince,
+		Disablings: w.Disablings, Mark: w.Mark,
+	}
 }
 
-// end makes d succeeded or failed for good. The caller has taken it from its
-// queue.
+// disable turns off a webhook that has failed too often, and leaves a notice.
+func (s *Store) disable(w *webhook, r *store.Result, now int64) {
+	w.owner.unsubscribe(w)
+	s.turnTo(w, store.Disabled, r.DisableReason, now)
+	w.Disablings++
+	w.Version++
+	w.UpdatedAt = stamp(now)
+	s.addNotice(store.Notice{
+		Kind: store.NoticeDisabled, MerchantID: w.MerchantID, WebhookID: w.ID, URL: w.URL, Reason: r.DisableReason,
+		Failures: w.ConsecutiveFailures, DisableAfter: r.DisableAfter, Since: w.FailingSince,
+	}, now)
+}
+
+// end makes d succeeded or failed for good. The caller has taken it from wherever it was.
 func (s *Store) end(d *delivery, as phase, now int64) {
 	w := d.webhook
 	d.phase, d.at = as, now
@@ -147,19 +120,20 @@ func (s *Store) end(d *delivery, as phase, now int64) {
 	} else {
 		w.stats.Failed++
 	}
-	w.ended.append(d)
+	w.ended.set(d, key{number: d.number})
+	w.byEnd.set(d, d.key())
 	s.rekeyEnded(w)
-	s.settleEvent(d.event)
+	s.settle(d.event)
 }
 
-// rekeyEnded puts w where it belongs in oldest and fullest. It is to be called
-// after every change of its ended deliveries.
+// rekeyEnded puts w where it belongs in oldest and fullest. Every change of what has ended
+// calls for it.
 func (s *Store) rekeyEnded(w *webhook) {
-	if w.ended.n == 0 {
+	if len(w.ended.nodes) == 0 {
 		s.oldest.remove(w)
 		s.fullest.remove(w)
 		return
 	}
-	s.oldest.set(w, w.ended.head.key())
-	s.fullest.set(w, key{at: -int64(w.ended.n)})
+	s.oldest.set(w, w.byEnd.first().key())
+	s.fullest.set(w, key{at: -int64(len(w.ended.nodes))})
 }

@@ -1,21 +1,21 @@
 package memstore
 
-// key orders what waits: by time, and within a millisecond by age.
+// key orders what waits: by time, and within a millisecond by number.
 type key struct {
-	at  int64 // Unix milliseconds
-	seq uint64
+	at     int64 // Unix milliseconds
+	number uint64
 }
 
 func (k key) before(o key) bool {
-	return k.at < o.at || k.at == o.at && k.seq < o.seq
+	return k.at < o.at || k.at == o.at && k.number < o.number
 }
 
-// heap is a priority queue whose members know their place in it, so that each
-// can be moved and removed. A node has four children, which halves the depth
-// and keeps siblings in one or two cache lines.
+// heap is a priority queue whose members know their place in it, so that each can be
+// moved and removed. A node has four children, which halves the depth and keeps siblings
+// in one or two cache lines.
 type heap[T any] struct {
-	// place returns where a member keeps 1 + its index in nodes; 0 says that it
-	// is no member.
+	// place returns where a member keeps 1 + its index in nodes. 0 says that it is no
+	// member.
 	place func(T) *int32
 	nodes []node[T]
 }
@@ -25,12 +25,23 @@ type node[T any] struct {
 	v T
 }
 
-// top returns the first member, or false if there is none.
-func (h *heap[T]) top() (node[T], bool) {
-	if len(h.nodes) == 0 {
-		return node[T]{}, false
+func newHeap[T any](place func(T) *int32) heap[T] { return heap[T]{place: place} }
+
+// first returns the member with the least key, or the zero value if there is none.
+func (h *heap[T]) first() (v T) {
+	if len(h.nodes) > 0 {
+		v = h.nodes[0].v
 	}
-	return h.nodes[0], true
+	return v
+}
+
+// until returns the member with the least key if that is of the given moment or before,
+// or the zero value.
+func (h *heap[T]) until(at int64) (v T) {
+	if len(h.nodes) > 0 && h.nodes[0].at <= at {
+		v = h.nodes[0].v
+	}
+	return v
 }
 
 // key returns the key of v, or false if v is no member.
@@ -46,18 +57,10 @@ func (h *heap[T]) key(v T) (key, bool) {
 func (h *heap[T]) set(v T, k key) {
 	i := int(*h.place(v)) - 1
 	if i < 0 {
-		h.nodes = append(h.nodes, node[T]{k, v})
-		h.up(len(h.nodes) - 1)
-		return
+		i = len(h.nodes)
+		h.nodes = append(h.nodes, node[T]{})
 	}
-	old := h.nodes[i].key
-	h.nodes[i].key = k
-	switch {
-	case k.before(old):
-		h.up(i)
-	case old.before(k):
-		h.down(i)
-	}
+	h.settle(i, node[T]{k, v})
 }
 
 // remove takes v out. One that is no member is left alone.
@@ -71,49 +74,32 @@ func (h *heap[T]) remove(v T) {
 	moved := h.nodes[last]
 	h.nodes[last] = node[T]{} // The array must not keep what it held.
 	h.nodes = h.nodes[:last]
-	if i == last {
-		return
-	}
-	h.nodes[i] = moved
-	if i > 0 && moved.before(h.nodes[(i-1)/4].key) {
-		h.up(i)
-	} else {
-		h.down(i)
+	if i < last {
+		h.settle(i, moved)
 	}
 }
 
-func (h *heap[T]) up(i int) {
-	n := h.nodes[i]
-	for i > 0 {
-		parent := (i - 1) / 4
-		if !n.before(h.nodes[parent].key) {
-			break
-		}
-		h.put(i, h.nodes[parent])
-		i = parent
+// settle puts n where it belongs: at i, which is free, or above or below it.
+func (h *heap[T]) settle(i int, n node[T]) {
+	for i > 0 && n.before(h.nodes[(i-1)/4].key) {
+		h.put(i, h.nodes[(i-1)/4])
+		i = (i - 1) / 4
 	}
-	h.put(i, n)
-}
-
-func (h *heap[T]) down(i int) {
-	n := h.nodes[i]
-	for {
-		least := 4*i + 1
-		if least >= len(h.nodes) {
-			break
-		}
-		for c := least + 1; c < min(4*i+5, len(h.nodes)); c++ {
-			if h.nodes[c].before(h.nodes[least].key) {
-				least = c
-			}
-		}
-		if !h.nodes[least].before(n.key) {
-			break
-		}
+	for least := h.leastChild(i); least > 0 && h.nodes[least].before(n.key); least = h.leastChild(i) {
 		h.put(i, h.nodes[least])
 		i = least
 	}
 	h.put(i, n)
+}
+
+// leastChild returns the child of i with the least key, or 0 if i has none.
+func (h *heap[T]) leastChild(i int) (least int) {
+	for c := 4*i + 1; c < min(4*i+5, len(h.nodes)); c++ {
+		if least == 0 || h.nodes[c].before(h.nodes[least].key) {
+			least = c
+		}
+	}
+	return least
 }
 
 func (h *heap[T]) put(i int, n node[T]) {

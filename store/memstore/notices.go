@@ -7,56 +7,53 @@ import (
 	"github.com/rag-assistant/webhooks/store"
 )
 
-// notice is a message that nobody has acknowledged. It is in one of the heaps of
-// notices.
+// notice is a message that nobody has acknowledged.
 type notice struct {
 	store.Notice
 
-	seq                 uint64
-	created             int64
-	token               int64 // how often it was claimed
-	inVisible, inHidden int32
+	number uint64
+	token  int64 // how often it was claimed
+	place  int32 // in visible
 }
 
-func (n *notice) born() key { return key{n.created, n.seq} }
-
-// notices holds the notices of all merchants.
-type notices struct {
-	log     ledger[*notice]
-	visible heap[*notice] // by age
-	hidden  heap[*notice] // by the lease's end
+// addNotice leaves a notice, and has the watchers woken: their next claim tells of it.
+func (s *Store) addNotice(given store.Notice, now int64) {
+	n := &notice{Notice: given}
+	n.number = s.notices.add(n)
+	n.ID, n.At = s.notices.id(n.number), stamp(now)
+	s.visible.set(n, key{at: distantPast})
+	s.noticed = true
 }
 
-func newNotices() notices {
-	return notices{
-		visible: heap[*notice]{place: func(n *notice) *int32 { return &n.inVisible }},
-		hidden:  heap[*notice]{place: func(n *notice) *int32 { return &n.inHidden }},
-	}
+func (s *Store) removeNotice(n *notice) {
+	s.notices.remove(n.number)
+	s.visible.remove(n)
 }
 
-func (ns *notices) add(m *merchant, n *notice) {
-	m.notices[n.ID] = n
-	ns.log.append(n)
-	ns.visible.set(n, key{seq: n.seq})
-}
-
-func (ns *notices) remove(m *merchant, n *notice) {
-	delete(m.notices, n.ID)
-	ns.log.remove(n)
-	ns.visible.remove(n)
-	ns.hidden.remove(n)
-}
-
-// any says if a notice is to be had, and shows those whose lease has ended.
-func (ns *notices) any(now int64) bool {
-	for {
-		top, ok := ns.hidden.top()
-		if !ok || top.at > now {
-			return len(ns.visible.nodes) > 0
+// notice returns a notice, or nil.
+func (s *Store) notice(merchantID, noticeID string) *notice {
+	if number, ok := s.notices.number(noticeID); ok {
+		if n := s.notices.at(number); n != nil && n.MerchantID == merchantID {
+			return n
 		}
-		ns.hidden.remove(top.v)
-		ns.visible.set(top.v, key{seq: top.v.seq})
 	}
+	return nil
+}
+
+// AddNotice implements [store.Notices].
+func (s *Store) AddNotice(ctx context.Context, merchantID string, n store.Notice, oldMark, newMark string) (added bool, err error) {
+	w, now, err := s.lockWebhook(ctx, merchantID, n.WebhookID)
+	if err != nil {
+		return false, err
+	}
+	defer s.unlock()
+	if w.Mark != oldMark {
+		return false, nil
+	}
+	w.Mark = newMark
+	n.MerchantID = merchantID
+	s.addNotice(n, now)
+	return true, nil
 }
 
 // ClaimNotices implements [store.Notices].
@@ -66,17 +63,16 @@ func (s *Store) ClaimNotices(ctx context.Context, limit int, lease time.Duration
 		return nil, err
 	}
 	defer s.unlock()
-	s.notices.any(now)
 	var out []store.NoticeLease
-	for len(out) < limit {
-		top, ok := s.notices.visible.top()
-		if !ok {
+	for n := range s.notices.after(0) {
+		if len(out) >= limit || s.visible.until(now) == nil {
 			break
 		}
-		top.v.token++
-		out = append(out, store.NoticeLease{Notice: top.v.Notice, Token: top.v.token})
-		s.notices.visible.remove(top.v)
-		s.notices.hidden.set(top.v, key{now + lease.Milliseconds(), top.seq})
+		if k, _ := s.visible.key(n); k.at <= now {
+			n.token++
+			s.visible.set(n, key{at: now + lease.Milliseconds()})
+			out = append(out, store.NoticeLease{Notice: n.Notice, Token: n.token})
+		}
 	}
 	return out, nil
 }
@@ -88,13 +84,8 @@ func (s *Store) DeferNotice(ctx context.Context, merchantID, noticeID string, to
 		return err
 	}
 	defer s.unlock()
-	m := s.merchants[merchantID]
-	if m == nil {
-		return nil
-	}
-	if n := m.notices[noticeID]; n != nil && n.token == token {
-		s.notices.visible.remove(n)
-		s.notices.hidden.set(n, key{now + delay.Milliseconds(), n.seq})
+	if n := s.notice(merchantID, noticeID); n != nil && n.token == token {
+		s.visible.set(n, key{at: now + delay.Milliseconds()})
 	}
 	return nil
 }
@@ -105,8 +96,8 @@ func (s *Store) AckNotice(ctx context.Context, merchantID, noticeID string) erro
 		return err
 	}
 	defer s.unlock()
-	if m := s.merchants[merchantID]; m != nil && m.notices[noticeID] != nil {
-		s.notices.remove(m, m.notices[noticeID])
+	if n := s.notice(merchantID, noticeID); n != nil {
+		s.removeNotice(n)
 	}
 	return nil
 }

@@ -9,159 +9,116 @@ import (
 	"github.com/rag-assistant/webhooks/store"
 )
 
-// breath is after how many deliveries a long Publish lets other calls in.
-const breath = 500
-
-// Publish implements [store.Queue].
+// Publish implements [store.Publisher].
 func (s *Store) Publish(ctx context.Context, merchantID string, events []store.NewEvent) ([]store.Published, error) {
 	now, err := s.lock(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer s.unlock()
-	for _, e := range events {
-		if e.Test != "" && s.webhook(merchantID, e.Test) == nil && !s.published(merchantID, e.ID) {
-			return nil, fmt.Errorf("test event: %w", noWebhook(e.Test))
-		}
-	}
+	m := s.merchant(merchantID)
+	defer s.leave(m)
 	out := make([]store.Published, len(events))
-	made := 0
 	for i := range events {
-		if made >= breath {
-			s.unlock()
-			s.mu.Lock()
-			now, made = s.now(), 0
+		n := &events[i]
+		e := m.events[n.ID]
+		switch {
+		case e != nil && e.fingerprint != n.Fingerprint:
+			out[i].Conflict = true
+			continue
+		case e != nil:
+			out[i].Duplicate = true
+		case n.Test != "" && m.webhooks[n.Test] == nil:
+			return nil, fmt.Errorf("memstore: publish test event %s: %w", n.ID, noWebhook(n.Test))
+		default:
+			e = s.publish(m, n, now)
 		}
-		if out[i], err = s.publish(merchantID, &events[i], now); err != nil {
-			return nil, err
+		out[i].Deliveries = make([]store.PublishedDelivery, len(e.first))
+		for j, p := range e.first {
+			out[i].Deliveries[j] = store.PublishedDelivery{WebhookID: p.webhook.ID, ID: p.webhook.deliveries.id(p.number)}
 		}
-		made += len(out[i].Deliveries)
 	}
 	return out, nil
 }
 
-func (s *Store) published(merchantID, eventID string) bool {
-	m := s.merchants[merchantID]
-	return m != nil && m.events.find(eventID) != nil
-}
-
-func (s *Store) publish(merchantID string, n *store.NewEvent, now int64) (store.Published, error) {
-	m := s.merchant(merchantID)
-	if old := m.events.find(n.ID); old != nil {
-		if old.fingerprint != n.Fingerprint {
-			return store.Published{Conflict: true}, nil
-		}
-		ids := make([]string, len(old.first))
-		for i, id := range old.first {
-			ids[i] = id.String()
-		}
-		return store.Published{Deliveries: ids, Duplicate: true}, nil
-	}
-	var to []*webhook
-	if n.Test == "" {
-		to = m.fanOut(n.Type)
-	} else if w := m.webhooks[n.Test]; w != nil {
-		to = []*webhook{w}
-	} else { // Deleted while the batch let others in.
-		s.leave(m)
-		return store.Published{}, fmt.Errorf("test event: %w", noWebhook(n.Test))
-	}
+// publish stores an event that is new, with its deliveries.
+func (s *Store) publish(m *merchant, n *store.NewEvent, now int64) *event {
 	e := &event{
-		owner: m, id: n.ID, kind: n.Type, test: n.Test != "", fingerprint: n.Fingerprint,
-		trace: n.Trace, body: slices.Clip(bytes.Clone(n.Body)), seq: s.next(), created: now,
-		first: make([]deliveryID, len(to)),
+		owner: m, id: n.ID, kind: n.Type, test: n.Test != "", forged: n.Forged, body: slices.Clip(bytes.Clone(n.Body)),
+		fingerprint: n.Fingerprint, trace: n.Trace, created: now,
 	}
-	m.events.add(e)
-	if !e.test {
-		m.log.append(e)
+	m.events[e.id] = e
+	to := m.subscribed(e.kind)
+	if e.test {
+		to = []*webhook{m.webhooks[n.Test]}
+	} else {
+		e.number = m.log.add(e)
 	}
-	ids := make([]string, len(to))
+	e.first = make([]published, len(to))
 	for i, w := range to {
-		ids[i] = store.DeliveryID(m.id, e.id, w.ID, "")
-		e.first[i] = s.deliver(w, e, ids[i], now)
+		e.first[i] = published{w, s.deliver(w, e, now).number}
 	}
-	if e.pending == 0 {
-		s.idle.set(e, e.born())
+	if len(to) == 0 {
+		s.idle.set(e, e.key())
 	}
-	return store.Published{Deliveries: ids}, nil
+	return e
 }
 
-// fanOut merges the subscribers of one type and of every type, by id. The result
-// is not to be changed.
-func (m *merchant) fanOut(kind string) []*webhook {
-	a, b := m.subscribers[kind], m.subscribers[store.EveryType]
-	if len(a) == 0 || kind == store.EveryType {
-		return b
+// subscribed lists the active webhooks that an event of that type goes to.
+func (m *merchant) subscribed(kind string) []*webhook {
+	every := m.subscribers[store.EveryType]
+	if kind == store.EveryType {
+		return every
 	}
-	if len(b) == 0 {
-		return a
-	}
-	out := make([]*webhook, 0, len(a)+len(b))
-	for len(a) > 0 && len(b) > 0 {
-		switch {
-		case a[0] == b[0]:
-			a = a[1:]
-		case a[0].ID < b[0].ID:
-			out, a = append(out, a[0]), a[1:]
-		default:
-			out, b = append(out, b[0]), b[1:]
-		}
-	}
-	return append(append(out, a...), b...)
+	return slices.Concat(m.subscribers[kind], every)
 }
 
-// deliver makes a delivery, due now. If the webhook still has one with this id,
-// then from an earlier life of the event: it ended, and gives way.
-func (s *Store) deliver(w *webhook, e *event, name string, now int64) deliveryID {
-	id, _ := parseID(name)
-	d := &delivery{id: id, webhook: w, event: e, seq: s.next(), created: now}
-	if old := w.deliveries[id]; old != nil {
-		s.remove(old)
-		d.token = old.token // What held the old one must not fit the new.
-	}
-	w.deliveries[id] = d
-	w.log.append(d)
+// deliver makes a delivery, due now.
+func (s *Store) deliver(w *webhook, e *event, now int64) *delivery {
+	d := &delivery{webhook: w, event: e, created: now}
+	d.number = w.deliveries.add(d)
 	w.stats.Total++
 	w.stats.Pending++
 	s.waiting++
-	e.adopt(d)
 	if e.pending++; e.pending == 1 {
 		s.idle.remove(e)
 	}
-	s.queue(d, now, now)
-	s.offer(w)
-	return id
+	s.wait(d, now, now)
+	s.rekey(w, now)
+	return d
 }
 
-// Enqueue implements [store.Queue].
-func (s *Store) Enqueue(ctx context.Context, merchantID, webhookID string, eventIDs []string, nonce string) ([]string, error) {
-	now, err := s.lock(ctx)
+// settle counts one delivery less that has not ended, of an event and of all.
+func (s *Store) settle(e *event) {
+	s.waiting--
+	if e.pending--; e.pending == 0 {
+		s.idle.set(e, e.key())
+	}
+}
+
+// Enqueue implements [store.History].
+func (s *Store) Enqueue(ctx context.Context, merchantID, webhookID string, eventIDs []string, nonce string) ([]store.Enqueued, error) {
+	w, now, err := s.lockWebhook(ctx, merchantID, webhookID)
 	if err != nil {
 		return nil, err
 	}
 	defer s.unlock()
-	w := s.webhook(merchantID, webhookID)
-	if w == nil {
-		return nil, noWebhook(webhookID)
-	}
-	out := make([]string, len(eventIDs))
-	for i, eventID := range eventIDs {
-		e := w.owner.events.find(eventID)
+	out := make([]store.Enqueued, len(eventIDs))
+	for i, id := range eventIDs {
+		e := w.owner.events[id]
 		if e == nil {
 			continue
 		}
-		out[i] = store.DeliveryID(merchantID, eventID, webhookID, nonce)
-		if w.find(out[i]) == nil {
-			s.deliver(w, e, out[i], now)
+		made := w.enqueued[e]
+		if j := slices.IndexFunc(made, func(m enqueued) bool { return m.nonce == nonce }); j >= 0 {
+			out[i].DeliveryID = made[j].delivery.id()
+		} else if len(made) >= store.MaxEnqueued {
+			out[i].Full = true
+		} else {
+			d := s.deliver(w, e, now)
+			w.enqueued[e] = append(made, enqueued{nonce, d})
+			out[i].DeliveryID = d.id()
 		}
 	}
 	return out, nil
-}
-
-// settleEvent counts one delivery less that the event waits for.
-func (s *Store) settleEvent(e *event) {
-	s.waiting--
-	if e.pending--; e.pending == 0 {
-		s.idle.set(e, e.born())
-	}
 }

@@ -5,7 +5,7 @@ import "math"
 // token is what one claimed delivery takes from a bucket.
 const token = 1000
 
-// bucket is what a webhook with a rate limit may give away: see the comment of
+// bucket is what a webhook with a rate limit may give away: see Rates in the comment of
 // package store.
 type bucket struct {
 	level int64 // in thousandths of a token, when the last one was taken
@@ -18,6 +18,13 @@ func (w *webhook) limit(rate int, now int64) {
 	w.bucket = bucket{level: token * int64(max(rate, 0)), taken: now}
 }
 
+// level returns what the bucket of w holds now.
+func (w *webhook) level(now int64) int64 {
+	rate := int64(w.RateLimit)
+	elapsed := min(max(now-w.bucket.taken, 0), 1000) // A second fills any bucket.
+	return min(w.bucket.level+rate*elapsed, token*rate)
+}
+
 // tokens returns how many deliveries w may give away.
 func (w *webhook) tokens(now int64) int {
 	if w.RateLimit <= 0 {
@@ -26,15 +33,9 @@ func (w *webhook) tokens(now int64) int {
 	return int(w.level(now) / token)
 }
 
-func (w *webhook) level(now int64) int64 {
-	rate := int64(w.RateLimit)
-	elapsed := min(max(now-w.bucket.taken, 0), 1000) // A second fills any bucket.
-	return min(w.bucket.level+rate*elapsed, token*rate)
-}
-
 // take takes n tokens, which must be there.
 func (w *webhook) take(n int, now int64) {
-	if w.RateLimit > 0 && n > 0 {
+	if w.RateLimit > 0 {
 		w.bucket = bucket{level: w.level(now) - token*int64(n), taken: now}
 	}
 }

@@ -1,6 +1,7 @@
 package memstore
 
 import (
+	"crypto/rand"
 	"maps"
 	"slices"
 	"time"
@@ -12,79 +13,64 @@ import (
 type merchant struct {
 	id          string
 	webhooks    map[string]*webhook
-	list        []*webhook            // by creation, then id
-	subscribers map[string][]*webhook // by event type: the active ones, by id
-	events      index
-	log         ledger[*event] // without tests
-	notices     map[string]*notice
+	byAge       []*webhook            // all of them, oldest first, ties by id
+	subscribers map[string][]*webhook // the active ones, under each of their event types
+	events      map[string]*event
+	log         series[event] // all but tests
 }
 
-func newMerchant(id string) *merchant {
-	return &merchant{
-		id:          id,
-		webhooks:    map[string]*webhook{},
-		subscribers: map[string][]*webhook{},
-		events:      newIndex(),
-		notices:     map[string]*notice{},
-	}
-}
-
-// webhook is an endpoint with its deliveries. Each delivery is in the ledger,
-// and in one of tests, pending, leased and ended.
+// webhook is an endpoint with its deliveries.
 type webhook struct {
 	store.Webhook
 
 	owner      *merchant
-	deliveries map[deliveryID]*delivery
-	log        ledger[*delivery]
+	deliveries series[delivery]
 	stats      store.Stats
+	enqueued   map[*event][]enqueued
 
-	tests   queue // pending tests, by due time
-	pending queue // other pending deliveries, by due time
-	leased  queue // by the lease's end
-	ended   chain // as they ended
-	bucket  bucket
-	alarm   alarm
+	// Each delivery waits in tests or pending, or is in leased, or in ended and byEnd.
+	tests   heap[*delivery] // by due time
+	pending queue           // all that wait and are no tests, by due time
+	leased  heap[*delivery] // by the lease's end
+	ended   heap[*delivery] // by number
+	byEnd   heap[*delivery] // by end
 
-	// walked is as far as Prune has looked for paused deliveries: none up to this
-	// sequence is pending, except tests.
-	walked uint64
+	bucket bucket
+	walked uint64 // Prune has looked for paused deliveries up to this number, and there are none
 
-	// Places in the heaps of the same names in Store.
-	inReady, inExpiring, inOldest, inFullest, inPaused int32
+	inReady, inExpiring, inOldest, inFullest, inPaused int32 // places in the heaps of Store
 }
 
-// alarm is what a webhook's notices have to know of those before. Times are in
-// Unix milliseconds.
-type alarm struct {
-	epoch  int64 // of the last warning or disabling, 0 after a recovery
-	rounds int64 // recoveries
-	streak int64 // when the streak began
-	since  int64 // when the streak began that led to the first notice since the last recovery
-	warned int64 // when the last warning was, 0 if there was none
+// enqueued is a delivery that Enqueue has made.
+type enqueued struct {
+	nonce    string
+	delivery *delivery
 }
 
 func newWebhook(owner *merchant, w store.Webhook) *webhook {
-	return &webhook{Webhook: w, owner: owner, deliveries: map[deliveryID]*delivery{}}
+	made := &webhook{
+		Webhook:    w,
+		owner:      owner,
+		deliveries: series[delivery]{prefix: newPrefix("whdel_")},
+		enqueued:   map[*event][]enqueued{},
+		tests:      newHeap((*delivery).heapPlace),
+		leased:     newHeap((*delivery).heapPlace),
+		ended:      newHeap((*delivery).heapPlace),
+		byEnd:      newHeap(func(d *delivery) *int32 { return &d.inByEnd }),
+	}
+	made.pending = queue{all: &made.deliveries, next: 1}
+	return made
 }
+
+// newPrefix begins ids that no other series has given out or will give out.
+func newPrefix(kind string) string { return kind + rand.Text()[:16] + "-" }
 
 func (w *webhook) active() bool { return w.Status == store.Active }
 
-// waiting returns the queue in which a delivery waits for its time.
-func (w *webhook) waiting(d *delivery) *queue {
-	if d.event.test {
-		return &w.tests
-	}
-	return &w.pending
-}
-
-// next returns the delivery that is to be claimed first if its time has come.
-func (w *webhook) next(now int64) *delivery {
-	if d := w.tests.first(); d != nil && d.at <= now {
-		return d
-	}
-	if d := w.pending.first(); d != nil && d.at <= now && w.active() {
-		return d
+// find returns the delivery with that id, or nil.
+func (w *webhook) find(deliveryID string) *delivery {
+	if number, ok := w.deliveries.number(deliveryID); ok {
+		return w.deliveries.at(number)
 	}
 	return nil
 }
@@ -104,60 +90,47 @@ func (w *webhook) view(now int64) store.Webhook {
 	return out
 }
 
-// event is what was published. It outlives its place in the merchant's events
-// for as long as deliveries name it, but without its body.
+// event is what was published. Deliveries name it for longer than the merchant has it,
+// but then it has no body.
 type event struct {
 	owner       *merchant
 	id, kind    string
 	test        bool
+	forged      bool
 	body        []byte
 	fingerprint string
 	trace       string
-	first       []deliveryID // of those that Publish made, by webhook id
+	first       []published
 
-	seq     uint64
+	number  uint64 // in the merchant's log; 0 for a test
 	created int64
-	pending int       // deliveries that have not ended
-	last    *delivery // the youngest, which leads to the others
-	twin    *event    // in an index
-	inIdle  int32
+	pending int32 // deliveries that have not ended
+	inIdle  int32 // place in a heap of Store
 }
 
-func (e *event) born() key { return key{e.created, e.seq} }
+// published names a delivery that Publish has made. The delivery itself may be pruned.
+type published struct {
+	webhook *webhook
+	number  uint64
+}
+
+func (e *event) key() key { return key{e.created, e.number} }
 
 func (e *event) view() store.Event {
 	return store.Event{ID: e.id, Type: e.kind, Test: e.test, CreatedAt: stamp(e.created)}
 }
 
-// adopt makes d the youngest delivery of e.
-func (e *event) adopt(d *delivery) {
-	d.older = e.last
-	if e.last != nil {
-		e.last.younger = d
+// youngest returns the youngest delivery of e to w that is kept, or nil.
+func (e *event) youngest(w *webhook) *delivery {
+	if list := w.enqueued[e]; len(list) > 0 {
+		return list[len(list)-1].delivery
 	}
-	e.last = d
-}
-
-// disown takes d out of the deliveries of e.
-func (e *event) disown(d *delivery) {
-	if d.older != nil {
-		d.older.younger = d.younger
+	for _, p := range e.first {
+		if p.webhook == w {
+			return w.deliveries.at(p.number)
+		}
 	}
-	if d.younger != nil {
-		d.younger.older = d.older
-	} else {
-		e.last = d.older
-	}
-	d.older, d.younger = nil, nil
-}
-
-// find returns the delivery with that id, or nil.
-func (w *webhook) find(deliveryID string) *delivery {
-	id, ok := parseID(deliveryID)
-	if !ok {
-		return nil
-	}
-	return w.deliveries[id]
+	return nil
 }
 
 // phase is where a delivery is.
@@ -172,70 +145,62 @@ const (
 
 // delivery is one event on its way to one webhook.
 type delivery struct {
-	id      deliveryID
 	webhook *webhook
 	event   *event
-	seq     uint64
+	number  uint64 // in the webhook's deliveries
 	created int64
-	at      int64 // the time that the phase is about: due, lease's end, or end
+	at      int64 // what the phase is about: when it is due, its lease ends, or it ended
 
 	token int64
-	epoch int64 // of the webhook when it was claimed
+	epoch int64  // of the webhook when it was claimed
+	claim *claim // that it is leased by, if the claim has a key
 	log   []store.Attempt
-	fault string // why it ended without an attempt
+	code  string // why it ended without an attempt
 
-	prev, next     *delivery // in a chain
-	older, younger *delivery // of the same event
-	inRest         int32
-	reclaims       int32
-	phase          phase
-	open           bool // the last lease has no result yet
+	reclaims int32
+	place    int32 // in a heap of the webhook other than byEnd
+	inByEnd  int32
+	phase    phase
+	open     bool // the last lease has no result yet
 }
 
-func (d *delivery) born() key { return key{d.created, d.seq} }
+func (d *delivery) heapPlace() *int32 { return &d.place }
 
-func (d *delivery) key() key { return key{d.at, d.seq} }
+func (d *delivery) id() string { return d.webhook.deliveries.id(d.number) }
+
+func (d *delivery) key() key { return key{d.at, d.number} }
+
+// isNew says that d waits and is no test, and never did anything else.
+func (d *delivery) isNew() bool { return d.phase == waiting && d.place == 0 }
 
 func (d *delivery) pending() bool { return d.phase <= leased }
 
 func (d *delivery) status() store.DeliveryStatus {
-	switch d.phase {
-	case succeeded:
-		return store.DeliverySucceeded
-	case failed:
-		return store.DeliveryFailed
-	default:
-		return store.DeliveryPending
-	}
+	return [...]store.DeliveryStatus{store.DeliveryPending, store.DeliveryPending, store.DeliverySucceeded, store.DeliveryFailed}[d.phase]
 }
 
-// view shows d as of now. A lease that has ended is shown as such even if no
-// claim has put the delivery back yet.
-func (d *delivery) view(now int64) store.Delivery {
+func (d *delivery) view() store.Delivery {
 	out := store.Delivery{
-		ID: d.id.String(), MerchantID: d.webhook.MerchantID, WebhookID: d.webhook.ID,
+		ID: d.id(), MerchantID: d.webhook.MerchantID, WebhookID: d.webhook.ID,
 		EventID: d.event.id, EventType: d.event.kind, Test: d.event.test,
 		Status: d.status(), Attempts: len(d.log), Reclaims: int(d.reclaims),
-		CreatedAt: stamp(d.created),
+		Leased: d.phase == leased, CreatedAt: stamp(d.created),
 	}
 	if n := len(d.log); n > 0 {
-		last := &d.log[n-1]
-		out.StatusCode, out.Error, out.ResponseBody = last.StatusCode, last.Error, last.ResponseBody
-		out.LastAttemptAt = last.At
+		last := d.log[n-1]
+		out.StatusCode, out.Code, out.ResponseBody, out.LastAttemptAt = last.StatusCode, last.Code, last.ResponseBody, last.At
 	}
-	if d.fault != "" {
-		out.Error = d.fault
+	if d.code != "" {
+		out.Code = d.code
 	}
-	switch {
-	case d.phase == leased && d.at > now:
-		out.Leased = true
-	case d.pending():
+	switch d.phase {
+	case waiting:
 		out.DueAt = stamp(d.at)
-	default:
+	case leased:
+	case succeeded:
+		out.DeliveredAt, out.FinishedAt = stamp(d.at), stamp(d.at)
+	case failed:
 		out.FinishedAt = stamp(d.at)
-		if d.phase == succeeded {
-			out.DeliveredAt = out.FinishedAt
-		}
 	}
 	return out
 }

@@ -2,6 +2,8 @@ package memstore
 
 import (
 	"context"
+	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"sync"
@@ -12,67 +14,55 @@ import (
 
 // Options configures a [Store].
 type Options struct {
-	// Now is the store's clock; it is read to the millisecond. It is called under
-	// the store's lock, so it must not call the store. Defaults to [time.Now].
+	// Now is the store's clock, which is read to the millisecond. It is called under the
+	// store's lock, so it must not call the store. Defaults to [time.Now].
 	Now func() time.Time
 
-	// MaxSeen is how many ids the store's role of [store.Seen] remembers. Beyond
-	// it, the id that was committed first is forgotten first; one that is being
-	// processed never is. Defaults to 100,000.
+	// MaxSeen is how many ids the role of [store.Seen] remembers. Beyond it, the
+	// committed id whose time ends first is forgotten. One that is being processed never
+	// is. Defaults to 100,000.
 	MaxSeen int
 }
 
-func (o Options) withDefaults() Options {
-	if o.Now == nil {
-		o.Now = time.Now
-	}
-	if o.MaxSeen <= 0 {
-		o.MaxSeen = 100_000
-	}
-	return o
-}
-
-// Store keeps everything in the memory of this process. It is safe for
-// concurrent use and needs no closing.
+// Store keeps everything in the memory of this process. It is safe for concurrent use and
+// needs no closing.
 type Store struct {
 	opts Options
-	seen seen
 
-	mu        sync.Mutex
+	mu        sync.Mutex // guards all that follows, and all records
 	merchants map[string]*merchant
-	seq       uint64 // of the last record made
+	directory []string // the merchants that have webhooks, sorted
+	waiting   int64    // deliveries that have not ended
 
-	// cap is the PerWebhook of the last claim.
-	cap int
+	// The upper level of the queue. A webhook that has something to give away, now or
+	// later, is in ready: see rekey. One that has leases is in expiring, by the end of the
+	// first.
+	ready, expiring heap[*webhook]
+	turn            uint64 // orders webhooks that became claimable in one millisecond
+	perWebhook      int    // of the last claim
+	claims          map[string]*claim
 
-	// The second level of the queue. A webhook that has fewer than cap leases is
-	// in ready under the key of the first delivery that it would give away, now or
-	// later, but not before its bucket has a token. One that has leases is in
-	// expiring under the end of the first.
-	ready    heap[*webhook]
-	expiring heap[*webhook]
+	// What Prune looks for: webhooks by the end of the delivery that ended first, by how
+	// many have ended, and disabled ones by a moment before which no paused delivery was
+	// made; and events without pending deliveries, by age.
+	oldest, fullest, paused heap[*webhook]
+	idle                    heap[*event]
 
-	// What Prune looks for: webhooks by the end of their oldest ended delivery, by
-	// how many of those they have, and disabled ones by a time before which no
-	// delivery that is paused was created; and events without pending deliveries
-	// by creation.
-	oldest  heap[*webhook]
-	fullest heap[*webhook]
-	paused  heap[*webhook]
-	idle    heap[*event]
+	notices series[notice]
+	visible heap[*notice] // by the moment from which on it can be claimed
 
-	notices notices
-	waiting int64 // deliveries that have not ended
+	seen       map[seenID]*memory
+	held, done heap[*memory] // by the moment at which it is forgotten
 
-	// announced is the latest moment that a claimer was told to come back at, if
-	// nothing woke it since. alarm says that it has to be woken.
-	announced int64
-	alarm     bool
-	watchers  []*watcher // replaced when it changes
-	sweeping  int        // DeleteWebhook calls that have not finished
+	watchers  map[*func()]bool
+	announced int64 // the latest moment that a claimer was told to come back at, since the last wake
+	noticed   bool  // there is a notice that no claimer was told of
 }
 
-var _ store.Store = (*Store)(nil)
+var (
+	_ store.Store    = (*Store)(nil)
+	_ store.Volatile = (*Store)(nil)
+)
 
 // New returns an empty store. A nil opts is the default.
 func New(opts *Options) *Store {
@@ -80,59 +70,101 @@ func New(opts *Options) *Store {
 	if opts != nil {
 		o = *opts
 	}
-	o = o.withDefaults()
-	webhooks := func(place func(*webhook) *int32) heap[*webhook] { return heap[*webhook]{place: place} }
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.MaxSeen <= 0 {
+		o.MaxSeen = 100_000
+	}
 	return &Store{
-		opts:      o,
-		seen:      newSeen(o.MaxSeen),
-		merchants: map[string]*merchant{},
-		cap:       math.MaxInt,
-		ready:     webhooks(func(w *webhook) *int32 { return &w.inReady }),
-		expiring:  webhooks(func(w *webhook) *int32 { return &w.inExpiring }),
-		oldest:    webhooks(func(w *webhook) *int32 { return &w.inOldest }),
-		fullest:   webhooks(func(w *webhook) *int32 { return &w.inFullest }),
-		paused:    webhooks(func(w *webhook) *int32 { return &w.inPaused }),
-		idle:      heap[*event]{place: func(e *event) *int32 { return &e.inIdle }},
-		notices:   newNotices(),
-		announced: math.MaxInt64,
+		opts:       o,
+		merchants:  map[string]*merchant{},
+		perWebhook: math.MaxInt,
+		ready:      newHeap(func(w *webhook) *int32 { return &w.inReady }),
+		expiring:   newHeap(func(w *webhook) *int32 { return &w.inExpiring }),
+		claims:     map[string]*claim{},
+		oldest:     newHeap(func(w *webhook) *int32 { return &w.inOldest }),
+		fullest:    newHeap(func(w *webhook) *int32 { return &w.inFullest }),
+		paused:     newHeap(func(w *webhook) *int32 { return &w.inPaused }),
+		idle:       newHeap(func(e *event) *int32 { return &e.inIdle }),
+		notices:    series[notice]{prefix: newPrefix("notice_")},
+		visible:    newHeap(func(n *notice) *int32 { return &n.place }),
+		seen:       map[seenID]*memory{},
+		held:       newHeap(func(m *memory) *int32 { return &m.place }),
+		done:       newHeap(func(m *memory) *int32 { return &m.place }),
+		watchers:   map[*func()]bool{},
+		announced:  math.MaxInt64,
 	}
 }
 
-// lock takes the lock and tells the time. It fails if ctx has ended.
+// Volatile implements [store.Volatile]: all records end with the process.
+func (s *Store) Volatile() bool { return true }
+
+// lock begins a call: it takes the lock, puts back what was leased for too long, and
+// tells the time. It fails if ctx has ended.
 func (s *Store) lock(ctx context.Context) (now int64, err error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
 	s.mu.Lock()
-	return s.now(), nil
+	now = s.opts.Now().UnixMilli()
+	s.recover(now)
+	return now, nil
 }
 
-// unlock gives the lock back and then calls the watchers if there is need.
+// lockWebhook is lock for a call about one webhook. If there is no such webhook, it fails
+// and does not keep the lock.
+func (s *Store) lockWebhook(ctx context.Context, merchantID, webhookID string) (w *webhook, now int64, err error) {
+	if now, err = s.lock(ctx); err != nil {
+		return nil, 0, err
+	}
+	if w = s.webhook(merchantID, webhookID); w == nil {
+		s.mu.Unlock()
+		return nil, 0, noWebhook(webhookID)
+	}
+	return w, now, nil
+}
+
+func noWebhook(id string) error {
+	return fmt.Errorf("memstore: find webhook %s: %w", id, store.ErrNotFound)
+}
+
+// unlock ends a call. It wakes the watchers if there is something to claim sooner than
+// some claimer was told.
 func (s *Store) unlock() {
-	var wake []*watcher
-	if s.alarm {
-		wake = s.watchers
-		s.alarm = false
-		s.announced = math.MinInt64 // Whoever was told anything is told anew.
+	var wake []*func()
+	if s.noticed || s.nextClaimable() < s.announced {
+		wake = slices.Collect(maps.Keys(s.watchers))
+		s.noticed, s.announced = false, math.MinInt64
 	}
 	s.mu.Unlock()
 	for _, w := range wake {
-		w.wake()
+		(*w)()
 	}
 }
 
-func (s *Store) now() int64 { return s.opts.Now().UnixMilli() }
-
-func (s *Store) next() uint64 {
-	s.seq++
-	return s.seq
+// Watch implements [store.Queue]. It returns nil when ctx ends, and no error. A wake that
+// is under way may end after Watch has returned.
+func (s *Store) Watch(ctx context.Context, wake func()) error {
+	s.mu.Lock()
+	s.watchers[&wake] = true
+	s.mu.Unlock()
+	wake()
+	<-ctx.Done()
+	s.mu.Lock()
+	delete(s.watchers, &wake)
+	s.mu.Unlock()
+	return nil
 }
 
 // merchant returns a merchant, which it makes if there is none.
 func (s *Store) merchant(id string) *merchant {
 	m := s.merchants[id]
 	if m == nil {
-		m = newMerchant(id)
+		m = &merchant{
+			id: id, webhooks: map[string]*webhook{}, subscribers: map[string][]*webhook{},
+			events: map[string]*event{}, log: series[event]{prefix: "event-"},
+		}
 		s.merchants[id] = m
 	}
 	return m
@@ -140,35 +172,15 @@ func (s *Store) merchant(id string) *merchant {
 
 // leave forgets a merchant of which nothing is left.
 func (s *Store) leave(m *merchant) {
-	if len(m.webhooks)+m.events.n == 0 && s.merchants[m.id] == m {
+	if len(m.webhooks)+len(m.events) == 0 {
 		delete(s.merchants, m.id)
 	}
 }
 
-// webhook finds a webhook or nil.
+// webhook returns a webhook, or nil.
 func (s *Store) webhook(merchantID, webhookID string) *webhook {
-	m := s.merchants[merchantID]
-	if m == nil {
-		return nil
+	if m := s.merchants[merchantID]; m != nil {
+		return m.webhooks[webhookID]
 	}
-	return m.webhooks[webhookID]
-}
-
-type watcher struct {
-	wake func()
-}
-
-// Watch implements [store.Queue]. It returns nil when ctx ends, and no error.
-// A wake that is under way may end after Watch has returned.
-func (s *Store) Watch(ctx context.Context, wake func()) error {
-	w := &watcher{wake}
-	s.mu.Lock()
-	s.watchers = append(slices.Clip(s.watchers), w)
-	s.mu.Unlock()
-	wake()
-	<-ctx.Done()
-	s.mu.Lock()
-	s.watchers = slices.DeleteFunc(slices.Clone(s.watchers), func(o *watcher) bool { return o == w })
-	s.mu.Unlock()
 	return nil
 }

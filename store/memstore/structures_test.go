@@ -4,30 +4,27 @@ import (
 	"cmp"
 	"math/rand/v2"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
-
-	"github.com/rag-assistant/webhooks/store"
 )
 
 // The structures do what a sorted slice would do.
 
 func byKey(a, b *delivery) int {
-	return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.seq, b.seq))
+	return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.number, b.number))
 }
 
 func TestHeapIsSorted(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(1, 2))
-	h := heap[*delivery]{place: func(d *delivery) *int32 { return &d.inRest }}
+	h := newHeap((*delivery).heapPlace)
 	var all []*delivery
-	for seq := range uint64(3000) {
+	for number := range uint64(3000) {
 		switch n := r.IntN(10); {
 		case n < 6 || len(all) == 0:
-			d := &delivery{seq: seq, at: r.Int64N(50)}
+			d := &delivery{number: number, at: r.Int64N(50)}
 			all = append(all, d)
 			h.set(d, d.key())
 		case n < 8:
@@ -41,10 +38,12 @@ func TestHeapIsSorted(t *testing.T) {
 			all = slices.Delete(all, i, i+1)
 		}
 		slices.SortFunc(all, byKey)
-		top, ok := h.top()
-		require.Equal(t, len(all) > 0, ok)
-		if ok {
-			require.Same(t, all[0], top.v)
+		if len(all) == 0 {
+			require.Nil(t, h.first())
+		} else {
+			require.Same(t, all[0], h.first())
+			require.Same(t, all[0], h.until(all[0].at))
+			require.Nil(t, h.until(all[0].at-1))
 		}
 		a := audit{}
 		auditHeap(&a, &h)
@@ -56,30 +55,37 @@ func TestHeapIsSorted(t *testing.T) {
 func TestQueueIsSorted(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(3, 4))
-	var q queue
+	var deliveries series[delivery]
+	q := queue{all: &deliveries, next: 1}
 	var all []*delivery
-	now := int64(-5000)
-	for seq := range uint64(5000) {
-		now += r.Int64N(3)
+	now := int64(0)
+	add := func(d *delivery) {
+		d.phase = waiting
+		q.add(d)
+		all = append(all, d)
+	}
+	for range 5000 {
+		now += r.Int64N(300) - 20 // The clock is set back now and then.
 		switch n := r.IntN(10); {
-		case n < 4:
-			d := &delivery{seq: seq, at: now}
-			all = append(all, d)
-			q.push(d, true)
-		case n < 6:
-			d := &delivery{seq: seq, at: now + r.Int64N(4)*1000 - 1000}
-			all = append(all, d)
-			q.push(d, d.at <= now)
-		case n < 9 && len(all) > 0:
-			q.remove(all[0])
-			all = all[1:]
+		case n < 5:
+			d := &delivery{at: now}
+			d.number = deliveries.add(d)
+			add(d)
 		case len(all) > 0:
-			i := r.IntN(len(all))
-			q.remove(all[i])
+			i := 0
+			if n == 9 {
+				i = r.IntN(len(all))
+			}
+			d := all[i]
+			q.remove(d)
+			d.phase, d.token = leased, 1
 			all = slices.Delete(all, i, i+1)
+			if n < 7 {
+				d.at = now + r.Int64N(60_000) - 10_000
+				add(d)
+			}
 		}
 		slices.SortFunc(all, byKey)
-		require.Equal(t, len(all), q.len())
 		if len(all) > 0 {
 			require.Same(t, all[0], q.first())
 		} else {
@@ -88,93 +94,51 @@ func TestQueueIsSorted(t *testing.T) {
 	}
 }
 
-// Events whose ids have the same hash are kept apart.
-func TestIndexOfTwins(t *testing.T) {
-	t.Parallel()
-	x := newIndex()
-	x.hash = func(id string) uint64 { return uint64(len(id)) }
-	events := map[string]*event{}
-	r := rand.New(rand.NewPCG(7, 8))
-	for range 2000 {
-		id := strings.Repeat("x", r.IntN(3)) + strconv.Itoa(r.IntN(9))
-		require.Same(t, events[id], x.find(id))
-		if e := events[id]; e == nil {
-			events[id] = &event{id: id}
-			x.add(events[id])
-		} else {
-			x.remove(e)
-			delete(events, id)
-		}
-		require.Equal(t, len(events), x.n)
-		require.Len(t, slices.Collect(x.all()), x.n)
-	}
-}
-
-func TestDeliveryIDs(t *testing.T) {
-	t.Parallel()
-	for i := range 100 {
-		want := store.DeliveryID("m", strconv.Itoa(i), "w", "")
-		id, ok := parseID(want)
-		require.True(t, ok)
-		require.Equal(t, want, id.String())
-	}
-	good := "whdel_0123456789abcdef01234567"
-	_, ok := parseID(good)
-	require.True(t, ok)
-	for _, bad := range []string{"", good[1:], good + "0", strings.ToUpper(good), "whdel_" + strings.ToUpper(good[6:]), "whdel-" + good[6:], good[:29] + "g", good[:28] + "/0"} {
-		_, ok := parseID(bad)
-		require.False(t, ok, bad)
-	}
-}
-
-func TestLedgerIsSorted(t *testing.T) {
+func TestSeriesIsSorted(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(5, 6))
-	var l ledger[*delivery]
+	s := series[delivery]{prefix: "whdel_x-"}
 	var all []*delivery
-	sequence := func(d *delivery, seq uint64) int { return cmp.Compare(d.seq, seq) }
-	for seq := range uint64(30_000) {
-		d := &delivery{seq: 2*seq + 1, created: int64(seq) + r.Int64N(100)}
-		l.append(d)
+	number := func(d *delivery, n uint64) int { return cmp.Compare(d.number, n) }
+	for range 3000 {
+		d := &delivery{}
+		d.number = s.add(d)
 		all = append(all, d)
-		for len(all) > 0 && r.IntN(100) < 45 {
-			i := r.IntN(len(all))
-			if r.IntN(2) == 0 {
-				i /= 50
-			}
-			l.remove(all[i])
+		for len(all) > 0 && r.IntN(100) < 48 {
+			i := r.IntN(len(all)) / (1 + r.IntN(50))
+			s.remove(all[i].number)
+			require.Nil(t, s.at(all[i].number))
 			all = slices.Delete(all, i, i+1)
 		}
-		if seq%500 != 0 || len(all) == 0 {
-			continue
-		}
 		a := audit{}
-		auditLedger(&a, &l)
+		auditSeries(&a, &s, func(d *delivery) uint64 { return d.number })
 		require.Empty(t, a.broken)
-		first, ok := l.first()
-		require.True(t, ok)
-		require.Same(t, all[0], first)
-
-		from := r.Uint64N(2*seq + 5)
-		i, there := slices.BinarySearchFunc(all, from, sequence)
+		from := r.Uint64N(s.last() + 2)
+		i, there := slices.BinarySearchFunc(all, from, number)
 		below := slices.Clone(all[:i])
 		slices.Reverse(below)
-		require.Equal(t, below, slices.AppendSeq([]*delivery{}, l.newest(from, always())))
+		require.Equal(t, below, slices.AppendSeq([]*delivery{}, s.before(from)))
 		if there {
+			require.Same(t, all[i], s.at(from))
 			i++
 		}
-		require.Equal(t, all[i:], slices.AppendSeq([]*delivery{}, l.oldest(from, always())))
-
-		n := r.IntN(len(all))
-		require.Equal(t, all[len(all)-1-n].seq+1, l.skip(n))
-		require.Zero(t, l.skip(len(all)))
-
-		in := span{r.Int64N(int64(seq) + 100), r.Int64N(int64(seq) + 100)}
-		outside := func(d *delivery) bool { return !in.has(d.created) }
-		want := slices.DeleteFunc(slices.Clone(all), outside)
-		require.Equal(t, want, slices.DeleteFunc(slices.AppendSeq([]*delivery{}, l.oldest(0, in)), outside))
-		slices.Reverse(want)
-		require.Equal(t, want, slices.DeleteFunc(slices.AppendSeq([]*delivery{}, l.newest(2*seq+2, in)), outside))
+		require.Equal(t, all[i:], slices.AppendSeq([]*delivery{}, s.after(from)))
 	}
-	require.LessOrEqual(t, len(l.pages), 8*len(all)/pageSize+8, "sparse pages are merged")
+}
+
+func TestIDs(t *testing.T) {
+	t.Parallel()
+	s := series[delivery]{prefix: newPrefix("whdel_")}
+	require.Regexp(t, `^whdel_[0-9A-Z]{16}-$`, s.prefix)
+	require.NotEqual(t, s.prefix, newPrefix("whdel_"))
+	for range 20 {
+		s.add(&delivery{})
+	}
+	n, ok := s.number(s.id(10))
+	require.True(t, ok)
+	require.Equal(t, uint64(10), n)
+	for _, bad := range []string{"", "10", s.prefix, s.prefix + "010", s.prefix + "+1", s.prefix + "0", s.prefix + "21", s.prefix + "1 ", s.prefix + "x", strings.ToLower(s.prefix) + "1"} {
+		_, ok := s.number(bad)
+		require.False(t, ok, bad)
+	}
 }

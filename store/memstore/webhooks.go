@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/rag-assistant/webhooks/store"
@@ -18,27 +20,28 @@ func (s *Store) CreateWebhook(ctx context.Context, merchantID string, w store.We
 		return store.Webhook{}, err
 	}
 	defer s.unlock()
-	if m := s.merchants[merchantID]; m != nil {
-		if m.webhooks[w.ID] != nil {
-			return store.Webhook{}, fmt.Errorf("webhook %s: %w", w.ID, store.ErrConflict)
-		}
-		if limit > 0 && len(m.webhooks) >= limit {
-			return store.Webhook{}, fmt.Errorf("%d webhooks: %w", len(m.webhooks), store.ErrLimit)
-		}
-	}
 	m := s.merchant(merchantID)
-	at := stamp(now)
+	defer s.leave(m)
+	if m.webhooks[w.ID] != nil {
+		return store.Webhook{}, fmt.Errorf("memstore: create webhook %s: %w", w.ID, store.ErrConflict)
+	}
+	if limit > 0 && len(m.webhooks) >= limit {
+		return store.Webhook{}, fmt.Errorf("memstore: create webhook number %d: %w", limit+1, store.ErrLimit)
+	}
 	made := newWebhook(m, store.Webhook{
 		ID: w.ID, MerchantID: merchantID, URL: w.URL, Events: slices.Clone(w.Events),
-		Status: w.Status, DisabledReason: w.DisabledReason,
-		Secret: w.Secret, Encoding: w.Encoding,
+		Status: w.Status, DisabledReason: w.DisabledReason, Secret: w.Secret, Encoding: w.Encoding,
 		Description: w.Description, Metadata: maps.Clone(w.Metadata), Headers: w.Headers,
-		Epoch: 1, Version: 1, CreatedAt: at, UpdatedAt: at,
+		Epoch: 1, Version: 1, CreatedAt: stamp(now), UpdatedAt: stamp(now),
 	})
 	made.limit(w.RateLimit, now)
+	if len(m.webhooks) == 0 {
+		i, _ := slices.BinarySearch(s.directory, m.id)
+		s.directory = slices.Insert(s.directory, i, m.id)
+	}
 	m.webhooks[w.ID] = made
-	i, _ := slices.BinarySearchFunc(m.list, made, byAge)
-	m.list = slices.Insert(m.list, i, made)
+	i, _ := slices.BinarySearchFunc(m.byAge, made, byAge)
+	m.byAge = slices.Insert(m.byAge, i, made)
 	m.subscribe(made)
 	return made.view(now), nil
 }
@@ -47,131 +50,143 @@ func byAge(a, b *webhook) int {
 	return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.ID, b.ID))
 }
 
-func byID(a, b *webhook) int { return cmp.Compare(a.ID, b.ID) }
-
 // subscribe enters an active webhook under its event types.
 func (m *merchant) subscribe(w *webhook) {
-	if !w.active() {
-		return
-	}
-	for _, kind := range w.Events {
-		list := m.subscribers[kind]
-		if i, there := slices.BinarySearchFunc(list, w, byID); !there {
-			m.subscribers[kind] = slices.Insert(list, i, w)
+	if w.active() {
+		for _, kind := range w.kinds() {
+			m.subscribers[kind] = append(m.subscribers[kind], w)
 		}
 	}
 }
 
 // unsubscribe takes a webhook out from under its event types.
 func (m *merchant) unsubscribe(w *webhook) {
-	for _, kind := range w.Events {
-		list := m.subscribers[kind]
-		i, there := slices.BinarySearchFunc(list, w, byID)
-		switch {
-		case !there:
-		case len(list) == 1:
+	for _, kind := range w.kinds() {
+		list := slices.DeleteFunc(m.subscribers[kind], func(o *webhook) bool { return o == w })
+		if m.subscribers[kind] = list; len(list) == 0 {
 			delete(m.subscribers, kind)
-		default:
-			m.subscribers[kind] = slices.Delete(list, i, i+1)
 		}
 	}
+}
+
+// kinds lists the event types of a webhook, each once. Beside every type there is no other.
+func (w *webhook) kinds() []string {
+	if slices.Contains(w.Events, store.EveryType) {
+		return []string{store.EveryType}
+	}
+	return slices.Compact(slices.Sorted(slices.Values(w.Events)))
 }
 
 // Webhook implements [store.Webhooks].
 func (s *Store) Webhook(ctx context.Context, merchantID, webhookID string) (store.Webhook, error) {
-	now, err := s.lock(ctx)
+	w, now, err := s.lockWebhook(ctx, merchantID, webhookID)
 	if err != nil {
 		return store.Webhook{}, err
 	}
 	defer s.unlock()
-	w := s.webhook(merchantID, webhookID)
-	if w == nil {
-		return store.Webhook{}, noWebhook(webhookID)
-	}
 	return w.view(now), nil
 }
 
-func noWebhook(id string) error { return fmt.Errorf("webhook %s: %w", id, store.ErrNotFound) }
-
-// ListWebhooks implements [store.Webhooks].
-func (s *Store) ListWebhooks(ctx context.Context, merchantID string, q store.WebhookQuery) (store.WebhookPage, error) {
+// ListWebhooks implements [store.Webhooks]. A cursor is the age and the id of a webhook.
+func (s *Store) ListWebhooks(ctx context.Context, merchantID string, q store.WebhookQuery) (page store.WebhookPage, err error) {
 	now, err := s.lock(ctx)
 	if err != nil {
-		return store.WebhookPage{}, err
+		return page, err
 	}
 	defer s.unlock()
-	var page store.WebhookPage
-	m := s.merchants[merchantID]
-	if m == nil {
-		return page, nil
+	var list []*webhook
+	if m := s.merchants[merchantID]; m != nil {
+		list = m.byAge
 	}
-	for _, w := range m.list {
+	if q.Cursor != "" {
+		ms, id, _ := strings.Cut(q.Cursor, "-")
+		created, err := strconv.ParseInt(ms, 10, 64)
+		if err != nil {
+			return page, store.ErrCursor
+		}
+		next := &webhook{Webhook: store.Webhook{ID: id + "\x00", CreatedAt: stamp(created)}}
+		i, _ := slices.BinarySearchFunc(list, next, byAge)
+		list = list[i:]
+	}
+	last, more := look(slices.Values(list), q.Limit, func(w *webhook) bool {
 		if q.ActiveOnly && !w.active() {
-			continue
+			return false
 		}
-		page.Total++
-		if page.Total > q.Offset && (q.Limit <= 0 || len(page.Webhooks) < q.Limit) {
-			page.Webhooks = append(page.Webhooks, w.view(now))
+		page.Webhooks = append(page.Webhooks, w.view(now))
+		return true
+	})
+	if more {
+		page.Next = strconv.FormatInt(last.CreatedAt.UnixMilli(), 10) + "-" + last.ID
+	}
+	return page, nil
+}
+
+// Merchants implements [store.Directory]. The order is that of the ids.
+func (s *Store) Merchants(ctx context.Context, q store.MerchantQuery) (page store.MerchantPage, err error) {
+	if _, err := s.lock(ctx); err != nil {
+		return page, err
+	}
+	defer s.unlock()
+	list := s.directory
+	if q.Cursor != "" {
+		id, ok := strings.CutPrefix(q.Cursor, "after-")
+		if !ok {
+			return page, store.ErrCursor
 		}
+		i, _ := slices.BinarySearch(list, id+"\x00") // the least id after that one
+		list = list[i:]
+	}
+	last, more := look(slices.Values(list), q.Limit, func(id string) bool {
+		page.Merchants = append(page.Merchants, id)
+		return true
+	})
+	if more {
+		page.Next = "after-" + last
 	}
 	return page, nil
 }
 
 // UpdateWebhook implements [store.Webhooks].
 func (s *Store) UpdateWebhook(ctx context.Context, merchantID, webhookID string, u store.WebhookUpdate) (store.Webhook, error) {
-	now, err := s.lock(ctx)
+	w, now, err := s.lockWebhook(ctx, merchantID, webhookID)
 	if err != nil {
 		return store.Webhook{}, err
 	}
 	defer s.unlock()
-	w := s.webhook(merchantID, webhookID)
-	if w == nil {
-		return store.Webhook{}, noWebhook(webhookID)
-	}
 	w.dropPrevious(now)
 	if err := w.check(u); err != nil {
 		return store.Webhook{}, err
 	}
 	w.owner.unsubscribe(w)
 	w.apply(u, now)
-	if u.RateLimit != nil && *u.RateLimit != w.RateLimit {
-		w.limit(*u.RateLimit, now)
-		s.offer(w)
-	}
 	if u.Status != nil && *u.Status != w.Status {
-		s.turn(w, *u.Status, u.Reason, now)
+		s.turnTo(w, *u.Status, u.Reason, now)
 	}
 	w.owner.subscribe(w)
+	s.rekey(w, now)
 	w.Version++
 	w.UpdatedAt = stamp(now)
 	return w.view(now), nil
 }
 
-// check says if an update is still for the webhook as it is.
+// check says if an update is meant for the webhook as it is.
 func (w *webhook) check(u store.WebhookUpdate) error {
 	if u.IfVersion != 0 && u.IfVersion != w.Version {
-		return fmt.Errorf("webhook %s has version %d: %w", w.ID, w.Version, store.ErrVersion)
+		return fmt.Errorf("memstore: change webhook %s of version %d: %w", w.ID, w.Version, store.ErrVersion)
 	}
-	if r := u.Reseal; r != nil &&
-		(r.OldSecret != w.Secret || r.OldPrevious != w.PreviousSecret || r.OldHeaders != w.Headers) {
-		return fmt.Errorf("webhook %s has other sealed text: %w", w.ID, store.ErrVersion)
+	if r := u.Reseal; r != nil && (r.OldSecret != w.Secret || r.OldPrevious != w.PreviousSecret || r.OldHeaders != w.Headers) {
+		return fmt.Errorf("memstore: reseal webhook %s of other sealed text: %w", w.ID, store.ErrVersion)
 	}
 	return nil
 }
 
-// apply changes what has no part in the queue.
+// apply changes everything but the status.
 func (w *webhook) apply(u store.WebhookUpdate, now int64) {
-	if u.URL != nil {
-		w.URL = *u.URL
-	}
+	set(&w.URL, u.URL)
+	set(&w.Encoding, u.Encoding)
+	set(&w.Description, u.Description)
 	if u.Events != nil {
 		w.Events = slices.Clone(u.Events)
-	}
-	if u.Encoding != nil {
-		w.Encoding = *u.Encoding
-	}
-	if u.Description != nil {
-		w.Description = *u.Description
 	}
 	if u.Metadata != nil {
 		w.Metadata = maps.Clone(u.Metadata)
@@ -179,73 +194,72 @@ func (w *webhook) apply(u store.WebhookUpdate, now int64) {
 	if r := u.Reseal; r != nil {
 		w.Secret, w.PreviousSecret, w.Headers = r.Secret, r.Previous, r.Headers
 	}
-	if u.Headers != nil {
-		w.Headers = *u.Headers
-	}
+	set(&w.Headers, u.Headers)
 	if u.Rotate != nil {
 		w.PreviousSecret, w.PreviousUntil = w.Secret, stamp(now+u.KeepPrevious.Milliseconds())
 		w.Secret = *u.Rotate
 	}
 	w.dropPrevious(now)
+	if u.RateLimit != nil && *u.RateLimit != w.RateLimit {
+		w.limit(*u.RateLimit, now)
+	}
 }
 
-// turn changes the status. The caller keeps the subscribers right.
-func (s *Store) turn(w *webhook, to store.Status, reason string, now int64) {
+func set(field, to *string) {
+	if to != nil {
+		*field = *to
+	}
+}
+
+// turnTo changes the status. The caller keeps subscribers and ready right.
+func (s *Store) turnTo(w *webhook, to store.Status, reason string, now int64) {
 	w.Status = to
 	if w.active() {
-		w.DisabledReason, w.DisabledAt = "", time.Time{}
-		w.ConsecutiveFailures = 0
+		w.DisabledReason, w.DisabledAt, w.ConsecutiveFailures = "", time.Time{}, 0
 		w.Epoch++
 		s.paused.remove(w)
 	} else {
 		w.DisabledReason, w.DisabledAt = reason, stamp(now)
 		s.paused.set(w, key{at: distantPast})
 	}
-	s.offer(w)
 }
 
-// DeleteWebhook implements [store.Webhooks]. It forgets a large backlog in
-// steps, between which other calls get their turn, and returns when all is gone.
+// DeleteWebhook implements [store.Webhooks]. It looks at each delivery, so one with a
+// million of them holds up other calls for a moment.
 func (s *Store) DeleteWebhook(ctx context.Context, merchantID, webhookID string, ifVersion int64) error {
-	if _, err := s.lock(ctx); err != nil {
+	w, _, err := s.lockWebhook(ctx, merchantID, webhookID)
+	if err != nil {
 		return err
 	}
 	defer s.unlock()
-	w := s.webhook(merchantID, webhookID)
-	if w == nil {
-		return noWebhook(webhookID)
-	}
 	if err := w.check(store.WebhookUpdate{IfVersion: ifVersion}); err != nil {
 		return err
 	}
-	m := w.owner
-	m.unsubscribe(w)
-	m.list = slices.DeleteFunc(m.list, func(o *webhook) bool { return o == w })
+	for d := range w.deliveries.after(0) {
+		if d.phase == leased {
+			s.endLease(d)
+		}
+		if d.pending() {
+			s.settle(d.event)
+		}
+	}
+	for n := range s.notices.after(0) {
+		if n.MerchantID == merchantID && n.WebhookID == webhookID {
+			s.removeNotice(n)
+		}
+	}
 	for _, h := range []*heap[*webhook]{&s.ready, &s.expiring, &s.oldest, &s.fullest, &s.paused} {
 		h.remove(w)
 	}
-	for _, n := range m.notices {
-		if n.WebhookID == webhookID {
-			s.notices.remove(m, n)
-		}
-	}
+	m := w.owner
+	m.unsubscribe(w)
+	m.byAge = slices.DeleteFunc(m.byAge, func(o *webhook) bool { return o == w })
 	delete(m.webhooks, webhookID)
-
-	// Nothing shows the webhook any more; only its events count it still.
-	s.sweeping++
-	for i, p := range w.log.pages {
-		if i > 0 {
-			s.unlock()
-			s.mu.Lock()
-		}
-		for _, d := range p.records {
-			d.event.disown(d)
-			if d.pending() {
-				s.settleEvent(d.event)
-			}
-		}
+	if len(m.webhooks) == 0 {
+		s.directory = slices.DeleteFunc(s.directory, func(id string) bool { return id == m.id })
 	}
-	s.sweeping--
 	s.leave(m)
+	// Events may name the webhook for longer, but then without its deliveries.
+	*w = webhook{Webhook: store.Webhook{ID: w.ID}, deliveries: series[delivery]{prefix: w.deliveries.prefix}}
 	return nil
 }

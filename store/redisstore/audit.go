@@ -9,18 +9,19 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Audit looks whether the indexes in Redis agree with the records, and names the
 // promise that is broken. It is for tests: it reads every key, and calls made at
 // the same time confuse it.
 func (s *Store) Audit(ctx context.Context) error {
-	shards, err := s.open(ctx)
+	now, err := s.now(ctx)
 	if err != nil {
-		return err
+		return fmt.Errorf("redisstore: audit: %w", err)
 	}
-	a := &audit{}
-	for _, h := range shards {
+	a := &audit{now: now.UnixMilli()}
+	for _, h := range s.shards {
 		d, err := s.read(ctx, h)
 		if err != nil {
 			return fmt.Errorf("redisstore: audit: %w", err)
@@ -32,10 +33,18 @@ func (s *Store) Audit(ctx context.Context) error {
 	return errors.Join(a.broken...)
 }
 
+func (s *Store) now(ctx context.Context) (time.Time, error) {
+	if s.opts.Now != nil {
+		return s.opts.Now(), nil
+	}
+	return s.client.Time(ctx).Result()
+}
+
 // audit collects what is wrong.
 type audit struct {
 	dump
 
+	now         int64
 	pending     map[string]int      // merchant:event, escaped, to the number of pending deliveries
 	subscribers map[string][]string // merchant, escaped, and type to "id=n"
 	events      map[string]bool     // merchant:sequence that a log names
@@ -51,12 +60,20 @@ func (a *audit) want(ok bool, promise, format string, args ...any) {
 
 func (a *audit) shard(prefix string) {
 	members := 0
-	each(a.hashes, "m", func(_ string, v map[string]string) { members += len(v) })
+	each(a.hashes, "m", func(merchant string, v map[string]string) {
+		members += len(v)
+		a.want(len(a.sets["i:"+merchant]) == len(v), "a merchant lists its webhooks", "%s%s", prefix, merchant)
+	})
+	merchants := map[string]bool{}
 	each(a.hashes, "w", func(n string, w map[string]string) {
 		a.want(a.hashes["m:"+escape(w["m"])][w["id"]] == n, "a webhook belongs to its merchant", "%s%s", prefix, w["id"])
+		_, listed := a.sets["i:"+escape(w["m"])][fmt.Sprintf("%015s", w["cr"])+w["id"]]
+		a.want(listed, "a merchant lists its webhooks", "%s%s", prefix, w["id"])
+		merchants[w["m"]] = true
 		members--
 		a.webhook(n, w)
 	})
+	a.want(equalKeys(a.sets["ms"], merchants), "a shard lists its merchants", "%s", prefix)
 	a.want(members == 0, "a merchant names its webhooks only", "%s: %d too many", prefix, members)
 	a.leftovers(prefix)
 	each(a.hashes, "s", func(merchant string, v map[string]string) {
@@ -83,10 +100,8 @@ func (a *audit) notices(prefix string) {
 	for id, packed := range a.hashes["no"] {
 		list, err := unpack(packed)
 		a.want(err == nil, "a notice can be read", "%s%s", prefix, id)
-		if len(list) < noticeFields {
-			continue // It was stored before webhooks had lists of theirs.
-		}
-		n, _ := list[noticeFields-1].(string)
+		f := fields{list: list}
+		n := f.text()
 		if of[n] == nil {
 			of[n] = map[string]bool{}
 		}

@@ -62,7 +62,7 @@ func TestAudit(t *testing.T) {
 			got, err := st.Claim(t.Context(), ask)
 			require.NoError(t, err)
 			settled := results(got.Leases)[:2]
-			settled[1].Streak, settled[1].WarnAfter = store.StreakExtend, 1
+			settled[1].Streak, settled[1].DisableAfter = store.StreakExtend, 1
 			_, err = st.Finish(t.Context(), settled)
 			require.NoError(t, err)
 			_, err = st.Publish(t.Context(), merchant, events[5:])

@@ -65,13 +65,13 @@ func (a *absences) note(shards []int, away bool) {
 
 // ask calls f for one of several shards, or returns errAway if that is not worth
 // it yet. The shard that f gets bounds each of its calls.
-func (s *Store) ask(ctx context.Context, shards []shard, i int, f func(context.Context, shard) error) error {
-	h := shards[i]
-	if len(shards) == 1 {
+func (s *Store) ask(ctx context.Context, i int, f func(context.Context, shard) error) error {
+	h := s.shards[i]
+	if len(s.shards) == 1 {
 		return f(ctx, h)
 	}
 	left, away := s.away.left(i)
-	if away && left > 0 && !s.away.all(len(shards)) {
+	if away && left > 0 && !s.away.all(len(s.shards)) {
 		return errAway
 	}
 	h.patience = patience
@@ -85,9 +85,9 @@ func (s *Store) ask(ctx context.Context, shards []shard, i int, f func(context.C
 	switch {
 	case ctx.Err() != nil: // The caller has gone, which says nothing about the shard.
 	case outOfReach(err):
-		s.away.note(s.neighbours(ctx, shards, i, err), true)
+		s.away.note(s.neighbours(ctx, i, err), true)
 	case away:
-		s.away.note(s.neighbours(ctx, shards, i, nil), false)
+		s.away.note(s.neighbours(ctx, i, nil), false)
 	}
 	return err
 }
@@ -106,13 +106,13 @@ func (s *Store) ping(ctx context.Context, h shard) error {
 
 // neighbours returns the shards that are on the same node, as far as is known, if
 // it is the node that is away.
-func (s *Store) neighbours(ctx context.Context, shards []shard, i int, why error) []int {
+func (s *Store) neighbours(ctx context.Context, i int, why error) []int {
 	cluster, ok := s.client.(*redis.ClusterClient)
 	if redis.IsTryAgainError(why) { // Its slot moves.
 		return []int{i}
 	}
 	if !ok {
-		out := make([]int, len(shards))
+		out := make([]int, len(s.shards))
 		for j := range out {
 			out[j] = j
 		}
@@ -120,12 +120,12 @@ func (s *Store) neighbours(ctx context.Context, shards []shard, i int, why error
 	}
 	ctx, cancel := context.WithTimeout(ctx, probe)
 	defer cancel()
-	node, err := cluster.MasterForKey(ctx, shards[i].ready)
+	node, err := cluster.MasterForKey(ctx, s.shards[i].ready)
 	if err != nil {
 		return []int{i}
 	}
 	var out []int
-	for j, h := range shards {
+	for j, h := range s.shards {
 		if n, err := cluster.MasterForKey(ctx, h.ready); err == nil && n == node {
 			out = append(out, j)
 		}
@@ -155,16 +155,16 @@ func isElsewhere(err error) bool {
 // false, and goes on past those that are out of reach. It returns how long those
 // are left alone, 0 if there are none, and what was wrong with them if that was
 // not known before.
-func (s *Store) each(ctx context.Context, shards []shard, start int, f func(context.Context, shard) (bool, error)) (time.Duration, error) {
+func (s *Store) each(ctx context.Context, start int, f func(context.Context, shard) (bool, error)) (time.Duration, error) {
 	var pause time.Duration
 	var errs []error
-	for k := range shards {
-		i := (start + k) % len(shards)
-		if k > 0 && s.away.all(len(shards)) {
+	for k := range s.shards {
+		i := (start + k) % len(s.shards)
+		if k > 0 && s.away.all(len(s.shards)) {
 			break // One that does not answer is enough to know.
 		}
 		more := false
-		err := s.ask(ctx, shards, i, func(ctx context.Context, h shard) (err error) {
+		err := s.ask(ctx, i, func(ctx context.Context, h shard) (err error) {
 			more, err = f(ctx, h)
 			return err
 		})

@@ -12,13 +12,9 @@ import (
 // Backlog implements [store.Backlogs]. Each shard keeps a count and an order, so
 // that it costs a few commands a shard.
 func (s *Store) Backlog(ctx context.Context) (store.Backlog, error) {
-	shards, err := s.open(ctx)
-	if err != nil {
-		return store.Backlog{}, err
-	}
 	var out store.Backlog
 	asked := 0
-	_, err = s.each(ctx, shards, 0, func(ctx context.Context, h shard) (bool, error) {
+	_, err := s.each(ctx, 0, func(ctx context.Context, h shard) (bool, error) {
 		r, err := s.run(ctx, call{name: "backlog", on: h})
 		if err != nil {
 			return false, err
@@ -28,7 +24,7 @@ func (s *Store) Backlog(ctx context.Context) (store.Backlog, error) {
 		out.OldestDue = max(out.OldestDue, time.Duration(r.int())*time.Millisecond)
 		return true, r.check("backlog")
 	})
-	if err == nil && asked < len(shards) {
+	if err == nil && asked < len(s.shards) {
 		err = errAway
 	}
 	if err != nil {

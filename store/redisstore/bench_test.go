@@ -35,7 +35,7 @@ func newStore(tb testing.TB, client redis.UniversalClient, opts *redisstore.Opti
 		o.Prefix = redistest.Prefix()
 		tb.Cleanup(func() { redistest.Forget(tb, client, o.Prefix) })
 	}
-	st, err := redisstore.New(client, &o)
+	st, err := redisstore.Open(context.Background(), client, &o)
 	require.NoError(tb, err)
 	for i := range webhooks {
 		_, err := st.CreateWebhook(context.Background(), merchant, store.Webhook{

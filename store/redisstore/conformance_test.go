@@ -61,9 +61,8 @@ func opener(client redis.UniversalClient, shards int) func(t *testing.T) storete
 		c := newClock()
 		prefix := redistest.Prefix()
 		t.Cleanup(func() { redistest.Forget(t, client, prefix) })
-		st, err := redisstore.New(client, &redisstore.Options{Prefix: prefix, Shards: shards, Now: c.now})
+		st, err := redisstore.Open(t.Context(), client, &redisstore.Options{Prefix: prefix, Shards: shards, Now: c.now})
 		require.NoError(t, err)
-		require.NoError(t, st.Open(t.Context()))
 		return storetest.Harness{Store: st, Advance: c.advance, Audit: st.Audit}
 	}
 }

@@ -39,7 +39,7 @@ func drain(tb testing.TB, st *redisstore.Store) int {
 		n += len(fs)
 	}
 	require.NoError(tb, st.Audit(ctx))
-	page, err := st.ListWebhooks(ctx, merchant, store.WebhookQuery{ActiveOnly: true})
+	page, err := st.ListWebhooks(ctx, merchant, store.WebhookQuery{ActiveOnly: true, Limit: 100})
 	require.NoError(tb, err)
 	for _, w := range page.Webhooks {
 		s, err := st.Stats(ctx, merchant, w.ID)
@@ -58,7 +58,7 @@ func work(tb testing.TB, st *redisstore.Store, rounds int) {
 		events := newEvents(1+i%5, 100)
 		_, err := st.Publish(ctx, merchant, events)
 		require.NoError(tb, err)
-		page, err := st.ListWebhooks(ctx, merchant, store.WebhookQuery{})
+		page, err := st.ListWebhooks(ctx, merchant, store.WebhookQuery{Limit: 100})
 		require.NoError(tb, err)
 		w := page.Webhooks[i%len(page.Webhooks)]
 		_, err = st.Enqueue(ctx, merchant, w.ID, []string{events[0].ID}, strconv.Itoa(i))
@@ -204,7 +204,7 @@ func TestMemoryFull(t *testing.T) {
 		stored += len(out)
 	}
 	require.NoError(t, st.Audit(t.Context()))
-	page, err := st.ListWebhooks(t.Context(), merchant, store.WebhookQuery{})
+	page, err := st.ListWebhooks(t.Context(), merchant, store.WebhookQuery{Limit: 100})
 	require.NoError(t, err)
 	require.Equal(t, 3*stored, drain(t, st))
 	require.NoError(t, st.DeleteWebhook(t.Context(), merchant, page.Webhooks[0].ID, 0))

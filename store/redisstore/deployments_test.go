@@ -62,7 +62,7 @@ func TestCluster(t *testing.T) {
 	node, err := client.MasterForKey(t.Context(), "any")
 	require.NoError(t, err)
 	require.NoError(t, node.ConfigSet(t.Context(), "maxmemory-policy", "allkeys-random").Err())
-	err = newStore(t, client, &opts, 0).Open(t.Context())
+	_, err = redisstore.Open(t.Context(), client, &opts)
 	require.ErrorContains(t, err, "node "+node.Options().Addr)
 	require.ErrorContains(t, err, "maxmemory-policy is allkeys-random")
 }

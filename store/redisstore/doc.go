@@ -3,11 +3,8 @@
 // share it.
 //
 //	client := redis.NewClient(&redis.Options{Addr: "localhost:6379", ContextTimeoutEnabled: true})
-//	st, err := redisstore.New(client, nil)
+//	st, err := redisstore.Open(ctx, client, nil)
 //	if err != nil {
-//		return err
-//	}
-//	if err := st.Open(ctx); err != nil { // optional: the first call does it otherwise
 //		return err
 //	}
 //	svc, err := webhook.NewService(st, nil)
@@ -44,8 +41,10 @@
 //     who publishes.
 //   - The event of one merchant goes to one shard, so a merchant is bound to one
 //     node of a Cluster.
-//   - Filters of Deliveries look at each kept delivery of the webhook, in steps of
-//     a thousand.
+//   - A page of Deliveries looks at some thousand of them, a page of Events at five
+//     hundred, a page of ListWebhooks at a hundred.
+//   - A Claim with a Key in a store of several shards begins at a shard that the key
+//     names. If that is out of reach, the claim cannot be asked for again.
 //   - Processes that claim with different ClaimRequest.PerWebhook work, but each
 //     change costs a look at every webhook that has something to deliver.
 package redisstore

@@ -1,15 +1,16 @@
 package redisstore
 
 import (
+	"context"
 	"fmt"
 	"strings"
 
 	"github.com/redis/go-redis/v9"
 )
 
-// NewMutant is New with a fault in one script.
-func NewMutant(client redis.UniversalClient, opts *Options, script, before, after string) (*Store, error) {
-	s, err := New(client, opts)
+// OpenMutant is Open with a fault in one script.
+func OpenMutant(ctx context.Context, client redis.UniversalClient, opts *Options, script, before, after string) (*Store, error) {
+	s, err := Open(ctx, client, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -36,7 +37,7 @@ func ParseVersion(version string) (major, minor int, ok bool) { return parseVers
 
 // Waiting returns how many calls of Publish wait for a script of the first shard.
 func Waiting(s *Store) int {
-	g := (*s.shards.Load())[0].group
+	g := s.shards[0].group
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return len(g.waiting)

@@ -9,23 +9,14 @@ import (
 	"github.com/rag-assistant/webhooks/store"
 )
 
-// What the finish script says of a result.
-const (
-	finishAccepted = iota
-	finishDisabled
-	finishRepeated
-	finishStale
-	finishGone
-)
+// finishDisabled is what the finish script says of a result that was accepted and
+// disabled its webhook.
+const finishDisabled = 1
 
 // Finish implements [store.Queue]. Shards are asked at the same time. If it
 // returns an error, some results may have been accepted; to send all of them again
 // is safe.
 func (s *Store) Finish(ctx context.Context, results []store.Result) ([]store.Finished, error) {
-	shards, err := s.open(ctx)
-	if err != nil {
-		return nil, err
-	}
 	out := make([]store.Finished, len(results))
 	parts := map[int][]int{} // indexes of results by shard
 	for i := range results {
@@ -36,7 +27,7 @@ func (s *Store) Finish(ctx context.Context, results []store.Result) ([]store.Fin
 			out[i].State = store.FinishGone
 			continue
 		}
-		n := pick(shards, results[i].MerchantID)
+		n := pick(s.shards, results[i].MerchantID)
 		parts[n] = append(parts[n], i)
 	}
 	var asked sync.WaitGroup
@@ -44,7 +35,7 @@ func (s *Store) Finish(ctx context.Context, results []store.Result) ([]store.Fin
 	var failed, refused []error
 	for n, indexes := range parts {
 		asked.Go(func() {
-			err := s.ask(ctx, shards, n, func(ctx context.Context, h shard) error {
+			err := s.ask(ctx, n, func(ctx context.Context, h shard) error {
 				return s.finishPart(ctx, h, results, indexes, out)
 			})
 			if err == nil {
@@ -87,36 +78,37 @@ func (s *Store) finishPart(ctx context.Context, h shard, results []store.Result,
 
 // finish settles the results of the given indexes.
 func (s *Store) finish(ctx context.Context, h shard, results []store.Result, indexes []int, out []store.Finished) error {
-	p := newPack(16 * len(indexes))
+	p := newPack(15 * len(indexes))
 	for _, i := range indexes {
 		r := &results[i]
 		id, _ := packID(r.DeliveryID) // Checked above.
 		p = p.text(r.MerchantID).text(r.WebhookID).text(id).int(r.Token)
 		p = p.text(outcomeCode(r.Outcome)).int(max(r.Delay.Milliseconds(), 0)).int(flag(r.Fault))
-		p = p.int(int64(r.Streak)).int(int64(max(r.DisableAfter, 0))).text(r.DisableReason)
-		p = p.int(int64(max(r.WarnAfter, 0))).int(max(r.WarnPause.Milliseconds(), 0))
+		p = p.int(int64(r.Streak)).int(int64(max(r.DisableAfter, 0))).int(r.DisableAfterFailingFor.Milliseconds()).text(r.DisableReason)
 		a := &r.Attempt
-		p = p.int(a.Duration.Milliseconds()).int(int64(a.StatusCode)).text(a.Error).text(a.ResponseBody)
+		p = p.int(a.Duration.Milliseconds()).int(int64(a.StatusCode)).text(a.Code).text(a.ResponseBody)
 	}
 	r, err := s.run(ctx, call{name: "finish", on: h, args: []any{[]byte(p)}})
 	if err != nil {
 		return err
 	}
+	states := []store.FinishState{store.FinishAccepted, store.FinishAccepted, store.FinishRepeated, store.FinishStale, store.FinishGone}
 	for _, i := range indexes {
-		switch r.int() {
-		case finishAccepted:
-			out[i] = store.Finished{State: store.FinishAccepted}
-		case finishDisabled:
-			out[i] = store.Finished{State: store.FinishAccepted, Disabled: true}
-		case finishRepeated:
-			out[i] = store.Finished{State: store.FinishRepeated}
-		case finishStale:
-			out[i] = store.Finished{State: store.FinishStale}
-		case finishGone:
-			out[i] = store.Finished{State: store.FinishGone}
-		default:
-			r.bad = true
+		v := r.next()
+		if list, ok := v.([]any); ok {
+			at := reply{list: list}
+			v = at.int()
+			out[i].Standing = &store.Standing{
+				Active: at.int() == 1, ConsecutiveFailures: at.number(), FailingSince: stamp(at.int()), Disablings: at.int(), Mark: at.text(),
+			}
+			r.bad = r.bad || at.bad
 		}
+		state, ok := v.(int64)
+		if !ok || state < 0 || state >= int64(len(states)) {
+			r.bad = true
+			break
+		}
+		out[i].State, out[i].Disabled = states[state], state == finishDisabled
 	}
 	return r.check("finish")
 }

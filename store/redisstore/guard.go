@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	schema             = "1"
+	schema             = "2"
 	minMajor, minMinor = 6, 2
 )
 

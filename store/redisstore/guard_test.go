@@ -52,13 +52,13 @@ func answers(info string) hook {
 
 func TestOptions(t *testing.T) {
 	t.Parallel()
-	_, err := redisstore.New(nil, &redisstore.Options{Prefix: "a{b}", Shards: 1000, WaitReplicas: -1})
+	_, err := redisstore.Open(t.Context(), nil, &redisstore.Options{Prefix: "a{b}", Shards: 1000, WaitReplicas: -1})
 	for _, text := range []string{"client", "prefix", "shards", "wait replicas"} {
 		require.ErrorContains(t, err, text)
 	}
 	ring := redis.NewRing(&redis.RingOptions{})
 	t.Cleanup(func() { require.NoError(t, ring.Close()) })
-	_, err = redisstore.New(ring, nil)
+	_, err = redisstore.Open(t.Context(), ring, nil)
 	require.ErrorContains(t, err, "use a Cluster")
 }
 
@@ -83,14 +83,14 @@ func TestGuards(t *testing.T) {
 			t.Parallel()
 			client := redistest.Client(t)
 			client.AddHook(answers(c.info))
-			st := newStore(t, client, &c.opts, 0)
-			_, err := st.ListWebhooks(t.Context(), merchant, store.WebhookQuery{})
+			c.opts.Prefix = redistest.Prefix()
+			t.Cleanup(func() { redistest.Forget(t, client, c.opts.Prefix) })
+			_, err := redisstore.Open(t.Context(), client, &c.opts)
 			if c.says == "" {
 				require.NoError(t, err)
 				return
 			}
 			require.ErrorContains(t, err, c.says)
-			require.ErrorContains(t, st.Open(t.Context()), c.says)
 		})
 	}
 }
@@ -98,10 +98,11 @@ func TestGuards(t *testing.T) {
 func TestPolicyOfServer(t *testing.T) {
 	t.Parallel()
 	client := redistest.Start(t, "maxmemory-policy volatile-ttl").Client(t)
-	st := newStore(t, client, nil, 0)
-	require.ErrorContains(t, st.Open(t.Context()), "maxmemory-policy is volatile-ttl")
+	_, err := redisstore.Open(t.Context(), client, nil)
+	require.ErrorContains(t, err, "maxmemory-policy is volatile-ttl")
 	require.NoError(t, client.ConfigSet(t.Context(), "maxmemory-policy", "noeviction").Err())
-	require.NoError(t, st.Open(t.Context()), "a failed Open is tried again")
+	_, err = redisstore.Open(t.Context(), client, nil)
+	require.NoError(t, err)
 }
 
 func TestLayout(t *testing.T) {
@@ -109,24 +110,26 @@ func TestLayout(t *testing.T) {
 	client := redistest.Client(t)
 	opts := redisstore.Options{Prefix: redistest.Prefix(), Shards: 4}
 	t.Cleanup(func() { redistest.Forget(t, client, opts.Prefix) })
-	require.NoError(t, newStore(t, client, &opts, 3).Open(t.Context()))
-	require.NoError(t, newStore(t, client, &opts, 0).Open(t.Context()))
+	newStore(t, client, &opts, 3)
+	newStore(t, client, &opts, 0)
 
 	other := opts
 	other.Shards = 2
-	require.ErrorContains(t, newStore(t, client, &other, 0).Open(t.Context()), "was made with 4 shards")
+	_, err := redisstore.Open(t.Context(), client, &other)
+	require.ErrorContains(t, err, "was made with 4 shards")
 
 	other.Shards = 0
 	st := newStore(t, client, &other, 0)
 	info, err := st.Info(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, 4, info.Shards)
-	page, err := st.ListWebhooks(t.Context(), merchant, store.WebhookQuery{})
+	page, err := st.ListWebhooks(t.Context(), merchant, store.WebhookQuery{Limit: 100})
 	require.NoError(t, err)
 	require.Len(t, page.Webhooks, 3)
 
-	require.NoError(t, client.HSet(t.Context(), opts.Prefix+":meta", "schema", "99").Err())
-	require.ErrorContains(t, newStore(t, client, &other, 0).Open(t.Context()), `layout "99"`)
+	require.NoError(t, client.HSet(t.Context(), opts.Prefix+":meta", "schema", "1").Err())
+	_, err = redisstore.Open(t.Context(), client, &other)
+	require.ErrorContains(t, err, `layout "1", this version needs "2"`)
 }
 
 func TestUnreachable(t *testing.T) {
@@ -137,14 +140,9 @@ func TestUnreachable(t *testing.T) {
 	require.NoError(t, l.Close())
 	client := redis.NewClient(&redis.Options{Addr: addr, MaxRetries: -1, DialerRetries: 1, ContextTimeoutEnabled: true})
 	t.Cleanup(func() { require.NoError(t, client.Close()) })
-	st, err := redisstore.New(client, nil)
-	require.NoError(t, err, "New does not use the network")
-	_, err = st.Claim(t.Context(), everything)
+	_, err = redisstore.Open(t.Context(), client, nil)
 	require.Error(t, err)
 	require.NotContains(t, err.Error(), "AllowUnknownVersion", "a server that is down hides nothing")
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	require.NoError(t, st.Watch(ctx, func() {}))
 }
 
 func TestInfo(t *testing.T) {
@@ -206,7 +204,7 @@ func TestCallsMustBeBounded(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			t.Cleanup(func() { require.NoError(t, client.Close()) })
-			_, err := redisstore.New(client, nil)
+			_, err := redisstore.Open(t.Context(), client, nil)
 			require.ErrorContains(t, err, "set ContextTimeoutEnabled")
 		})
 	}
@@ -220,8 +218,7 @@ func TestRefusedLogin(t *testing.T) {
 	for password, want := range map[string]string{"wrong": "WRONGPASS", "": "NOAUTH"} {
 		client := redis.NewClient(&redis.Options{Addr: srv.Addr, Password: password, ContextTimeoutEnabled: true})
 		t.Cleanup(func() { require.NoError(t, client.Close()) })
-		st, err := redisstore.New(client, nil)
-		require.NoError(t, err)
-		require.ErrorContains(t, st.Open(t.Context()), want)
+		_, err := redisstore.Open(t.Context(), client, nil)
+		require.ErrorContains(t, err, want)
 	}
 }

@@ -2,7 +2,10 @@ package redisstore
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/rag-assistant/webhooks/store"
@@ -12,6 +15,8 @@ import (
 const (
 	deliveryCursor = "d"
 	eventCursor    = "e"
+	webhookCursor  = "w"
+	merchantCursor = "m"
 )
 
 func writeCursor(kind string, seq int64) string { return kind + strconv.FormatInt(seq, 36) }
@@ -26,6 +31,20 @@ func readCursor(kind, cursor string) (int64, error) {
 		return 0, store.ErrCursor
 	}
 	return seq, nil
+}
+
+// writePlace makes a cursor of a record's place in a list that is sorted by text.
+func writePlace(kind, place string) string {
+	return kind + base64.RawURLEncoding.EncodeToString([]byte(place))
+}
+
+// readPlace returns the place that a cursor names, empty without a cursor.
+func readPlace(kind, cursor string) (string, error) {
+	place, err := base64.RawURLEncoding.DecodeString(strings.TrimPrefix(cursor, kind))
+	if err != nil || cursor != "" && writePlace(kind, string(place)) != cursor {
+		return "", store.ErrCursor
+	}
+	return string(place), nil
 }
 
 // bound writes a bound of a query in milliseconds. Records have whole ones, so a
@@ -43,10 +62,7 @@ func bound(t time.Time) string {
 
 // Event implements [store.History].
 func (s *Store) Event(ctx context.Context, merchantID, eventID string) (store.Event, error) {
-	h, err := s.at(ctx, merchantID)
-	if err != nil {
-		return store.Event{}, err
-	}
+	h := s.at(merchantID)
 	r, err := s.run(ctx, call{name: "event", on: h, keys: []string{h.event(merchantID, eventID)}})
 	if err != nil {
 		return store.Event{}, named("event", eventID, err)
@@ -68,56 +84,39 @@ func (s *Store) Event(ctx context.Context, merchantID, eventID string) (store.Ev
 // time outside of it.
 func (s *Store) Events(ctx context.Context, merchantID string, q store.EventQuery) (store.EventPage, error) {
 	var page store.EventPage
-	h, err := s.at(ctx, merchantID)
-	if err != nil {
-		return page, err
-	}
 	after, err := readCursor(eventCursor, q.Cursor)
 	if err != nil {
 		return page, err
 	}
-	var last int64
-	for after >= 0 {
-		r, err := s.run(ctx, call{name: "events", on: h, args: []any{
-			merchantID, after, bound(q.Since), bound(q.Until), min(q.Limit+1-len(page.Events), batch), q.WebhookID,
-		}})
-		if err != nil {
-			return page, err
-		}
-		after = r.int()
-		for r.more() {
-			seq, id, packed, state := r.int(), r.text(), r.text(), r.int()
-			head, err := readHead(packed)
-			if err != nil {
-				return page, named("event", id, err)
-			}
-			if len(page.Events) == q.Limit {
-				page.Next = writeCursor(eventCursor, last)
-				return page, nil
-			}
-			e := head.view(id)
-			e.Delivered = status(state)
-			page.Events = append(page.Events, e)
-			last = seq
-		}
-		if err := r.check("events"); err != nil {
-			return page, err
-		}
+	r, err := s.run(ctx, call{name: "events", on: s.at(merchantID), args: []any{
+		merchantID, after, bound(q.Since), bound(q.Until), max(q.Limit, 1), q.WebhookID,
+	}})
+	if err != nil {
+		return page, err
 	}
-	return page, nil
+	if next := r.int(); next >= 0 {
+		page.Next = writeCursor(eventCursor, next)
+	}
+	for r.more() {
+		id, packed, state := r.text(), r.text(), r.int()
+		head, err := readHead(packed)
+		if err != nil {
+			return page, named("event", id, err)
+		}
+		e := head.view(id)
+		e.Delivered = status(state)
+		page.Events = append(page.Events, e)
+	}
+	return page, r.check("events")
 }
 
 // Delivery implements [store.History].
 func (s *Store) Delivery(ctx context.Context, merchantID, webhookID, deliveryID string) (store.Delivery, error) {
-	h, err := s.at(ctx, merchantID)
-	if err != nil {
-		return store.Delivery{}, err
-	}
 	id, ok := packID(deliveryID)
 	if !ok {
 		return store.Delivery{}, named("delivery", deliveryID, store.ErrNotFound)
 	}
-	r, err := s.run(ctx, call{name: "delivery", on: h, args: []any{merchantID, webhookID, id}})
+	r, err := s.run(ctx, call{name: "delivery", on: s.at(merchantID), args: []any{merchantID, webhookID, id}})
 	if err != nil {
 		return store.Delivery{}, named("delivery", deliveryID, err)
 	}
@@ -137,67 +136,24 @@ func (s *Store) Delivery(ctx context.Context, merchantID, webhookID, deliveryID 
 // Stats implements [store.History].
 func (s *Store) Stats(ctx context.Context, merchantID, webhookID string) (store.Stats, error) {
 	var out store.Stats
-	h, err := s.at(ctx, merchantID)
+	r, err := s.run(ctx, call{name: "stats", on: s.at(merchantID), args: []any{merchantID, webhookID}})
 	if err != nil {
-		return out, err
+		return out, named("webhook", webhookID, err)
 	}
-	w := walk{s: s, on: h, merchantID: merchantID, webhookID: webhookID}
-	if err := w.step(ctx); err != nil {
-		return out, err
-	}
-	return w.stats, nil
+	out = store.Stats{Total: r.int(), Succeeded: r.int(), Failed: r.int(), Attempts: r.int()}
+	out.Pending = out.Total - out.Succeeded - out.Failed
+	return out, r.check("stats")
 }
 
-// Deliveries implements [store.History]. A query without filters or by status
-// alone looks at the deliveries of the page; another one at each delivery of the
-// webhook, a thousand a call, so that its Total need not be of one moment.
+// Deliveries implements [store.History]. It looks at some thousand deliveries.
 func (s *Store) Deliveries(ctx context.Context, merchantID, webhookID string, q store.DeliveryQuery) (store.DeliveryPage, error) {
-	h, err := s.at(ctx, merchantID)
-	if err != nil {
-		return store.DeliveryPage{}, err
-	}
+	var page store.DeliveryPage
 	below, err := readCursor(deliveryCursor, q.Cursor)
 	if err != nil {
-		return store.DeliveryPage{}, err
+		return page, err
 	}
-	w := walk{
-		s: s, on: h, merchantID: merchantID, webhookID: webhookID, query: q, below: below,
-		skip: max(q.Offset, 0), show: max(q.Limit, 1) + 1,
-		count: q.EventType != "" || !q.Since.IsZero() || !q.Until.IsZero(),
-	}
-	if below > 0 {
-		w.skip = 0
-		if !w.count {
-			w.from = below
-		}
-	}
-	for more := true; more; more = w.from > 0 {
-		if err := w.step(ctx); err != nil {
-			return store.DeliveryPage{}, err
-		}
-	}
-	return w.page(), nil
-}
-
-// walk goes through the deliveries of a webhook.
-type walk struct {
-	s                     *Store
-	on                    shard
-	merchantID, webhookID string
-	query                 store.DeliveryQuery
-
-	from, below int64
-	skip, show  int
-	count       bool
-	matched     int
-	stats       store.Stats
-	seqs        []int64
-	found       []store.Delivery
-}
-
-func (w *walk) step(ctx context.Context) error {
 	state := ""
-	switch w.query.Status {
+	switch q.Status {
 	case store.DeliveryPending:
 		state = strconv.Itoa(statePending)
 	case store.DeliverySucceeded:
@@ -205,52 +161,58 @@ func (w *walk) step(ctx context.Context) error {
 	case store.DeliveryFailed:
 		state = strconv.Itoa(stateFailed)
 	}
-	r, err := w.s.run(ctx, call{name: "deliveries", on: w.on, args: []any{
-		w.merchantID, w.webhookID, w.from, w.below, w.skip, w.show, flag(w.count),
-		state, w.query.EventType, bound(w.query.Since), bound(w.query.Until),
+	r, err := s.run(ctx, call{name: "deliveries", on: s.at(merchantID), args: []any{
+		merchantID, webhookID, below, max(q.Limit, 1), state, q.EventType, bound(q.Since), bound(q.Until),
 	}})
 	if err != nil {
-		return named("webhook", w.webhookID, err)
+		return page, named("webhook", webhookID, err)
 	}
-	now := r.int()
-	w.stats = store.Stats{Total: r.int(), Succeeded: r.int(), Failed: r.int(), Attempts: r.int()}
-	w.stats.Pending = w.stats.Total - w.stats.Succeeded - w.stats.Failed
-	w.from = r.int()
-	w.matched += r.number()
-	w.skip -= r.number()
+	now, next := r.int(), r.int()
+	if next > 0 {
+		page.Next = writeCursor(deliveryCursor, next)
+	}
 	for r.more() {
 		id, packed := unpackID(r.text()), r.text()
 		d, err := readRecord(packed)
 		if err != nil {
-			return named("delivery", id, err)
+			return page, named("delivery", id, err)
 		}
-		w.seqs = append(w.seqs, d.seq)
-		w.found = append(w.found, d.view(w.merchantID, w.webhookID, id, now))
-		w.show--
+		page.Deliveries = append(page.Deliveries, d.view(merchantID, webhookID, id, now))
 	}
-	if w.show <= 0 && !w.count {
-		w.from = 0
-	}
-	return r.check("deliveries")
+	return page, r.check("deliveries")
 }
 
-func (w *walk) page() store.DeliveryPage {
-	p := store.DeliveryPage{Deliveries: w.found, Total: w.matched}
-	if !w.count {
-		switch w.query.Status {
-		case store.DeliveryPending:
-			p.Total = int(w.stats.Pending)
-		case store.DeliverySucceeded:
-			p.Total = int(w.stats.Succeeded)
-		case store.DeliveryFailed:
-			p.Total = int(w.stats.Failed)
-		default:
-			p.Total = int(w.stats.Total)
+// markBytes is how much of the id of an enqueued delivery stands for the nonce.
+const markBytes = 8
+
+// Enqueue implements [store.History].
+func (s *Store) Enqueue(ctx context.Context, merchantID, webhookID string, eventIDs []string, nonce string) ([]store.Enqueued, error) {
+	h := s.at(merchantID)
+	out := make([]store.Enqueued, 0, len(eventIDs))
+	for first := true; first || len(out) < len(eventIDs); first = false {
+		part := eventIDs[len(out):]
+		part = part[:min(len(part), batch)]
+		c := call{name: "enqueue", on: h, args: []any{merchantID, webhookID, store.MaxEnqueued, len(part)}}
+		for _, e := range part {
+			mark := sha256.Sum256([]byte(merchantID + "|" + e + "|" + webhookID + "|" + nonce))
+			c.keys = append(c.keys, h.event(merchantID, e))
+			c.args = append(c.args, e, mark[:markBytes])
+		}
+		r, err := s.run(ctx, c)
+		if err != nil {
+			return nil, err
+		}
+		for range part {
+			v := r.next()
+			if id, ok := v.(string); ok {
+				out = append(out, store.Enqueued{DeliveryID: unpackID(id)})
+			} else {
+				out = append(out, store.Enqueued{Full: v == int64(1)})
+			}
+		}
+		if err := r.check("enqueue"); err != nil {
+			return nil, err
 		}
 	}
-	if limit := max(w.query.Limit, 1); len(p.Deliveries) > limit {
-		p.Deliveries = p.Deliveries[:limit]
-		p.Next = writeCursor(deliveryCursor, w.seqs[limit-1])
-	}
-	return p
+	return out, nil
 }

@@ -19,16 +19,12 @@ type Info struct {
 	Durability string
 }
 
-// Info asks Redis how it keeps what it acknowledges. It opens the store.
+// Info asks Redis how it keeps what it acknowledges.
 func (s *Store) Info(ctx context.Context) (Info, error) {
-	shards, err := s.open(ctx)
-	if err != nil {
-		return Info{}, err
-	}
-	out := Info{Shards: len(shards), Replicas: -1}
+	out := Info{Shards: len(s.shards), Replicas: -1}
 	var worst persistence
 	seen := map[string]bool{}
-	for _, h := range shards {
+	for _, h := range s.shards {
 		node, name, err := s.node(ctx, h)
 		if err != nil {
 			return Info{}, fmt.Errorf("redisstore: info: %w", err)

@@ -97,12 +97,3 @@ func packID(id string) (string, bool) {
 }
 
 func unpackID(b string) string { return deliveryPrefix + hex.EncodeToString([]byte(b)) }
-
-// unpackIDs reads ids that follow each other.
-func unpackIDs(b string) []string {
-	out := make([]string, 0, len(b)/deliveryBytes)
-	for ; len(b) >= deliveryBytes; b = b[deliveryBytes:] {
-		out = append(out, unpackID(b[:deliveryBytes]))
-	}
-	return out
-}

@@ -28,8 +28,8 @@ func TestSlotMoves(t *testing.T) {
 	publish := func(events []store.NewEvent) error {
 		out, err := st.Publish(ctx, merchant, events)
 		for _, p := range out {
-			for _, id := range p.Deliveries {
-				pending[id] = true
+			for _, d := range p.Deliveries {
+				pending[d.ID] = true
 			}
 		}
 		return err

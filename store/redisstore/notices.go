@@ -2,23 +2,31 @@ package redisstore
 
 import (
 	"context"
+	"crypto/rand"
 	"time"
 
 	"github.com/rag-assistant/webhooks/store"
 )
 
-// noticeFields is how many fields a packed notice has, the last of which is the
-// number of its webhook.
-const noticeFields = 12
+// AddNotice implements [store.Notices].
+func (s *Store) AddNotice(ctx context.Context, merchantID string, n store.Notice, oldMark, newMark string) (bool, error) {
+	since := int64(0)
+	if !n.Since.IsZero() {
+		since = n.Since.UnixMilli()
+	}
+	r, err := s.run(ctx, call{name: "addnotice", on: s.at(merchantID), args: []any{
+		merchantID, n.WebhookID, rand.Text(), oldMark, newMark, string(n.Kind), n.URL, n.Reason, n.Failures, n.DisableAfter, since,
+	}})
+	if err != nil {
+		return false, named("webhook", n.WebhookID, err)
+	}
+	return r.int() == 1, r.check("addnotice")
+}
 
 // ClaimNotices implements [store.Notices].
 func (s *Store) ClaimNotices(ctx context.Context, limit int, lease time.Duration) ([]store.NoticeLease, error) {
-	shards, err := s.open(ctx)
-	if err != nil {
-		return nil, err
-	}
 	var out []store.NoticeLease
-	_, err = s.each(ctx, shards, 0, func(ctx context.Context, h shard) (bool, error) {
+	_, err := s.each(ctx, 0, func(ctx context.Context, h shard) (bool, error) {
 		if len(out) >= limit {
 			return false, nil
 		}
@@ -40,19 +48,12 @@ func (s *Store) claimNotices(ctx context.Context, h shard, limit int, lease time
 	}
 	var out []store.NoticeLease
 	for r.more() {
-		f := r.part()
-		n := store.NoticeLease{Notice: store.Notice{
-			Kind: store.NoticeDisabled, MerchantID: f.text(), WebhookID: f.text(), URL: f.text(), Reason: f.text(),
-			Failures: f.number(), At: stamp(f.int()),
-		}, Token: r.int()}
-		epoch, round := f.int(), int64(0)
-		n.Since = n.At
-		if len(f.list) > 0 { // Otherwise it was stored before there were kinds.
-			n.Kind, round = store.NoticeKind(f.text()), f.int()
-			n.Since, n.DisableAfter = stamp(f.int()), f.number()
-		}
-		n.ID = store.NoticeID(n.Kind, n.WebhookID, epoch, round)
-		out = append(out, n)
+		id, f := r.text(), r.part()
+		f.next() // the number of its webhook
+		out = append(out, store.NoticeLease{Token: r.int(), Notice: store.Notice{
+			ID: id, MerchantID: f.text(), WebhookID: f.text(), Kind: store.NoticeKind(f.text()), URL: f.text(), Reason: f.text(),
+			Failures: f.number(), DisableAfter: f.number(), Since: stamp(f.int()), At: stamp(f.int()),
+		}})
 		r.bad = r.bad || f.bad
 	}
 	return out, r.check("notices")
@@ -60,20 +61,12 @@ func (s *Store) claimNotices(ctx context.Context, h shard, limit int, lease time
 
 // DeferNotice implements [store.Notices].
 func (s *Store) DeferNotice(ctx context.Context, merchantID, noticeID string, token int64, delay time.Duration) error {
-	h, err := s.at(ctx, merchantID)
-	if err != nil {
-		return err
-	}
-	_, err = s.run(ctx, call{name: "defer", on: h, args: []any{merchantID, noticeID, token, max(delay.Milliseconds(), 0)}})
+	_, err := s.run(ctx, call{name: "defer", on: s.at(merchantID), args: []any{merchantID, noticeID, token, max(delay.Milliseconds(), 0)}})
 	return err
 }
 
 // AckNotice implements [store.Notices].
 func (s *Store) AckNotice(ctx context.Context, merchantID, noticeID string) error {
-	h, err := s.at(ctx, merchantID)
-	if err != nil {
-		return err
-	}
-	_, err = s.run(ctx, call{name: "ack", on: h, args: []any{merchantID, noticeID}})
+	_, err := s.run(ctx, call{name: "ack", on: s.at(merchantID), args: []any{merchantID, noticeID}})
 	return err
 }

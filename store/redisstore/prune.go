@@ -7,16 +7,12 @@ import (
 	"github.com/rag-assistant/webhooks/store"
 )
 
-// Prune implements [store.History]. One script removes a hundred records at most,
+// Prune implements [store.Queue]. One script removes a hundred records at most,
 // so that others get their turn.
 func (s *Store) Prune(ctx context.Context, p store.PruneRequest) (store.Pruned, error) {
-	shards, err := s.open(ctx)
-	if err != nil {
-		return store.Pruned{}, err
-	}
 	var done store.Pruned
 	left := max(p.Limit, 1)
-	_, err = s.each(ctx, shards, 0, func(ctx context.Context, h shard) (bool, error) {
+	_, err := s.each(ctx, 0, func(ctx context.Context, h shard) (bool, error) {
 		more, err := s.collect(ctx, h)
 		if err != nil {
 			return false, err
@@ -33,10 +29,10 @@ func (s *Store) prune(ctx context.Context, h shard, p store.PruneRequest, left *
 		what  string
 		age   time.Duration
 		keep  int
-		err   string
+		code  string
 		count *int
 	}{
-		{what: "paused", age: p.PausedAge, err: p.PausedError, count: &done.Paused},
+		{what: "paused", age: p.PausedAge, code: p.PausedCode, count: &done.Paused},
 		{what: "age", age: p.DeliveryAge, count: &done.Deliveries},
 		{what: "surplus", keep: p.DeliveriesPerWebhook, count: &done.Deliveries},
 		{what: "events", age: p.EventAge, count: &done.Events},
@@ -47,7 +43,7 @@ func (s *Store) prune(ctx context.Context, h shard, p store.PruneRequest, left *
 		}
 		for more := true; more; {
 			limit := min(*left, batch)
-			r, err := s.run(ctx, call{name: "prune", on: h, args: []any{k.what, k.age.Milliseconds() + int64(k.keep), limit, k.err}})
+			r, err := s.run(ctx, call{name: "prune", on: h, args: []any{k.what, k.age.Milliseconds() + int64(k.keep), limit, k.code}})
 			if err != nil {
 				return err
 			}

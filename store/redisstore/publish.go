@@ -25,17 +25,13 @@ const (
 
 // What the publish script says of an event.
 const (
-	publishedNew = iota
-	publishedBefore
+	publishedBefore = iota + 1
 	publishedConflict
 )
 
-// Publish implements [store.Queue].
+// Publish implements [store.Publisher].
 func (s *Store) Publish(ctx context.Context, merchantID string, events []store.NewEvent) ([]store.Published, error) {
-	h, err := s.at(ctx, merchantID)
-	if err != nil {
-		return nil, err
-	}
+	h := s.at(merchantID)
 	if len(events) == 0 {
 		return nil, nil
 	}
@@ -58,15 +54,13 @@ func (s *Store) publishSome(ctx context.Context, h shard, list []*publishing) er
 	}
 	var out []store.Published
 	for r.more() {
-		state, ids := r.int(), r.text()
-		switch state {
-		case publishedNew, publishedBefore:
-			out = append(out, store.Published{Deliveries: unpackIDs(ids), Duplicate: state == publishedBefore})
-		case publishedConflict:
-			out = append(out, store.Published{Conflict: true})
-		default:
-			r.bad = true
+		state, ids := r.int(), packReader{rest: r.text()}
+		p := store.Published{Duplicate: state == publishedBefore, Conflict: state == publishedConflict}
+		for range ids.length() / 2 {
+			p.Deliveries = append(p.Deliveries, store.PublishedDelivery{WebhookID: ids.copied(), ID: unpackID(ids.text())})
 		}
+		out = append(out, p)
+		r.bad = r.bad || ids.bad
 	}
 	if err := r.check("publish"); err != nil {
 		return err
@@ -84,14 +78,14 @@ func publishCall(h shard, list []*publishing) call {
 		n = min(n+len(p.rest()), batch)
 	}
 	c := call{name: "publish", on: h, keys: make([]string, 0, n)}
-	c.args = append(make([]any, 0, 2+7*n), breath, n)
+	c.args = append(make([]any, 0, 2+8*n), breath, n)
 	for _, p := range list {
 		rest := p.rest()
 		for i := range rest[:min(len(rest), n-len(c.keys))] {
 			e := &rest[i]
 			digest := sha256.Sum256([]byte(e.Fingerprint))
 			c.keys = append(c.keys, h.event(p.merchantID, e.ID))
-			c.args = append(c.args, p.merchantID, e.ID, e.Type, digest[:printBytes], e.Test, e.Trace, e.Body)
+			c.args = append(c.args, p.merchantID, e.ID, e.Type, digest[:printBytes], e.Test, flag(e.Forged), e.Trace, e.Body)
 		}
 	}
 	return c
@@ -163,42 +157,3 @@ func (s *Store) runAndWait(ctx context.Context, node redis.Cmdable, c call) (rep
 // than [Options.WaitReplicas] have them so far. To publish them again is safe. It
 // is a [store.ErrUnavailable] too.
 var ErrNotReplicated = fmt.Errorf("not replicated in time: %w", store.ErrUnavailable)
-
-// Enqueue implements [store.Queue].
-func (s *Store) Enqueue(ctx context.Context, merchantID, webhookID string, eventIDs []string, nonce string) ([]string, error) {
-	h, err := s.at(ctx, merchantID)
-	if err != nil {
-		return nil, err
-	}
-	named := 0
-	if nonce != "" {
-		named = 1
-	}
-	out := make([]string, 0, len(eventIDs))
-	for first := true; first || len(out) < len(eventIDs); first = false {
-		part := eventIDs[len(out):]
-		part = part[:min(len(part), batch)]
-		c := call{name: "enqueue", on: h, args: []any{merchantID, webhookID, named, len(part)}}
-		ids := make([]string, len(part))
-		for i, e := range part {
-			ids[i] = store.DeliveryID(merchantID, e, webhookID, nonce)
-			packed, _ := packID(ids[i]) // DeliveryID made it.
-			c.keys = append(c.keys, h.event(merchantID, e))
-			c.args = append(c.args, e, packed)
-		}
-		r, err := s.run(ctx, c)
-		if err != nil {
-			return nil, err
-		}
-		for _, id := range ids {
-			if r.int() == 0 {
-				id = ""
-			}
-			out = append(out, id)
-		}
-		if err := r.check("enqueue"); err != nil {
-			return nil, err
-		}
-	}
-	return out, nil
-}

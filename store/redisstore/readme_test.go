@@ -36,14 +36,14 @@ func TestLeastUser(t *testing.T) {
 		t.Helper()
 		c := newClock()
 		o := &redisstore.Options{Prefix: redistest.Prefix(), Now: c.now}
-		st, err := redisstore.New(client, o)
+		st, err := redisstore.Open(t.Context(), client, o)
 		require.NoError(t, err)
-		auditor, err := redisstore.New(admin, o)
+		auditor, err := redisstore.Open(t.Context(), admin, o)
 		require.NoError(t, err)
 		return storetest.Harness{Store: st, Advance: c.advance, Audit: auditor.Audit}
 	}, 30)
 
-	st, err := redisstore.New(client, nil)
+	st, err := redisstore.Open(t.Context(), client, nil)
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	require.NoError(t, st.Watch(ctx, cancel), "it may listen")

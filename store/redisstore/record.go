@@ -17,6 +17,7 @@ const (
 const (
 	flagTest     = 1
 	flagEnqueued = 2
+	flagForged   = 4
 )
 
 // fields reads the values of a packed list one by one.
@@ -86,7 +87,7 @@ func readRecord(packed string) (record, error) {
 		a := log.part()
 		r.log = append(r.log, store.Attempt{
 			Number: len(r.log) + 1, At: stamp(a.int()), Duration: time.Duration(a.int()) * time.Millisecond,
-			StatusCode: int(a.int()), Error: a.text(), ResponseBody: a.text(),
+			StatusCode: int(a.int()), Code: a.text(), ResponseBody: a.text(),
 		})
 		log.bad = log.bad || a.bad
 	}
@@ -118,10 +119,10 @@ func (r *record) view(merchantID, webhookID, id string, now int64) store.Deliver
 	}
 	if n := len(r.log); n > 0 {
 		last := &r.log[n-1]
-		d.StatusCode, d.Error, d.ResponseBody, d.LastAttemptAt = last.StatusCode, last.Error, last.ResponseBody, last.At
+		d.StatusCode, d.Code, d.ResponseBody, d.LastAttemptAt = last.StatusCode, last.Code, last.ResponseBody, last.At
 	}
 	if r.fault != "" {
-		d.Error = r.fault
+		d.Code = r.fault
 	}
 	switch {
 	case r.state != statePending:
@@ -137,12 +138,13 @@ func (r *record) view(merchantID, webhookID, id string, now int64) store.Deliver
 	return d
 }
 
+// headFields is how many fields a packed head has without a trace.
+const headFields = 6
+
 // eventHead is the packed head of a stored event.
 type eventHead struct {
 	flags, created, seq int64
 	kind                string
-	fingerprint         string
-	deliveries          string
 }
 
 // cutHead takes apart what is stored of an event: see lua/lib.lua.
@@ -164,7 +166,7 @@ func readHead(packed string) (eventHead, error) {
 		return eventHead{}, err
 	}
 	f := fields{list: list}
-	h := eventHead{flags: f.int(), created: f.int(), seq: f.int(), kind: f.text(), fingerprint: f.text(), deliveries: f.text()}
+	h := eventHead{flags: f.int(), created: f.int(), seq: f.int(), kind: f.text()}
 	if f.bad {
 		return eventHead{}, errPacked
 	}

@@ -18,7 +18,7 @@ import (
 func TestNoSecretInRedis(t *testing.T) {
 	t.Parallel()
 	client := redistest.Start(t).Client(t)
-	st, err := redisstore.New(client, nil)
+	st, err := redisstore.Open(t.Context(), client, nil)
 	require.NoError(t, err)
 	svc, err := webhook.NewService(st, &webhook.ServiceOptions{
 		SecretKeys: []webhook.SecretKey{{ID: "k1", Key: [32]byte{1}}},

@@ -10,11 +10,7 @@ import (
 
 // seen runs the script for one id.
 func (s *Store) seen(ctx context.Context, scope, id string, args ...any) (reply, error) {
-	shards, err := s.open(ctx)
-	if err != nil {
-		return reply{}, err
-	}
-	h := shards[pick(shards, scope+"|"+id)]
+	h := s.shards[pick(s.shards, scope+"|"+id)]
 	return s.run(ctx, call{name: "seen", on: h, keys: []string{h.seen(scope, id)}, args: args})
 }
 

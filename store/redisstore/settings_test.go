@@ -59,7 +59,7 @@ func TestRateWhenTheClockGoesBack(t *testing.T) {
 	t.Parallel()
 	clock := newClock()
 	st := newStore(t, redistest.Client(t), &redisstore.Options{Now: clock.now}, 1)
-	page, err := st.ListWebhooks(t.Context(), merchant, store.WebhookQuery{})
+	page, err := st.ListWebhooks(t.Context(), merchant, store.WebhookQuery{Limit: 100})
 	require.NoError(t, err)
 	_, err = st.UpdateWebhook(t.Context(), merchant, page.Webhooks[0].ID, store.WebhookUpdate{RateLimit: new(4)})
 	require.NoError(t, err)
@@ -90,7 +90,7 @@ func TestRateWhenMemoryIsFull(t *testing.T) {
 	client := redistest.Start(t, "maxmemory 5mb").Client(t)
 	clock := newClock()
 	st := newStore(t, client, &redisstore.Options{Now: clock.now}, 1)
-	page, err := st.ListWebhooks(t.Context(), merchant, store.WebhookQuery{})
+	page, err := st.ListWebhooks(t.Context(), merchant, store.WebhookQuery{Limit: 100})
 	require.NoError(t, err)
 	id := page.Webhooks[0].ID
 	_, err = st.UpdateWebhook(t.Context(), merchant, id, store.WebhookUpdate{RateLimit: new(3)})

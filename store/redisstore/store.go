@@ -83,11 +83,7 @@ type Store struct {
 	client  redis.UniversalClient
 	opts    Options
 	scripts scripts
-
-	// opening holds a token that whoever opens the store takes. shards is set
-	// once it is open.
-	opening chan struct{}
-	shards  atomic.Pointer[[]shard]
+	shards  []shard
 
 	turn atomic.Int64 // where the next claim begins
 	away absences
@@ -109,10 +105,11 @@ func boundsCalls(client redis.UniversalClient) bool {
 	}
 }
 
-// New returns a store in the Redis that client leads to, whose options must have
-// ContextTimeoutEnabled set. It does not use the network. A nil opts is the
-// default.
-func New(client redis.UniversalClient, opts *Options) (*Store, error) {
+// Open returns a store in the Redis that client leads to, whose options must have
+// ContextTimeoutEnabled set. A nil opts is the default. It checks that the Redis is
+// fit for the store: its version, that it evicts nothing, and the layout of what is
+// stored. Each error names the remedy.
+func Open(ctx context.Context, client redis.UniversalClient, opts *Options) (*Store, error) {
 	var o Options
 	if opts != nil {
 		o = *opts
@@ -129,50 +126,20 @@ func New(client redis.UniversalClient, opts *Options) (*Store, error) {
 		err = errors.Join(errors.New("client: set ContextTimeoutEnabled in its options, or calls outlast their contexts"), err)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("redisstore: %w", err)
+		return nil, fmt.Errorf("redisstore: open: %w", err)
 	}
 	sources, err := readScripts()
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{client: client, opts: o, scripts: sources.compile(), opening: make(chan struct{}, 1)}
-	s.opening <- struct{}{}
-	return s, nil
-}
-
-// Persistent says that the state outlives the process.
-func (s *Store) Persistent() bool { return true }
-
-// Open checks that the Redis is fit for the store: its version, that it evicts
-// nothing, and the layout of what is stored. Each error names the remedy. It need
-// not be called: otherwise the first call of any method does it, and every method
-// fails with the error until it passes.
-func (s *Store) Open(ctx context.Context) error {
-	_, err := s.open(ctx)
-	return err
-}
-
-func (s *Store) open(ctx context.Context) ([]shard, error) {
-	if p := s.shards.Load(); p != nil {
-		return *p, nil
-	}
-	select {
-	case <-s.opening:
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-	defer func() { s.opening <- struct{}{} }()
-	if p := s.shards.Load(); p != nil {
-		return *p, nil
-	}
+	s := &Store{client: client, opts: o, scripts: sources.compile()}
 	if err := s.checkServers(ctx); err != nil {
-		return nil, fmt.Errorf("redisstore: %w", err)
+		return nil, fmt.Errorf("redisstore: open: %w", err)
 	}
 	n, err := s.checkLayout(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("redisstore: %w", err)
+		return nil, fmt.Errorf("redisstore: open: %w", err)
 	}
-	list := makeShards(s.opts.Prefix, n)
-	s.shards.Store(&list)
-	return list, nil
+	s.shards = makeShards(o.Prefix, n)
+	return s, nil
 }

@@ -11,12 +11,6 @@ import (
 // message can be lost while the connection is made anew, after which wake is
 // called, or when a node of a Cluster fails.
 func (s *Store) Watch(ctx context.Context, wake func()) error {
-	if _, err := s.open(ctx); err != nil {
-		if ctx.Err() != nil {
-			return nil // the orderly end
-		}
-		return err
-	}
 	sub := s.client.Subscribe(ctx, wakeChannel(s.opts.Prefix))
 	messages := sub.ChannelWithSubscriptions()
 	defer func() {

@@ -46,7 +46,6 @@ func TestIdle(t *testing.T) {
 	client := redistest.Start(t).Client(t)
 	st := newStore(t, client, &redisstore.Options{Shards: 4}, 1)
 	ctx := t.Context()
-	require.NoError(t, st.Open(ctx))
 	before := calls(t, client)
 	for range 10 {
 		c, err := st.Claim(ctx, everything)

@@ -1,11 +1,9 @@
 package redisstore
 
 import (
-	"cmp"
 	"context"
 	"crypto/rand"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -13,20 +11,10 @@ import (
 )
 
 // at finds the shard of a merchant.
-func (s *Store) at(ctx context.Context, merchantID string) (shard, error) {
-	shards, err := s.open(ctx)
-	if err != nil {
-		return shard{}, err
-	}
-	return shards[pick(shards, merchantID)], nil
-}
+func (s *Store) at(merchantID string) shard { return s.shards[pick(s.shards, merchantID)] }
 
 // CreateWebhook implements [store.Webhooks].
 func (s *Store) CreateWebhook(ctx context.Context, merchantID string, w store.Webhook, limit int) (store.Webhook, error) {
-	h, err := s.at(ctx, merchantID)
-	if err != nil {
-		return store.Webhook{}, err
-	}
 	pairs := []any{"url", w.URL, "dr", w.DisabledReason, "sec", w.Secret, "enc", w.Encoding}
 	for name, value := range map[string]string{"ds": w.Description, "md": packMap(w.Metadata), "hd": w.Headers, "rl": rate(w.RateLimit)} {
 		if value != "" {
@@ -34,7 +22,7 @@ func (s *Store) CreateWebhook(ctx context.Context, merchantID string, w store.We
 		}
 	}
 	args := []any{merchantID, w.ID, rand.Text(), max(limit, 0), string(w.Status), packStrings(w.Events), len(pairs) / 2}
-	r, err := s.run(ctx, call{name: "create", on: h, args: append(args, pairs...)})
+	r, err := s.run(ctx, call{name: "create", on: s.at(merchantID), args: append(args, pairs...)})
 	if err != nil {
 		return store.Webhook{}, named("webhook", w.ID, err)
 	}
@@ -54,60 +42,74 @@ func named(what, id string, err error) error { return fmt.Errorf("%s %s: %w", wh
 
 // Webhook implements [store.Webhooks].
 func (s *Store) Webhook(ctx context.Context, merchantID, webhookID string) (store.Webhook, error) {
-	h, err := s.at(ctx, merchantID)
-	if err != nil {
-		return store.Webhook{}, err
-	}
-	if webhookID == "" {
-		return store.Webhook{}, named("webhook", webhookID, store.ErrNotFound)
-	}
-	r, err := s.run(ctx, call{name: "webhooks", on: h, args: []any{merchantID, webhookID}})
+	r, err := s.run(ctx, call{name: "webhook", on: s.at(merchantID), args: []any{merchantID, webhookID}})
 	if err != nil {
 		return store.Webhook{}, named("webhook", webhookID, err)
 	}
-	return oneWebhook("webhooks", &r)
+	return oneWebhook("webhook", &r)
 }
 
-// ListWebhooks implements [store.Webhooks].
+// ListWebhooks implements [store.Webhooks]. It looks at a hundred webhooks at most.
 func (s *Store) ListWebhooks(ctx context.Context, merchantID string, q store.WebhookQuery) (store.WebhookPage, error) {
 	var page store.WebhookPage
-	h, err := s.at(ctx, merchantID)
+	after, err := readPlace(webhookCursor, q.Cursor)
 	if err != nil {
 		return page, err
 	}
-	r, err := s.run(ctx, call{name: "webhooks", on: h, args: []any{merchantID, ""}})
+	r, err := s.run(ctx, call{name: "webhooks", on: s.at(merchantID), args: []any{
+		merchantID, after, min(max(q.Limit, 1), batch), flag(q.ActiveOnly),
+	}})
 	if err != nil {
 		return page, err
 	}
 	now := r.int()
-	var all []store.Webhook
+	if next := r.text(); next != "" {
+		page.Next = writePlace(webhookCursor, next)
+	}
 	for r.more() {
 		w, err := readWebhook(r.fields(), now)
 		if err != nil {
 			return page, err
 		}
-		if !q.ActiveOnly || w.Status == store.Active {
-			all = append(all, w)
+		page.Webhooks = append(page.Webhooks, w)
+	}
+	return page, r.check("webhooks")
+}
+
+// Merchants implements [store.Directory], one shard after the other.
+func (s *Store) Merchants(ctx context.Context, q store.MerchantQuery) (store.MerchantPage, error) {
+	var page store.MerchantPage
+	from, err := readPlace(merchantCursor, q.Cursor)
+	if err != nil {
+		return page, err
+	}
+	i, after := 0, "-"
+	if from != "" {
+		i, after = pick(s.shards, from), "("+from
+	}
+	limit := min(max(q.Limit, 1), batch)
+	for ; i < len(s.shards); i, after = i+1, "-" {
+		r, err := s.run(ctx, call{name: "merchants", on: s.shards[i], args: []any{after, limit + 1 - len(page.Merchants)}})
+		if err != nil {
+			return store.MerchantPage{}, err
+		}
+		for r.more() {
+			page.Merchants = append(page.Merchants, r.text())
+		}
+		if err := r.check("merchants"); err != nil {
+			return store.MerchantPage{}, err
+		}
+		if len(page.Merchants) > limit {
+			page.Merchants = page.Merchants[:limit]
+			page.Next = writePlace(merchantCursor, page.Merchants[limit-1])
+			break
 		}
 	}
-	slices.SortFunc(all, func(a, b store.Webhook) int {
-		return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.ID, b.ID))
-	})
-	page.Total = len(all)
-	all = all[min(max(q.Offset, 0), len(all)):]
-	if q.Limit > 0 {
-		all = all[:min(q.Limit, len(all))]
-	}
-	page.Webhooks = all
-	return page, r.check("webhooks")
+	return page, nil
 }
 
 // UpdateWebhook implements [store.Webhooks].
 func (s *Store) UpdateWebhook(ctx context.Context, merchantID, webhookID string, u store.WebhookUpdate) (store.Webhook, error) {
-	h, err := s.at(ctx, merchantID)
-	if err != nil {
-		return store.Webhook{}, err
-	}
 	args := []any{merchantID, webhookID, rand.Text(), u.IfVersion}
 	status, events := "", ""
 	if u.Status != nil {
@@ -149,7 +151,7 @@ func (s *Store) UpdateWebhook(ctx context.Context, merchantID, webhookID string,
 		pairs = append(pairs, "hd", *u.Headers)
 	}
 	args = append(append(args, len(pairs)/2), pairs...)
-	r, err := s.run(ctx, call{name: "update", on: h, args: args})
+	r, err := s.run(ctx, call{name: "update", on: s.at(merchantID), args: args})
 	if err != nil {
 		return store.Webhook{}, named("webhook", webhookID, err)
 	}
@@ -166,10 +168,7 @@ const (
 // DeleteWebhook implements [store.Webhooks]. What is left of a large backlog goes
 // away in the following calls of Prune.
 func (s *Store) DeleteWebhook(ctx context.Context, merchantID, webhookID string, ifVersion int64) error {
-	h, err := s.at(ctx, merchantID)
-	if err != nil {
-		return err
-	}
+	h := s.at(merchantID)
 	if _, err := s.run(ctx, call{name: "delete", on: h, args: []any{merchantID, webhookID, rand.Text(), ifVersion}}); err != nil {
 		return named("webhook", webhookID, err)
 	}
@@ -225,7 +224,7 @@ func readWebhook(f map[string]string, now int64) (store.Webhook, error) {
 	w := store.Webhook{
 		ID: f["id"], MerchantID: f["m"], URL: f["url"], Status: store.Status(f["st"]),
 		DisabledReason: f["dr"], DisabledAt: stamp(n("da")),
-		Secret: f["sec"], Encoding: f["enc"], ConsecutiveFailures: int(n("cf")),
+		Secret: f["sec"], Encoding: f["enc"], ConsecutiveFailures: int(n("cf")), FailingSince: stamp(n("fs")), Disablings: n("db"), Mark: f["mk"],
 		Epoch: n("ep"), Version: n("ver"), CreatedAt: stamp(n("cr")), UpdatedAt: stamp(n("up")), PrunedUntil: stamp(n("pr")),
 		Description: f["ds"], Metadata: metadata, Headers: f["hd"], RateLimit: int(n("rl")),
 	}

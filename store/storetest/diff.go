@@ -1,11 +1,14 @@
 package storetest
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/rag-assistant/webhooks/store"
 )
 
 // diff lists the fields in which two structs of one type differ, without those
@@ -106,4 +109,17 @@ func changes(before, after []string) string {
 		}
 	}
 	return strings.Join(out, "\n\t")
+}
+
+// sentinel names the error that a caller would branch on.
+func sentinel(err error) string {
+	for _, s := range []error{store.ErrNotFound, store.ErrConflict, store.ErrVersion, store.ErrLimit, store.ErrStale, store.ErrCursor} {
+		if errors.Is(err, s) {
+			return fmt.Sprintf("%q", s)
+		}
+	}
+	if err == nil {
+		return "no error"
+	}
+	return "an error that callers do not know"
 }

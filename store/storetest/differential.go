@@ -3,6 +3,7 @@ package storetest
 import (
 	"fmt"
 	"math/rand/v2"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -72,7 +73,8 @@ type operation struct {
 	play    func(d *duel) bool
 }
 
-// duel is a store under test and the model in one random sequence.
+// duel is a store under test and the model in one random sequence. Where the store
+// has made an id or a token, the model takes it over, so that one name serves both.
 type duel struct {
 	x     *trial
 	model *model
@@ -80,26 +82,19 @@ type duel struct {
 	seed  int
 	calls []string
 
-	merchants []string
-	types     []string
-	threshold int // DisableAfter of every result; 0: never
-	warnAfter int // of every result
-	warnPause time.Duration
-	rates     []int // that webhooks may have
-	published map[string][]store.NewEvent
-	ids       []string          // of all webhooks ever
-	home      map[string]string // delivery id to webhook id
-	names     map[string]string // delivery id to something to read
-	leases    []heldLease
-	versions  map[string][2]int64 // of a webhook in the store and in the model
-	touched   []*modelDelivery    // by the last call
-}
-
-// heldLease is one lease that both stores gave, with the token of each.
-type heldLease struct {
-	store.Lease
-	modelToken int64
-	worker     int
+	merchants  []string
+	types      []string
+	disableAt  int           // DisableAfter of every result; 0: never
+	failingFor time.Duration // DisableAfterFailingFor of every result
+	rates      []int         // that webhooks may have
+	published  map[string][]store.NewEvent
+	webhookIDs []string          // of all webhooks ever
+	given      map[string]bool   // ids of deliveries and notices that the store has made
+	names      map[string]string // delivery id to something to read
+	leases     []store.Lease
+	tokens     map[*modelNotice][]int64 // of all claims of a notice
+	claims     []store.ClaimRequest // that had a Key
+	touched    []*modelDelivery     // by the last call
 }
 
 // All durations that something waits for end between two ticks of the clock, so
@@ -110,6 +105,8 @@ const (
 	duelGrace = time.Minute + tick/2
 )
 
+var deliveryIDs = regexp.MustCompile(`^whdel_[0-9A-Za-z_-]{1,34}$`)
+
 func newDuel(t tb, h Harness, seed int) *duel {
 	t.Helper()
 	x := newTrial(t, h, "a seed", fmt.Sprint("seed", seed))
@@ -118,16 +115,16 @@ func newDuel(t tb, h Harness, seed int) *duel {
 		rand:      rand.New(rand.NewPCG(uint64(seed), 0)), //nolint:gosec // a sequence that can be played again, not a secret
 		types:     []string{"t1", "t2", "t3", "t4"},
 		published: map[string][]store.NewEvent{},
-		home:      map[string]string{},
+		given:     map[string]bool{},
 		names:     map[string]string{},
-		versions:  map[string][2]int64{},
+		tokens:    map[*modelNotice][]int64{},
 	}
-	x.tell = d.history
+	x.explain = d.history
 	x.per = 1 + d.rand.IntN(3)
 	x.lease = duelLease
-	d.threshold = one(d, []int{0, 1, 1, 2, 3})
-	d.warnAfter = one(d, []int{0, 1, 1, 2, 3})
-	d.warnPause = one(d, []time.Duration{0, 0, time.Minute + tick/2})
+	d.model.perWebhook = x.per
+	d.disableAt = one(d, []int{0, 1, 1, 2, 3})
+	d.failingFor = one(d, []time.Duration{0, 0, time.Minute + tick/2})
 	d.rates = one(d, [][]int{{0}, {0}, {0}, {0, 1, 1, 2}})
 	d.merchants = []string{x.id("merchant"), x.id("merchant")}
 	return d
@@ -162,7 +159,7 @@ func (d *duel) merchant() string { return one(d, d.merchants) }
 // another merchant.
 func (d *duel) webhookID(merchantID string) string {
 	if d.chance(5) {
-		return one(d, d.ids)
+		return one(d, d.webhookIDs)
 	}
 	var own []string
 	for _, w := range d.model.webhooks {
@@ -201,13 +198,10 @@ func (d *duel) fatalf(format string, args ...any) { d.x.fatalf(format, args...) 
 func (d *duel) history(failure string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "seed %d, after %d calls: %s", d.seed, len(d.calls), failure)
-	fmt.Fprintf(&b, "\n\tPerWebhook %d, DisableAfter %d, WarnAfter %d, WarnPause %s, clock %s; calls:",
-		d.x.per, d.threshold, d.warnAfter, d.warnPause, show(d.model.now))
+	fmt.Fprintf(&b, "\n\tPerWebhook %d, DisableAfter %d, DisableAfterFailingFor %s, clock %s; calls:",
+		d.x.per, d.disableAt, d.failingFor, show(d.model.now))
 	for i, c := range d.calls {
 		fmt.Fprintf(&b, "\n\t%3d %s", i+1, c)
-	}
-	for _, t := range d.model.deliveries {
-		d.name(t)
 	}
 	text := b.String()
 	for id, name := range d.names {
@@ -216,10 +210,17 @@ func (d *duel) history(failure string) string {
 	return strings.ReplaceAll(text, d.x.tag+"_", "")
 }
 
-// name remembers what a delivery is, for ids are digests and not to be read.
-func (d *duel) name(t *modelDelivery) {
-	d.home[t.ID] = t.WebhookID
-	d.names[t.ID] = t.EventID + ">" + t.WebhookID + "#" + t.ID[len(t.ID)-3:]
+// adopt gives a delivery of the model the id that the store has made for it.
+func (d *duel) adopt(t *modelDelivery, id string) {
+	if !deliveryIDs.MatchString(id) {
+		d.fatalf("the id %q of a delivery does not match %s", id, deliveryIDs)
+	}
+	if d.given[id] {
+		d.fatalf("the id %q was given before", id)
+	}
+	d.given[id] = true
+	t.ID = id
+	d.names[id] = fmt.Sprintf("%s>%s#%d", t.EventID, t.WebhookID, len(d.names))
 }
 
 // agree ends the sequence if the two stores answer differently. It says whether

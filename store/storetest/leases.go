@@ -9,10 +9,18 @@ import (
 // claimOnce makes one Claim.
 func (x *trial) claimOnce(limit int) store.Claimed {
 	x.Helper()
-	c, err := x.st.Claim(x.Context(), store.ClaimRequest{Limit: limit, Lease: x.lease, PerWebhook: x.per})
+	return x.claimBy(store.ClaimRequest{Limit: limit, Lease: x.lease, PerWebhook: x.per})
+}
+
+func (x *trial) claimBy(req store.ClaimRequest) store.Claimed {
+	x.Helper()
+	c, err := x.st.Claim(x.Context(), req)
 	x.must(err, "Claim")
-	if len(c.Leases) > limit {
-		x.fatalf("Claim took %d deliveries, at most %d were asked for", len(c.Leases), limit)
+	if len(c.Leases) > req.Limit {
+		x.fatalf("Claim took %d deliveries, at most %d were asked for", len(c.Leases), req.Limit)
+	}
+	if millis(c.At, x.now) != 0 {
+		x.fatalf("At of a claim is %s, want the store's time %s", show(c.At), show(x.now))
 	}
 	return c
 }
@@ -74,7 +82,7 @@ func succeed(l store.Lease) store.Result {
 // fail is the result of the last try, and the receiver refused.
 func fail(l store.Lease) store.Result {
 	r := settle(l, store.Failed)
-	r.Attempt = store.Attempt{Duration: 30 * time.Millisecond, StatusCode: 500, Error: "status", ResponseBody: "sorry"}
+	r.Attempt = store.Attempt{Duration: 30 * time.Millisecond, StatusCode: 500, Code: "status", ResponseBody: "sorry"}
 	r.Streak = store.StreakExtend
 	return r
 }
@@ -89,7 +97,7 @@ func failAt(l store.Lease, n int) store.Result {
 // retry is the result of a try that another one follows.
 func retry(l store.Lease, delay time.Duration) store.Result {
 	r := settle(l, store.Retry)
-	r.Attempt = store.Attempt{Duration: 10 * time.Second, Error: "timeout"}
+	r.Attempt = store.Attempt{Duration: 10 * time.Second, Code: "timeout"}
 	r.Delay = delay
 	return r
 }
@@ -130,4 +138,35 @@ func (x *trial) ended(w store.Webhook, result func(store.Lease) store.Result) st
 	l := x.take()
 	x.finish(result(l), store.FinishAccepted)
 	return l.DeliveryID
+}
+
+// prune prunes until nothing is left to do, and adds up.
+func (x *trial) prune(p store.PruneRequest) store.Pruned {
+	x.Helper()
+	if p.Limit == 0 {
+		p.Limit = endless
+	}
+	var sum store.Pruned
+	idle := false
+	for range endless {
+		done, err := x.st.Prune(x.Context(), p)
+		x.must(err, "Prune")
+		n := done.Deliveries + done.Paused + done.Events + done.Notices
+		if n > p.Limit {
+			x.Errorf("Prune with a limit of %d did %s", p.Limit, show(done))
+		}
+		sum.Deliveries += done.Deliveries
+		sum.Paused += done.Paused
+		sum.Events += done.Events
+		sum.Notices += done.Notices
+		if !done.More {
+			return sum
+		}
+		if n == 0 && idle {
+			x.fatalf("Prune says More twice although it finds nothing to do")
+		}
+		idle = n == 0
+	}
+	x.fatalf("Prune says %d times that more is left", endless)
+	return sum
 }

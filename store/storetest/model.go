@@ -5,6 +5,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -17,10 +18,8 @@ import (
 type model struct {
 	mu         sync.Mutex
 	now        time.Time
-	made       int // numbers events and deliveries in the order of their making
-	webhooks   []*store.Webhook
-	buckets    map[string]modelBucket // by owner, of those with a rate limit
-	alarms     map[string]modelAlarm  // by owner
+	made       int // numbers events, deliveries and notices in the order of their making
+	webhooks   []*modelWebhook
 	events     []*modelEvent
 	deliveries []*modelDelivery
 	notices    []*modelNotice
@@ -30,40 +29,43 @@ type model struct {
 	deleted    int // pending deliveries that went with their webhooks
 }
 
-type modelEvent struct {
-	store.Event
-	merchantID  string
-	fingerprint string
-	trace       string
-	deliveries  []string // the first answer
-	number      int
-}
-
-type modelDelivery struct {
-	store.Delivery
-	number   int
-	token    int64
-	settled  []int64   // tokens whose result was accepted
-	leaseEnd time.Time // zero: nobody has it
-	epoch    int64     // of the webhook at the claim
-	paused   bool      // ended by Prune
+type modelWebhook struct {
+	store.Webhook
+	bucket modelBucket
+	line   modelLine
 }
 
 type modelWatcher struct{ wake func() }
 
-func newModel(now time.Time) *model {
-	return &model{now: now, buckets: map[string]modelBucket{}, alarms: map[string]modelAlarm{}, perWebhook: endless}
-}
+func newModel(now time.Time) *model { return &model{now: now, perWebhook: endless} }
+
+// Volatile implements [store.Volatile].
+func (m *model) Volatile() bool { return true }
 
 func (m *model) advance(d time.Duration) {
-	defer m.hold()()
+	defer m.lock()()
 	m.now = m.now.Add(d)
+	m.lineUp(true)
 }
 
-// hold locks the model and returns what unlocks it.
-func (m *model) hold() func() {
+// lock locks the model and returns what unlocks it.
+func (m *model) lock() func() {
 	m.mu.Lock()
 	return m.mu.Unlock
+}
+
+// change locks the model for a call that changes it, and returns what ends the
+// call: webhooks line up anew, and everybody who watches is woken.
+func (m *model) change() func() {
+	m.mu.Lock()
+	return func() {
+		m.lineUp(false)
+		watchers := slices.Clone(m.watchers)
+		m.mu.Unlock()
+		for _, w := range watchers {
+			w.wake() // Needless calls are allowed.
+		}
+	}
 }
 
 func (m *model) number() int {
@@ -79,7 +81,7 @@ func (m *model) olderThan(t time.Time, age time.Duration) bool {
 	return age > 0 && m.now.Sub(t) > age
 }
 
-func (m *model) webhook(merchantID, webhookID string) *store.Webhook {
+func (m *model) webhook(merchantID, webhookID string) *modelWebhook {
 	for _, w := range m.webhooks {
 		if w.MerchantID == merchantID && w.ID == webhookID {
 			return w
@@ -88,9 +90,14 @@ func (m *model) webhook(merchantID, webhookID string) *store.Webhook {
 	return nil
 }
 
+// webhookOf is the webhook that d goes to.
+func (m *model) webhookOf(d *modelDelivery) *modelWebhook {
+	return m.webhook(d.MerchantID, d.WebhookID)
+}
+
 // shown is a webhook as the caller sees it.
-func (m *model) shown(w *store.Webhook) store.Webhook {
-	out := *w
+func (m *model) shown(w *modelWebhook) store.Webhook {
+	out := w.Webhook
 	out.Events = slices.Clone(w.Events)
 	out.Metadata = maps.Clone(w.Metadata)
 	if m.over(w.PreviousUntil) {
@@ -101,7 +108,7 @@ func (m *model) shown(w *store.Webhook) store.Webhook {
 
 // CreateWebhook implements [store.Webhooks].
 func (m *model) CreateWebhook(_ context.Context, merchantID string, given store.Webhook, limit int) (store.Webhook, error) {
-	defer m.hold()()
+	defer m.change()()
 	if m.webhook(merchantID, given.ID) != nil {
 		return store.Webhook{}, store.ErrConflict
 	}
@@ -114,12 +121,12 @@ func (m *model) CreateWebhook(_ context.Context, merchantID string, given store.
 	if limit > 0 && owned >= limit {
 		return store.Webhook{}, store.ErrLimit
 	}
-	w := &store.Webhook{
+	w := &modelWebhook{Webhook: store.Webhook{
 		ID: given.ID, MerchantID: merchantID, URL: given.URL, Events: slices.Clone(given.Events), Status: given.Status,
 		DisabledReason: given.DisabledReason, Secret: given.Secret, Encoding: given.Encoding,
 		Description: given.Description, Metadata: maps.Clone(given.Metadata), Headers: given.Headers,
 		Epoch: 1, Version: 1, CreatedAt: m.now, UpdatedAt: m.now,
-	}
+	}}
 	m.limit(w, given.RateLimit)
 	m.webhooks = append(m.webhooks, w)
 	return m.shown(w), nil
@@ -127,7 +134,7 @@ func (m *model) CreateWebhook(_ context.Context, merchantID string, given store.
 
 // Webhook implements [store.Webhooks].
 func (m *model) Webhook(_ context.Context, merchantID, webhookID string) (store.Webhook, error) {
-	defer m.hold()()
+	defer m.lock()()
 	w := m.webhook(merchantID, webhookID)
 	if w == nil {
 		return store.Webhook{}, store.ErrNotFound
@@ -137,33 +144,43 @@ func (m *model) Webhook(_ context.Context, merchantID, webhookID string) (store.
 
 // ListWebhooks implements [store.Webhooks].
 func (m *model) ListWebhooks(_ context.Context, merchantID string, q store.WebhookQuery) (store.WebhookPage, error) {
-	defer m.hold()()
-	var all []store.Webhook
-	for _, w := range m.webhooks {
-		if w.MerchantID == merchantID && (!q.ActiveOnly || w.Status == store.Active) {
-			all = append(all, m.shown(w))
-		}
-	}
-	slices.SortFunc(all, func(a, b store.Webhook) int {
-		return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.ID, b.ID))
+	defer m.lock()()
+	all := slices.SortedFunc(slices.Values(m.webhooks), func(a, b *modelWebhook) int {
+		return cmp.Or(millis(a.CreatedAt, b.CreatedAt), cmp.Compare(a.ID, b.ID))
 	})
-	limit := q.Limit
-	if limit == 0 {
-		limit = len(all)
-	}
-	return store.WebhookPage{Webhooks: cut(all, q.Offset, limit), Total: len(all)}, nil
+	all = slices.DeleteFunc(all, func(w *modelWebhook) bool {
+		return w.MerchantID != merchantID || q.ActiveOnly && w.Status != store.Active
+	})
+	place := func(w *modelWebhook) string { return "w" + w.CreatedAt.UTC().Format("2006-01-02T15:04:05.000") + w.ID }
+	list, next, err := page(all, "w", q.Cursor, q.Limit, place)
+	return store.WebhookPage{Webhooks: pick(list, m.shown), Next: next}, err
 }
 
-// cut returns list[offset:offset+limit] as far as there is one.
-func cut[T any](list []T, offset, limit int) []T {
-	list = list[min(offset, len(list)):]
-	return list[:min(limit, len(list))]
+// Merchants implements [store.Directory].
+func (m *model) Merchants(_ context.Context, q store.MerchantQuery) (store.MerchantPage, error) {
+	defer m.lock()()
+	all := pick(m.webhooks, func(w *modelWebhook) string { return w.MerchantID })
+	slices.Sort(all)
+	list, next, err := page(slices.Compact(all), "m", q.Cursor, q.Limit, func(id string) string { return "m" + id })
+	return store.MerchantPage{Merchants: list, Next: next}, err
+}
+
+// page cuts a page out of a list. A cursor is the place of the last record that was
+// shown, and place rises along the list.
+func page[T any](list []T, kind, cursor string, limit int, place func(T) string) (out []T, next string, err error) {
+	if cursor != "" && !strings.HasPrefix(cursor, kind) {
+		return nil, "", store.ErrCursor
+	}
+	list = slices.DeleteFunc(slices.Clone(list), func(r T) bool { return place(r) <= cursor })
+	if len(list) <= limit {
+		return list, "", nil
+	}
+	return list[:limit], place(list[limit-1]), nil
 }
 
 // UpdateWebhook implements [store.Webhooks].
 func (m *model) UpdateWebhook(_ context.Context, merchantID, webhookID string, u store.WebhookUpdate) (store.Webhook, error) {
-	defer m.wake()
-	defer m.hold()()
+	defer m.change()()
 	w := m.webhook(merchantID, webhookID)
 	if w == nil {
 		return store.Webhook{}, store.ErrNotFound
@@ -219,7 +236,7 @@ func (m *model) UpdateWebhook(_ context.Context, merchantID, webhookID string, u
 
 // DeleteWebhook implements [store.Webhooks].
 func (m *model) DeleteWebhook(_ context.Context, merchantID, webhookID string, ifVersion int64) error {
-	defer m.hold()()
+	defer m.change()()
 	w := m.webhook(merchantID, webhookID)
 	if w == nil {
 		return store.ErrNotFound
@@ -227,15 +244,15 @@ func (m *model) DeleteWebhook(_ context.Context, merchantID, webhookID string, i
 	if ifVersion != 0 && ifVersion != w.Version {
 		return store.ErrVersion
 	}
-	m.webhooks = slices.DeleteFunc(m.webhooks, func(o *store.Webhook) bool { return o == w })
-	delete(m.buckets, ownerOf(w))
-	delete(m.alarms, ownerOf(w))
+	m.webhooks = without(m.webhooks, w)
 	m.deliveries = slices.DeleteFunc(m.deliveries, func(d *modelDelivery) bool {
-		mine := d.MerchantID == merchantID && d.WebhookID == webhookID
-		if mine && d.Status == store.DeliveryPending {
+		if !d.of(w) {
+			return false
+		}
+		if d.Status == store.DeliveryPending {
 			m.deleted++
 		}
-		return mine
+		return true
 	})
 	m.notices = slices.DeleteFunc(m.notices, func(n *modelNotice) bool {
 		return n.MerchantID == merchantID && n.WebhookID == webhookID
@@ -243,25 +260,20 @@ func (m *model) DeleteWebhook(_ context.Context, merchantID, webhookID string, i
 	return nil
 }
 
+// without is a list without one record.
+func without[T comparable](list []T, gone T) []T {
+	return slices.DeleteFunc(list, func(r T) bool { return r == gone })
+}
+
 // Watch implements [store.Queue].
 func (m *model) Watch(ctx context.Context, wake func()) error {
 	watcher := &modelWatcher{wake}
-	unlock := m.hold()
+	unlock := m.lock()
 	m.watchers = append(m.watchers, watcher)
 	unlock()
 	wake()
 	<-ctx.Done()
-	defer m.hold()()
-	m.watchers = slices.DeleteFunc(m.watchers, func(w *modelWatcher) bool { return w == watcher })
+	defer m.lock()()
+	m.watchers = without(m.watchers, watcher)
 	return nil
-}
-
-// wake wakes everybody who watches. Needless calls are allowed.
-func (m *model) wake() {
-	unlock := m.hold()
-	watchers := slices.Clone(m.watchers)
-	unlock()
-	for _, w := range watchers {
-		w.wake()
-	}
 }

@@ -1,11 +1,9 @@
 package storetest
 
 import (
-	"cmp"
 	"context"
+	"fmt"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/rag-assistant/webhooks/store"
@@ -26,22 +24,9 @@ func within(t, since, until time.Time) bool {
 	return !t.Before(since) && (until.IsZero() || t.Before(until))
 }
 
-// parseCursor reads a cursor of the given kind: the number of the last record
-// that was shown, or 0 at the beginning.
-func parseCursor(kind, cursor string) (int, error) {
-	if cursor == "" {
-		return 0, nil
-	}
-	n, err := strconv.Atoi(strings.TrimPrefix(cursor, kind))
-	if err != nil || !strings.HasPrefix(cursor, kind) {
-		return 0, store.ErrCursor
-	}
-	return n, nil
-}
-
 // Event implements [store.History].
 func (m *model) Event(_ context.Context, merchantID, eventID string) (store.Event, error) {
-	defer m.hold()()
+	defer m.lock()()
 	e := m.event(merchantID, eventID)
 	if e == nil {
 		return store.Event{}, store.ErrNotFound
@@ -51,20 +36,12 @@ func (m *model) Event(_ context.Context, merchantID, eventID string) (store.Even
 
 // Events implements [store.History].
 func (m *model) Events(_ context.Context, merchantID string, q store.EventQuery) (store.EventPage, error) {
-	defer m.hold()()
-	after, err := parseCursor("e", q.Cursor)
-	if err != nil {
-		return store.EventPage{}, err
-	}
-	var page store.EventPage
-	for _, e := range m.events { // in the order of their making
-		if e.merchantID != merchantID || e.Test || e.number <= after || !within(e.CreatedAt, q.Since, q.Until) {
-			continue
-		}
-		if len(page.Events) == q.Limit {
-			page.Next = "e" + strconv.Itoa(after)
-			break
-		}
+	defer m.lock()()
+	all := slices.DeleteFunc(slices.Clone(m.events), func(e *modelEvent) bool { // oldest first
+		return e.merchantID != merchantID || e.Test || !within(e.CreatedAt, q.Since, q.Until)
+	})
+	list, next, err := page(all, "e", q.Cursor, q.Limit, func(e *modelEvent) string { return fmt.Sprintf("e%09d", e.number) })
+	return store.EventPage{Next: next, Events: pick(list, func(e *modelEvent) store.Event {
 		shown := e.Event
 		shown.Body = nil
 		for _, d := range m.deliveries { // the youngest is the last
@@ -72,15 +49,13 @@ func (m *model) Events(_ context.Context, merchantID string, q store.EventQuery)
 				shown.Delivered = d.Status
 			}
 		}
-		page.Events = append(page.Events, shown)
-		after = e.number
-	}
-	return page, nil
+		return shown
+	})}, err
 }
 
 // Delivery implements [store.History].
 func (m *model) Delivery(_ context.Context, merchantID, webhookID, deliveryID string) (store.Delivery, error) {
-	defer m.hold()()
+	defer m.lock()()
 	d := m.delivery(merchantID, webhookID, deliveryID)
 	if d == nil {
 		return store.Delivery{}, store.ErrNotFound
@@ -90,51 +65,34 @@ func (m *model) Delivery(_ context.Context, merchantID, webhookID, deliveryID st
 
 // Deliveries implements [store.History].
 func (m *model) Deliveries(_ context.Context, merchantID, webhookID string, q store.DeliveryQuery) (store.DeliveryPage, error) {
-	defer m.hold()()
-	if m.webhook(merchantID, webhookID) == nil {
+	defer m.lock()()
+	w := m.webhook(merchantID, webhookID)
+	if w == nil {
 		return store.DeliveryPage{}, store.ErrNotFound
 	}
-	before, err := parseCursor("d", q.Cursor)
-	if err != nil {
-		return store.DeliveryPage{}, err
-	}
-	var page store.DeliveryPage
-	var rest []*modelDelivery
-	for _, d := range slices.Backward(m.deliveries) { // newest first
-		if d.MerchantID != merchantID || d.WebhookID != webhookID || !within(d.CreatedAt, q.Since, q.Until) ||
-			q.Status != "" && q.Status != d.Status || q.EventType != "" && q.EventType != d.EventType {
-			continue
-		}
-		page.Total++
-		if before == 0 || d.number < before {
-			rest = append(rest, d)
-		}
-	}
-	if before == 0 {
-		rest = rest[min(q.Offset, len(rest)):]
-	}
-	for _, d := range cut(rest, 0, q.Limit) {
+	all := slices.DeleteFunc(slices.Clone(m.deliveries), func(d *modelDelivery) bool {
+		return !d.of(w) || !within(d.CreatedAt, q.Since, q.Until) ||
+			q.Status != "" && q.Status != d.Status || q.EventType != "" && q.EventType != d.EventType
+	})
+	slices.Reverse(all) // newest first
+	list, next, err := page(all, "d", q.Cursor, q.Limit, func(d *modelDelivery) string { return fmt.Sprintf("d%09d", 1e9-1-d.number) })
+	return store.DeliveryPage{Next: next, Deliveries: pick(list, func(d *modelDelivery) store.Delivery {
 		shown := m.view(d)
 		shown.Log = nil
-		page.Deliveries = append(page.Deliveries, shown)
-		if len(page.Deliveries) < len(rest) {
-			page.Next = "d" + strconv.Itoa(d.number)
-		} else {
-			page.Next = ""
-		}
-	}
-	return page, nil
+		return shown
+	})}, err
 }
 
 // Stats implements [store.History].
 func (m *model) Stats(_ context.Context, merchantID, webhookID string) (store.Stats, error) {
-	defer m.hold()()
-	if m.webhook(merchantID, webhookID) == nil {
+	defer m.lock()()
+	w := m.webhook(merchantID, webhookID)
+	if w == nil {
 		return store.Stats{}, store.ErrNotFound
 	}
 	var s store.Stats
 	for _, d := range m.deliveries {
-		if d.MerchantID != merchantID || d.WebhookID != webhookID {
+		if !d.of(w) {
 			continue
 		}
 		s.Total++
@@ -151,9 +109,9 @@ func (m *model) Stats(_ context.Context, merchantID, webhookID string) (store.St
 	return s, nil
 }
 
-// Prune implements [store.History].
+// Prune implements [store.Queue].
 func (m *model) Prune(_ context.Context, p store.PruneRequest) (store.Pruned, error) {
-	defer m.hold()()
+	defer m.change()()
 	var done store.Pruned
 	for n := 0; ; n++ {
 		step := m.prunable(p)
@@ -174,7 +132,7 @@ func (m *model) prunable(p store.PruneRequest) func(*store.Pruned) {
 	for _, d := range m.deliveries {
 		if m.pausedOut(d, p) {
 			return func(done *store.Pruned) {
-				m.endPaused(d, p.PausedError)
+				m.endPaused(d, p.PausedCode)
 				done.Paused++
 			}
 		}
@@ -190,7 +148,7 @@ func (m *model) prunable(p store.PruneRequest) func(*store.Pruned) {
 	for _, e := range m.events {
 		if m.olderThan(e.CreatedAt, p.EventAge) && !m.wanted(e) {
 			return func(done *store.Pruned) {
-				m.events = slices.DeleteFunc(m.events, func(o *modelEvent) bool { return o == e })
+				m.events = without(m.events, e)
 				done.Events++
 			}
 		}
@@ -198,7 +156,7 @@ func (m *model) prunable(p store.PruneRequest) func(*store.Pruned) {
 	for _, n := range m.notices {
 		if m.olderThan(n.At, p.NoticeAge) {
 			return func(done *store.Pruned) {
-				m.notices = slices.DeleteFunc(m.notices, func(o *modelNotice) bool { return o == n })
+				m.notices = without(m.notices, n)
 				done.Notices++
 			}
 		}
@@ -208,25 +166,24 @@ func (m *model) prunable(p store.PruneRequest) func(*store.Pruned) {
 
 func (m *model) pausedOut(d *modelDelivery, p store.PruneRequest) bool {
 	return d.Status == store.DeliveryPending && !d.Test && !m.leased(d) &&
-		m.webhook(d.MerchantID, d.WebhookID).Status == store.Disabled && m.olderThan(d.CreatedAt, p.PausedAge)
+		m.webhookOf(d).Status == store.Disabled && m.olderThan(d.CreatedAt, p.PausedAge)
 }
 
 func (m *model) endPaused(d *modelDelivery, why string) {
-	d.Status, d.Error, d.FinishedAt, d.paused = store.DeliveryFailed, why, m.now, true
+	d.Status, d.Code, d.FinishedAt, d.paused = store.DeliveryFailed, why, m.now, true
 	d.leaseEnd = time.Time{}
-	d.settled = append(d.settled, d.token)
+	d.settled = true
 }
 
-// surplus says that at least limit deliveries of d's webhook ended after d.
+// surplus says that at least limit ended deliveries of d's webhook were made after d.
 func (m *model) surplus(d *modelDelivery, limit int) bool {
-	later := 0
+	younger := 0
 	for _, o := range m.deliveries {
-		if o.MerchantID == d.MerchantID && o.WebhookID == d.WebhookID && o.Status != store.DeliveryPending &&
-			cmp.Or(o.FinishedAt.Compare(d.FinishedAt), cmp.Compare(o.number, d.number)) > 0 {
-			later++
+		if o.MerchantID == d.MerchantID && o.WebhookID == d.WebhookID && o.Status != store.DeliveryPending && o.number > d.number {
+			younger++
 		}
 	}
-	return limit > 0 && later >= limit
+	return limit > 0 && younger >= limit
 }
 
 // wanted says that a delivery still has to carry e.
@@ -238,13 +195,29 @@ func (m *model) wanted(e *modelEvent) bool {
 
 // outlived forgets a delivery that retention no longer keeps.
 func (m *model) outlived(d *modelDelivery) {
-	w := m.webhook(d.MerchantID, d.WebhookID)
+	w := m.webhookOf(d)
 	if !d.Test && d.CreatedAt.After(w.PrunedUntil) {
 		w.PrunedUntil = d.CreatedAt
 	}
-	m.forget(d)
+	m.deliveries = without(m.deliveries, d)
 }
 
-func (m *model) forget(d *modelDelivery) {
-	m.deliveries = slices.DeleteFunc(m.deliveries, func(o *modelDelivery) bool { return o == d })
+// Backlog implements [store.Backlogs].
+func (m *model) Backlog(context.Context) (store.Backlog, error) {
+	defer m.lock()()
+	var out store.Backlog
+	at := m.claimableAt(m.perWebhook)
+	for _, d := range m.deliveries {
+		if d.Status != store.DeliveryPending {
+			continue
+		}
+		out.Pending++
+		if !d.leaseEnd.IsZero() { // Whoever's lease it was.
+			out.OldestDue = max(out.OldestDue, m.now.Sub(d.leaseEnd))
+		} else if t, ok := at[d]; ok && m.over(t) {
+			out.OldestDue = max(out.OldestDue, m.now.Sub(later(d.DueAt, m.tokenAt(m.webhookOf(d)))))
+		}
+	}
+	out.OldestDue = out.OldestDue.Truncate(time.Millisecond)
+	return out, nil
 }

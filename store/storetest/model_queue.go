@@ -1,14 +1,40 @@
 package storetest
 
 import (
-	"cmp"
 	"context"
+	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/rag-assistant/webhooks/store"
 )
+
+type modelEvent struct {
+	store.Event
+	merchantID  string
+	fingerprint string
+	trace       string
+	forged      bool
+	deliveries  []*modelDelivery // the first answer
+	number      int
+}
+
+type modelDelivery struct {
+	store.Delivery
+	number   int
+	nonce    string // of Enqueue
+	token    int64
+	settled  bool      // the token's result was accepted
+	leaseEnd time.Time // zero: nobody has it
+	lease    store.Lease
+	key      string // of the claim
+	epoch    int64  // of the webhook at the claim
+	paused   bool   // ended by Prune
+}
+
+func (d *modelDelivery) of(w *modelWebhook) bool {
+	return d.MerchantID == w.MerchantID && d.WebhookID == w.ID
+}
 
 func (m *model) event(merchantID, eventID string) *modelEvent {
 	for _, e := range m.events {
@@ -28,65 +54,87 @@ func (m *model) delivery(merchantID, webhookID, deliveryID string) *modelDeliver
 	return nil
 }
 
-// deliver makes a pending delivery, unless its id exists already.
-func (m *model) deliver(e *modelEvent, webhookID, nonce string) string {
-	id := store.DeliveryID(e.merchantID, e.ID, webhookID, nonce)
-	if m.delivery(e.merchantID, webhookID, id) == nil {
-		m.deliveries = append(m.deliveries, &modelDelivery{number: m.number(), Delivery: store.Delivery{
-			ID: id, MerchantID: e.merchantID, WebhookID: webhookID, EventID: e.ID, EventType: e.Type, Test: e.Test,
-			Status: store.DeliveryPending, CreatedAt: m.now, DueAt: m.now,
-		}})
-	}
-	return id
+// deliver makes a pending delivery.
+func (m *model) deliver(e *modelEvent, webhookID, nonce string) *modelDelivery {
+	n := m.number()
+	d := &modelDelivery{number: n, nonce: nonce, Delivery: store.Delivery{
+		ID: fmt.Sprintf("whdel_%d", n), MerchantID: e.merchantID, WebhookID: webhookID, EventID: e.ID, EventType: e.Type, Test: e.Test,
+		Status: store.DeliveryPending, CreatedAt: m.now, DueAt: m.now,
+	}}
+	m.deliveries = append(m.deliveries, d)
+	return d
 }
 
-// Publish implements [store.Queue].
+// Publish implements [store.Publisher].
 func (m *model) Publish(_ context.Context, merchantID string, events []store.NewEvent) ([]store.Published, error) {
-	defer m.wake()
-	defer m.hold()()
+	defer m.change()()
 	out := make([]store.Published, len(events))
 	for i, given := range events {
-		if e := m.event(merchantID, given.ID); e != nil {
-			if e.fingerprint == given.Fingerprint {
-				out[i] = store.Published{Deliveries: slices.Clone(e.deliveries), Duplicate: true}
-			} else {
-				out[i] = store.Published{Conflict: true}
-			}
+		e := m.event(merchantID, given.ID)
+		switch {
+		case e != nil && e.fingerprint != given.Fingerprint:
+			out[i].Conflict = true
 			continue
-		}
-		if given.Test != "" && m.webhook(merchantID, given.Test) == nil {
+		case e != nil:
+			out[i].Duplicate = true
+		case given.Test != "" && m.webhook(merchantID, given.Test) == nil:
 			return nil, store.ErrNotFound
+		default:
+			e = m.publish(merchantID, given)
 		}
-		e := &modelEvent{
-			Event:      store.Event{ID: given.ID, Type: given.Type, Test: given.Test != "", Body: slices.Clone(given.Body), CreatedAt: m.now},
-			merchantID: merchantID, fingerprint: given.Fingerprint, trace: given.Trace, number: m.number(),
+		for _, d := range e.deliveries {
+			out[i].Deliveries = append(out[i].Deliveries, store.PublishedDelivery{WebhookID: d.WebhookID, ID: d.ID})
 		}
-		m.events = append(m.events, e)
-		for _, w := range slices.SortedFunc(slices.Values(m.webhooks), func(a, b *store.Webhook) int { return cmp.Compare(a.ID, b.ID) }) {
-			subscribed := w.Status == store.Active && (slices.Contains(w.Events, given.Type) || slices.Contains(w.Events, store.EveryType))
-			if w.MerchantID == merchantID && (given.Test == w.ID || given.Test == "" && subscribed) {
-				e.deliveries = append(e.deliveries, m.deliver(e, w.ID, ""))
-			}
-		}
-		out[i] = store.Published{Deliveries: slices.Clone(e.deliveries)}
 	}
 	return out, nil
 }
 
-// Enqueue implements [store.Queue].
-func (m *model) Enqueue(_ context.Context, merchantID, webhookID string, eventIDs []string, nonce string) ([]string, error) {
-	defer m.wake()
-	defer m.hold()()
+// publish stores an event that is new.
+func (m *model) publish(merchantID string, given store.NewEvent) *modelEvent {
+	e := &modelEvent{
+		Event:      store.Event{ID: given.ID, Type: given.Type, Test: given.Test != "", Body: slices.Clone(given.Body), CreatedAt: m.now},
+		merchantID: merchantID, fingerprint: given.Fingerprint, trace: given.Trace, forged: given.Forged, number: m.number(),
+	}
+	m.events = append(m.events, e)
+	for _, w := range m.webhooks {
+		subscribed := w.Status == store.Active && (slices.Contains(w.Events, given.Type) || slices.Contains(w.Events, store.EveryType))
+		if w.MerchantID == merchantID && (given.Test == w.ID || given.Test == "" && subscribed) {
+			e.deliveries = append(e.deliveries, m.deliver(e, w.ID, ""))
+		}
+	}
+	return e
+}
+
+// Enqueue implements [store.History].
+func (m *model) Enqueue(_ context.Context, merchantID, webhookID string, eventIDs []string, nonce string) ([]store.Enqueued, error) {
+	defer m.change()()
 	if m.webhook(merchantID, webhookID) == nil {
 		return nil, store.ErrNotFound
 	}
-	out := make([]string, len(eventIDs))
+	out := make([]store.Enqueued, len(eventIDs))
 	for i, id := range eventIDs {
 		if e := m.event(merchantID, id); e != nil {
-			out[i] = m.deliver(e, webhookID, nonce)
+			out[i] = m.enqueue(e, webhookID, nonce)
 		}
 	}
 	return out, nil
+}
+
+func (m *model) enqueue(e *modelEvent, webhookID, nonce string) store.Enqueued {
+	kept := 0
+	for _, d := range m.deliveries {
+		if d.MerchantID != e.merchantID || d.WebhookID != webhookID || d.EventID != e.ID || d.nonce == "" {
+			continue
+		}
+		if d.nonce == nonce {
+			return store.Enqueued{DeliveryID: d.ID}
+		}
+		kept++
+	}
+	if kept >= store.MaxEnqueued {
+		return store.Enqueued{Full: true}
+	}
+	return store.Enqueued{DeliveryID: m.deliver(e, webhookID, nonce).ID}
 }
 
 // leased says that somebody has d and its lease has not ended.
@@ -94,7 +142,7 @@ func (m *model) leased(d *modelDelivery) bool { return !d.leaseEnd.IsZero() && !
 
 // waiting says that d will be claimable once its time has come.
 func (m *model) waiting(d *modelDelivery) bool {
-	return d.Status == store.DeliveryPending && (d.Test || m.webhook(d.MerchantID, d.WebhookID).Status == store.Active)
+	return d.Status == store.DeliveryPending && (d.Test || m.webhookOf(d).Status == store.Active)
 }
 
 // dueAt is since when, or from when on, d waits to be claimed.
@@ -103,66 +151,6 @@ func dueAt(d *modelDelivery) time.Time {
 		return d.leaseEnd
 	}
 	return d.DueAt
-}
-
-// owner names the webhook of a delivery.
-func owner(d *modelDelivery) string { return d.MerchantID + "|" + d.WebhookID }
-
-// claimableAt is when each waiting delivery will be claimable if nothing
-// happens: when it is due and its webhook has a token and room for one more
-// lease.
-func (m *model) claimableAt(perWebhook int) map[*modelDelivery]time.Time {
-	ends := map[string][]time.Time{}
-	for _, d := range m.deliveries {
-		if m.leased(d) {
-			ends[owner(d)] = append(ends[owner(d)], d.leaseEnd)
-		}
-	}
-	room := map[string]time.Time{}
-	for w, leases := range ends {
-		if len(leases) >= perWebhook {
-			slices.SortFunc(leases, time.Time.Compare)
-			room[w] = leases[len(leases)-perWebhook]
-		}
-	}
-	out := map[*modelDelivery]time.Time{}
-	for _, d := range m.deliveries {
-		if !m.waiting(d) {
-			continue
-		}
-		out[d] = later(m.turnAt(d), room[owner(d)])
-	}
-	return out
-}
-
-// claimable lists what one more lease could be of: the webhook that waits
-// longest first, of a webhook tests first, then what is due longest.
-func (m *model) claimable(perWebhook int) []*modelDelivery {
-	var out []*modelDelivery
-	oldest := map[string]time.Time{}
-	at := m.claimableAt(perWebhook)
-	for _, d := range m.deliveries {
-		if t, ok := at[d]; !ok || !m.over(t) {
-			continue
-		}
-		out = append(out, d)
-		if t, ok := oldest[owner(d)]; !ok || m.turnAt(d).Before(t) {
-			oldest[owner(d)] = m.turnAt(d)
-		}
-	}
-	slices.SortStableFunc(out, func(a, b *modelDelivery) int {
-		if c := cmp.Or(oldest[owner(a)].Compare(oldest[owner(b)]), strings.Compare(owner(a), owner(b))); c != 0 {
-			return c
-		}
-		if a.Test != b.Test {
-			if a.Test {
-				return -1
-			}
-			return 1
-		}
-		return dueAt(a).Compare(dueAt(b))
-	})
-	return out
 }
 
 // next is how long nothing more will be claimable.
@@ -178,50 +166,73 @@ func (m *model) next(perWebhook int) time.Duration {
 
 // Claim implements [store.Queue].
 func (m *model) Claim(_ context.Context, c store.ClaimRequest) (store.Claimed, error) {
-	defer m.hold()()
+	defer m.change()()
 	m.perWebhook = c.PerWebhook
-	var out store.Claimed
-	for len(out.Leases) < c.Limit {
-		list := m.claimable(c.PerWebhook)
-		if len(list) == 0 {
-			break
-		}
-		out.Leases = append(out.Leases, m.take(list[0], c.Lease))
+	m.lineUp(false)
+	out := store.Claimed{Leases: m.leasesOf(c.Key), At: m.now}
+	if len(out.Leases) == 0 {
+		out.Leases = m.claim(c)
 	}
 	out.Next = m.next(c.PerWebhook)
-	for _, n := range m.notices {
-		out.Notices = out.Notices || m.over(n.leaseEnd)
-	}
+	out.Notices = m.noticed()
 	return out, nil
 }
 
+func (m *model) claim(c store.ClaimRequest) []store.Lease {
+	var out []store.Lease
+	bytes := 0
+	for _, w := range m.turns() {
+		for {
+			list := m.claimable(w, c.PerWebhook)
+			if len(list) == 0 {
+				break
+			}
+			bytes += len(m.event(list[0].MerchantID, list[0].EventID).Body)
+			if len(out) == c.Limit || len(out) > 0 && c.MaxBytes > 0 && bytes > c.MaxBytes {
+				return out
+			}
+			out = append(out, m.take(list[0], c.Lease, c.Key))
+		}
+	}
+	return out
+}
+
+// leasesOf lists the leases of an earlier claim that last and have no result.
+func (m *model) leasesOf(key string) []store.Lease {
+	var out []store.Lease
+	for _, d := range m.deliveries {
+		if key != "" && d.key == key && m.leased(d) {
+			out = append(out, d.lease)
+		}
+	}
+	return out
+}
+
 // take leases d to somebody.
-func (m *model) take(d *modelDelivery, lease time.Duration) store.Lease {
+func (m *model) take(d *modelDelivery, lease time.Duration, key string) store.Lease {
 	if !d.leaseEnd.IsZero() {
 		d.Reclaims++
 	}
-	m.spend(m.webhook(d.MerchantID, d.WebhookID))
-	w := m.shown(m.webhook(d.MerchantID, d.WebhookID))
+	w := m.webhookOf(d)
+	m.spend(w)
+	w.line = modelLine{m.now, m.now}
 	d.token++
-	d.epoch = w.Epoch
+	d.settled = false
+	d.epoch, d.key = w.Epoch, key
 	d.leaseEnd = m.now.Add(lease)
-	return store.Lease{
+	e, now := m.event(d.MerchantID, d.EventID), m.shown(w)
+	d.lease = store.Lease{
 		MerchantID: d.MerchantID, WebhookID: d.WebhookID, DeliveryID: d.ID, EventID: d.EventID, EventType: d.EventType, Test: d.Test,
-		Body: m.event(d.MerchantID, d.EventID).Body, Trace: m.event(d.MerchantID, d.EventID).trace,
-		Token: d.token, Attempts: d.Attempts, Reclaims: d.Reclaims,
-		URL: w.URL, Encoding: w.Encoding, Secret: w.Secret, PreviousSecret: w.PreviousSecret, Headers: w.Headers,
+		Forged: e.forged, Body: e.Body, Trace: e.trace, Token: d.token, Attempts: d.Attempts, Reclaims: d.Reclaims,
+		URL: now.URL, Encoding: now.Encoding, Secret: now.Secret, PreviousSecret: now.PreviousSecret, Headers: now.Headers,
 	}
+	return d.lease
 }
 
 // Finish implements [store.Queue].
 func (m *model) Finish(_ context.Context, results []store.Result) ([]store.Finished, error) {
-	defer m.wake()
-	defer m.hold()()
-	out := make([]store.Finished, len(results))
-	for i, r := range results {
-		out[i] = m.finish(r)
-	}
-	return out, nil
+	defer m.change()()
+	return pick(results, m.finish), nil
 }
 
 func (m *model) finish(r store.Result) store.Finished {
@@ -229,13 +240,13 @@ func (m *model) finish(r store.Result) store.Finished {
 	switch {
 	case d == nil:
 		return store.Finished{State: store.FinishGone}
-	case r.Token != d.token:
+	case r.Token != d.token || d.token == 0:
 		return store.Finished{State: store.FinishStale}
-	case slices.Contains(d.settled, r.Token):
+	case d.settled:
 		return store.Finished{State: store.FinishRepeated}
 	}
 	out := store.Finished{State: store.FinishAccepted}
-	d.settled = append(d.settled, r.Token)
+	d.settled = true
 	d.leaseEnd = time.Time{}
 	d.DueAt = m.now.Add(r.Delay)
 	if r.Outcome == store.Released {
@@ -249,7 +260,7 @@ func (m *model) finish(r store.Result) store.Finished {
 	a := r.Attempt
 	a.Number, a.At = d.Attempts, m.now
 	d.Log = append(d.Log, a)
-	d.StatusCode, d.Error, d.ResponseBody, d.LastAttemptAt = a.StatusCode, a.Error, a.ResponseBody, m.now
+	d.StatusCode, d.Code, d.ResponseBody, d.LastAttemptAt = a.StatusCode, a.Code, a.ResponseBody, m.now
 	switch r.Outcome {
 	case store.Succeeded:
 		d.Status, d.DeliveredAt, d.FinishedAt = store.DeliverySucceeded, m.now, m.now
@@ -257,8 +268,37 @@ func (m *model) finish(r store.Result) store.Finished {
 		d.Status, d.FinishedAt = store.DeliveryFailed, m.now
 	}
 
-	if w := m.webhook(d.MerchantID, d.WebhookID); w.Epoch == d.epoch {
+	if w := m.webhookOf(d); w.Epoch == d.epoch && r.Streak != store.StreakSame {
 		out.Disabled = m.streak(w, r)
+		out.Standing = &store.Standing{
+			Active: w.Status == store.Active, ConsecutiveFailures: w.ConsecutiveFailures, FailingSince: w.FailingSince,
+			Disablings: w.Disablings, Mark: w.Mark,
+		}
 	}
 	return out
+}
+
+// streak applies what a result does to a streak, and says if that has disabled the
+// webhook.
+func (m *model) streak(w *modelWebhook, r store.Result) bool {
+	if r.Streak == store.StreakReset {
+		w.ConsecutiveFailures = 0
+		return false
+	}
+	w.ConsecutiveFailures++
+	if w.ConsecutiveFailures == 1 {
+		w.FailingSince = m.now
+	}
+	if w.Status != store.Active || r.DisableAfter <= 0 || w.ConsecutiveFailures < r.DisableAfter ||
+		m.now.Sub(w.FailingSince) < r.DisableAfterFailingFor {
+		return false
+	}
+	w.Status, w.DisabledReason, w.DisabledAt = store.Disabled, r.DisableReason, m.now
+	w.Disablings++
+	w.Version++
+	m.addNotice(store.Notice{
+		Kind: store.NoticeDisabled, MerchantID: w.MerchantID, WebhookID: w.ID, URL: w.URL, Reason: r.DisableReason,
+		Failures: w.ConsecutiveFailures, DisableAfter: r.DisableAfter, Since: w.FailingSince,
+	})
+	return true
 }

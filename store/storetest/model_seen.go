@@ -33,7 +33,7 @@ func (m *model) forgetSeen(scope, id string) {
 
 // BeginSeen implements [store.Seen].
 func (m *model) BeginSeen(_ context.Context, scope, id string, b store.SeenBegin) (store.SeenAnswer, error) {
-	defer m.hold()()
+	defer m.lock()()
 	s := m.seenID(scope, id)
 	switch {
 	case s == nil:
@@ -53,7 +53,7 @@ func (m *model) BeginSeen(_ context.Context, scope, id string, b store.SeenBegin
 
 // CommitSeen implements [store.Seen].
 func (m *model) CommitSeen(_ context.Context, scope, id, holder string, value []byte, ttl time.Duration) error {
-	defer m.hold()()
+	defer m.lock()()
 	s := m.seenID(scope, id)
 	if s == nil || s.holder != holder {
 		return store.ErrStale
@@ -66,7 +66,7 @@ func (m *model) CommitSeen(_ context.Context, scope, id, holder string, value []
 
 // ForgetSeen implements [store.Seen].
 func (m *model) ForgetSeen(_ context.Context, scope, id, holder string) error {
-	defer m.hold()()
+	defer m.lock()()
 	if s := m.seenID(scope, id); s != nil && s.holder == holder && !s.done {
 		m.forgetSeen(scope, id)
 	}

@@ -43,9 +43,11 @@ func TestPromisesAreQuoted(t *testing.T) {
 			assert.Truef(t, strings.Contains(text, part), "%s quotes %q, which the contract does not say", where, part)
 		}
 	}
-	for name, c := range cases() {
-		require.NotEmpty(t, c.promise, name)
-		quoted(name, c.promise)
+	for _, g := range groups() {
+		for _, c := range g.cases {
+			require.NotEmpty(t, c.promise, c.name)
+			quoted(g.name+"/"+c.name, c.promise)
+		}
 	}
 	for i, op := range operations() {
 		quoted(nth("operation", i), op.promise)

@@ -10,8 +10,8 @@ import (
 )
 
 const (
-	// patience is how long the suite waits for another goroutine.
-	patience = 10 * time.Second
+	// wakeTimeout is how long the suite waits for another goroutine.
+	wakeTimeout = 10 * time.Second
 
 	// endless bounds loops that a correct store leaves after a few rounds.
 	endless = 1000
@@ -24,16 +24,17 @@ type trial struct {
 	st      store.Store
 	harness Harness
 	promise string
-	tell    func(failure string) string // if set, says more about a failure
+	explain func(failure string) string // if set, says more about a failure
 
 	merchant string        // whose records the helpers make
 	per      int           // the PerWebhook of every claim
 	lease    time.Duration // the Lease of every claim
-	patience time.Duration
+	timeout  time.Duration // of a wait for another goroutine
 
-	now time.Time // by the store's clock
-	tag string    // makes ids unique to the trial
-	ids int
+	now  time.Time // by the store's clock
+	tag  string    // makes ids unique to the trial
+	ids  int
+	made map[[2]string]string // ids of the deliveries that Publish made, by webhook and event
 
 	// bystander is a webhook of another merchant that subscribes to everything.
 	// Nothing may ever reach it.
@@ -44,8 +45,8 @@ func newTrial(t tb, h Harness, promise, tag string) *trial {
 	t.Helper()
 	x := &trial{
 		tb: t, st: h.Store, harness: h, promise: promise,
-		per: 10, lease: time.Minute, patience: patience,
-		tag: tag,
+		per: 10, lease: time.Minute, timeout: wakeTimeout,
+		tag: tag, made: map[[2]string]string{},
 	}
 	x.merchant = x.id("merchant")
 	x.bystander = x.create(x.id("bystander"), store.EveryType)
@@ -57,8 +58,8 @@ func newTrial(t tb, h Harness, promise, tag string) *trial {
 func (x *trial) Errorf(format string, args ...any) {
 	x.Helper()
 	text := fmt.Sprintf(format, args...)
-	if x.tell != nil {
-		text = x.tell(text)
+	if x.explain != nil {
+		text = x.explain(text)
 	}
 	x.tb.Errorf("%s\n\tbroken promise: %s", text, x.promise)
 }
@@ -214,6 +215,11 @@ func (x *trial) publishAll(events ...store.NewEvent) []store.Published {
 	if len(out) != len(events) {
 		x.fatalf("Publish answers %d events with %d results", len(events), len(out))
 	}
+	for i, p := range out {
+		for _, d := range p.Deliveries {
+			x.made[[2]string{d.WebhookID, events[i].ID}] = d.ID
+		}
+	}
 	return out
 }
 
@@ -230,24 +236,20 @@ func (x *trial) publish(eventType string, n int) []string {
 	return ids
 }
 
-// fanOut returns the ids of the deliveries that a fan-out makes for a webhook.
-func fanOut(w store.Webhook, eventIDs ...string) []string {
-	out := make([]string, len(eventIDs))
-	for i, e := range eventIDs {
-		out[i] = store.DeliveryID(w.MerchantID, e, w.ID, "")
-	}
-	return out
+// fanOut returns the ids of the deliveries that Publish made of events for a webhook.
+func (x *trial) fanOut(w store.Webhook, eventIDs ...string) []string {
+	return pick(eventIDs, func(e string) string { return x.made[[2]string{w.ID, e}] })
 }
 
 // enqueue makes one more delivery of a stored event and returns its id.
 func (x *trial) enqueue(w store.Webhook, eventID, nonce string) string {
 	x.Helper()
-	ids, err := x.st.Enqueue(x.Context(), w.MerchantID, w.ID, []string{eventID}, nonce)
+	out, err := x.st.Enqueue(x.Context(), w.MerchantID, w.ID, []string{eventID}, nonce)
 	x.must(err, "Enqueue")
-	if len(ids) != 1 {
-		x.fatalf("Enqueue answers one event with %d ids", len(ids))
+	if len(out) != 1 {
+		x.fatalf("Enqueue answers one event with %d answers", len(out))
 	}
-	return ids[0]
+	return out[0].DeliveryID
 }
 
 // delivery returns a delivery as it is now.
@@ -265,37 +267,84 @@ func (x *trial) stats(w store.Webhook) store.Stats {
 	return s
 }
 
-// deliveries returns one page of a webhook's deliveries.
-func (x *trial) deliveries(w store.Webhook, q store.DeliveryQuery) store.DeliveryPage {
+func (x *trial) backlog() store.Backlog {
 	x.Helper()
-	p, err := x.st.Deliveries(x.Context(), w.MerchantID, w.ID, q)
-	x.must(err, "Deliveries")
-	return p
+	b, err := x.st.Backlog(x.Context())
+	x.must(err, "Backlog")
+	return b
 }
 
-// events returns one page of the trial's merchant's events.
-func (x *trial) events(q store.EventQuery) store.EventPage {
+// follow reads a list to its end, in pages of at most limit records. A page may be
+// short, or empty, and still have a Next.
+func follow[T any](x *trial, list string, limit int, read func(cursor string) (records []T, next string, err error)) []T {
 	x.Helper()
-	p, err := x.st.Events(x.Context(), x.merchant, q)
-	x.must(err, "Events")
-	return p
+	var out []T
+	cursor := ""
+	for range endless {
+		records, next, err := read(cursor)
+		x.must(err, list)
+		if len(records) > limit {
+			x.fatalf("%s shows %d records on a page, at most %d were asked for", list, len(records), limit)
+		}
+		out = append(out, records...)
+		if cursor = next; cursor == "" {
+			return out
+		}
+	}
+	x.fatalf("%s has a Next after %d pages", list, endless)
+	return nil
+}
+
+// webhooks follows the list of a merchant's webhooks.
+func (x *trial) webhooks(merchantID string, q store.WebhookQuery) []store.Webhook {
+	x.Helper()
+	return follow(x, "ListWebhooks", q.Limit, func(cursor string) ([]store.Webhook, string, error) {
+		q.Cursor = cursor
+		p, err := x.st.ListWebhooks(x.Context(), merchantID, q)
+		return p.Webhooks, p.Next, err
+	})
+}
+
+// merchants follows the list of merchants.
+func (x *trial) merchants(limit int) []string {
+	x.Helper()
+	return follow(x, "Merchants", limit, func(cursor string) ([]string, string, error) {
+		p, err := x.st.Merchants(x.Context(), store.MerchantQuery{Limit: limit, Cursor: cursor})
+		return p.Merchants, p.Next, err
+	})
+}
+
+// deliveries follows the list of a webhook's deliveries.
+func (x *trial) deliveries(w store.Webhook, q store.DeliveryQuery) []store.Delivery {
+	x.Helper()
+	return follow(x, "Deliveries", q.Limit, func(cursor string) ([]store.Delivery, string, error) {
+		q.Cursor = cursor
+		p, err := x.st.Deliveries(x.Context(), w.MerchantID, w.ID, q)
+		return p.Deliveries, p.Next, err
+	})
+}
+
+// events follows the list of a merchant's events.
+func (x *trial) events(merchantID string, q store.EventQuery) []store.Event {
+	x.Helper()
+	return follow(x, "Events", q.Limit, func(cursor string) ([]store.Event, string, error) {
+		q.Cursor = cursor
+		p, err := x.st.Events(x.Context(), merchantID, q)
+		return p.Events, p.Next, err
+	})
 }
 
 // snapshot writes down all that a merchant can see, a line for each record.
 func (x *trial) snapshot(merchantID string) []string {
 	x.Helper()
 	var out []string
-	ws, err := x.st.ListWebhooks(x.Context(), merchantID, store.WebhookQuery{})
-	x.must(err, "ListWebhooks")
-	for _, w := range ws.Webhooks {
+	for _, w := range x.webhooks(merchantID, store.WebhookQuery{Limit: endless}) {
 		out = append(out, "webhook "+show(w), "stats of "+w.ID+" "+show(x.stats(w)))
-		for _, d := range x.deliveries(w, store.DeliveryQuery{Limit: endless}).Deliveries {
+		for _, d := range x.deliveries(w, store.DeliveryQuery{Limit: endless}) {
 			out = append(out, "delivery "+show(x.delivery(w, d.ID)))
 		}
 	}
-	es, err := x.st.Events(x.Context(), merchantID, store.EventQuery{Limit: endless})
-	x.must(err, "Events")
-	for _, e := range es.Events {
+	for _, e := range x.events(merchantID, store.EventQuery{Limit: endless}) {
 		e, err := x.st.Event(x.Context(), merchantID, e.ID)
 		x.must(err, "Event")
 		out = append(out, "event "+show(e))

@@ -302,7 +302,7 @@ func TestUnwritableAnswer(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, spoiled{memstore.New(nil)}, nil)
 	one := hooks + "/" + s.hook(harness.Merchant)
-	a := s.do(http.MethodGet, one+"/deliveries/"+s.published(harness.Merchant).Deliveries[0], "").is(http.StatusInternalServerError)
+	a := s.do(http.MethodGet, one+"/deliveries/"+s.published(harness.Merchant).Deliveries[0].ID, "").is(http.StatusInternalServerError)
 	require.Equal(t, "internal", a.refusal().Code)
 }
 
@@ -328,7 +328,7 @@ func TestServerRoundTrip(t *testing.T) {
 
 func BenchmarkDeliveries(b *testing.B) {
 	st := thousand{sampled: sampled{memstore.New(nil)}}
-	page, err := st.sampled.Deliveries(b.Context(), harness.Merchant, "whk_1", webhook.DeliveryQuery{})
+	page, err := st.sampled.Deliveries(b.Context(), harness.Merchant, "whk_1", store.DeliveryQuery{})
 	require.NoError(b, err)
 	page.Deliveries = slices.Repeat(page.Deliveries, 500)
 	st.page = page

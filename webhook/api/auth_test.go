@@ -56,7 +56,7 @@ func TestScopes(t *testing.T) {
 			for _, o := range newSite(t, nil, nil).operations() {
 				s := newSite(t, nil, nil)
 				id := s.hook(harness.Merchant)
-				delivery := s.published(harness.Merchant).Deliveries[0]
+				delivery := s.published(harness.Merchant).Deliveries[0].ID
 				before := s.belongings()
 				s = s.as(webhook.Principal{MerchantID: harness.Merchant, Scopes: c.scopes}, nil)
 				needed, may := write, c.mayWrite

@@ -35,7 +35,7 @@ func newPortal(t *testing.T, o *api.Options) *portal {
 	id := harness.Register(t, svc, harness.Merchant, "*").Webhook.ID
 	sent, err := svc.Publish(t.Context(), harness.Merchant, event.New(event.DocumentDeleted{DocumentID: "d"}))
 	require.NoError(t, err)
-	p := &portal{t: t, one: "https://portal.example.com/merchants/" + harness.Merchant + "/webhooks/" + id, delivery: sent.Deliveries[0]}
+	p := &portal{t: t, one: "https://portal.example.com/merchants/" + harness.Merchant + "/webhooks/" + id, delivery: sent.Deliveries[0].ID}
 	p.handler, err = api.New(svc, func(r *http.Request) (webhook.Principal, error) {
 		p.asked++
 		if _, err := r.Cookie("session"); err != nil && r.Header.Get("Authorization") == "" {

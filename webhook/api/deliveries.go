@@ -52,7 +52,11 @@ func (h *Handler) deliveries(x *exchange) (answer, error) {
 	v := deliveriesView{
 		Deliveries: make([]deliveryView, len(page.Deliveries)),
 		Stats:      newStatsView(stats),
-		Pagination: paginationView{Limit: in.Limit, Offset: in.Offset, Total: page.Total},
+		Pagination: paginationView{Limit: in.Limit, Offset: in.Offset},
+	}
+	if in.EventType == "" && in.Since.IsZero() && in.Until.IsZero() { // Otherwise only a walk could tell.
+		total := int(stats.Count(in.Status))
+		v.Pagination.Total = &total
 	}
 	paused, err := h.paused(x, page.Deliveries...)
 	if err != nil {
@@ -192,7 +196,7 @@ func (h *Handler) replay(x *exchange) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	return answer{status: http.StatusAccepted, data: replayedView{Deliveries: n}}, nil
+	return answer{status: http.StatusAccepted, data: replayedView{Deliveries: n.Deliveries, LeftOut: n.LeftOut, Full: n.Full}}, nil
 }
 
 func (h *Handler) publish(x *exchange) (answer, error) {

@@ -60,7 +60,7 @@ func TestRegistrationsEndAtTheLimit(t *testing.T) {
 			require.Equal(t, int64(limit), created.Load())
 			require.Equal(t, requests-limit, refused.Load())
 			require.Equal(t, full, b.Dump(), "a refused registration leaves nothing")
-			list, err := s.svc.Webhooks(t.Context(), harness.Merchant, webhook.Query{})
+			list, err := s.svc.Webhooks(t.Context(), harness.Merchant, webhook.WebhookQuery{})
 			require.NoError(t, err)
 			require.Equal(t, limit, list.Total)
 			s.do(http.MethodPost, "/api/merchants/"+harness.Victim+"/webhooks", goodBody, "Authorization", "Bearer "+harness.Victim).is(http.StatusCreated)

@@ -40,7 +40,7 @@ func FuzzRequestDecoding(f *testing.F) {
 		r.Header.Set("Authorization", "Bearer "+harness.Merchant)
 		r.Header.Set("Content-Type", "application/json")
 		a := serve(t, h, r) // requires the envelope
-		list, err := svc.Webhooks(t.Context(), harness.Merchant, webhook.Query{})
+		list, err := svc.Webhooks(t.Context(), harness.Merchant, webhook.WebhookQuery{})
 		require.NoError(t, err)
 		switch a.status {
 		case http.StatusCreated:

@@ -52,7 +52,7 @@ func (sampled) Deliveries(_ context.Context, m, _ string, _ store.DeliveryQuery)
 	at := func(minute, second int) time.Time {
 		return noon().Add(time.Duration(minute)*time.Minute + time.Duration(second)*time.Second + 123*time.Millisecond)
 	}
-	return store.DeliveryPage{Total: 150, Next: "more", Deliveries: []store.Delivery{
+	return store.DeliveryPage{Next: "more", Deliveries: []store.Delivery{
 		{
 			ID: "whdel_xyz789", MerchantID: m, WebhookID: "whk_abc123", EventID: "evt_1", EventType: "chat.query.completed",
 			Status: store.DeliverySucceeded, Attempts: 1, StatusCode: 200, ResponseBody: "OK",
@@ -60,7 +60,7 @@ func (sampled) Deliveries(_ context.Context, m, _ string, _ store.DeliveryQuery)
 		},
 		{
 			ID: "whdel_abc456", MerchantID: m, WebhookID: "whk_abc123", EventID: "evt_2", EventType: "document.created",
-			Status: store.DeliveryFailed, Attempts: 3, StatusCode: 500, Error: webhook.CodeStatus,
+			Status: store.DeliveryFailed, Attempts: 3, StatusCode: 500, Code: string(webhook.CodeStatus),
 			ResponseBody: "Internal Server Error",
 			CreatedAt:    at(-5, 0), LastAttemptAt: at(10, 0), FinishedAt: at(10, 0),
 		},

@@ -218,7 +218,8 @@ func (s *site) published(merchantID string) webhook.Publication {
 // settle claims all that is due and ends it as a dispatcher would.
 func (s *site) settle(result store.Result) {
 	s.t.Helper()
-	got, err := s.store.Claim(s.t.Context(), store.ClaimRequest{Limit: 1000, PerWebhook: 1000, Lease: time.Minute})
+	queue := s.store.(store.Queue) //nolint:forcetypeassert // every store of these tests is one
+	got, err := queue.Claim(s.t.Context(), store.ClaimRequest{Limit: 1000, PerWebhook: 1000, Lease: time.Minute})
 	require.NoError(s.t, err)
 	require.NotEmpty(s.t, got.Leases)
 	results := make([]store.Result, len(got.Leases))
@@ -227,7 +228,7 @@ func (s *site) settle(result store.Result) {
 		results[i].MerchantID, results[i].WebhookID = l.MerchantID, l.WebhookID
 		results[i].DeliveryID, results[i].Token = l.DeliveryID, l.Token
 	}
-	finished, err := s.store.Finish(s.t.Context(), results)
+	finished, err := queue.Finish(s.t.Context(), results)
 	require.NoError(s.t, err)
 	for _, f := range finished {
 		require.Equal(s.t, store.FinishAccepted, f.State)

@@ -15,8 +15,8 @@ import (
 	"github.com/rag-assistant/webhooks/webhook"
 )
 
-func try(status int, code, body string) store.Attempt {
-	return store.Attempt{Duration: 245 * time.Millisecond, StatusCode: status, Error: code, ResponseBody: body}
+func try(status int, code webhook.Code, body string) store.Attempt {
+	return store.Attempt{Duration: 245 * time.Millisecond, StatusCode: status, Code: string(code), ResponseBody: body}
 }
 
 // A delivery shows what is of use in its state, and nothing else.
@@ -76,7 +76,7 @@ func TestDeliveryShowsWhatItsStateNeeds(t *testing.T) {
 					require.Equal(t, v, got[k], k)
 				}
 
-				detail := s.do(http.MethodGet, one+"/deliveries/"+p.Deliveries[0], "").is(http.StatusOK).object()
+				detail := s.do(http.MethodGet, one+"/deliveries/"+p.Deliveries[0].ID, "").is(http.StatusOK).object()
 				for k, v := range got {
 					require.Equal(t, v, detail[k], "the detail says the same")
 				}
@@ -103,7 +103,7 @@ func TestDeliveryDetailListsAttempts(t *testing.T) {
 		time.Sleep(time.Minute)
 		s.settle(store.Result{Outcome: store.Succeeded, Attempt: try(200, "", "OK")})
 		var v struct{ Attempts []map[string]any }
-		s.do(http.MethodGet, one+"/deliveries/"+p.Deliveries[0], "").is(http.StatusOK).data(&v)
+		s.do(http.MethodGet, one+"/deliveries/"+p.Deliveries[0].ID, "").is(http.StatusOK).data(&v)
 		require.Equal(t, []map[string]any{
 			{"number": 1.0, "at": "2000-01-01T00:00:00Z", "durationMs": 245.0, "error": "tls"},
 			{"number": 2.0, "at": "2000-01-01T00:01:00Z", "durationMs": 245.0, "statusCode": 200.0, "responseBody": "OK"},
@@ -271,10 +271,10 @@ func TestRedeliverAndReplayAnswers(t *testing.T) {
 			require.Equal(t, map[string]any{"deliveries": c.made}, v, c.body)
 		}
 
-		v := s.do(http.MethodPost, one+"/deliveries/"+p.Deliveries[0]+"/redeliver", "").is(http.StatusAccepted).object()
+		v := s.do(http.MethodPost, one+"/deliveries/"+p.Deliveries[0].ID+"/redeliver", "").is(http.StatusAccepted).object()
 		require.Equal(t, p.EventID, v["eventId"])
 		require.Equal(t, "pending", v["status"])
-		require.NotEqual(t, p.Deliveries[0], v["id"])
+		require.NotEqual(t, p.Deliveries[0].ID, v["id"])
 
 		for body, want := range map[string][]string{
 			`{"status":"all","since":1,"until":"x","from":1}`:                 {"since", "until", "status", "from"},

@@ -24,7 +24,7 @@ func TestPausedDeliveryHasNoNextAttempt(t *testing.T) {
 	next := func() any {
 		var list struct{ Deliveries []map[string]any }
 		s.do(http.MethodGet, one+"/deliveries", "").is(http.StatusOK).data(&list)
-		detail := s.do(http.MethodGet, one+"/deliveries/"+p.Deliveries[0], "").is(http.StatusOK).object()
+		detail := s.do(http.MethodGet, one+"/deliveries/"+p.Deliveries[0].ID, "").is(http.StatusOK).object()
 		require.Equal(t, list.Deliveries[0]["nextAttemptAt"], detail["nextAttemptAt"])
 		return detail["nextAttemptAt"]
 	}

@@ -49,7 +49,7 @@ func TestRepeatedRegistration(t *testing.T) {
 
 		other := strings.Replace(goodBody, "hook", "other", 1)
 		require.Equal(t, "idempotency_conflict", create(other).is(http.StatusConflict).refusal().Code)
-		page, err := s.svc.Webhooks(t.Context(), harness.Merchant, webhook.Query{})
+		page, err := s.svc.Webhooks(t.Context(), harness.Merchant, webhook.WebhookQuery{})
 		require.NoError(t, err)
 		require.Equal(t, 1, page.Total)
 
@@ -66,7 +66,7 @@ func TestRepeatedRequestsOfEveryKind(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, nil, nil)
 	one := hooks + "/" + s.hook(harness.Merchant)
-	delivery := s.published(harness.Merchant).Deliveries[0]
+	delivery := s.published(harness.Merchant).Deliveries[0].ID
 	s.settle(store.Result{Outcome: store.Failed})
 	for _, c := range []struct{ path, body string }{
 		{one + "/test", ""},
@@ -135,7 +135,7 @@ func TestRepeatedAtTheSameTime(t *testing.T) {
 		all.Wait()
 		require.EqualValues(t, 1, created.Load())
 		require.EqualValues(t, 49, replayed.Load()+busy.Load())
-		page, err := s.svc.Webhooks(t.Context(), harness.Merchant, webhook.Query{})
+		page, err := s.svc.Webhooks(t.Context(), harness.Merchant, webhook.WebhookQuery{})
 		require.NoError(t, err)
 		require.Equal(t, 1, page.Total)
 	})
@@ -258,7 +258,7 @@ type hangUp struct {
 	calls  atomic.Int64
 }
 
-func (h *hangUp) Enqueue(ctx context.Context, merchantID, webhookID string, eventIDs []string, nonce string) ([]string, error) {
+func (h *hangUp) Enqueue(ctx context.Context, merchantID, webhookID string, eventIDs []string, nonce string) ([]store.Enqueued, error) {
 	h.calls.Add(1)
 	ids, err := h.Store.Enqueue(ctx, merchantID, webhookID, eventIDs, nonce)
 	h.cancel()
@@ -277,7 +277,7 @@ func TestCallerHangsUpInTheMiddle(t *testing.T) {
 	st := &hangUp{Store: memstore.New(nil)}
 	s := newSite(t, st, nil)
 	id := s.hook(harness.Merchant)
-	path := hooks + "/" + id + "/deliveries/" + s.published(harness.Merchant).Deliveries[0] + "/redeliver"
+	path := hooks + "/" + id + "/deliveries/" + s.published(harness.Merchant).Deliveries[0].ID + "/redeliver"
 	ctx, cancel := context.WithCancel(t.Context())
 	st.cancel = cancel
 	r := httptest.NewRequestWithContext(ctx, http.MethodPost, path, nil)

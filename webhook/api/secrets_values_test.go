@@ -113,10 +113,10 @@ func touched(t *testing.T, l *leaks, sealed bool) map[string]any {
 		i := harness.Receive(t, seen)
 		infos[reflect.TypeOf(i)] = i
 	}
-	detail, err := svc.Delivery(ctx, harness.Merchant, first.Webhook.ID, publication.Deliveries[0])
+	detail, err := svc.Delivery(ctx, harness.Merchant, first.Webhook.ID, publication.Deliveries[0].ID)
 	require.NoError(t, err)
 	require.Len(t, detail.Log, 1)
-	page, err := svc.Webhooks(ctx, harness.Merchant, webhook.Query{})
+	page, err := svc.Webhooks(ctx, harness.Merchant, webhook.WebhookQuery{})
 	require.NoError(t, err)
 	log, err := svc.Deliveries(ctx, harness.Merchant, first.Webhook.ID, webhook.DeliveryQuery{Limit: 10})
 	require.NoError(t, err)
@@ -160,7 +160,7 @@ func touched(t *testing.T, l *leaks, sealed bool) map[string]any {
 		"webhook.Headers":      webhook.Headers{"X-Tenant": "42"}, // its own tests say how it prints
 		"webhook.Registration": registration, "webhook.Registered": registered, "webhook.Update": webhook.Update{URL: new("https://example.com/")},
 		"webhook.Webhook": registered.Webhook, "webhook.Status": registered.Webhook.Status, "webhook.Encoding": registered.Webhook.Encoding,
-		"webhook.Query": webhook.Query{}, "webhook.OnceOptions": webhook.OnceOptions{}, "webhook.Page": page, "webhook.Publication": publication, "webhook.Replay": webhook.Replay{},
+		"webhook.Query": webhook.WebhookQuery{}, "webhook.OnceOptions": webhook.OnceOptions{}, "webhook.Page": page, "webhook.Publication": publication, "webhook.Replay": webhook.Replay{},
 		"webhook.Delivery": detail.Delivery, "webhook.DeliveryDetail": detail, "webhook.DeliveryStatus": detail.Status,
 		"webhook.DeliveryQuery": webhook.DeliveryQuery{}, "webhook.DeliveryPage": log, "webhook.Attempt": detail.Log[0],
 		"webhook.Scheme": registered.Webhook.Signature, "webhook.Detection": detection, "webhook.Finding": detection.Finding,

@@ -190,7 +190,7 @@ func (w *walk) call() {
 		w.record("records", d)
 		w.recordError(err)
 	case 3:
-		page, err := w.svc.Webhooks(ctx, m, webhook.Query{})
+		page, err := w.svc.Webhooks(ctx, m, webhook.WebhookQuery{})
 		w.record("records", page)
 		w.recordError(err)
 	case 4:
@@ -202,7 +202,9 @@ func (w *walk) call() {
 		w.recordError(err)
 	default:
 		p, err := w.svc.Publish(ctx, m, event.New(event.DocumentCreated{DocumentID: "doc_1"}))
-		w.log = append(w.log, p.Deliveries...)
+		for _, d := range p.Deliveries {
+			w.log = append(w.log, d.ID)
+		}
 		w.record("records", p)
 		w.recordError(err)
 	}

@@ -125,7 +125,7 @@ func TestRegisterReadsStrictly(t *testing.T) {
 	flood = s.do(http.MethodPost, hooks, `{`+u+`,"events":[`+many(20_000, `1`)+`]}`).faults()
 	require.Len(t, flood, 100)
 
-	list, err := s.svc.Webhooks(t.Context(), harness.Merchant, webhook.Query{})
+	list, err := s.svc.Webhooks(t.Context(), harness.Merchant, webhook.WebhookQuery{})
 	require.NoError(t, err)
 	require.Zero(t, list.Total, "none of them was registered")
 	s.do(http.MethodPost, hooks, " \r\n\t"+goodBody+"\n").is(http.StatusCreated)

@@ -54,7 +54,7 @@ func (o operation) sends() bool { return o.method == http.MethodPost || o.method
 // belongings is all that merchant can see of its own.
 func (s *site) belongings() []any {
 	s.t.Helper()
-	list, err := s.svc.Webhooks(s.t.Context(), harness.Merchant, webhook.Query{})
+	list, err := s.svc.Webhooks(s.t.Context(), harness.Merchant, webhook.WebhookQuery{})
 	require.NoError(s.t, err)
 	out := []any{list}
 	for _, w := range list.Webhooks {

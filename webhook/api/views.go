@@ -115,7 +115,7 @@ func newSettingsView(w webhook.Webhook) settingsView {
 func newSecretView(r webhook.Registered) secretView {
 	v := secretView{
 		WebhookID: r.Webhook.ID, URL: r.Webhook.URL, Events: r.Webhook.Events,
-		PreviousSecretUntil: stamp(r.Webhook.RotatedUntil), keyView: newKeyView(r.Webhook),
+		PreviousSecretUntil: stamp(r.Webhook.PreviousUntil), keyView: newKeyView(r.Webhook),
 	}
 	if !r.Secret.IsZero() {
 		v.Secret, v.Warning = r.Secret.Reveal(), secretWarning
@@ -139,7 +139,7 @@ type webhookView struct {
 	URL                 string           `json:"url"`
 	Events              []string         `json:"events"`
 	Status              webhook.Status   `json:"status"`
-	DisabledReason      string           `json:"disabledReason,omitempty"`
+	DisabledReason      webhook.Reason   `json:"disabledReason,omitempty"`
 	DisabledAt          string           `json:"disabledAt,omitempty"`
 	ConsecutiveFailures int              `json:"consecutiveFailures,omitempty"`
 	PayloadEncoding     webhook.Encoding `json:"payloadEncoding,omitempty"` // unless standard
@@ -155,7 +155,7 @@ func newWebhookView(w webhook.Webhook) webhookView {
 	v := webhookView{
 		WebhookID: w.ID, URL: w.URL, Events: w.Events, Status: w.Status,
 		DisabledReason: w.DisabledReason, DisabledAt: stamp(w.DisabledAt),
-		ConsecutiveFailures: w.ConsecutiveFailures, keyView: newKeyView(w), settingsView: newSettingsView(w), PreviousSecretUntil: stamp(w.RotatedUntil),
+		ConsecutiveFailures: w.ConsecutiveFailures, keyView: newKeyView(w), settingsView: newSettingsView(w), PreviousSecretUntil: stamp(w.PreviousUntil),
 		CreatedAt: stamp(w.CreatedAt), UpdatedAt: stamp(w.UpdatedAt),
 	}
 	if w.Encoding != webhook.EncodingStandard {
@@ -172,7 +172,7 @@ type webhooksView struct {
 type paginationView struct {
 	Limit      int    `json:"limit"`
 	Offset     int    `json:"offset"`
-	Total      int    `json:"total"`
+	Total      *int   `json:"total,omitempty"`      // absent where only a walk over all could tell
 	NextCursor string `json:"nextCursor,omitempty"` // only to those who sent a cursor
 }
 
@@ -191,7 +191,7 @@ type deliveryView struct {
 	EventType     string                 `json:"eventType"`
 	Status        webhook.DeliveryStatus `json:"status"`
 	StatusCode    int                    `json:"statusCode,omitempty"`
-	Error         string                 `json:"error,omitempty"`
+	Error         webhook.Code           `json:"error,omitempty"`
 	AttemptCount  int                    `json:"attemptCount"`
 	ResponseBody  string                 `json:"responseBody,omitempty"`
 	CreatedAt     string                 `json:"createdAt"`
@@ -212,7 +212,7 @@ func newDeliveryView(d *webhook.Delivery, paused bool) deliveryView {
 		v.DeliveredAt = stamp(d.DeliveredAt)
 		return v
 	}
-	v.Error, v.ResponseBody = shownCode(d.Error), d.ResponseBody
+	v.Error, v.ResponseBody = shownCode(d.Code), d.ResponseBody
 	v.LastAttemptAt = stamp(d.LastAttemptAt)
 	if !paused || d.Test {
 		v.NextAttemptAt = stamp(d.DueAt)
@@ -221,7 +221,7 @@ func newDeliveryView(d *webhook.Delivery, paused bool) deliveryView {
 }
 
 // shownCode leaves out what the status says already.
-func shownCode(code string) string {
+func shownCode(code webhook.Code) webhook.Code {
 	if code == webhook.CodeStatus {
 		return ""
 	}
@@ -272,12 +272,12 @@ type detailView struct {
 }
 
 type attemptView struct {
-	Number       int    `json:"number"`
-	At           string `json:"at"`
-	DurationMs   int64  `json:"durationMs"`
-	StatusCode   int    `json:"statusCode,omitempty"`
-	Error        string `json:"error,omitempty"`
-	ResponseBody string `json:"responseBody,omitempty"`
+	Number       int          `json:"number"`
+	At           string       `json:"at"`
+	DurationMs   int64        `json:"durationMs"`
+	StatusCode   int          `json:"statusCode,omitempty"`
+	Error        webhook.Code `json:"error,omitempty"`
+	ResponseBody string       `json:"responseBody,omitempty"`
 }
 
 func newDetailView(d *webhook.DeliveryDetail, paused bool) detailView {
@@ -285,7 +285,7 @@ func newDetailView(d *webhook.DeliveryDetail, paused bool) detailView {
 	for i, a := range d.Log {
 		v.Attempts[i] = attemptView{
 			Number: a.Number, At: stamp(a.At), DurationMs: a.Duration.Milliseconds(),
-			StatusCode: a.StatusCode, Error: shownCode(a.Error), ResponseBody: a.ResponseBody,
+			StatusCode: a.StatusCode, Error: shownCode(a.Code), ResponseBody: a.ResponseBody,
 		}
 	}
 	return v
@@ -293,6 +293,8 @@ func newDetailView(d *webhook.DeliveryDetail, paused bool) detailView {
 
 type replayedView struct {
 	Deliveries int `json:"deliveries"`
+	LeftOut    int `json:"leftOut,omitempty"`
+	Full       int `json:"full,omitempty"`
 }
 
 type publishedView struct {

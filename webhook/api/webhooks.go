@@ -59,7 +59,7 @@ func named[T ~string](s string) T {
 
 func (h *Handler) list(x *exchange) (answer, error) {
 	q := x.query()
-	in := webhook.Query{
+	in := webhook.WebhookQuery{
 		ActiveOnly: q.flag("activeOnly"),
 		Limit:      q.whole("limit", defaultPage, 1, webhook.MaxPage),
 		Offset:     q.whole("offset", 0, 0, webhook.MaxOffset),
@@ -73,7 +73,7 @@ func (h *Handler) list(x *exchange) (answer, error) {
 	}
 	v := webhooksView{
 		Webhooks:   make([]webhookView, len(page.Webhooks)),
-		Pagination: paginationView{Limit: in.Limit, Offset: in.Offset, Total: page.Total},
+		Pagination: paginationView{Limit: in.Limit, Offset: in.Offset, Total: &page.Total},
 	}
 	for i, w := range page.Webhooks {
 		v.Webhooks[i] = newWebhookView(w)
@@ -150,7 +150,7 @@ func (h *Handler) publicKey(x *exchange) (answer, error) {
 	}
 	v := publicKeyView{WebhookID: w.ID, Signature: w.Signature, PublicKey: w.PublicKey, PreviousPublicKey: w.PreviousPublicKey}
 	if v.PreviousPublicKey != "" {
-		v.PreviousSecretUntil = stamp(w.RotatedUntil)
+		v.PreviousSecretUntil = stamp(w.PreviousUntil)
 	}
 	return answer{status: http.StatusOK, data: v}, nil
 }

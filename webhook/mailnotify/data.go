@@ -71,9 +71,9 @@ func (m *Mailer) data(ctx context.Context, n webhook.Notice) Data {
 		return d // It may be deleted by now; the notice is worth a mail all the same.
 	}
 	for _, l := range page.Deliveries {
-		failed := l.Error != "" && l.Status != webhook.DeliverySucceeded && !l.LastAttemptAt.IsZero()
+		failed := l.Code != "" && l.Status != webhook.DeliverySucceeded && !l.LastAttemptAt.IsZero()
 		if failed && !l.Test && len(d.Last) < maxFailures {
-			d.Last = append(d.Last, Failure{At: l.LastAttemptAt.UTC(), EventType: oneLine(l.EventType), What: inWords(l.Error, l.StatusCode)})
+			d.Last = append(d.Last, Failure{At: l.LastAttemptAt.UTC(), EventType: oneLine(l.EventType), What: inWords(l.Code, l.StatusCode)})
 		}
 	}
 	return d
@@ -89,7 +89,7 @@ func webLink(link string) string {
 }
 
 // inWords says what the code of a failure means to the owner of the endpoint.
-func inWords(code string, status int) string {
+func inWords(code webhook.Code, status int) string {
 	switch code {
 	case webhook.CodeTimeout:
 		return "no answer in time"

@@ -59,7 +59,7 @@ func TestOneMailForEachTransition(t *testing.T) {
 	clock := func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
 	deferred, acked := make(chan error, 1000), make(chan error, 1000)
 	open := func() noted {
-		st, err := redisstore.New(client, &redisstore.Options{Prefix: prefix, Now: clock})
+		st, err := redisstore.Open(t.Context(), client, &redisstore.Options{Prefix: prefix, Now: clock})
 		require.NoError(t, err)
 		return noted{st, deferred, acked}
 	}

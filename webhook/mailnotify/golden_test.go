@@ -19,10 +19,10 @@ import (
 // history is what Deliveries answers.
 func history(_ context.Context, _, _ string, _ webhook.DeliveryQuery) (webhook.DeliveryPage, error) {
 	at := time.Date(2026, 2, 27, 12, 58, 0, 0, time.FixedZone("", 3600))
-	failed := func(code string, status int) webhook.Delivery {
+	failed := func(code webhook.Code, status int) webhook.Delivery {
 		at = at.Add(-time.Minute)
 		return webhook.Delivery{
-			Status: webhook.DeliveryFailed, EventType: "document.created", Error: code, StatusCode: status,
+			Status: webhook.DeliveryFailed, EventType: "document.created", Code: code, StatusCode: status,
 			LastAttemptAt: at, ResponseBody: "s3cret",
 		}
 	}

@@ -17,7 +17,6 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
-	"github.com/rag-assistant/webhooks/store"
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/mailnotify"
 )
@@ -32,7 +31,7 @@ func to(addresses ...string) mailnotify.AddressFunc {
 // notice is one of now.
 func notice(kind webhook.NoticeKind) webhook.Notice {
 	return webhook.Notice{
-		ID: store.NoticeID(kind, "whk_1", 1, 0), Kind: kind, MerchantID: "merchant_42", WebhookID: "whk_1",
+		ID: "ntc_" + string(kind), Kind: kind, MerchantID: "merchant_42", WebhookID: "whk_1",
 		URL: "https://me:s3cret@example.com/hooks?token=s3cret", Failures: 10, DisableAfter: 10, Since: time.Now().Add(-time.Hour), At: time.Now(),
 	}
 }

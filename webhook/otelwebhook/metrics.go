@@ -60,7 +60,7 @@ func (t *Telemetry) timeAttempt(ctx context.Context, i webhook.AttemptInfo) {
 	if i.Code != "" {
 		outcome = outcomeFailed
 	}
-	t.attemptTime.Record(ctx, i.Duration.Seconds(), t.labels(label{OutcomeKey, outcome}, errorLabel(i.Code)))
+	t.attemptTime.Record(ctx, i.Duration.Seconds(), t.labels(label{OutcomeKey, outcome}, errorLabel(string(i.Code))))
 }
 
 // countSettled leaves out what a stop has given back.
@@ -70,9 +70,9 @@ func (t *Telemetry) countSettled(ctx context.Context, i webhook.SettledInfo) {
 	case i.Status == webhook.DeliverySucceeded:
 		t.succeeded.Add(ctx, 1, t.labels(kind))
 	case i.Status == webhook.DeliveryFailed:
-		t.failed.Add(ctx, 1, t.labels(kind, errorLabel(i.Code)))
+		t.failed.Add(ctx, 1, t.labels(kind, errorLabel(string(i.Code))))
 	case i.Code != "":
-		t.retried.Add(ctx, 1, t.labels(kind, errorLabel(i.Code)))
+		t.retried.Add(ctx, 1, t.labels(kind, errorLabel(string(i.Code))))
 	}
 	if i.Disabled {
 		t.disabled.Add(ctx, 1)

@@ -21,11 +21,10 @@ type timedStore struct {
 	t *Telemetry
 }
 
-// Persistent says, as the store does, if the state outlives the process. A store that
-// does not say keeps none.
-func (s *timedStore) Persistent() bool {
-	lasting, ok := s.Store.(interface{ Persistent() bool })
-	return ok && lasting.Persistent()
+// Volatile implements [store.Volatile] as the store does.
+func (s *timedStore) Volatile() bool {
+	v, ok := s.Store.(store.Volatile)
+	return ok && v.Volatile()
 }
 
 // errorType names an error by the sentinel that it wraps.

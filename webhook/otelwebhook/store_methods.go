@@ -37,14 +37,14 @@ func (s *timedStore) DeleteWebhook(ctx context.Context, merchantID, webhookID st
 	return s.Store.DeleteWebhook(ctx, merchantID, webhookID, ifVersion)
 }
 
-// Publish implements [store.Queue].
+// Publish implements [store.Publisher].
 func (s *timedStore) Publish(ctx context.Context, merchantID string, events []store.NewEvent) (_ []store.Published, err error) {
 	defer s.timing(ctx, "publish", &err)()
 	return s.Store.Publish(ctx, merchantID, events)
 }
 
-// Enqueue implements [store.Queue].
-func (s *timedStore) Enqueue(ctx context.Context, merchantID, webhookID string, eventIDs []string, nonce string) (_ []string, err error) {
+// Enqueue implements [store.History].
+func (s *timedStore) Enqueue(ctx context.Context, merchantID, webhookID string, eventIDs []string, nonce string) (_ []store.Enqueued, err error) {
 	defer s.timing(ctx, "enqueue", &err)()
 	return s.Store.Enqueue(ctx, merchantID, webhookID, eventIDs, nonce)
 }
@@ -91,10 +91,16 @@ func (s *timedStore) Stats(ctx context.Context, merchantID, webhookID string) (_
 	return s.Store.Stats(ctx, merchantID, webhookID)
 }
 
-// Prune implements [store.History].
+// Prune implements [store.Queue].
 func (s *timedStore) Prune(ctx context.Context, p store.PruneRequest) (_ store.Pruned, err error) {
 	defer s.timing(ctx, "prune", &err)()
 	return s.Store.Prune(ctx, p)
+}
+
+// AddNotice implements [store.Notices].
+func (s *timedStore) AddNotice(ctx context.Context, merchantID string, n store.Notice, oldMark, newMark string) (_ bool, err error) {
+	defer s.timing(ctx, "add_notice", &err)()
+	return s.Store.AddNotice(ctx, merchantID, n, oldMark, newMark)
 }
 
 // ClaimNotices implements [store.Notices].
@@ -137,4 +143,10 @@ func (s *timedStore) ForgetSeen(ctx context.Context, scope, id, holder string) (
 func (s *timedStore) Backlog(ctx context.Context) (_ store.Backlog, err error) {
 	defer s.timing(ctx, "backlog", &err)()
 	return s.Store.Backlog(ctx)
+}
+
+// Merchants implements [store.Directory].
+func (s *timedStore) Merchants(ctx context.Context, q store.MerchantQuery) (_ store.MerchantPage, err error) {
+	defer s.timing(ctx, "merchants", &err)()
+	return s.Store.Merchants(ctx, q)
 }

@@ -86,12 +86,12 @@ func endAttempt(span trace.Span, i webhook.AttemptInfo) {
 	}
 	switch {
 	case i.Code != "":
-		kind := i.Code
+		kind := string(i.Code)
 		if i.StatusCode != 0 { // As clients of HTTP say it.
 			kind = strconv.Itoa(i.StatusCode)
 		}
 		span.SetAttributes(semconv.ErrorTypeKey.String(kind))
-		span.SetStatus(codes.Error, i.Code)
+		span.SetStatus(codes.Error, string(i.Code))
 	case i.StatusCode == 0:
 		span.SetAttributes(CutShortKey.Bool(true))
 	}

@@ -73,7 +73,7 @@ func TestAttemptsAreInTheTraceOfThePublication(t *testing.T) {
 			require.Empty(t, s.Links())
 			got := attributes(s)
 			for name, value := range map[string]string{
-				"webhook.merchant.id": merchant, "webhook.delivery.id": p.Deliveries[0], "messaging.message.id": p.EventID,
+				"webhook.merchant.id": merchant, "webhook.delivery.id": p.Deliveries[0].ID, "messaging.message.id": p.EventID,
 				"http.request.method": "POST", "http.response.status_code": []string{"503", "200"}[i],
 				"error.type": []string{"503", ""}[i], "http.request.resend_count": []string{"", "1"}[i],
 			} {

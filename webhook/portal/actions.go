@@ -206,6 +206,6 @@ func (p *Portal) replay(x *exchange) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	q := url.Values{"done": {"replayed"}, "n": {strconv.Itoa(n)}}
+	q := url.Values{"done": {"replayed"}, "n": {strconv.Itoa(n.Deliveries)}}
 	return answer{redirect: x.hook() + "/deliveries?" + q.Encode()}, nil
 }

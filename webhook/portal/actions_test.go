@@ -36,7 +36,7 @@ func TestDisabledByFailures(t *testing.T) {
 	s := newSite(t, nil)
 	hook := s.hook()
 	result := failure("no")
-	result.Streak, result.DisableAfter, result.DisableReason = store.StreakExtend, 4, webhook.ReasonFailures
+	result.Streak, result.DisableAfter, result.DisableReason = store.StreakExtend, 4, string(webhook.ReasonFailures)
 	for range 3 {
 		s.delivered(hook, result)
 	}

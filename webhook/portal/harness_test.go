@@ -208,7 +208,7 @@ func (s *site) webhook(path string) webhook.Webhook {
 // all returns the merchant's webhooks.
 func (s *site) all() []webhook.Webhook {
 	s.t.Helper()
-	got, err := s.svc.Webhooks(s.t.Context(), merchant, webhook.Query{Limit: 100})
+	got, err := s.svc.Webhooks(s.t.Context(), merchant, webhook.WebhookQuery{Limit: 100})
 	require.NoError(s.t, err)
 	return got.Webhooks
 }
@@ -253,7 +253,7 @@ func success() store.Result {
 
 func failure(body string) store.Result {
 	return store.Result{Outcome: store.Failed, Attempt: store.Attempt{
-		StatusCode: 500, Error: webhook.CodeStatus, ResponseBody: body, Duration: 1500 * time.Millisecond,
+		StatusCode: 500, Code: string(webhook.CodeStatus), ResponseBody: body, Duration: 1500 * time.Millisecond,
 	}}
 }
 

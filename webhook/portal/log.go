@@ -20,7 +20,7 @@ type logView struct {
 	Types      []string
 	Deliveries []webhook.Delivery
 	Stats      webhook.Stats
-	Total      int
+	Total      int64 // 0 if it is not known
 	From, To   int
 	Older      string // queries of links, empty: none
 	Newest     string
@@ -75,7 +75,10 @@ func (p *Portal) deliveries(x *exchange) (answer, error) {
 	if v.Stats, err = p.svc.Stats(ctx, x.MerchantID, x.WebhookID); err != nil {
 		return answer{}, err
 	}
-	v.Deliveries, v.Total = page.Deliveries, page.Total
+	v.Deliveries = page.Deliveries
+	if in.EventType == "" && in.Since.IsZero() && in.Until.IsZero() { // Otherwise only a walk could tell.
+		v.Total = v.Stats.Count(in.Status)
+	}
 	v.From = (number-1)*logPage + 1
 	v.To = v.From + len(page.Deliveries) - 1
 	if page.Next != "" {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/rag-assistant/webhooks/store"
 	"github.com/rag-assistant/webhooks/store/memstore"
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/event"
@@ -95,7 +96,7 @@ func TestDeliveryPage(t *testing.T) {
 	_, err := s.svc.Update(t.Context(), merchant, hookID(hook), webhook.Update{Encoding: &encoding})
 	require.NoError(t, err)
 	result := failure("")
-	result.Attempt = webhook.Attempt{Error: webhook.CodeTimeout, Duration: 10 * time.Second}
+	result.Attempt = store.Attempt{Code: string(webhook.CodeTimeout), Duration: 10 * time.Second}
 	at := hook + "/deliveries/" + s.delivered(hook, result)
 	s.do(at, nil).is(http.StatusOK).says(
 		"document.created", "Failed", "No answer in time", "Answer with 2xx as soon as", "Attempt 1", "10.0 s", `"title": "A & B"`,

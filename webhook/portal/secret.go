@@ -117,7 +117,7 @@ func (p *Portal) rotateForm(x *exchange) (answer, error) {
 		return answer{}, errScope
 	}
 	v := rotateView{Webhook: w, Grace: "24", Token: newToken()}
-	if w.RotatedUntil.After(time.Now()) {
+	if w.PreviousUntil.After(time.Now()) {
 		v.Grace = "0"
 	}
 	return answer{status: http.StatusOK, template: "rotate", title: "Rotate secret", nav: "webhooks", data: v}, nil

@@ -34,7 +34,7 @@ func (p *Portal) list(x *exchange) (answer, error) {
 	ctx := x.R.Context()
 	query := x.R.URL.Query()
 	v := listView{Page: pageNumber(query.Get("page")), ActiveOf: query.Get("show") == "active"}
-	page, err := p.svc.Webhooks(ctx, x.MerchantID, webhook.Query{
+	page, err := p.svc.Webhooks(ctx, x.MerchantID, webhook.WebhookQuery{
 		ActiveOnly: v.ActiveOf, Limit: listPage, Offset: (v.Page - 1) * listPage,
 	})
 	if err != nil {

@@ -13,7 +13,7 @@ type cause struct {
 	Remedy string
 }
 
-func explain(code string, status int) cause {
+func explain(code webhook.Code, status int) cause {
 	switch code {
 	case "":
 		return cause{}

@@ -46,8 +46,8 @@ func TestEveryCodeIsExplained(t *testing.T) {
 	t.Parallel()
 	require.Zero(t, portal.Explain("", 200))
 	ours := portal.Explain("no_such_code", 0)
-	seen := map[portal.Cause]string{}
-	for _, code := range []string{
+	seen := map[portal.Cause]webhook.Code{}
+	for _, code := range []webhook.Code{
 		webhook.CodeTimeout, webhook.CodeDNS, webhook.CodeBlockedAddress, webhook.CodeConnect, webhook.CodeConnection,
 		webhook.CodeTLS, webhook.CodeBadResponse, webhook.CodeRedirect, webhook.CodeWebhookDisabled,
 	} {

@@ -39,7 +39,7 @@ func onEachSeen(t *testing.T, test func(t *testing.T, seen store.Seen)) {
 		t.Parallel()
 		client, prefix := redistest.Client(t), redistest.Prefix()
 		t.Cleanup(func() { redistest.Forget(t, client, prefix) })
-		st, err := redisstore.New(client, &redisstore.Options{Prefix: prefix})
+		st, err := redisstore.Open(t.Context(), client, &redisstore.Options{Prefix: prefix})
 		require.NoError(t, err)
 		test(t, st)
 	})

@@ -33,7 +33,7 @@ func TestEndpointOverHTTPS(t *testing.T) {
 		require.NoError(t, got.Err)
 		require.Equal(t, p.EventID, got.Event.ID)
 		require.Equal(t, event.TypeDocumentCreated, got.Event.Type)
-		require.Equal(t, p.Deliveries[0], got.DeliveryID)
+		require.Equal(t, p.Deliveries[0].ID, got.DeliveryID)
 		require.Equal(t, reg.Webhook.ID, got.WebhookID)
 		require.Equal(t, attempt+1, got.Attempt)
 		require.Equal(t, status, got.Status)
@@ -67,7 +67,7 @@ func TestScheduleInABubble(t *testing.T) {
 			require.Equal(t, ep.URL(), got.URL)
 		}
 		synctest.Wait()
-		d, err := s.svc.Delivery(t.Context(), merchant, reg.Webhook.ID, p.Deliveries[0])
+		d, err := s.svc.Delivery(t.Context(), merchant, reg.Webhook.ID, p.Deliveries[0].ID)
 		require.NoError(t, err)
 		require.Equal(t, store.DeliverySucceeded, d.Status)
 	})
@@ -203,9 +203,9 @@ func TestOnlyWhoIsToldTrustsTheEndpoint(t *testing.T) {
 	s := newSender(t, webhook.DispatcherOptions{Egress: a.Egress(), Retry: retry.Policy{MaxAttempts: 1}})
 	reg := s.register(b)
 	p := s.publish()
-	d, err := s.svc.Await(t.Context(), merchant, reg.Webhook.ID, p.Deliveries[0])
+	d, err := s.svc.Await(t.Context(), merchant, reg.Webhook.ID, p.Deliveries[0].ID)
 	require.NoError(t, err)
-	require.Equal(t, webhook.CodeTLS, d.Error)
+	require.Equal(t, webhook.CodeTLS, d.Code)
 	// The server logs the handshake after the client has failed.
 	message := ""
 	for range 1000 {

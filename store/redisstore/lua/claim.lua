@@ -3,15 +3,19 @@
 -- ARGV[4]  how many at most
 -- ARGV[5]  lease in milliseconds
 -- ARGV[6]  how many of one webhook may be leased at any time
--- Reply    OK, microseconds until there is more (-1: nothing waits), 1 if there are notices,
---          packed webhooks, packed leases, events, each a list of all their fields.
+-- ARGV[7]  how many bytes of events at most, ARGV[8] how many the answer has already
+-- ARGV[9]  name under which to note what is leased, or empty
+-- ARGV[10] how: 0 only answers what is noted, 1 leases if nothing is noted, 2 also notes that it
+--          leased nothing
+-- Reply    OK, time, microseconds until there is more (-1: nothing waits), 1 if there are notices,
+--          1 if something was noted before, packed webhooks, packed leases, each a list of all
+--          their fields, and what is stored of the events.
 --          webhook: merchant, id, url, encoding, secret, previous secret and headers or empty
 --          lease:   index of the webhook, index of the event, id of the delivery (12 bytes), id of
 --                   the event, type, 1 for a test, sequence, claims so far, attempts, reclaims
---          event:   what is stored of it, and its trace
 
 drain()
-local limit, lease, per = num(), num(), num()
+local limit, lease, per, budget, spent, name, how = num(), num(), num(), num(), num(), arg(), num()
 local lease_end = string.format('%.0f', now + lease)
 if tonumber(call('HGET', P .. 'c', 'cap') or 0) ~= per then
   call('HSET', P .. 'c', 'cap', per) -- Webhooks that have leases may or may not have room now.
@@ -22,27 +26,43 @@ if tonumber(call('HGET', P .. 'c', 'cap') or 0) ~= per then
   end
 end
 
-local webhooks, events, leases = {}, {}, {}
-local hooks, sent = 0, 0
-local event_at = {} -- key of an event -> its index, or false
-local TRACED = 0x97 -- the first byte of a packed head of seven
+local webhooks, events, leases, noted = {}, {}, {}, {}
+local hooks, taken = 0, 0 -- webhooks and leases so far
+local event_at = {} -- key of an event -> its index, or false if it is not there
+local full = false -- There is no room for another event.
+local READ = 50 -- events at a time
 local function fetch(keys)
-  if #keys == 0 then return end
-  for i, s in ipairs(call('MGET', unpack(keys))) do
-    if s then
-      local trace = ''
-      if string.byte(s, 9) == TRACED then
-        local _, len = struct.unpack('>I4I4', s)
-        trace = cmsgpack.unpack(string.sub(s, 9, 8 + len))[7]
-      end
-      events[2 * sent + 1], events[2 * sent + 2] = s, trace -- Whole: the client cuts the body out.
-      sent = sent + 1
-      event_at[keys[i]] = sent
+  for from = 1, #keys, READ do
+    for i, s in ipairs(call('MGET', unpack(keys, from, math.min(from + READ - 1, #keys)))) do
+      local size = s and #s or 0
+      if spent > 0 and spent + size > budget then return end
+      spent = spent + size
+      if s then events[#events + 1] = s end -- Whole: the client takes it apart.
+      event_at[keys[from + i - 1]] = s and #events
     end
   end
 end
 
-local taken = 0 -- leases so far
+local function read_webhook(n)
+  return call('HMGET', key('w', n), 'st', 'ep', 'm', 'id', 'url', 'enc', 'sec', 'psec', 'pu', 'hd', 'rl')
+end
+
+-- show puts a webhook into the answer and returns its index there.
+local function show(w)
+  local m, previous = 7 * hooks, tonumber(w[9] or 0) > now and w[8] or ''
+  webhooks[m + 1], webhooks[m + 2], webhooks[m + 3], webhooks[m + 4] = w[3], w[4], w[5] or '', w[6] or ''
+  webhooks[m + 5], webhooks[m + 6], webhooks[m + 7] = w[7] or '', previous, w[10] or ''
+  hooks = hooks + 1
+  return hooks
+end
+
+-- hand puts a lease into the answer.
+local function hand(index, body, id, r)
+  local m = 10 * taken
+  leases[m + 1], leases[m + 2], leases[m + 3], leases[m + 4], leases[m + 5] = index, body, id, r[EVENT], r[TYPE]
+  leases[m + 6], leases[m + 7], leases[m + 8], leases[m + 9], leases[m + 10] = r[FLAGS] % 2, r[SEQ], r[TOKEN], #r[LOG], r[RECLAIMS]
+  taken = taken + 1
+end
 
 -- recover puts back what was leased and not finished in time.
 local function recover(n)
@@ -57,12 +77,12 @@ local function recover(n)
       if not active then paused(n, r) end
     end
   end
-  offer(n, active, w[2])
+  offer(n, active, w[2], tonumber(over[2]))
   return #over / 2
 end
 
 local function visit(n)
-  local w = call('HMGET', key('w', n), 'st', 'ep', 'm', 'id', 'url', 'enc', 'sec', 'psec', 'pu', 'hd', 'rl')
+  local w = read_webhook(n)
   if not w[1] then
     call('ZREM', READY, n)
     return
@@ -79,45 +99,37 @@ local function visit(n)
   end
   local records, held, index = {}, {}, nil
   local function take(set)
-    if room <= 0 then return end
+    if room <= 0 or full then return end
     local ids = call('ZRANGEBYSCORE', set, '-inf', now, 'LIMIT', 0, room)
     if #ids == 0 then return end
-    call('ZREM', set, unpack(ids))
     local found, wanted, keys = call('HMGET', key('d', n), unpack(ids)), {}, {}
     for i, packed in ipairs(found) do
       local r = packed and cmsgpack.unpack(packed)
       if r and r[STATE] == PENDING then
-        local k = event_key(w[3], r[EVENT])
-        found[i], keys[i] = r, k
-        if event_at[k] == nil then
-          event_at[k] = false
-          wanted[#wanted + 1] = k
-        end
+        found[i], keys[i] = r, event_key(w[3], r[EVENT])
+        if event_at[keys[i]] == nil then wanted[#wanted + 1] = keys[i] end
       end
     end
     fetch(wanted)
+    local last = #ids
     for i, r in ipairs(found) do
-      local body = event_at[keys[i] or '']
+      local body = keys[i] and event_at[keys[i]]
+      if keys[i] and (body == nil or taken > 0 and spent > budget) then
+        full, last = true, i - 1
+        break
+      end
       if body then -- Nothing else can be delivered.
         if r[OPEN] == 1 then r[RECLAIMS] = r[RECLAIMS] + 1 end
         r[TOKEN], r[OPEN], r[EPOCH], r[AT] = r[TOKEN] + 1, 1, epoch, now + lease - r[CREATED]
         records[#records + 1], records[#records + 2] = ids[i], cmsgpack.pack(r)
         held[#held + 1], held[#held + 2] = lease_end, ids[i]
-        if not index then
-          local previous = tonumber(w[9] or 0) > now and w[8] or ''
-          local m = 7 * hooks
-          webhooks[m + 1], webhooks[m + 2], webhooks[m + 3], webhooks[m + 4] = w[3], w[4], w[5] or '', w[6] or ''
-          webhooks[m + 5], webhooks[m + 6], webhooks[m + 7] = w[7] or '', previous, w[10] or ''
-          hooks = hooks + 1
-          index = hooks
-        end
-        local m = 10 * taken
-        leases[m + 1], leases[m + 2], leases[m + 3], leases[m + 4], leases[m + 5] = index, body, ids[i], r[EVENT], r[TYPE]
-        leases[m + 6], leases[m + 7], leases[m + 8], leases[m + 9], leases[m + 10] = r[FLAGS] % 2, r[SEQ], r[TOKEN], #r[LOG], r[RECLAIMS]
-        taken = taken + 1
+        if name ~= '' then noted[#noted + 1], noted[#noted + 2], noted[#noted + 3] = n, ids[i], r[TOKEN] end
+        index = index or show(w)
+        hand(index, body, ids[i], r)
       end
     end
-    room = room - #ids
+    if last > 0 then call('ZREM', set, unpack(ids, 1, last)) end
+    room = room - last
   end
   room = math.min(room, 1000)
   local test = first(key('t', n))
@@ -135,33 +147,70 @@ local function visit(n)
       call('HSET', key('w', n), 'rl', rl)
     end
   end
+  if full and not index then return end -- It keeps its place.
   -- As offer does, of what is known here. Nothing comes sooner than claimers know,
-  -- for this one was due.
+  -- for this one was due. What it has left goes behind what others have.
   local at = due_at(n, active, rl, leased + #held / 2, test or false)
-  if at then call('ZADD', READY, at, n) else call('ZREM', READY, n) end
+  if at then call('ZADD', READY, at > now and at or NOW, n) else call('ZREM', READY, n) end
 end
 
--- Webhooks take turns by what is due, so what leases left comes back first.
-local recovered = 0
-repeat
-  local n = call('ZRANGEBYSCORE', HELD, '-inf', now, 'LIMIT', 0, 1)[1]
-  if n then recovered = recovered + 1 + recover(n) end
-until not n or recovered > 1000
-
-local seen, visits = {}, 0
-repeat
-  local fresh = false
-  for _, n in ipairs(call('ZRANGEBYSCORE', READY, '-inf', now, 'LIMIT', 0, 64)) do
-    if taken >= limit then break end
-    if not seen[n] then
-      seen[n], fresh = true, true
-      visits = visits + 1
-      visit(n)
+-- repeat_noted answers what lasts of the leases that are noted.
+local function repeat_noted(list)
+  local index = {}
+  budget = math.huge
+  for i = 1, #list, 3 do
+    local n, id = list[i], list[i + 1]
+    local r = load(n, id)
+    if r and r[OPEN] == 1 and r[TOKEN] == list[i + 2] and time_of(r) > now then
+      local w = read_webhook(n)
+      local k = event_key(w[3], r[EVENT])
+      if event_at[k] == nil then fetch({ k }) end
+      if event_at[k] then
+        index[n] = index[n] or show(w)
+        hand(index[n], event_at[k], id, r)
+      end
     end
   end
-until not fresh or taken >= limit or visits > 256
+end
+
+local function take_turns()
+  -- What leases left comes back first, so that its webhooks have their turns.
+  local recovered = 0
+  repeat
+    local n = call('ZRANGEBYSCORE', HELD, '-inf', now, 'LIMIT', 0, 1)[1]
+    if n then recovered = recovered + 1 + recover(n) end
+  until not n or recovered > 1000
+
+  local seen, visits = {}, 0
+  repeat
+    local fresh = false
+    for _, n in ipairs(call('ZRANGEBYSCORE', READY, '-inf', now, 'LIMIT', 0, 64)) do
+      if taken >= limit or full then break end
+      if not seen[n] then
+        seen[n], fresh = true, true
+        visits = visits + 1
+        visit(n)
+      end
+    end
+  until not fresh or taken >= limit or full or visits > 256
+end
+
+local note = name ~= '' and key('again', name)
+local before = note and call('GET', note)
+if before then
+  repeat_noted(cmsgpack.unpack(before))
+elseif how > 0 then
+  take_turns()
+  if note and (taken > 0 or how == 2) then
+    call('SET', note, cmsgpack.pack(noted))
+    if ARGV[2] == '0' then call('PEXPIRE', note, lease) end
+  end
+end
 
 local next, at = -1, soonest()
 if at then next = math.max((at - now) * 1000 - micros, 0) end
 local notice = first(P .. 'nv')
-return { 'OK', next, notice and notice <= now and 1 or 0, cmsgpack.pack(webhooks), cmsgpack.pack(leases), events }
+return {
+  'OK', now, next, notice and notice <= now and 1 or 0, before and 1 or 0,
+  cmsgpack.pack(webhooks), cmsgpack.pack(leases), events,
+}

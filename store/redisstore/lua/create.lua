@@ -23,6 +23,8 @@ local fields = { 'm', merchant, 'id', id, 'cn', nonce, 'st', status, 'ev', packe
 for _ = 1, more * 2 do fields[#fields + 1] = arg() end
 call('HSET', key('w', n), unpack(fields))
 call('HSET', key('m', M), id, n)
+call('ZADD', key('i', M), 0, string.format('%015.0f', now) .. id)
+call('ZADD', P .. 'ms', 0, merchant)
 if status == 'active' then
   subscribe(M, id, n, cmsgpack.unpack(packed), true)
 else

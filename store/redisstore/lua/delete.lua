@@ -17,12 +17,14 @@ if not n then
   return fail('NOTFOUND')
 end
 local wk, M = key('w', n), esc(merchant)
-local w = call('HMGET', wk, 'ver', 'st', 'ev')
+local w = call('HMGET', wk, 'ver', 'st', 'ev', 'cr')
 if version ~= 0 and tonumber(w[1]) ~= version then return fail('VERSION', w[1]) end
 
 call('HSET', P .. 'gc', n, cmsgpack.pack({ merchant, nonce }))
 if w[2] == 'active' then subscribe(M, id, n, cmsgpack.unpack(w[3]), false) end
 call('HDEL', key('m', M), id)
+call('ZREM', key('i', M), string.format('%015.0f', w[4]) .. id)
+if call('EXISTS', key('m', M)) == 0 then call('ZREM', P .. 'ms', merchant) end
 for _, set in ipairs({ 'ready', 'held', 'old', 'full', 'off' }) do call('ZREM', P .. set, n) end
 for _, notice in ipairs(call('ZRANGE', key('nw', n), 0, -1)) do forget_notice(notice) end
 call('DEL', wk)

@@ -5,17 +5,17 @@
 -- ARGV[6]  since and ARGV[7] until, in milliseconds, empty for any
 -- ARGV[8]  how many at most
 -- ARGV[9]  id of a webhook or empty
--- Reply    OK, sequence after which to go on or -1 at the end, and for each: sequence, id,
---          packed head, state of the youngest delivery to the webhook or -1
+-- Reply    OK, sequence after which to go on or -1 at the end, and for each: id, packed head,
+--          state of the youngest delivery to the webhook or -1
 
 local merchant, after = arg(), num()
 local since, till, limit, id = tonumber(arg()) or -math.huge, tonumber(arg()) or math.huge, num(), arg()
 local M = esc(merchant)
 local n = id ~= '' and number_of(merchant, id)
 
-local function delivered(event)
+local function delivered(event, created)
   if not n then return -1 end
-  local ids = delivery_id(merchant, event, id) .. (call('HGET', key('y', n), event) or '')
+  local ids = delivery_id(merchant, event, id, created) .. (call('HGET', key('y', n), event) or '')
   local state, youngest = -1, 0
   for i = 1, #ids, 12 do
     local r = load(n, string.sub(ids, i, i + 11))
@@ -48,10 +48,9 @@ for _, page in ipairs(call('ZRANGEBYSCORE', key('x', M), math.floor((after + 1) 
         local _, h = head(event_key(merchant, ids[i]))
         if h and h[2] >= since and h[2] < till then
           found = found + 1
-          reply[#reply + 1] = seq
           reply[#reply + 1] = ids[i]
           reply[#reply + 1] = cmsgpack.pack(h)
-          reply[#reply + 1] = delivered(ids[i])
+          reply[#reply + 1] = delivered(ids[i], h[2])
         end
       end
     end

@@ -1,11 +1,13 @@
 -- Settles leases.
 --
--- ARGV[4]  the results, a packed list of 16 fields for each: merchant, id of the webhook,
+-- ARGV[4]  the results, a packed list of 15 fields for each: merchant, id of the webhook,
 --          id of the delivery (12 bytes), token, outcome (s f r l: success, failed, retry,
 --          released), delay in milliseconds, 1 for a fault, streak (0 same, 1 reset, 2 extend),
---          streak that disables or 0, reason, streak that warns or 0, milliseconds between warnings,
---          duration in milliseconds, status, error, body
--- Reply    OK, and for each result: 0 accepted, 1 accepted and disabled, 2 repeated, 3 stale, 4 gone
+--          streak that disables or 0, for how long it must have lasted, reason,
+--          duration in milliseconds, status, code, body
+-- Reply    OK, and for each result: 0 accepted, 1 accepted and disabled, 2 repeated, 3 stale, 4 gone.
+--          Where the caller has to know how the webhook stands, it is a list that begins with this:
+--          1 if it is active, streak, when that began or 0, how often it was disabled, mark
 
 drain()
 local results = cmsgpack.unpack(arg())
@@ -16,13 +18,13 @@ local function webhook(merchant, id)
   local w = webhooks[known]
   if w == nil then
     local n = number_of(merchant, id)
-    local f = n and call('HMGET', key('w', n), 'st', 'ep', 'cf', 'rl', 'al', 'fs', 'ok', 'at')
+    local f = n and call('HMGET', key('w', n), 'st', 'ep', 'cf', 'rl', 'fs', 'ok', 'at', 'db', 'mk')
     w = false
     if f and f[1] then
-      local streak, began = tonumber(f[3] or 0), tonumber(f[6] or '')
+      local streak, began = tonumber(f[3] or 0), tonumber(f[5] or 0)
       w = {
         n = n, m = merchant, id = id, st = f[1], ep = tonumber(f[2]), cf = streak, was = streak, rl = f[4],
-        al = f[5] and cmsgpack.unpack(f[5]), fs = began, began = began, ok = tonumber(f[7] or 0), at = tonumber(f[8] or 0),
+        fs = began, began = began, ok = tonumber(f[6] or 0), at = tonumber(f[7] or 0), db = tonumber(f[8] or 0), mk = f[9] or '',
         records = {}, ids = {},
       }
       order[#order + 1] = w
@@ -39,64 +41,28 @@ local function settle(w, r)
   settled[name] = (settled[name] or 0) - 1
 end
 
--- Fields of an alarm: see al in lib.lua.
-local EPOCH_OF, SINCE, WARNED, ROUND = 1, 2, 3, 4
-
-local function alarm(w)
-  w.al = w.al or { 0, 0, 0, 0 }
-  return w.al
-end
-
--- tell leaves a notice for the owner of the webhook.
-local function tell(w, kind, reason, threshold)
-  local al, since = alarm(w), w.fs
-  local suffix = kind == 'disabled' and '' or '.' .. kind .. '.' .. string.format('%.0f', al[ROUND])
-  local notice = esc(w.m) .. ':' .. w.id .. '.' .. w.ep .. suffix
-  local url = call('HGET', key('w', w.n), 'url') or ''
-  if kind == 'recovered' then since = al[SINCE] end
-  call('HSET', P .. 'no', notice, cmsgpack.pack({ w.m, w.id, url, reason, w.cf, now, w.ep, kind, al[ROUND], since, threshold, w.n }))
-  call('ZADD', P .. 'nv', now, notice)
-  call('ZADD', P .. 'na', now, notice)
-  call('ZADD', key('nw', w.n), now, notice)
-  if kind == 'recovered' then
-    al[EPOCH_OF], al[ROUND] = 0, al[ROUND] + 1
-  else
-    if al[EPOCH_OF] == 0 then al[SINCE] = w.fs end
-    al[EPOCH_OF] = w.ep
-  end
-  call('HSET', key('w', w.n), 'al', cmsgpack.pack(al))
-  woken = true
-end
-
 -- disable turns the webhook off and leaves a notice for its owner.
 local function disable(w, reason, threshold)
-  w.st = 'disabled'
-  subscribe(esc(w.m), w.id, w.n, cmsgpack.unpack(call('HGET', key('w', w.n), 'ev')), false)
+  w.st, w.db = 'disabled', w.db + 1
+  local f = call('HMGET', key('w', w.n), 'ev', 'url')
+  subscribe(esc(w.m), w.id, w.n, cmsgpack.unpack(f[1]), false)
   call('HINCRBY', key('w', w.n), 'ver', 1)
-  call('HSET', key('w', w.n), 'st', 'disabled', 'dr', reason, 'da', now, 'up', now, 'wk', 0)
+  call('HSET', key('w', w.n), 'st', 'disabled', 'dr', reason, 'da', now, 'up', now, 'wk', 0, 'db', w.db)
   call('ZADD', P .. 'off', '-inf', w.n)
-  tell(w, 'disabled', reason, threshold)
+  notify(w.n, w.m, w.id, w.n .. '.' .. w.ep, 'disabled', f[2] or '', reason, w.cf, threshold, w.fs)
 end
 
 -- extend makes the streak longer, and says if that has disabled the webhook.
-local function extend(w, threshold, reason, warn, pause)
-  if w.cf == 0 or not w.fs then w.fs = now end
+local function extend(w, threshold, span, reason)
+  if w.cf == 0 then w.fs = now end
   w.cf = w.cf + 1
-  if w.st ~= 'active' then return false end
-  if threshold > 0 and w.cf >= threshold then
-    disable(w, reason, threshold)
-    return true
-  end
-  local al = alarm(w)
-  if warn > 0 and w.cf >= warn and al[EPOCH_OF] ~= w.ep and (al[WARNED] == 0 or now - al[WARNED] >= pause) then
-    al[WARNED] = now
-    tell(w, 'warning', '', threshold)
-  end
-  return false
+  if w.st ~= 'active' or threshold == 0 or w.cf < threshold or now - w.fs < span then return 0 end
+  disable(w, reason, threshold)
+  return 1
 end
 
 -- All records of a webhook are read at once, and unpacked when a result is for one.
-for i = 1, #results, 16 do
+for i = 1, #results, 15 do
   local w = webhook(results[i], results[i + 1])
   if w then w.ids[#w.ids + 1] = results[i + 2] end
 end
@@ -115,7 +81,7 @@ local function queue(w, kind, at, id)
   l[#l + 1], l[#l + 2] = at, id
 end
 
-local function finish(merchant, wid, id, token, outcome, delay, fault, streak, threshold, reason, warn, pause, duration, status, err, body)
+local function finish(merchant, wid, id, token, outcome, delay, fault, streak, threshold, span, reason, duration, status, code, body)
   local w = webhook(merchant, wid)
   if not w then return 4 end
   local r = w.records[id]
@@ -124,19 +90,18 @@ local function finish(merchant, wid, id, token, outcome, delay, fault, streak, t
   if r[TOKEN] == 0 or r[SEQ] * 65536 + r[TOKEN] ~= token then return 3 end
   if r[OPEN] ~= 1 then return 2 end
 
-  local disabled = 0
+  local answer = 0
   w.records[id] = r
   r[OPEN] = 0
   w.ids[#w.ids + 1] = id
   if outcome ~= 'l' then
-    r[LOG][#r[LOG] + 1] = { now, duration, status, err, body }
+    r[LOG][#r[LOG] + 1] = { now, duration, status, code, body }
     w.at, w.tried = w.at + 1, true
     if r[EPOCH] == w.ep then
-      if streak == 1 then
-        w.cf = 0
-        if w.st == 'active' and w.al and w.al[EPOCH_OF] ~= 0 then tell(w, 'recovered', '', 0) end
-      elseif streak == 2 and extend(w, threshold, reason, warn, pause) then
-        disabled = 1
+      local disabled = streak == 2 and extend(w, threshold, span, reason) or 0
+      if streak == 1 then w.cf = 0 end
+      if streak == 2 or streak == 1 and (w.db > 0 or w.mk ~= '') then
+        answer = { disabled, w.st == 'active' and 1 or 0, w.cf, w.fs, w.db, w.mk }
       end
     end
   end
@@ -152,11 +117,11 @@ local function finish(merchant, wid, id, token, outcome, delay, fault, streak, t
     w.back = w.back or {}
     w.back[#w.back + 1] = r
   end
-  return disabled
+  return answer
 end
 
 local reply = { 'OK' }
-for i = 1, #results, 16 do reply[#reply + 1] = finish(unpack(results, i, i + 15)) end
+for i = 1, #results, 15 do reply[#reply + 1] = finish(unpack(results, i, i + 14)) end
 
 -- put adds what one kind of queue of a webhook gets, and returns how much is new.
 local function put(w, kind) return w[kind] and call('ZADD', key(kind, w.n), unpack(w[kind])) or 0 end
@@ -178,7 +143,7 @@ for _, w in ipairs(order) do
       call('ZINCRBY', P .. 'full', ended, w.n)
     end
     if w.cf ~= w.was or w.fs ~= w.began then
-      call('HSET', key('w', w.n), 'at', w.at, 'ok', w.ok, 'cf', w.cf, 'fs', w.fs or 0)
+      call('HSET', key('w', w.n), 'at', w.at, 'ok', w.ok, 'cf', w.cf, 'fs', w.fs)
     elseif w.tried then
       call('HSET', key('w', w.n), 'at', w.at, 'ok', w.ok)
     end

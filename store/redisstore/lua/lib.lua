@@ -12,7 +12,9 @@
 --                        pending deliveries, with those of deleted webhooks that gc has)
 --   m:<M>        HASH    webhook id -> n
 --   s:<M>        HASH    event type -> the active subscribers, packed {{id, n}, …} by id
---   w:<n>        HASH    the webhook and its counters; ds, md, hd, rl, fs and al are there only if they are set
+--   i:<M>        ZSET    15 digits of when a webhook was made and its id, all with score 0
+--   ms           ZSET    the merchants that have webhooks, all with score 0
+--   w:<n>        HASH    the webhook and its counters; ds, md, hd, rl, fs, db and mk are there only if they are set
 --   d:<n>        HASH    delivery id (12 bytes) -> packed record
 --   g:<n>:<page> HASH    sequence mod 100 -> delivery id; p:<n> ZSET the pages
 --   q:<n> t:<n>  ZSET    waiting deliveries, waiting tests, by due time
@@ -22,15 +24,17 @@
 --   e:<M>:<E>    STRING  pending deliveries (4 bytes), length of head (4), packed head, body
 --   k:<M>        STRING  last event sequence of the merchant
 --   v:<M>:<page> HASH    sequence mod 100 -> event id, a and z: first and last time; x:<M> ZSET the pages
---   ready        ZSET    n -> when it has something to claim and a token, without those that have no room
+--   ready        ZSET    n -> since when, or from when on, it has had something to claim, a token and room
+--                        without a visit; those that have no room are not there
 --   held         ZSET    n -> when the first of its leases ends
 --   old full off ZSET    n -> oldest end, number of ended deliveries, time of the oldest paused one
 --   idle         ZSET    M:E -> time of an event without pending deliveries
---   no nv na     HASH, ZSET, ZSET  notices, by when they can be claimed, by age
+--   no nv na     HASH, ZSET, ZSET  notices, by when they can be claimed, by age; a notice is M:<its id>
 --   nt           HASH    notice -> how often it was claimed
 --   nw:<n>       ZSET    the webhook's notices, by age
 --   gc           HASH    n of a deleted webhook -> packed {merchant, nonce}
---   seen:<S>:<I> STRING  packed, see seen.lua; the only keys that expire
+--   seen:<S>:<I> STRING  packed, see seen.lua; it expires
+--   again:<name> STRING  packed leases of a claim: n, delivery id, claims so far of each; it expires
 -- <M>, <E>, <S> and <I> are escaped ids.
 
 local P, CHANNEL, READY = ARGV[1], ARGV[3], KEYS[1]
@@ -63,7 +67,7 @@ end
 -- the delivery goes back to its queue as it is, with that end as its due time.
 local SEQ, EVENT, TYPE, FLAGS, CREATED, STATE, TOKEN, OPEN, RECLAIMS, EPOCH, AT, FAULT, LOG = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13
 local PENDING, SUCCESS, FAILED = 0, 1, 2 -- STATE
-local TEST, ENQUEUED = 1, 2 -- FLAGS are their sum
+local TEST, ENQUEUED, FORGED = 1, 2, 4 -- FLAGS are their sum, ENQUEUED of deliveries only, FORGED of events only
 local PAGE = 100
 
 -- drain makes the first write one that Redis allows when its memory is full, so
@@ -75,9 +79,10 @@ local function is_test(r) return r[FLAGS] % 2 == 1 end
 -- time of a record: its due time, its lease's end or its end.
 local function time_of(r) return r[CREATED] + r[AT] end
 
--- delivery_id derives the id of a fan-out, without its prefix, in 12 bytes.
-local function delivery_id(merchant, event, webhook)
-  local hex = redis.sha1hex(merchant .. '|' .. event .. '|' .. webhook)
+-- delivery_id derives the id of a fan-out, without its prefix, in 12 bytes. An event
+-- that is published anew after it was pruned has another time, and so other ids.
+local function delivery_id(merchant, event, webhook, created)
+  local hex = redis.sha1hex(merchant .. '|' .. event .. '|' .. webhook .. '||' .. string.format('%.0f', created))
   local function part(i) return tonumber(string.sub(hex, i, i + 7), 16) end
   return struct.pack('>I4I4I4', part(1), part(9), part(17))
 end
@@ -109,9 +114,8 @@ local function claimable(at)
   woken = at < known
 end
 
--- The field fs of a webhook is when its streak began. al is packed: the epoch in which
--- the owner was last told of failures, 0 after a recovery; when the streak began that
--- led to the first such notice; when the last warning was, or 0; recoveries so far.
+-- Fields of a webhook: fs is when its last streak began, db how often failures have
+-- disabled it, and mk the caller's mark.
 
 -- The field rl of a webhook is its rate limit, alone if the bucket is full. Else
 -- there follow what was left in the bucket when the last token was taken, in
@@ -142,13 +146,22 @@ local function due_at(n, active, rl, leased, test)
 end
 
 -- offer puts a webhook where it belongs in ready and held. It is to be called
--- after every change of a webhook's queues, leases, status or bucket.
-local function offer(n, active, rl)
+-- after every change of a webhook's queues, leases, status or bucket. What is
+-- claimable already keeps its place in the turns. What becomes so has been claimable
+-- since the given moment, or now.
+local function offer(n, active, rl, since)
   local over = first(key('l', n))
   local at = due_at(n, active, rl, over and call('ZCARD', key('l', n)) or 0)
+  if at then at = math.max(at, since or now) end
   if at or over then claimable(math.min(at or over, over or at)) end
   if over then call('ZADD', HELD, over, n) else call('ZREM', HELD, n) end
-  if at then call('ZADD', READY, at, n) else call('ZREM', READY, n) end
+  if not at then
+    call('ZREM', READY, n)
+  elseif at > now then
+    call('ZADD', READY, at, n)
+  else
+    call('ZADD', READY, 'LT', at == now and NOW or at, n)
+  end
 end
 
 -- wake tells claimers that something is claimable sooner than they know.
@@ -179,8 +192,8 @@ local function member(merchant, event) return esc(merchant) .. ':' .. esc(event)
 local function event_key(merchant, event) return P .. 'e:' .. member(merchant, event) end
 
 -- head returns the pending count, the head and where the body starts, or nil.
--- A head is {flags, created, sequence, type, fingerprint, ids of the fan-out}, and
--- the trace if there is one.
+-- A head is {flags, created, sequence, type, fingerprint, numbers of the webhooks of
+-- the fan-out, 4 bytes each}, and the trace if there is one.
 local function head(k)
   local s = call('GETRANGE', k, 0, 255)
   if s == '' then return nil end
@@ -284,10 +297,18 @@ end
 
 local function fail(word, text) return { word, text or '' } end
 
+-- notify leaves a notice for the owner of a webhook and wakes claimers, who hand it on.
+local function notify(n, merchant, webhook, id, kind, url, reason, failures, threshold, since)
+  local notice = esc(merchant) .. ':' .. id
+  call('HSET', P .. 'no', notice, cmsgpack.pack({ n, merchant, webhook, kind, url, reason, failures, threshold, since, now }))
+  for _, set in ipairs({ P .. 'nv', P .. 'na', key('nw', n) }) do call('ZADD', set, NOW, notice) end
+  woken = true
+end
+
 -- forget_notice removes a notice, which is known as M:id.
 local function forget_notice(notice)
   local packed = call('HGET', P .. 'no', notice)
-  local n = packed and cmsgpack.unpack(packed)[12]
+  local n = packed and cmsgpack.unpack(packed)[1]
   call('HDEL', P .. 'no', notice)
   call('HDEL', P .. 'nt', notice)
   call('ZREM', P .. 'nv', notice)

@@ -3,11 +3,11 @@
 -- ARGV[4]  what: paused, age, surplus, events, notices
 -- ARGV[5]  age in milliseconds, or for surplus how many to keep
 -- ARGV[6]  how many records at most
--- ARGV[7]  for paused: the error that they end with
+-- ARGV[7]  for paused: the code that they end with
 -- Reply    OK, how many it removed or ended, 1 if there may be more
 
 drain()
-local what, bound, limit, err = arg(), num(), num(), arg()
+local what, bound, limit, code = arg(), num(), num(), arg()
 local before = now - bound
 local done = 0
 local looks = 1000 -- How many records to look at.
@@ -21,7 +21,7 @@ local function give_up(n, merchant, id, r)
   call('ZREM', key('l', n), id)
   call('ZREM', waiting_in(n, r), id)
   if r[OPEN] == 1 then r[TOKEN] = r[TOKEN] + 1 end
-  r[OPEN], r[STATE], r[AT], r[FAULT] = 0, FAILED, now - r[CREATED], err
+  r[OPEN], r[STATE], r[AT], r[FAULT] = 0, FAILED, now - r[CREATED], code
   call('ZADD', key('f', n), now, id)
   save(n, id, r)
   expect(member(merchant, r[EVENT]), -1)
@@ -47,6 +47,13 @@ local function recover(n, merchant)
   return true
 end
 
+-- page_of reads a page of a webhook's deliveries: ids by sequence mod 100.
+local function page_of(n, page)
+  local ids, all = {}, call('HGETALL', key('g', n) .. ':' .. page)
+  for i = 1, #all, 2 do ids[tonumber(all[i])] = all[i + 1] end
+  return ids
+end
+
 -- walk goes through a disabled webhook's deliveries from the oldest that it has
 -- not walked through. It returns when to come back, or false if it has not come
 -- to the end, and how far it came.
@@ -55,8 +62,7 @@ local function walk(n, merchant)
   local walked = tonumber(call('HGET', key('w', n), 'wk') or 0)
   local pages = call('ZRANGEBYSCORE', key('p', n), math.floor((walked + 1) / PAGE), '+inf', 'LIMIT', 0, SPAN)
   for _, page in ipairs(pages) do
-    local ids, all = {}, call('HGETALL', key('g', n) .. ':' .. page)
-    for i = 1, #all, 2 do ids[tonumber(all[i])] = all[i + 1] end
+    local ids = page_of(n, page)
     for i = 0, PAGE - 1 do
       local seq = tonumber(page) * PAGE + i
       if ids[i] and seq > walked then
@@ -122,6 +128,30 @@ local function sweep(n, ids)
   rekey_ended(n)
 end
 
+-- made_first finds ended deliveries, those that were made first before the others. Where
+-- many older ones wait, it takes several calls: sw is the page to go on from.
+local function made_first(n, most)
+  local wk, out = key('w', n), {}
+  local from = call('HGET', wk, 'sw') or '0'
+  local pages = call('ZRANGEBYSCORE', key('p', n), from, '+inf', 'LIMIT', 0, SPAN)
+  for _, page in ipairs(pages) do
+    local ids = page_of(n, page)
+    for i = 0, PAGE - 1 do
+      if ids[i] and #out < most then
+        looks = looks - 1
+        if call('ZSCORE', key('f', n), ids[i]) then out[#out + 1] = ids[i] end
+      end
+    end
+  end
+  if #out < most and #pages == SPAN then
+    call('HSET', wk, 'sw', pages[SPAN] + 1)
+  else
+    call('HDEL', wk, 'sw')
+    if #out == 0 and from == '0' then return call('ZRANGE', key('f', n), 0, most - 1) end -- No page has them.
+  end
+  return out
+end
+
 if what == 'age' then
   while true do
     local n = call('ZRANGEBYSCORE', P .. 'old', '-inf', '(' .. before, 'LIMIT', 0, 1)[1]
@@ -133,9 +163,8 @@ elseif what == 'surplus' then
   while true do
     local n = call('ZRANGEBYSCORE', P .. 'full', '(' .. bound, '+inf', 'LIMIT', 0, 1)[1]
     if not n then return { 'OK', done, 0 } end
-    if done >= limit then return { 'OK', done, 1 } end
-    local over = call('ZCARD', key('f', n)) - bound
-    sweep(n, call('ZRANGE', key('f', n), 0, math.min(over, limit - done) - 1))
+    if done >= limit or looks <= 0 then return { 'OK', done, 1 } end
+    sweep(n, made_first(n, math.min(call('ZCARD', key('f', n)) - bound, limit - done)))
   end
 elseif what == 'events' then
   local found = call('ZRANGEBYSCORE', P .. 'idle', '-inf', '(' .. before, 'LIMIT', 0, limit + 1)

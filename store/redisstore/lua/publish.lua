@@ -4,10 +4,11 @@
 --
 -- KEYS[2…] the events, one key each
 -- ARGV[4]  after how many deliveries to stop
--- ARGV[5]  number of events, followed by seven arguments for each: merchant, id, type,
---          fingerprint (16 bytes), id of the webhook to test or empty, trace, body
--- Reply    OK, and for each event until it stopped: 0 new, 1 duplicate or 2 conflict, the ids
---          of the deliveries in 12 bytes each; NOTFOUND if a webhook to test is not there
+-- ARGV[5]  number of events, followed by eight arguments for each: merchant, id, type,
+--          fingerprint (16 bytes), id of the webhook to test or empty, 1 if it is forged, trace, body
+-- Reply    OK, and for each event until it stopped: 0 new, 1 duplicate or 2 conflict, a packed list
+--          of the ids of each webhook and its delivery (12 bytes); NOTFOUND if a webhook to test is
+--          not there
 
 local budget, count = num(), num()
 
@@ -71,15 +72,9 @@ local function webhook(n)
   return w
 end
 
--- deliver makes a delivery, due now. One with its id can only be of an earlier
--- life of the event: it has ended, and gives way.
+-- deliver makes a delivery, due now.
 local function deliver(n, id, event, type, test)
   local w = webhook(n)
-  local old = load(n, id)
-  if old then
-    w.old = w.old or {}
-    w.old[id] = { [SEQ] = old[SEQ] + 0, [EVENT] = old[EVENT] .. '', [FLAGS] = old[FLAGS] + 0, [STATE] = old[STATE] + 0, [LOG] = { unpack(old[LOG]) } }
-  end
   w.seq = w.seq + 1
   local r, page = w.records, math.floor(w.seq / PAGE)
   r[#r + 1], r[#r + 2] = id, cmsgpack.pack({ w.seq, event, type, test and TEST or 0, now, PENDING, 0, 0, 0, 0, 0, '', {} })
@@ -90,12 +85,22 @@ local function deliver(n, id, event, type, test)
   q[#q + 1], q[#q + 2] = NOW, id
 end
 
+-- repeated returns the ids of webhooks and deliveries of an event that is stored.
+local function repeated(merchant, event, h)
+  local ids = {}
+  for i = 1, #h[6], 4 do
+    local id = call('HGET', key('w', struct.unpack('>I4', h[6], i)), 'id')
+    if id then ids[#ids + 1], ids[#ids + 2] = id, delivery_id(merchant, event, id, h[2]) end
+  end
+  return ids
+end
+
 local made, reply = 0, { 'OK' }
 local stored, idle = {}, {}
 local heads = {} -- of this script's new events, by key
 for i = 1, count do
   if made >= budget then break end
-  local merchant, id, type, print, test, trace, body = arg(), arg(), arg(), arg(), arg(), arg(), arg()
+  local merchant, id, type, print, test, forged, trace, body = arg(), arg(), arg(), arg(), arg(), arg(), arg(), arg()
   local k, h = KEYS[i + 1], nil
   if heads[k] then
     h = heads[k]
@@ -105,10 +110,10 @@ for i = 1, count do
   end
   if h and h[5] == print then
     reply[#reply + 1] = 1
-    reply[#reply + 1] = h[6]
+    reply[#reply + 1] = cmsgpack.pack(repeated(merchant, id, h))
   elseif h then
     reply[#reply + 1] = 2
-    reply[#reply + 1] = ''
+    reply[#reply + 1] = cmsgpack.pack({})
   else
     local m, to, seq = merchant_of(merchant), nil, 0
     if test == '' then
@@ -118,20 +123,21 @@ for i = 1, count do
       if not n then return fail('NOTFOUND', test) end
       to = { { test, n } }
     end
-    local ids = {}
+    local ids, numbers = {}, {}
     for j, s in ipairs(to) do
-      ids[j] = delivery_id(merchant, id, s[1])
-      deliver(s[2], ids[j], id, type, test ~= '')
+      local delivery = delivery_id(merchant, id, s[1], now)
+      ids[2 * j - 1], ids[2 * j], numbers[j] = s[1], delivery, struct.pack('>I4', s[2])
+      deliver(s[2], delivery, id, type, test ~= '')
     end
-    local all = table.concat(ids)
-    h = { test ~= '' and TEST or 0, now, seq, type, print, all, trace ~= '' and trace or nil }
+    local flags = (test ~= '' and TEST or 0) + (forged == '1' and FORGED or 0)
+    h = { flags, now, seq, type, print, table.concat(numbers), trace ~= '' and trace or nil }
     heads[k] = h
     local packed = cmsgpack.pack(h)
     stored[#stored + 1], stored[#stored + 2] = k, struct.pack('>I4I4', #to, #packed) .. packed .. body
     if #to == 0 then idle[#idle + 1], idle[#idle + 2] = NOW, m.M .. ':' .. esc(id) end
     made, difference = made + #to, difference + #to
     reply[#reply + 1] = 0
-    reply[#reply + 1] = all
+    reply[#reply + 1] = cmsgpack.pack(ids)
   end
 end
 
@@ -146,10 +152,6 @@ for _, m in pairs(merchants) do
   if m.sequence then call('SET', key('k', m.M), string.format('%.0f', m.sequence)) end
 end
 for _, w in ipairs(order) do
-  if w.old then
-    for id, old in pairs(w.old) do remove(w.n, id, old) end
-    rekey_ended(w.n)
-  end
   call('HSET', key('d', w.n), unpack(w.records))
   for page, ids in pairs(w.pages) do
     call('HSET', key('g', w.n) .. ':' .. page, unpack(ids))

@@ -1,0 +1,139 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/rag-assistant/webhooks/store"
+)
+
+// A webhook's owner hears of three transitions. The store itself notes a disabling, in
+// the step that disables. Warnings and recoveries are decided here, from where the
+// webhook stands after a result, and from the mark that says what its owner has been
+// told. The store moves the mark in the step that adds the notice, so of all processes
+// that decide the same, one adds it. A process that dies in between delays a warning
+// to the next failure and a recovery to the next success.
+
+// maxAlarms is how many notices may wait to be added. One beyond them is decided anew
+// by the next result.
+const maxAlarms = 64
+
+// alarm is a notice on its way to the store.
+type alarm struct {
+	notice  store.Notice
+	oldMark string
+	newMark string
+}
+
+// mark is what a webhook's owner has been told. Times have milliseconds.
+type mark struct {
+	since      time.Time // when the streak began of the first warning since the last recovery; zero: none
+	streak     time.Time // when the streak began of the last warning
+	warned     time.Time // when that warning was
+	disablings int64     // at the last recovery
+}
+
+// parseMark takes a text that nobody here has written for one that says nothing.
+func parseMark(text string) mark {
+	if text == "" {
+		return mark{}
+	}
+	var n [4]int64
+	parts := strings.Split(text, " ")
+	if len(parts) != len(n) {
+		return mark{}
+	}
+	for i, part := range parts {
+		var err error
+		if n[i], err = strconv.ParseInt(part, 36, 64); err != nil {
+			return mark{}
+		}
+	}
+	moment := func(ms int64) time.Time {
+		if ms == 0 {
+			return time.Time{}
+		}
+		return time.UnixMilli(ms).UTC()
+	}
+	return mark{since: moment(n[0]), streak: moment(n[1]), warned: moment(n[2]), disablings: n[3]}
+}
+
+func (m mark) String() string {
+	ms := func(t time.Time) int64 {
+		if t.IsZero() {
+			return 0
+		}
+		return t.UnixMilli()
+	}
+	var out []byte
+	for i, n := range []int64{ms(m.since), ms(m.streak), ms(m.warned), m.disablings} {
+		if i > 0 {
+			out = append(out, ' ')
+		}
+		out = strconv.AppendInt(out, n, 36)
+	}
+	return string(out)
+}
+
+// decide returns what the owner is to be told after a result, and the mark after
+// that; the kind is empty for nothing.
+func (o *DispatcherOptions) decide(s *store.Standing, streak store.Streak, disabled bool, now time.Time) (kind NoticeKind, since time.Time, next mark) {
+	m := parseMark(s.Mark)
+	since = m.since
+	if since.IsZero() {
+		since = s.FailingSince
+	}
+	switch {
+	case disabled || !s.Active:
+	case streak == store.StreakReset && (!m.since.IsZero() || s.Disablings > m.disablings):
+		m.since, m.disablings = time.Time{}, s.Disablings
+		return NoticeRecovered, since, m
+	case streak == store.StreakExtend && o.WarnAfter > 0 && s.ConsecutiveFailures >= o.WarnAfter &&
+		!m.streak.Equal(s.FailingSince) && (m.warned.IsZero() || now.Sub(m.warned) >= o.WarnPause):
+		m.since, m.streak, m.warned = since, s.FailingSince, now
+		return NoticeWarning, s.FailingSince, m
+	}
+	return "", time.Time{}, m
+}
+
+// alarm has a warning or a recovery added if an accepted result calls for one.
+func (r *run) alarm(s *settled, answer store.Finished) {
+	if answer.Standing == nil || answer.State != store.FinishAccepted {
+		return
+	}
+	now := s.storeTime.Add(time.Since(s.at))
+	kind, since, next := r.opts.decide(answer.Standing, s.result.Streak, answer.Disabled, now)
+	if kind == "" {
+		return
+	}
+	a := alarm{oldMark: answer.Standing.Mark, newMark: next.String(), notice: store.Notice{
+		Kind: store.NoticeKind(kind), MerchantID: s.result.MerchantID, WebhookID: s.result.WebhookID, URL: s.url, Since: since,
+	}}
+	if kind == NoticeWarning {
+		a.notice.Failures, a.notice.DisableAfter = answer.Standing.ConsecutiveFailures, s.result.DisableAfter
+	}
+	select {
+	case r.alarms <- a:
+	default:
+	}
+}
+
+// raise adds notices until there are no more.
+func (r *run) raise(ctx context.Context) {
+	for a := range r.alarms {
+		added := false
+		err := r.call(ctx, "add notice", func(ctx context.Context) (err error) {
+			added, err = r.store.AddNotice(ctx, a.notice.MerchantID, a.notice, a.oldMark, a.newMark)
+			if errors.Is(err, store.ErrNotFound) {
+				return nil // The webhook was deleted.
+			}
+			return err
+		})
+		if err == nil && added {
+			signal(r.notices)
+		}
+	}
+}
