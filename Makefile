@@ -30,6 +30,7 @@ fmt: ## Rewrite Go files with gofumpt and goimports.
 	@$(LINT) fmt
 
 lint: ## Run golangci-lint on every module.
+	@cd internal/apiclient && go generate
 	@code=0; for m in $(PACKAGED); do echo "$$m"; (cd "$$m" && $(LINT) run --allow-parallel-runners ./...) || code=1; done; exit $$code
 
 # The race detector needs a C compiler, internal/e2e a browser.

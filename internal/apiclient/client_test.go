@@ -1,11 +1,6 @@
-// Package apiclient_test takes a webhook through its whole life with a client that
-// a public generator has made of the OpenAPI document, so that others can be made
-// too. It is a module of its own: what the client needs stays out of the go.mod of
-// users.
-package apiclient_test
+//go:build generated
 
-//go:generate go run ./yamljson ../../webhook/api/openapi.yaml ../../webhook/api/openapi.json
-//go:generate go tool -modfile=../../tools/go.mod oapi-codegen -config generate.yaml ../../webhook/api/openapi.yaml
+package apiclient_test
 
 import (
 	"context"
