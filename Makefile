@@ -20,11 +20,11 @@ TESTED   = $(filter ./internal/% ./bench ./examples/server,$(PACKAGED))
 
 LINT = go tool -modfile="$(CURDIR)/tools/go.mod" golangci-lint
 
-.PHONY: help fmt lint test chaos chaos-long interop vuln fuzz bench bench-compare microbench cover examples ci
-.PHONY: check-format check-current check-counts check-versions check-api check-bench
+.PHONY: help fmt lint test chaos chaos-long interop vuln fuzz bench bench-compare microbench cover examples architecture ci
+.PHONY: check-format check-current check-architecture check-counts check-versions check-api check-bench
 
 help: ## Print this list.
-	@sed -n 's/^\([a-z-]*\):.*## /\1 /p' $(MAKEFILE_LIST) | while read -r name text; do printf '%-12s%s\n' "$$name" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):.*## /\1 /p' $(MAKEFILE_LIST) | while read -r name text; do printf '%-15s%s\n' "$$name" "$$text"; done
 
 fmt: ## Rewrite Go files with gofumpt and goimports.
 	@$(LINT) fmt
@@ -85,14 +85,20 @@ cover: ## Run all tests and print the coverage of each package.
 examples: ## Build all examples and run those that end by themselves.
 	@tools/examples.sh $(filter-out $(TESTED),$(PACKAGED))
 
+architecture: ## Draw the packages, and the files of package webhook, for docs/architecture.md.
+	@go run ./internal/architecture
+
 ci: ## Run every check that has to pass before a merge.
-	@MAKE="$(MAKE)" tools/steps.sh check-format lint check-current test check-counts check-versions check-api chaos interop examples check-bench
+	@MAKE="$(MAKE)" tools/steps.sh check-format lint check-current check-architecture test check-counts check-versions check-api chaos interop examples check-bench
 
 check-format:
 	@$(LINT) fmt --diff
 
 check-current:
 	@tools/current.sh $(MODULES)
+
+check-architecture:
+	@go run ./internal/architecture -check
 
 # Tests that count less with the race detector, once more without it.
 check-counts:
