@@ -132,7 +132,7 @@ func unpredicted(receivers []*receiver, s sample, got []string) []string {
 	for i, r := range receivers {
 		predicted := "sah"
 		if r.speaks != "" {
-			predicted = letters(portable.Encodings(s.body, r.speaks))
+			predicted = letters(portable.Encodings(s.body)[r.speaks])
 		}
 		if got[i] != predicted {
 			out = append(out, fmt.Sprintf("%s: %s verified %s, portable says %s: %.200s", s.name, r.name, got[i], predicted, s.data))

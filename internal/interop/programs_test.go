@@ -15,8 +15,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-
-	"github.com/rag-assistant/webhooks/webhook/portable"
 )
 
 const (
@@ -32,7 +30,7 @@ type program struct {
 	name    string
 	dir     string
 	command []string
-	speaks  portable.Receiver // whose way of verifying it has; "": raw bytes
+	speaks  string // as portable.Issue.Receiver, whose way of verifying it has; "": raw bytes
 }
 
 // programs returns all receivers. It fails if something is not there to run them.
@@ -45,11 +43,11 @@ func programs(t *testing.T) []program {
 	java := interpreter(t, "java", "--version")
 	server := []string{php, "-S", "127.0.0.1:0", "receiver.php"}
 	return []program{
-		{"node", reserialisingDir, []string{node, "receiver.js"}, portable.Node},
-		{"python", reserialisingDir, []string{python, "receiver.py"}, portable.Python},
-		{"php", reserialisingDir, server, portable.PHP},
-		{"ruby", reserialisingDir, []string{ruby, "receiver.rb"}, portable.Ruby},
-		{"go", reserialisingDir, []string{build(t, reserialisingDir)}, portable.Go},
+		{"node", reserialisingDir, []string{node, "receiver.js"}, "Node.js"},
+		{"python", reserialisingDir, []string{python, "receiver.py"}, "Python"},
+		{"php", reserialisingDir, server, "PHP"},
+		{"ruby", reserialisingDir, []string{ruby, "receiver.rb"}, "Ruby"},
+		{"go", reserialisingDir, []string{build(t, reserialisingDir)}, "Go"},
 
 		{"node raw", rawDir, []string{node, "receiver.js"}, ""},
 		{"python raw", rawDir, []string{python, "receiver.py"}, ""},

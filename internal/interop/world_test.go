@@ -21,7 +21,6 @@ import (
 	"github.com/rag-assistant/webhooks/webhook/api"
 	"github.com/rag-assistant/webhooks/webhook/egress"
 	"github.com/rag-assistant/webhooks/webhook/event"
-	"github.com/rag-assistant/webhooks/webhook/portable"
 )
 
 type rawMessage = json.RawMessage
@@ -180,9 +179,9 @@ func (w *world) test(e webhook.Encoding, results *results) {
 // and no receiver to accept a forgery.
 func (w *world) detect() {
 	w.t.Helper()
-	rewritten := map[portable.Receiver]webhook.Encoding{
-		portable.Node: webhook.EncodingStandard, portable.Ruby: webhook.EncodingStandard,
-		portable.Python: webhook.EncodingASCII, portable.PHP: webhook.EncodingASCII, portable.Go: webhook.EncodingHTML,
+	rewritten := map[string]webhook.Encoding{
+		"Node.js": webhook.EncodingStandard, "Ruby": webhook.EncodingStandard,
+		"Python": webhook.EncodingASCII, "PHP": webhook.EncodingASCII, "Go": webhook.EncodingHTML,
 	}
 	for _, r := range w.receivers {
 		d, err := w.svc.Detect(w.t.Context(), merchant, r.id)

@@ -12,7 +12,7 @@ func ExampleCheck() {
 	for _, issue := range portable.Check(body) {
 		fmt.Println(issue.Severity, issue.Receiver, issue.Path)
 	}
-	fmt.Println(portable.Encodings(body, portable.Go))
+	fmt.Println(portable.Encodings(body)["Go"])
 	// Output:
 	// Unverifiable Python data.rate
 	// Unverifiable PHP data.items[0].options

@@ -23,7 +23,7 @@ func (w *walker) number(text string) {
 	mantissa, power, exponential := strings.Cut(sent, "e")
 	switch {
 	case f == 0 && text[0] == '-':
-		w.alter(minusZero, Every, w.path)
+		w.alter(minusZero, every, w.path)
 	case exponential:
 		w.exponential(mantissa, power)
 	case strings.Contains(sent, "."):
@@ -35,8 +35,8 @@ func (w *walker) number(text string) {
 			w.find(beyondInt64, w.path)
 		}
 		if integer && sent != text {
-			for _, reader := range []Receiver{Python, PHP, Ruby} {
-				w.alter(longInteger, reader, w.path)
+			for _, reader := range []int{python, php, ruby} {
+				w.alter(longInteger, receivers[reader], w.path)
 			}
 		}
 	}

@@ -5,20 +5,6 @@ import (
 	"strings"
 )
 
-// Receiver is one of the receivers that the integration guide publishes, by its
-// language.
-type Receiver string
-
-// The receivers. Every stands for all of them, and all others too.
-const (
-	Every  Receiver = "every receiver"
-	Node   Receiver = "Node.js" // with Express and its default limit of 100 KiB
-	Python Receiver = "Python"
-	PHP    Receiver = "PHP"
-	Ruby   Receiver = "Ruby"
-	Go     Receiver = "Go"
-)
-
 // Severity is what an [Issue] leads to. A greater one is worse.
 type Severity int
 
@@ -58,7 +44,10 @@ func (s Severity) String() string {
 // names of the event, but no value.
 type Issue struct {
 	Severity Severity
-	Receiver Receiver
+
+	// Receiver is that of "Node.js" (with Express and its default limit of 100 KiB),
+	// "Python", "PHP", "Ruby" or "Go", or "every receiver".
+	Receiver string
 
 	// Path leads to it, as in data.items[2].price. It is empty if the event as a
 	// whole is meant.
@@ -108,19 +97,16 @@ func Check(body []byte) []Issue {
 	return examine(body).sorted()
 }
 
-// Encodings returns the values of payloadEncoding under which a receiver verifies an
-// event: some of "standard", "ascii" and "html", in this order. Of [Every] it returns
-// those that suit all five.
-func Encodings(body []byte, r Receiver) []string {
+// Encodings returns, by the name of each receiver, the values of payloadEncoding under
+// which it verifies an event: some of "standard", "ascii" and "html", in this order. A
+// receiver that verifies it under none is left out.
+func Encodings(body []byte) map[string][]string {
 	report := examine(body)
-	if report.refused {
-		return nil
-	}
-	verified := all
+	out := map[string][]string{}
 	for i, name := range receivers {
-		if name == r || r == Every {
-			verified &= report.verified[i]
+		if verified := report.verified[i]; verified != none && !report.refused {
+			out[name] = verified.names()
 		}
 	}
-	return verified.names()
+	return out
 }

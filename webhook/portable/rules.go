@@ -27,11 +27,13 @@ func (e encodings) names() []string {
 	return out
 }
 
-// receivers are those of the guide. Where there is a value for each of them, as in
-// [verdict], it is in this order.
+// receivers are those of the guide, by language. Where there is a value for each of
+// them, as in [verdict], it is in this order.
 //
 //nolint:gochecknoglobals // a constant list
-var receivers = [...]Receiver{Node, Python, PHP, Ruby, Go}
+var receivers = [...]string{"Node.js", "Python", "PHP", "Ruby", "Go"}
+
+const every = "every receiver"
 
 const (
 	node = iota
@@ -141,13 +143,13 @@ type report struct {
 
 type listing struct {
 	rule     *rule
-	receiver Receiver
+	receiver string
 }
 
 // refuse notes that the event cannot be published.
 func (r *report) refuse(path, reason, remedy string) {
 	r.refused = true
-	r.issues = append(r.issues, Issue{Severity: Refused, Receiver: Every, Path: path, Reason: reason, Remedy: remedy})
+	r.issues = append(r.issues, Issue{Severity: Refused, Receiver: every, Path: path, Reason: reason, Remedy: remedy})
 }
 
 // find notes that a rule concerns what is at a path.
@@ -169,7 +171,7 @@ func (r *report) findAs(k *rule, verified verdict, path func() string) {
 }
 
 // alter notes that a receiver reads another value than the one at a path.
-func (r *report) alter(k *rule, by Receiver, path func() string) {
+func (r *report) alter(k *rule, by string, path func() string) {
 	r.list(k, Issue{Severity: Altered, Receiver: by, Reason: k.reason, Remedy: k.remedy}, path)
 }
 
