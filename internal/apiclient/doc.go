@@ -6,7 +6,6 @@
 // It is a module of its own: what the client needs stays out of the go.mod of users.
 package apiclient
 
-//go:generate go run ./yamljson ../../webhook/api/openapi.yaml ../../webhook/api/openapi.json
 //go:generate go tool -modfile=../../tools/go.mod oapi-codegen -config generate.yaml ../../webhook/api/openapi.yaml
 
 // The client's own imports. `go mod tidy` must find them where no client is.

@@ -26,6 +26,7 @@ const (
 	jwt    = "github.com/golang-jwt/jwt/v5"
 	mail   = "github.com/wneessen/go-mail"
 	otel   = "go.opentelemetry.io/otel"
+	yaml   = "go.yaml.in/yaml/v4"
 )
 
 // A rule says all that a package may pull in beside the standard library, at any
@@ -90,7 +91,7 @@ var rules = []rule{
 	{room: "webhook/internal/once", ours: []string{"store", "webhook/internal/id"}, modules: []string{"github.com/google/uuid"}},
 
 	// Twins: neither knows the other.
-	{room: "webhook/api", ours: append([]string{"webhook"}, core...), modules: coreModules},
+	{room: "webhook/api", ours: append([]string{"webhook"}, core...), modules: append([]string{yaml}, coreModules...)},
 	{room: "webhook/portal", ours: append([]string{"webhook"}, core...), modules: coreModules},
 	{room: "webhook/otelwebhook", ours: append([]string{"webhook"}, core...), modules: append(otelModules, coreModules...)},
 

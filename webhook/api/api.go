@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/rag-assistant/webhooks/webhook"
@@ -130,7 +131,7 @@ type Handler struct {
 	opts         Options
 	root         string // the prefix and a slash; empty: any prefix
 	routes       []route
-	docs         map[string]*document
+	docs         func() (map[string]*document, error)
 }
 
 // New returns the management API of svc. A nil o is the default; svc and
@@ -163,9 +164,7 @@ func New(svc *webhook.Service, authenticate webhook.AuthenticateFunc, o *Options
 	}
 	h := &Handler{svc: svc, authenticate: authenticate, opts: opts, root: root}
 	h.routes = h.table()
-	if h.docs, err = h.documents(); err != nil {
-		return nil, fmt.Errorf("api: new: %w", err)
-	}
+	h.docs = sync.OnceValues(h.documents) // When it is asked for: writing it takes as long as a hundred requests.
 	return h, nil
 }
 

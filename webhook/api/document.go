@@ -8,8 +8,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
+
+	"go.yaml.in/yaml/v4"
 
 	"github.com/rag-assistant/webhooks/webhook/event"
 )
@@ -17,12 +18,13 @@ import (
 // The OpenAPI document of the management API, written by hand.
 //
 //go:embed openapi.yaml
-var openAPIYAML string
+var openAPI []byte
 
-// The same as JSON, which is made of it.
-//
-//go:embed openapi.json
-var openAPIJSON string
+// Where the document is, below the root of the API.
+const (
+	documentJSON = "openapi.json"
+	documentYAML = "openapi.yaml"
+)
 
 // document is the OpenAPI document as one handler serves it.
 type document struct {
@@ -34,25 +36,41 @@ type document struct {
 // documentCache lets a document be kept, for it changes with the program only.
 const documentCache = "public, max-age=300"
 
-// documents returns the document by its names.
+// documents returns the document by its names, as one that says what this handler does.
 func (h *Handler) documents() (map[string]*document, error) {
-	out := make(map[string]*document, 2)
-	for name, d := range map[string]*draft{
-		"openapi.json": {mediaType: "application/json; charset=utf-8", lines: strings.Split(openAPIJSON, "\n"), json: true},
-		"openapi.yaml": {mediaType: "application/yaml; charset=utf-8", lines: strings.Split(openAPIYAML, "\n")},
-	} {
-		if !h.opts.EnablePublish {
-			d.cut("/merchants/{merchantId}/events")
-		}
-		if h.opts.ServerURL != "" {
-			d.serverURL(h.opts.ServerURL)
-		}
-		if err := d.sends(h.svc.Catalog()); err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
-		}
-		out[name] = d.document()
+	root := &yaml.Node{}
+	if err := yaml.Load(openAPI, root); err != nil {
+		return nil, fmt.Errorf("webhook: OpenAPI document: %w", err)
 	}
-	return out, nil
+	doc := root.Content[0]
+	if !h.opts.EnablePublish {
+		cut(member(doc, "paths"), "/merchants/{merchantId}/events")
+	}
+	if h.opts.ServerURL != "" {
+		*member(member(doc, "servers").Content[0], "url") = *text(h.opts.ServerURL)
+	}
+	if err := list(member(doc, "webhooks"), h.svc.Catalog()); err != nil {
+		return nil, fmt.Errorf("webhook: OpenAPI document: %w", err)
+	}
+	var asJSON bytes.Buffer
+	if err := json.Indent(&asJSON, appendJSON(nil, root), "", "  "); err != nil {
+		return nil, fmt.Errorf("webhook: OpenAPI document: %w", err)
+	}
+	asJSON.WriteByte('\n')
+	// Last, for Dump takes the tags of the nodes away.
+	asYAML, err := yaml.Dump(root, yaml.WithIndent(2), yaml.WithCompactSeqIndent(false), yaml.WithLineWidth(-1))
+	if err != nil {
+		return nil, fmt.Errorf("webhook: OpenAPI document: %w", err)
+	}
+	return map[string]*document{
+		documentJSON: newDocument("application/json; charset=utf-8", asJSON.Bytes()),
+		documentYAML: newDocument("application/yaml; charset=utf-8", asYAML),
+	}, nil
+}
+
+func newDocument(mediaType string, content []byte) *document {
+	sum := sha256.Sum256(content)
+	return &document{mediaType: mediaType, text: content, etag: `"` + hex.EncodeToString(sum[:16]) + `"`}
 }
 
 // serve answers with the document, or says that it is still the same.
@@ -67,83 +85,27 @@ func (d *document) serve(x *exchange) (answer, error) {
 	return answer{status: http.StatusOK, etag: d.etag, cache: documentCache, document: d}, nil
 }
 
-// draft is a document on its way from what every handler could do to what one
-// does. It is edited line by line: YAML keeps its comments like that, and nobody
-// has to import a parser for it. The indentation of both files must be regular.
-type draft struct {
-	mediaType string
-	lines     []string
-	json      bool
-}
-
-func (d *draft) document() *document {
-	text := []byte(strings.Join(d.lines, "\n"))
-	sum := sha256.Sum256(text)
-	return &document{mediaType: d.mediaType, text: text, etag: `"` + hex.EncodeToString(sum[:16]) + `"`}
-}
-
-// cut removes a path or a webhook.
-func (d *draft) cut(name string) {
-	head := "  " + name + ":"
-	if d.json {
-		head = `    "` + name + `": {`
-	}
-	from := slices.Index(d.lines, head)
-	if from < 0 {
-		return
-	}
-	to := from + 1
-	for to < len(d.lines) && (d.lines[to] == "" || indent(d.lines[to]) > indent(head)) {
-		to++
-	}
-	if d.json {
-		to++ // the brace
-	}
-	d.lines = slices.Delete(d.lines, from, to)
-	if d.json && strings.HasPrefix(strings.TrimLeft(d.lines[from], " "), "}") {
-		d.lines[from-1] = strings.TrimSuffix(d.lines[from-1], ",") // That was the last one.
-	}
-}
-
-// serverURL replaces the relative address of the API. A URL that [url.URL] has
-// written needs no escapes.
-func (d *draft) serverURL(u string) {
-	line, key := "  - url: . # Where this document was read.", "  - url: "
-	if d.json {
-		line, key = `      "url": "."`, `      "url": `
-	}
-	d.lines[slices.Index(d.lines, line)] = key + `"` + u + `"`
-}
-
-// sends makes the document's webhooks those of the catalog, and a test event,
-// which can be sent whatever that holds.
-func (d *draft) sends(catalog *event.Catalog) error {
+// list makes the document's webhooks those of the catalog, and a test event, which
+// can be sent whatever that holds. Others share what the test event has anchors for.
+func list(webhooks *yaml.Node, catalog *event.Catalog) error {
 	guide := event.DefaultCatalog()
 	for e := range guide.All() {
 		if listed, ok := catalog.Lookup(e.Type); e.Type != event.TypeWebhookTest && (!ok || !alike(e, listed)) {
-			d.cut(string(e.Type))
+			cut(webhooks, string(e.Type))
 		}
 	}
-	head := "webhooks:"
-	if d.json {
-		head = `  "webhooks": {`
-	}
-	at := slices.Index(d.lines, head) + 1
+	test := member(member(webhooks, string(event.TypeWebhookTest)), "post")
 	for e := range catalog.All() {
 		if known, ok := guide.Lookup(e.Type); e.Type == event.TypeWebhookTest || ok && alike(e, known) {
 			continue
 		}
-		item, err := pathItem(e)
+		post, err := operation(test, e)
 		if err != nil {
 			return fmt.Errorf("event type %s: %w", e.Type, err)
 		}
-		// JSON on one line is YAML too.
-		line := `  "` + string(e.Type) + `": ` + item
-		if d.json {
-			line = "  " + line + ","
-		}
-		d.lines = slices.Insert(d.lines, at, line)
-		at++
+		item := &yaml.Node{Kind: yaml.MappingNode}
+		add(item, "post", post)
+		add(webhooks, string(e.Type), item)
 	}
 	return nil
 }
@@ -152,27 +114,28 @@ func alike(a, b event.Entry) bool {
 	return a.Description == b.Description && a.Frequency == b.Frequency && bytes.Equal(a.Example, b.Example)
 }
 
-// pathItem describes the request that brings an event of a host's own type. It has
-// the headers of every other.
-func pathItem(e event.Entry) (string, error) {
-	var doc struct {
-		Webhooks map[event.Type]map[string]map[string]any `json:"webhooks"`
+// operation describes the request that brings an event of a host's own type. What is
+// not about the event is as in the test event's.
+func operation(test *yaml.Node, e event.Entry) (*yaml.Node, error) {
+	type media struct {
+		Schema  map[string]string `json:"schema"`
+		Example json.RawMessage   `json:"example,omitempty"`
 	}
-	if err := json.Unmarshal([]byte(openAPIJSON), &doc); err != nil {
-		return "", err
+	post, err := fromJSON(map[string]any{
+		"summary": e.Description,
+		"requestBody": map[string]any{"required": true, "content": map[string]media{
+			"application/json": {map[string]string{"$ref": "#/components/schemas/Event"}, e.Example},
+		}},
+	})
+	if err != nil {
+		return nil, err
 	}
-	item := doc.Webhooks[event.TypeWebhookTest]
-	body := map[string]any{"schema": map[string]string{"$ref": "#/components/schemas/Event"}}
-	if len(e.Example) > 0 {
-		body["example"] = e.Example
+	for _, name := range []string{"tags", "security", "parameters", "responses"} {
+		value := member(test, name)
+		if value.Anchor != "" {
+			value = &yaml.Node{Kind: yaml.AliasNode, Value: value.Anchor, Alias: value}
+		}
+		add(post, name, value)
 	}
-	operation := item["post"]
-	delete(operation, "operationId")
-	delete(operation, "description")
-	operation["summary"] = e.Description
-	operation["requestBody"] = map[string]any{"required": true, "content": map[string]any{"application/json": body}}
-	text, err := json.Marshal(item)
-	return string(text), err
+	return post, nil
 }
-
-func indent(line string) int { return len(line) - len(strings.TrimLeft(line, " ")) }

@@ -41,10 +41,7 @@ func (h *Handler) Documented() []string {
 			out = append(out, method+" /merchants/{merchantId}/"+path)
 		}
 	}
-	for name := range h.docs {
-		out = append(out, "GET /"+name)
-	}
-	return out
+	return append(out, "GET /"+documentJSON, "GET /"+documentYAML)
 }
 
 // Views are the structs that answers are made of, by the names of their schemas in

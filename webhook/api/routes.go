@@ -103,11 +103,16 @@ func (h *Handler) unprefixed(escaped string) string {
 
 // publicRoute returns the route of a path that names no merchant.
 func (h *Handler) publicRoute(name string) *route {
-	doc := h.docs[name]
-	if doc == nil {
+	if name != documentJSON && name != documentYAML {
 		return nil
 	}
-	return &route{public: true, methods: map[string]endpoint{http.MethodGet: doc.serve}}
+	return &route{public: true, methods: map[string]endpoint{http.MethodGet: func(x *exchange) (answer, error) {
+		docs, err := h.docs()
+		if err != nil {
+			return answer{}, err
+		}
+		return docs[name].serve(x)
+	}}}
 }
 
 // maxSegments is the length of the longest path, from the merchant's id on.
