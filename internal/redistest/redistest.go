@@ -147,7 +147,7 @@ func (s *Server) launch(path string) error {
 	}
 	args := append([]string{
 		"--port", port, "--bind", "127.0.0.1", "--dir", s.Dir, "--save", "", "--appendonly", "no",
-		"--logfile", filepath.Join(s.Dir, "redis.log"), "--daemonize", "no", "--enable-debug-command", "yes",
+		"--logfile", filepath.Join(s.Dir, "redis.log"), "--daemonize", "no",
 	}, s.args...)
 	cmd := exec.CommandContext(context.Background(), path, args...) //nolint:gosec // redis-server from PATH
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
