@@ -19,14 +19,15 @@ type Layer struct {
 // Layers returns the floors, the top one first.
 func Layers() []Layer {
 	return []Layer{
-		{"programs and checks", []string{"examples/...", "internal/...", "webhook/internal/harness"}},
+		{"programs and checks", []string{"examples/...", "internal/..."}},
 		{"around the sender", []string{
 			"webhook/api", "webhook/portal", "webhook/jwtauth", "webhook/mailnotify", "webhook/otelwebhook", "webhook/webhooktest",
 		}},
+		{"what its pages and API share", []string{"webhook/internal/webui"}},
 		{"sender and receiver", []string{"webhook", "webhook/receiver", "verifier/explain"}},
 		{"what they need", []string{"webhook/egress", "verifier", "store/memstore", "store/redisstore", "store/storetest"}},
 		{"their parts", []string{"webhook/event", "webhook/internal/vault", "webhook/internal/once", "webhook/portable"}},
-		{"leaves", []string{"retry", "signer", "store", "webhook/internal/...", "internal/redistest"}},
+		{"leaves", []string{"retry", "signer", "store", "webhook/internal/...", "internal/hidden", "internal/redistest"}},
 	}
 }
 
