@@ -1,10 +1,11 @@
 // Package retry says when a failed delivery is tried again. A [Policy] is data
-// and a pure function of the attempt number: it holds no state and sleeps
-// nowhere, so the next try can be made by another process after a restart.
+// and a pure function of the attempt number: it holds no state and never sleeps,
+// so another process can make the next attempt after a restart.
 //
-// The zero Policy is the schedule that the integration guide publishes. Its
-// table has four rows and its text ends a delivery after three failed attempts.
-// Both hold: three attempts are made unless MaxAttempts asks for the fourth.
+// The zero Policy is the schedule in the integration guide that RAG Assistant gives
+// its merchants. The guide's table has four rows, and its text ends a delivery
+// after three failed attempts. So three attempts are made, unless MaxAttempts asks
+// for the fourth.
 //
 //	| Attempt | Delay after the previous | Total time |
 //	|    1    | none                     |     0      |
@@ -28,13 +29,14 @@ import (
 // DefaultMaxAttempts is how often a delivery is tried in all.
 const DefaultMaxAttempts = 3
 
-// DefaultDelays returns the guide's delays before the second, third and fourth
-// attempt. The first is made at once.
+// DefaultDelays returns the delays before the second, third and fourth attempt: 1,
+// 5 and 15 minutes. The first attempt is made at once.
 func DefaultDelays() []time.Duration {
 	return []time.Duration{time.Minute, 5 * time.Minute, 15 * time.Minute}
 }
 
-// Policy is a retry schedule. The zero value is the guide's.
+// Policy is a retry schedule. The zero value is three attempts: at once, after 1
+// minute, and after 5 more.
 type Policy struct {
 	// Delays are the pauses after the first, second, … failed attempt. If there
 	// are more attempts than delays, the last one repeats. Defaults to
@@ -47,7 +49,7 @@ type Policy struct {
 
 	// Jitter spreads each delay evenly over ± this fraction of it, 0 to 1, so
 	// that deliveries that failed together do not come back together. Defaults to
-	// 0: the exact times of the table.
+	// 0: each delay is exact.
 	Jitter float64
 }
 
@@ -68,9 +70,9 @@ func (p Policy) Validate() error {
 	return errors.Join(bad...)
 }
 
-// Next returns the pause after the attempt with the given number, from 1, has
-// failed, and false if that was the last one. Key says which delivery it is:
-// with Jitter, the same key and attempt always get the same pause.
+// Next returns the pause after a failed attempt, and false if that attempt was the
+// last one. Attempts are numbered from 1. Key says which delivery it is: with
+// Jitter, the same key and attempt always get the same pause.
 func (p Policy) Next(attempt int, key string) (time.Duration, bool) {
 	limit := p.MaxAttempts
 	if limit == 0 {
@@ -94,11 +96,10 @@ func (p Policy) Next(attempt int, key string) (time.Duration, bool) {
 	return delay + time.Duration(spread*p.Jitter*float64(delay)), true
 }
 
-// Extend applies a receiver's Retry-After to a delay. The wish may make the
-// delay longer, but never longer than the longest pause of the schedule, and
-// never shorter.
-func (p Policy) Extend(delay, wish time.Duration) time.Duration {
-	return max(delay, min(wish, slices.Max(p.delays())))
+// Extend applies a receiver's Retry-After to a delay. It may make the delay longer,
+// up to the longest pause of the schedule, but never shorter.
+func (p Policy) Extend(delay, retryAfter time.Duration) time.Duration {
+	return max(delay, min(retryAfter, slices.Max(p.delays())))
 }
 
 func (p Policy) delays() []time.Duration {
@@ -109,8 +110,8 @@ func (p Policy) delays() []time.Duration {
 }
 
 // ParseRetryAfter reads the value of a Retry-After header (RFC 9110, section
-// 10.2.3): whole seconds or an HTTP date, which now turns into a pause. It
-// returns false for anything else and for a pause that is not above 0.
+// 10.2.3): whole seconds, or an HTTP date, which becomes the pause from now until
+// then. It returns false for anything else, and for a pause that is not above 0.
 func ParseRetryAfter(value string, now time.Time) (time.Duration, bool) {
 	value = strings.Trim(value, " \t")
 	if value == "" {
@@ -119,7 +120,7 @@ func ParseRetryAfter(value string, now time.Time) (time.Duration, bool) {
 	if strings.Trim(value, "0123456789") == "" {
 		n, err := strconv.ParseInt(value, 10, 64)
 		if err != nil || n > int64(math.MaxInt64/time.Second) {
-			return math.MaxInt64, true // More digits than a duration holds: a very long pause.
+			return math.MaxInt64, true // More seconds than a Duration holds.
 		}
 		return time.Duration(n) * time.Second, n > 0
 	}

@@ -28,7 +28,7 @@ func ExamplePolicy() {
 	// attempt 4 was the last
 }
 
-func TestZeroPolicyIsTheGuides(t *testing.T) {
+func TestZeroPolicy(t *testing.T) {
 	t.Parallel()
 	var total time.Duration
 	for attempt, want := range []time.Duration{time.Minute, 6 * time.Minute} {

@@ -21,10 +21,10 @@ const maxAsymmetric = 10
 
 // NewAsymmetric returns a Signer for receivers that hold the public key of
 // current. It lists a v1a signature of each key in [HeaderStandardSignature], and
-// accepts those. The guide's scheme needs a secret that both sides have: of this
-// Signer, AppendSignature appends nothing, which is to say that a request carries
-// no [HeaderSignature], and Verify accepts nothing. It fails, naming each, if a
-// key is the zero [PrivateKey].
+// accepts those. [HeaderSignature] needs a secret that both sides have, so requests
+// signed by this Signer carry none: AppendSignature appends nothing, and Verify
+// accepts nothing. NewAsymmetric fails, naming each, if a key is the zero
+// [PrivateKey].
 //
 // A v1a signature takes some ten times as long as one of v1, and allocates.
 func NewAsymmetric(current PrivateKey, previous ...PrivateKey) (*Signer, error) {
@@ -41,10 +41,10 @@ func NewAsymmetric(current PrivateKey, previous ...PrivateKey) (*Signer, error) 
 	return &Signer{private: keys}, nil
 }
 
-// Join returns a Signer that signs with the secrets and keys of both and accepts
-// the signatures of both: while a webhook moves from one scheme to the other, its
-// requests carry "v1,… v1a,…" and verify whichever the receiver has. If both have
-// secrets, those of s come first.
+// Join returns a Signer that signs with the secrets and keys of both, and accepts
+// the signatures of both. It is for a webhook that moves from one scheme to the
+// other: its requests carry "v1,… v1a,…", and the receiver verifies the one that it
+// knows. If both have secrets, those of s come first.
 func (s *Signer) Join(other *Signer) *Signer {
 	joined := &Signer{private: slices.Concat(s.private, other.private)}
 	if keys := slices.Concat(s.pairs(), other.pairs()); len(keys) > 0 {
@@ -73,8 +73,9 @@ func (s *Signer) appendAsymmetric(dst, prefix, body []byte) []byte {
 // VerifyStandard reports whether one v1a signature of header, a value of
 // [HeaderStandardSignature], signs id, at and body with the private key that
 // belongs to k. It does not judge the age of at. Other versions are skipped, and
-// so is what is not in the one form that a signer writes. More than ten v1a
-// signatures are refused unread, so that a header cannot ask for hours of work.
+// so is a signature that is spelled in another way than a signer does. More than
+// ten v1a signatures are refused unread, so that a header cannot ask for hours of
+// work.
 // An id that is empty or has a dot is refused, as by [Signer.VerifyStandard].
 func (k PublicKey) VerifyStandard(id string, at time.Time, body []byte, header string) bool {
 	if k.IsZero() || !validID(id) {

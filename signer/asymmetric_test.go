@@ -52,12 +52,12 @@ func TestAsymmetricSignaturesAreEd25519(t *testing.T) {
 	}
 }
 
-func TestAsymmetricSignerHasNoGuideSignature(t *testing.T) {
+func TestAsymmetricSignerHasNoUntimedSignature(t *testing.T) {
 	t.Parallel()
 	s := newAsymmetric(t, signer.NewPrivateKey())
 	require.Empty(t, s.AppendSignature(nil, testBody))
 	require.Equal(t, "x: ", string(s.AppendSignature([]byte("x: "), testBody)))
-	for _, header := range []string{"", "sha256=", string(newSigner(t, guideSecret).AppendSignature(nil, testBody))} {
+	for _, header := range []string{"", "sha256=", string(newSigner(t, exampleSecret).AppendSignature(nil, testBody))} {
 		require.False(t, s.Verify(testBody, header))
 	}
 }
@@ -76,18 +76,18 @@ func TestNewAsymmetricNamesEveryZeroKey(t *testing.T) {
 func TestMovingBetweenSchemes(t *testing.T) {
 	t.Parallel()
 	key, old := signer.NewPrivateKey(), signer.NewPrivateKey()
-	fresh, former := newAsymmetric(t, key, old), newSigner(t, guideSecret, signer.NewSecret().Reveal())
+	fresh, former := newAsymmetric(t, key, old), newSigner(t, exampleSecret, signer.NewSecret().Reveal())
 	for name, both := range map[string]*signer.Signer{"fresh": fresh.Join(former), "former": former.Join(fresh)} {
 		header := string(both.AppendStandard(nil, testID, testTime, testBody))
 		require.Regexp(t, `^v1,\S{44} v1,\S{44} v1a,\S{88} v1a,\S{88}$`, header, name)
-		for _, s := range []*signer.Signer{fresh, former, both, newSigner(t, guideSecret), newAsymmetric(t, old)} {
+		for _, s := range []*signer.Signer{fresh, former, both, newSigner(t, exampleSecret), newAsymmetric(t, old)} {
 			require.True(t, s.VerifyStandard(testID, testTime, testBody, header))
 			require.False(t, s.VerifyStandard(testID, testTime, testBody[1:], header))
 			require.True(t, both.VerifyStandard(testID, testTime, testBody, string(s.AppendStandard(nil, testID, testTime, testBody))))
 		}
 		require.True(t, key.Public().VerifyStandard(testID, testTime, testBody, header))
 		require.False(t, signer.NewPrivateKey().Public().VerifyStandard(testID, testTime, testBody, header))
-		require.Equal(t, former.AppendSignature(nil, testBody), both.AppendSignature(nil, testBody), "the guide's takes the secret")
+		require.Equal(t, former.AppendSignature(nil, testBody), both.AppendSignature(nil, testBody), "X-Webhook-Signature takes the secret")
 	}
 	require.Len(t, strings.Fields(string(former.AppendStandard(nil, testID, testTime, testBody))), 2, "Join changes neither")
 	require.Len(t, strings.Fields(string(fresh.AppendStandard(nil, testID, testTime, testBody))), 2)
@@ -162,8 +162,8 @@ func TestHowManySignaturesAreRead(t *testing.T) {
 	require.False(t, accept(good+strings.Repeat(" "+wrong, 10)), "wherever the good one is")
 	require.False(t, accept(strings.Repeat(good+" ", 11)))
 	require.True(t, accept(strings.Repeat("v1,x v1a,x v2,"+good[4:]+" ", 100)+good), "others do not count")
-	require.True(t, newSigner(t, guideSecret).Join(newAsymmetric(t, key)).VerifyStandard(testID, testTime, testBody,
-		strings.Repeat(wrong+" ", 50)+string(newSigner(t, guideSecret).AppendStandard(nil, testID, testTime, testBody))),
+	require.True(t, newSigner(t, exampleSecret).Join(newAsymmetric(t, key)).VerifyStandard(testID, testTime, testBody,
+		strings.Repeat(wrong+" ", 50)+string(newSigner(t, exampleSecret).AppendStandard(nil, testID, testTime, testBody))),
 		"nor do they spoil a v1 signature")
 }
 

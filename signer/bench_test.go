@@ -19,8 +19,8 @@ var benchSizes = []int{200, 1 << 10, 16 << 10}
 // the body and one block more; this package; crypto/hmac used plainly; and the
 // Standard Webhooks library.
 func BenchmarkSign(b *testing.B) {
-	s := newSigner(b, guideSecret)
-	theirs, err := standardwebhooks.NewWebhook(guideSecret)
+	s := newSigner(b, exampleSecret)
+	theirs, err := standardwebhooks.NewWebhook(exampleSecret)
 	require.NoError(b, err)
 	var block [sha256.BlockSize - 9]byte // With its padding, one block.
 	for _, size := range benchSizes {
@@ -29,10 +29,10 @@ func BenchmarkSign(b *testing.B) {
 			_ = sha256.Sum256(body)
 			_ = sha256.Sum256(block[:])
 		})
-		run(b, size, "guide", func() { buf = s.AppendSignature(buf[:0], body) })
+		run(b, size, "untimed", func() { buf = s.AppendSignature(buf[:0], body) })
 		run(b, size, "standard", func() { buf = s.AppendStandard(buf[:0], testID, testTime, body) })
 		run(b, size, "peer=crypto-hmac", func() {
-			mac := hmac.New(sha256.New, []byte(guideSecret))
+			mac := hmac.New(sha256.New, []byte(exampleSecret))
 			mac.Write(body)
 			_ = "sha256=" + hex.EncodeToString(mac.Sum(nil))
 		})
@@ -44,13 +44,13 @@ func BenchmarkSign(b *testing.B) {
 // BenchmarkVerify is the same for the other side. The peer reads its headers from
 // a map, as package verifier does; see the benchmark there.
 func BenchmarkVerify(b *testing.B) {
-	s := newSigner(b, guideSecret)
-	theirs, err := standardwebhooks.NewWebhook(guideSecret)
+	s := newSigner(b, exampleSecret)
+	theirs, err := standardwebhooks.NewWebhook(exampleSecret)
 	require.NoError(b, err)
 	var block [sha256.BlockSize - 9]byte
 	for _, size := range benchSizes {
 		body := bytes.Repeat([]byte("x"), size)
-		guide := string(s.AppendSignature(nil, body))
+		untimed := string(s.AppendSignature(nil, body))
 		standard := string(s.AppendStandard(nil, testID, testTime, body))
 		header := http.Header{}
 		header.Set("webhook-id", testID)
@@ -61,9 +61,9 @@ func BenchmarkVerify(b *testing.B) {
 			_ = sha256.Sum256(body)
 			_ = sha256.Sum256(block[:])
 		})
-		run(b, size, "guide", func() { ok = ok && s.Verify(body, guide) })
+		run(b, size, "untimed", func() { ok = ok && s.Verify(body, untimed) })
 		run(b, size, "standard", func() { ok = ok && s.VerifyStandard(testID, testTime, body, standard) })
-		run(b, size, "malformed", func() { ok = ok && !s.Verify(body, guide[1:]) })
+		run(b, size, "malformed", func() { ok = ok && !s.Verify(body, untimed[1:]) })
 		run(b, size, "peer=standard-webhooks", func() { ok = ok && theirs.VerifyIgnoringTimestamp(body, header) == nil })
 		require.True(b, ok)
 	}

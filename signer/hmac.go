@@ -5,9 +5,9 @@ import (
 	"encoding"
 )
 
-// hmacKey is an HMAC-SHA256 key (RFC 2104) after the one block that it
-// contributes to the inner and to the outer hash, each as the marshalled state of
-// a SHA-256. To sign is to go on from there, which saves two blocks a signature.
+// hmacKey is an HMAC-SHA256 key (RFC 2104), kept as two marshalled SHA-256 states:
+// the inner and the outer hash, each after the block that the key fills. Signing
+// goes on from these states, which saves two blocks a signature.
 type hmacKey struct{ inner, outer []byte }
 
 func newHMACKey(key []byte) hmacKey {

@@ -47,7 +47,7 @@ func ParsePrivateKey(text string) (PrivateKey, error) {
 		return PrivateKey{}, fmt.Errorf("signer: private key holds %d bytes, not %d", len(raw), ed25519.PrivateKeySize)
 	}
 	key := ed25519.NewKeyFromSeed(raw[:ed25519.SeedSize])
-	// Signatures made with another public key give the private one away.
+	// A signature made with a foreign public key gives the private key away.
 	if subtle.ConstantTimeCompare(key, raw) != 1 {
 		return PrivateKey{}, errors.New("signer: private key does not end with its own public key")
 	}
@@ -58,7 +58,7 @@ func privateKeyOf(key ed25519.PrivateKey) PrivateKey {
 	return PrivateKey{hidden.Of(maskedPrivate, key)}
 }
 
-// Reveal returns the plain text, to seal it. As of a [Secret], nothing else does.
+// Reveal returns the plain text, to seal it. Nothing else returns it.
 func (k PrivateKey) Reveal() string {
 	if k.IsZero() {
 		return ""
@@ -90,9 +90,9 @@ func (k PrivateKey) Equal(other PrivateKey) bool {
 type PublicKey struct{ key [ed25519.PublicKeySize]byte }
 
 // ParsePublicKey reads "whpk_" and the standard base64, padded or not, of 32
-// bytes. It refuses keys of small order, for which signatures can be forged
-// without any private key: that of 32 zeros is one. The error says what is wrong
-// with text and does not quote it, for text may be a private key.
+// bytes. It refuses keys of small order, such as 32 zeros, because signatures of
+// such a key can be forged without any private key. The error says what is wrong
+// with text and does not quote it, since text may be a private key.
 func ParsePublicKey(text string) (PublicKey, error) {
 	raw, err := decode("public key", publicPrefix, text, base64.StdEncoding.Strict())
 	if err != nil {

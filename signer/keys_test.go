@@ -92,7 +92,7 @@ func TestParseKeysAreStrict(t *testing.T) {
 		{"prefix only", "whsk_", "whpk_", "0 bytes"},
 		{"no prefix", testPrivate[5:], testPublic[5:], "does not start"},
 		{"the other half", testPublic, testPrivate, "does not start"},
-		{"a secret", guideSecret, guideSecret, "does not start"},
+		{"a secret", exampleSecret, exampleSecret, "does not start"},
 		{"prefix in upper case", "WHSK_" + testPrivate[5:], "WHPK_" + testPublic[5:], "does not start"},
 		{"line break behind", testPrivate + "\n", testPublic + "\n", "white space"},
 		{"space in front", " " + testPrivate, " " + testPublic, "white space"},
@@ -229,7 +229,7 @@ func TestPrivateKeyIsHidden(t *testing.T) {
 }
 
 func FuzzParseKeys(f *testing.F) {
-	for _, text := range []string{testPrivate, testPublic, "", "whsk_", "whpk_", guideSecret, testPrivate + "\n", testPublic[:40]} {
+	for _, text := range []string{testPrivate, testPublic, "", "whsk_", "whpk_", exampleSecret, testPrivate + "\n", testPublic[:40]} {
 		f.Add(text)
 	}
 	for _, digits := range smallOrder {

@@ -14,8 +14,8 @@ const (
 	secretPrefix = "whsec_"
 	masked       = secretPrefix + "***"
 
-	newKeySize = 27 // Its base64 is 36 characters without padding, as the guide's example.
-	minKeySize = 24 // The least and the most that Standard Webhooks allows.
+	newKeySize = 27 // 36 characters of base64, without padding
+	minKeySize = 24 // the least and the most that Standard Webhooks allows
 	maxKeySize = 64
 )
 
@@ -59,7 +59,7 @@ func (s Secret) Equal(other Secret) bool {
 
 func secretOf(text string) Secret { return Secret{hidden.Of(masked, text)} }
 
-// decodeKey returns the bytes that the base64 of a secret stands for.
+// decodeKey returns the bytes that a secret holds in base64.
 func decodeKey(text string) ([]byte, error) {
 	key, err := decode("secret", secretPrefix, text, base64.StdEncoding)
 	if err != nil {
@@ -71,8 +71,8 @@ func decodeKey(text string) ([]byte, error) {
 	return key, nil
 }
 
-// decode returns what the base64 behind prefix stands for, with padding or
-// without. Its errors call text by the name what and do not quote it.
+// decode returns the bytes of the base64 after prefix, with padding or without.
+// Its errors call the text by the name in what, and do not quote it.
 func decode(what, prefix, text string, padded *base64.Encoding) ([]byte, error) {
 	encoded, prefixed := strings.CutPrefix(text, prefix)
 	reason := ""

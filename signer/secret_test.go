@@ -19,7 +19,7 @@ import (
 	"github.com/rag-assistant/webhooks/signer"
 )
 
-const guideSecret = "whsec_xyz789abc123def456ghi789jkl012mno345"
+const exampleSecret = "whsec_xyz789abc123def456ghi789jkl012mno345"
 
 func TestNewSecret(t *testing.T) {
 	t.Parallel()
@@ -28,7 +28,7 @@ func TestNewSecret(t *testing.T) {
 		text := signer.NewSecret().Reveal()
 		encoded, ok := strings.CutPrefix(text, "whsec_")
 		require.True(t, ok)
-		require.Len(t, encoded, 36, "as in the guide")
+		require.Len(t, encoded, 36, "as long as the documented one")
 		key, err := base64.RawStdEncoding.DecodeString(encoded)
 		require.NoError(t, err, "there is no padding")
 		require.Len(t, key, 27)
@@ -146,12 +146,12 @@ func holders(s signer.Secret) map[string]any {
 	}
 }
 
-// requireHidden fails if got shows a part of guideSecret, as it is or encoded.
+// requireHidden fails if got shows a part of exampleSecret, as it is or encoded.
 func requireHidden(t *testing.T, got, how string) {
 	t.Helper()
 	const part = 6
-	for i := len("whsec_"); i+part <= len(guideSecret); i++ {
-		piece := guideSecret[i : i+part]
+	for i := len("whsec_"); i+part <= len(exampleSecret); i++ {
+		piece := exampleSecret[i : i+part]
 		decimal := strings.Trim(fmt.Sprintf("%d", []byte(piece)), "[]")
 		for _, form := range []string{
 			piece, hex.EncodeToString([]byte(piece)), decimal, strings.ReplaceAll(decimal, " ", ", "),
@@ -166,7 +166,7 @@ func requireHidden(t *testing.T, got, how string) {
 
 func TestSecretIsHiddenFromFmt(t *testing.T) {
 	t.Parallel()
-	secret := parse(t, guideSecret)
+	secret := parse(t, exampleSecret)
 	for name, holder := range holders(secret) {
 		for _, flags := range []string{"", "+", "#", " ", "0", "-40", ".60", "+#", "# "} {
 			for verb := 'A'; verb <= 'z'; verb++ {
@@ -186,7 +186,7 @@ func TestSecretIsHiddenFromFmt(t *testing.T) {
 
 func TestSecretIsHiddenFromEncoders(t *testing.T) {
 	t.Parallel()
-	secret := parse(t, guideSecret)
+	secret := parse(t, exampleSecret)
 	for name, holder := range holders(secret) {
 		if name == "func" || strings.HasPrefix(name, "reflected") {
 			continue
@@ -224,7 +224,7 @@ func (r *recorder) Errorf(format string, args ...any) { fmt.Fprintf(r, format, a
 // The diff of a failed test walks through pointers and unexported fields.
 func TestSecretIsHiddenFromDiffs(t *testing.T) {
 	t.Parallel()
-	for name, holder := range holders(parse(t, guideSecret)) {
+	for name, holder := range holders(parse(t, exampleSecret)) {
 		var r recorder
 		assert.Equal(&r, "something else", holder)
 		assert.Nil(&r, holder)
@@ -254,14 +254,14 @@ func TestSignerIsHidden(t *testing.T) {
 }
 
 func FuzzParseSecret(f *testing.F) {
-	f.Add(guideSecret)
+	f.Add(exampleSecret)
 	f.Add("")
 	f.Add("whsec_")
 	f.Add("whsec_" + base64.StdEncoding.EncodeToString(keyOf(24)))
 	f.Add("whsec_" + base64.StdEncoding.EncodeToString(keyOf(25)))
 	f.Add("whsec_" + base64.RawStdEncoding.EncodeToString(keyOf(64)))
 	f.Add("whsec_" + base64.RawURLEncoding.EncodeToString(keyOf(27)))
-	f.Add(guideSecret + "\n")
+	f.Add(exampleSecret + "\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		secret, err := signer.ParseSecret(text)
 		require.Equal(t, err != nil, secret.IsZero())

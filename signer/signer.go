@@ -12,10 +12,9 @@ import (
 	"time"
 )
 
-// The headers of a webhook request, spelled as the integration guide and
-// Standard Webhooks spell them. net/http sends and files them in its canonical
-// form (X-Webhook-Id, Webhook-Id): read them with [net/http.Header.Get], not by
-// indexing the map.
+// The headers of a webhook request, as they are documented for receivers. net/http
+// sends and stores them in its canonical form (X-Webhook-Id, Webhook-Id), so read
+// them with [net/http.Header.Get], not by indexing the map.
 const (
 	HeaderSignature  = "X-Webhook-Signature"   // "sha256=" and 64 hex digits
 	HeaderEvent      = "X-Webhook-Event"       // the event's type
@@ -28,7 +27,7 @@ const (
 )
 
 const (
-	guidePrefix    = "sha256="
+	untimedPrefix  = "sha256="
 	standardPrefix = "v1,"
 )
 
@@ -36,12 +35,12 @@ const (
 // moves from one to the next, with several. It is safe for concurrent use and does
 // not change. The zero Signer signs nothing and accepts nothing.
 type Signer struct {
-	// The current secret's is first; nil in a Signer of private keys. With these
-	// keys one can sign as well as with the secrets, so they are where nothing that
-	// prints a Signer gets: see Secret.
+	// keys returns the current secret's keys first. It is nil in a Signer of private
+	// keys. The keys can sign as well as the secrets can, so a function hides them
+	// from everything that prints a Signer.
 	keys func() []keyPair
 
-	private []PrivateKey // The current one first. None in a Signer of secrets.
+	private []PrivateKey // the current one first; none in a Signer of secrets
 }
 
 // pairs returns the keys of the secrets, if there are any.
@@ -52,8 +51,9 @@ func (s *Signer) pairs() []keyPair {
 	return s.keys()
 }
 
-// keyPair is one secret under both schemes.
-type keyPair struct{ guide, standard hmacKey }
+// keyPair is one secret as the key of each signature: of X-Webhook-Signature, which
+// covers no time, and of Standard Webhooks.
+type keyPair struct{ untimed, standard hmacKey }
 
 // New returns a Signer that signs with current, lists a Standard Webhooks
 // signature for previous too, and accepts the signatures of all of them. It
@@ -68,7 +68,7 @@ func New(current Secret, previous ...Secret) (*Signer, error) {
 			bad = append(bad, fmt.Errorf("secret %d: %w", i+1, err))
 			continue
 		}
-		keys = append(keys, keyPair{guide: newHMACKey([]byte(text)), standard: newHMACKey(key)})
+		keys = append(keys, keyPair{untimed: newHMACKey([]byte(text)), standard: newHMACKey(key)})
 	}
 	if err := errors.Join(bad...); err != nil {
 		return nil, err
@@ -77,23 +77,22 @@ func New(current Secret, previous ...Secret) (*Signer, error) {
 }
 
 // AppendSignature appends the value of [HeaderSignature] for body to dst: 71
-// bytes, made with the current secret, since receivers written after the guide
-// compare the whole header. Without a secret, it appends nothing: see
+// bytes. Receivers compare the whole header, so it holds one signature only, made
+// with the current secret. Without a secret, it appends nothing: see
 // [NewAsymmetric].
 func (s *Signer) AppendSignature(dst, body []byte) []byte {
 	keys := s.pairs()
 	if len(keys) == 0 {
 		return dst
 	}
-	mac := keys[0].guide.sum(nil, body)
-	return hex.AppendEncode(append(dst, guidePrefix...), mac[:])
+	mac := keys[0].untimed.sum(nil, body)
+	return hex.AppendEncode(append(dst, untimedPrefix...), mac[:])
 }
 
 // AppendStandard appends the value of [HeaderStandardSignature] to dst: 47 bytes
-// for each secret, current first, then 92 for each private key, with a space
-// between them. id is the value of
-// [HeaderStandardID], which is not empty and has no dot, and at that of
-// [HeaderStandardTimestamp], of which the whole seconds count.
+// for each secret, the current one first, then 92 for each private key, with a
+// space between them. id is the value of [HeaderStandardID]: it must not be empty
+// or have a dot. at is the time in [HeaderStandardTimestamp], in whole seconds.
 func (s *Signer) AppendStandard(dst []byte, id string, at time.Time, body []byte) []byte {
 	var buf [prefixSize]byte
 	prefix := appendPrefix(buf[:0], id, at)
@@ -108,11 +107,11 @@ func (s *Signer) AppendStandard(dst []byte, id string, at time.Time, body []byte
 }
 
 // Verify reports whether header, a value of [HeaderSignature], signs body with
-// one of the secrets. Hex digits may be of either case; anything but the prefix
-// and 64 of them is refused unhashed. How long it takes says nothing about which
-// secret matched or how much of a signature did.
+// one of the secrets. Hex digits may be of either case. A header that is not the
+// prefix and 64 hex digits is refused before anything is hashed. The time that it
+// takes does not tell which secret matched, or how much of a signature did.
 func (s *Signer) Verify(body []byte, header string) bool {
-	digits, ok := strings.CutPrefix(header, guidePrefix)
+	digits, ok := strings.CutPrefix(header, untimedPrefix)
 	if !ok || len(digits) != 2*sha256.Size {
 		return false
 	}
@@ -122,7 +121,7 @@ func (s *Signer) Verify(body []byte, header string) bool {
 	}
 	match := 0
 	for i, keys := 0, s.pairs(); i < len(keys); i++ {
-		want := keys[i].guide.sum(nil, body)
+		want := keys[i].untimed.sum(nil, body)
 		match |= subtle.ConstantTimeCompare(got[:], want[:])
 	}
 	return match == 1

@@ -44,9 +44,9 @@ func TestSignaturesAreHMAC(t *testing.T) {
 		text := "whsec_" + base64.RawStdEncoding.EncodeToString(key)
 		s := newSigner(t, text)
 		for _, size := range []int{0, 1, 31, 32, 55, 56, 63, 64, 65, 119, 120, 127, 128, 129, 1000} {
-			guide := "sha256=" + hex.EncodeToString(hmacOf([]byte(text), body[:size]))
-			require.Equal(t, guide, string(s.AppendSignature(nil, body[:size])))
-			require.True(t, s.Verify(body[:size], guide))
+			untimed := "sha256=" + hex.EncodeToString(hmacOf([]byte(text), body[:size]))
+			require.Equal(t, untimed, string(s.AppendSignature(nil, body[:size])))
+			require.True(t, s.Verify(body[:size], untimed))
 			signed := fmt.Appendf(nil, "%s.%d.%s", testID, testTime.Unix(), body[:size])
 			standard := "v1," + base64.StdEncoding.EncodeToString(hmacOf(key, signed))
 			require.Equal(t, standard, string(s.AppendStandard(nil, testID, testTime, body[:size])))
@@ -57,7 +57,7 @@ func TestSignaturesAreHMAC(t *testing.T) {
 
 func TestAppendKeepsWhatIsThere(t *testing.T) {
 	t.Parallel()
-	s := newSigner(t, guideSecret)
+	s := newSigner(t, exampleSecret)
 	require.Regexp(t, `^x: sha256=[0-9a-f]{64}$`, string(s.AppendSignature([]byte("x: "), testBody)))
 	require.Regexp(t, `^x: v1,[A-Za-z0-9+/]{43}=$`, string(s.AppendStandard([]byte("x: "), testID, testTime, testBody)))
 }
@@ -67,7 +67,7 @@ func TestRotationListsEverySecret(t *testing.T) {
 	texts := []string{signer.NewSecret().Reveal(), signer.NewSecret().Reveal(), signer.NewSecret().Reveal()}
 	all := newSigner(t, texts...)
 	require.Equal(t, newSigner(t, texts[0]).AppendSignature(nil, testBody), all.AppendSignature(nil, testBody),
-		"the guide's header has room for the current secret only")
+		"X-Webhook-Signature has room for the current secret only")
 	var listed []string
 	for _, text := range texts {
 		one := newSigner(t, text)
@@ -81,9 +81,9 @@ func TestRotationListsEverySecret(t *testing.T) {
 
 func TestLongID(t *testing.T) {
 	t.Parallel()
-	s, id := newSigner(t, guideSecret), strings.Repeat("i", 1000)
+	s, id := newSigner(t, exampleSecret), strings.Repeat("i", 1000)
 	signed := fmt.Appendf(nil, "%s.%d.%s", id, testTime.Unix(), testBody)
-	want := "v1," + base64.StdEncoding.EncodeToString(hmacOf(keyBytes(t, guideSecret), signed))
+	want := "v1," + base64.StdEncoding.EncodeToString(hmacOf(keyBytes(t, exampleSecret), signed))
 	require.Equal(t, want, string(s.AppendStandard(nil, id, testTime, testBody)))
 	require.True(t, s.VerifyStandard(id, testTime, testBody, want))
 }
@@ -99,7 +99,7 @@ func keyBytes(t *testing.T, text string) []byte {
 // signed.
 func TestIDWithDotIsRefused(t *testing.T) {
 	t.Parallel()
-	s := newSigner(t, guideSecret)
+	s := newSigner(t, exampleSecret)
 	body := []byte("x.1762257600.{}")
 	header := string(s.AppendStandard(nil, "evt", time.Unix(1, 0), body))
 	require.True(t, s.VerifyStandard("evt", time.Unix(1, 0), body, header))
@@ -109,28 +109,28 @@ func TestIDWithDotIsRefused(t *testing.T) {
 
 func TestEveryChangeOfASignatureIsRefused(t *testing.T) {
 	t.Parallel()
-	s := newSigner(t, signer.NewSecret().Reveal(), guideSecret)
-	one := newSigner(t, guideSecret)
-	guide := one.AppendSignature(nil, testBody)
+	s := newSigner(t, signer.NewSecret().Reveal(), exampleSecret)
+	one := newSigner(t, exampleSecret)
+	untimed := one.AppendSignature(nil, testBody)
 	standard := one.AppendStandard(nil, testID, testTime, testBody)
 	accepts := map[string]func(header string) bool{
-		"guide":    func(h string) bool { return s.Verify(testBody, h) },
+		"untimed":  func(h string) bool { return s.Verify(testBody, h) },
 		"standard": func(h string) bool { return s.VerifyStandard(testID, testTime, testBody, h) },
 	}
-	for name, header := range map[string]string{"guide": string(guide), "standard": string(standard)} {
+	for name, header := range map[string]string{"untimed": string(untimed), "standard": string(standard)} {
 		accept := accepts[name]
 		require.True(t, accept(header))
 		for end := range header {
 			require.False(t, accept(header[:end]), "%s: prefix of %d bytes", name, end)
 			require.False(t, accept(header[end+1:]), "%s: without the first %d bytes", name, end+1)
 			require.False(t, accept(header[:end]+header[end+1:]), "%s: without byte %d", name, end)
-			if end > 0 || name == "guide" { // Spaces are between the signatures of a list.
+			if end > 0 || name == "untimed" { // Spaces are between the signatures of a list.
 				require.False(t, accept(header[:end]+" "+header[end:]), "%s: space at %d", name, end)
 			}
 			for bit := range 8 {
 				flipped := []byte(header)
 				flipped[end] ^= 1 << bit
-				if name == "guide" && strings.EqualFold(string(flipped), header) && end >= len("sha256=") {
+				if name == "untimed" && strings.EqualFold(string(flipped), header) && end >= len("sha256=") {
 					continue // A hex digit in the other case.
 				}
 				require.False(t, accept(string(flipped)), "%s: bit %d of byte %d", name, bit, end)
@@ -142,7 +142,7 @@ func TestEveryChangeOfASignatureIsRefused(t *testing.T) {
 		}
 		require.False(t, accept(`"`+header+`"`))
 	}
-	mac := hmacOf([]byte(guideSecret), testBody)
+	mac := hmacOf([]byte(exampleSecret), testBody)
 	for bit := range 8 * len(mac) {
 		mac[bit/8] ^= 1 << (bit % 8)
 		require.False(t, s.Verify(testBody, "sha256="+hex.EncodeToString(mac)), "bit %d of the MAC", bit)
@@ -153,13 +153,13 @@ func TestEveryChangeOfASignatureIsRefused(t *testing.T) {
 
 func TestEveryChangeOfWhatIsSignedIsRefused(t *testing.T) {
 	t.Parallel()
-	s := newSigner(t, guideSecret)
-	guide := string(s.AppendSignature(nil, testBody))
+	s := newSigner(t, exampleSecret)
+	untimed := string(s.AppendSignature(nil, testBody))
 	standard := string(s.AppendStandard(nil, testID, testTime, testBody))
 	for bit := range 8 * len(testBody) {
 		body := bytes.Clone(testBody)
 		body[bit/8] ^= 1 << (bit % 8)
-		require.False(t, s.Verify(body, guide))
+		require.False(t, s.Verify(body, untimed))
 		require.False(t, s.VerifyStandard(testID, testTime, body, standard))
 	}
 	for _, id := range []string{"evt_2", "evt_", "evt_11", "EVT_1", " evt_1"} {
@@ -168,7 +168,7 @@ func TestEveryChangeOfWhatIsSignedIsRefused(t *testing.T) {
 	require.False(t, s.VerifyStandard(testID, testTime.Add(time.Second), testBody, standard))
 	require.False(t, s.VerifyStandard(testID, testTime.Add(-time.Second), testBody, standard))
 	require.True(t, s.VerifyStandard(testID, testTime.Add(time.Second-1), testBody, standard), "whole seconds count")
-	require.False(t, s.Verify(nil, guide))
+	require.False(t, s.Verify(nil, untimed))
 }
 
 // TestInterop signs with one side and verifies with the other.
@@ -195,15 +195,15 @@ func TestInterop(t *testing.T) {
 
 func TestSignerIsSafeForConcurrentUse(t *testing.T) {
 	t.Parallel()
-	s := newSigner(t, guideSecret, signer.NewSecret().Reveal())
-	guide := string(s.AppendSignature(nil, testBody))
+	s := newSigner(t, exampleSecret, signer.NewSecret().Reveal())
+	untimed := string(s.AppendSignature(nil, testBody))
 	standard := string(s.AppendStandard(nil, testID, testTime, testBody))
 	failed := make(chan string, 8)
 	var wg sync.WaitGroup
 	for range cap(failed) {
 		wg.Go(func() {
 			for range 500 {
-				if string(s.AppendSignature(nil, testBody)) != guide || !s.Verify(testBody, guide) ||
+				if string(s.AppendSignature(nil, testBody)) != untimed || !s.Verify(testBody, untimed) ||
 					string(s.AppendStandard(nil, testID, testTime, testBody)) != standard ||
 					!s.VerifyStandard(testID, testTime, testBody, standard) {
 					failed <- "a signature is wrong"
@@ -218,40 +218,40 @@ func TestSignerIsSafeForConcurrentUse(t *testing.T) {
 }
 
 func TestNothingIsAllocated(t *testing.T) { //nolint:paralleltest // AllocsPerRun refuses to run beside others.
-	s := newSigner(t, guideSecret, signer.NewSecret().Reveal())
-	guide := string(s.AppendSignature(nil, testBody))
+	s := newSigner(t, exampleSecret, signer.NewSecret().Reveal())
+	untimed := string(s.AppendSignature(nil, testBody))
 	standard := string(s.AppendStandard(nil, testID, testTime, testBody))
 	buf := make([]byte, 0, 256)
 	for name, f := range map[string]func(){
 		"AppendSignature":         func() { buf = s.AppendSignature(buf[:0], testBody) },
 		"AppendStandard":          func() { buf = s.AppendStandard(buf[:0], testID, testTime, testBody) },
-		"Verify":                  func() { s.Verify(testBody, guide) },
+		"Verify":                  func() { s.Verify(testBody, untimed) },
 		"VerifyStandard":          func() { s.VerifyStandard(testID, testTime, testBody, standard) },
-		"Verify, wrong":           func() { s.Verify(testBody[1:], guide) },
-		"Verify, malformed":       func() { s.Verify(testBody, guide[1:]) },
+		"Verify, wrong":           func() { s.Verify(testBody[1:], untimed) },
+		"Verify, malformed":       func() { s.Verify(testBody, untimed[1:]) },
 		"VerifyStandard, nothing": func() { s.VerifyStandard(testID, testTime, testBody, "v2,x v1,y") },
 	} {
 		require.Zero(t, testing.AllocsPerRun(100, f), name)
 	}
 }
 
-var guideForm = regexp.MustCompile(`^sha256=[0-9a-fA-F]{64}$`)
+var untimedForm = regexp.MustCompile(`^sha256=[0-9a-fA-F]{64}$`)
 
 func FuzzVerify(f *testing.F) {
-	s := newSigner(f, guideSecret)
+	s := newSigner(f, exampleSecret)
 	good := string(s.AppendSignature(nil, testBody))
 	for _, header := range []string{good, strings.ToUpper(good), good[:70], good + "0", "", "sha256=", "sha256=bad," + good, good[7:]} {
 		f.Add(header, testBody)
 	}
 	f.Fuzz(func(t *testing.T, header string, body []byte) {
-		want := "sha256=" + hex.EncodeToString(hmacOf([]byte(guideSecret), body))
+		want := "sha256=" + hex.EncodeToString(hmacOf([]byte(exampleSecret), body))
 		require.True(t, s.Verify(body, want))
-		require.Equal(t, guideForm.MatchString(header) && strings.EqualFold(header, want), s.Verify(body, header))
+		require.Equal(t, untimedForm.MatchString(header) && strings.EqualFold(header, want), s.Verify(body, header))
 	})
 }
 
 func FuzzVerifyStandard(f *testing.F) {
-	s := newSigner(f, guideSecret)
+	s := newSigner(f, exampleSecret)
 	good := string(s.AppendStandard(nil, testID, testTime, testBody))
 	for _, header := range []string{good, "v1, " + good, "v1a,x " + good, good[:46], good + "=", "v1,", "", " ", good[3:], good + " " + good} {
 		f.Add(header, testID, testTime.Unix(), testBody)

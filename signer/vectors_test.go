@@ -19,7 +19,7 @@ type signature struct {
 	ID                               string
 	Timestamp                        int64
 	Body                             string
-	Guide, Standard                  string
+	Untimed, Standard                string
 }
 
 // signer makes a Signer of everything that v is signed with.
@@ -37,9 +37,9 @@ func (v signature) signer(tb testing.TB) *signer.Signer {
 
 // headerVector is a header that verifies the body of a signature, or not.
 type headerVector struct {
-	Name, Of        string
-	Guide, Standard string
-	OK              bool
+	Name, Of          string
+	Untimed, Standard string
+	OK                bool
 }
 
 func readVectors(t *testing.T) (signatures []signature, headers []headerVector) {
@@ -90,9 +90,9 @@ func TestVectors(t *testing.T) {
 			for _, one := range v.PublicKeys {
 				require.True(t, parsePublic(t, one).VerifyStandard(v.ID, at, body, v.Standard), "any of the keys verifies")
 			}
-			if v.Guide != "" {
-				require.Equal(t, v.Guide, string(s.AppendSignature(nil, body)))
-				require.True(t, s.Verify(body, v.Guide))
+			if v.Untimed != "" {
+				require.Equal(t, v.Untimed, string(s.AppendSignature(nil, body)))
+				require.True(t, s.Verify(body, v.Untimed))
 			}
 		})
 	}
@@ -102,8 +102,8 @@ func TestVectors(t *testing.T) {
 			of, known := byName[v.Of]
 			require.True(t, known)
 			s := of.signer(t)
-			if v.Guide != "" {
-				require.Equal(t, v.OK, s.Verify([]byte(of.Body), v.Guide))
+			if v.Untimed != "" {
+				require.Equal(t, v.OK, s.Verify([]byte(of.Body), v.Untimed))
 				return
 			}
 			require.Equal(t, v.OK, s.VerifyStandard(of.ID, time.Unix(of.Timestamp, 0), []byte(of.Body), v.Standard))

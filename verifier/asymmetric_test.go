@@ -76,12 +76,12 @@ func TestPublicKeys(t *testing.T) {
 }
 
 // A receiver without a secret has nothing to judge the guide's signature by.
-func TestPublicKeysAloneNeverAcceptTheGuidesSignature(t *testing.T) {
+func TestPublicKeysAloneNeverAcceptTheUntimedSignature(t *testing.T) {
 	t.Parallel()
 	key := signer.NewPrivateKey()
 	handler := verifier.Middleware("", &verifier.Options{PublicKeys: []string{key.Public().String()}, Now: atTestTime})(
 		http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
-	for _, signature := range []string{"", guideHeader(secretA, eventBody), guideHeader("", eventBody), guideHeader(key.Public().String(), eventBody)} {
+	for _, signature := range []string{"", untimedHeader(secretA, eventBody), untimedHeader("", eventBody), untimedHeader(key.Public().String(), eventBody)} {
 		r, w := newRequest(t, eventBody), httptest.NewRecorder()
 		r.Header.Set(signer.HeaderSignature, signature)
 		handler.ServeHTTP(w, r)

@@ -26,10 +26,10 @@ func BenchmarkCheck(b *testing.B) {
 	var block [sha256.BlockSize - 9]byte // With its padding, one block.
 	for _, size := range []int{200, 1 << 10, 16 << 10} {
 		body := strings.Repeat("x", size)
-		guide, both, wrong := http.Header{}, http.Header{}, http.Header{}
-		guide.Set(signer.HeaderSignature, guideHeader(secretA, body))
-		wrong.Set(signer.HeaderSignature, guideHeader(secretA, body)[1:])
-		both.Set(signer.HeaderSignature, guideHeader(secretA, body))
+		untimed, both, wrong := http.Header{}, http.Header{}, http.Header{}
+		untimed.Set(signer.HeaderSignature, untimedHeader(secretA, body))
+		wrong.Set(signer.HeaderSignature, untimedHeader(secretA, body)[1:])
+		both.Set(signer.HeaderSignature, untimedHeader(secretA, body))
 		setStandard(b, both, testTime, body, secretA)
 		for _, bb := range []struct {
 			name  string
@@ -40,7 +40,7 @@ func BenchmarkCheck(b *testing.B) {
 				_, _ = sha256.Sum256(body), sha256.Sum256(block[:])
 				return nil
 			}, true},
-			{"guide", func(body []byte) error { return v.Check(guide, body) }, true},
+			{"untimed", func(body []byte) error { return v.Check(untimed, body) }, true},
 			{"both", func(body []byte) error { return v.Check(both, body) }, true},
 			{"malformed", func(body []byte) error { return v.Check(wrong, body) }, false},
 			{"peer=standard-webhooks", func(body []byte) error { return theirs.VerifyIgnoringTimestamp(body, both) }, true},
@@ -65,7 +65,7 @@ func BenchmarkMiddleware(b *testing.B) {
 	body := bytes.NewReader([]byte(eventBody))
 	r := httptest.NewRequestWithContext(b.Context(), http.MethodPost, "/", body)
 	r.Header.Set("Content-Type", "application/json")
-	r.Header.Set(signer.HeaderSignature, guideHeader(secretA, eventBody))
+	r.Header.Set(signer.HeaderSignature, untimedHeader(secretA, eventBody))
 	setStandard(b, r.Header, testTime, eventBody, secretA)
 	w := httptest.NewRecorder()
 	b.ReportAllocs()

@@ -21,7 +21,7 @@ func chunk(data string) string { return fmt.Sprintf("%x\r\n%s\r\n", len(data), d
 
 // chunked is a request whose body comes in chunks and ends with end.
 func chunked(body, end string, chunks ...string) string {
-	head := request("", "-Content-Length", "Transfer-Encoding: chunked", "X-Webhook-Signature: "+guideHeader(secretA, body))
+	head := request("", "-Content-Length", "Transfer-Encoding: chunked", "X-Webhook-Signature: "+untimedHeader(secretA, body))
 	for _, c := range chunks {
 		head += chunk(c)
 	}

@@ -17,21 +17,21 @@ import (
 )
 
 var (
-	guideForm     = regexp.MustCompile(`^[ \t]*sha256=[0-9a-fA-F]{64}[ \t]*$`)
+	untimedForm   = regexp.MustCompile(`^[ \t]*sha256=[0-9a-fA-F]{64}[ \t]*$`)
 	timestampForm = regexp.MustCompile(`^[1-9][0-9]*$`)
 )
 
 // plainCheck is Check written at length: crypto/hmac, regular expressions, and
 // the table of the package documentation.
 func plainCheck(h http.Header, body string, now time.Time, requireStandard bool, secrets ...string) error {
-	guide, standard := verifier.ErrMismatch, verifier.ErrMismatch
+	untimed, standard := verifier.ErrMismatch, verifier.ErrMismatch
 	values := h["X-Webhook-Signature"]
 	if len(values) == 0 {
-		guide = verifier.ErrMissingSignature
+		untimed = verifier.ErrMissingSignature
 	}
 	for _, secret := range secrets {
-		if len(values) == 1 && guideForm.MatchString(values[0]) && strings.EqualFold(strings.Trim(values[0], " \t"), guideHeader(secret, body)) {
-			guide = nil
+		if len(values) == 1 && untimedForm.MatchString(values[0]) && strings.EqualFold(strings.Trim(values[0], " \t"), untimedHeader(secret, body)) {
+			untimed = nil
 		}
 	}
 	value := map[string]string{}
@@ -64,28 +64,28 @@ func plainCheck(h http.Header, body string, now time.Time, requireStandard bool,
 	switch {
 	case standard == nil, requireStandard, errors.Is(standard, verifier.ErrStale):
 		return standard
-	case guide == nil:
+	case untimed == nil:
 		return nil
-	case errors.Is(standard, verifier.ErrMissingSignature) && errors.Is(guide, verifier.ErrMissingSignature):
+	case errors.Is(standard, verifier.ErrMissingSignature) && errors.Is(untimed, verifier.ErrMissingSignature):
 		return verifier.ErrMissingSignature
 	}
 	return verifier.ErrMismatch
 }
 
-// FuzzCheck compares Check with plainCheck on headers of any kind. guide, standard,
+// FuzzCheck compares Check with plainCheck on headers of any kind. untimed, standard,
 // id and timestamp are values, one a line, and in the first two "=" stands for
 // the right signature. flags chooses RequireStandard and which secret signs.
 func FuzzCheck(f *testing.F) {
-	for _, guide := range []string{"=", "", "=\n=", "sha256=00", " =\t", strings.ToUpper(guideHeader(secretA, eventBody))} {
+	for _, untimed := range []string{"=", "", "=\n=", "sha256=00", " =\t", strings.ToUpper(untimedHeader(secretA, eventBody))} {
 		for _, standard := range []string{"=", "", "v1,x", "=\n=", "v1a,x ="} {
-			f.Add(guide, standard, "evt_1", int64(0), "", eventBody, byte(0))
+			f.Add(untimed, standard, "evt_1", int64(0), "", eventBody, byte(0))
 		}
 	}
 	f.Add("", "=", "evt.1", int64(0), "", eventBody, byte(0))
 	f.Add("=", "=", "evt_1", int64(-301), "", eventBody, byte(1))
 	f.Add("=", "=", "evt_1", int64(300), "", eventBody, byte(2))
 	f.Add("=", "=", "evt_1", int64(0), "01762257600", eventBody, byte(3))
-	f.Fuzz(func(t *testing.T, guide, standard, id string, offset int64, timestamp, body string, flags byte) {
+	f.Fuzz(func(t *testing.T, untimed, standard, id string, offset int64, timestamp, body string, flags byte) {
 		secrets := []string{secretA, secretB}
 		signing := secrets[flags>>1&1]
 		at := testTime.Add(time.Duration(offset%1_000_000) * time.Second)
@@ -102,10 +102,10 @@ func FuzzCheck(f *testing.F) {
 		}
 		key, _ := base64.RawStdEncoding.DecodeString(signing[len("whsec_"):])
 		right := "v1," + base64.StdEncoding.EncodeToString(mac(string(key), id+"."+timestamp+"."+body))
-		if strings.Contains(guide, "sha256=") || strings.Contains(guide, "SHA256=") {
-			h.Add("X-Webhook-Signature", guide)
+		if strings.Contains(untimed, "sha256=") || strings.Contains(untimed, "SHA256=") {
+			h.Add("X-Webhook-Signature", untimed)
 		} else {
-			add("X-Webhook-Signature", guide, guideHeader(signing, body))
+			add("X-Webhook-Signature", untimed, untimedHeader(signing, body))
 		}
 		add("Webhook-Signature", standard, right)
 		add("Webhook-Id", id, "")

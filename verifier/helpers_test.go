@@ -57,8 +57,8 @@ func newSigner(tb testing.TB, texts ...string) *signer.Signer {
 	return s
 }
 
-// guideHeader signs as the guide says, and as its samples do it.
-func guideHeader(key, body string) string { return "sha256=" + hex.EncodeToString(mac(key, body)) }
+// untimedHeader signs as the guide says, and as its samples do it.
+func untimedHeader(key, body string) string { return "sha256=" + hex.EncodeToString(mac(key, body)) }
 
 func mac(key, body string) []byte {
 	h := hmac.New(sha256.New, []byte(key))
@@ -187,7 +187,7 @@ func requestLine(start, body string, lines ...string) string {
 	defaults := []string{
 		"Host: receiver.example",
 		"Content-Type: application/json",
-		"X-Webhook-Signature: " + guideHeader(secretA, body),
+		"X-Webhook-Signature: " + untimedHeader(secretA, body),
 		"Content-Length: " + strconv.Itoa(len(body)),
 		"Connection: close",
 	}

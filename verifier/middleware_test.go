@@ -24,7 +24,7 @@ func newRequest(t *testing.T, body string) *http.Request {
 	t.Helper()
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", strings.NewReader(body))
 	r.Header.Set("Content-Type", "application/json")
-	r.Header.Set(signer.HeaderSignature, guideHeader(secretA, body))
+	r.Header.Set(signer.HeaderSignature, untimedHeader(secretA, body))
 	return r
 }
 
@@ -60,7 +60,7 @@ func TestHandlerFindsEventAndBody(t *testing.T) {
 			if req.ContentLength < 0 {
 				req.TransferEncoding = []string{"chunked"}
 			}
-			req.Header.Set(signer.HeaderSignature, guideHeader(secretA, eventBody))
+			req.Header.Set(signer.HeaderSignature, untimedHeader(secretA, eventBody))
 			w := httptest.NewRecorder()
 			handler.ServeHTTP(w, req)
 			require.True(t, called)
@@ -218,7 +218,7 @@ func TestManyAtOnce(t *testing.T) {
 			id := fmt.Sprintf("evt_%d", i)
 			body := strings.Replace(eventBody, "evt_1", id, 1)
 			good, bad := newRequest(t, body), newRequest(t, body)
-			bad.Header.Set(signer.HeaderSignature, guideHeader(secretC, body))
+			bad.Header.Set(signer.HeaderSignature, untimedHeader(secretC, body))
 			w := httptest.NewRecorder()
 			handler.ServeHTTP(w, good)
 			assert.Equal(t, id, w.Body.String())

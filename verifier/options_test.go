@@ -84,7 +84,7 @@ func TestOptionsAreCopied(t *testing.T) {
 	v := newVerifier(t, secretA, opts)
 	opts.OtherSecrets[0], opts.ContentTypes[0], opts.RequireStandard = secretC, "text/plain", true
 	r, w := newRequest(t, eventBody), httptest.NewRecorder()
-	r.Header.Set(signer.HeaderSignature, guideHeader(secretB, eventBody))
+	r.Header.Set(signer.HeaderSignature, untimedHeader(secretB, eventBody))
 	v.Middleware(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})).ServeHTTP(w, r)
 	require.Equal(t, http.StatusOK, w.Code)
 }

@@ -19,7 +19,7 @@ import (
 // TestSignatureHeadersOnTheWire posts eventBody with all manner of signatures.
 func TestSignatureHeadersOnTheWire(t *testing.T) {
 	t.Parallel()
-	good := guideHeader(secretA, eventBody)
+	good := untimedHeader(secretA, eventBody)
 	digits := strings.TrimPrefix(good, "sha256=")
 	raw := mac(secretA, eventBody)
 	flip := func(i int) string {
@@ -27,7 +27,7 @@ func TestSignatureHeadersOnTheWire(t *testing.T) {
 		changed[i] ^= 1
 		return "sha256=" + string(changed)
 	}
-	bad := guideHeader(secretB, eventBody)
+	bad := untimedHeader(secretB, eventBody)
 	sum1, sum5 := sha1.Sum([]byte(eventBody)), md5.Sum([]byte(eventBody))
 	header := func(value string) []string { return []string{"X-Webhook-Signature: " + value} }
 	for _, tt := range []struct {
@@ -87,16 +87,16 @@ func TestSignatureHeadersOnTheWire(t *testing.T) {
 		{"digits of another script", header("sha256=" + strings.Repeat("０", 64)), 401},
 		{"10 KB", header("sha256=" + strings.Repeat("0", 10_000)), 401},
 		{"2 MB", header("sha256=" + strings.Repeat("0", 2_000_000)), 431},
-		{"of another body", header(guideHeader(secretA, "{}")), 401},
-		{"of the empty body", header(guideHeader(secretA, "")), 401},
-		{"of the body and a line break", header(guideHeader(secretA, eventBody+"\n")), 401},
-		{"of the body written anew", header(guideHeader(secretA, strings.ReplaceAll(eventBody, ",", ", "))), 401},
+		{"of another body", header(untimedHeader(secretA, "{}")), 401},
+		{"of the empty body", header(untimedHeader(secretA, "")), 401},
+		{"of the body and a line break", header(untimedHeader(secretA, eventBody+"\n")), 401},
+		{"of the body written anew", header(untimedHeader(secretA, strings.ReplaceAll(eventBody, ",", ", "))), 401},
 		{"with another secret", header(bad), 401},
-		{"with the secret and a line break", header(guideHeader(secretA+"\n", eventBody)), 401},
-		{"with the secret without its prefix", header(guideHeader(secretA[len("whsec_"):], eventBody)), 401},
-		{"with the secret's bytes", header(guideHeader(decoded(t, secretA), eventBody)), 401},
-		{"with no secret", header(guideHeader("", eventBody)), 401},
-		{"with the masked secret", header(guideHeader("whsec_***", eventBody)), 401},
+		{"with the secret and a line break", header(untimedHeader(secretA+"\n", eventBody)), 401},
+		{"with the secret without its prefix", header(untimedHeader(secretA[len("whsec_"):], eventBody)), 401},
+		{"with the secret's bytes", header(untimedHeader(decoded(t, secretA), eventBody)), 401},
+		{"with no secret", header(untimedHeader("", eventBody)), 401},
+		{"with the masked secret", header(untimedHeader("whsec_***", eventBody)), 401},
 		{"space before the colon", []string{"X-Webhook-Signature : " + good}, 400},
 		{"name in lower case", []string{"x-webhook-signature: " + good}, 200},
 		{"name in upper case", []string{"X-WEBHOOK-SIGNATURE: " + good}, 200},
@@ -135,7 +135,7 @@ func TestSignatureInTrailerIsIgnored(t *testing.T) {
 	t.Parallel()
 	r := newReceiver(t, verifier.Options{})
 	a := r.send(t, request("", "-X-Webhook-Signature", "-Content-Length", "Transfer-Encoding: chunked", "Trailer: X-Webhook-Signature")+
-		chunk(eventBody)+"0\r\nX-Webhook-Signature: "+guideHeader(secretA, eventBody)+"\r\n\r\n")
+		chunk(eventBody)+"0\r\nX-Webhook-Signature: "+untimedHeader(secretA, eventBody)+"\r\n\r\n")
 	require.Equal(t, http.StatusUnauthorized, a.status)
 	require.Empty(t, r.handled())
 	_, reason := r.reason()

@@ -220,11 +220,11 @@ func (v *Verifier) Check(header http.Header, body []byte) error {
 	if standard == nil || v.opts.RequireStandard || errors.Is(standard, ErrStale) {
 		return standard
 	}
-	guide := v.checkGuide(header, body)
-	if errors.Is(guide, ErrMissingSignature) {
+	untimed := v.checkUntimed(header, body)
+	if errors.Is(untimed, ErrMissingSignature) {
 		return standard
 	}
-	return guide
+	return untimed
 }
 
 // The canonical forms of the headers that signer names, by which they are found
@@ -237,7 +237,7 @@ const (
 	keyStandardSignature = "Webhook-Signature"
 )
 
-func (v *Verifier) checkGuide(header http.Header, body []byte) error {
+func (v *Verifier) checkUntimed(header http.Header, body []byte) error {
 	value, err := single(header, keySignature)
 	if err != nil {
 		return err

@@ -28,20 +28,20 @@ func TestVectors(t *testing.T) {
 		ID                  string
 		Timestamp           int64
 		Body                string
-		Guide, Standard     string
+		Untimed, Standard   string
 	}
 	var vectors struct {
 		Signatures []signature
 		Headers    []struct {
-			Name, Of        string
-			Guide, Standard string
-			OK              bool
+			Name, Of          string
+			Untimed, Standard string
+			OK                bool
 		}
 	}
 	require.NoError(t, json.Unmarshal(text, &vectors))
 	require.NotEmpty(t, vectors.Signatures)
 	byName := map[string]signature{}
-	check := func(t *testing.T, s signature, guide, standard string) error {
+	check := func(t *testing.T, s signature, untimed, standard string) error {
 		t.Helper()
 		opts := &verifier.Options{PublicKeys: s.PublicKeys, Now: func() time.Time { return time.Unix(s.Timestamp, 0) }}
 		secret := ""
@@ -50,8 +50,8 @@ func TestVectors(t *testing.T) {
 		}
 		v := newVerifier(t, secret, opts)
 		h := http.Header{}
-		if guide != "" {
-			h.Set(signer.HeaderSignature, guide)
+		if untimed != "" {
+			h.Set(signer.HeaderSignature, untimed)
 		}
 		if standard != "" {
 			h.Set(signer.HeaderStandardID, s.ID)
@@ -65,16 +65,16 @@ func TestVectors(t *testing.T) {
 		t.Run(s.Name, func(t *testing.T) {
 			t.Parallel()
 			require.NoError(t, check(t, s, "", s.Standard))
-			require.NoError(t, check(t, s, s.Guide, s.Standard))
-			if s.Guide != "" {
-				require.NoError(t, check(t, s, s.Guide, ""))
+			require.NoError(t, check(t, s, s.Untimed, s.Standard))
+			if s.Untimed != "" {
+				require.NoError(t, check(t, s, s.Untimed, ""))
 			}
 		})
 	}
 	for _, h := range vectors.Headers {
 		t.Run(h.Name, func(t *testing.T) {
 			t.Parallel()
-			err := check(t, byName[h.Of], h.Guide, h.Standard)
+			err := check(t, byName[h.Of], h.Untimed, h.Standard)
 			if h.OK {
 				require.NoError(t, err)
 			} else {
@@ -89,12 +89,12 @@ func TestVectors(t *testing.T) {
 func TestSchemes(t *testing.T) {
 	t.Parallel()
 	const absent, wrong, right, stale, part = "absent", "wrong", "right", "stale", "part"
-	set := func(h http.Header, guide, standard string) {
-		switch guide {
+	set := func(h http.Header, untimed, standard string) {
+		switch untimed {
 		case right:
-			h.Set(signer.HeaderSignature, guideHeader(secretA, eventBody))
+			h.Set(signer.HeaderSignature, untimedHeader(secretA, eventBody))
 		case wrong:
-			h.Set(signer.HeaderSignature, guideHeader(secretB, eventBody))
+			h.Set(signer.HeaderSignature, untimedHeader(secretB, eventBody))
 		}
 		switch standard {
 		case right:
@@ -110,7 +110,7 @@ func TestSchemes(t *testing.T) {
 	}
 	missing, mismatch, old := verifier.ErrMissingSignature, verifier.ErrMismatch, verifier.ErrStale
 	for _, tt := range []struct {
-		standard, guide   string
+		standard, untimed string
 		optional, require error
 	}{
 		{right, right, nil, nil},
@@ -129,10 +129,10 @@ func TestSchemes(t *testing.T) {
 		{absent, wrong, mismatch, missing},
 		{absent, absent, missing, missing},
 	} {
-		t.Run(fmt.Sprintf("standard %s, guide's %s", tt.standard, tt.guide), func(t *testing.T) {
+		t.Run(fmt.Sprintf("standard %s, guide's %s", tt.standard, tt.untimed), func(t *testing.T) {
 			t.Parallel()
 			h := http.Header{}
-			set(h, tt.guide, tt.standard)
+			set(h, tt.untimed, tt.standard)
 			for required, want := range map[bool]error{false: tt.optional, true: tt.require} {
 				v := newVerifier(t, secretA, &verifier.Options{RequireStandard: required, Now: atTestTime})
 				err := v.Check(h, []byte(eventBody))
@@ -149,8 +149,8 @@ func TestRotation(t *testing.T) {
 	t.Parallel()
 	const former, current = secretB, secretA
 	during, after := http.Header{}, http.Header{}
-	during.Set(signer.HeaderSignature, guideHeader(current, eventBody))
-	after.Set(signer.HeaderSignature, guideHeader(current, eventBody))
+	during.Set(signer.HeaderSignature, untimedHeader(current, eventBody))
+	after.Set(signer.HeaderSignature, untimedHeader(current, eventBody))
 	setStandard(t, during, testTime, eventBody, current, former)
 	setStandard(t, after, testTime, eventBody, current)
 	for _, tt := range []struct {
@@ -252,7 +252,7 @@ func TestHeadersComeOnce(t *testing.T) {
 // Of the characters around a value, HTTP lets spaces and tabs go.
 func TestOptionalWhiteSpace(t *testing.T) {
 	t.Parallel()
-	v, good := newVerifier(t, secretA, nil), guideHeader(secretA, eventBody)
+	v, good := newVerifier(t, secretA, nil), untimedHeader(secretA, eventBody)
 	for around, want := range map[string]error{
 		" ": nil, "\t \t": nil, "\n": verifier.ErrMismatch, "\r": verifier.ErrMismatch, "\v": verifier.ErrMismatch,
 		"\f": verifier.ErrMismatch, "\u00a0": verifier.ErrMismatch, "\u3000": verifier.ErrMismatch, "\x00": verifier.ErrMismatch,
@@ -267,7 +267,7 @@ func TestVerify(t *testing.T) {
 	t.Parallel()
 	v := newVerifier(t, secretA, nil)
 	h := http.Header{}
-	h.Set(signer.HeaderSignature, guideHeader(secretA, eventBody))
+	h.Set(signer.HeaderSignature, untimedHeader(secretA, eventBody))
 	h.Set(signer.HeaderEvent, "webhook.test")
 	e, err := v.Verify(h, []byte(eventBody))
 	require.NoError(t, err)
@@ -279,11 +279,11 @@ func TestVerify(t *testing.T) {
 	_, err = v.Verify(h, []byte(eventBody))
 	require.ErrorIs(t, err, verifier.ErrEventType)
 
-	h.Set(signer.HeaderSignature, guideHeader(secretA, "{}"))
+	h.Set(signer.HeaderSignature, untimedHeader(secretA, "{}"))
 	_, err = v.Verify(h, []byte("{}"))
 	require.ErrorIs(t, err, event.ErrMalformed)
 
-	h.Set(signer.HeaderSignature, guideHeader(secretB, eventBody))
+	h.Set(signer.HeaderSignature, untimedHeader(secretB, eventBody))
 	e, err = v.Verify(h, []byte(eventBody))
 	require.ErrorIs(t, err, verifier.ErrMismatch, "the signature is judged before the body")
 	require.Zero(t, e)
@@ -311,7 +311,7 @@ func TestMaxAge(t *testing.T) {
 				Now:    func() time.Time { return testTime.Add(tt.now) },
 			})
 			h := http.Header{}
-			h.Set(signer.HeaderSignature, guideHeader(secretA, eventBody))
+			h.Set(signer.HeaderSignature, untimedHeader(secretA, eventBody))
 			_, err := v.Verify(h, []byte(eventBody))
 			if tt.ok {
 				require.NoError(t, err)
@@ -342,19 +342,19 @@ func TestInterop(t *testing.T) {
 }
 
 func TestCheckAllocatesNothing(t *testing.T) { //nolint:paralleltest // AllocsPerRun refuses to run beside others.
-	guide, standard, both := http.Header{}, http.Header{}, http.Header{}
+	untimed, standard, both := http.Header{}, http.Header{}, http.Header{}
 	setStandard(t, standard, testTime, eventBody, secretA)
 	setStandard(t, both, testTime, eventBody, secretA)
-	guide.Set(signer.HeaderSignature, guideHeader(secretA, eventBody))
-	both.Set(signer.HeaderSignature, guideHeader(secretA, eventBody))
+	untimed.Set(signer.HeaderSignature, untimedHeader(secretA, eventBody))
+	both.Set(signer.HeaderSignature, untimedHeader(secretA, eventBody))
 	v := newVerifier(t, secretA, &verifier.Options{OtherSecrets: []string{secretB}, Now: atTestTime})
 	body := []byte(eventBody)
-	for name, h := range map[string]http.Header{"guide": guide, "standard": standard, "both": both} {
+	for name, h := range map[string]http.Header{"untimed": untimed, "standard": standard, "both": both} {
 		require.NoError(t, v.Check(h, body))
 		require.Zero(t, testing.AllocsPerRun(100, func() { _ = v.Check(h, body) }), name)
 	}
 	none := http.Header{}
 	require.Zero(t, testing.AllocsPerRun(100, func() { _ = v.Check(none, body) }), "missing")
-	guide.Set(signer.HeaderSignature, guideHeader(secretC, eventBody))
-	require.Zero(t, testing.AllocsPerRun(100, func() { _ = v.Check(guide, body) }), "wrong")
+	untimed.Set(signer.HeaderSignature, untimedHeader(secretC, eventBody))
+	require.Zero(t, testing.AllocsPerRun(100, func() { _ = v.Check(untimed, body) }), "wrong")
 }

@@ -44,8 +44,8 @@ func (c *capture) explain() explain.Report {
 
 func (c *capture) set(name, value string) { c.header.Set(name, value) }
 
-// guideOnly leaves the guide's signature alone.
-func (c *capture) guideOnly() {
+// untimedOnly leaves the guide's signature alone.
+func (c *capture) untimedOnly() {
 	for _, name := range []string{"webhook-id", "webhook-timestamp", "webhook-signature"} {
 		c.header.Del(name)
 	}
@@ -76,8 +76,8 @@ func mac(h func() hash.Hash, key, text string) []byte {
 	return m.Sum(nil)
 }
 
-// guide signs text as the guide says, with any key.
-func guide(key, text string) string {
+// untimed signs text as the guide says, with any key.
+func untimed(key, text string) string {
 	return "sha256=" + hex.EncodeToString(mac(sha256.New, key, text))
 }
 

@@ -28,20 +28,20 @@ var cases = []struct {
 	want   codes
 }{
 	// Headers.
-	{"no header", func(c *capture) { c.guideOnly(); c.standardOnly() }, codes{explain.HeaderMissing}},
-	{"empty header", func(c *capture) { c.guideOnly(); c.set("X-Webhook-Signature", " ") }, codes{explain.HeaderMissing}},
+	{"no header", func(c *capture) { c.untimedOnly(); c.standardOnly() }, codes{explain.HeaderMissing}},
+	{"empty header", func(c *capture) { c.untimedOnly(); c.set("X-Webhook-Signature", " ") }, codes{explain.HeaderMissing}},
 	{"CGI's name", func(c *capture) {
-		c.guideOnly()
+		c.untimedOnly()
 		c.header["HTTP_X_WEBHOOK_SIGNATURE"] = c.header["X-Webhook-Signature"]
 		c.standardOnly()
 	}, codes{explain.HeaderMoved}},
 	{"lower case in a map", func(c *capture) {
-		c.guideOnly()
+		c.untimedOnly()
 		c.header["x-webhook-signature"] = c.header["X-Webhook-Signature"]
 		c.standardOnly()
 	}, codes{explain.HeaderMoved}},
 	{"another name", func(c *capture) {
-		c.guideOnly()
+		c.untimedOnly()
 		c.header["X-Hub-Signature-256"] = c.header["X-Webhook-Signature"]
 		c.standardOnly()
 	}, codes{explain.HeaderMoved}},
@@ -49,61 +49,64 @@ var cases = []struct {
 		for _, name := range []string{"Id", "Timestamp", "Signature"} {
 			c.header["Svix-"+name] = c.header["Webhook-"+name]
 		}
-		c.guideOnly()
+		c.untimedOnly()
 		c.standardOnly()
 	}, codes{explain.HeaderMoved, explain.HeaderMoved, explain.HeaderMoved}},
 	{"doubled", func(c *capture) {
-		c.guideOnly()
+		c.untimedOnly()
 		c.header.Add("X-Webhook-Signature", c.header.Get("X-Webhook-Signature"))
 	}, codes{explain.HeaderRepeated}},
 	{"doubled with a wrong one", func(c *capture) {
-		c.guideOnly()
-		c.header["X-Webhook-Signature"] = []string{guide(secretB, c.body), guide(secretA, c.body)}
+		c.untimedOnly()
+		c.header["X-Webhook-Signature"] = []string{untimed(secretB, c.body), untimed(secretA, c.body)}
 	}, codes{explain.HeaderRepeated}},
 	{"joined", func(c *capture) {
-		c.guideOnly()
-		c.set("X-Webhook-Signature", guide(secretB, c.body)+", "+guide(secretA, c.body))
+		c.untimedOnly()
+		c.set("X-Webhook-Signature", untimed(secretB, c.body)+", "+untimed(secretA, c.body))
 	}, codes{explain.HeaderJoined}},
 	{"joined, Standard Webhooks", func(c *capture) {
 		c.standardOnly()
 		value := c.header.Get("webhook-signature")
 		c.set("webhook-signature", value+", "+value[:20]+","+value)
 	}, codes{explain.HeaderJoined}},
-	{"quoted", func(c *capture) { c.guideOnly(); c.set("X-Webhook-Signature", `"`+guide(secretA, c.body)+`"`) }, codes{explain.Malformed}},
+	{"quoted", func(c *capture) { c.untimedOnly(); c.set("X-Webhook-Signature", `"`+untimed(secretA, c.body)+`"`) }, codes{explain.Malformed}},
 	{"sha1", func(c *capture) {
-		c.guideOnly()
+		c.untimedOnly()
 		c.set("X-Webhook-Signature", "sha1="+hex.EncodeToString(mac(sha1.New, secretA, c.body)))
 	}, codes{explain.SchemeOther}},
 	{"sha512, without a prefix", func(c *capture) {
-		c.guideOnly()
+		c.untimedOnly()
 		c.set("X-Webhook-Signature", hex.EncodeToString(mac(sha512.New, secretA, c.body)))
 	}, codes{explain.Malformed}},
-	{"md5", func(c *capture) { c.guideOnly(); c.set("X-Webhook-Signature", "md5=0123456789abcdef0123456789abcdef") }, codes{explain.SchemeOther}},
-	{"without the prefix", func(c *capture) { c.guideOnly(); c.set("X-Webhook-Signature", guide(secretA, c.body)[7:]) }, codes{explain.Malformed}},
+	{"md5", func(c *capture) {
+		c.untimedOnly()
+		c.set("X-Webhook-Signature", "md5=0123456789abcdef0123456789abcdef")
+	}, codes{explain.SchemeOther}},
+	{"without the prefix", func(c *capture) { c.untimedOnly(); c.set("X-Webhook-Signature", untimed(secretA, c.body)[7:]) }, codes{explain.Malformed}},
 	{"prefix in upper case", func(c *capture) {
-		c.guideOnly()
-		c.set("X-Webhook-Signature", "SHA256="+guide(secretA, c.body)[7:])
+		c.untimedOnly()
+		c.set("X-Webhook-Signature", "SHA256="+untimed(secretA, c.body)[7:])
 	}, codes{explain.Malformed}},
 	{"space behind the prefix", func(c *capture) {
-		c.guideOnly()
-		c.set("X-Webhook-Signature", "sha256= "+guide(secretA, c.body)[7:])
+		c.untimedOnly()
+		c.set("X-Webhook-Signature", "sha256= "+untimed(secretA, c.body)[7:])
 	}, codes{explain.Malformed}},
-	{"63 digits", func(c *capture) { c.guideOnly(); c.set("X-Webhook-Signature", guide(secretA, c.body)[:70]) }, codes{explain.Malformed}},
-	{"62 digits", func(c *capture) { c.guideOnly(); c.set("X-Webhook-Signature", guide(secretA, c.body)[:69]) }, codes{explain.Malformed}},
+	{"63 digits", func(c *capture) { c.untimedOnly(); c.set("X-Webhook-Signature", untimed(secretA, c.body)[:70]) }, codes{explain.Malformed}},
+	{"62 digits", func(c *capture) { c.untimedOnly(); c.set("X-Webhook-Signature", untimed(secretA, c.body)[:69]) }, codes{explain.Malformed}},
 	{"base64", func(c *capture) {
-		c.guideOnly()
+		c.untimedOnly()
 		c.set("X-Webhook-Signature", "sha256="+base64.StdEncoding.EncodeToString(mac(sha256.New, secretA, c.body)))
 	}, codes{explain.Malformed}},
 	{"base64 without a prefix", func(c *capture) {
-		c.guideOnly()
+		c.untimedOnly()
 		c.set("X-Webhook-Signature", base64.StdEncoding.EncodeToString(mac(sha256.New, secretA, c.body)))
 	}, codes{explain.Malformed}},
-	{"nonsense", func(c *capture) { c.guideOnly(); c.set("X-Webhook-Signature", "signed, Joe") }, codes{explain.HeaderJoined, explain.Malformed}},
+	{"nonsense", func(c *capture) { c.untimedOnly(); c.set("X-Webhook-Signature", "signed, Joe") }, codes{explain.HeaderJoined, explain.Malformed}},
 	{"Stripe's form", func(c *capture) {
 		timestamp := c.header.Get("webhook-timestamp")
-		c.guideOnly()
+		c.untimedOnly()
 		c.set("webhook-timestamp", timestamp)
-		c.set("X-Webhook-Signature", "t="+timestamp+",v1="+guide(secretA, timestamp+"."+c.body)[7:])
+		c.set("X-Webhook-Signature", "t="+timestamp+",v1="+untimed(secretA, timestamp+"."+c.body)[7:])
 	}, codes{explain.SignedOther, explain.SchemeOther}},
 	{"v1 in the guide's header", func(c *capture) {
 		c.set("X-Webhook-Signature", c.header.Get("webhook-signature"))
@@ -115,7 +118,7 @@ var cases = []struct {
 	}, codes{explain.HeaderMoved, explain.SchemeSwapped}},
 	{"hex of Standard Webhooks in the guide's header", func(c *capture) {
 		text := "evt_1." + strconv.FormatInt(testTime.Unix(), 10) + "." + c.body
-		c.set("X-Webhook-Signature", guide(decoded(secretA), text))
+		c.set("X-Webhook-Signature", untimed(decoded(secretA), text))
 		c.header.Del("webhook-signature")
 	}, codes{explain.SchemeSwapped}},
 	{"no webhook-id", func(c *capture) { c.standardOnly(); c.header.Del("webhook-id") }, codes{explain.HeaderMissing}},
@@ -177,33 +180,33 @@ var cases = []struct {
 	{"a line break behind the secret", func(c *capture) { c.secrets = []string{secretA + "\n"} }, codes{explain.SecretSpace}},
 	{"quotes around the secret", func(c *capture) { c.secrets = []string{`"` + secretA + `"`} }, codes{explain.SecretQuoted}},
 	{"a secret of the receiver's own", func(c *capture) {
-		c.guideOnly()
+		c.untimedOnly()
 		c.secrets = []string{"changeme"}
-		c.set("X-Webhook-Signature", guide("changeme", c.body))
+		c.set("X-Webhook-Signature", untimed("changeme", c.body))
 	}, codes{explain.SecretMalformed}},
 	{"signed with a line break behind the secret", func(c *capture) {
-		c.guideOnly()
-		c.set("X-Webhook-Signature", guide(secretA+"\n", c.body))
+		c.untimedOnly()
+		c.set("X-Webhook-Signature", untimed(secretA+"\n", c.body))
 	}, codes{explain.SecretSpace}},
 	{"signed with quotes around the secret", func(c *capture) {
-		c.guideOnly()
-		c.set("X-Webhook-Signature", guide(`"`+secretA+`"`, c.body))
+		c.untimedOnly()
+		c.set("X-Webhook-Signature", untimed(`"`+secretA+`"`, c.body))
 	}, codes{explain.SecretQuoted}},
-	{"signed with the decoded secret", func(c *capture) { c.guideOnly(); c.set("X-Webhook-Signature", guide(decoded(secretA), c.body)) }, codes{explain.SecretKey}},
-	{"signed without the prefix", func(c *capture) { c.guideOnly(); c.set("X-Webhook-Signature", guide(secretA[6:], c.body)) }, codes{explain.SecretKey}},
+	{"signed with the decoded secret", func(c *capture) { c.untimedOnly(); c.set("X-Webhook-Signature", untimed(decoded(secretA), c.body)) }, codes{explain.SecretKey}},
+	{"signed without the prefix", func(c *capture) { c.untimedOnly(); c.set("X-Webhook-Signature", untimed(secretA[6:], c.body)) }, codes{explain.SecretKey}},
 	{"signed with the text", func(c *capture) {
 		c.standardOnly()
 		c.set("webhook-signature", standard(secretA, "evt_1."+c.header.Get("webhook-timestamp")+"."+c.body))
 	}, codes{explain.SecretKey}},
-	{"signed with nothing", func(c *capture) { c.guideOnly(); c.set("X-Webhook-Signature", guide("", c.body)) }, codes{explain.SecretMissing}},
-	{"signed with the mask", func(c *capture) { c.guideOnly(); c.set("X-Webhook-Signature", guide("whsec_***", c.body)) }, codes{explain.SecretMissing}},
+	{"signed with nothing", func(c *capture) { c.untimedOnly(); c.set("X-Webhook-Signature", untimed("", c.body)) }, codes{explain.SecretMissing}},
+	{"signed with the mask", func(c *capture) { c.untimedOnly(); c.set("X-Webhook-Signature", untimed("whsec_***", c.body)) }, codes{explain.SecretMissing}},
 
 	// The body.
 	{"empty", func(c *capture) { c.body = "" }, codes{explain.BodyEmpty}},
 	{"truncated", func(c *capture) { c.body = c.body[:len(c.body)-10] }, codes{explain.BodyTruncated}},
 	{"shorter than its length", func(c *capture) { c.set("Content-Length", "5000"); c.body += "x" }, codes{explain.BodyTruncated}},
 	{"changed", func(c *capture) { c.body = strings.Replace(c.body, "doc_1", "doc_2", 1) }, codes{explain.SecretWrong}},
-	{"signed empty", func(c *capture) { c.guideOnly(); c.set("X-Webhook-Signature", guide(secretA, "")) }, codes{explain.BodyEmpty}},
+	{"signed empty", func(c *capture) { c.untimedOnly(); c.set("X-Webhook-Signature", untimed(secretA, "")) }, codes{explain.BodyEmpty}},
 	{"a line break more", func(c *capture) { c.body += "\n" }, codes{explain.BodyLineBreak}},
 	{"a line break less", func(c *capture) { b := c.body; *c = *arrived(new(testing.T), b+"\n"); c.body = b }, codes{explain.BodyLineBreak}},
 	{"CRLF", func(c *capture) { *c = *arrived(new(testing.T), "{\n}"); c.body = "{\r\n}" }, codes{explain.BodyLineBreak}},
@@ -230,8 +233,8 @@ var cases = []struct {
 	{"escaped as a form", func(c *capture) { c.body = url.QueryEscape(c.body) }, codes{explain.BodyForm}},
 	{"JSON twice", func(c *capture) { c.body = string(marshal(c.body)) }, codes{explain.BodyEncodedJSON}},
 	{"JSON twice, signed", func(c *capture) {
-		c.guideOnly()
-		c.set("X-Webhook-Signature", guide(secretA, `"`+strings.ReplaceAll(c.body, `"`, `\"`)+`"`))
+		c.untimedOnly()
+		c.set("X-Webhook-Signature", untimed(secretA, `"`+strings.ReplaceAll(c.body, `"`, `\"`)+`"`))
 	}, codes{explain.BodyEncodedJSON}},
 	{"base64 of a gateway", func(c *capture) { c.body = base64.StdEncoding.EncodeToString([]byte(c.body)) }, codes{explain.BodyBase64}},
 	{"compressed", func(c *capture) {
@@ -279,8 +282,8 @@ var cases = []struct {
 	// Several at once.
 	{"quoted secret and a line break more", func(c *capture) { c.secrets = []string{"'" + secretA + "'"}; c.body += "\n" }, codes{explain.SecretQuoted, explain.BodyLineBreak}},
 	{"older secret, no prefix, indented", func(c *capture) {
-		c.guideOnly()
-		c.set("X-Webhook-Signature", guide(secretA, c.body)[7:])
+		c.untimedOnly()
+		c.set("X-Webhook-Signature", untimed(secretA, c.body)[7:])
 		c.secrets = []string{secretB, secretA}
 		rewrite(func(v any) []byte { out, _ := json.MarshalIndent(v, "", "  "); return out })(c)
 	}, codes{explain.BodyRewritten, explain.SecretOther, explain.Malformed}},

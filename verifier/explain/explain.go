@@ -29,9 +29,9 @@ func At(now time.Time, header http.Header, body []byte, secrets ...string) Repor
 	x := &explanation{now: now, header: header, body: body, ring: newKeyring(secrets), bodies: variants(body)}
 	err := x.verify()
 	x.report.Verified = err == nil
-	guide, standard := x.guide(), x.standard()
-	x.verdict(err, guide, standard)
-	x.look(guide.right || standard.right)
+	untimed, standard := x.untimed(), x.standard()
+	x.verdict(err, untimed, standard)
+	x.look(untimed.right || standard.right)
 	slices.SortStableFunc(x.report.Findings, func(a, b Finding) int { return b.rank() - a.rank() })
 	return x.report
 }
@@ -95,7 +95,7 @@ type result struct {
 	right    bool      // it matches, once causes are undone
 	causes   []Finding // what keeps it from matching
 	forms    []Finding // what is wrong with the form of the header
-	guide    bool      // it is the guide's: one signature, and the form alone may be why
+	untimed  bool      // it is the guide's: one signature, and the form alone may be why
 }
 
 // once takes a header that may come once, and notes what is wrong with it.
@@ -115,9 +115,9 @@ func (r *result) once(f field, name string) string {
 	return strings.Trim(f.values[0], " \t")
 }
 
-// guide looks at X-Webhook-Signature.
-func (x *explanation) guide() result {
-	r := result{guide: true}
+// untimed looks at X-Webhook-Signature.
+func (x *explanation) untimed() result {
+	r := result{untimed: true}
 	f := find(x.header, signer.HeaderSignature)
 	if r.once(f, signer.HeaderSignature) == "" {
 		return x.elsewhere()
@@ -125,17 +125,17 @@ func (x *explanation) guide() result {
 	r.present = true
 	var claims []claim
 	for _, value := range f.values {
-		c, findings := readGuide(value)
+		c, findings := readUntimed(value)
 		claims = append(claims, c...)
 		r.forms = append(r.forms, findings...)
 	}
 	r.readable = len(claims) > 0
-	r.settle(search(claims, x.guideSchemes(), x.bodies))
+	r.settle(search(claims, x.untimedSchemes(), x.bodies))
 	return r
 }
 
-func (x *explanation) guideSchemes() []scheme {
-	own := scheme{keys: x.ring.guide, messages: []message{{}}}
+func (x *explanation) untimedSchemes() []scheme {
+	own := scheme{keys: x.ring.untimed, messages: []message{{}}}
 	if timestamp := x.value(signer.HeaderStandardTimestamp); timestamp != "" {
 		own.messages = append(own.messages, message{timestamp + ".", signedOther("the time and the body")})
 	}
@@ -150,11 +150,11 @@ func (x *explanation) guideSchemes() []scheme {
 func (x *explanation) elsewhere() (r result) {
 	for _, key := range slices.Sorted(maps.Keys(x.header)) {
 		for _, value := range x.header[key] {
-			claims, _ := readGuide(value)
+			claims, _ := readUntimed(value)
 			if len(claims) != 1 || claims[0].named.Code != "" {
 				continue
 			}
-			if causes, right := search(claims, x.guideSchemes()[:1], x.bodies); right {
+			if causes, right := search(claims, x.untimedSchemes()[:1], x.bodies); right {
 				return result{present: true, readable: true, right: true, causes: append(causes, moved(signer.HeaderSignature))}
 			}
 		}
@@ -183,15 +183,15 @@ func (x *explanation) value(name string) string {
 
 // verdict turns what was found, and err of package verifier, into causes and
 // observations.
-func (x *explanation) verdict(err error, guide, standard result) {
-	right := guide.right || standard.right
+func (x *explanation) verdict(err error, untimed, standard result) {
+	right := untimed.right || standard.right
 	x.add(errors.Is(err, errSecret), x.ring.first...)
 	x.add(false, x.ring.others...)
-	for _, r := range []result{guide, standard} {
+	for _, r := range []result{untimed, standard} {
 		cause := err != nil && (r.right || !right)
 		x.add(cause, r.causes...)
 		if !r.right {
-			x.add(cause && (r.guide || !r.readable), r.forms...)
+			x.add(cause && (r.untimed || !r.readable), r.forms...)
 		}
 		if r.readable && !r.right {
 			x.wrong(cause)
@@ -205,7 +205,7 @@ func (x *explanation) verdict(err error, guide, standard result) {
 			EventMalformed, true, "The body is signed, but it is no event of the guide's: one JSON object with id, type, created and data.",
 			"Verifier.Check accepts it; Verify and the middleware want an event.",
 		})
-	case !guide.present && !standard.present:
+	case !untimed.present && !standard.present:
 		x.add(true, Finding{
 			HeaderMissing, true, "There is no signature: neither X-Webhook-Signature nor the headers of Standard Webhooks.",
 			"Look whether the request comes from the sender at all, and whether something on the way drops headers.",

@@ -34,7 +34,7 @@ func TestCauses(t *testing.T) {
 func TestVerifiedIsTheVerifiers(t *testing.T) {
 	t.Parallel()
 	c := arrived(t, eventBody)
-	for _, keep := range []func(){func() {}, c.guideOnly} {
+	for _, keep := range []func(){func() {}, c.untimedOnly} {
 		keep()
 		r := c.explain()
 		require.True(t, r.Verified, r)

@@ -21,9 +21,9 @@ type claim struct {
 
 func malformed(text, advice string) Finding { return Finding{Malformed, true, text, advice} }
 
-// readGuide reads a value of X-Webhook-Signature. Findings are what can be said
+// readUntimed reads a value of X-Webhook-Signature. Findings are what can be said
 // without knowing what was signed.
-func readGuide(value string) (claims []claim, findings []Finding) {
+func readUntimed(value string) (claims []claim, findings []Finding) {
 	value = strings.Trim(value, " \t")
 	if bare := unquote(value); bare != value {
 		findings = append(findings, malformed("X-Webhook-Signature has quotes around it.", "Send it without."))
@@ -52,7 +52,7 @@ func readGuide(value string) (claims []claim, findings []Finding) {
 	return claims, findings
 }
 
-const guideForm = "It is \"sha256=\" and 64 hex digits."
+const untimedForm = "It is \"sha256=\" and 64 hex digits."
 
 // readPiece reads one signature. It reports false if there is none that could be
 // compared with anything.
@@ -69,22 +69,22 @@ func readPiece(text string) (claim, bool) {
 	prefix, rest, found := cutPrefix(text)
 	switch {
 	case !found:
-		c.named = malformed("X-Webhook-Signature has no \"sha256=\" in front.", guideForm)
+		c.named = malformed("X-Webhook-Signature has no \"sha256=\" in front.", untimedForm)
 	case prefix == "sha256=":
 		digits = rest
 	case strings.HasPrefix(prefix, "sha1"), strings.HasPrefix(prefix, "sha512"), strings.HasPrefix(prefix, "md5"):
 		hash, digits = strings.TrimRight(prefix, "=: "), rest
-		c.named = Finding{SchemeOther, true, "X-Webhook-Signature names another algorithm than SHA-256.", guideForm}
+		c.named = Finding{SchemeOther, true, "X-Webhook-Signature names another algorithm than SHA-256.", untimedForm}
 	case strings.HasPrefix(prefix, "sha256"):
 		digits = rest
-		c.named = malformed("X-Webhook-Signature does not spell its prefix \"sha256=\".", guideForm)
+		c.named = malformed("X-Webhook-Signature does not spell its prefix \"sha256=\".", untimedForm)
 	default:
 		digits = rest
-		c.named = Finding{SchemeOther, true, "X-Webhook-Signature is in the form of another sender's signatures.", guideForm}
+		c.named = Finding{SchemeOther, true, "X-Webhook-Signature is in the form of another sender's signatures.", untimedForm}
 	}
 	mac, form, ok := decodeMAC(digits)
 	if form == "base64" && c.named.Code == "" {
-		c.named = malformed("X-Webhook-Signature is in base64 and not in hex.", guideForm)
+		c.named = malformed("X-Webhook-Signature is in base64 and not in hex.", untimedForm)
 	}
 	if want := map[string]int{"sha256": 32, "sha1": 20, "sha512": 64}[hash]; ok && len(mac) != want {
 		if guessed := map[int]string{20: "sha1", 64: "sha512"}[len(mac)]; hash == "sha256" && guessed != "" {
@@ -94,11 +94,11 @@ func readPiece(text string) (claim, bool) {
 		}
 		if c.named.Code == "" {
 			c.named = malformed(fmt.Sprintf("X-Webhook-Signature has %d hex digits and not 64.", 2*len(mac)),
-				guideForm+" 40 are those of SHA-1, 128 those of SHA-512.")
+				untimedForm+" 40 are those of SHA-1, 128 those of SHA-512.")
 		}
 	}
 	if !ok && c.named.Code == "" {
-		c.named = malformed("X-Webhook-Signature is not in the form of a signature.", guideForm)
+		c.named = malformed("X-Webhook-Signature is not in the form of a signature.", untimedForm)
 	}
 	c.hash, c.mac = hash, mac
 	return c, ok

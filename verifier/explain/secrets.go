@@ -18,7 +18,7 @@ type key struct {
 // keyring is all that the caller's secrets may stand for.
 type keyring struct {
 	texts    []string
-	guide    []key // for the guide's scheme, the native ones first
+	untimed  []key // for the guide's scheme, the native ones first
 	standard []key // for v1
 	public   []signer.PublicKey
 
@@ -41,7 +41,7 @@ func newKeyring(secrets []string) *keyring {
 		if text != "" {
 			f.Text, f.Advice = "It was signed with the mask that stands for a secret when it is printed.", "Take the secret itself."
 		}
-		ring.guide = append(ring.guide, key{bytes: []byte(text), named: f})
+		ring.untimed = append(ring.untimed, key{bytes: []byte(text), named: f})
 		ring.standard = append(ring.standard, key{bytes: []byte(text), named: f})
 	}
 	return ring
@@ -110,18 +110,18 @@ func (ring *keyring) addKeys(text, bare string, around, other Finding) {
 		return Finding{Code: SecretKey, Cause: true, Text: text, Advice: "The guide's key is the whole text of the secret, prefix included; " +
 			"that of Standard Webhooks is what the base64 behind the prefix stands for."}
 	}
-	guide := func(bytes []byte, f Finding) { ring.guide = append(ring.guide, key{bytes, f, other}) }
+	untimed := func(bytes []byte, f Finding) { ring.untimed = append(ring.untimed, key{bytes, f, other}) }
 	standard := func(bytes []byte, f Finding) { ring.standard = append(ring.standard, key{bytes, f, other}) }
 	suffix := strings.TrimPrefix(bare, "whsec_")
 	noPrefix := asKey("It was signed with the secret without its prefix.")
 
-	guide([]byte(text), Finding{})
+	untimed([]byte(text), Finding{})
 	if text != bare {
-		guide([]byte(bare), around)
+		untimed([]byte(bare), around)
 	}
 	decoded := decode(suffix)
 	for _, raw := range decoded {
-		guide(raw, asKey("It was signed with the decoded bytes of the secret, as Standard Webhooks does it, and not with its text."))
+		untimed(raw, asKey("It was signed with the decoded bytes of the secret, as Standard Webhooks does it, and not with its text."))
 		f := Finding{}
 		if text != bare {
 			f = around
@@ -130,14 +130,14 @@ func (ring *keyring) addKeys(text, bare string, around, other Finding) {
 	}
 	standard([]byte(bare), asKey("It was signed with the text of the secret, as the guide does it, and not with its decoded bytes."))
 	if suffix != bare {
-		guide([]byte(suffix), noPrefix)
+		untimed([]byte(suffix), noPrefix)
 		standard([]byte(suffix), noPrefix)
 	}
 	for _, end := range []string{"\n", "\r\n", " "} {
-		guide([]byte(bare+end), Finding{SecretSpace, true, "It was signed with white space behind the secret.", "Whoever signs has to remove it."})
+		untimed([]byte(bare+end), Finding{SecretSpace, true, "It was signed with white space behind the secret.", "Whoever signs has to remove it."})
 	}
 	for _, quote := range []string{`"`, `'`} {
-		guide([]byte(quote+bare+quote), Finding{SecretQuoted, true, "It was signed with quotes around the secret.", "Whoever signs has to remove them."})
+		untimed([]byte(quote+bare+quote), Finding{SecretQuoted, true, "It was signed with quotes around the secret.", "Whoever signs has to remove them."})
 	}
 }
 

@@ -43,7 +43,7 @@ func requireHidden(t *testing.T, r explain.Report, texts ...string) {
 // signatures are those that a request with this body should have.
 func signatures(secret string, h http.Header, body string) []string {
 	id, timestamp := h.Get("webhook-id"), h.Get("webhook-timestamp")
-	return []string{guide(secret, body)[7:], standard(decoded(secret), id+"."+timestamp+"."+body)[3:]}
+	return []string{untimed(secret, body)[7:], standard(decoded(secret), id+"."+timestamp+"."+body)[3:]}
 }
 
 func TestReportsHoldNoSecret(t *testing.T) {
@@ -80,7 +80,7 @@ func TestSecretsInOddPlaces(t *testing.T) {
 		c.header[secret+"-signature"] = []string{secret}
 		c.secrets = []string{secret, " " + secret + "\n", "x" + secret, secret[:30]}
 		requireHidden(t, c.explain(), secret)
-		c.guideOnly()
+		c.untimedOnly()
 		c.standardOnly()
 		requireHidden(t, c.explain(), secret)
 	}
@@ -95,22 +95,22 @@ func FuzzExplain(f *testing.F) {
 		f.Add(c.header.Get("X-Webhook-Signature"), c.header.Get("webhook-signature"), c.header.Get("webhook-id"), c.header.Get("webhook-timestamp"),
 			c.header.Get("X-Webhook-Event"), "X-Other", c.body, uint8(i))
 	}
-	f.Fuzz(func(t *testing.T, guideValue, standardValue, id, timestamp, eventType, name, body string, flags uint8) {
+	f.Fuzz(func(t *testing.T, untimedValue, standardValue, id, timestamp, eventType, name, body string, flags uint8) {
 		if len(body) > 4096 {
 			return // Longer ones are slow, and nothing new.
 		}
 		sum := sha256.Sum256([]byte(body + name))
 		secret := "whsec_" + base64.RawStdEncoding.EncodeToString(sum[:27])
-		h := http.Header{name: {guideValue, secret}}
+		h := http.Header{name: {untimedValue, secret}}
 		for name, value := range map[string]string{
-			"X-Webhook-Signature": guideValue, "Webhook-Signature": standardValue, "Webhook-Id": id, "Webhook-Timestamp": timestamp, "X-Webhook-Event": eventType,
+			"X-Webhook-Signature": untimedValue, "Webhook-Signature": standardValue, "Webhook-Id": id, "Webhook-Timestamp": timestamp, "X-Webhook-Event": eventType,
 		} {
 			if value != "" {
 				h[name] = []string{value}
 			}
 		}
 		if flags&1 != 0 {
-			h.Set("X-Webhook-Signature", guide(secret, body))
+			h.Set("X-Webhook-Signature", untimed(secret, body))
 		}
 		if flags&2 != 0 {
 			h.Set("webhook-signature", standard(decoded(secret), id+"."+timestamp+"."+body))

@@ -89,7 +89,7 @@ func (x *explanation) standard() result {
 	if timely && x.asymmetric(&r, claims, values[1], at) {
 		return r
 	}
-	swapped := scheme{x.ring.guide, []message{{}}, Finding{
+	swapped := scheme{x.ring.untimed, []message{{}}, Finding{
 		SchemeSwapped, true,
 		"webhook-signature was made as the guide says.", "That of Standard Webhooks is over id, time and body, with the decoded secret as the key.",
 	}}
