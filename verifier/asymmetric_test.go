@@ -75,7 +75,7 @@ func TestPublicKeys(t *testing.T) {
 	}
 }
 
-// A receiver without a secret has nothing to judge the guide's signature by.
+// Without a secret, nobody can verify X-Webhook-Signature.
 func TestPublicKeysAloneNeverAcceptTheUntimedSignature(t *testing.T) {
 	t.Parallel()
 	key := signer.NewPrivateKey()

@@ -28,7 +28,7 @@ func chunked(body, end string, chunks ...string) string {
 	return head + end
 }
 
-// TestTransfersOnTheWire sends a body in all the ways that HTTP/1 has.
+// TestTransfersOnTheWire sends a body in each of the ways that HTTP/1 knows.
 func TestTransfersOnTheWire(t *testing.T) {
 	t.Parallel()
 	const limit = 200

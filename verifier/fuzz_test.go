@@ -40,7 +40,7 @@ func plainCheck(h http.Header, body string, now time.Time, requireStandard bool,
 		switch {
 		case len(h[name]) == 1:
 			value[name] = strings.Trim(h[name][0], " \t")
-		case len(h[name]) == 0 && once: // The first that is not there once decides.
+		case len(h[name]) == 0 && once: // The first header that does not come exactly once decides.
 			standard = verifier.ErrMissingSignature
 			once = false
 		default:

@@ -57,7 +57,7 @@ func newSigner(tb testing.TB, texts ...string) *signer.Signer {
 	return s
 }
 
-// untimedHeader signs as the guide says, and as its samples do it.
+// untimedHeader returns X-Webhook-Signature, made as receivers make it to compare.
 func untimedHeader(key, body string) string { return "sha256=" + hex.EncodeToString(mac(key, body)) }
 
 func mac(key, body string) []byte {
@@ -177,7 +177,7 @@ func read(t *testing.T, conn io.Reader, raw string) answer {
 	return answer{resp.StatusCode, resp.Header, string(body), seen.String()}
 }
 
-// request is a POST of body, signed as the guide says, with more header lines.
+// request is a POST of body with X-Webhook-Signature, and with more header lines.
 // Lines replace those that are there by default.
 func request(body string, lines ...string) string {
 	return requestLine("POST / HTTP/1.1", body, lines...)

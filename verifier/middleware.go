@@ -16,8 +16,8 @@ import (
 	"github.com/rag-assistant/webhooks/webhook/event"
 )
 
-// Middleware returns the middleware of a new [Verifier]. It panics where [New]
-// fails, as regexp.MustCompile does, so that a receiver does not start without its
+// Middleware returns the middleware of a new [Verifier]. Where [New] fails, it
+// panics, as regexp.MustCompile does, so that a receiver does not start without its
 // secret.
 func Middleware(secret string, opts *Options) func(http.Handler) http.Handler {
 	v, err := New(secret, opts)
@@ -28,17 +28,18 @@ func Middleware(secret string, opts *Options) func(http.Handler) http.Handler {
 }
 
 // Middleware returns a handler that calls next for requests that carry a verified
-// event. next finds it with [FromContext], and the body as it arrived in r.Body
-// and r.GetBody. All other requests are answered here, with {"error":"…"}:
+// event. next finds the event with [FromContext], and the body as it arrived in
+// r.Body and r.GetBody. It never sees the other requests, which are answered with
+// {"error":"…"}:
 //
 //	405  the method is not POST
 //	415  Content-Type is not one of [Options.ContentTypes] in UTF-8, or there is a Content-Encoding
-//	413  the body is longer than [Options.MaxBody]; if it says so itself, before it is sent
+//	413  the body is longer than [Options.MaxBody]; if Content-Length says so, it is not read
 //	408  the body takes longer than [Options.BodyTimeout]
 //	400  the body ends early
 //	500  another middleware has read the body before
 //	401  Check fails, whatever the reason
-//	400  Check passes, but the body is no event, or not the one of X-Webhook-Event, or it is too old
+//	400  Check passes, but the body is no event, or of another type than X-Webhook-Event, or too old
 func (v *Verifier) Middleware(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		e, body, refusal := v.receive(w, r)
@@ -84,7 +85,7 @@ func (f *refusal) answer(w http.ResponseWriter) {
 }
 
 func (v *Verifier) receive(w http.ResponseWriter, r *http.Request) (event.Event, []byte, *refusal) {
-	// First, since net/http may wait for the rest of a body even if it is refused.
+	// The deadline comes first: net/http may read the rest of a body that is refused.
 	v.limitTime(w, r)
 	if f := v.checkRequest(r); f != nil {
 		return event.Event{}, nil, f
@@ -103,8 +104,8 @@ func (v *Verifier) receive(w http.ResponseWriter, r *http.Request) (event.Event,
 	return e, body, nil
 }
 
-// checkRequest looks at everything that is known before the body is read, for
-// with the first read net/http answers "Expect: 100-continue".
+// checkRequest judges what is known before the body is read. With the first read,
+// net/http would ask a client for the body ("Expect: 100-continue").
 func (v *Verifier) checkRequest(r *http.Request) *refusal {
 	switch {
 	case r.Method != http.MethodPost:
@@ -138,19 +139,19 @@ func contentEncodingOK(values []string) bool {
 	return true
 }
 
-// limitTime sets the deadline for reading all of r, unless the server's own is
-// sooner. It does not concern the handler: net/http's server lifts it when it has
-// the whole body.
+// limitTime sets the deadline for reading the body, unless the server's own is
+// sooner. The handler is not limited: net/http's server lifts the deadline when it
+// has read the whole body.
 func (v *Verifier) limitTime(w http.ResponseWriter, r *http.Request) {
 	server, ok := r.Context().Value(http.ServerContextKey).(*http.Server)
 	if ok && server.ReadTimeout > 0 && server.ReadTimeout <= v.opts.BodyTimeout {
 		return
 	}
-	// It fails if w cannot set deadlines; Options.BodyTimeout says so.
+	// This fails if w cannot set deadlines: see Options.BodyTimeout.
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(v.opts.BodyTimeout))
 }
 
-// firstRead is the most that a Content-Length is trusted with, in memory.
+// firstRead bounds the memory that is set aside because a Content-Length says so.
 const firstRead = 64 << 10
 
 func (v *Verifier) readBody(w http.ResponseWriter, r *http.Request) ([]byte, *refusal) {

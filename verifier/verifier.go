@@ -20,13 +20,13 @@ var (
 	// without the one that is required.
 	ErrMissingSignature = errors.New("verifier: signature is missing")
 
-	// ErrMismatch is the error of a signature that is not one of the secrets'
-	// over this body, or that is not in the form of a signature.
+	// ErrMismatch is the error of a signature that was made with another secret or
+	// over another body, or that is not in the form of a signature.
 	ErrMismatch = errors.New("verifier: signature does not match")
 
 	// ErrStale is the error of a request that verified but is older or further
-	// ahead than allowed: sent again by someone else, or one of the two clocks is
-	// wrong.
+	// ahead than allowed. Either someone else has sent it again, or one of the two
+	// clocks is wrong.
 	ErrStale = errors.New("verifier: request is out of time")
 
 	// ErrEventType is the error of a request that verified but whose
@@ -34,7 +34,7 @@ var (
 	ErrEventType = errors.New("verifier: event type of the header is not the body's")
 )
 
-// What the Options are if they say nothing.
+// The defaults of [Options].
 const (
 	DefaultTolerance   = 5 * time.Minute
 	DefaultMaxBody     = 1 << 20
@@ -43,47 +43,48 @@ const (
 
 // Options are the optional settings of a [Verifier].
 type Options struct {
-	// OtherSecrets are accepted beside the secret, in no order: while the sender
-	// changes secrets, the old one or the new one.
+	// OtherSecrets are accepted beside the secret, in no order. While the sender
+	// changes secrets, list the old one or the new one here. Defaults to none.
 	OtherSecrets []string
 
-	// PublicKeys, "whpk_…", are accepted beside the secrets: those of a sender that
-	// signs with the asymmetric scheme of Standard Webhooks (v1a), the new key
-	// and the old one while it changes them. Defaults to none.
+	// PublicKeys, "whpk_…", are accepted beside the secrets. They belong to a sender
+	// that signs with the asymmetric scheme of Standard Webhooks (v1a). While it
+	// changes keys, list both. Defaults to none.
 	PublicKeys []string
 
-	// RequireStandard accepts only requests with the Standard Webhooks headers,
-	// and so none that is sent again after Tolerance. Defaults to false, which
-	// also accepts what the guide's signature alone covers.
+	// RequireStandard accepts only requests with the Standard Webhooks headers, so
+	// that no captured request is accepted again after Tolerance. Defaults to false:
+	// a request with X-Webhook-Signature alone, which covers no time, is accepted
+	// too.
 	RequireStandard bool
 
 	// Tolerance is how far webhook-timestamp may be from now, either way. Defaults
 	// to [DefaultTolerance], as in every Standard Webhooks library.
 	Tolerance time.Duration
 
-	// MaxAge is how long ago the event may have been created, by its signed body.
-	// A retry or a replay is the same event, so it must be longer than the sender
-	// goes on trying. If it is set, neither may the event be created further ahead
-	// than Tolerance. Defaults to 0: any age.
+	// MaxAge is how long ago the event may have been created, as its signed body
+	// says. A retry or a replay is the same event, so MaxAge must be longer than the
+	// sender goes on trying. If it is set, an event from further in the future than
+	// Tolerance is refused too. Defaults to 0: any age.
 	MaxAge time.Duration
 
 	// MaxBody is the most bytes that the middleware reads of a body. Defaults to
 	// [DefaultMaxBody].
 	MaxBody int64
 
-	// BodyTimeout is how long a body may take to arrive at the middleware. It
-	// needs a ResponseWriter that supports read deadlines, as those of net/http's
-	// server do, and does not extend a shorter ReadTimeout of that server.
-	// Defaults to [DefaultBodyTimeout].
+	// BodyTimeout is how long a body may take to arrive at the middleware. It needs
+	// a ResponseWriter that supports read deadlines, as those of net/http's server
+	// do. It does not extend a shorter ReadTimeout of the server. Defaults to
+	// [DefaultBodyTimeout].
 	BodyTimeout time.Duration
 
 	// ContentTypes are the media types that the middleware lets in, in lower case
 	// and without parameters. Defaults to application/json.
 	ContentTypes []string
 
-	// OnReject is told of each request that the middleware answers itself, with
-	// the status of that answer and the reason, before it is sent. It may be
-	// called from several goroutines at once. Defaults to nothing.
+	// OnReject is called for each request that the middleware answers itself, before
+	// the answer is sent. It gets the status of the answer and the reason. Several
+	// goroutines may call it at once. Defaults to nothing.
 	OnReject func(r *http.Request, status int, reason error)
 
 	// Now is the clock that ages are measured by. Defaults to [time.Now].
@@ -155,11 +156,11 @@ type Verifier struct {
 	opts   Options
 }
 
-// New returns a Verifier that accepts what secret has signed: "whsec_…", as it
-// was shown when the webhook was created. A receiver that has public keys alone
-// leaves secret empty and sets [Options.PublicKeys]; it never accepts the guide's
-// signature. New fails, naming all that is wrong, if a secret or key is empty or
-// not in its form, or an option is out of range.
+// New returns a Verifier that accepts what was signed with secret: "whsec_…", as it
+// was shown when the webhook was created. A receiver that has only public keys
+// leaves secret empty and sets [Options.PublicKeys]; then X-Webhook-Signature is
+// never accepted. New fails, naming all that is wrong, if a secret or key is empty
+// or malformed, or an option is out of range.
 func New(secret string, opts *Options) (*Verifier, error) {
 	o := withDefaults(opts)
 	s, keys, err := o.parseKeys(secret)
@@ -170,7 +171,7 @@ func New(secret string, opts *Options) (*Verifier, error) {
 	return &Verifier{signer: s, keys: keys, opts: o}, nil
 }
 
-// parseKeys reads secret and those of the options.
+// parseKeys reads secret, and the secrets and keys of the options.
 func (o Options) parseKeys(secret string) (*signer.Signer, []signer.PublicKey, error) {
 	var bad []error
 	var err error
@@ -200,8 +201,8 @@ func (o Options) parseKeys(secret string) (*signer.Signer, []signer.PublicKey, e
 }
 
 // Verify returns the event that header and body carry. It fails as [Verifier.Check]
-// does; and, of a request that passes Check, with [event.ErrMalformed] if the body
-// is no event, with [ErrEventType] if it comes under another name, and with
+// does. A request that passes Check still fails with [event.ErrMalformed] if the
+// body is no event, with [ErrEventType] if the header names another type, and with
 // [ErrStale] if the event is older than [Options.MaxAge].
 func (v *Verifier) Verify(header http.Header, body []byte) (event.Event, error) {
 	if err := v.Check(header, body); err != nil {
@@ -212,9 +213,9 @@ func (v *Verifier) Verify(header http.Header, body []byte) (event.Event, error) 
 
 // Check reports whether body, the bytes that arrived, is signed. It fails with
 // [ErrMissingSignature], [ErrMismatch] or [ErrStale], as the table in the package
-// documentation says. header has its keys in canonical form, as net/http's server
-// and [net/http.Header.Set] make them; a header that may come once counts as wrong
-// if it comes twice.
+// documentation says. The keys of header must be in canonical form, as net/http's
+// server and [net/http.Header.Set] make them. A signature header that comes twice
+// is a mismatch.
 func (v *Verifier) Check(header http.Header, body []byte) error {
 	standard := v.checkStandard(header, body)
 	if standard == nil || v.opts.RequireStandard || errors.Is(standard, ErrStale) {
@@ -227,8 +228,8 @@ func (v *Verifier) Check(header http.Header, body []byte) error {
 	return untimed
 }
 
-// The canonical forms of the headers that signer names, by which they are found
-// without allocating.
+// The headers of package signer in canonical form, in which a map look-up does not
+// allocate.
 const (
 	keySignature         = "X-Webhook-Signature"
 	keyEvent             = "X-Webhook-Event"
@@ -297,7 +298,7 @@ func (v *Verifier) read(header http.Header, body []byte) (event.Event, error) {
 	return e, nil
 }
 
-// single returns the value of a header that comes once.
+// single returns the value of a header that must come exactly once.
 func single(header http.Header, key string) (string, error) {
 	switch values := header[key]; len(values) {
 	case 0:
@@ -320,8 +321,8 @@ func trim(value string) string {
 	return value
 }
 
-// parseTimestamp reads whole seconds since 1970 in decimal, as they are signed:
-// one spelling per time.
+// parseTimestamp reads whole seconds since 1970 in decimal. It accepts one spelling
+// per time, because the signature covers the number and not its spelling.
 func parseTimestamp(value string) (time.Time, bool) {
 	seconds, err := strconv.ParseUint(value, 10, 40) // Until the year 36812.
 	if err != nil || value[0] == '0' {

@@ -129,7 +129,7 @@ func TestSchemes(t *testing.T) {
 		{absent, wrong, mismatch, missing},
 		{absent, absent, missing, missing},
 	} {
-		t.Run(fmt.Sprintf("standard %s, guide's %s", tt.standard, tt.untimed), func(t *testing.T) {
+		t.Run(fmt.Sprintf("standard %s, untimed %s", tt.standard, tt.untimed), func(t *testing.T) {
 			t.Parallel()
 			h := http.Header{}
 			set(h, tt.untimed, tt.standard)
@@ -143,8 +143,8 @@ func TestSchemes(t *testing.T) {
 	}
 }
 
-// TestRotation walks through a change of secrets: the sender signs the guide's
-// header with the new one, and Standard Webhooks with both.
+// TestRotation walks through a change of secrets: the sender makes
+// X-Webhook-Signature with the new one, and webhook-signature with both.
 func TestRotation(t *testing.T) {
 	t.Parallel()
 	const former, current = secretB, secretA

@@ -10,22 +10,22 @@ import (
 	"net/url"
 )
 
-// variant is a body that may have become the one that arrived.
+// variant is a body that may have been signed.
 type variant struct {
-	bytes []byte
-	named Finding // what has happened to it; zero for the body as it arrived
+	bytes   []byte
+	mistake Finding // what has happened to it; zero for the body as it arrived
 }
 
 const (
-	// maxUndone is the largest body that more than line breaks are undone for: the
-	// largest that our sender sends.
+	// maxUndone is the largest body for which more than line breaks are undone. Our
+	// sender sends none that is larger.
 	maxUndone = 256 << 10
 
 	asItArrived = "Verify the bytes as they arrived, before anything reads, parses or converts them."
 )
 
-// variants are the body and all that it may have been, each once, in the order of
-// likelihood.
+// variants returns the body and everything that it may have been before, each once,
+// the likely ones first.
 func variants(body []byte) []variant {
 	v := &collector{seen: map[[sha256.Size]byte]bool{}}
 	v.add(body, "", "", "")
@@ -71,7 +71,7 @@ func (c *collector) lineBreaks(body []byte) {
 	c.add(append([]byte(bom), body...), BodyCharset, "The body has lost the byte order mark that it was signed with.", asItArrived)
 }
 
-// wrappers takes the body out of what it may have been put into.
+// wrappers unwraps the body: from a JSON string, base64, a form or gzip.
 func (c *collector) wrappers(body []byte) {
 	trimmed := bytes.TrimSpace(body)
 	const unwrap = "Something in front of the receiver wraps the body, or the receiver has read it so: sign and verify what is inside, or what is sent."
@@ -93,7 +93,7 @@ func (c *collector) wrappers(body []byte) {
 	}
 }
 
-// form reads a body in application/x-www-form-urlencoded.
+// form reads the body as application/x-www-form-urlencoded.
 func (c *collector) form(body string) {
 	const text = "The body is form-encoded; what was signed is not."
 	const advice = "The request was sent as a form, or a form parser has read it and written it again: take the JSON as it is."

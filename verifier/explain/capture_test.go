@@ -44,7 +44,7 @@ func (c *capture) explain() explain.Report {
 
 func (c *capture) set(name, value string) { c.header.Set(name, value) }
 
-// untimedOnly leaves the guide's signature alone.
+// untimedOnly leaves X-Webhook-Signature and removes the other.
 func (c *capture) untimedOnly() {
 	for _, name := range []string{"webhook-id", "webhook-timestamp", "webhook-signature"} {
 		c.header.Del(name)
@@ -76,7 +76,7 @@ func mac(h func() hash.Hash, key, text string) []byte {
 	return m.Sum(nil)
 }
 
-// untimed signs text as the guide says, with any key.
+// untimed signs text as in X-Webhook-Signature, with any key.
 func untimed(key, text string) string {
 	return "sha256=" + hex.EncodeToString(mac(sha256.New, key, text))
 }

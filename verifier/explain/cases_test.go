@@ -108,15 +108,15 @@ var cases = []struct {
 		c.set("webhook-timestamp", timestamp)
 		c.set("X-Webhook-Signature", "t="+timestamp+",v1="+untimed(secretA, timestamp+"."+c.body)[7:])
 	}, codes{explain.SignedOther, explain.SchemeOther}},
-	{"v1 in the guide's header", func(c *capture) {
+	{"v1 in X-Webhook-Signature", func(c *capture) {
 		c.set("X-Webhook-Signature", c.header.Get("webhook-signature"))
 		c.header.Del("webhook-signature")
 	}, codes{explain.SchemeSwapped}},
-	{"the guide's in webhook-signature", func(c *capture) {
+	{"X-Webhook-Signature's in webhook-signature", func(c *capture) {
 		c.set("webhook-signature", c.header.Get("X-Webhook-Signature"))
 		c.standardOnly()
 	}, codes{explain.HeaderMoved, explain.SchemeSwapped}},
-	{"hex of Standard Webhooks in the guide's header", func(c *capture) {
+	{"hex of Standard Webhooks in X-Webhook-Signature", func(c *capture) {
 		text := "evt_1." + strconv.FormatInt(testTime.Unix(), 10) + "." + c.body
 		c.set("X-Webhook-Signature", untimed(decoded(secretA), text))
 		c.header.Del("webhook-signature")
@@ -153,7 +153,7 @@ var cases = []struct {
 		c.standardOnly()
 		c.set("webhook-signature", standard(decoded(secretA), c.body))
 	}, codes{explain.SignedOther}},
-	{"the guide's MAC in base64", func(c *capture) {
+	{"X-Webhook-Signature in base64", func(c *capture) {
 		c.standardOnly()
 		c.set("webhook-signature", standard(secretA, c.body))
 	}, codes{explain.SchemeSwapped}},
@@ -252,7 +252,7 @@ var cases = []struct {
 	{"written by Python", func(c *capture) {
 		c.body = escaped(strings.NewReplacer(`":"`, `": "`, `","`, `", "`, `":{`, `": {`, `},"`, `}, "`, `,"title`, `, "title`, `":2`, `": 2`).Replace(c.body))
 	}, codes{explain.BodyRewritten}},
-	{"keys in the guide's order", func(c *capture) {
+	{"keys in the documented order", func(c *capture) {
 		b := c.body
 		c.body = `{"id":"evt_1","type":"document.created","created":"2025-11-04T12:00:00Z","data":` + b[strings.Index(b, `{"doc`):strings.Index(b, `,"id"`)] + `}`
 	}, codes{explain.BodyRewritten}},
@@ -261,7 +261,7 @@ var cases = []struct {
 		c.body = strings.Replace(c.body, ":0,", ":-0,", 1)
 	}, codes{explain.BodyRewritten}},
 	{"numbers as floats", func(c *capture) { c.body = strings.Replace(c.body, "200", "200.0", 1) }, codes{explain.BodyRewritten}},
-	{"keys in the guide's order, as signed", func(c *capture) {
+	{"keys in the documented order, as signed", func(c *capture) {
 		b := c.body
 		*c = *arrived(new(testing.T), `{"id":"evt_1","type":"document.created","created":"2025-11-04T12:00:00Z","data":`+
 			b[strings.Index(b, `{"doc`):strings.Index(b, `,"id"`)]+`}`)

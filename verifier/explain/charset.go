@@ -8,8 +8,8 @@ import (
 	"unicode/utf8"
 )
 
-// windows1252 are the characters 0x80 to 0x9f in Windows-1252, which are control
-// characters in Latin-1; the five that it has not are themselves.
+// windows1252 has the characters 0x80 to 0x9f of Windows-1252. In Latin-1 these are
+// control characters, and so are the five that Windows-1252 leaves undefined.
 const windows1252 = "€\u0081‚ƒ„…†‡ˆ‰Š‹Œ\u008dŽ\u008f\u0090‘’“”•–—˜™š›œ\u009džŸ"
 
 // charset is a character set of one byte a character.

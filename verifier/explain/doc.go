@@ -1,29 +1,28 @@
 // Package explain says in words why the signature of a webhook request does not
-// verify. It is for a developer's desk and for logs; a receiver verifies with
-// package verifier, which answers yes or no and owes nobody a reason.
+// verify. It is for a developer's desk and for logs. A receiver verifies with
+// package verifier.
 //
 //	report := explain.Explain(r.Header, body, os.Getenv("WEBHOOK_SECRET"))
 //	log.Print(report)
 //
-// It undoes, one or two at a time, what usually happens to requests and secrets on
-// their way, and looks whether the signature then matches: the body written again
-// by a JSON parser, a line break at its end, another character set, a secret in
-// quotes, a key that was decoded or should have been. What it finds so is proven,
-// and marked as a [Finding.Cause]. The rest are observations.
+// It knows what usually happens to requests and secrets on their way: a JSON parser
+// writes the body again, a line break is added, the character set changes, the
+// secret is in quotes, the key was decoded or should have been. It undoes these
+// mistakes, one or two at a time, until the signature matches. What it finds in this
+// way is proven, and marked as a [Finding.Cause]. All else are observations.
 //
 // A secret may be "whsec_…" or a public key, "whpk_…"; the first is the one that
 // should match.
 //
 // # Guarantees
 //
-// A [Report] holds no secret, no signature, expected or received, and nothing of the
-// body, in whatever way it is printed. It adds no module to yours.
+// A [Report] holds no secret, no signature (expected or received) and nothing of the
+// body, however it is printed. Importing the package adds no module to a go.mod.
 //
 // # Limits
 //
 // Do not answer a request with its report: it would tell a stranger how close a
-// forgery came. Explaining takes thousands of hashes of the body, some milliseconds
-// for a small one and seconds for megabytes: do it on request, not for every failure.
-// What cannot be undone, such as lost characters or a truncated body, can only be
-// observed.
+// forgery came. Explaining takes thousands of hashes of the body: some milliseconds
+// for a small one, seconds for megabytes. So do it on request, not for every failure.
+// Lost characters and a truncated body cannot be undone, only observed.
 package explain

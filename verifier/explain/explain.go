@@ -18,8 +18,8 @@ import (
 	"github.com/rag-assistant/webhooks/webhook/event"
 )
 
-// Explain says why a request, of which header and body arrived just now, does not
-// verify with the secrets, or that it does. It keeps and changes nothing.
+// Explain says whether a request that has just arrived verifies with the first of
+// the secrets, and if not, why. It does not keep or change what it is given.
 func Explain(header http.Header, body []byte, secrets ...string) Report {
 	return At(time.Now(), header, body, secrets...)
 }
@@ -31,7 +31,7 @@ func At(now time.Time, header http.Header, body []byte, secrets ...string) Repor
 	x.report.Verified = err == nil
 	untimed, standard := x.untimed(), x.standard()
 	x.verdict(err, untimed, standard)
-	x.look(untimed.right || standard.right)
+	x.observe(untimed.right || standard.right)
 	slices.SortStableFunc(x.report.Findings, func(a, b Finding) int { return b.rank() - a.rank() })
 	return x.report
 }
@@ -71,7 +71,7 @@ func (f Finding) rank() int {
 
 var errSecret = errors.New("explain: the first secret is not usable")
 
-// verify is what package verifier says with the first secret.
+// verify asks package verifier, with the first secret.
 func (x *explanation) verify() error {
 	secret, opts := "", &verifier.Options{Now: func() time.Time { return x.now }}
 	if len(x.ring.texts) > 0 {
@@ -92,19 +92,20 @@ func (x *explanation) verify() error {
 type result struct {
 	present  bool      // there was something to look at
 	readable bool      // there was a signature in it, in some form
-	right    bool      // it matches, once causes are undone
-	causes   []Finding // what keeps it from matching
+	right    bool      // it matches when causes are undone
+	causes   []Finding // why it does not match as it is
 	forms    []Finding // what is wrong with the form of the header
-	untimed  bool      // it is the guide's: one signature, and the form alone may be why
+	untimed  bool      // of X-Webhook-Signature: one signature, so its form alone may be the cause
 }
 
-// once takes a header that may come once, and notes what is wrong with it.
+// once returns the value of a header that may come once, and notes what is wrong
+// with it.
 func (r *result) once(f field, name string) string {
 	if len(f.values) == 0 {
 		return ""
 	}
-	if f.named.Code != "" {
-		r.causes = append(r.causes, f.named)
+	if f.mistake.Code != "" {
+		r.causes = append(r.causes, f.mistake)
 	}
 	if len(f.values) > 1 {
 		r.causes = append(r.causes, Finding{
@@ -120,7 +121,7 @@ func (x *explanation) untimed() result {
 	r := result{untimed: true}
 	f := find(x.header, signer.HeaderSignature)
 	if r.once(f, signer.HeaderSignature) == "" {
-		return x.elsewhere()
+		return x.underAnyName()
 	}
 	r.present = true
 	var claims []claim
@@ -130,7 +131,7 @@ func (x *explanation) untimed() result {
 		r.forms = append(r.forms, findings...)
 	}
 	r.readable = len(claims) > 0
-	r.settle(search(claims, x.untimedSchemes(), x.bodies))
+	r.conclude(search(claims, x.untimedSchemes(), x.bodies))
 	return r
 }
 
@@ -141,17 +142,18 @@ func (x *explanation) untimedSchemes() []scheme {
 	}
 	swapped := scheme{x.ring.standard, x.standardMessages()[:1], Finding{
 		SchemeSwapped, true, "X-Webhook-Signature was made as Standard Webhooks says.",
-		"The guide's signature is over the body alone, with the whole text of the secret as the key.",
+		"X-Webhook-Signature is over the body alone, with the whole text of the secret as the key.",
 	}}
 	return []scheme{own, swapped}
 }
 
-// elsewhere looks for the guide's signature, in its form, in headers of any name.
-func (x *explanation) elsewhere() (r result) {
+// underAnyName looks in all headers for a value in the form of X-Webhook-Signature
+// that matches.
+func (x *explanation) underAnyName() (r result) {
 	for _, key := range slices.Sorted(maps.Keys(x.header)) {
 		for _, value := range x.header[key] {
 			claims, _ := readUntimed(value)
-			if len(claims) != 1 || claims[0].named.Code != "" {
+			if len(claims) != 1 || claims[0].mistake.Code != "" {
 				continue
 			}
 			if causes, right := search(claims, x.untimedSchemes()[:1], x.bodies); right {
@@ -162,7 +164,7 @@ func (x *explanation) elsewhere() (r result) {
 	return r
 }
 
-func (r *result) settle(causes []Finding, right bool) {
+func (r *result) conclude(causes []Finding, right bool) {
 	r.right = right
 	r.causes = append(r.causes, causes...)
 }
@@ -170,7 +172,7 @@ func (r *result) settle(causes []Finding, right bool) {
 func signedOther(what string) Finding {
 	return Finding{
 		SignedOther, true, "What was signed is " + what + ".",
-		"The guide signs the body alone; Standard Webhooks signs webhook-id, webhook-timestamp and the body, with a dot between them.",
+		"X-Webhook-Signature is over the body alone; that of Standard Webhooks is over webhook-id, webhook-timestamp and the body, with a dot between them.",
 	}
 }
 
@@ -181,8 +183,8 @@ func (x *explanation) value(name string) string {
 	return ""
 }
 
-// verdict turns what was found, and err of package verifier, into causes and
-// observations.
+// verdict sorts the findings of both schemes into causes and observations. err is
+// what package verifier said.
 func (x *explanation) verdict(err error, untimed, standard result) {
 	right := untimed.right || standard.right
 	x.add(errors.Is(err, errSecret), x.ring.first...)
@@ -194,7 +196,7 @@ func (x *explanation) verdict(err error, untimed, standard result) {
 			x.add(cause && (r.untimed || !r.readable), r.forms...)
 		}
 		if r.readable && !r.right {
-			x.wrong(cause)
+			x.noMatch(cause)
 		}
 	}
 	switch {
@@ -202,7 +204,7 @@ func (x *explanation) verdict(err error, untimed, standard result) {
 		x.add(true, x.eventType())
 	case errors.Is(err, event.ErrMalformed):
 		x.add(true, Finding{
-			EventMalformed, true, "The body is signed, but it is no event of the guide's: one JSON object with id, type, created and data.",
+			EventMalformed, true, "The body is signed, but it is no event: one JSON object with id, type, created and data.",
 			"Verifier.Check accepts it; Verify and the middleware want an event.",
 		})
 	case !untimed.present && !standard.present:
@@ -213,10 +215,10 @@ func (x *explanation) verdict(err error, untimed, standard result) {
 	}
 }
 
-// wrong says that nothing made a signature match.
-func (x *explanation) wrong(cause bool) {
+// noMatch says that nothing made a signature match, unless that is no surprise.
+func (x *explanation) noMatch(cause bool) {
 	if len(x.body) == 0 || x.truncated() || len(x.ring.texts) == 0 {
-		return // That is why.
+		return // The other findings say why.
 	}
 	x.add(cause, Finding{
 		SecretWrong, true, fmt.Sprintf("A signature is none of this body, in any of %d forms, with any secret that was given.", len(x.bodies)),
@@ -231,8 +233,8 @@ func (x *explanation) eventType() Finding {
 	}
 }
 
-// look notes what can be seen without any secret.
-func (x *explanation) look(right bool) {
+// observe notes what can be seen without any secret.
+func (x *explanation) observe(right bool) {
 	if e, err := event.Parse(x.body); err == nil {
 		if names := find(x.header, signer.HeaderEvent).values; len(names) > 1 || len(names) == 1 && strings.Trim(names[0], " \t") != string(e.Type) {
 			x.add(false, x.eventType())

@@ -11,12 +11,12 @@ import (
 	"strings"
 )
 
-// claim is a signature that a header holds, in whatever form.
+// claim is a signature that a header holds, well-formed or not.
 type claim struct {
-	hash  string // "sha256", or another that the header names
-	mac   []byte
-	text  string  // of a v1a signature, in place of a MAC
-	named Finding // what is wrong with the form; zero if nothing is
+	hash    string // "sha256", or another that the header names
+	mac     []byte
+	text    string  // of a v1a signature, in place of a MAC
+	mistake Finding // what is wrong with the form; zero if nothing is
 }
 
 func malformed(text, advice string) Finding { return Finding{Malformed, true, text, advice} }
@@ -40,10 +40,10 @@ func readUntimed(value string) (claims []claim, findings []Finding) {
 	for _, piece := range pieces {
 		c, ok := readPiece(strings.Trim(piece, " \t"))
 		switch {
-		case ok && c.named.Code == "" && len(findings) > 0:
-			c.named = findings[0]
-		case c.named.Code != "":
-			findings = append(findings, c.named)
+		case ok && c.mistake.Code == "" && len(findings) > 0:
+			c.mistake = findings[0]
+		case c.mistake.Code != "":
+			findings = append(findings, c.mistake)
 		}
 		if ok {
 			claims = append(claims, c)
@@ -59,9 +59,9 @@ const untimedForm = "It is \"sha256=\" and 64 hex digits."
 func readPiece(text string) (claim, bool) {
 	if encoded, ok := strings.CutPrefix(text, "v1,"); ok {
 		mac, _, ok := decodeMAC(encoded)
-		return claim{hash: "sha256", mac: mac, named: Finding{
+		return claim{hash: "sha256", mac: mac, mistake: Finding{
 			SchemeSwapped, true,
-			"X-Webhook-Signature holds a Standard Webhooks signature.", "Read it from webhook-signature, or take the guide's.",
+			"X-Webhook-Signature holds a Standard Webhooks signature.", "Read it from webhook-signature.",
 		}}, ok
 	}
 	hash, digits := "sha256", text
@@ -69,22 +69,22 @@ func readPiece(text string) (claim, bool) {
 	prefix, rest, found := cutPrefix(text)
 	switch {
 	case !found:
-		c.named = malformed("X-Webhook-Signature has no \"sha256=\" in front.", untimedForm)
+		c.mistake = malformed("X-Webhook-Signature has no \"sha256=\" in front.", untimedForm)
 	case prefix == "sha256=":
 		digits = rest
 	case strings.HasPrefix(prefix, "sha1"), strings.HasPrefix(prefix, "sha512"), strings.HasPrefix(prefix, "md5"):
 		hash, digits = strings.TrimRight(prefix, "=: "), rest
-		c.named = Finding{SchemeOther, true, "X-Webhook-Signature names another algorithm than SHA-256.", untimedForm}
+		c.mistake = Finding{SchemeOther, true, "X-Webhook-Signature names another algorithm than SHA-256.", untimedForm}
 	case strings.HasPrefix(prefix, "sha256"):
 		digits = rest
-		c.named = malformed("X-Webhook-Signature does not spell its prefix \"sha256=\".", untimedForm)
+		c.mistake = malformed("X-Webhook-Signature does not spell its prefix \"sha256=\".", untimedForm)
 	default:
 		digits = rest
-		c.named = Finding{SchemeOther, true, "X-Webhook-Signature is in the form of another sender's signatures.", untimedForm}
+		c.mistake = Finding{SchemeOther, true, "X-Webhook-Signature is in the form of another sender's signatures.", untimedForm}
 	}
 	mac, form, ok := decodeMAC(digits)
-	if form == "base64" && c.named.Code == "" {
-		c.named = malformed("X-Webhook-Signature is in base64 and not in hex.", untimedForm)
+	if form == "base64" && c.mistake.Code == "" {
+		c.mistake = malformed("X-Webhook-Signature is in base64 and not in hex.", untimedForm)
 	}
 	if want := map[string]int{"sha256": 32, "sha1": 20, "sha512": 64}[hash]; ok && len(mac) != want {
 		if guessed := map[int]string{20: "sha1", 64: "sha512"}[len(mac)]; hash == "sha256" && guessed != "" {
@@ -92,20 +92,20 @@ func readPiece(text string) (claim, bool) {
 		} else {
 			ok = false
 		}
-		if c.named.Code == "" {
-			c.named = malformed(fmt.Sprintf("X-Webhook-Signature has %d hex digits and not 64.", 2*len(mac)),
+		if c.mistake.Code == "" {
+			c.mistake = malformed(fmt.Sprintf("X-Webhook-Signature has %d hex digits and not 64.", 2*len(mac)),
 				untimedForm+" 40 are those of SHA-1, 128 those of SHA-512.")
 		}
 	}
-	if !ok && c.named.Code == "" {
-		c.named = malformed("X-Webhook-Signature is not in the form of a signature.", untimedForm)
+	if !ok && c.mistake.Code == "" {
+		c.mistake = malformed("X-Webhook-Signature is not in the form of a signature.", untimedForm)
 	}
 	c.hash, c.mac = hash, mac
 	return c, ok
 }
 
-// cutPrefix cuts what may name an algorithm or a version off text, in lower case
-// unless it is spelled right.
+// cutPrefix cuts the name of an algorithm or version off text. The name is returned
+// in lower case, unless it is spelled right.
 func cutPrefix(text string) (prefix, rest string, found bool) {
 	i := strings.IndexAny(text, "=:")
 	if i < 1 || i > 12 {
@@ -127,8 +127,8 @@ func cutPrefix(text string) (prefix, rest string, found bool) {
 	return prefix, strings.TrimSpace(rest), true
 }
 
-// decodeMAC reads hex or base64 of either alphabet. form says which, "exact" for
-// padded standard base64.
+// decodeMAC reads hex or base64. form says which: "hex", "base64" for padded standard
+// base64, and "loose" for any other.
 func decodeMAC(text string) (mac []byte, form string, ok bool) {
 	if raw, err := hex.DecodeString(text); err == nil && len(raw) > 0 {
 		return raw, "hex", true
@@ -157,7 +157,7 @@ func readStandard(value string) (claims []claim, findings []Finding) {
 			}
 		}
 		version, encoded, cut := strings.Cut(bare, ",")
-		c := claim{hash: "sha256", named: joined}
+		c := claim{hash: "sha256", mistake: joined}
 		switch {
 		case version == "v1a" && cut:
 			c.text = bare
@@ -168,7 +168,7 @@ func readStandard(value string) (claims []claim, findings []Finding) {
 				continue
 			}
 			if c.mac = mac; spelled != "base64" {
-				c.named = malformed("webhook-signature is not in padded standard base64.", form)
+				c.mistake = malformed("webhook-signature is not in padded standard base64.", form)
 			}
 		case cut:
 			findings = append(findings, Finding{
@@ -179,31 +179,31 @@ func readStandard(value string) (claims []claim, findings []Finding) {
 		default:
 			piece, ok := readPiece(bare)
 			c.hash, c.mac = piece.hash, piece.mac
-			c.named = malformed("webhook-signature has a signature without a version.", form)
+			c.mistake = malformed("webhook-signature has a signature without a version.", form)
 			if strings.HasPrefix(bare, "sha256=") {
-				c.named = Finding{SchemeSwapped, true, "webhook-signature holds a signature of the guide's.", "Read it from X-Webhook-Signature."}
+				c.mistake = Finding{SchemeSwapped, true, "webhook-signature holds the signature over the body alone.", "Read it from X-Webhook-Signature."}
 			}
 			if !ok {
-				findings = append(findings, c.named)
+				findings = append(findings, c.mistake)
 				continue
 			}
 		}
-		if c.named.Code != "" {
-			findings = append(findings, c.named)
+		if c.mistake.Code != "" {
+			findings = append(findings, c.mistake)
 		}
 		claims = append(claims, c)
 	}
 	return claims, findings
 }
 
-// field is a header line as it was found.
+// field is a header as it was found.
 type field struct {
-	values []string
-	named  Finding // set if it was under another name
+	values  []string
+	mistake Finding // set if it was under another name
 }
 
-// find looks for a header under its name, then under what gateways and scripts make
-// of names, then under the others.
+// find looks for a header under its name, then under the spellings that gateways and
+// scripts use, then under the other names.
 func find(header http.Header, name string, others ...string) field {
 	if values := header[textproto.CanonicalMIMEHeaderKey(name)]; len(values) > 0 {
 		return field{values: values}
@@ -211,10 +211,11 @@ func find(header http.Header, name string, others ...string) field {
 	wanted := strings.ToLower(name)
 	for _, key := range slices.Sorted(maps.Keys(header)) {
 		plain := strings.ToLower(strings.ReplaceAll(key, "_", "-"))
-		// The guide's names end in those of Standard Webhooks.
+		// Proxies put words in front of a name. But X-Webhook-Signature ends in
+		// webhook-signature too, and is another header.
 		same := plain == wanted || strings.HasSuffix(plain, "-"+wanted) && !strings.HasSuffix(plain, "x-"+wanted)
 		if (same || slices.Contains(others, plain)) && len(header[key]) > 0 {
-			return field{values: header[key], named: moved(name)}
+			return field{values: header[key], mistake: moved(name)}
 		}
 	}
 	return field{}

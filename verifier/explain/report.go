@@ -22,7 +22,7 @@ const (
 	IDMalformed    Code = "id_malformed"    // a webhook-id that is empty or has a dot
 	TimeMalformed  Code = "time_malformed"  // a webhook-timestamp that is not in whole seconds
 	Stale          Code = "stale"           // out of time
-	SignedOther    Code = "signed_other"    // something else than "id.timestamp.body", or the body, was signed
+	SignedOther    Code = "signed_other"    // neither the body nor "id.timestamp.body" was signed
 	EventType      Code = "event_type"      // X-Webhook-Event is not the body's type
 )
 
@@ -33,8 +33,8 @@ const (
 	SecretQuoted    Code = "secret_quoted"    // quotes around it
 	SecretMalformed Code = "secret_malformed" // not "whsec_" and base64
 	SecretPrivate   Code = "secret_private"   // the sender's private key
-	SecretOther     Code = "secret_other"     // not the first one matches, but another
-	SecretKey       Code = "secret_key"       // the right secret, as another key: decoded or not, without its prefix
+	SecretOther     Code = "secret_other"     // another one than the first matches
+	SecretKey       Code = "secret_key"       // the right secret, but made into a wrong key: decoded or not, without its prefix
 	SecretWrong     Code = "secret_wrong"     // nothing matches, whatever is undone
 )
 
@@ -43,12 +43,12 @@ const (
 	BodyEmpty       Code = "body_empty"
 	BodyTruncated   Code = "body_truncated"
 	BodyRewritten   Code = "body_rewritten"  // the same JSON, written again
-	BodyLineBreak   Code = "body_line_break" // one more or less at its end, or of another kind
+	BodyLineBreak   Code = "body_line_break" // a line break added, lost or converted
 	BodySpace       Code = "body_space"      // other white space around it
 	BodyCharset     Code = "body_charset"    // another character set, or a byte order mark
 	BodyForm        Code = "body_form"       // form encoding
-	BodyEncodedJSON Code = "body_string"     // a JSON string of the JSON
-	BodyBase64      Code = "body_base64"     // base64 of it
+	BodyEncodedJSON Code = "body_string"     // a JSON string that holds the JSON
+	BodyBase64      Code = "body_base64"     // base64
 	BodyCompressed  Code = "body_compressed" // gzip
 	EventMalformed  Code = "event_malformed" // signed, but not an event
 )
@@ -57,18 +57,18 @@ const (
 type Finding struct {
 	Code Code
 
-	// Cause is true if the signature matches once this is undone, alone or with the
-	// other causes, or if the request is refused for this alone.
+	// Cause is true if the signature matches when all causes are undone, or if the
+	// request is refused for this alone.
 	Cause bool
 
-	// Text says what is so, in a sentence or two.
+	// Text says what was found, in a sentence or two.
 	Text string
 
 	// Advice says what to do about it. It may be empty.
 	Advice string
 }
 
-// Report is what there is to say about a request.
+// Report is the result of [Explain].
 type Report struct {
 	// Verified is true if package verifier accepts the request, with these secrets
 	// and its defaults.
@@ -83,7 +83,7 @@ func (r Report) Has(code Code) bool {
 	return slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.Code == code })
 }
 
-// String is the report in some lines.
+// String returns the report as lines of text.
 func (r Report) String() string {
 	var b strings.Builder
 	if r.Verified {

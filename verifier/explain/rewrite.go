@@ -54,7 +54,7 @@ func parseNode(dec *json.Decoder, depth int) (*node, error) {
 	return &node{kind: 'n', text: "null"}, nil
 }
 
-// parseMembers reads what is in an array or object up to its end.
+// parseMembers reads the members of an array or object, and its end.
 func parseMembers(dec *json.Decoder, n *node, depth int) (*node, error) {
 	if depth > maxDepth {
 		return nil, errors.New("too deep")
@@ -87,7 +87,7 @@ type style struct {
 const ( // order
 	asArrived = iota
 	sorted    // as RFC 8785 has it
-	envelope  // id, type, created, data, as in the guide
+	envelope  // id, type, created, data, as a sender documents them
 	orders
 )
 

@@ -8,25 +8,25 @@ import (
 	"hash"
 )
 
-// message is what a body is signed within: prefix and body.
+// message is the text that is signed: prefix and body.
 type message struct {
-	prefix string
-	named  Finding // zero for what the scheme says
+	prefix  string
+	mistake Finding // zero for what the scheme says
 }
 
 // scheme is a way to sign: the keys and messages that it, or a mistake in it, uses.
 type scheme struct {
 	keys     []key
 	messages []message
-	named    Finding // zero for the header's own scheme
+	mistake  Finding // zero for the header's own scheme
 }
 
-// maxUndoing is how many things are undone at once, beside the form of a header and
-// the choice among secrets.
+// maxUndoing is how many mistakes are undone at once. The form of a header and the
+// choice among secrets do not count.
 const maxUndoing = 2
 
-// search finds the fewest findings under which one of the claims is right. It
-// reports false if nothing makes it so.
+// search finds the fewest mistakes that, when undone, make one of the claims match.
+// It reports false if there are none.
 func search(claims []claim, schemes []scheme, bodies []variant) ([]Finding, bool) {
 	hashes := map[string]func() hash.Hash{"sha256": sha256.New, "sha1": sha1.New, "sha512": sha512.New}
 	for undoing := range maxUndoing + 1 {
@@ -34,7 +34,7 @@ func search(claims []claim, schemes []scheme, bodies []variant) ([]Finding, bool
 		found := false
 		for _, s := range schemes {
 			for name, newHash := range hashes {
-				if !named(claims, name) {
+				if !usesHash(claims, name) {
 					continue
 				}
 				s.try(newHash, undoing, bodies, func(sum []byte, causes ...Finding) {
@@ -42,7 +42,7 @@ func search(claims []claim, schemes []scheme, bodies []variant) ([]Finding, bool
 						if c.hash != name || !hmac.Equal(sum, c.mac) {
 							continue
 						}
-						if list := distinct(append(causes, c.named)); !found || len(list) < len(best) {
+						if list := distinct(append(causes, c.mistake)); !found || len(list) < len(best) {
 							best, found = list, true
 						}
 					}
@@ -56,7 +56,7 @@ func search(claims []claim, schemes []scheme, bodies []variant) ([]Finding, bool
 	return nil, false
 }
 
-func named(claims []claim, algorithm string) bool {
+func usesHash(claims []claim, algorithm string) bool {
 	for _, c := range claims {
 		if c.hash == algorithm && c.mac != nil {
 			return true
@@ -65,20 +65,20 @@ func named(claims []claim, algorithm string) bool {
 	return false
 }
 
-// try calls match with the MAC of each combination of key, message and body in
-// which as many of the three are not as they should be as undoing says.
+// try calls match with the MAC of each combination of key, message and body that has
+// exactly as many mistakes as undoing says.
 func (s scheme) try(newHash func() hash.Hash, undoing int, bodies []variant, match func(sum []byte, causes ...Finding)) {
 	for _, k := range s.keys {
 		mac := hmac.New(newHash, k.bytes)
 		for _, m := range s.messages {
 			for _, b := range bodies {
-				if count(k.named, m.named, b.named) != undoing {
+				if count(k.mistake, m.mistake, b.mistake) != undoing {
 					continue
 				}
 				mac.Reset()
 				mac.Write([]byte(m.prefix))
 				mac.Write(b.bytes)
-				match(mac.Sum(nil), s.named, k.named, m.named, b.named, k.other)
+				match(mac.Sum(nil), s.mistake, k.mistake, m.mistake, b.mistake, k.other)
 			}
 		}
 	}

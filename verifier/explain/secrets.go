@@ -10,15 +10,15 @@ import (
 
 // key is one way to make an HMAC key of a secret, or of none.
 type key struct {
-	bytes []byte
-	named Finding // what is wrong with it; zero for the way that a scheme says
-	other Finding // that it is not the first secret's; zero if it is
+	bytes   []byte
+	mistake Finding // what is wrong with it; zero for the way that a scheme says
+	other   Finding // set if it is of another secret than the first
 }
 
-// keyring is all that the caller's secrets may stand for.
+// keyring holds all keys that may be made of the caller's secrets.
 type keyring struct {
 	texts    []string
-	untimed  []key // for the guide's scheme, the native ones first
+	untimed  []key // for X-Webhook-Signature, the right ones first
 	standard []key // for v1
 	public   []signer.PublicKey
 
@@ -31,7 +31,7 @@ const secretAdvice = "Copy it again as it was shown when the webhook was created
 func newKeyring(secrets []string) *keyring {
 	ring := &keyring{texts: secrets}
 	if len(secrets) == 0 {
-		ring.find(0, SecretMissing, "No secret was given.", secretAdvice)
+		ring.note(0, SecretMissing, "No secret was given.", secretAdvice)
 	}
 	for i, text := range secrets {
 		ring.read(i, text)
@@ -41,13 +41,13 @@ func newKeyring(secrets []string) *keyring {
 		if text != "" {
 			f.Text, f.Advice = "It was signed with the mask that stands for a secret when it is printed.", "Take the secret itself."
 		}
-		ring.untimed = append(ring.untimed, key{bytes: []byte(text), named: f})
-		ring.standard = append(ring.standard, key{bytes: []byte(text), named: f})
+		ring.untimed = append(ring.untimed, key{bytes: []byte(text), mistake: f})
+		ring.standard = append(ring.standard, key{bytes: []byte(text), mistake: f})
 	}
 	return ring
 }
 
-func (ring *keyring) find(i int, code Code, text, advice string) {
+func (ring *keyring) note(i int, code Code, text, advice string) {
 	list := &ring.others
 	if i == 0 {
 		list = &ring.first
@@ -71,7 +71,7 @@ func (ring *keyring) read(i int, text string) {
 	around := Finding{}
 	switch {
 	case bare == "":
-		ring.find(i, SecretMissing, name+" is empty.", secretAdvice)
+		ring.note(i, SecretMissing, name+" is empty.", secretAdvice)
 		return
 	case bare != trimmed:
 		around = Finding{SecretQuoted, true, name + " has quotes around it.", "They came along from a file or a shell: remove them."}
@@ -79,11 +79,11 @@ func (ring *keyring) read(i int, text string) {
 		around = Finding{SecretSpace, true, name + " has white space around it, such as a line break.", "It came along from a file or a secret store: remove it."}
 	}
 	if around.Code != "" {
-		ring.find(i, around.Code, around.Text, around.Advice)
+		ring.note(i, around.Code, around.Text, around.Advice)
 	}
 	switch {
 	case strings.HasPrefix(bare, "whsk_"):
-		ring.find(i, SecretPrivate, name+" is the sender's private key.",
+		ring.note(i, SecretPrivate, name+" is the sender's private key.",
 			"Nobody but the sender should have it: replace it there, and verify with the public key, \"whpk_…\".")
 		return
 	case strings.HasPrefix(bare, "whpk_"):
@@ -91,7 +91,7 @@ func (ring *keyring) read(i int, text string) {
 		return
 	}
 	if _, err := signer.ParseSecret(bare); err != nil {
-		ring.find(i, SecretMalformed, name+" is not \"whsec_\" and the base64 of 24 to 64 bytes.", secretAdvice)
+		ring.note(i, SecretMalformed, name+" is not \"whsec_\" and the base64 of 24 to 64 bytes.", secretAdvice)
 	}
 	var other Finding
 	if i > 0 {
@@ -103,12 +103,12 @@ func (ring *keyring) read(i int, text string) {
 	ring.addKeys(text, bare, around, other)
 }
 
-// addKeys adds what the secret text, bare without what is around it, may have been
-// made into.
+// addKeys adds the keys that may have been made of a secret: text as it was given,
+// and bare without what is around it.
 func (ring *keyring) addKeys(text, bare string, around, other Finding) {
 	asKey := func(text string) Finding {
-		return Finding{Code: SecretKey, Cause: true, Text: text, Advice: "The guide's key is the whole text of the secret, prefix included; " +
-			"that of Standard Webhooks is what the base64 behind the prefix stands for."}
+		return Finding{Code: SecretKey, Cause: true, Text: text, Advice: "The key of X-Webhook-Signature is the whole text of the secret, prefix included; " +
+			"that of webhook-signature is what the base64 behind the prefix stands for."}
 	}
 	untimed := func(bytes []byte, f Finding) { ring.untimed = append(ring.untimed, key{bytes, f, other}) }
 	standard := func(bytes []byte, f Finding) { ring.standard = append(ring.standard, key{bytes, f, other}) }
@@ -128,7 +128,7 @@ func (ring *keyring) addKeys(text, bare string, around, other Finding) {
 		}
 		standard(raw, f)
 	}
-	standard([]byte(bare), asKey("It was signed with the text of the secret, as the guide does it, and not with its decoded bytes."))
+	standard([]byte(bare), asKey("It was signed with the text of the secret, as in X-Webhook-Signature, and not with its decoded bytes."))
 	if suffix != bare {
 		untimed([]byte(suffix), noPrefix)
 		standard([]byte(suffix), noPrefix)
@@ -144,13 +144,13 @@ func (ring *keyring) addKeys(text, bare string, around, other Finding) {
 func (ring *keyring) readPublic(i int, text string) {
 	public, err := signer.ParsePublicKey(text)
 	if err != nil {
-		ring.find(i, SecretMalformed, ring.name(i)+" is not \"whpk_\" and the base64 of an ed25519 key.", "Copy the public key again.")
+		ring.note(i, SecretMalformed, ring.name(i)+" is not \"whpk_\" and the base64 of an ed25519 key.", "Copy the public key again.")
 		return
 	}
 	ring.public = append(ring.public, public)
 }
 
-// unquote removes a pair of quotes around text, and white space inside of them.
+// unquote removes a pair of quotes around text, and white space inside them.
 func unquote(text string) string {
 	for _, quote := range []string{`"`, `'`, "`"} {
 		if len(text) >= 2 && strings.HasPrefix(text, quote) && strings.HasSuffix(text, quote) {
@@ -160,7 +160,7 @@ func unquote(text string) string {
 	return text
 }
 
-// decode returns what text stands for in base64 of either alphabet, or nothing.
+// decode reads text as base64 of either alphabet. It returns nothing if it is none.
 func decode(text string) [][]byte {
 	text = strings.TrimRight(text, "=")
 	for _, encoding := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {

@@ -12,7 +12,7 @@ import (
 	"github.com/rag-assistant/webhooks/webhook/event"
 )
 
-// standardMessages are what a body may be signed within, the right one first.
+// standardMessages are the texts that may have been signed, the right one first.
 func (x *explanation) standardMessages() []message {
 	id, timestamp := x.value(signer.HeaderStandardID), x.value(signer.HeaderStandardTimestamp)
 	out := []message{{id + "." + timestamp + ".", Finding{}}, {"", signedOther("the body alone")}}
@@ -21,7 +21,7 @@ func (x *explanation) standardMessages() []message {
 	}
 	for _, other := range x.otherIDs() {
 		f := otherID()
-		if id == "" { // That it is missing says it all.
+		if id == "" { // A missing id is a finding already.
 			f = Finding{}
 		}
 		out = append(out, message{other + "." + timestamp + ".", f})
@@ -33,7 +33,7 @@ func otherID() Finding {
 	return signedOther("another id than that of webhook-id, the time and the body")
 }
 
-// otherIDs are the ids that may have been taken for that of the message.
+// otherIDs are the ids that a sender may have signed in place of webhook-id.
 func (x *explanation) otherIDs() []string {
 	ids := []string{x.value(signer.HeaderDeliveryID), x.value(signer.HeaderWebhookID)}
 	if e, err := event.Parse(x.body); err == nil {
@@ -91,9 +91,9 @@ func (x *explanation) standard() result {
 	}
 	swapped := scheme{x.ring.untimed, []message{{}}, Finding{
 		SchemeSwapped, true,
-		"webhook-signature was made as the guide says.", "That of Standard Webhooks is over id, time and body, with the decoded secret as the key.",
+		"webhook-signature was made as X-Webhook-Signature is.", "That of Standard Webhooks is over id, time and body, with the decoded secret as the key.",
 	}}
-	r.settle(search(claims, []scheme{{keys: x.ring.standard, messages: x.standardMessages()}, swapped}, x.bodies))
+	r.conclude(search(claims, []scheme{{keys: x.ring.standard, messages: x.standardMessages()}, swapped}, x.bodies))
 	return r
 }
 
@@ -139,14 +139,14 @@ func (x *explanation) asymmetric(r *result, claims []claim, id string, at time.T
 		for _, public := range x.ring.public {
 			for _, b := range x.bodies {
 				for i, candidate := range ids {
-					if (i > 0 && b.named.Code != "") || !public.VerifyStandard(candidate, at, b.bytes, c.text) {
+					if (i > 0 && b.mistake.Code != "") || !public.VerifyStandard(candidate, at, b.bytes, c.text) {
 						continue
 					}
 					f := Finding{}
 					if i > 0 {
 						f = otherID()
 					}
-					r.settle(distinct([]Finding{c.named, f, b.named}), true)
+					r.conclude(distinct([]Finding{c.mistake, f, b.mistake}), true)
 					return true
 				}
 			}
