@@ -13,8 +13,8 @@ import (
 type addresses struct {
 	registries *ssrf.Guardian
 	denied     []netip.Prefix
-	allowed    []netip.Prefix // of private networks
-	metadata   []netip.Prefix // of them, never
+	allowed    []netip.Prefix // private networks that options allow
+	metadata   []netip.Prefix // parts of private networks that are never allowed
 	nat64      bool
 }
 
@@ -22,7 +22,7 @@ func newAddresses(o *Options) addresses {
 	s := addresses{
 		registries: ssrf.New(
 			ssrf.WithAnyNetwork(), ssrf.WithAnyPort(),
-			// Public by the registry, but inside of Azure its own platform.
+			// Public by the registry, but inside Azure it is the platform's own.
 			ssrf.WithDeniedV4Prefixes(netip.MustParsePrefix("168.63.129.16/32")),
 			// The 6bone, given back in 2006 (RFC 3701).
 			ssrf.WithDeniedV6Prefixes(netip.MustParsePrefix("3ffe::/16")),
@@ -91,8 +91,8 @@ func checkNetworks(o *Options) (bad []error) {
 	return bad
 }
 
-// metadataNetworks are the services of clouds, with credentials for whoever
-// asks, that live in private networks and not at a link-local address.
+// metadataNetworks are where clouds hand out credentials to whoever asks. Listed are
+// those in private networks; link-local addresses are refused anyway.
 func metadataNetworks() []netip.Prefix {
 	return parsePrefixes(
 		"100.100.100.200/32", "fd00:100::100:200/128", // Alibaba

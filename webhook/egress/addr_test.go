@@ -85,7 +85,7 @@ func TestAddresses(t *testing.T) {
 		{"fd00:100::100:200", false, false, false},
 		{"100.100.100.199", false, true, false},
 
-		// No hosts at all.
+		// Addresses of no host.
 		{"0.0.0.0", false, false, false},
 		{"0.1.2.3", false, false, false},
 		{"::", false, false, false},
@@ -105,7 +105,7 @@ func TestAddresses(t *testing.T) {
 		{"fec0::1", false, false, false},
 		{"4000::1", false, false, false},
 
-		// IPv4 in other clothes.
+		// IPv4 addresses written as IPv6.
 		{"::7f00:1", false, false, false},
 		{"::ffff:0:7f00:1", false, false, false},
 		{"2002:808:808::1", false, false, false},

@@ -19,8 +19,8 @@ import (
 	"github.com/rag-assistant/webhooks/webhook/egress"
 )
 
-// TestABreakingReceiverIsReachedTwiceAtMost has many kept connections to a
-// receiver that from some moment on reads each request and hangs up.
+// TestABreakingReceiverIsReachedTwiceAtMost keeps many connections to a receiver.
+// Then the receiver begins to hang up after each request that it reads.
 func TestABreakingReceiverIsReachedTwiceAtMost(t *testing.T) {
 	t.Parallel()
 	const kept = 20
@@ -64,8 +64,8 @@ func TestABreakingReceiverIsReachedTwiceAtMost(t *testing.T) {
 	require.LessOrEqual(t, reached.Load(), int32(2))
 }
 
-// TestLimitsOfThisMachineAreNobodysFault fails as a machine does that has run out
-// of something, at the connecting and in a transport of somebody else.
+// TestLimitsOfThisMachineAreNobodysFault fails as a machine without free sockets,
+// memory or files does, in our dialler and in a foreign transport.
 func TestLimitsOfThisMachineAreNobodysFault(t *testing.T) {
 	t.Parallel()
 	for _, limit := range []syscall.Errno{
@@ -100,7 +100,7 @@ func TestLimitsInALookupAreNobodysFault(t *testing.T) {
 	require.False(t, blamed)
 }
 
-// TestARefusedConnectionIsTheReceivers is tried from a machine without IPv6.
+// TestARefusedConnectionIsTheReceivers plays a machine without IPv6.
 func TestARefusedConnectionIsTheReceivers(t *testing.T) {
 	t.Parallel()
 	e := newEgress(t, &egress.Options{InsecureAllowHTTP: true, Resolver: answer("2606:4700:4700::1111", "8.8.8.8")})

@@ -6,8 +6,8 @@ import (
 )
 
 // Certificates returns a function for [Options.ClientCertificate] that shows the
-// first of the given certificates that the receiver accepts, and none if there
-// is no such one.
+// first of the given certificates that the receiver accepts. If it accepts none, no
+// certificate is shown.
 func Certificates(certificates ...tls.Certificate) func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
 	list := make([]*tls.Certificate, len(certificates))
 	for i, c := range certificates {
@@ -23,17 +23,17 @@ func Certificates(certificates ...tls.Certificate) func(*tls.CertificateRequestI
 	}
 }
 
-// newTLS returns a configuration without a host.
+// newTLS returns a configuration without a server name.
 func newTLS(roots *x509.CertPool) *tls.Config {
 	return &tls.Config{
 		MinVersion: tls.VersionTLS12,
 		RootCAs:    roots,
-		NextProtos: []string{"http/1.1"}, // A server that insists on h2 fails in the handshake, not as garbage.
+		NextProtos: []string{"http/1.1"}, // A server that insists on h2 then fails in the handshake.
 	}
 }
 
-// handshakeConfig returns the configuration for a handshake with host. An error
-// of ClientCertificate goes to failed, since it is not the receiver's.
+// handshakeConfig returns the configuration for a handshake with host. It stores an
+// error of ClientCertificate in failed, since the receiver is not to blame for it.
 func (e *Egress) handshakeConfig(host string, failed *error) *tls.Config {
 	config := e.tls.Clone()
 	config.ServerName = host

@@ -77,7 +77,7 @@ func TestClientCertificate(t *testing.T) {
 	}
 }
 
-// TestRenewedClientCertificate changes it between two connections.
+// TestRenewedClientCertificate changes the certificate between two connections.
 func TestRenewedClientCertificate(t *testing.T) {
 	t.Parallel()
 	ca := newAuthority(t)
@@ -101,8 +101,8 @@ func TestRenewedClientCertificate(t *testing.T) {
 	}
 }
 
-// TestAMissingClientCertificateIsOurFault has one that cannot be read at the
-// moment. The receiver did nothing wrong.
+// TestAMissingClientCertificateIsOurFault has a certificate that cannot be read. The
+// receiver did nothing wrong.
 func TestAMissingClientCertificateIsOurFault(t *testing.T) {
 	t.Parallel()
 	ca := newAuthority(t)

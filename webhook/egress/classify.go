@@ -20,15 +20,15 @@ type Code string
 // What can go wrong before there is a status.
 const (
 	CodeTimeout        Code = "timeout"         // no status in the time that the context gave
-	CodeDNS            Code = "dns"             // the name did not resolve in time to any address
-	CodeBlockedAddress Code = "blocked_address" // host, address or port is not one that may be reached, or the proxy refuses it
+	CodeDNS            Code = "dns"             // the name did not resolve to an address in time
+	CodeBlockedAddress Code = "blocked_address" // the rules, or the proxy, do not allow this host, address or port
 	CodeConnect        Code = "connect"         // no address accepted a connection in time
 	CodeConnection     Code = "connection"      // the connection broke before the response began or in its header
 	CodeTLS            Code = "tls"             // the handshake failed: certificate, version, or no TLS at all
 	CodeBadResponse    Code = "bad_response"    // something other than an HTTP response with a status of 200 to 599
 )
 
-// Error is a request that the receiver's side failed.
+// Error is the error of a request that failed on the receiver's side.
 type Error struct {
 	Code Code
 
@@ -38,15 +38,15 @@ type Error struct {
 // Error returns the code and nothing else, so that it can be logged.
 func (e *Error) Error() string { return "egress: " + string(e.Code) }
 
-// Unwrap returns the cause, for the eyes of the operator only: its text may hold
-// addresses of the own network and bytes that the peer chose.
+// Unwrap returns the cause. Show it to operators only: its text may hold addresses of
+// your network and bytes that the peer chose.
 func (e *Error) Unwrap() error { return e.cause }
 
 // Classify returns the code of an error of a round trip, whichever
-// http.RoundTripper made it, and "" for nil. A cause is told by the step in
-// which it struck, so that a look-up that takes too long is [CodeDNS]; a fault of
-// this side's proxy or client certificate is [CodeConnect]. What nothing else is
-// known about is [CodeBadResponse].
+// http.RoundTripper made it, and "" for nil. The code names the step that failed: a
+// look-up that takes too long is [CodeDNS], not [CodeTimeout]. A fault of this side's
+// proxy or client certificate is [CodeConnect], and an unknown error
+// [CodeBadResponse].
 func Classify(err error) Code {
 	if err == nil {
 		return ""
@@ -76,8 +76,8 @@ func Classify(err error) Code {
 	return CodeBadResponse
 }
 
-// fault is an error of this side: of the proxy that it uses, or of a function in
-// its [Options]. No endpoint is to blame for that.
+// fault is an error of this side: of the proxy, or of a function in [Options]. No
+// receiver is to blame for it.
 type fault struct {
 	what  string // a fixed text, a code or a status
 	cause error
@@ -89,14 +89,14 @@ func (f *fault) Error() string { return f.what }
 // Unwrap returns the cause, or nil.
 func (f *fault) Unwrap() error { return f.cause }
 
-// ours returns the limit of this machine that err ran into, or the fault of this
-// side that it is, or nil. No endpoint is to blame for that.
-func ours(err error) error {
+// localFault returns the part of err that is this side's: a limit of the machine, or
+// a [fault]. It returns nil if there is none.
+func localFault(err error) error {
 	lookup, isLookup := errors.AsType[*net.DNSError](err)
 	for _, limit := range []syscall.Errno{
 		syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.EADDRNOTAVAIL,
 	} {
-		// Of the cause of a failed look-up, the net package keeps the text only.
+		// Of a failed look-up, package net keeps the cause as text only.
 		if errors.Is(err, limit) || isLookup && strings.HasSuffix(lookup.Err, limit.Error()) {
 			return limit
 		}

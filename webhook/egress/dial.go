@@ -16,12 +16,13 @@ import (
 // maxCandidates is how many of a host's addresses are tried.
 const maxCandidates = 8
 
-// CheckAddress applies [Egress.CheckURL], resolves the host and refuses it, with
-// a [*URLError], if any of its addresses is not one that may be reached, or if
-// there is none. A resolver that fails is an [*Error] of [CodeDNS], which says
-// nothing about the URL. It is meant for registration; a delivery takes the allowed
-// ones of a host's addresses and leaves the others alone. Where a proxy resolves
-// names, nothing is looked up.
+// CheckAddress applies [Egress.CheckURL] and resolves the host. It refuses the URL,
+// with a [*URLError], if the host has no address or one that may not be reached. If
+// the resolver fails, the error is an [*Error] of [CodeDNS], which says nothing about
+// the URL. Where a proxy resolves names, nothing is looked up.
+//
+// It is meant for registration. A delivery is less strict: it uses those addresses
+// of a host that are allowed.
 func (e *Egress) CheckAddress(ctx context.Context, raw string) error {
 	t, reason := e.parse(raw)
 	if reason != "" {
@@ -47,7 +48,7 @@ func (e *Egress) CheckAddress(ctx context.Context, raw string) error {
 
 // dialHTTP connects for the scheme http.
 func (e *Egress) dialHTTP(ctx context.Context, _, address string) (conn net.Conn, err error) {
-	defer contain(&err)
+	defer recoverFault(&err)
 	if !e.opts.InsecureAllowHTTP {
 		return nil, blocked("the scheme http is not allowed")
 	}
@@ -58,7 +59,7 @@ func (e *Egress) dialHTTP(ctx context.Context, _, address string) (conn net.Conn
 // dialTLS connects for the scheme https. It makes the handshake itself, and not
 // the transport, so that whatever fails in it is known to be TLS.
 func (e *Egress) dialTLS(ctx context.Context, _, address string) (_ net.Conn, err error) {
-	defer contain(&err)
+	defer recoverFault(&err)
 	raw, host, err := e.dial(ctx, "https", address)
 	if err != nil {
 		return nil, err
@@ -96,8 +97,7 @@ func (e *Egress) dial(ctx context.Context, scheme, address string) (net.Conn, st
 	return conn, host, err
 }
 
-// splitHostPort is strict where the service names and the empty host of the
-// net package are not wanted.
+// splitHostPort is stricter than package net: the port must be a number.
 func splitHostPort(address string) (string, uint16, error) {
 	host, digits, err := net.SplitHostPort(address)
 	if err != nil {
@@ -110,8 +110,8 @@ func splitHostPort(address string) (string, uint16, error) {
 	return lower(host), uint16(port), nil
 }
 
-// candidates returns what may be connected to for host, at least one: addresses,
-// or its name if the proxy is to resolve it.
+// candidates returns at least one address for host that may be connected to. If the
+// proxy resolves names, it returns the name.
 func (e *Egress) candidates(ctx context.Context, host string, port uint16) ([]string, error) {
 	if addr, err := netip.ParseAddr(host); err == nil {
 		if addr.Zone() != "" || !e.addresses.allows(addr) {
@@ -155,15 +155,15 @@ func (e *Egress) lookup(ctx context.Context, name string) ([]netip.Addr, error) 
 	return addrs, nil
 }
 
-// contain turns a panic of what the host has brought along into a fault of this
-// side: it would be in a goroutine that nobody guards.
-func contain(err *error) {
+// recoverFault turns a panic of a function in [Options] into a [fault]. The function
+// runs on a goroutine of ours or of net/http, where a panic would end the program.
+func recoverFault(err *error) {
 	if p := recover(); p != nil {
 		*err = &fault{what: "a function of the host panicked", cause: fmt.Errorf("panic: %v", p)}
 	}
 }
 
-// lookupInTime does not wait for a resolver that goes on when ctx has ended.
+// lookupInTime returns when ctx ends, even if the resolver goes on.
 func (e *Egress) lookupInTime(ctx context.Context, name string) ([]netip.Addr, error) {
 	type answer struct {
 		addrs []netip.Addr
@@ -173,7 +173,7 @@ func (e *Egress) lookupInTime(ctx context.Context, name string) ([]netip.Addr, e
 	go func() {
 		var a answer
 		defer func() { answered <- a }()
-		defer contain(&a.err)
+		defer recoverFault(&a.err)
 		a.addrs, a.err = e.opts.Resolver.LookupNetIP(ctx, "ip", name)
 	}()
 	select {
@@ -197,15 +197,14 @@ func (e *Egress) connectFirst(ctx context.Context, candidates []string) (net.Con
 		if err == nil {
 			return conn, nil
 		}
-		if isFinal(err) {
+		if endsDialing(err) {
 			return nil, err
 		}
 		failed = append(failed, err)
 	}
-	// A family of addresses that this machine has not got says nothing about a
-	// receiver that failed at another.
-	if theirs := slices.DeleteFunc(slices.Clone(failed), func(err error) bool { return ours(err) != nil }); len(theirs) > 0 {
-		failed = theirs
+	// If this machine has no IPv6, that must not excuse a receiver that refuses IPv4.
+	if remote := slices.DeleteFunc(slices.Clone(failed), func(err error) bool { return localFault(err) != nil }); len(remote) > 0 {
+		failed = remote
 	}
 	return nil, &Error{Code: CodeConnect, cause: errors.Join(failed...)}
 }
@@ -216,9 +215,9 @@ func (e *Egress) connectOne(ctx context.Context, address string, limit time.Dura
 	return e.connect(ctx, "tcp", address)
 }
 
-// isFinal reports whether other addresses are not to be tried: the control
-// function has spoken, or the proxy refuses the host or fails itself.
-func isFinal(err error) bool {
+// endsDialing reports whether no other address is to be tried, because control or
+// the proxy has refused this one, or the proxy itself has failed.
+func endsDialing(err error) bool {
 	if _, ok := errors.AsType[*Error](err); ok {
 		return true
 	}
@@ -228,8 +227,8 @@ func isFinal(err error) bool {
 
 func (e *Egress) dialer() *net.Dialer { return &net.Dialer{ControlContext: e.control} }
 
-// control is the last word before the kernel connects. It sees the address that
-// the socket is for, whatever came before.
+// control is the last check before the kernel connects. It sees the very address
+// that the socket connects to.
 func (e *Egress) control(_ context.Context, network, address string, _ syscall.RawConn) error {
 	if network != "tcp4" && network != "tcp6" {
 		return blocked("network " + network + " is not allowed")

@@ -68,8 +68,8 @@ func TestNothingStoredGetsThrough(t *testing.T) {
 	}
 }
 
-// TestRealListenerSeesNothing needs no seam: the listener is there, and the
-// transport would reach it.
+// TestRealListenerSeesNothing replaces no step: the listener is real, and without the
+// rules the transport would reach it.
 func TestRealListenerSeesNothing(t *testing.T) {
 	t.Parallel()
 	var seen atomic.Int32
@@ -124,8 +124,8 @@ func TestRebinding(t *testing.T) {
 	require.EqualValues(t, 3, lookups.Load())
 }
 
-// TestControlHasTheLastWord lets everything before it pass: the seam sits after
-// the checks of dial, so it can play a part of them that failed.
+// TestControlHasTheLastWord plays a bug in the checks of dial: what SetConnect
+// replaces comes after them, so it can connect to a forbidden address.
 func TestControlHasTheLastWord(t *testing.T) {
 	t.Parallel()
 	var seen atomic.Int32

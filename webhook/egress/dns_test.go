@@ -150,8 +150,8 @@ func TestNothingIsRemembered(t *testing.T) {
 	}
 }
 
-// TestADeafResolverIsNotWaitedFor has one that goes on when its context ends, and
-// then has an answer.
+// TestADeafResolverIsNotWaitedFor has a resolver that goes on when its context ends,
+// and answers later.
 func TestADeafResolverIsNotWaitedFor(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -182,8 +182,8 @@ func TestADeafResolverIsNotWaitedFor(t *testing.T) {
 	})
 }
 
-// TestAHostThatTurnsPrivate was public when it was registered. The listener is
-// there, and nothing but the rules keeps the transport from it.
+// TestAHostThatTurnsPrivate has a host that was public when it was registered. Its
+// new address has a listener, and only the rules keep the transport from it.
 func TestAHostThatTurnsPrivate(t *testing.T) {
 	t.Parallel()
 	for _, private := range []string{"127.0.0.1", "::ffff:127.0.0.1", "0.0.0.0", "::", "::1"} {

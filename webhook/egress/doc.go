@@ -1,7 +1,6 @@
-// Package egress sends requests to URLs that strangers typed in. It holds the
-// rules for such a URL, a transport that reaches public addresses only, and one
-// way to post and to read the answer that a hostile receiver cannot turn
-// against the sender.
+// Package egress sends requests to URLs that strangers typed in. It has rules for
+// such a URL, a transport that reaches public addresses only, and a function that
+// posts and reads the answer, safe from hostile receivers.
 //
 //	out, err := egress.New(nil)
 //	url, err := out.CheckURL(typed)                                    // at registration
@@ -21,25 +20,25 @@
 // clouds use for their own services. [Options.AllowNetworks] adds private
 // networks one by one, [Options.DenyNetworks] takes public ones away.
 //
-// No environment variable is read, and no proxy used but [Options.Proxy]. That one
-// is asked for addresses that were checked here, not for names. Redirects are
-// answers, never followed. Connections speak HTTP/1.1 over TLS 1.2 or newer, with
-// the system's roots unless [Options.RootCAs] says otherwise; there is no way to
-// switch certificate checks off.
+// No environment variable is read, and no proxy is used but [Options.Proxy]. It is
+// asked for addresses that were checked here, not for names. A redirect is an answer
+// and is not followed. Connections speak HTTP/1.1 over TLS 1.2 or newer, with the
+// system's roots unless [Options.RootCAs] says otherwise. Certificate checks cannot
+// be switched off.
 //
-// The status line decides about an attempt. Of the body at most 4 KiB are
-// read, for at most two seconds, and nothing in it can fail an attempt, stall
-// it or grow the process. Response headers end at 32 KiB.
+// The status line decides about an attempt. At most 4 KiB of the body are read, for
+// at most two seconds. No body can fail an attempt, stall it or fill the memory.
+// Response headers end at 32 KiB.
 //
-// What went wrong is told as a [Code]. Codes name the step that failed and hold
-// no address, no byte of the peer and no error text, so that a delivery log
-// does not become a port scanner for those who can read it. What fails on this
-// side, the proxy among it, is no code and counts against no receiver.
+// A [Code] says what went wrong. It names the step that failed, and holds no
+// address, no byte of the peer and no error text, so that nobody can use a delivery
+// log as a port scanner. A failure on this side, also of the proxy, has no code and
+// counts against no receiver.
 //
 // # Limits
 //
 // The rules hold for the transport of [Egress.Transport]. [Post] works with any
-// http.RoundTripper, and with another one the caller answers for the addresses.
+// http.RoundTripper. With another one, checking addresses is up to the caller.
 //
 // A receiver that sends more than its response announced makes net/http write
 // a line with the quoted surplus to the standard logger of package log.

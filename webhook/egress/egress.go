@@ -20,11 +20,11 @@ type Egress struct {
 	tls       *tls.Config
 	transport *http.Transport
 
-	// namesToProxy says that nothing is looked up here.
+	// namesToProxy is true if the proxy resolves names.
 	namesToProxy bool
 
-	// connect opens a connection to an address that may be dialled, through the
-	// proxy if there is one.
+	// connect opens a connection to an address that was checked, through the proxy
+	// if there is one.
 	connect func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
@@ -44,20 +44,20 @@ func New(o *Options) (*Egress, error) {
 	e.connect = e.dialer().DialContext
 	if through != nil {
 		e.connect, e.namesToProxy = through.connect, opts.Proxy.InsecureResolveNames
-		e.opts.Proxy = nil // The tunnel has what is needed of it.
+		e.opts.Proxy = nil // It holds a password, and the tunnel has all that is needed.
 	}
 	e.transport = e.newTransport()
 	return e, nil
 }
 
-// Transport returns the transport that keeps e's rules. It is the same one on
-// every call, safe for concurrent use and not to be changed. Close its idle
-// connections when no request is to follow.
+// Transport returns the transport that keeps e's rules. Every call returns the same
+// one. It is safe for concurrent use and must not be changed. Close its idle
+// connections after the last request.
 func (e *Egress) Transport() *http.Transport { return e.transport }
 
-// Client returns a client on [Egress.Transport] for requests other than
-// deliveries, for which [Post] is made. A redirect is returned as the response
-// that it is, and a request may take 15 seconds with its body.
+// Client returns a client on [Egress.Transport]. It is for requests other than
+// deliveries, which [Post] sends. The client does not follow redirects. A request may
+// take 15 seconds, its body included.
 func (e *Egress) Client() *http.Client {
 	return &http.Client{
 		Transport:     e.transport,
@@ -73,11 +73,11 @@ func (e *Egress) newTransport() *http.Transport {
 	http1 := new(http.Protocols)
 	http1.SetHTTP1(true)
 	return &http.Transport{
-		Proxy:                  nil, // It would be given names, and resolve them anew: see Proxy.
+		Proxy:                  nil, // net/http would give it names, to be resolved unchecked: see tunnel.
 		DialContext:            e.dialHTTP,
 		DialTLSContext:         e.dialTLS,
 		Protocols:              http1,
-		DisableCompression:     true, // A body is kept as it came; nothing unpacks.
+		DisableCompression:     true, // A body is kept as it came.
 		MaxResponseHeaderBytes: maxHeaderBytes,
 		MaxIdleConns:           e.opts.MaxIdleConns,
 		MaxIdleConnsPerHost:    e.opts.MaxIdleConnsPerHost,

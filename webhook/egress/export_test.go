@@ -6,8 +6,8 @@ import (
 	"net/netip"
 )
 
-// SetConnect replaces the step after all checks but the last, the control
-// function, so that tests need no public network.
+// SetConnect replaces the connecting, so that tests need no public network. All checks
+// come before it, except for that of the control function.
 func (e *Egress) SetConnect(f func(ctx context.Context, network, address string) (net.Conn, error)) {
 	e.connect = f
 }
@@ -21,7 +21,7 @@ func (e *Egress) SetProxy(p *Proxy, dial func(ctx context.Context, network, addr
 	return err
 }
 
-// Dial is the last step: it connects to what the control function lets pass.
+// Dial connects, if the control function allows it.
 func (e *Egress) Dial(ctx context.Context, network, address string) (net.Conn, error) {
 	return e.dialer().DialContext(ctx, network, address)
 }

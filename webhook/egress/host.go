@@ -25,8 +25,8 @@ func (e *Egress) checkAddr(a netip.Addr) string {
 	return ""
 }
 
-// checkName returns why name, in lower case, may not be a host, or "". It takes
-// no address for a name, however it is written.
+// checkName returns why name, in lower case, may not be a host, or "". It refuses
+// everything that somebody could read as an address.
 func (e *Egress) checkName(name string) string {
 	switch {
 	case name == "":
@@ -36,33 +36,34 @@ func (e *Egress) checkName(name string) string {
 	case strings.HasSuffix(name, "."):
 		return reasonHostDot
 	}
-	last := ""
+	topLevel := ""
 	for label := range strings.SplitSeq(name, ".") {
 		if reason := checkLabel(label); reason != "" {
 			return reason
 		}
-		last = label
+		topLevel = label
 	}
 	// C libraries read 2130706433, 0x7f.1 and 127.1 as addresses (inet_aton).
 	// No top-level domain is a number (RFC 3696, section 2).
-	if isNumber(last) {
+	if isNumber(topLevel) {
 		return reasonHostIPv4
 	}
-	if isLocal(name, last) && !e.allowsLocal(last) {
+	if isLocal(name, topLevel) && !e.allowsLocal(topLevel) {
 		return reasonLocal
 	}
 	return ""
 }
 
-// allowsLocal reports whether a local name that ends in last may be a host. With
-// AllowNetworks its addresses decide, so they have to be seen.
-func (e *Egress) allowsLocal(last string) bool {
+// allowsLocal reports whether a local name may be a host. With AllowNetworks, the
+// addresses of the name decide later, which needs names to be resolved here.
+func (e *Egress) allowsLocal(topLevel string) bool {
 	return e.opts.InsecureAllowPrivateNetworks ||
-		len(e.opts.AllowNetworks) > 0 && !e.namesToProxy && last != "localhost" && last != "localdomain"
+		len(e.opts.AllowNetworks) > 0 && !e.namesToProxy && topLevel != "localhost" && topLevel != "localdomain"
 }
 
-// checkLabel takes letters, digits and hyphens (RFC 1123), and the underscore
-// that is common in names below wildcard certificates.
+// checkLabel returns why label may not be part of a host name, or "". It allows
+// letters, digits and hyphens (RFC 1123), and the underscore, which is common below
+// wildcard certificates.
 func checkLabel(label string) string {
 	if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' {
 		return reasonHost
@@ -87,13 +88,13 @@ func isNumber(label string) bool {
 	return strings.Trim(label, "0123456789") == ""
 }
 
-// isLocal reports whether a name means something only inside of a network: it
-// has one label, or ends in one that is reserved for that (RFC 6761, 6762, 8375,
-// ICANN's internal) or customary.
-func isLocal(name, last string) bool {
-	switch last {
+// isLocal reports whether a name has a meaning inside a network only. Such a name has
+// one label, or ends in one that is reserved (RFC 6761, 6762, 8375, ICANN's internal)
+// or customary for this.
+func isLocal(name, topLevel string) bool {
+	switch topLevel {
 	case "localhost", "localdomain", "local", "internal", "intranet", "lan", "home", "corp", "private", "svc", "onion":
 		return true
 	}
-	return len(name) == len(last) || name == "home.arpa" || strings.HasSuffix(name, ".home.arpa")
+	return len(name) == len(topLevel) || name == "home.arpa" || strings.HasSuffix(name, ".home.arpa")
 }

@@ -202,8 +202,7 @@ type hostileCase struct {
 	any    bool // any body
 }
 
-// hungUp is closed when the other side has gone, or has had more than enough
-// time to. It reads nothing.
+// hungUp waits until the other side must have gone. It reads nothing.
 func (p *peer) hungUp(limit time.Duration) <-chan time.Time { return time.After(4 * limit) }
 
 func (p *peer) closeWrite() error {

@@ -38,8 +38,8 @@ type flooded struct {
 
 const floodVariable = "EGRESS_TEST_FLOOD"
 
-// TestEndlessBodiesOfManyEndpoints has 500 of them answer with a gigabyte or more
-// at once, and looks at a process that does nothing but post to them.
+// TestEndlessBodiesOfManyEndpoints has 500 endpoints answer with a gigabyte or more
+// at once, and measures a process that does nothing but post to them.
 func TestEndlessBodiesOfManyEndpoints(t *testing.T) {
 	t.Parallel()
 	const endpoints = 500

@@ -21,19 +21,19 @@ type Options struct {
 
 	// InsecureAllowPrivateNetworks also allows names without a dot, names such as
 	// localhost or x.internal, and the addresses that they have: loopback, RFC
-	// 1918, RFC 6598 (100.64.0.0/10) and unique local IPv6. For development, and
-	// for networks of which every host may be reached by everyone who can register
-	// a webhook. Link-local addresses and the metadata services of clouds stay
-	// refused, as does what is no host at all: unspecified, multicast, reserved.
+	// 1918, RFC 6598 (100.64.0.0/10) and unique local IPv6. Everyone who can register
+	// a webhook can then reach every host there, so it is for development and for
+	// networks where that is no harm. Link-local addresses, the metadata services of
+	// clouds, and unspecified, multicast and reserved addresses stay refused.
 	InsecureAllowPrivateNetworks bool
 
 	// AllowNetworks are private networks that may be reached besides public
-	// addresses, such as that of a partner behind a VPN: parts of those that
-	// InsecureAllowPrivateNetworks would allow as a whole. Names such as x.internal
-	// are allowed too, since their addresses are checked; names of the loopback are
-	// not. AllowPort is for all networks. Metadata services of clouds stay refused
-	// inside of these networks. Everyone who can register a webhook can reach every
-	// host in them. Defaults to none.
+	// addresses, such as that of a partner behind a VPN. Each must be part of what
+	// InsecureAllowPrivateNetworks allows as a whole. Names such as x.internal are
+	// allowed too, since their addresses are checked; names of the loopback are not.
+	// Everyone who can register a webhook can reach every host in these networks, at
+	// the ports of AllowPort, but not the metadata services of clouds. Defaults to
+	// none.
 	AllowNetworks []netip.Prefix
 
 	// DenyNetworks are refused whatever else allows them, for example public
@@ -56,34 +56,33 @@ type Options struct {
 	// Defaults to nil: those of the system.
 	RootCAs *x509.CertPool
 
-	// ClientCertificate chooses the certificate to show to a receiver that asks
-	// for one; nil is none. An error of it is this side's fault and no receiver's.
-	// It is called in each such handshake, by many goroutines at once, so it can
-	// return a certificate that was renewed meanwhile; [Certificates] makes one of
-	// fixed certificates. Any receiver can ask, and reads the name in it. Defaults
-	// to nil: no certificate.
+	// ClientCertificate chooses the certificate to show to a receiver that asks for
+	// one; it may return nil for none. It is called in each such handshake, so that a
+	// certificate can be renewed, and by many goroutines at once. [Certificates]
+	// makes such a function of fixed certificates. An error of it counts against no
+	// receiver. Any receiver can ask, and learns the name in the certificate.
+	// Defaults to nil: no certificate.
 	ClientCertificate func(*tls.CertificateRequestInfo) (*tls.Certificate, error)
 
-	// Proxy is the way to all receivers, with http and https alike. That it cannot
-	// be reached, wants other credentials or makes no sense counts against no
-	// receiver. Where it answers that it refuses the receiver (403, or 407 without a
-	// challenge), that is [CodeBlockedAddress], and where it does not get there (500,
-	// 502, 503, 504, or silence for DialTimeout) [CodeConnect]. Defaults to nil:
+	// Proxy is the way to all receivers, for http and https alike. If it cannot be
+	// reached, wants other credentials or makes no sense, that counts against no
+	// receiver. If it refuses the receiver (403, or 407 without a challenge), the
+	// code is [CodeBlockedAddress]. If it cannot reach the receiver (500, 502, 503,
+	// 504, or silence for DialTimeout), the code is [CodeConnect]. Defaults to nil:
 	// connections are made from here, whatever the environment says.
 	Proxy *Proxy
 
 	// Resolver looks up hosts. Its answers are checked, so it need not be trusted.
-	// Defaults to Go's own resolver, which unlike many C libraries reads no
-	// address into names like "0x7f.1", and asks for the name as it is, without
-	// the search domains of resolv.conf (those are tried with
-	// InsecureAllowPrivateNetworks).
+	// Defaults to Go's own resolver. Unlike many C libraries, that takes no name such
+	// as "0x7f.1" for an address. It is asked without the search domains of
+	// resolv.conf, unless InsecureAllowPrivateNetworks is set.
 	Resolver Resolver
 
 	// DNSTimeout bounds a look-up. Defaults to 3 seconds.
 	DNSTimeout time.Duration
 
-	// DialTimeout bounds connecting, over all addresses that are tried and with
-	// what a Proxy takes for it. Defaults to 5 seconds.
+	// DialTimeout bounds connecting, over all addresses that are tried, the time that
+	// a Proxy takes included. Defaults to 5 seconds.
 	DialTimeout time.Duration
 
 	// TLSHandshakeTimeout bounds the handshake. Defaults to 5 seconds.
@@ -94,9 +93,9 @@ type Options struct {
 	// 1024.
 	MaxIdleConns int
 
-	// MaxIdleConnsPerHost is how many of them one host may have. If it is below
-	// the number of requests in flight to one host, most of them pay for a new
-	// connection. Defaults to 256.
+	// MaxIdleConnsPerHost is how many of them one host may have. If more requests are
+	// in flight to one host, most of them have to open a new connection. Defaults to
+	// 256.
 	MaxIdleConnsPerHost int
 
 	// IdleConnTimeout is how long a connection is kept without a request. Defaults
@@ -104,9 +103,9 @@ type Options struct {
 	IdleConnTimeout time.Duration
 }
 
-// Resolver looks up the addresses of a host. [net.Resolver] is one. It is called
-// with network "ip" and with names only, in lower case and without a final dot,
-// by many goroutines at once. It is not waited for when ctx has ended.
+// Resolver looks up the addresses of a host. [net.Resolver] is one. Many goroutines
+// call it at once, with network "ip" and a name in lower case without a final dot.
+// When ctx ends, nobody waits for it.
 type Resolver interface {
 	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
 }
@@ -169,8 +168,8 @@ func (o Options) validate() error {
 	return errors.Join(bad...)
 }
 
-// rooted asks for names as they are: without its final dot, a resolver may try
-// the name below the search domains first, and so reach into the own network.
+// rooted adds a final dot to each name. Without it, a resolver may try the name below
+// the search domains first, and so find a host of your network.
 type rooted struct{ resolver Resolver }
 
 // LookupNetIP makes rooted a [Resolver].

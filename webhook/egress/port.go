@@ -9,9 +9,9 @@ func Ports(ports ...uint16) func(port uint16) bool {
 	return func(port uint16) bool { return slices.Contains(ports, port) }
 }
 
-// DefaultAllowPort is the port rule of [Options]: 443, 8443, and from 1024 on
-// every port that no well-known service other than HTTP listens on. Those are
-// the ports that browsers refuse, and the usual ones of databases, caches,
+// DefaultAllowPort is the port rule of [Options]. It allows 443, and every port from
+// 1024 on except those below, on which a well-known service other than HTTP listens.
+// These are the ports that browsers refuse, and the usual ones of databases, caches,
 // queues, directories, orchestrators, remote consoles and metrics:
 //
 //	1080 1099 1433 1434 1521 1719 1720 1723 1883 2049 2181 2375-2377 2379 2380

@@ -13,11 +13,11 @@ import (
 	"github.com/rag-assistant/webhooks/webhook/internal/token"
 )
 
-// DefaultTimeout bounds a [Post] whose context has no deadline: the ten seconds of
-// the guide, Endpoint Requirements.
+// DefaultTimeout bounds a [Post] whose context has no deadline. Receivers are
+// promised these ten seconds.
 const DefaultTimeout = 10 * time.Second
 
-// How much of a body is looked at.
+// How much of a body is read and kept.
 const (
 	maxBodyBytes = 4 << 10
 	maxBodyRunes = 1000
@@ -31,26 +31,29 @@ type Response struct {
 	RetryAfter string // the header of that name as sent, "" if it is absent or absurdly long
 }
 
-// Post sends body to target, an http or https URL, over rt and returns the
-// answer, whatever its status: a redirect is an answer too. Header goes out with
-// the keys as they are written. Header and body must not be changed afterwards,
-// not even once Post has returned; Post itself adds an entry to header, which is
-// not sent.
+// Post sends body to target, an http or https URL, over rt and returns the answer,
+// whatever its status. A redirect is an answer too. The keys of header are sent as
+// they are written. Neither header nor body may be changed afterwards, not even when
+// Post has returned.
 //
-// Ctx bounds all of it, [DefaultTimeout] if it has no deadline. The status
-// decides: once it is there, Post does not fail any more, but reads up to 4 KiB
-// of the body for up to two seconds, and less if ctx ends. A body that ends
-// within them leaves the connection to the next request.
+// Ctx bounds the whole request; if it has no deadline, [DefaultTimeout] does. Once
+// the status has arrived, Post cannot fail any more. It then reads up to 4 KiB of the
+// body for up to two seconds, or until ctx ends. If the body ends within these
+// limits, the next request can use the connection.
 //
-// An [*Error] means that the receiver, or the way to it, failed. Any other error
-// is this side's: a cancelled ctx, for which errors.Is finds context.Canceled, a
-// target that is no URL, a header that net/http could not send or that would
-// smuggle in another one, a proxy that fails, a client certificate that cannot be
-// had, a machine without free sockets.
+// An [*Error] means that the receiver, or the way to it, failed. Any other error is
+// this side's:
 //
-// The entry in header makes net/http send a request again if it was written to a
-// kept connection that turns out to be closed. Rt gets the usual request with
-// GetBody, and may be anything that keeps the contract of http.RoundTripper.
+//   - ctx was cancelled: errors.Is finds context.Canceled,
+//   - target is no URL,
+//   - header cannot be sent, or would smuggle in another header,
+//   - the proxy failed,
+//   - there was no client certificate,
+//   - the machine has no free sockets.
+//
+// Post adds an entry to header that is not sent. It makes net/http send a request
+// again if the kept connection that it was written to turns out to be closed. Rt may
+// be anything that keeps the contract of http.RoundTripper.
 func Post(
 	ctx context.Context, rt http.RoundTripper, target string, header http.Header, body []byte,
 ) (Response, error) {
@@ -71,8 +74,8 @@ func Post(
 	}
 	req.Header = header
 	sendAgainOnce(req)
-	// Marks the request as one that can be repeated (http.Transport). A key
-	// without a value writes no line.
+	// This key tells http.Transport that the request can be repeated. Without a value
+	// it is not sent.
 	const mark = "X-Idempotency-Key"
 	if _, ok := header[mark]; !ok {
 		header[mark] = nil
@@ -82,7 +85,7 @@ func Post(
 		return Response{}, failure(ctx, err)
 	}
 	if resp.StatusCode < 200 || resp.StatusCode > 599 {
-		// The body of a 101 is the bare connection, whose reads no context ends.
+		// The body of a 101 is the connection itself, whose reads ignore the context.
 		closeBody(resp)
 		return Response{}, &Error{
 			Code:  CodeBadResponse,
@@ -97,9 +100,9 @@ func Post(
 	return r, nil
 }
 
-// sendAgainOnce lets a transport that found a kept connection closed send the
-// request again, but not for each of many such connections: a receiver that
-// breaks off after it has read a request would get it once for every one of them.
+// sendAgainOnce lets a transport send the request once more when a kept connection
+// turns out to be closed. Without this limit, a receiver that reads a request and
+// hangs up would get it over every kept connection.
 func sendAgainOnce(req *http.Request) {
 	rewind, left := req.GetBody, 1
 	req.GetBody = func() (io.ReadCloser, error) {
@@ -122,20 +125,20 @@ func failure(ctx context.Context, err error) error {
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return fmt.Errorf("egress: post: %w", ctx.Err())
 	}
-	if limit := ours(err); limit != nil { // Without err, in which an *Error may be.
+	if limit := localFault(err); limit != nil { // Not err itself, which may wrap an *Error.
 		return fmt.Errorf("egress: post: %w", limit)
 	}
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e
 	}
-	if ctx.Err() != nil { // Whatever broke, it broke because the time was over.
+	if ctx.Err() != nil { // Whatever err says, the reason is that the time was over.
 		return &Error{Code: CodeTimeout, cause: err}
 	}
 	return &Error{Code: Classify(err), cause: err}
 }
 
-// readBody reads the beginning of a body and closes it. It cancels ctx, that of
-// the request, when it has read for long enough.
+// readBody reads the beginning of a body and closes it. After bodyTimeout it cancels
+// ctx, the context of the request.
 func readBody(ctx context.Context, cancel context.CancelFunc, resp *http.Response) string {
 	defer closeBody(resp)
 	if resp.Body == nil || resp.Body == http.NoBody || resp.ContentLength == 0 {
@@ -143,8 +146,8 @@ func readBody(ctx context.Context, cancel context.CancelFunc, resp *http.Respons
 	}
 	timer := time.AfterFunc(bodyTimeout, cancel)
 	defer timer.Stop()
-	// One byte more than is kept, so that the end of a body can be seen: only
-	// then is the connection used again.
+	// There is room for one byte more than is kept, so that Read can report the end of
+	// the body. Only then does net/http keep the connection.
 	size := 512
 	if resp.ContentLength > 0 {
 		size = int(min(resp.ContentLength, maxBodyBytes)) + 1
@@ -184,7 +187,7 @@ func closeBody(resp *http.Response) {
 	}
 }
 
-// checkHeader does what http.Transport does too, for transports that do not.
+// checkHeader does what http.Transport does, for round trippers that do not.
 func checkHeader(h http.Header) error {
 	for key, values := range h {
 		if !token.Valid(key) {

@@ -22,11 +22,10 @@ import (
 // Proxy is a forward proxy that opens tunnels with CONNECT (RFC 9110, section
 // 9.3.6). Whatever prints it prints its scheme, host and port only.
 type Proxy struct {
-	// URL is where the proxy listens, such as http://10.0.0.5:3128. With https://
-	// the way to it is encrypted too. A user:password@ before the host is sent as
-	// Basic authentication. The host may be a private one; if it is a name, the
-	// system looks it up, and not Options.Resolver. The port defaults to the
-	// scheme's own.
+	// URL is where the proxy listens, such as http://10.0.0.5:3128. With https:// the
+	// way to the proxy is encrypted too. A user:password@ before the host is sent as
+	// Basic authentication. The host may be private. If it is a name, the system
+	// resolves it, not Options.Resolver. The port defaults to that of the scheme.
 	URL string
 
 	// RootCAs are the authorities that the certificate of an https proxy must come
@@ -35,10 +34,10 @@ type Proxy struct {
 
 	// InsecureResolveNames hands the names of hosts to the proxy, for networks in
 	// which only the proxy has DNS. By default a name is looked up here, and the
-	// proxy is asked for an address that was checked. With this option URLs are
-	// checked as ever, but not the addresses behind names: the proxy itself has to
-	// refuse private ones, as Smokescreen does, or everyone who can register a
-	// webhook reaches the network that the proxy is in.
+	// proxy is asked for an address that was checked. With this option, URLs are
+	// still checked, but the addresses of names are not. The proxy has to refuse
+	// private addresses, as Smokescreen does. If it does not, everyone who can
+	// register a webhook can reach its network.
 	InsecureResolveNames bool
 }
 
@@ -84,7 +83,7 @@ func (p Proxy) parse() (*url.URL, error) {
 // tunnel connects through a proxy.
 type tunnel struct {
 	address string      // of the proxy
-	tls     *tls.Config // nil: none on the way to it
+	tls     *tls.Config // nil: the proxy is reached without TLS
 	header  string      // of a CONNECT request, whole lines
 
 	dialTCP func(ctx context.Context, network, address string) (net.Conn, error)
@@ -117,8 +116,8 @@ func newTunnel(p *Proxy) (*tunnel, error) {
 	return t, nil
 }
 
-// connect opens a tunnel to address. What the proxy did wrong is a [fault]; other
-// errors say that it did not get to the address.
+// connect opens a tunnel to address. If the proxy is to blame for an error, the error
+// is a [fault]. Otherwise the proxy did not reach the address.
 func (t *tunnel) connect(ctx context.Context, network, address string) (net.Conn, error) {
 	conn, err := t.dial(ctx, network)
 	if err != nil {
@@ -126,7 +125,7 @@ func (t *tunnel) connect(ctx context.Context, network, address string) (net.Conn
 	}
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
 	opened, err := t.open(conn, address)
-	if !stop() { // The proxy may have waited for the address as long as we did for both.
+	if !stop() { // The time is over, and the proxy may have been waiting for the address.
 		err = ctx.Err()
 	}
 	if err != nil {
@@ -171,14 +170,15 @@ func (t *tunnel) open(conn net.Conn, address string) (net.Conn, error) {
 	return conn, nil
 }
 
-// refusal tells what a proxy says about the target from what it says about us.
+// refusal returns why a proxy opens no tunnel, or nil. What it says about the target
+// and what it says about us are different errors.
 func refusal(resp *http.Response) error {
 	what := "proxy: status " + strconv.Itoa(resp.StatusCode)
 	switch resp.StatusCode {
 	case http.StatusForbidden:
 		return blocked(what)
 	case http.StatusProxyAuthRequired:
-		// One that asks for no credentials is how Smokescreen refuses a target.
+		// Smokescreen refuses a target with a 407 that asks for no credentials.
 		if resp.Header.Get("Proxy-Authenticate") == "" {
 			return blocked(what)
 		}
@@ -191,7 +191,7 @@ func refusal(resp *http.Response) error {
 	return &fault{what: what}
 }
 
-// readAhead is a connection of which the beginning has been read already.
+// readAhead is a connection whose first bytes have been read already.
 type readAhead struct {
 	net.Conn
 

@@ -14,8 +14,8 @@ import (
 	"github.com/rag-assistant/webhooks/webhook/egress"
 )
 
-// TestTLSFailures has no limit for the handshake but the one of the request, which
-// would be another code: all of it has to fail by itself.
+// TestTLSFailures needs handshakes that fail by themselves: if one ran into the limit
+// of the request, the code would be another.
 func TestTLSFailures(t *testing.T) {
 	t.Parallel()
 	ca, stranger := newAuthority(t), newAuthority(t)

@@ -34,15 +34,15 @@ func (e *URLError) Error() string { return "egress: url " + e.Reason }
 
 // CheckURL applies the rules for a webhook URL and returns its normal form, in
 // which scheme and host are in lower case, the scheme's own port is left out
-// and the path is at least "/". The rest stays byte for byte. It touches no
+// and the path is at least "/". Everything else stays byte for byte. It touches no
 // network. A URL that breaks a rule is refused with a [*URLError].
 //
-// A URL has the scheme https, a host, and maybe a port, a path and a query: no
-// user, no fragment, nothing that has to be guessed. Parsers differ on what they
-// forgive, so that one may check another host than the next one connects to;
-// this one forgives nothing. A host is a public domain name in ASCII (xn-- form
-// if it is an international one) or a public address, of IPv4 as four decimal
-// numbers, of IPv6 in brackets. [Options] can widen scheme, ports and hosts.
+// A URL has the scheme https, a host, and maybe a port, a path and a query. It has no
+// user and no fragment. Parsers forgive different mistakes, so one may check another
+// host than the next one connects to; CheckURL forgives none. A host is a public
+// domain name in ASCII (an international one in its xn-- form), or a public address:
+// IPv4 as four decimal numbers, or IPv6 in brackets. [Options] can allow more schemes,
+// ports and hosts.
 func (e *Egress) CheckURL(raw string) (string, error) {
 	t, reason := e.parse(raw)
 	if reason != "" {
@@ -53,11 +53,11 @@ func (e *Egress) CheckURL(raw string) (string, error) {
 
 // target is a URL in parts that have all been checked.
 type target struct {
-	scheme string
-	host   string     // as in a URL, with brackets
-	addr   netip.Addr // the zero Addr if host is a name
-	port   uint16     // 0: the scheme's own
-	rest   string     // path and query, as given
+	scheme    string
+	host      string     // as in a URL, with brackets
+	addr      netip.Addr // the zero Addr if host is a name
+	port      uint16     // 0: the scheme's own
+	pathQuery string     // as given
 }
 
 func (t target) String() string {
@@ -65,7 +65,7 @@ func (t target) String() string {
 	if t.port != 0 {
 		authority += ":" + strconv.Itoa(int(t.port))
 	}
-	return t.scheme + "://" + authority + t.rest
+	return t.scheme + "://" + authority + t.pathQuery
 }
 
 // parse returns the parts of raw, or why it is refused.
@@ -85,13 +85,13 @@ func (e *Egress) parse(raw string) (t target, reason string) {
 	}
 	authority := rest
 	if i := strings.IndexAny(rest, "/?#"); i >= 0 {
-		authority, t.rest = rest[:i], rest[i:]
+		authority, t.pathQuery = rest[:i], rest[i:]
 	}
-	if reason := checkRest(t.rest); reason != "" {
+	if reason := checkPathQuery(t.pathQuery); reason != "" {
 		return t, reason
 	}
-	if !strings.HasPrefix(t.rest, "/") {
-		t.rest = "/" + t.rest
+	if !strings.HasPrefix(t.pathQuery, "/") {
+		t.pathQuery = "/" + t.pathQuery
 	}
 	if reason := e.parseAuthority(&t, authority); reason != "" {
 		return t, reason
@@ -100,7 +100,7 @@ func (e *Egress) parse(raw string) (t target, reason string) {
 	if len(normal) > e.opts.MaxURLLength {
 		return t, e.reasonLength()
 	}
-	// What net/http will make of it must be what was checked here.
+	// net/http must read the URL as it was read here.
 	u, err := url.Parse(normal)
 	if err != nil || u.User != nil || u.Scheme+"://"+u.Host+u.RequestURI() != normal {
 		return t, reasonURL
@@ -124,11 +124,11 @@ func (e *Egress) parseAuthority(t *target, authority string) (reason string) {
 	if reason := e.parseHost(t, lower(host)); reason != "" {
 		return reason
 	}
-	own := uint16(443)
+	schemePort := uint16(443)
 	if t.scheme == "http" {
-		own = 80
+		schemePort = 80
 	}
-	t.port = own
+	t.port = schemePort
 	if port != "" {
 		n, err := strconv.ParseUint(port, 10, 16)
 		if err != nil || n == 0 || port[0] == '0' {
@@ -139,7 +139,7 @@ func (e *Egress) parseAuthority(t *target, authority string) (reason string) {
 	if !e.allowPort(t.scheme, t.port) {
 		return reasonPortRule
 	}
-	if t.port == own {
+	if t.port == schemePort {
 		t.port = 0
 	}
 	return ""
@@ -171,9 +171,9 @@ func (e *Egress) allowPort(scheme string, port uint16) bool {
 	return e.opts.AllowPort(port) || scheme == "http" && port == 80
 }
 
-// checkRest takes path and query as RFC 3986 writes them, with the brackets
-// that it allows in a host only but that queries are full of.
-func checkRest(rest string) (reason string) {
+// checkPathQuery returns what is wrong with path and query by RFC 3986, or "". It
+// allows brackets, which the RFC does not, because many queries have them.
+func checkPathQuery(rest string) (reason string) {
 	for i := range len(rest) {
 		switch c := rest[i]; {
 		case c == '#':
@@ -187,7 +187,7 @@ func checkRest(rest string) (reason string) {
 	return ""
 }
 
-// lower maps A to Z only: strings.ToLower makes a plain k of the Kelvin sign.
+// lower maps A to Z only. strings.ToLower would make a plain k of the Kelvin sign.
 func lower(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r >= 'A' && r <= 'Z' {
