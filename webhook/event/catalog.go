@@ -11,10 +11,10 @@ import (
 	"slices"
 )
 
-// Frequency is how often events of a type are to be expected.
+// Frequency is a rough idea of how often events of a type occur.
 type Frequency string
 
-// The frequencies of the integration guide.
+// The frequencies of the catalog.
 const (
 	High   Frequency = "High"
 	Medium Frequency = "Medium"
@@ -30,16 +30,16 @@ type Entry struct {
 	// Frequency is how often to expect it. Defaults to [Medium].
 	Frequency Frequency `json:"frequency"`
 
-	// Example is a whole event of this type, envelope included. May be empty. It is
-	// shared by all who look at the entry and must not be changed.
+	// Example is a whole event of this type, envelope included. It may be empty. All
+	// copies of the entry share it, so it must not be changed.
 	Example json.RawMessage `json:"example,omitempty"`
 }
 
 // Subscribable reports whether a webhook can subscribe to the type.
 func (e Entry) Subscribable() bool { return e.Frequency != Manual }
 
-// Catalog is the types of event that a service publishes. It does not change once
-// it is made, and may be used by several goroutines.
+// Catalog lists the types of event that a service publishes. It is immutable, and
+// safe for concurrent use.
 type Catalog struct {
 	entries []Entry
 	byType  map[Type]int
@@ -48,8 +48,8 @@ type Catalog struct {
 //go:embed examples
 var examples embed.FS
 
-// DefaultCatalog returns the nine types of the integration guide, in its order.
-// Add a host's own with [Catalog.With].
+// DefaultCatalog returns the nine types of this package, in their documented order.
+// [Catalog.With] adds a host's own.
 func DefaultCatalog() *Catalog {
 	c := &Catalog{entries: []Entry{
 		{Type: TypeChatQueryCompleted, Description: "A customer query was successfully processed", Frequency: High},
@@ -72,8 +72,8 @@ func DefaultCatalog() *Catalog {
 }
 
 // NewCatalog returns a catalog of the entries in their order. Its error lists
-// every entry whose type is not valid or there twice, whose frequency is unknown,
-// or whose example is no event of its type.
+// every entry whose type is invalid or listed twice, whose frequency is unknown, or
+// whose example is no event of its type.
 func NewCatalog(entries ...Entry) (*Catalog, error) {
 	var empty Catalog
 	return empty.With(entries...)

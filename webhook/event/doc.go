@@ -1,7 +1,8 @@
-// Package event is what travels in a webhook: an [Event] with a [Type] and data.
+// Package event has what travels in a webhook: an [Event] with a [Type] and data.
 //
-// A sender makes an event of one of the payloads that the integration guide
-// documents, or of a type of its own, and publishes it:
+// Nine types and their payloads are those of the integration guide that RAG
+// Assistant gives its merchants. A sender makes an event of one of them, or of a type
+// of its own, and publishes it:
 //
 //	svc.Publish(ctx, "merchant_42", event.New(event.DocumentCreated{
 //		DocumentID: "doc_1",
@@ -19,17 +20,16 @@
 //
 // # Guarantees
 //
-// What [Event.MarshalJSON] writes is the envelope of the guide, with its members
-// in its order. [Parse] takes that and nothing that two parsers could read as two
-// things.
+// [Event.MarshalJSON] writes an object with id, type, created and data, in this
+// order. [Parse] reads that, and refuses what two parsers could read in two ways.
 //
 // The package needs the standard library only.
 //
 // # Limits
 //
 // Data may be any JSON value, but not every receiver can read every value. Leave
-// empty objects out, which PHP cannot tell from empty arrays. Write integers
-// beyond 2^53 as strings, for JavaScript has no others: a service refuses those
-// that would be rounded, and events over 256 KiB or nested more than 100 levels
-// deep. Package portable lists all such things in an event.
+// empty objects out, because PHP cannot tell them from empty arrays. Write integers
+// beyond 2^53 as strings, because JavaScript would round them. A service refuses
+// integers that would be rounded, and events over 256 KiB or nested more than 100
+// levels deep. Package portable lists all such values in an event.
 package event

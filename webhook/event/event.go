@@ -12,21 +12,19 @@ import (
 // Event is something that happened. Make one with [New], [NewRaw] or [Parse].
 type Event struct {
 	// ID identifies the event: 1 to 255 bytes of UTF-8 without control characters.
-	// Repeats of an event have the same ID. A sender may leave it empty; the
-	// service that publishes the event then makes one.
+	// Repeats of an event have the same ID. If a sender leaves it empty, the service
+	// makes one when it publishes the event.
 	ID string
 
 	// Type says what happened.
 	Type Type
 
-	// Created is when it happened. It is written in UTC and whole seconds. A
-	// sender may leave it zero; the service that publishes the event then takes
-	// the present.
+	// Created is when it happened. It is written in UTC and whole seconds. If a
+	// sender leaves it zero, the service sets it when it publishes the event.
 	Created time.Time
 
-	// Data is what there is to know about it: a [Payload], or anything that
-	// encoding/json can write. After [Parse] it is a [json.RawMessage]; see
-	// [Data] and [Event.Decode].
+	// Data describes it: a [Payload], or anything that encoding/json can write.
+	// After [Parse] it is a [json.RawMessage]; [Data] and [Event.Decode] read it.
 	Data any
 }
 
@@ -37,16 +35,15 @@ func New(p Payload) Event {
 }
 
 // NewRaw returns an event of any type, to be published. Data is anything that
-// encoding/json can write, as a JSON value of any kind, or JSON text as a
-// [json.RawMessage]. It is read when the event is published and must not change
-// until then.
+// encoding/json can write, JSON text as a [json.RawMessage] included. It is read when
+// the event is published, and must not change until then.
 func NewRaw(t Type, data any) Event {
 	return Event{Type: t, Data: data}
 }
 
-// MarshalJSON writes the envelope of the guide: id, type, created and data, in
-// this order. It fails unless all four are there and valid. It does not escape
-// characters of HTML, but [json.Marshal] does so afterwards.
+// MarshalJSON writes an object with id, type, created and data, in this order. It
+// fails unless all four are there and valid. It does not escape characters of HTML,
+// but [json.Marshal] does so afterwards.
 //
 // In the payloads of this package a zero Timestamp becomes Created, and times
 // are written in UTC and whole seconds.
@@ -92,7 +89,7 @@ func encode(buf *bytes.Buffer, enc *json.Encoder, v any) error {
 	return nil
 }
 
-// data returns the data as it is to be written, and nil if there is none.
+// data returns the data in the form in which it is written, or nil if there is none.
 func (e Event) data() any {
 	if v := reflect.ValueOf(e.Data); v.Kind() == reflect.Pointer && v.IsNil() {
 		return nil
@@ -102,8 +99,8 @@ func (e Event) data() any {
 		if len(data) == 0 {
 			return nil
 		}
-	case finisher:
-		return data.finish(e.Created)
+	case normalizer:
+		return data.normalize(e.Created)
 	}
 	return e.Data
 }

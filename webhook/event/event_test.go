@@ -15,7 +15,7 @@ import (
 	"github.com/rag-assistant/webhooks/webhook/internal/jcs"
 )
 
-// at is a time with everything that the wire does not show.
+// at has a zone and a fraction of a second, which are not written.
 var (
 	at    = time.Date(2025, 11, 4, 13, 34, 56, 789_000_000, time.FixedZone("", 3600))
 	wired = "2025-11-04T12:34:56Z"
@@ -45,7 +45,7 @@ func canonical(t *testing.T, text []byte) string {
 	return string(out)
 }
 
-// roundTrip reads a sample of the guide as a T, refusing fields that T does not
+// roundTrip reads the example of the catalog as a T, refusing fields that T does not
 // have, and writes it again.
 func roundTrip[T event.Payload](t *testing.T) {
 	t.Helper()

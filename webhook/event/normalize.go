@@ -29,14 +29,14 @@ func (APIKeyExpiring) EventType() Type { return TypeAPIKeyExpiring }
 // EventType returns [TypeWebhookTest].
 func (WebhookTest) EventType() Type { return TypeWebhookTest }
 
-// finisher is a payload that is completed when its event is written.
-type finisher interface {
-	// finish returns the payload with its times as the guide has them, and
-	// created for a time that is missing.
-	finish(created time.Time) any
+// normalizer is a payload that is brought into one form when its event is written.
+type normalizer interface {
+	// normalize returns the payload with its times in UTC and whole seconds. A
+	// missing Timestamp becomes created.
+	normalize(created time.Time) any
 }
 
-func (p ChatQueryCompleted) finish(created time.Time) any {
+func (p ChatQueryCompleted) normalize(created time.Time) any {
 	p.Timestamp = stamp(p.Timestamp, created)
 	if p.Recommendations == nil {
 		p.Recommendations = []Recommendation{}
@@ -44,44 +44,44 @@ func (p ChatQueryCompleted) finish(created time.Time) any {
 	return p
 }
 
-func (p ChatQueryFailed) finish(created time.Time) any {
+func (p ChatQueryFailed) normalize(created time.Time) any {
 	p.Timestamp = stamp(p.Timestamp, created)
 	return p
 }
 
-func (p DocumentCreated) finish(created time.Time) any {
+func (p DocumentCreated) normalize(created time.Time) any {
 	p.Timestamp = stamp(p.Timestamp, created)
 	return p
 }
 
-func (p DocumentUpdated) finish(created time.Time) any {
+func (p DocumentUpdated) normalize(created time.Time) any {
 	p.Timestamp = stamp(p.Timestamp, created)
 	return p
 }
 
-func (p DocumentDeleted) finish(created time.Time) any {
+func (p DocumentDeleted) normalize(created time.Time) any {
 	p.Timestamp = stamp(p.Timestamp, created)
 	return p
 }
 
-func (p UsageLimitApproaching) finish(created time.Time) any {
+func (p UsageLimitApproaching) normalize(created time.Time) any {
 	p.Timestamp = stamp(p.Timestamp, created)
-	p.ResetDate = whole(p.ResetDate)
+	p.ResetDate = wholeSeconds(p.ResetDate)
 	return p
 }
 
-func (p UsageLimitExceeded) finish(created time.Time) any {
+func (p UsageLimitExceeded) normalize(created time.Time) any {
 	p.Timestamp = stamp(p.Timestamp, created)
 	return p
 }
 
-func (p APIKeyExpiring) finish(created time.Time) any {
+func (p APIKeyExpiring) normalize(created time.Time) any {
 	p.Timestamp = stamp(p.Timestamp, created)
-	p.ExpiresAt = whole(p.ExpiresAt)
+	p.ExpiresAt = wholeSeconds(p.ExpiresAt)
 	return p
 }
 
-func (p WebhookTest) finish(created time.Time) any {
+func (p WebhookTest) normalize(created time.Time) any {
 	p.Timestamp = stamp(p.Timestamp, created)
 	return p
 }
@@ -90,8 +90,8 @@ func stamp(t, created time.Time) time.Time {
 	if t.IsZero() {
 		t = created
 	}
-	return whole(t)
+	return wholeSeconds(t)
 }
 
-// whole returns t as the guide writes times: in UTC and whole seconds.
-func whole(t time.Time) time.Time { return t.UTC().Truncate(time.Second) }
+// wholeSeconds returns t in UTC, without a fraction.
+func wholeSeconds(t time.Time) time.Time { return t.UTC().Truncate(time.Second) }

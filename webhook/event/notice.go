@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// The types in which an operator hears of webhooks that have trouble. They are
-// not in the default catalog: see [NoticeEntries].
+// The types that tell an operator of webhooks in trouble. They are not in the default
+// catalog: see [NoticeEntries].
 const (
 	TypeWebhookDisabled  Type = "webhook.disabled"
 	TypeWebhookWarning   Type = "webhook.warning"
@@ -26,7 +26,7 @@ type WebhookNotice struct {
 	Reason string `json:"reason"`
 
 	ConsecutiveFailures int `json:"consecutiveFailures"`
-	DisableAfter        int `json:"disableAfter"` // So many disable the webhook; 0: none do, or it has recovered.
+	DisableAfter        int `json:"disableAfter"` // The failures that disable the webhook. 0: none do, or it has recovered.
 
 	Since     time.Time `json:"since"`     // When the failures began.
 	Timestamp time.Time `json:"timestamp"` // When it happened.

@@ -17,22 +17,22 @@ import (
 var ErrMalformed = errors.New("event: malformed")
 
 const (
-	maxIDLen = 255  // Bytes.
-	maxDepth = 1000 // Of nesting. Ten times what a service lets through.
+	maxIDLen = 255  // bytes
+	maxDepth = 1000 // levels of nesting, ten times what a service publishes
 )
 
-// Parse reads an event from a body that was verified. It fails with an error that
-// wraps [ErrMalformed] unless body is one JSON object in valid UTF-8, with no
-// name twice in one object at any level, that has all of
+// Parse reads an event from a body that was verified. The body must be one JSON
+// object in valid UTF-8, in which no object has a name twice, with
 //
 //   - id: a string of 1 to 255 bytes without control characters,
 //   - type: a well-formed [Type], known or not,
 //   - created: a time as in RFC 3339, from 1970 on,
 //   - data: any value.
 //
-// Other members are ignored, so that a sender can add some, but names that differ
-// from these four only in case are an error. Parse does not limit the size of
-// body, and does not keep it: Data is a copy.
+// Otherwise Parse fails with an error that wraps [ErrMalformed]. Other members are
+// ignored, so that a sender can add some, but a name that differs from these four
+// only in case is an error. Parse does not limit the size of body. It does not keep
+// body: Data is a copy.
 func Parse(body []byte) (Event, error) {
 	fields, err := strictjson.Object(body, strictjson.Limits{Depth: maxDepth})
 	if err != nil {
@@ -82,8 +82,8 @@ func validID(id string) bool {
 	return id != "" && len(id) <= maxIDLen && utf8.ValidString(id)
 }
 
-// parseTime reads a time as in RFC 3339. time.Parse would also take hours of one
-// digit and a comma before the fraction.
+// parseTime reads a time as in RFC 3339. It is stricter than time.Parse, which also
+// takes hours of one digit and a comma before the fraction.
 func parseTime(text string) (time.Time, bool) {
 	t, err := time.Parse(time.RFC3339, text)
 	if err != nil || text[len("2006-01-02T15")] != ':' || strings.Contains(text, ",") {

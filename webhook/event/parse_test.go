@@ -14,7 +14,7 @@ import (
 	"github.com/rag-assistant/webhooks/webhook/event"
 )
 
-// envelope is an event in the guide's order, whose members can be replaced.
+// envelope is an event with its members in the usual order, which can be replaced.
 func envelope(replace ...string) string {
 	members := map[string]string{"id": `"evt_1"`, "type": `"a.b"`, "created": `"2025-11-04T12:34:56Z"`, "data": `{"a":1}`}
 	for i := 0; i < len(replace); i += 2 {
@@ -38,7 +38,7 @@ func TestParse(t *testing.T) {
 		name, body string
 		want       event.Event
 	}{
-		{"the guide's order", envelope(), want},
+		{"the usual order", envelope(), want},
 		{"another order", `{"data":{"a":1},"created":"2025-11-04T12:34:56Z","id":"evt_1","type":"a.b"}`, want},
 		{"space", " {\"id\" : \"evt_1\" ,\n\"type\":\"a.b\",\t\"created\":\"2025-11-04T12:34:56Z\",\r\n\"data\": {\"a\":1} }\n", want},
 		{"escapes", `{"\u0069d":"evt\u005f1","type":"a\u002eb","created":"2025-11-04T12:34:56Z","data":{"a":1}}`, want},

@@ -3,7 +3,7 @@ package event
 import "time"
 
 // Payload is data that knows its type of event. The structs of this package are
-// Payloads, and a host's own structs become some by naming their type:
+// Payloads. A host's own structs become Payloads by naming their type:
 //
 //	type OrderPaid struct {
 //		OrderID string `json:"orderId"`

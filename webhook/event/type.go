@@ -9,7 +9,7 @@ type Type string
 // MaxTypeLen is the most bytes that a [Type] may have.
 const MaxTypeLen = 100
 
-// The types of the integration guide, section "Available Events".
+// The types of the default catalog.
 const (
 	TypeChatQueryCompleted    Type = "chat.query.completed"
 	TypeChatQueryFailed       Type = "chat.query.failed"
@@ -32,7 +32,7 @@ func ParseType(s string) (Type, error) {
 
 // Valid reports whether t is a well-formed type, known or not.
 func (t Type) Valid() bool {
-	word := false // The last byte belongs to a word.
+	word := false // whether the previous byte belongs to a word
 	for i := range len(t) {
 		switch c := t[i]; {
 		case 'a' <= c && c <= 'z', '0' <= c && c <= '9', c == '_':

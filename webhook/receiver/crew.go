@@ -12,14 +12,14 @@ import (
 type crew struct {
 	workers, queue int
 
-	mu     sync.Mutex
-	busy   int
-	wait   []func()
-	closed bool
-	idle   chan struct{} // closed when closed and nothing is left
+	mu      sync.Mutex
+	busy    int
+	waiting []func()
+	closed  bool
+	drained chan struct{} // closed when the crew is closed and has no work left
 }
 
-// add takes a function, or reports that there is no room for it.
+// add runs f now or later. It reports false if there is no room for it.
 func (c *crew) add(f func()) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -30,14 +30,14 @@ func (c *crew) add(f func()) bool {
 		c.busy++
 		go c.work(f)
 		return true
-	case len(c.wait) < c.queue:
-		c.wait = append(c.wait, f)
+	case len(c.waiting) < c.queue:
+		c.waiting = append(c.waiting, f)
 		return true
 	}
 	return false
 }
 
-// work runs f and then what waits.
+// work runs f, and then functions that wait, until none does.
 func (c *crew) work(f func()) {
 	for f != nil {
 		f()
@@ -48,15 +48,15 @@ func (c *crew) work(f func()) {
 func (c *crew) next() func() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.wait) > 0 {
-		f := c.wait[0]
-		c.wait[0] = nil // It holds an event.
-		c.wait = c.wait[1:]
+	if len(c.waiting) > 0 {
+		f := c.waiting[0]
+		c.waiting[0] = nil // Lets go of its event.
+		c.waiting = c.waiting[1:]
 		return f
 	}
 	c.busy--
 	if c.closed && c.busy == 0 {
-		close(c.idle)
+		close(c.drained)
 	}
 	return nil
 }
@@ -64,15 +64,15 @@ func (c *crew) next() func() {
 func (c *crew) close(ctx context.Context) error {
 	c.mu.Lock()
 	if !c.closed {
-		c.closed, c.idle = true, make(chan struct{})
+		c.closed, c.drained = true, make(chan struct{})
 		if c.busy == 0 {
-			close(c.idle)
+			close(c.drained)
 		}
 	}
-	idle := c.idle
+	drained := c.drained
 	c.mu.Unlock()
 	select {
-	case <-idle:
+	case <-drained:
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
@@ -85,21 +85,21 @@ func (c *crew) isClosed() bool {
 	return c.closed
 }
 
-// load is how many events wait and are in work.
+// load returns how many functions wait, and how many run.
 func (c *crew) load() (waiting, busy int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return len(c.wait), c.busy
+	return len(c.waiting), c.busy
 }
 
-// later processes an event that was acknowledged. Its turn may come when its lease
-// has ended and somebody else has it.
-func (r *Receiver) later(ctx context.Context, j *job) {
+// processAcknowledged processes an event that was acknowledged. It may have waited
+// for so long that its lease has ended and another process has it, so it asks again.
+func (r *Receiver) processAcknowledged(ctx context.Context, j *job) {
 	if j.holder != "" {
 		if state, err := r.ask(ctx, j); err == nil && state != store.SeenNew {
 			r.metrics.count(&r.metrics.Duplicates)
 			return
 		}
 	}
-	_ = r.process(ctx, j) // It has told everybody.
+	_ = r.process(ctx, j) // The error is logged and reported already.
 }

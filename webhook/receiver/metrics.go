@@ -13,15 +13,15 @@ type Metrics struct {
 	Processed int64 `json:"processed"` // by a handler, without error
 	Failed    int64 `json:"failed"`    // handlers that returned an error or panicked
 
-	Duplicates int64 `json:"duplicates"` // were processed before, or are being
-	Conflicts  int64 `json:"conflicts"`  // have the id of another event
-	Unknown    int64 `json:"unknown"`    // have no handler
-	Limited    int64 `json:"limited"`    // over MaxPerSecond
-	Refused    int64 `json:"refused"`    // found the queue full, the Receiver closed or Seen away
-	Rejected   int64 `json:"rejected"`   // requests that are not a verified event
+	Duplicates int64 `json:"duplicates"` // events that were processed before, or are being processed
+	Conflicts  int64 `json:"conflicts"`  // events with the id of another event
+	Unknown    int64 `json:"unknown"`    // events without a handler
+	Limited    int64 `json:"limited"`    // events over MaxPerSecond
+	Refused    int64 `json:"refused"`    // events that found the queue full, the Receiver closed or Seen away
+	Rejected   int64 `json:"rejected"`   // requests that are no verified event
 
-	Waiting int64 `json:"waiting"` // acknowledged, not begun
-	Working int64 `json:"working"` // acknowledged, in work
+	Waiting int64 `json:"waiting"` // acknowledged events that wait for a worker
+	Working int64 `json:"working"` // acknowledged events that a worker has
 
 	// AvgProcessingTime is the mean time of handlers, in milliseconds.
 	AvgProcessingTime float64 `json:"avgProcessingTime"`
@@ -64,12 +64,12 @@ func (r *Receiver) Metrics() Metrics {
 	return out
 }
 
-// MetricsHandler answers with [Metrics] as JSON, under the names of the guide's
-// section "Monitoring". Whoever may ask is yours to decide.
+// MetricsHandler answers with [Metrics] as JSON. It is open to whoever reaches it, so
+// put your own access check in front.
 func (r *Receiver) MetricsHandler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("Cache-Control", "no-store")
-		_ = json.NewEncoder(w).Encode(r.Metrics()) // The caller has gone; there is nobody to tell.
+		_ = json.NewEncoder(w).Encode(r.Metrics()) // It fails if the caller has gone.
 	})
 }

@@ -10,17 +10,17 @@ import (
 	"github.com/rag-assistant/webhooks/webhook/event"
 )
 
-// HandlerFunc does what there is to do about an event. If it returns an error, the
-// event counts as not received, and the sender sends it again.
+// HandlerFunc processes an event. If it returns an error, the event counts as not
+// received, and the sender sends it again.
 //
-// ctx goes on when the sender hangs up, and ends after Options.HandlerTimeout.
+// ctx ends after Options.HandlerTimeout. It does not end when the sender hangs up.
 type HandlerFunc func(ctx context.Context, e event.Event) error
 
-// Mux finds the handler of an event by its type. Register all handlers before a
-// [Receiver] is made of it; it may not change afterwards.
+// Mux finds the handler of an event by its type. Register all handlers before you
+// pass it to [New]; it must not change afterwards.
 type Mux struct {
 	exact  map[event.Type]HandlerFunc
-	prefix map[string]HandlerFunc // by what comes before the star
+	prefix map[string]HandlerFunc // by the text before the star
 	bad    []error
 }
 
@@ -29,10 +29,10 @@ func NewMux() *Mux {
 	return &Mux{exact: map[event.Type]HandlerFunc{}, prefix: map[string]HandlerFunc{}}
 }
 
-// Handle registers h for the events that pattern fits: a type, as in
+// Handle registers h for the events that match pattern: a type, as in
 // "document.created"; all types that begin with some words, as in "document.*"; or
-// "*", all types. The longest pattern that fits an event counts. What is wrong with
-// a pattern, [New] says.
+// "*", all types. If several patterns match, the longest one counts. [New] reports
+// patterns that are invalid or registered twice.
 func (m *Mux) Handle(pattern string, h HandlerFunc) {
 	words, star := strings.CutSuffix(pattern, "*")
 	_, known := m.prefix[words]
@@ -54,13 +54,13 @@ func (m *Mux) Handle(pattern string, h HandlerFunc) {
 	}
 }
 
-// On registers f for the events of T's type, and hands it their data as a T.
+// On registers f for the events of T's type. f gets their data as a T.
 //
 //	receiver.On(mux, func(ctx context.Context, e event.Event, doc event.DocumentCreated) error {
 //		return index.Add(ctx, doc.DocumentID, doc.Title)
 //	})
 //
-// An event whose data is not that of a T is refused with 400.
+// An event whose data does not fit a T is refused with 400.
 func On[T event.Payload](m *Mux, f func(ctx context.Context, e event.Event, data T) error) {
 	if f == nil {
 		m.bad = append(m.bad, fmt.Errorf("the handler of %T is nil", *new(T)))

@@ -16,20 +16,19 @@ import (
 )
 
 const (
-	// leaseMargin is how long after a handler's context has ended its event may be
-	// begun again.
+	// leaseMargin is how long a lease outlives the handler's context.
 	leaseMargin = 30 * time.Second
 	// seenTimeout bounds one call of Seen.
 	seenTimeout = 5 * time.Second
 )
 
-// begin asks for the right to process an event, and answers the request if there
-// is none.
+// begin reports whether this process may process the event. If not, it answers the
+// request.
 func (r *Receiver) begin(ctx context.Context, w http.ResponseWriter, j *job) bool {
 	if r.opts.Seen == nil {
 		return true
 	}
-	j.holder, j.print = rand.Text(), fingerprint(j)
+	j.holder, j.fingerprint = rand.Text(), fingerprintOf(j)
 	state, err := r.ask(ctx, j)
 	switch {
 	case err != nil:
@@ -48,12 +47,12 @@ func (r *Receiver) begin(ctx context.Context, w http.ResponseWriter, j *job) boo
 	return err == nil && state == store.SeenNew
 }
 
-// ask begins the event's id, or begins it again for the same holder.
+// ask takes the lease of the event's id, or renews it for the same holder.
 func (r *Receiver) ask(ctx context.Context, j *job) (store.SeenState, error) {
 	ctx, cancel := context.WithTimeout(ctx, seenTimeout)
 	defer cancel()
 	answer, err := r.opts.Seen.BeginSeen(ctx, r.opts.Scope, j.ID, store.SeenBegin{
-		Holder: j.holder, Fingerprint: j.print, Lease: r.opts.HandlerTimeout + leaseMargin,
+		Holder: j.holder, Fingerprint: j.fingerprint, Lease: r.opts.HandlerTimeout + leaseMargin,
 	})
 	if err != nil {
 		r.opts.Logger.ErrorContext(ctx, "webhook event cannot be looked up", slog.Any("error", err))
@@ -92,19 +91,19 @@ func (r *Receiver) giveUp(ctx context.Context, j *job) {
 	}
 }
 
-// fingerprint is of what an event says and not of how it is written: the same
-// event may come in another encoding.
-func fingerprint(j *job) string {
-	text, err := json.Marshal([]any{j.Type, j.Created, plain(j.Data)})
+// fingerprintOf returns a hash of what an event says, not of how it is written: the
+// same event may come in another encoding.
+func fingerprintOf(j *job) string {
+	text, err := json.Marshal([]any{j.Type, j.Created, sortable(j.Data)})
 	if err != nil {
-		return "" // It was parsed before, so it can be written. If not, there is nothing to compare.
+		return "" // Cannot happen, since the event was parsed. Then nothing is compared.
 	}
 	sum := sha256.Sum256(text)
 	return hex.EncodeToString(sum[:16])
 }
 
-// plain is data such that the names of each object are sorted once it is written.
-func plain(data any) any {
+// sortable returns data in a form in which json.Marshal sorts the names of objects.
+func sortable(data any) any {
 	raw, ok := data.(json.RawMessage)
 	if !ok {
 		return data

@@ -5,12 +5,12 @@ import (
 	"time"
 )
 
-// bucket lets rate events a second pass, and a second's worth of them at once.
+// bucket lets rate events a second pass, of which a second's worth may come at once.
 type bucket struct {
 	rate int // 0: all pass
 
 	mu   sync.Mutex
-	full time.Time // when it holds a second's worth again
+	full time.Time // when a second's worth may come at once again
 }
 
 // take returns 0 if an event may pass, or how long until one may.

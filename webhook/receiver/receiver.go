@@ -18,13 +18,13 @@ import (
 
 // Options are the optional settings of a [Receiver].
 type Options struct {
-	// Verifier are the rules for what is let in: more secrets, whether Standard
-	// Webhooks headers are required, limits. Defaults to those of package verifier.
+	// Verifier decides what is let in: more secrets, whether the Standard Webhooks
+	// headers are required, limits. Defaults to those of package verifier.
 	Verifier verifier.Options
 
 	// Seen remembers which events were processed, so that each is processed once,
-	// however often it is sent: [memstore.New] for one process, a store in Redis for
-	// all that share it. Defaults to nil: every delivery is processed.
+	// however often it is sent. Use [memstore.New] for one process, and a store in
+	// Redis for several. Defaults to nil: every delivery is processed.
 	//
 	// [memstore.New]: https://pkg.go.dev/github.com/rag-assistant/webhooks/store/memstore#New
 	Seen store.Seen
@@ -33,36 +33,38 @@ type Options struct {
 	// events. Defaults to "receiver".
 	Scope string
 
-	// Remember is for how long. Make it longer than the sender goes on trying, and
-	// than you may be asked to take a replay. Defaults to 3 days.
+	// Remember is how long Seen remembers an event. Make it longer than the sender
+	// goes on trying, and longer than after which an event may be replayed. Defaults
+	// to 3 days.
 	Remember time.Duration
 
-	// HandlerTimeout is when a handler's context ends. Only some time after that may
-	// the event be processed again. Defaults to 1 minute.
+	// HandlerTimeout bounds a handler's context. A handler that does not return then
+	// keeps the event for 30 seconds more, after which another process may process
+	// it. Defaults to 1 minute.
 	HandlerTimeout time.Duration
 
-	// Async acknowledges an event before it is processed. What is then still
-	// waiting or in work is lost if the process dies, and what fails is not sent
-	// again: see the package documentation. Defaults to false.
+	// Async acknowledges an event before it is processed. If the process then dies,
+	// events that wait or are in work are lost. If a handler then fails, its event is
+	// not sent again: see the package documentation. Defaults to false.
 	Async bool
 
 	// Workers is how many events are in work at once, and Queue how many may wait,
-	// if Async is set. What finds the queue full is answered with 503 and sent again
-	// later. They default to 16 and 1024.
+	// if Async is set. If the queue is full, an event is answered with 503, and the
+	// sender sends it again later. They default to 16 and 1024.
 	Workers, Queue int
 
-	// MaxPerSecond is how many events are let in, on average over some seconds; the
-	// rest is answered with 429 and Retry-After. It counts after the signature was
-	// verified. Defaults to 0: any number.
+	// MaxPerSecond is how many verified events are let in, on average over some
+	// seconds. More are answered with 429 and Retry-After. Defaults to 0: any number.
 	MaxPerSecond int
 
-	// OnError is told of every event that was not processed, with the error or panic
-	// of its handler. It may be called from several goroutines at once. Defaults to
+	// OnError is called for each event that was not processed, with the error or
+	// panic of its handler. Several goroutines may call it at once. Defaults to
 	// nothing.
 	OnError func(ctx context.Context, e event.Event, err error)
 
-	// Logger gets a line for each failed event and each rejected request, with the
-	// reason, at warn, and for each fault of Seen at error. Never a body or a secret. Defaults to discarding them.
+	// Logger gets a line at warn for each failed event and each rejected request, with
+	// the reason, and a line at error for each fault of Seen. No line holds a body or
+	// a secret. Defaults to discarding them.
 	Logger *slog.Logger
 
 	// Now is the clock for MaxPerSecond and processing times. Defaults to [time.Now].
@@ -99,11 +101,11 @@ func (o Options) withDefaults() Options {
 
 func (o Options) validate() error {
 	var bad []error
-	for name, low := range map[string]bool{
+	for name, negative := range map[string]bool{
 		"Remember": o.Remember < 0, "HandlerTimeout": o.HandlerTimeout < 0, "Workers": o.Workers < 0,
 		"Queue": o.Queue < 0, "MaxPerSecond": o.MaxPerSecond < 0,
 	} {
-		if low {
+		if negative {
 			bad = append(bad, fmt.Errorf("%s is negative", name))
 		}
 	}
@@ -113,13 +115,13 @@ func (o Options) validate() error {
 // Receiver is an [http.Handler] that verifies events and hands each to its handler
 // in a [Mux]:
 //
-//	2xx  it was processed, now or before; or there is no handler for it
-//	4xx  verification failed, as in [verifier.Verifier.Middleware]
-//	400  its data is not that of its type
-//	409  its id was there before with other content
-//	429  there are too many: see [Options.MaxPerSecond]
-//	500  its handler failed or panicked
-//	503  it is being processed, the queue is full, the Receiver is closed, or Seen is away
+//	2xx  the event was processed, now or before; or there is no handler for it
+//	4xx  the request was not verified: see [verifier.Verifier.Middleware]
+//	400  the data is not that of the type
+//	409  the id came before with other content
+//	429  there are too many events: see [Options.MaxPerSecond]
+//	500  the handler failed or panicked
+//	503  the event is being processed, the queue is full, the Receiver is closed, or Seen is away
 //
 // All but the first make the sender try again. It is safe for concurrent use.
 type Receiver struct {
@@ -131,9 +133,10 @@ type Receiver struct {
 	metrics metrics
 }
 
-// New returns a Receiver of what secret has signed, "whsec_…", for the handlers of
-// mux. A nil o is the default. It fails, naming all that is wrong, if the secret is
-// none, a pattern of mux is none, or an option is out of range. It starts nothing.
+// New returns a Receiver that accepts what was signed with secret, "whsec_…", and
+// hands it to the handlers of mux. A nil o is the default. New fails, naming all that
+// is wrong, if the secret or a pattern of mux is invalid, or an option is out of
+// range. It starts nothing.
 func New(secret string, mux *Mux, o *Options) (*Receiver, error) {
 	var opts Options
 	if o != nil {
@@ -163,10 +166,9 @@ func New(secret string, mux *Mux, o *Options) (*Receiver, error) {
 // ServeHTTP answers one request.
 func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) { r.verify.ServeHTTP(w, req) }
 
-// Close lets no more events in, waits until those that were acknowledged are
-// processed, and returns nil; or returns the error of ctx when that ends before.
-// It does not wait for requests, which is what [http.Server.Shutdown] does: call
-// that first.
+// Close lets no more events in, and waits until all acknowledged events are processed
+// or ctx ends. Then it returns nil, or the error of ctx. It does not wait for
+// requests: call [http.Server.Shutdown] first, which does.
 func (r *Receiver) Close(ctx context.Context) error { return r.crew.close(ctx) }
 
 // receive answers a request whose event is verified.
@@ -189,7 +191,7 @@ func (r *Receiver) receive(w http.ResponseWriter, req *http.Request) {
 		r.opts.Logger.InfoContext(req.Context(), "webhook event has no handler", slog.String("event_type", string(e.Type)))
 		return
 	}
-	// A sender that has hung up does not end what was begun: it will send again, and
+	// A sender that hangs up will send the event again, so the handler goes on: by
 	// then it is done.
 	ctx := context.WithoutCancel(req.Context())
 	j := &job{Event: e, handler: h}
@@ -197,7 +199,7 @@ func (r *Receiver) receive(w http.ResponseWriter, req *http.Request) {
 		return
 	}
 	if r.opts.Async {
-		if !r.crew.add(func() { r.later(ctx, j) }) {
+		if !r.crew.add(func() { r.processAcknowledged(ctx, j) }) {
 			r.giveUp(ctx, j)
 			r.metrics.count(&r.metrics.Refused)
 			refuse(w, http.StatusServiceUnavailable, busyPause, "busy")
@@ -212,16 +214,16 @@ func (r *Receiver) receive(w http.ResponseWriter, req *http.Request) {
 	}
 }
 
-// busyPause is how long a sender is asked to wait for what may be over soon.
+// busyPause is the Retry-After of a 503.
 const busyPause = 10 * time.Second
 
 // job is an event on its way to its handler.
 type job struct {
 	event.Event
 
-	handler HandlerFunc
-	holder  string // of its id in Seen; empty: nobody asked
-	print   string
+	handler     HandlerFunc
+	holder      string // of the lease in Seen; empty: there is no Seen
+	fingerprint string
 }
 
 // process runs the handler and remembers what became of it.
