@@ -63,7 +63,8 @@ func TestOptionAlgorithms(t *testing.T) {
 	refuse(t, auth, es256.token())
 }
 
-// secretsFromPublic are what a careless verifier takes for an HMAC secret.
+// secretsFromPublic returns the forms of a public key that a careless verifier takes
+// for an HMAC secret.
 func secretsFromPublic(t *testing.T, i issuer) [][]byte {
 	t.Helper()
 	text := i.pem(t)

@@ -12,8 +12,8 @@ import (
 	"github.com/rag-assistant/webhooks/webhook/internal/strictjson"
 )
 
-// claims are those that count. The parser fills them before the signature is
-// checked, so nothing may be made of them until then.
+// claims are the claims that are used. The parser fills them before it has verified
+// the signature, so they must not be trusted until then.
 type claims struct {
 	names *Options
 
@@ -54,7 +54,7 @@ func (c *claims) UnmarshalJSON(text []byte) error {
 	return c.readScopes(fields)
 }
 
-// readScopes leaves nil if there is no scope claim, and only then.
+// readScopes sets scopes, to nil only if there is no scope claim.
 func (c *claims) readScopes(fields strictjson.Fields) error {
 	value := fields.Get(c.names.ScopeClaim)
 	if c.names.ScopeClaim == "" {
@@ -85,8 +85,7 @@ func oneOrMore(value []byte) ([]string, bool) {
 	return texts(value)
 }
 
-// lastSecond is the end of the year 9999. A number beyond it was not meant to be
-// seconds.
+// lastSecond is the end of the year 9999. A larger number is no time in seconds.
 const lastSecond = 253402300799
 
 // date reads a NumericDate (RFC 7519, section 2), whole seconds only. It returns

@@ -168,7 +168,7 @@ func TestScopes(t *testing.T) {
 			require.False(t, who.AnyMerchant)
 		})
 	}
-	// What is no scope is not "no claim", which would mean everything.
+	// A malformed scope must not count as a missing one, which allows everything.
 	auth := newAuth(t, secrets(t), jwtauth.Options{AdminScope: "admin"})
 	for _, claim := range []string{"scope", "scp"} {
 		for _, value := range []string{"null", "1", "true", "{}", `{"webhooks:read":true}`, "[1]", "[null]", `["a",["b"]]`, `[{"s":"a"}]`, `["admin",1]`} {
@@ -221,6 +221,6 @@ func TestNewListsEveryFault(t *testing.T) {
 	o := &jwtauth.Options{Audience: []string{"a"}, Algorithms: []string{"HS256"}, Now: atNoon}
 	auth, err := jwtauth.New(secrets(t), o)
 	require.NoError(t, err)
-	o.Audience[0], o.Algorithms[0] = "b", "RS256" // ours by then
+	o.Audience[0], o.Algorithms[0] = "b", "RS256" // New has copied them.
 	accept(t, auth, hs256.token("aud", `"a"`))
 }

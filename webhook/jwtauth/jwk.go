@@ -21,10 +21,10 @@ const (
 	maxKeys     = 64
 )
 
-// ParseJWKS returns the keys of a JWK Set (RFC 7517) that verify signatures. alg,
-// use and key_ops are respected. Keys for other purposes are left out, and
-// certificates beside a key are not looked at. Secrets (kty oct) without an alg
-// are for HS256. Private keys are refused.
+// ParseJWKS returns the keys of a JWK Set (RFC 7517) that verify signatures. It
+// respects alg, use and key_ops, leaves out keys for other purposes, and ignores
+// certificates beside a key. Secrets (kty oct) without an alg are for HS256. Private
+// keys are refused.
 func ParseJWKS(document []byte) (*Set, error) {
 	set, err := parseJWKS(document, false)
 	if err != nil {
@@ -33,8 +33,8 @@ func ParseJWKS(document []byte) (*Set, error) {
 	return set, nil
 }
 
-// parseJWKS reads a set. In one that anybody can fetch, public, there are no
-// secrets, and a key that is faulty costs nobody the others.
+// parseJWKS reads a set. If it is public, anybody can fetch it: then secrets are
+// refused, and a faulty key is left out instead of failing the set.
 func parseJWKS(document []byte, public bool) (*Set, error) {
 	fields, err := strictjson.Object(document, strictjson.Limits{Size: maxDocument, Depth: 16})
 	if err != nil {
@@ -148,8 +148,7 @@ func (m *jwk) public(kind string) (key, error) {
 	return key{}, fmt.Errorf("%w: its kty", errUnsupported)
 }
 
-// verifies reports whether use and key_ops, where present, allow to verify
-// signatures.
+// verifies reports whether use and key_ops, where present, allow verifying.
 func (m *jwk) verifies() bool {
 	if use := m.fields.Get("use"); use != nil && m.text("use") != "sig" {
 		return false
@@ -172,7 +171,7 @@ func (m *jwk) text(name string) string {
 	return s
 }
 
-// bytes returns what a member holds in base64url.
+// bytes decodes a member in base64url.
 func (m *jwk) bytes(name string) []byte {
 	b, err := base64.RawURLEncoding.Strict().DecodeString(m.text(name))
 	if (err != nil || len(b) == 0) && m.err == nil {

@@ -20,25 +20,25 @@ import (
 const (
 	// DefaultMerchantClaim is the claim that names the merchant.
 	DefaultMerchantClaim = "merchantId"
-	// DefaultLeeway is how far clocks may usually be apart.
+	// DefaultLeeway is how far apart clocks may be.
 	DefaultLeeway = 30 * time.Second
-	// MaxLeeway is how far they can be allowed to be.
+	// MaxLeeway is the largest leeway that can be set.
 	MaxLeeway = time.Minute
 )
 
-// maxToken bounds what is looked at. A usual token has 1 KiB.
+// maxToken is the longest token that is read. A usual one has 1 KiB.
 const maxToken = 8 << 10
 
 // Options configures an [Authenticator].
 type Options struct {
-	// Issuer is what the claim iss has to be, to the letter. Set it: it keeps out
-	// the tokens that another login makes with the same keys. Defaults to anything,
-	// or nothing.
+	// Issuer is what the claim iss must be, to the letter. Set it: it keeps out the
+	// tokens that another login makes with the same keys. Defaults to any issuer, and
+	// to tokens without one.
 	Issuer string
 
-	// Audience lists names of this service. The claim aud has to hold one of them.
-	// Set it: it keeps out the tokens that were made for other services. Defaults to
-	// anything, or nothing.
+	// Audience lists names of this service. The claim aud must hold one of them. Set
+	// it: it keeps out the tokens that were made for other services. Defaults to any
+	// audience, and to tokens without one.
 	Audience []string
 
 	// Algorithms narrows down what the keys allow, for example to PS256 with RSA
@@ -54,12 +54,12 @@ type Options struct {
 	// no scope.
 	ScopeClaim string
 
-	// RequireScope lets tokens without the claim do nothing. Set it if the login
-	// puts scopes into every token. Defaults to false: such a token may do
-	// everything for its merchant.
+	// RequireScope forbids everything to a token without the scope claim. Set it if
+	// the login puts scopes into every token. Defaults to false: a token without the
+	// claim may do everything for its merchant.
 	RequireScope bool
 
-	// AdminScope makes an operator of a token that has it: it may do everything for
+	// AdminScope is the scope of operators. A token that has it may do everything for
 	// every merchant, and needs no merchant claim. Defaults to none.
 	AdminScope string
 
@@ -173,8 +173,9 @@ func (a *Authenticator) Authenticate(r *http.Request) (webhook.Principal, error)
 	return a.Verify(r.Context(), token)
 }
 
-// Verify says who a token stands for. It fails with [webhook.ErrInvalidToken], or
-// with [webhook.ErrUnavailable] as long as there are no keys to judge it by.
+// Verify returns the principal that a token stands for. It fails with
+// [webhook.ErrInvalidToken], or with [webhook.ErrUnavailable] as long as there are no
+// keys to verify it with.
 func (a *Authenticator) Verify(ctx context.Context, token string) (webhook.Principal, error) {
 	if len(token) > maxToken {
 		return webhook.Principal{}, refused(fmt.Errorf("token is longer than %d bytes", maxToken))
@@ -204,7 +205,7 @@ func refused(reason error) error {
 	return fmt.Errorf("jwtauth: %w: %w", webhook.ErrInvalidToken, reason)
 }
 
-// principal says what the claims of a good token amount to.
+// principal returns what the claims of a verified token allow.
 func (a *Authenticator) principal(c *claims) (webhook.Principal, error) {
 	if a.opts.AdminScope != "" && slices.Contains(c.scopes, a.opts.AdminScope) {
 		return webhook.Principal{AnyMerchant: true}, nil
@@ -219,8 +220,8 @@ func (a *Authenticator) principal(c *claims) (webhook.Principal, error) {
 	return webhook.Principal{MerchantID: c.merchant, Scopes: scopes}, nil
 }
 
-// checkHeader reads a token's header as strictly as it should be, for the parser
-// has taken the last of two members with one name, and returns the kid.
+// checkHeader reads a token's header strictly and returns the kid. The parser of
+// golang-jwt is not strict enough: of two members with one name, it takes the last.
 func checkHeader(token string) (kid string, err error) {
 	segment, _, _ := strings.Cut(token, ".")
 	text, err := base64.RawURLEncoding.Strict().DecodeString(segment)
@@ -233,7 +234,7 @@ func checkHeader(token string) (kid string, err error) {
 	}
 	for _, f := range fields {
 		switch name := string(f.Name); name {
-		case "crit": // Whatever it is, we do not know it (RFC 7515, section 4.1.11).
+		case "crit": // We support no extension that it could name (RFC 7515, section 4.1.11).
 			return "", errors.New("header has crit")
 		case "jku", "jwk", "x5u", "x5c":
 			return "", fmt.Errorf("header brings a key of its own, %s", name)

@@ -25,16 +25,16 @@ type Keys interface {
 	candidates(ctx context.Context, alg, kid string) ([]jwt.VerificationKey, error)
 }
 
-// Set is a fixed set of keys. A key with an id verifies the tokens that name it
-// and those that name none; a key without an id all. It is safe for concurrent
-// use, and never prints its keys.
+// Set is a fixed set of keys. A key with an id verifies the tokens that name it, and
+// those that name none. A key without an id verifies all. A Set is safe for
+// concurrent use, and never prints its keys.
 type Set struct {
 	keys []key
 }
 
 type key struct {
 	id   string
-	algs []string                   // of this kind of key only
+	algs []string                   // the algorithms of this kind of key
 	key  func() jwt.VerificationKey // a function, so that nothing prints it
 }
 
@@ -42,8 +42,7 @@ func newKey(k jwt.VerificationKey, algs ...string) key {
 	return key{algs: algs, key: func() jwt.VerificationKey { return k }}
 }
 
-// RSA keys outside of these bounds are too weak (RFC 7518, section 3.3), or slow
-// to verify.
+// RSA keys outside these bounds are too weak (RFC 7518, section 3.3), or too slow.
 const (
 	minRSABits = 2048
 	maxRSABits = 8192
@@ -51,9 +50,9 @@ const (
 
 var errNoKey = errors.New("no key fits the token's kid and alg")
 
-// Secrets returns a set that verifies HS256 with any of the given secrets, which
-// are at least 32 bytes each (RFC 7518, section 3.2). Give more than one to change
-// them: the new one here first, then to the login, then take the old one away.
+// Secrets returns a set that verifies HS256 with any of the given secrets, each of at
+// least 32 bytes (RFC 7518, section 3.2). To change a secret, add the new one here,
+// then switch the login to it, then remove the old one here.
 func Secrets(secrets ...[]byte) (*Set, error) {
 	set := &Set{}
 	for i, secret := range secrets {
@@ -69,10 +68,10 @@ func Secrets(secrets ...[]byte) (*Set, error) {
 	return set, nil
 }
 
-// ParsePEM returns a set of all keys in a PEM file, in blocks PUBLIC KEY, RSA
-// PUBLIC KEY and CERTIFICATE. Of a certificate, only the key counts, not its dates
-// or who issued it; so leave out those of the authorities. A private key is
-// refused, because nobody but the login should have it.
+// ParsePEM returns a set of all keys in a PEM file, in blocks PUBLIC KEY, RSA PUBLIC
+// KEY and CERTIFICATE. Of a certificate, it takes the key and ignores dates and
+// issuer, so do not include certificates of authorities. A private key is refused,
+// because nobody but the login should have it.
 func ParsePEM(text []byte) (*Set, error) {
 	set := &Set{}
 	for {
@@ -155,7 +154,7 @@ func asymmetric(public any) (key, error) {
 	return key{}, fmt.Errorf("%w: its type", errUnsupported)
 }
 
-// symmetric returns the key for one algorithm, which it has to be long enough for.
+// symmetric returns the key for one algorithm. It fails if secret is too short.
 func symmetric(secret []byte, alg string) (key, error) {
 	var least int
 	switch alg {
@@ -187,7 +186,7 @@ func (s *Set) candidates(_ context.Context, alg, kid string) ([]jwt.Verification
 	return out, nil
 }
 
-// has reports whether a key of this id may be in the set.
+// has reports whether the set has a key that may verify a token with this kid.
 func (s *Set) has(kid string) bool {
 	return slices.ContainsFunc(s.keys, func(k key) bool { return k.id == "" || k.id == kid })
 }

@@ -39,7 +39,7 @@ func TestSecretsAreLongEnough(t *testing.T) {
 	given := []byte(secret)
 	set, err := jwtauth.Secrets(given)
 	require.NoError(t, err)
-	clear(given) // ours by then
+	clear(given) // Secrets has copied it.
 	accept(t, newAuth(t, set, jwtauth.Options{}), hs256.token())
 }
 

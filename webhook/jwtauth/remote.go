@@ -18,16 +18,15 @@ import (
 
 // RemoteOptions configures a [Remote].
 type RemoteOptions struct {
-	// Refresh is the time from one fetch to the next, and so how long a key that was
-	// withdrawn may stay good. Defaults to 5 minutes.
+	// Refresh is the time from one fetch to the next. A withdrawn key is accepted for
+	// up to as long. Defaults to 5 minutes.
 	Refresh time.Duration
 
-	// UnknownKeyInterval is the least time between two fetches for the sake of
-	// tokens with an unknown key id. Whoever sends such tokens by the thousand
-	// causes no more. Defaults to 30 seconds.
+	// UnknownKeyInterval is the least time between two fetches that tokens with an
+	// unknown key id cause, however many there are. Defaults to 30 seconds.
 	UnknownKeyInterval time.Duration
 
-	// Timeout bounds a fetch, and what a request waits for one. Defaults to 10
+	// Timeout bounds a fetch, and how long a request waits for one. Defaults to 10
 	// seconds.
 	Timeout time.Duration
 
@@ -39,10 +38,10 @@ type RemoteOptions struct {
 	Logger *slog.Logger
 }
 
-// Remote is a JWK Set at an https URL, as logins publish it. [Remote.Run] fetches
-// it, again and again, and at once when a token names an unknown key. A fetch that
-// fails changes nothing: the last good set stays, however old it is. Before there
-// is one, tokens are answered with [webhook.ErrUnavailable].
+// Remote is a JWK Set at an https URL, as logins publish it. [Remote.Run] fetches it
+// again and again, and at once when a token names an unknown key. If a fetch fails,
+// the last good set stays in use, however old it is. Before the first good one,
+// tokens fail with [webhook.ErrUnavailable].
 //
 // To change keys without a gap, publish the new one, wait for as long as Refresh,
 // then sign with it.
@@ -50,13 +49,13 @@ type Remote struct {
 	url    string
 	opts   RemoteOptions
 	client *http.Client
-	wake   chan struct{} // asks Run for a fetch now; holds one
+	wake   chan struct{} // asks Run to fetch now; has room for one
 
-	mu      sync.Mutex
-	running bool
-	set     *Set          // the last good one
-	pending chan struct{} // closed when the fetch to come or under way has ended; nil: there is none
-	asked   time.Time     // when an unknown key last caused a fetch
+	mu        sync.Mutex
+	running   bool
+	set       *Set          // the last good one
+	pending   chan struct{} // closed when the fetch that is asked for or under way ends; nil: there is none
+	lastAsked time.Time     // when an unknown key last caused a fetch
 }
 
 const (
@@ -90,7 +89,7 @@ func NewRemote(address string, o *RemoteOptions) (*Remote, error) {
 	opts = opts.withDefaults()
 	return &Remote{
 		url: address, opts: opts, wake: make(chan struct{}, 1), pending: make(chan struct{}),
-		client: &http.Client{Transport: opts.Transport, CheckRedirect: staysSecret},
+		client: &http.Client{Transport: opts.Transport, CheckRedirect: onlyHTTPS},
 	}, nil
 }
 
@@ -113,8 +112,8 @@ func (o RemoteOptions) withDefaults() RemoteOptions {
 	return o
 }
 
-// staysSecret lets redirects lead to https only.
-func staysSecret(req *http.Request, via []*http.Request) error {
+// onlyHTTPS follows a few redirects, to https only.
+func onlyHTTPS(req *http.Request, via []*http.Request) error {
 	switch {
 	case req.URL.Scheme != "https":
 		return errors.New("redirected to something other than https")
@@ -124,9 +123,9 @@ func staysSecret(req *http.Request, via []*http.Request) error {
 	return nil
 }
 
-// Run keeps the keys fresh until ctx ends, and then returns nil. After that, the
-// last good set stays in use, so that requests can be drained. It fails at once if
-// it is already running.
+// Run fetches the keys until ctx ends, and then returns nil. The last good set stays
+// in use after that, so that requests can be drained. Run fails at once if it is
+// already running.
 func (r *Remote) Run(ctx context.Context) error {
 	if !r.begin() {
 		return errors.New("jwtauth: Run is already running")
@@ -167,16 +166,17 @@ func (r *Remote) begin() bool {
 	return true
 }
 
-// end lets go of those who wait for a fetch that will not come.
+// end releases those who wait for a fetch, since there will be none.
 func (r *Remote) end() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.running = false
-	r.finish(nil)
+	r.announce(nil)
 }
 
-// finish announces the end of a fetch. The caller holds mu.
-func (r *Remote) finish(set *Set) {
+// announce releases those who wait for a fetch. A set that is not nil is the new one.
+// The caller holds mu.
+func (r *Remote) announce(set *Set) {
 	if set != nil {
 		r.set = set
 	}
@@ -190,7 +190,7 @@ func (r *Remote) finish(set *Set) {
 func (r *Remote) refresh(ctx context.Context) error {
 	r.mu.Lock()
 	select {
-	case <-r.wake: // This is the fetch that was asked for.
+	case <-r.wake: // This fetch is also the one that was asked for.
 	default:
 	}
 	if r.pending == nil {
@@ -202,7 +202,7 @@ func (r *Remote) refresh(ctx context.Context) error {
 
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.finish(set)
+	r.announce(set)
 	return err
 }
 
@@ -214,7 +214,7 @@ func (r *Remote) fetch(ctx context.Context) (*Set, error) {
 		return nil, err
 	}
 	req.Header.Set("Accept", "application/jwk-set+json, application/json")
-	req.Close = true // The next one is minutes away.
+	req.Close = true // A connection is not kept for minutes.
 	resp, err := r.client.Do(req)
 	if err != nil {
 		if wrapped, ok := errors.AsType[*url.Error](err); ok {
@@ -234,7 +234,7 @@ func (r *Remote) fetch(ctx context.Context) (*Set, error) {
 }
 
 func (r *Remote) candidates(ctx context.Context, alg, kid string) ([]jwt.VerificationKey, error) {
-	set, pending := r.look(kid)
+	set, pending := r.current(kid)
 	if pending != nil {
 		timer := time.NewTimer(r.opts.Timeout)
 		select {
@@ -243,7 +243,7 @@ func (r *Remote) candidates(ctx context.Context, alg, kid string) ([]jwt.Verific
 		case <-ctx.Done():
 		}
 		timer.Stop()
-		set, _ = r.look("")
+		set, _ = r.current("")
 	}
 	if set == nil {
 		return nil, fmt.Errorf("no JWK Set was fetched yet, or Run is not running: %w", webhook.ErrUnavailable)
@@ -251,9 +251,9 @@ func (r *Remote) candidates(ctx context.Context, alg, kid string) ([]jwt.Verific
 	return set.candidates(ctx, alg, kid)
 }
 
-// look returns the last good set and, if that may not be enough, what to wait for
-// before looking again.
-func (r *Remote) look(kid string) (*Set, <-chan struct{}) {
+// current returns the last good set. If the set lacks a key of this id and a fetch may
+// bring it, current also returns a channel that is closed after that fetch.
+func (r *Remote) current(kid string) (*Set, <-chan struct{}) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
@@ -261,12 +261,12 @@ func (r *Remote) look(kid string) (*Set, <-chan struct{}) {
 		return nil, r.pending
 	case kid == "" || r.set.has(kid):
 		return r.set, nil
-	case r.pending == nil && r.running && time.Since(r.asked) >= r.opts.UnknownKeyInterval:
-		r.asked = time.Now()
+	case r.pending == nil && r.running && time.Since(r.lastAsked) >= r.opts.UnknownKeyInterval:
+		r.lastAsked = time.Now()
 		r.pending = make(chan struct{})
 		select {
 		case r.wake <- struct{}{}:
-		default: // One is on its way.
+		default: // Run has been asked already.
 		}
 	}
 	return r.set, r.pending

@@ -25,8 +25,8 @@ type Data struct {
 	URL  string // scheme, host and path; empty if it cannot be read
 	Name string // the URL's host, or the id of the webhook
 
-	Failures     int // in a row; 0 of a recovered webhook
-	DisableAfter int // so many disable the webhook; 0: none do
+	Failures     int // in a row; 0 if the webhook has recovered
+	DisableAfter int // the failures that disable the webhook; 0: none do
 
 	Since time.Time // when the failures began, in UTC
 	At    time.Time // when it happened, in UTC
@@ -43,15 +43,15 @@ type Failure struct {
 }
 
 const (
-	maxFailures = 5
-	maxSubject  = 200
-	lookedAt    = 20 // deliveries, to find the failures
+	maxFailures   = 5
+	maxSubject    = 200
+	maxDeliveries = 20 // deliveries, to find the failures
 )
 
-// content is what a mail says.
+// content is a mail without its addresses.
 type content struct{ subject, text, html string }
 
-// data collects what there is to say.
+// data collects what templates can show.
 func (m *Mailer) data(ctx context.Context, n webhook.Notice) Data {
 	d := Data{
 		Kind: n.Kind, MerchantID: oneLine(n.MerchantID), WebhookID: oneLine(n.WebhookID), URL: bareurl.Of(n.URL), Name: oneLine(n.WebhookID),
@@ -66,9 +66,9 @@ func (m *Mailer) data(ctx context.Context, n webhook.Notice) Data {
 	if m.opts.Deliveries == nil || n.Kind == webhook.NoticeRecovered {
 		return d
 	}
-	page, err := m.opts.Deliveries(ctx, n.MerchantID, n.WebhookID, webhook.DeliveryQuery{Limit: lookedAt})
+	page, err := m.opts.Deliveries(ctx, n.MerchantID, n.WebhookID, webhook.DeliveryQuery{Limit: maxDeliveries})
 	if err != nil {
-		return d // It may be deleted by now; the notice is worth a mail all the same.
+		return d // The webhook may be deleted by now. The mail goes without the list.
 	}
 	for _, l := range page.Deliveries {
 		failed := l.Code != "" && l.Status != webhook.DeliverySucceeded && !l.LastAttemptAt.IsZero()
@@ -129,8 +129,8 @@ func (o *Options) write(d Data) (content, error) {
 	return content{subject: oneLine(subject.String()), text: text.String(), html: html.String()}, nil
 }
 
-// oneLine keeps a subject one header, and an id one line of the text, whatever is
-// in it.
+// oneLine makes one line of s, at most maxSubject characters long, so that nothing in
+// a subject or an id can begin another header or line.
 func oneLine(s string) string {
 	s = strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) || r == '\u2028' || r == '\u2029' {

@@ -29,8 +29,6 @@ func (a *answer) RoundTrip(*http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: int(a.status.Load()), Header: http.Header{}, Body: io.NopCloser(strings.NewReader("s3cret"))}, nil
 }
 
-// TestOneMailForEachTransition lets two dispatchers share a Redis while the mail
-// server is away, and then back.
 // noted is a store that tells when it has noted what became of a notice.
 type noted struct {
 	*redisstore.Store
@@ -50,6 +48,8 @@ func (s noted) AckNotice(ctx context.Context, merchantID, noticeID string) error
 	return err
 }
 
+// TestOneMailForEachTransition lets two dispatchers share a Redis while the mail
+// server is away, and then back.
 func TestOneMailForEachTransition(t *testing.T) {
 	t.Parallel()
 	const hooks = 5
@@ -133,7 +133,7 @@ func TestOneMailForEachTransition(t *testing.T) {
 		await(t, p.came)
 		require.NoError(t, await(t, acked))
 	}
-	// Whatever is left would come now: every lease and delay has ended.
+	// Every lease and delay has ended, so a notice that was left would be sent now.
 	ahead.Add(int64(48 * time.Hour))
 	deliver()
 

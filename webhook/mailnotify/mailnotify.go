@@ -27,9 +27,8 @@ type Mailer struct {
 	sent     sentTo
 }
 
-// New returns a Mailer that hands its mail to the server of the given host name,
-// in the name of from, an address as in RFC 5322. A nil o is the default. Nothing
-// is connected to before there is a notice.
+// New returns a Mailer that sends over the mail server at host, in the name of from,
+// an address as in RFC 5322. A nil o is the default. New connects to nothing.
 func New(host, from string, address AddressFunc, o *Options) (*Mailer, error) {
 	var opts Options
 	if o != nil {
@@ -88,9 +87,9 @@ func (o *Options) check() (bad []error) {
 	return bad
 }
 
-// Notify sends a mail to each address of the webhook's owner, and is made for
-// [webhook.DispatcherOptions.OnNotice]. It returns an error as long as it makes
-// sense to try again.
+// Notify sends a mail to each address of the webhook's owner. It is meant for
+// [webhook.DispatcherOptions.OnNotice]. It returns an error as long as it makes sense
+// to try again.
 func (m *Mailer) Notify(ctx context.Context, n webhook.Notice) error {
 	addresses, err := m.address(ctx, n)
 	if err != nil {
@@ -113,7 +112,7 @@ func (m *Mailer) Notify(ctx context.Context, n webhook.Notice) error {
 		if err != nil {
 			return fmt.Errorf("mailnotify: %w", err)
 		}
-		var again error
+		var retry error
 		for i, err := range m.send(ctx, m.messageID(key), to, c) {
 			switch no, ok := errors.AsType[*refusal](err); {
 			case err == nil:
@@ -121,11 +120,11 @@ func (m *Mailer) Notify(ctx context.Context, n webhook.Notice) error {
 			case ok && no.code >= 500:
 				refused, code = refused+1, no.code
 			default:
-				again = err
+				retry = err
 			}
 		}
-		if again != nil {
-			return fmt.Errorf("mailnotify: %w", again)
+		if retry != nil {
+			return fmt.Errorf("mailnotify: %w", retry)
 		}
 	}
 	if refused > 0 && time.Since(n.At) < m.opts.GiveUpAfter {

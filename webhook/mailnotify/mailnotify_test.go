@@ -23,7 +23,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// to is everybody who gets mail.
+// to returns the same addresses for every notice.
 func to(addresses ...string) mailnotify.AddressFunc {
 	return func(context.Context, webhook.Notice) ([]string, error) { return addresses, nil }
 }
@@ -177,8 +177,8 @@ func TestAddressesThatAreNone(t *testing.T) {
 	require.Equal(t, []string{"c@example.com"}, p.got()[0].to)
 }
 
-// mute is the port of a server that takes connections and says nothing, and tells
-// of each.
+// mute returns the port of a server that accepts connections and says nothing. It
+// sends on connected for each.
 func mute(t *testing.T) (port int, connected <-chan struct{}) {
 	t.Helper()
 	var listen net.ListenConfig

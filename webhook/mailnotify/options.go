@@ -11,8 +11,8 @@ import (
 	"github.com/rag-assistant/webhooks/webhook"
 )
 
-// AddressFunc returns who gets a notice: addresses as in RFC 5322, with or without
-// a name. None is not an error, and the notice is done. After an error it is tried
+// AddressFunc returns the addresses that get a notice, as in RFC 5322, with or without
+// a name. If it returns none, no mail is sent. After an error, the notice is tried
 // again.
 type AddressFunc func(ctx context.Context, n webhook.Notice) ([]string, error)
 
@@ -23,15 +23,16 @@ type Options struct {
 	Port int
 
 	// ImplicitTLS speaks TLS from the first byte on. Defaults to false: the
-	// connection begins in the clear and must switch to TLS (STARTTLS) before
-	// anything is said. A server that does not offer that gets no mail.
+	// connection begins in the clear and must switch to TLS (STARTTLS) first. A
+	// server that does not offer that gets no mail.
 	ImplicitTLS bool
 
 	// InsecurePlaintext sends mail in the clear, for a relay on the same machine. It
-	// cannot be had with a Username.
+	// excludes a Username.
 	InsecurePlaintext bool
 
-	// RootCAs are who may vouch for the server. Defaults to the system's.
+	// RootCAs are the authorities that the server's certificate must come from.
+	// Defaults to nil: those of the system.
 	RootCAs *x509.CertPool
 
 	// Username and Password log in, by SCRAM if the server knows it. Defaults to no
@@ -43,14 +44,13 @@ type Options struct {
 	// ends both too. Defaults to 20 seconds.
 	Timeout time.Duration
 
-	// GiveUpAfter is how old a notice may get that the server refuses for good,
-	// before it is given up. Defaults to 24 hours.
+	// GiveUpAfter is the age at which a notice is given up that the server refuses
+	// for good. Defaults to 24 hours.
 	GiveUpAfter time.Duration
 
-	// Deliveries lists a webhook's deliveries, newest first, so that the mail can
-	// say how the last ones failed. It is usually the method of the
-	// [webhook.Service]. If it fails, the mail goes without them. Defaults to nil:
-	// no list.
+	// Deliveries lists a webhook's deliveries, newest first, so that the mail can say
+	// how the last ones failed. It is usually the method of [webhook.Service]. If it
+	// fails, the mail has no such list. Defaults to nil: no list.
 	Deliveries func(ctx context.Context, merchantID, webhookID string, q webhook.DeliveryQuery) (webhook.DeliveryPage, error)
 
 	// PortalURL returns where the owner can look at the webhook and enable it: an
@@ -58,10 +58,10 @@ type Options struct {
 	// link.
 	PortalURL func(n webhook.Notice) string
 
-	// Subject, Text and HTML replace the package's own texts. Each is executed with
-	// a [Data]; what they make of each kind of notice is tried in New. Of a subject,
-	// control characters become spaces, and what goes beyond 200 characters is cut.
-	// A HTML that makes nothing leaves a mail of text alone.
+	// Subject, Text and HTML replace the package's own texts. Each is executed with a
+	// [Data]. New tries them with each kind of notice. In a subject, control
+	// characters become spaces, and it is cut after 200 characters. If HTML writes
+	// nothing, the mail is text only.
 	Subject *texttemplate.Template
 	Text    *texttemplate.Template
 	HTML    *htmltemplate.Template

@@ -12,7 +12,7 @@ import (
 	gomail "github.com/wneessen/go-mail"
 )
 
-// refusal is a server's no, without its words, which may repeat an address.
+// refusal is a server's refusal, without its text, which may repeat an address.
 type refusal struct {
 	doing string
 	code  int
@@ -20,7 +20,7 @@ type refusal struct {
 
 func (r *refusal) Error() string { return fmt.Sprintf("mail server answers %d to %s", r.code, r.doing) }
 
-// send hands the server a mail for each address and returns what became of each.
+// send hands the server a mail for each address, and returns an error or nil for each.
 func (m *Mailer) send(ctx context.Context, messageID string, to []*mail.Address, c content) []error {
 	out := make([]error, len(to))
 	all := func(err error) []error {
@@ -29,8 +29,8 @@ func (m *Mailer) send(ctx context.Context, messageID string, to []*mail.Address,
 		}
 		return out
 	}
-	ctx, end := context.WithCancel(ctx) // of the session, which leaves no connection behind
-	defer end()
+	ctx, cancel := context.WithCancel(ctx) // Its end closes the connection: see connect.
+	defer cancel()
 	client, err := m.client(m.connect(ctx), to)
 	if err != nil {
 		return all(err)
@@ -45,7 +45,7 @@ func (m *Mailer) send(ctx context.Context, messageID string, to []*mail.Address,
 			out[i] = withoutWords(ctx, "a mail", err)
 		}
 	}
-	_ = client.CloseWithSMTPClient(session) // What is sent is sent.
+	_ = client.CloseWithSMTPClient(session) // The mails are sent already.
 	return out
 }
 
@@ -69,7 +69,7 @@ func (m *Mailer) client(dial gomail.DialContextFunc, to []*mail.Address) (*gomai
 	for _, a := range to {
 		ascii = ascii && isASCII(a.Address)
 	}
-	if ascii { // Servers further on may not know SMTPUTF8.
+	if ascii { // The owner's server may not know SMTPUTF8, so use it only where needed.
 		opts = append(opts, gomail.WithoutSMTPUTF8())
 	}
 	client, err := gomail.NewClient(m.host, opts...)
@@ -101,7 +101,7 @@ func (m *Mailer) message(id string, to *mail.Address, c content) *gomail.Msg {
 	msg.SetMessageIDWithValue(id)
 	msg.SetDate()
 	msg.Subject(c.subject)
-	// No answers of machines: RFC 3834.
+	// Asks machines not to answer (RFC 3834).
 	msg.SetGenHeader("Auto-Submitted", "auto-generated")
 	msg.SetBodyString(gomail.TypeTextPlain, c.text)
 	if c.html != "" {
@@ -110,7 +110,7 @@ func (m *Mailer) message(id string, to *mail.Address, c content) *gomail.Msg {
 	return msg
 }
 
-// withoutWords keeps of a server's answer only the code.
+// withoutWords returns err with the code of the server's answer, but not its text.
 func withoutWords(ctx context.Context, doing string, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err() // The dialer has closed the connection.
@@ -122,15 +122,15 @@ func withoutWords(ctx context.Context, doing string, err error) error {
 		return fmt.Errorf("mail server: %s failed", sending.Reason)
 	}
 	if answer, ok := errors.AsType[*textproto.Error](err); ok {
-		// A login that is refused is a fault of this side: not the code of a refusal
-		// for good.
+		// The server refused the login. That is our fault and can be mended, so it is no
+		// refusal, which would be given up.
 		return fmt.Errorf("mail server answers %d to %s", answer.Code, doing)
 	}
 	return fmt.Errorf("mail server: %s: %w", doing, err)
 }
 
-// connect returns a function that connects. When the session ends, so does the
-// connection, whatever waits for it.
+// connect returns a function that connects. The connection is closed when the context
+// session ends, even if the client is waiting for the server.
 func (m *Mailer) connect(session context.Context) gomail.DialContextFunc {
 	return func(ctx context.Context, network, addr string) (conn net.Conn, err error) {
 		if m.opts.ImplicitTLS {

@@ -5,8 +5,8 @@ import "sync"
 // maxSent bounds the memory of a Mailer.
 const maxSent = 10_000
 
-// sentTo remembers who has got a notice, so that it can be tried again for others
-// alone, or be noted at last. What it forgets, the oldest first, is sent twice.
+// sentTo remembers who has got a notice, so that a retry sends it to the others only.
+// It forgets the oldest notices first; these may be sent twice.
 type sentTo struct {
 	mu     sync.Mutex
 	notice map[string]map[string]bool
