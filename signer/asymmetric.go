@@ -32,11 +32,11 @@ func NewAsymmetric(current PrivateKey, previous ...PrivateKey) (*Signer, error) 
 	var bad []error
 	for i, key := range keys {
 		if key.IsZero() {
-			bad = append(bad, fmt.Errorf("signer: private key %d is empty", i+1))
+			bad = append(bad, fmt.Errorf("private key %d is empty", i+1))
 		}
 	}
 	if err := errors.Join(bad...); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("signer: new: %w", err)
 	}
 	return &Signer{private: keys}, nil
 }

@@ -41,15 +41,15 @@ func NewPrivateKey() PrivateKey {
 func ParsePrivateKey(text string) (PrivateKey, error) {
 	raw, err := decode("private key", privatePrefix, text, base64.StdEncoding.Strict())
 	if err != nil {
-		return PrivateKey{}, err
+		return PrivateKey{}, fmt.Errorf("signer: parse: %w", err)
 	}
 	if len(raw) != ed25519.PrivateKeySize {
-		return PrivateKey{}, fmt.Errorf("signer: private key holds %d bytes, not %d", len(raw), ed25519.PrivateKeySize)
+		return PrivateKey{}, fmt.Errorf("signer: parse: private key holds %d bytes, not %d", len(raw), ed25519.PrivateKeySize)
 	}
 	key := ed25519.NewKeyFromSeed(raw[:ed25519.SeedSize])
 	// A signature made with a foreign public key gives the private key away.
 	if subtle.ConstantTimeCompare(key, raw) != 1 {
-		return PrivateKey{}, errors.New("signer: private key does not end with its own public key")
+		return PrivateKey{}, errors.New("signer: parse: private key does not end with its own public key")
 	}
 	return privateKeyOf(key), nil
 }
@@ -96,14 +96,14 @@ type PublicKey struct{ key [ed25519.PublicKeySize]byte }
 func ParsePublicKey(text string) (PublicKey, error) {
 	raw, err := decode("public key", publicPrefix, text, base64.StdEncoding.Strict())
 	if err != nil {
-		return PublicKey{}, err
+		return PublicKey{}, fmt.Errorf("signer: parse: %w", err)
 	}
 	if len(raw) != ed25519.PublicKeySize {
-		return PublicKey{}, fmt.Errorf("signer: public key holds %d bytes, not %d", len(raw), ed25519.PublicKeySize)
+		return PublicKey{}, fmt.Errorf("signer: parse: public key holds %d bytes, not %d", len(raw), ed25519.PublicKeySize)
 	}
 	k := PublicKey{key: [ed25519.PublicKeySize]byte(raw)}
 	if k.smallOrder() {
-		return PublicKey{}, errors.New("signer: public key is none that a private key can have")
+		return PublicKey{}, errors.New("signer: parse: public key is none that a private key can have")
 	}
 	return k, nil
 }

@@ -38,7 +38,7 @@ func NewSecret() Secret {
 // bytes. The error says what is wrong with text and does not quote it.
 func ParseSecret(text string) (Secret, error) {
 	if _, err := decodeKey(text); err != nil {
-		return Secret{}, err
+		return Secret{}, fmt.Errorf("signer: parse: %w", err)
 	}
 	return secretOf(text), nil
 }
@@ -66,7 +66,7 @@ func decodeKey(text string) ([]byte, error) {
 		return nil, err
 	}
 	if len(key) < minKeySize || len(key) > maxKeySize {
-		return nil, fmt.Errorf("signer: secret holds %d bytes, not %d to %d", len(key), minKeySize, maxKeySize)
+		return nil, fmt.Errorf("secret holds %d bytes, not %d to %d", len(key), minKeySize, maxKeySize)
 	}
 	return key, nil
 }
@@ -87,14 +87,14 @@ func decode(what, prefix, text string, padded *base64.Encoding) ([]byte, error) 
 		reason = "has a line break in it"
 	}
 	if reason != "" {
-		return nil, fmt.Errorf("signer: %s %s", what, reason)
+		return nil, fmt.Errorf("%s %s", what, reason)
 	}
 	if !strings.HasSuffix(encoded, "=") {
 		padded = padded.WithPadding(base64.NoPadding)
 	}
 	key, err := padded.DecodeString(encoded)
 	if err != nil {
-		return nil, fmt.Errorf("signer: %s is not standard base64 after %s", what, prefix)
+		return nil, fmt.Errorf("%s is not standard base64 after %s", what, prefix)
 	}
 	return key, nil
 }

@@ -97,7 +97,7 @@ func TestZeroSecretIsRefused(t *testing.T) {
 	require.True(t, zero.IsZero())
 	require.Empty(t, zero.Reveal())
 	_, err := signer.New(zero)
-	require.ErrorContains(t, err, "secret 1: signer: secret is empty")
+	require.ErrorContains(t, err, "signer: new: secret 1: secret is empty")
 	_, err = signer.New(signer.NewSecret(), signer.NewSecret(), zero, zero)
 	require.ErrorContains(t, err, "secret 3")
 	require.ErrorContains(t, err, "secret 4", "every one is named")

@@ -71,7 +71,7 @@ func New(current Secret, previous ...Secret) (*Signer, error) {
 		keys = append(keys, keyPair{untimed: newHMACKey([]byte(text)), standard: newHMACKey(key)})
 	}
 	if err := errors.Join(bad...); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("signer: new: %w", err)
 	}
 	return &Signer{keys: func() []keyPair { return keys }}, nil
 }

@@ -166,7 +166,7 @@ func New(secret string, opts *Options) (*Verifier, error) {
 	s, keys, err := o.parseKeys(secret)
 	o.OtherSecrets, o.PublicKeys = nil, nil // The signer keeps what it needs.
 	if err := errors.Join(err, o.validate()); err != nil {
-		return nil, fmt.Errorf("verifier: %w", err)
+		return nil, fmt.Errorf("verifier: new: %w", err)
 	}
 	return &Verifier{signer: s, keys: keys, opts: o}, nil
 }
@@ -285,7 +285,7 @@ func (v *Verifier) checkStandard(header http.Header, body []byte) error {
 func (v *Verifier) read(header http.Header, body []byte) (event.Event, error) {
 	e, err := event.Parse(body)
 	if err != nil {
-		return event.Event{}, fmt.Errorf("verifier: %w", err)
+		return event.Event{}, fmt.Errorf("verifier: verify: %w", err)
 	}
 	if names := header[keyEvent]; len(names) > 1 || len(names) == 1 && event.Type(trim(names[0])) != e.Type {
 		return event.Event{}, fmt.Errorf("%w, %s", ErrEventType, e.Type)

@@ -28,7 +28,7 @@ const (
 func ParseJWKS(document []byte) (*Set, error) {
 	set, err := parseJWKS(document, false)
 	if err != nil {
-		return nil, fmt.Errorf("jwtauth: %w", err)
+		return nil, fmt.Errorf("jwtauth: parse: %w", err)
 	}
 	return set, nil
 }

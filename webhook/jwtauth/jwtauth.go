@@ -168,7 +168,7 @@ func (a *Authenticator) Authenticate(r *http.Request) (webhook.Principal, error)
 		scheme, token, _ = strings.Cut(given[0], " ")
 	}
 	if !strings.EqualFold(scheme, "Bearer") {
-		return webhook.Principal{}, errors.New("jwtauth: no bearer token")
+		return webhook.Principal{}, errors.New("jwtauth: authenticate: no bearer token")
 	}
 	return a.Verify(r.Context(), token)
 }
@@ -193,7 +193,7 @@ func (a *Authenticator) Verify(ctx context.Context, token string) (webhook.Princ
 		return jwt.VerificationKeySet{Keys: fitting}, err
 	})
 	if errors.Is(err, webhook.ErrUnavailable) {
-		return webhook.Principal{}, fmt.Errorf("jwtauth: %w", err)
+		return webhook.Principal{}, fmt.Errorf("jwtauth: verify: %w", err)
 	}
 	if err != nil {
 		return webhook.Principal{}, refused(err)
@@ -202,7 +202,7 @@ func (a *Authenticator) Verify(ctx context.Context, token string) (webhook.Princ
 }
 
 func refused(reason error) error {
-	return fmt.Errorf("jwtauth: %w: %w", webhook.ErrInvalidToken, reason)
+	return fmt.Errorf("jwtauth: verify: %w: %w", webhook.ErrInvalidToken, reason)
 }
 
 // principal returns what the claims of a verified token allow.

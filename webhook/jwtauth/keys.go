@@ -58,12 +58,12 @@ func Secrets(secrets ...[]byte) (*Set, error) {
 	for i, secret := range secrets {
 		k, err := symmetric(secret, jwt.SigningMethodHS256.Alg())
 		if err != nil {
-			return nil, fmt.Errorf("jwtauth: secrets[%d] %w", i, err)
+			return nil, fmt.Errorf("jwtauth: make set: secrets[%d] %w", i, err)
 		}
 		set.keys = append(set.keys, k)
 	}
 	if len(set.keys) == 0 {
-		return nil, errors.New("jwtauth: no secret given")
+		return nil, errors.New("jwtauth: make set: no secret given")
 	}
 	return set, nil
 }
@@ -82,15 +82,15 @@ func ParsePEM(text []byte) (*Set, error) {
 		text = rest
 		k, err := parseBlock(block)
 		if err != nil {
-			return nil, fmt.Errorf("jwtauth: PEM block %d: %w", len(set.keys), err)
+			return nil, fmt.Errorf("jwtauth: parse: PEM block %d: %w", len(set.keys), err)
 		}
 		set.keys = append(set.keys, k)
 	}
 	switch {
 	case len(set.keys) == 0:
-		return nil, errors.New("jwtauth: no PEM block found")
+		return nil, errors.New("jwtauth: parse: no PEM block found")
 	case len(bytes.TrimSpace(text)) > 0:
-		return nil, errors.New("jwtauth: the last PEM block is followed by something that is none")
+		return nil, errors.New("jwtauth: parse: the last PEM block is followed by something that is none")
 	}
 	return set, nil
 }

@@ -128,7 +128,7 @@ func onlyHTTPS(req *http.Request, via []*http.Request) error {
 // already running.
 func (r *Remote) Run(ctx context.Context) error {
 	if !r.begin() {
-		return errors.New("jwtauth: Run is already running")
+		return errors.New("jwtauth: run: already running")
 	}
 	defer r.end()
 	retry := firstRetry

@@ -93,7 +93,7 @@ func (o *Options) check() (bad []error) {
 func (m *Mailer) Notify(ctx context.Context, n webhook.Notice) error {
 	addresses, err := m.address(ctx, n)
 	if err != nil {
-		return fmt.Errorf("mailnotify: addresses: %w", err)
+		return fmt.Errorf("mailnotify: notify: addresses: %w", err)
 	}
 	key := n.MerchantID + "|" + n.ID
 	var to []*mail.Address
@@ -110,7 +110,7 @@ func (m *Mailer) Notify(ctx context.Context, n webhook.Notice) error {
 	if len(to) > 0 {
 		c, err := m.opts.write(m.data(ctx, n))
 		if err != nil {
-			return fmt.Errorf("mailnotify: %w", err)
+			return fmt.Errorf("mailnotify: notify: %w", err)
 		}
 		var retry error
 		for i, err := range m.send(ctx, m.messageID(key), to, c) {
@@ -124,11 +124,11 @@ func (m *Mailer) Notify(ctx context.Context, n webhook.Notice) error {
 			}
 		}
 		if retry != nil {
-			return fmt.Errorf("mailnotify: %w", retry)
+			return fmt.Errorf("mailnotify: notify: %w", retry)
 		}
 	}
 	if refused > 0 && time.Since(n.At) < m.opts.GiveUpAfter {
-		return fmt.Errorf("mailnotify: %d of %d addresses refused for now, with code %d", refused, len(addresses), code)
+		return fmt.Errorf("mailnotify: notify: %d of %d addresses refused for now, with code %d", refused, len(addresses), code)
 	}
 	if refused > 0 {
 		m.opts.Logger.LogAttrs(ctx, slog.LevelError, "mail about a webhook given up: addresses refused",
