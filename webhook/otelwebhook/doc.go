@@ -23,20 +23,19 @@
 //	webhook.store.operation.duration   histogram  seconds                   webhook.store.operation, error.type
 //
 // An attempt's outcome is success or failed; its error.type is one of the Code
-// constants of package webhook. That of a store's operation is named for the
-// sentinel of package store, or it is timeout, canceled or _OTHER. Neither merchants
-// nor ids nor URLs are labels, and event types only if they are in
-// [Options].Catalog; others are "other". So the number of series is fixed, however
-// many merchants there are.
+// constants of package webhook. The error.type of a store's operation is named for
+// the sentinel of package store, or it is timeout, canceled or _OTHER. Merchants, ids
+// and URLs are never labels, and an event type that is not in [Options].Catalog is
+// "other". So the number of series does not grow with the number of merchants.
 //
 // # Traces
 //
-// A publication is a span of kind producer. Its context is stored with the event,
-// and every attempt, in whatever process and whenever, is a span of kind client
-// below it, or one that links to it: see [Options].LinkAttempts. Spans name merchant,
-// webhook, delivery and event. They hold neither bodies nor URLs, which may have
-// credentials in them.
+// A publication is a span of kind producer. Its context is stored with the event.
+// Every attempt, in any process and at any time, is a span of kind client below it,
+// or one that links to it: see [Options].LinkAttempts. Spans name merchant, webhook,
+// delivery and event. They hold neither bodies nor URLs, which may have credentials
+// in them.
 //
-// Receivers are told of a trace only where a dispatcher is given
+// Requests carry the context of the trace only if the dispatcher gets
 // [Telemetry.RequestHeaders].
 package otelwebhook

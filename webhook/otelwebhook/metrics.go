@@ -20,7 +20,7 @@ type label struct {
 	value string
 }
 
-// labels returns a set of attributes. Their values are few, so each is made once.
+// labels returns a set of attributes. There are few sets, so each is made once.
 func (t *Telemetry) labels(of ...label) metric.MeasurementOption {
 	var key [2]label
 	copy(key[:], of)
@@ -48,7 +48,7 @@ func (t *Telemetry) typeLabel(name string) label {
 
 func errorLabel(code string) label { return label{semconv.ErrorTypeKey, code} }
 
-// countPublished leaves out what was stored before.
+// countPublished counts an event that was stored, unless it was there before.
 func (t *Telemetry) countPublished(ctx context.Context, i webhook.PublishedInfo) {
 	if !i.Duplicate {
 		t.published.Add(ctx, 1, t.labels(t.typeLabel(i.EventType)))
@@ -63,7 +63,7 @@ func (t *Telemetry) timeAttempt(ctx context.Context, i webhook.AttemptInfo) {
 	t.attemptTime.Record(ctx, i.Duration.Seconds(), t.labels(label{OutcomeKey, outcome}, errorLabel(string(i.Code))))
 }
 
-// countSettled leaves out what a stop has given back.
+// countSettled counts the outcome of an attempt, unless a stop has cut it short.
 func (t *Telemetry) countSettled(ctx context.Context, i webhook.SettledInfo) {
 	kind := t.typeLabel(i.EventType)
 	switch {
@@ -79,37 +79,37 @@ func (t *Telemetry) countSettled(ctx context.Context, i webhook.SettledInfo) {
 	}
 }
 
-// backlogTimeout bounds the question for the backlog. A collector waits for it.
+// backlogTimeout bounds a call of Backlog, for which a collector waits.
 const backlogTimeout = 5 * time.Second
 
-// WatchBacklog adds gauges of how much waits in st, which is asked with each
-// collection. All processes on a store would say the same, so do it in one of
-// them, or let whoever adds them up take the highest. While st does not answer,
-// there is no value. Unregister what it returns to end it.
+// WatchBacklog adds gauges of how much waits in st. Each collection asks st; if it
+// does not answer, there is no value. All processes that share a store report the
+// same, so watch in one of them, or aggregate with the maximum. Unregister the
+// returned registration to stop.
 func (t *Telemetry) WatchBacklog(st store.Backlogs) (metric.Registration, error) {
 	pending, err := t.meter.Int64ObservableGauge("webhook.backlog.pending",
 		metric.WithDescription("Deliveries that have not ended."), metric.WithUnit("{delivery}"))
 	if err != nil {
-		return nil, fmt.Errorf("otelwebhook: %w", err)
+		return nil, fmt.Errorf("otelwebhook: watch backlog: %w", err)
 	}
 	oldest, err := t.meter.Float64ObservableGauge("webhook.backlog.oldest_due",
 		metric.WithDescription("For how long there has been something to take."), metric.WithUnit("s"))
 	if err != nil {
-		return nil, fmt.Errorf("otelwebhook: %w", err)
+		return nil, fmt.Errorf("otelwebhook: watch backlog: %w", err)
 	}
 	registration, err := t.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
 		ctx, cancel := context.WithTimeout(ctx, backlogTimeout)
 		defer cancel()
 		b, err := st.Backlog(ctx)
 		if err != nil {
-			return fmt.Errorf("otelwebhook: backlog: %w", err)
+			return fmt.Errorf("otelwebhook: watch backlog: %w", err)
 		}
 		o.ObserveInt64(pending, b.Pending)
 		o.ObserveFloat64(oldest, b.OldestDue.Seconds())
 		return nil
 	}, pending, oldest)
 	if err != nil {
-		return nil, fmt.Errorf("otelwebhook: %w", err)
+		return nil, fmt.Errorf("otelwebhook: watch backlog: %w", err)
 	}
 	return registration, nil
 }

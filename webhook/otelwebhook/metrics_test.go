@@ -139,8 +139,8 @@ func TestNoBacklogWithoutAnAnswer(t *testing.T) {
 	require.Empty(t, names["webhook.backlog.pending"])
 }
 
-// TestManyMerchantsMakeNoSeries publishes and delivers for a thousand merchants
-// what ten make, and types by the hundred that are not in the catalog.
+// TestManyMerchantsMakeNoSeries publishes and delivers for ten merchants, and then for
+// a thousand with hundreds of types that are not in the catalog.
 func TestManyMerchantsMakeNoSeries(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -21,7 +21,7 @@ type timedStore struct {
 	t *Telemetry
 }
 
-// Volatile implements [store.Volatile] as the store does.
+// Volatile implements [store.Volatile] by asking the store that is timed.
 func (s *timedStore) Volatile() bool {
 	v, ok := s.Store.(store.Volatile)
 	return ok && v.Volatile()
@@ -51,7 +51,7 @@ func errorType(err error) string {
 	return semconv.ErrorTypeOther.Value.AsString()
 }
 
-// timing returns what is to be deferred to time a call.
+// timing starts to time a call. The caller defers the returned function.
 func (s *timedStore) timing(ctx context.Context, operation string, err *error) func() {
 	began := time.Now()
 	return func() {

@@ -20,7 +20,7 @@ import (
 // Name is that of the instrumentation scope.
 const Name = "github.com/rag-assistant/webhooks/webhook/otelwebhook"
 
-// Other is the event type of metrics for types that are not in the catalog.
+// Other stands in metrics for event types that are not in the catalog.
 const Other = "other"
 
 // The attributes that semantic conventions have no name for.
@@ -28,7 +28,7 @@ const (
 	EventTypeKey      = attribute.Key("webhook.event.type")
 	OutcomeKey        = attribute.Key("webhook.attempt.outcome")
 	OperationKey      = attribute.Key("webhook.store.operation")
-	MerchantIDKey     = attribute.Key("webhook.merchant.id") // of spans alone, as those below
+	MerchantIDKey     = attribute.Key("webhook.merchant.id") // this and those below: on spans only
 	WebhookIDKey      = attribute.Key("webhook.id")
 	DeliveryIDKey     = attribute.Key("webhook.delivery.id")
 	AttemptKey        = attribute.Key("webhook.attempt.number")
@@ -53,19 +53,19 @@ type Options struct {
 	// events all the same.
 	TracerProvider trace.TracerProvider
 
-	// Propagator writes the context of a trace into what is stored with an event,
-	// and into the headers of requests. Baggage goes along if it writes that, also
-	// to receivers. Defaults to W3C Trace Context alone.
+	// Propagator writes the context of a trace into what is stored with an event, and
+	// into the headers of requests. If it writes baggage, receivers get that too.
+	// Defaults to W3C Trace Context alone.
 	Propagator propagation.TextMapPropagator
 
-	// Catalog holds the event types that metrics name. Defaults to the guide's nine:
-	// see [event.DefaultCatalog].
+	// Catalog holds the event types that metrics name. Defaults to
+	// [event.DefaultCatalog].
 	Catalog *event.Catalog
 
 	// LinkAttempts makes each attempt a trace of its own that links to the
-	// publication. Set it where traces are cut by age, since the last attempt may
-	// come long after the event, and a replay days later. Defaults to one trace
-	// of a publication and its attempts.
+	// publication. Set it if your tracing keeps a trace open for a limited time: the
+	// last attempt may come long after the event, and a replay days later. Defaults
+	// to one trace for a publication and its attempts.
 	LinkAttempts bool
 }
 
@@ -106,7 +106,7 @@ func New(o *Options) (*Telemetry, error) {
 	}
 	var err error
 	if t.instruments, err = newInstruments(t.meter); err != nil {
-		return nil, fmt.Errorf("otelwebhook: %w", err)
+		return nil, fmt.Errorf("otelwebhook: new: %w", err)
 	}
 	return t, nil
 }
@@ -124,7 +124,7 @@ func (t *Telemetry) Observer() webhook.Observer {
 	}
 }
 
-// instruments are those that are recorded to.
+// instruments are the instruments that calls record to. The gauges ask by themselves.
 type instruments struct {
 	published, succeeded, failed, retried, disabled metric.Int64Counter
 

@@ -87,7 +87,7 @@ func endAttempt(span trace.Span, i webhook.AttemptInfo) {
 	switch {
 	case i.Code != "":
 		kind := string(i.Code)
-		if i.StatusCode != 0 { // As clients of HTTP say it.
+		if i.StatusCode != 0 { // HTTP clients report a status in this way.
 			kind = strconv.Itoa(i.StatusCode)
 		}
 		span.SetAttributes(semconv.ErrorTypeKey.String(kind))
@@ -98,16 +98,16 @@ func endAttempt(span trace.Span, i webhook.AttemptInfo) {
 	span.End()
 }
 
-// trace writes the context of a publication as text.
+// trace returns the context of a publication as text, to be stored with the event.
 func (t *Telemetry) trace(ctx context.Context) string {
 	carrier := propagation.MapCarrier{}
 	t.opts.Propagator.Inject(ctx, carrier)
 	return writeCarrier(carrier)
 }
 
-// RequestHeaders tells receivers of the trace that an attempt is in, for
-// [webhook.DispatcherOptions]: traceparent and tracestate, unless
-// [Options].Propagator has others.
+// RequestHeaders returns the headers that tell a receiver of an attempt's trace:
+// traceparent and tracestate, unless [Options].Propagator has others. It is meant for
+// [webhook.DispatcherOptions].
 func (t *Telemetry) RequestHeaders(ctx context.Context, _ webhook.AttemptInfo) map[string]string {
 	carrier := propagation.MapCarrier{}
 	t.opts.Propagator.Inject(ctx, carrier)
@@ -115,13 +115,13 @@ func (t *Telemetry) RequestHeaders(ctx context.Context, _ webhook.AttemptInfo) m
 	return carrier
 }
 
-// writeCarrier writes names and values, a line each. Neither can have a line break:
-// both are made for headers. What does not fit is left out, traceparent and tracestate
-// last: baggage is as long as whoever has called wants.
+// writeCarrier writes names and values, a line each. Lines that do not fit are left
+// out. traceparent and tracestate come first, because a caller chooses how long the
+// baggage is.
 func writeCarrier(carrier propagation.MapCarrier) string {
 	var b strings.Builder
 	names := slices.Sorted(maps.Keys(carrier))
-	slices.SortStableFunc(names, func(x, y string) int { return first(y) - first(x) })
+	slices.SortStableFunc(names, func(x, y string) int { return priority(y) - priority(x) })
 	for _, name := range names {
 		value := carrier[name]
 		fits := b.Len()+len(name)+len(value)+len(":") <= webhook.MaxTrace
@@ -132,8 +132,8 @@ func writeCarrier(carrier propagation.MapCarrier) string {
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-// first says what is to be written before the rest.
-func first(name string) int {
+// priority is higher for what is written earlier.
+func priority(name string) int {
 	switch name {
 	case "traceparent":
 		return 2

@@ -29,8 +29,8 @@ func attributes(s trace.ReadOnlySpan) map[string]string {
 	return out
 }
 
-// sender and receiver of a trace have nothing in common but the store, as two
-// processes do.
+// twoProcesses returns a service and a dispatcher that share nothing but the store, as
+// two processes do.
 func twoProcesses(t *testing.T, o otelwebhook.Options, d webhook.DispatcherOptions) (publisher, dispatcher *probe, svc *webhook.Service, out *endpoint, stop func()) {
 	t.Helper()
 	publisher, dispatcher = newProbe(t, o), newProbe(t, o)
@@ -85,7 +85,7 @@ func TestAttemptsAreInTheTraceOfThePublication(t *testing.T) {
 	})
 }
 
-// Baggage is as long as a caller wants, and costs no trace.
+// A caller chooses how long the baggage is. It must not cost the trace.
 func TestLongBaggage(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

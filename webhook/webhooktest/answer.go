@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Answer is how an [Endpoint] answers one request. It is a value: each method
-// returns another one. The zero Answer is none.
+// Answer is how an [Endpoint] answers one request. It is a value: each method returns
+// a changed copy. The zero Answer is not valid.
 type Answer struct {
 	status int // 0: no answer
 	header http.Header
@@ -16,7 +16,7 @@ type Answer struct {
 	end    ending
 }
 
-// ending is what an answer leads to.
+// ending is how an answer ends.
 type ending int
 
 const (
@@ -35,12 +35,12 @@ func Redirect(location string) Answer {
 	return Status(http.StatusTemporaryRedirect).Header("Location", location)
 }
 
-// Reset reads the request and resets the connection. A sender's transport may then
-// send it again at once, in the same attempt, if it had kept that connection from
-// an earlier request; the endpoint counts what arrives.
+// Reset reads the request and resets the connection. If the connection was kept from
+// an earlier request, the sender's transport may send the request again at once, in
+// the same attempt. The endpoint counts both.
 func Reset() Answer { return Answer{end: reset} }
 
-// Never reads the request and says nothing until the sender gives up.
+// Never reads the request and does not answer until the sender gives up.
 func Never() Answer { return Answer{end: silence} }
 
 // Header answers with one more header line.
@@ -59,14 +59,14 @@ func (a Answer) Body(text string) Answer {
 	return a
 }
 
-// After waits for d before anything is said, unless the sender gives up first.
+// After waits for d before it answers, unless the sender gives up first.
 func (a Answer) After(d time.Duration) Answer {
 	a.delay = d
 	return a
 }
 
-// Hang says all that there is to say, and then leaves the sender waiting for the
-// end of the body.
+// Hang sends status, headers and body, and then leaves the sender waiting for the end
+// of the body.
 func (a Answer) Hang() Answer {
 	a.end = open
 	return a

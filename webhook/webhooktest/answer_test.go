@@ -15,7 +15,7 @@ import (
 	"github.com/rag-assistant/webhooks/webhook/webhooktest"
 )
 
-// answers is the vocabulary, and what a sender makes of it in the end.
+// answers are all kinds of answer, and what a sender sees of each.
 var answers = []struct {
 	name   string
 	answer webhooktest.Answer
@@ -107,7 +107,7 @@ func TestAnswersInProcess(t *testing.T) {
 	}
 }
 
-// checkReceived holds what arrived against what checkAnswer has sent, twice.
+// checkReceived compares what arrived with what checkAnswer has sent, twice.
 func checkReceived(t *testing.T, ep *webhooktest.Endpoint) {
 	t.Helper()
 	require.Len(t, ep.All(), 2)
@@ -153,7 +153,7 @@ func TestAnswersAreValues(t *testing.T) {
 	}
 }
 
-// TestEndOfATestEndsWhatHangs has requests in flight that nobody cancels.
+// TestEndOfATestEndsWhatHangs ends while requests are in flight that nobody cancels.
 func TestEndOfATestEndsWhatHangs(t *testing.T) {
 	t.Parallel()
 	for name, answer := range map[string]webhooktest.Answer{

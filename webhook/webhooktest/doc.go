@@ -15,10 +15,9 @@
 //	require.NoError(t, got.Err)            // it verified
 //	require.Equal(t, event.TypeDocumentCreated, got.Event.Type)
 //
-// The same inside of a [testing/synctest] bubble, where the 21 minutes of the
-// guide's schedule pass in milliseconds: there, nothing may wait for a network, so
-// the endpoint is made with [Options.InProcess], and the dispatcher gets
-// [Endpoint.Transport] instead of Egress.
+// In a [testing/synctest] bubble, minutes of retries pass in milliseconds. Nothing may
+// wait for a network there, so make the endpoint with [Options.InProcess], and give
+// the dispatcher [Endpoint.Transport] instead of Egress.
 //
 // A receiver's test:
 //
@@ -27,8 +26,8 @@
 //
 // # Answers
 //
-// An endpoint answers 200 unless it is told otherwise. What it is told for the next
-// requests is played once, in order:
+// An endpoint answers 200 unless it is told otherwise. Each answer is given once, in
+// the order of the calls; [Endpoint.Otherwise] sets what follows:
 //
 //	ep.Fail(3)                                                // 500, three times
 //	ep.Answer(webhooktest.Status(503).Header("Retry-After", "120"))
@@ -39,17 +38,18 @@
 //	ep.Answer(webhooktest.Status(200).Body("O").Hang())       // a body that does not end
 //	ep.Otherwise(webhooktest.Status(410))                     // all that follow
 //
-// An endpoint that knows a secret answers a request that does not verify as a
-// receiver does, with 401, and plays nothing for it. One that knows none plays.
+// If the endpoint knows a secret, it answers a request that does not verify with 401,
+// as a receiver does, and keeps the answers above for later requests. If it knows
+// none, it gives these answers to all requests.
 //
 // # Guarantees
 //
-// Nothing here sleeps, and what is started ends with the test. An endpoint listens
-// on loopback only and has a certificate of its own, which nobody else trusts.
+// Nothing here sleeps, and everything ends with the test. An endpoint listens on
+// loopback only. It has a certificate of its own, which nobody else trusts.
 //
 // # Limits
 //
-// A request is recorded when it has arrived, before it is answered: what the sender
-// makes of the answer comes later. The in-process endpoint has no connections, so
-// what the network and the rules of package egress would do is not tested with it.
+// A request is recorded when it has arrived, before it is answered. At that moment the
+// sender has not processed the answer yet. The in-process endpoint has no
+// connections, so it does not test the network and the rules of package egress.
 package webhooktest

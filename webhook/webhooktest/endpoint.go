@@ -16,7 +16,7 @@ import (
 	"github.com/rag-assistant/webhooks/webhook/event"
 )
 
-// What the Options are if they say nothing.
+// The defaults of [Options].
 const (
 	DefaultWait          = 10 * time.Second
 	DefaultWaitInProcess = time.Hour
@@ -24,22 +24,22 @@ const (
 
 // Options are the optional settings of an [Endpoint].
 type Options struct {
-	// InProcess makes an endpoint without a server, which is reached through
-	// [Endpoint.Transport] alone. It is the one to use in a [testing/synctest]
-	// bubble. Defaults to false: an HTTPS server on loopback.
+	// InProcess makes an endpoint without a server, which only [Endpoint.Transport]
+	// reaches. Use it in a [testing/synctest] bubble. Defaults to false: an HTTPS
+	// server on loopback.
 	InProcess bool
 
-	// Secret is what requests are verified with, where it is known before the
-	// webhook is registered: see [Endpoint.SetSecret]. Defaults to none.
+	// Secret verifies the requests. Set it if it is known before the webhook is
+	// registered; otherwise see [Endpoint.SetSecret]. Defaults to none.
 	Secret string
 
-	// Verifier says how requests are verified, as with RequireStandard. Defaults to
-	// the verifier's own defaults.
+	// Verifier has the options for verifying, such as RequireStandard. Defaults to
+	// those of package verifier.
 	Verifier *verifier.Options
 
-	// Wait is how long [Endpoint.Next] waits. Defaults to [DefaultWait], and for an
-	// endpoint InProcess, whose time is meant to be a bubble's, to
-	// [DefaultWaitInProcess].
+	// Wait is how long [Endpoint.Next] waits. Defaults to [DefaultWait]. With
+	// InProcess it defaults to [DefaultWaitInProcess], since a bubble's time costs
+	// nothing.
 	Wait time.Duration
 }
 
@@ -59,14 +59,14 @@ func (o *Options) withDefaults() Options {
 
 // Received is one request that arrived. Its header and body are the caller's.
 type Received struct {
-	// At is when it had arrived whole.
+	// At is when the whole request had arrived.
 	At time.Time
 
-	// Err is nil if the request verified, and otherwise why it did not: an error
-	// of package verifier, or that the endpoint knew no secret.
+	// Err is nil if the request verified. Otherwise it is an error of package
+	// verifier, or it says that the endpoint knew no secret.
 	Err error
 
-	// Event is what verified, and zero if Err is not nil.
+	// Event is the verified event, and zero if Err is not nil.
 	Event event.Event
 
 	Method string
@@ -74,23 +74,22 @@ type Received struct {
 	Header http.Header
 	Body   []byte
 
-	// WebhookID and DeliveryID are what the headers of these names say. They are
-	// not signed.
+	// WebhookID and DeliveryID are from the headers, which are not signed.
 	WebhookID  string
 	DeliveryID string
 
-	// Attempt is 1 for the first request of a delivery that this endpoint has seen,
-	// 2 for the next. A sender in the grace of a rotation may post up to three
-	// times in what is one attempt to it.
+	// Attempt counts the requests of a delivery that this endpoint has seen, from 1.
+	// While a secret is rotated, a sender may post up to three times in what it
+	// counts as one attempt.
 	Attempt int
 
-	// Status is what the request is answered with, and 0 if there is no answer.
+	// Status is the status of the answer, and 0 if there is no answer.
 	Status int
 }
 
 // Endpoint is a receiver for tests of a sender. All its methods are safe for
-// concurrent use; those that take a test fail it, and so belong into the test's
-// own goroutine.
+// concurrent use. Those that take a test may fail it, so call them from the test's own
+// goroutine.
 type Endpoint struct {
 	opts   Options
 	url    string
@@ -98,21 +97,21 @@ type Endpoint struct {
 	faults *handshakes
 	closed chan struct{}
 
-	mu       sync.Mutex
-	verifier *verifier.Verifier // nil while no secret is known
-	script   []Answer
-	after    Answer
-	received []Received
-	attempts map[string]int // by delivery id
-	taken    int            // by Next
-	arrived  chan struct{}  // closed with the next request
+	mu        sync.Mutex
+	verifier  *verifier.Verifier // nil while no secret is known
+	script    []Answer
+	otherwise Answer
+	received  []Received
+	attempts  map[string]int // by delivery id
+	taken     int            // how many Next has returned
+	arrived   chan struct{}  // closed when the next request arrives
 }
 
 // NewEndpoint starts an endpoint that ends with the test. A nil o is the default.
 func NewEndpoint(tb testing.TB, o *Options) *Endpoint {
 	tb.Helper()
 	ep := &Endpoint{
-		opts: o.withDefaults(), after: Status(http.StatusOK),
+		opts: o.withDefaults(), otherwise: Status(http.StatusOK),
 		closed: make(chan struct{}), arrived: make(chan struct{}), attempts: map[string]int{},
 	}
 	if ep.opts.Wait < 0 {
@@ -143,9 +142,9 @@ func NewEndpoint(tb testing.TB, o *Options) *Endpoint {
 // host reaches it too.
 func (ep *Endpoint) URL() string { return ep.url }
 
-// SetSecret tells the endpoint what to verify the requests with that come from now
-// on: "whsec_…", as the registration has returned it, or a public key, "whpk_…". It
-// panics if secret is neither, since a test cannot go on without it.
+// SetSecret verifies the requests from now on with secret: "whsec_…", as the
+// registration has returned it, or a public key, "whpk_…". It panics if secret is
+// neither.
 func (ep *Endpoint) SetSecret(secret string) {
 	v, err := ep.newVerifier(secret)
 	if err != nil {
@@ -168,8 +167,8 @@ func (ep *Endpoint) newVerifier(secret string) (*verifier.Verifier, error) {
 	return verifier.New(secret, &opts)
 }
 
-// Answer says how the next requests are answered, one each, after those that it was
-// told before. It panics if a status is none that ends a request, 200 to 999.
+// Answer sets how the next requests are answered, one answer for each. They come after
+// the answers of earlier calls. Answer panics if a status is not 200 to 999.
 func (ep *Endpoint) Answer(answers ...Answer) {
 	for _, a := range answers {
 		a.check()
@@ -184,17 +183,16 @@ func (ep *Endpoint) Fail(n int) {
 	ep.Answer(slices.Repeat([]Answer{Status(http.StatusInternalServerError)}, n)...)
 }
 
-// Otherwise says how requests are answered for which nothing else is told. It is
-// 200 at first.
+// Otherwise sets the answer to requests that come when no answer of [Endpoint.Answer]
+// and [Endpoint.Fail] is left. It is 200 at first.
 func (ep *Endpoint) Otherwise(a Answer) {
 	a.check()
 	ep.mu.Lock()
 	defer ep.mu.Unlock()
-	ep.after = a
+	ep.otherwise = a
 }
 
-// All returns what has arrived so far, oldest first, whether or not Next has
-// returned it.
+// All returns all requests so far, oldest first, also those that Next has returned.
 func (ep *Endpoint) All() []Received {
 	ep.mu.Lock()
 	defer ep.mu.Unlock()
@@ -212,8 +210,8 @@ func (r Received) clone() Received {
 
 var errNoSecret = errors.New("webhooktest: the endpoint knew no secret when the request came: see SetSecret")
 
-// take records a request and returns how it is to be answered.
-func (ep *Endpoint) take(method, url string, header http.Header, body []byte) Answer {
+// record records a request and returns how it is to be answered.
+func (ep *Endpoint) record(method, url string, header http.Header, body []byte) Answer {
 	r := Received{
 		At: time.Now(), Err: errNoSecret, Method: method, URL: url, Header: header, Body: body,
 		WebhookID: header.Get(signer.HeaderWebhookID), DeliveryID: header.Get(signer.HeaderDeliveryID),
@@ -232,7 +230,7 @@ func (ep *Endpoint) take(method, url string, header http.Header, body []byte) An
 	case len(ep.script) > 0:
 		a, ep.script = ep.script[0], ep.script[1:]
 	default:
-		a = ep.after
+		a = ep.otherwise
 	}
 	r.Status = a.status
 	ep.received = append(ep.received, r)
@@ -241,7 +239,7 @@ func (ep *Endpoint) take(method, url string, header http.Header, body []byte) An
 	return a
 }
 
-// refusal is how a receiver behind verifier.Middleware answers what fails with err.
+// refusal is how verifier.Middleware answers a request that fails with err.
 func refusal(err error) Answer {
 	for _, signature := range []error{verifier.ErrMissingSignature, verifier.ErrMismatch, verifier.ErrStale} {
 		if errors.Is(err, signature) {

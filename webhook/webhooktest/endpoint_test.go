@@ -48,7 +48,7 @@ func TestEndpointOverHTTPS(t *testing.T) {
 	require.Equal(t, 1, ep.Next(t).Attempt, "of another delivery")
 }
 
-// TestScheduleInABubble waits for the guide's four attempts.
+// TestScheduleInABubble waits for four attempts: at once, and after 1, 5 and 15 minutes.
 func TestScheduleInABubble(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -196,7 +196,7 @@ func checkTwo(t *testing.T, a, b *webhooktest.Endpoint, opts webhook.DispatcherO
 	}
 }
 
-// A sender that nobody told to trust the endpoint.
+// TestOnlyWhoIsToldTrustsTheEndpoint has a sender without the endpoint's certificate.
 func TestOnlyWhoIsToldTrustsTheEndpoint(t *testing.T) {
 	t.Parallel()
 	a, b := webhooktest.NewEndpoint(t, nil), webhooktest.NewEndpoint(t, &webhooktest.Options{Wait: time.Millisecond})

@@ -24,8 +24,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const merchant = "merchant_42"
 
-// trial is a test whose failure is looked at. It has what the kit and require use
-// of a testing.TB.
+// trial is a test whose failure another test examines. It has those methods of a
+// testing.TB that the kit and require use.
 type trial struct {
 	testing.TB // nil: anything else panics
 

@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// Next waits for the next request that no call of Next has returned yet, in the
-// order of arrival. If none comes within [Options.Wait], or before the test's
-// deadline or the end of its context, it fails the test and says what did arrive.
+// Next returns the oldest request that it has not returned yet, and waits for one if
+// there is none. If none comes within [Options.Wait], or before the test's deadline or
+// the end of its context, it fails the test and lists what did arrive.
 func (ep *Endpoint) Next(tb testing.TB) Received {
 	tb.Helper()
 	limited, _ := tb.(deadlined)
@@ -29,9 +29,9 @@ func (ep *Endpoint) Next(tb testing.TB) Received {
 		select {
 		case <-arrived:
 		case <-timer.C:
-			tb.Fatalf("webhooktest: no request came within %s. %s", wait.Round(time.Millisecond), ep.story())
+			tb.Fatalf("webhooktest: no request came within %s. %s", wait.Round(time.Millisecond), ep.summary())
 		case <-tb.Context().Done():
-			tb.Fatalf("webhooktest: no request came before the test's context ended. %s", ep.story())
+			tb.Fatalf("webhooktest: no request came before the test's context ended. %s", ep.summary())
 		}
 	}
 }
@@ -39,8 +39,8 @@ func (ep *Endpoint) Next(tb testing.TB) Received {
 // deadlined is a test that `go test -timeout` ends.
 type deadlined interface{ Deadline() (time.Time, bool) }
 
-// beforeDeadline is how long before that end, which prints goroutines and nothing
-// else, Next gives up.
+// beforeDeadline is how long before the deadline Next gives up. The deadline itself
+// would print goroutines and nothing else.
 const beforeDeadline = time.Second
 
 func (ep *Endpoint) patience(limited deadlined) time.Duration {
@@ -54,8 +54,8 @@ func (ep *Endpoint) patience(limited deadlined) time.Duration {
 	return wait
 }
 
-// story says what arrived, without bodies and signatures.
-func (ep *Endpoint) story() string {
+// summary lists what arrived, without bodies and signatures.
+func (ep *Endpoint) summary() string {
 	ep.mu.Lock()
 	defer ep.mu.Unlock()
 	var b strings.Builder

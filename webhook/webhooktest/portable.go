@@ -9,15 +9,16 @@ import (
 	"github.com/rag-assistant/webhooks/webhook/portable"
 )
 
-// RequirePortable ends the test as failed unless each receiver that the integration
-// guide publishes can verify an event with this payload, under one payloadEncoding or
-// another, and reads what was sent. It logs which receivers need another encoding than
-// the standard one: with names and addresses of people in it, the Python and the PHP
-// one always do. Package portable says what can be amiss, and why.
+// RequirePortable ends the test as failed if a receiver in one of the languages of
+// the integration guide could not verify an event with this payload under any
+// payloadEncoding, or would read something else than was sent. It logs which
+// receivers need another encoding than the standard one. With names and addresses of
+// people in it, those in Python and PHP always do. Package portable says what can be
+// amiss, and why.
 //
 // The payload is that of an event, as in [event.New] and [event.NewRaw], or a whole
-// [event.Event], which needs neither id nor time. Give it the values that are the
-// hardest of all that it may have: the empty map, the smallest fraction.
+// [event.Event], which needs neither id nor time. Use the hardest values that it may
+// have: the empty map, the smallest fraction.
 func RequirePortable(tb testing.TB, payload any) {
 	tb.Helper()
 	body, err := newEvent(payload).MarshalJSON()

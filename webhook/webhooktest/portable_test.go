@@ -27,7 +27,7 @@ func TestRequirePortable(t *testing.T) {
 		payload    any
 		log, fatal string
 	}{
-		{"the guide's", event.DocumentDeleted{DocumentID: "doc_1", Title: "Headphones"}, "", ""},
+		{"a default event", event.DocumentDeleted{DocumentID: "doc_1", Title: "Headphones"}, "", ""},
 		{"a pointer", &event.DocumentDeleted{DocumentID: "doc_1"}, "", ""},
 		{"a whole event", event.Event{ID: "evt_1", Type: "a.b", Created: time.Unix(1, 0), Data: []int{1}}, "", ""},
 		{"an event to be published", event.NewRaw("order.paid", map[string]any{"total": 12.5}), "", ""},

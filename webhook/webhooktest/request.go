@@ -56,11 +56,11 @@ func (o *RequestOptions) withDefaults() RequestOptions {
 }
 
 // Request returns the request with which a dispatcher delivers e, for a handler's
-// ServeHTTP: the same body and the same headers, signed with secret as the guide and
-// Standard Webhooks say. With a private key, "whsk_…", in place of the secret, it
-// has the asymmetric signature only. An empty ID of e gets a new one, an empty
-// Created the time of signing. A nil o is the default. It fails the test if e or
-// secret cannot be used.
+// ServeHTTP. It has the same body and the same headers, with both signatures of
+// secret. With a private key, "whsk_…", in place of the secret, it has the asymmetric
+// signature only. If e has no ID, it gets a new one; if it has no Created, it gets the
+// time of signing. A nil o is the default. Request fails the test if e or secret
+// cannot be used.
 func Request(tb testing.TB, secret string, e event.Event, o *RequestOptions) *http.Request {
 	tb.Helper()
 	opts := o.withDefaults()

@@ -56,7 +56,7 @@ func TestRequestVerifies(t *testing.T) {
 				_, err = v.Verify(h, body)
 				require.NoError(t, err)
 			}
-			require.Equal(t, tt.signed == secret, r.Header.Get(signer.HeaderSignature) != "", "a private key has no guide's signature")
+			require.Equal(t, tt.signed == secret, r.Header.Get(signer.HeaderSignature) != "", "a private key makes no X-Webhook-Signature")
 		})
 	}
 }

@@ -23,8 +23,8 @@ import (
 )
 
 // Egress returns the options with which a service and a dispatcher reach this
-// endpoint and the others: their certificates, and loopback. It panics for an
-// endpoint InProcess, which has neither.
+// endpoint and the others: they trust the certificates and allow loopback. It panics
+// for an endpoint InProcess, which has neither.
 func (ep *Endpoint) Egress(others ...*Endpoint) *egress.Options {
 	pool := x509.NewCertPool()
 	for _, e := range append([]*Endpoint{ep}, others...) {
@@ -87,9 +87,9 @@ func (h *handshakes) count() int64 { return h.n.Load() }
 func (ep *Endpoint) serve(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
-		panic(http.ErrAbortHandler) // It has not arrived.
+		panic(http.ErrAbortHandler) // The request has not arrived whole.
 	}
-	a := ep.take(r.Method, "https://"+r.Host+r.URL.String(), r.Header.Clone(), body)
+	a := ep.record(r.Method, "https://"+r.Host+r.URL.String(), r.Header.Clone(), body)
 	if !ep.pause(r.Context(), a.delay) {
 		panic(http.ErrAbortHandler)
 	}

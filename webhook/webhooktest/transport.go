@@ -13,10 +13,10 @@ import (
 	"syscall"
 )
 
-// Transport returns a transport that leads to this endpoint without a network, for
-// webhook.DispatcherOptions.Transport. Whatever the URL, its requests end here;
-// with others, each goes to the endpoint whose host it names, and is refused if
-// that is none of them.
+// Transport returns a transport that reaches this endpoint without a network, for
+// webhook.DispatcherOptions.Transport. Without others, all requests come to this
+// endpoint, whatever their URL. With others, each goes to the endpoint of its host,
+// and is refused if there is none.
 func (ep *Endpoint) Transport(others ...*Endpoint) http.RoundTripper {
 	if len(others) == 0 {
 		return roundTripper(func(string) *Endpoint { return ep })
@@ -30,7 +30,7 @@ func (ep *Endpoint) Transport(others ...*Endpoint) http.RoundTripper {
 	return roundTripper(func(host string) *Endpoint { return hosts[host] })
 }
 
-// newHost makes up the URL of an endpoint InProcess: a host that is nobody's.
+// newHost makes up the URL of an endpoint InProcess, with a host that nobody has.
 func newHost() string { return "https://" + strings.ToLower(rand.Text()[:8]) + ".example.com/" }
 
 // roundTripper finds the endpoint of a host.
@@ -56,16 +56,16 @@ func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
 			return nil, err
 		}
 	}
-	a := ep.take(req.Method, req.URL.String(), arrived(req.Header), body)
+	a := ep.record(req.Method, req.URL.String(), arrived(req.Header), body)
 	if !ep.pause(ctx, a.delay) {
-		return nil, ep.cut(ctx)
+		return nil, ep.abandoned(ctx)
 	}
 	switch a.end {
 	case reset:
 		return nil, errReset()
 	case silence:
 		ep.hang(ctx)
-		return nil, ep.cut(ctx)
+		return nil, ep.abandoned(ctx)
 	}
 	return a.response(ep, req), nil
 }
@@ -82,9 +82,9 @@ func arrived(sent http.Header) http.Header {
 	return h
 }
 
-// cut is the error of a request that is not answered: the sender has given up, or
-// the test is over.
-func (ep *Endpoint) cut(ctx context.Context) error {
+// abandoned is the error of a request that is not answered, because the sender has
+// given up or the test is over.
+func (ep *Endpoint) abandoned(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -131,7 +131,7 @@ func (e *endless) Read(p []byte) (int, error) {
 		return e.text.Read(p)
 	}
 	e.ep.hang(e.ctx)
-	return 0, e.ep.cut(e.ctx)
+	return 0, e.ep.abandoned(e.ctx)
 }
 
 // Close ends a Read that waits.
