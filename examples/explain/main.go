@@ -4,9 +4,9 @@
 //
 // The file, or stdin, holds the request as it arrived: the headers, an empty line,
 // the body to the last byte. A request line in front is skipped. WEBHOOK_SECRET is
-// the receiver's secret or public key, and WEBHOOK_OTHER_SECRETS, separated by
-// commas, what it may have been before. With -at, the request is judged as of the
-// time when it arrived.
+// the receiver's secret or public key. WEBHOOK_OTHER_SECRETS, separated by commas,
+// are others that it may have had before. Set -at to the time at which the request
+// arrived.
 //
 // It exits with 0 if the request verifies, 1 if it does not, and 2 if it cannot be
 // read.
@@ -86,7 +86,8 @@ func read(files []string, stdin io.Reader) ([]byte, error) {
 	return nil, errors.New("give one file, or none for stdin")
 }
 
-// secrets are passed on as they are, so that what is wrong with them shows.
+// secrets returns the secrets as they are, so that explain sees what is wrong with
+// them.
 func secrets(getenv func(string) string) []string {
 	var out []string
 	if first := getenv("WEBHOOK_SECRET"); first != "" {

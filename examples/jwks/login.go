@@ -29,7 +29,7 @@ type login struct {
 	mu      sync.Mutex
 	keys    []signingKey
 	broken  bool
-	refused chan struct{} // closed when somebody asked in vain
+	refused chan struct{} // closed when a request has failed
 }
 
 type signingKey struct {
@@ -129,7 +129,7 @@ func (l *login) takeDown(ctx context.Context) error {
 	}
 }
 
-// bringBack ends that, and withdraws a key.
+// bringBack lets requests succeed again, and withdraws a key.
 func (l *login) bringBack(without string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

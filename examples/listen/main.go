@@ -38,7 +38,7 @@ func main() {
 	}
 }
 
-// coloured reports whether out is a terminal whose user has nothing against colour.
+// coloured reports whether out is a terminal, and NO_COLOR does not forbid colours.
 func coloured(out *os.File, getenv func(string) string) bool {
 	info, err := out.Stat()
 	return err == nil && info.Mode()&os.ModeCharDevice != 0 && getenv("NO_COLOR") == "" && getenv("TERM") != "dumb"
@@ -78,7 +78,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, out io.
 	return <-stopped
 }
 
-// explained says what to do about an address that cannot be had.
+// explained says what to do if the program cannot listen on addr.
 func explained(addr string, err error) error {
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):

@@ -51,23 +51,23 @@ func (o *output) String() string {
 	return o.text.String()
 }
 
-// await returns what matches, as soon as it is there.
+// await waits until the output matches pattern, and returns the match.
 func (o *output) await(t *testing.T, pattern string) []string {
 	t.Helper()
-	patience := time.After(30 * time.Second)
+	deadline := time.After(30 * time.Second)
 	for {
 		if found := regexp.MustCompile(pattern).FindStringSubmatch(o.String()); found != nil {
 			return found
 		}
 		select {
 		case <-o.came:
-		case <-patience:
+		case <-deadline:
 			require.FailNow(t, "not printed", "%s in:\n%s", pattern, o)
 		}
 	}
 }
 
-// receive makes a receiver of flags and returns what serves and what it prints.
+// receive returns the handler that the flags make, and its output.
 func receive(t *testing.T, args ...string) (http.Handler, *output) {
 	t.Helper()
 	c, err := parse(args, none, io.Discard)
@@ -152,7 +152,7 @@ func TestWithoutASecretItSaysSo(t *testing.T) {
 	require.Equal(t, http.StatusOK, serve(h, webhooktest.Request(t, other, created(), nil)))
 	require.Contains(t, out.String(), "document.created  NOT VERIFIED, no secret  answered 200 OK\n")
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", strings.NewReader(`{"test": "data"}`))
-	require.Equal(t, http.StatusOK, serve(h, r), "as with the guide's curl command")
+	require.Equal(t, http.StatusOK, serve(h, r), "a request without any signature, as by curl")
 	require.Contains(t, out.String(), "no event  NOT VERIFIED")
 }
 

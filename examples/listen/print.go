@@ -41,8 +41,8 @@ func (p *printer) paint(colour, text string) string {
 	return "\x1b[" + colour + "m" + text + "\x1b[0m"
 }
 
-// safe escapes what would move a terminal's cursor, or hide something. In JSON the
-// text stays the same JSON.
+// safe escapes characters that would move a terminal's cursor or hide something. JSON
+// keeps its meaning.
 func safe(text string) string {
 	var b strings.Builder
 	for _, r := range text {
@@ -68,7 +68,7 @@ func (p *printer) note(format string, args ...any) {
 	p.write(p.paint(dim, fmt.Sprintf(format, args...)) + "\n")
 }
 
-// greet says where to send and what will be done.
+// greet says where to send requests, and how they will be answered.
 func (p *printer) greet(addr net.Addr, c config) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Listening on http://%s, any path.\n", addr)

@@ -48,13 +48,13 @@ func newReceiver(c config, p *printer) (*receiver, error) {
 	return r, nil
 }
 
-// request is what is printed of one.
+// request is what is printed of a request.
 type request struct {
 	at       time.Time
 	header   http.Header
 	body     []byte
-	event    event.Event // its zero value: the body is none
-	verified error       // nil: it is
+	event    event.Event // zero if the body is no event
+	verified error       // nil if the request verified
 	times    int         // how often the event came, this time included
 }
 
@@ -81,7 +81,7 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	if r.verifier != nil {
 		in.event, in.verified = r.verifier.Verify(req.Header, body)
 	} else {
-		in.event, _ = event.Parse(body) // Shown as it is if it is none.
+		in.event, _ = event.Parse(body) // A body that is no event is shown as it is.
 	}
 	in.times = r.count(in.event.ID)
 	status := r.decide(in)
@@ -95,8 +95,8 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	}
 }
 
-// decide returns the status to answer with. What does not verify is refused, as
-// any receiver must.
+// decide returns the status to answer with. It refuses what does not verify, as any
+// receiver must.
 func (r *receiver) decide(in *request) int {
 	switch {
 	case in.verified == nil, r.verifier == nil:
@@ -117,8 +117,8 @@ func (r *receiver) decide(in *request) int {
 	return r.status
 }
 
-// answer reports whether the sender was still there. It sends all of the answer at
-// once: what is done afterwards costs the sender no time.
+// answer sends the whole answer at once, so that the sender does not wait for what
+// comes after. It reports whether the sender was still there.
 func (r *receiver) answer(w http.ResponseWriter, req *http.Request, status int) bool {
 	if r.delay > 0 {
 		timer := time.NewTimer(r.delay)

@@ -1,6 +1,6 @@
-// Command portal shows the developer portal with life in it: a merchant with a sound
-// endpoint and one that fails now and then, and an event every two seconds. All of
-// it is in memory and on this machine.
+// Command portal shows the developer portal in use. Its merchant has an endpoint that
+// works and one that fails now and then, and gets an event every two seconds.
+// Everything is in memory and on this machine.
 //
 //	go run ./examples/portal
 package main

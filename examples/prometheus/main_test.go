@@ -86,7 +86,7 @@ func TestDashboardIsWellFormed(t *testing.T) {
 }
 
 // TestDashboardShowsWhatIsExported evaluates every query of the dashboard over what
-// the program exports in a minute, which is made to pass at once.
+// the program exports in a minute of fake time.
 func TestDashboardShowsWhatIsExported(t *testing.T) {
 	t.Parallel()
 	db := load(t)
@@ -159,7 +159,7 @@ func (d *demo) settle(t *testing.T) {
 	t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	patience := time.After(time.Minute)
+	deadline := time.After(time.Minute)
 	for {
 		b, err := d.store.Backlog(t.Context())
 		require.NoError(t, err)
@@ -168,7 +168,7 @@ func (d *demo) settle(t *testing.T) {
 		}
 		select {
 		case <-tick.C:
-		case <-patience:
+		case <-deadline:
 			require.FailNow(t, "deliveries are pending for ever")
 		}
 	}

@@ -14,8 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestDashboardIsOfGrafanasSchema reads the dashboard into Grafana's own types, of the
-// panels' options and queries too, which take no field that they do not know.
+// TestDashboardIsOfGrafanasSchema reads the dashboard into Grafana's own types, those
+// of panel options and queries included. They refuse unknown fields.
 func TestDashboardIsOfGrafanasSchema(t *testing.T) {
 	t.Parallel()
 	plugins := cog.NewRuntime()
@@ -44,8 +44,8 @@ func TestDashboardIsOfGrafanasSchema(t *testing.T) {
 	}
 }
 
-// ofSchema reads a dashboard strictly, and then again as Grafana does, to have the
-// values looked at: the strict reading leaves out what has a type of its own.
+// ofSchema reads a dashboard strictly, which finds unknown fields, and then as Grafana
+// does, which checks the values that the strict reading skips.
 func ofSchema(text string) error {
 	var strict, loose grafana.Dashboard                                                   //nolint:staticcheck // every Grafana can import this version
 	if err := strict.UnmarshalJSONStrict([]byte(text)); err != nil && err.Error() != "" { // Without a fault, it is an empty list.

@@ -1,5 +1,5 @@
-// Command receiver receives webhooks: it verifies them, hands each event to the
-// handler of its type once, and counts what happened.
+// Command receiver receives webhooks. It verifies them, calls the handler of each
+// event's type once, and counts what happened.
 package main
 
 import (

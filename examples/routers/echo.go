@@ -7,10 +7,10 @@ import (
 	"github.com/labstack/echo/v5/middleware"
 )
 
-// withEcho wraps. The handlers write their answers themselves, so echo's error
-// handler has no part in them, except for a panic of hooks. Leave middleware.BodyLimit
-// and middleware.Gzip off these routes: the first answers in another form, and the
-// second would encode what a receiver answers.
+// withEcho wraps the handlers. They write their answers themselves, so echo's error
+// handler is used only if hooks panics. Leave middleware.BodyLimit and middleware.Gzip
+// off these routes: the first answers in another form, and the second would encode
+// the receiver's answers.
 func withEcho(prefix string, api, hooks http.Handler) server {
 	e := echo.New()
 	e.Use(middleware.Recover())

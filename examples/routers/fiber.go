@@ -17,14 +17,14 @@ import (
 
 // withFiber adapts, since fiber is not built on net/http. Four things differ:
 //
-//   - What a request holds is overwritten by the next one. See owned.
-//   - A body is read whole before a handler sees it, up to BodyLimit, and beyond it
-//     fiber answers in its own form. Below the API's 260 KiB it would refuse events.
+//   - The next request overwrites the strings of the one before. See owned.
+//   - fiber reads a whole body before a handler sees it, and refuses one beyond
+//     BodyLimit in its own form. A BodyLimit below the API's 260 KiB would refuse
+//     events.
 //   - A handler does not learn that its client has gone. A test with ?wait=true
 //     goes on to its end.
-//   - Deadlines cannot be set through the adaptor, so the receiver's BodyTimeout has
-//     no effect: ReadTimeout has to do. Of a header that comes twice, only the last
-//     is seen.
+//   - The adaptor cannot set deadlines, so the receiver's BodyTimeout has no effect:
+//     set ReadTimeout. Of a header that comes twice, a handler sees the last only.
 //
 // Without the recover middleware, a panic in a handler ends the process.
 func withFiber(prefix string, api, hooks http.Handler) server {
@@ -40,9 +40,9 @@ func withFiber(prefix string, api, hooks http.Handler) server {
 	return &fiberServer{app: app}
 }
 
-// owned hands a request on that stays as it is. The adaptor's strings lie in a
-// buffer that the next request is read into, and a store keeps some of them, such
-// as the merchant's id; its context, too, is another request's afterwards.
+// owned copies the request. The adaptor's strings lie in a buffer into which the next
+// request is read, but a store keeps some of them, such as the merchant's id. The
+// adaptor's context also belongs to the next request.
 func owned(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		uri := strings.Clone(r.RequestURI)
@@ -68,8 +68,8 @@ func owned(next http.Handler) http.Handler {
 	})
 }
 
-// fiberServer starts and stops as net/http's does. A Shutdown that comes before fiber
-// has begun to serve does nothing there, and it would serve for ever.
+// fiberServer starts and stops as net/http's server does. In fiber itself, a Shutdown
+// before it has begun to serve does nothing, and it would serve for ever.
 type fiberServer struct {
 	app *fiber.App
 
@@ -102,7 +102,7 @@ func (s *fiberServer) Shutdown(ctx context.Context) error {
 	s.mu.Unlock()
 	err := s.app.ShutdownWithContext(ctx)
 	if ln != nil {
-		_ = ln.Close() // fiber has closed it, or has not had it yet.
+		_ = ln.Close() // fiber may have closed it already.
 	}
 	return err
 }

@@ -6,9 +6,9 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-// withGin wraps. Any registers the nine methods of net/http; others get gin's own
-// 404. What reads the body before the receiver, such as ShouldBindJSON in a
-// middleware, leaves it nothing to verify: put such things on other groups.
+// withGin wraps the handlers. Any registers the nine methods of net/http; others get
+// gin's own 404. A middleware that reads the body, as with ShouldBindJSON, leaves the
+// receiver nothing to verify: put it on other groups.
 func withGin(prefix string, api, hooks http.Handler) server {
 	gin.SetMode(gin.ReleaseMode)
 	r := gin.New()

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What is wrong is said before anything is asked for that only makes sense after it.
+// Wrong settings are reported before missing ones that depend on them.
 func TestSettingsThatAreWrong(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

@@ -49,13 +49,13 @@ func readDockerfile(t *testing.T) image {
 	}
 }
 
-// TestImage does what the Dockerfile does, but for the container: it builds, starts,
-// asks if it is healthy, and stops.
+// TestImage does what the Dockerfile says, without a container: it builds and starts
+// the server, asks if it is healthy, and stops it.
 func TestImage(t *testing.T) {
 	t.Parallel()
 	im := readDockerfile(t)
 	binary := filepath.Join(t.TempDir(), "server")
-	// Whole paths in the binary spare all packages from being compiled once more.
+	// Without -trimpath, the packages that are compiled already can be used.
 	line := strings.NewReplacer(" "+im.entrypoint[0], " "+binary, " -trimpath", "").Replace(im.build)
 	build := exec.CommandContext(t.Context(), "sh", "-c", line)
 	build.Dir = strings.Repeat("../", strings.Count(fromRoot, "/"))
@@ -86,8 +86,8 @@ func TestImage(t *testing.T) {
 	require.EqualError(t, healthy(), "exit status 1")
 }
 
-// TestCompose loads the file as Docker does, and has the server read what it would
-// find in each of its containers.
+// TestCompose loads the file as Docker does. The server reads the environment of each
+// of its containers.
 func TestCompose(t *testing.T) {
 	key := "k1:" + base64.StdEncoding.EncodeToString([]byte(secret))
 	opts, err := cli.NewProjectOptions([]string{"compose.yaml"},
@@ -131,8 +131,8 @@ func TestCompose(t *testing.T) {
 	require.Equal(t, map[string]bool{"api": true, "dispatch": true}, roles)
 }
 
-// inContainer returns a value of the environment with the path of a secret exchanged
-// for one that is there.
+// inContainer returns a value of the environment. The path of a secret is replaced by
+// one that exists here.
 func inContainer(t *testing.T, project *types.Project, s types.ServiceConfig, value string) string {
 	t.Helper()
 	name, isSecret := strings.CutPrefix(value, "/run/secrets/")
@@ -152,7 +152,7 @@ func inContainer(t *testing.T, project *types.Project, s types.ServiceConfig, va
 	return ""
 }
 
-// variables are those that the server reads, of which -h tells.
+// variables returns the variables that -h lists.
 func variables(t *testing.T) map[string]bool {
 	t.Helper()
 	var help strings.Builder

@@ -22,8 +22,8 @@ import (
 	"github.com/rag-assistant/webhooks/webhook"
 )
 
-// pipes is a listener in memory: its connections take no files, and synctest
-// knows what waits for them.
+// pipes is a listener in memory. Its connections take no files, and synctest knows
+// which goroutines wait for them.
 type pipes struct {
 	conns  chan net.Conn
 	closed chan struct{}
@@ -90,8 +90,8 @@ func head(t *testing.T, more ...string) string {
 	return strings.Join(lines, "\r\n") + "\r\n\r\n"
 }
 
-// A client that is slow, or does not read, is cut off in time, and meanwhile all
-// others are served at once.
+// A client that is slow, or does not read, is cut off. Until then, all others are
+// served at once.
 func TestSlowClientsAreCutOff(t *testing.T) {
 	t.Parallel()
 	const clients = 100
@@ -212,8 +212,8 @@ func TestLargeHeadsAreRefused(t *testing.T) {
 	}
 }
 
-// So many requests that have come but for the end of their body are in the handler
-// at once. They cost what they cost, and everybody else is answered.
+// TestManyRequestsAtOnce has many requests in the handler at once, of which the end of
+// the body is missing. It bounds their memory, and requires that others are answered.
 func TestManyRequestsAtOnce(t *testing.T) { //nolint:paralleltest // It measures the memory of the process.
 	for _, c := range []struct { //nolint:paralleltest // As above.
 		name    string

@@ -14,17 +14,18 @@ func variable(flagName string) string {
 	return "WEBHOOK_SERVER_" + strings.ToUpper(strings.ReplaceAll(flagName, "-", "_"))
 }
 
-// inFiles returns the flags whose values are secrets, or hold one, as the address of a
-// Redis does. A file may hold them, as Docker and Kubernetes hand secrets out: the
-// variable that names it ends in _FILE.
+// inFiles returns the flags whose values are or hold secrets; the address of a Redis
+// may hold a password. Docker and Kubernetes hand secrets out in files, so a variable
+// that ends in _FILE may name a file with the value.
 func inFiles() []string { return []string{"store", "secret-key", "jwt-secret", "smtp-password"} }
 
-// instead returns the flags that make the program do something else than serve, which
-// no variable should.
+// instead returns the flags that make the program do something else than serve. They
+// have no variables.
 func instead() []string { return []string{"check", "token"} }
 
-// fromEnvironment sets the flags that were not given by variables of their names.
-// Other users of the machine see a process's arguments, and not its environment.
+// fromEnvironment sets the flags that were not given from the variables of their
+// names. Other users of the machine can see a process's arguments, but not its
+// environment.
 func fromEnvironment(fs *flag.FlagSet) error {
 	var bad []error
 	given := map[string]bool{}

@@ -75,7 +75,7 @@ func TestFleet(t *testing.T) {
 		}
 	}
 	publish(0, 30)
-	only.Store(1) // As a proxy that sees the first one end.
+	only.Store(1) // The first one ends, so a proxy uses the second.
 	require.NoError(t, stopAPI())
 	require.NoError(t, stopDispatch())
 	publish(30, 60)

@@ -13,8 +13,7 @@ import (
 	"github.com/rag-assistant/webhooks/store"
 )
 
-// health answers those who ask whether this process lives, and whether to send it
-// requests.
+// health answers whether this process lives, and whether it is ready for requests.
 type health struct {
 	store    store.Backlogs
 	draining atomic.Bool
@@ -27,8 +26,8 @@ func (h *health) routes(mux *http.ServeMux) {
 	mux.HandleFunc("GET /readyz", h.ready)
 }
 
-// ready says no while the process stops, for as long as it still listens: see
-// -drain-delay. And it says no while the store does not answer within a second.
+// ready fails while the process stops but still listens (see -drain-delay), and while
+// the store does not answer within a second.
 func (h *health) ready(w http.ResponseWriter, r *http.Request) {
 	if h.draining.Load() {
 		http.Error(w, "stopping", http.StatusServiceUnavailable)
@@ -46,12 +45,12 @@ func (h *health) ready(w http.ResponseWriter, r *http.Request) {
 // checkTimeout is more than the second that the store has.
 const checkTimeout = 3 * time.Second
 
-// check asks the process that listens at addr if it is ready. An image without a
-// shell has nothing else to ask with.
+// check asks the process that listens at addr if it is ready. It is for an image
+// without a shell, which has no other program that could ask.
 func check(ctx context.Context, addr string) error {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
-	// An address to listen on can be dialed as it is: one without a host is this machine.
+	// An address without a host can be dialled too: it is this machine.
 	transport := &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, network, addr)
 	}}

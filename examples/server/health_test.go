@@ -18,7 +18,7 @@ import (
 	"github.com/rag-assistant/webhooks/store/memstore"
 )
 
-// deaf is a store that answers nobody in time.
+// deaf is a store that does not answer in time.
 type deaf struct{ store.Store }
 
 func (deaf) Backlog(ctx context.Context) (store.Backlog, error) {
@@ -67,7 +67,7 @@ func TestCheck(t *testing.T) {
 	require.NoError(t, <-stopped)
 }
 
-// The process is there, and does not answer.
+// TestCheckWaitsNotForEver asks a process that accepts connections and does not answer.
 func TestCheckWaitsNotForEver(t *testing.T) {
 	t.Parallel()
 	ln, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")

@@ -38,9 +38,9 @@ func (m *mail) flags(fs *flag.FlagSet) {
 	})
 }
 
-// notices logs notices, and sends them if there is a mail server. An address that the
-// server refuses costs the others nothing: it alone is tried again, for a day, and then
-// given up with a line in the log. See the guarantees of package mailnotify.
+// notices logs notices, and sends them if there is a mail server. If the server refuses
+// one of several addresses, only that one is tried again, for a day. Then it is given
+// up with a line in the log. See the guarantees of package mailnotify.
 func (m *mail) notices(svc *webhook.Service, log *slog.Logger) (webhook.NoticeFunc, error) {
 	logged := func(ctx context.Context, n webhook.Notice) error {
 		log.WarnContext(ctx, "tell the owner of a webhook", slog.String("kind", string(n.Kind)), slog.String("merchant_id", n.MerchantID),

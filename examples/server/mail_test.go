@@ -53,8 +53,8 @@ func (s *mailSession) Data(r io.Reader) error {
 	return err
 }
 
-// An address that the server refuses costs the others no mail, and gets them no
-// second one when it is tried again.
+// If the server refuses one address, the others get the mail, and get it once, although
+// the refused one is tried again.
 func TestMailGoesToSeveral(t *testing.T) {
 	t.Parallel()
 	server := &mailServer{}

@@ -79,7 +79,7 @@ func TestNoticesAreMailed(t *testing.T) {
 	arrives(t, came)
 }
 
-// Whoever asks is told no before nobody answers any more.
+// A stopping process is not ready for a while before it stops listening.
 func TestNotReadyWhileDraining(t *testing.T) {
 	t.Parallel()
 	base, stop := start(t, "-drain-delay", "2s")

@@ -38,7 +38,7 @@ func withCookie(auth webhook.AuthenticateFunc) webhook.AuthenticateFunc {
 	}
 }
 
-// login keeps a token that is good. The cookie is for the portal's pages alone, and no
+// login keeps a valid token in a cookie. The cookie is for the portal's pages alone. No
 // script and no other site can use it.
 func login(auth webhook.AuthenticateFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -37,7 +37,7 @@ func openStore(ctx context.Context, address string) (store.Store, func(), error)
 	return st, closeClient, nil
 }
 
-// checkAddress says what is wrong with an address before anything is asked of it.
+// checkAddress returns what is wrong with an address, without connecting.
 func checkAddress(address string) error {
 	if address == "memory" {
 		return nil

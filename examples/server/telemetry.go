@@ -23,9 +23,10 @@ import (
 // flushTimeout bounds how long the end of the process waits for a collector.
 const flushTimeout = 5 * time.Second
 
-// newTelemetry measures and traces as OpenTelemetry's own variables say, and returns
-// what sends the rest. Without one that names an exporter or where to send to,
-// nothing is measured; the default of the variables would be a collector on this machine.
+// newTelemetry measures and traces as OpenTelemetry's own variables say. It also
+// returns a function that sends what has not been sent yet. If no variable names an
+// exporter or an address, nothing is measured: by OpenTelemetry's default, it would be
+// sent to a collector on this machine.
 func newTelemetry(ctx context.Context, log *slog.Logger) (*otelwebhook.Telemetry, func(), error) {
 	opts := &otelwebhook.Options{}
 	var ends []func(context.Context) error

@@ -97,8 +97,8 @@ func attributes(list []*commonpb.KeyValue) map[string]string {
 	return out
 }
 
-// TestExports runs the program beside a collector. What has happened by its end has
-// arrived there, though nothing was due to be sent yet.
+// TestExports runs the program with a collector. All that happened must have arrived
+// when the program ends, although it ends before anything is due to be sent.
 func TestExports(t *testing.T) {
 	c, url := startCollector(t)
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", url)
@@ -162,7 +162,7 @@ func TestSignals(t *testing.T) {
 	}
 }
 
-// A collector that is away ends nothing, and is heard of.
+// A collector that is away does not stop the program, and is logged.
 func TestCollectorIsAway(t *testing.T) {
 	gone := httptest.NewServer(http.NotFoundHandler())
 	gone.Close()

@@ -13,7 +13,7 @@ import (
 func (ep *Endpoint) Next(tb testing.TB) Received {
 	tb.Helper()
 	limited, _ := tb.(deadlined)
-	wait := ep.patience(limited)
+	wait := ep.waitLimit(limited)
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	for {
@@ -43,7 +43,7 @@ type deadlined interface{ Deadline() (time.Time, bool) }
 // would print goroutines and nothing else.
 const beforeDeadline = time.Second
 
-func (ep *Endpoint) patience(limited deadlined) time.Duration {
+func (ep *Endpoint) waitLimit(limited deadlined) time.Duration {
 	wait := ep.opts.Wait
 	if limited == nil || ep.opts.InProcess { // A test in a bubble must not be asked.
 		return wait
