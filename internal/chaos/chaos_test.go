@@ -26,12 +26,12 @@ const (
 	lease          = 2 * time.Second
 )
 
-// scene starts a Redis, a receiver and a world for them, and says how workers
-// get there. A nil rng makes a receiver without faults.
+// scene starts a Redis and a receiver, and a world on them. It returns the setup of
+// workers for it. A nil rng makes a receiver without faults.
 func scene(t *testing.T, rng *rand.Rand) (*world, *redistest.Server, setup) {
 	t.Helper()
-	// Of a process that is killed, what it has written survives, whether it was
-	// synced or not. With everysec Redis may put off writing while it syncs.
+	// What a killed process has written survives without a sync. With everysec, Redis
+	// might delay writing while it syncs.
 	server := redistest.Start(t, "appendonly yes", "appendfsync no")
 	s := setup{
 		Redis: address{Addrs: []string{server.Addr}}, Workers: workers,
@@ -80,14 +80,14 @@ func TestKilledAndStopped(t *testing.T) {
 	began := time.Now()
 	var asleep sync.WaitGroup
 	for i, fault := range faults {
-		// One in each slice of the time, somewhere in it.
+		// Each slice of the time has one fault, at a random moment.
 		at := time.Duration((float64(i) + rng.Float64()) * float64(over) / float64(len(faults)))
 		<-time.After(time.Until(began.Add(at)))
 		victim := rng.IntN(workers)
 		t.Logf("%6.2fs %s", time.Since(began).Seconds(), fault)
 		switch fault {
 		case "kill":
-			asleep.Wait() // A stopped process is not the one to be killed.
+			asleep.Wait() // Do not kill a stopped process.
 			crew[victim].kill(t)
 			crew[victim] = startWorker(t, s)
 		case "redis":

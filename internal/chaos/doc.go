@@ -1,7 +1,7 @@
-// Package chaos breaks what a delivery depends on while it is on its way, and
-// counts. Nothing that was acknowledged may be lost, nothing be delivered that was
-// not published, no invariant of the store be broken, and there may be no more
-// second deliveries than were on the wire when something died.
+// Package chaos breaks what deliveries depend on while they are on their way. It
+// requires that no acknowledged event is lost, that nothing is delivered that was not
+// published, that no invariant of the store is broken, and that there are no more
+// second deliveries than requests on the wire when something died.
 //
 // It needs a redis-server on PATH. The short run takes less than a minute:
 //

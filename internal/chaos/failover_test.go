@@ -22,13 +22,13 @@ import (
 const (
 	// stall is how far the replica is behind when its master dies.
 	stall = 1500 * time.Millisecond
-	// lag is how far it is behind anyhow.
+	// lag is how far it is behind in normal operation.
 	lag = time.Second
 )
 
-// runFailover lets a replica take over, three times: by a sentinel, and by hand
-// from a master that the replica had lost sight of, with publishes that wait for
-// a replica and with publishes that do not.
+// runFailover lets a replica take over three times: once by a sentinel, and twice by
+// hand, after the replica was cut off from its master. In one of these, publishes wait
+// for a replica.
 func runFailover(t *testing.T, rng *rand.Rand, length time.Duration) []phase {
 	t.Helper()
 	part := max(length/10, 12*time.Second)
@@ -94,7 +94,7 @@ func failoverByHand(t *testing.T, rng *rand.Rand, length time.Duration, waitRepl
 	master := startMaster(t)
 	front, link := redistest.StartProxy(t, master.Addr), redistest.StartProxy(t, master.Addr)
 	replica := replicaOf(t, link.Addr)
-	replicaOf(t, replica.Addr) // so that there is one for publishes to wait for afterwards, too
+	replicaOf(t, replica.Addr) // publishes wait for this one after the failover
 	receiver := newReceiver(t, rand.New(rand.NewPCG(rng.Uint64(), 1)), longTimeout)
 	at := address{Addrs: []string{front.Addr}}
 	w := newWorld(t, at, &redisstore.Options{Shards: longShards, WaitReplicas: waitReplicas}, receiver, longMerchants, longHooks)
@@ -108,8 +108,8 @@ func failoverByHand(t *testing.T, rng *rand.Rand, length time.Duration, waitRepl
 	receiver.feel(late, down)
 	pass(t, stall)
 	master.Kill(t)
-	to := time.Now().Add(lag) // Who is told of it may note it late.
-	// Of what was delivered meanwhile the replica knows nothing.
+	to := time.Now().Add(lag) // A publisher may note its acknowledgement late.
+	// The replica does not know what was delivered since it was cut off.
 	st.faults[0].inFlight += receiver.received() - received
 	require.NoError(t, replica.Client(t).Do(t.Context(), "replicaof", "no", "one").Err())
 	front.Lead(replica.Addr)
@@ -130,8 +130,8 @@ func failoverByHand(t *testing.T, rng *rand.Rand, length time.Duration, waitRepl
 	return p
 }
 
-// forgive excuses the store from knowing events that were acknowledged in a time,
-// and returns how many these are.
+// forgive allows the store to have lost the events that were acknowledged in a time.
+// It returns how many these are.
 func (st *stage) forgive(from, to time.Time) (atRisk int) {
 	st.mu.Lock()
 	acked := st.acked

@@ -7,15 +7,15 @@ import (
 	"time"
 )
 
-// warmUp is how long the memory of a process may grow.
+// warmUp is how long a process runs before its memory must stop growing.
 const warmUp = 30 * time.Second
 
-// memory watches how much workers hold.
+// memory watches the memory of workers.
 type memory struct {
 	stop chan struct{}
 	done sync.WaitGroup
 
-	most   int // of any worker, in kilobytes
+	peak   int // of any worker, in kilobytes
 	points []point
 }
 
@@ -24,8 +24,7 @@ type point struct {
 	minutes, megabytes float64
 }
 
-// watchMemory looks at all workers every second, and draws the curve of the
-// first of them.
+// watchMemory measures all workers every second, and keeps the curve of the first.
 func watchMemory(crew func() []*worker) *memory {
 	m := &memory{stop: make(chan struct{})}
 	began := time.Now()
@@ -43,7 +42,7 @@ func watchMemory(crew func() []*worker) *memory {
 				if err != nil {
 					continue // It has just been killed.
 				}
-				m.most = max(m.most, held)
+				m.peak = max(m.peak, held)
 				if age := time.Since(began); i == 0 && age > warmUp {
 					m.points = append(m.points, point{age.Minutes(), float64(held) / 1024})
 				}
@@ -58,8 +57,8 @@ func (m *memory) end() {
 	m.done.Wait()
 }
 
-// slope is how much the curve rises, in megabytes a minute, by least squares. It
-// is 0 if the curve is too short to say.
+// slope returns how much the curve rises, in megabytes a minute, by least squares. It
+// is 0 if the curve is too short.
 func (m *memory) slope() float64 {
 	n := float64(len(m.points))
 	if n < 60 {

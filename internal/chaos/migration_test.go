@@ -26,7 +26,7 @@ func runMigration(t *testing.T, rng *rand.Rand, length time.Duration) []phase {
 	pass(t, part)
 	var moves []disturbance
 	for shard := range longShards {
-		// What is claimed when the move begins cannot be settled before its end.
+		// A delivery that is claimed when the move begins is settled after its end.
 		end, from := st.note("slot moved", inAll), time.Now()
 		m := redistest.StartMove(t, client, fmt.Sprintf("wh:{%02x}:ready", shard))
 		for m.Keys(t, 1+rng.IntN(20)) > 0 {

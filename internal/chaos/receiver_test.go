@@ -19,8 +19,8 @@ import (
 	"github.com/rag-assistant/webhooks/webhook"
 )
 
-// receiver processes every request that reaches it and then, sometimes, fails to
-// say so. Single webhooks can be given a mood, in which nothing is processed.
+// receiver processes every request that reaches it, but does not always acknowledge
+// it. A webhook can be given a mood, in which nothing is processed.
 type receiver struct {
 	*httptest.Server
 
@@ -29,10 +29,10 @@ type receiver struct {
 	timeout time.Duration        // after which a sender gives up
 	total   int                  // requests that were processed
 	seen    map[string]int       // requests of a delivery that were processed
-	owned   map[string]int       // those of them that the receiver itself did not acknowledge
+	owned   map[string]int       // processed requests that the receiver did not acknowledge
 	first   map[string]time.Time // when a delivery was first processed
 	moods   map[string]mood      // by webhook
-	notices []webhook.Notice     // as posted, those of a repeat as well
+	notices []webhook.Notice     // as posted, repeats included
 }
 
 // newReceiver starts a receiver of senders that give up after a timeout; a nil
@@ -153,7 +153,7 @@ func hangUp(w http.ResponseWriter, how fate) {
 	_ = conn.Close()
 }
 
-// notice takes what a worker's OnNotice posts.
+// notice receives what a worker's OnNotice posts.
 func (r *receiver) notice(w http.ResponseWriter, req *http.Request) {
 	var n webhook.Notice
 	if err := json.NewDecoder(req.Body).Decode(&n); err != nil {
@@ -165,7 +165,7 @@ func (r *receiver) notice(w http.ResponseWriter, req *http.Request) {
 	r.mu.Unlock()
 }
 
-// told are the notices that a webhook was disabled, by their id.
+// told returns the notices that a webhook was disabled, by their id.
 func (r *receiver) told(hook string) map[string]webhook.Notice {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -184,8 +184,8 @@ func (r *receiver) feel(hook string, m mood) {
 	r.moods[hook] = m
 }
 
-// repeats counts second deliveries: those that were none of the receiver's doing,
-// and those that were.
+// repeats counts second deliveries: those that the receiver did not cause, and those
+// that it did.
 func (r *receiver) repeats() (others, own int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -16,7 +16,7 @@ import (
 // reportVariable names the file that a run writes when all phases have passed.
 const reportVariable = "WEBHOOK_CHAOS_REPORT"
 
-// phase is what came of a part of the run.
+// phase is the result of a part of the run.
 type phase struct {
 	name      string
 	redis     string // the server's version
@@ -27,10 +27,10 @@ type phase struct {
 
 	deliveries    int // received
 	lost          int // promised, not received, not failed
-	second, bound int // second deliveries that the receiver did not cause; what was in flight
-	caused        int // second deliveries that it did
+	second, bound int // second deliveries that the receiver did not cause; how many were in flight
+	caused        int // second deliveries that the receiver caused
 	settled       time.Duration
-	memory        int     // megabytes, the most of any worker
+	memory        int     // megabytes, the peak of all workers
 	slope         float64 // megabytes a minute, of the first worker
 	quiet         waits   // outside of faults
 	notes         []string
@@ -65,7 +65,7 @@ func (r *report) add(t *testing.T, ps ...phase) {
 	}
 }
 
-// text is the middle and the worst hundredth.
+// text returns the median and the 99th percentile.
 func (w waits) text() string {
 	if len(w) == 0 {
 		return "–"
@@ -79,7 +79,7 @@ func (p *phase) row(b *strings.Builder) {
 		p.name, int(p.took.Seconds()), p.published, p.deliveries, p.lost, p.second, p.bound, p.caused, p.repeated, p.settled.Seconds(), p.quiet.text(), p.memory)
 }
 
-// write writes the page that goes with the repository.
+// write writes docs/chaos.md.
 func (r *report) write(t *testing.T) {
 	t.Helper()
 	path := os.Getenv(reportVariable)

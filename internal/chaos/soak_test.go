@@ -56,8 +56,8 @@ func runSoak(t *testing.T, rng *rand.Rand, length time.Duration) []phase {
 		p.notes = append(p.notes, s.checkBan(b))
 	}
 	spared := s.spared()
-	// An attempt that hangs takes the whole timeout: others that wait for less do
-	// not wait for it.
+	// An attempt that hangs takes the whole timeout. Other deliveries that wait for
+	// less have not waited for it.
 	require.Less(t, spared.percentile(50), longTimeout)
 	if len(spared) > 0 {
 		p.notes = append(p.notes, fmt.Sprintf("While an endpoint did not answer, the others waited %s (p50 / p99 of %d deliveries)", spared.text(), len(spared)))
@@ -65,14 +65,14 @@ func runSoak(t *testing.T, rng *rand.Rand, length time.Duration) []phase {
 	return []phase{p}
 }
 
-// fail lets one thing after another go wrong until the time is over, and returns
-// when all is well again.
+// fail plays one fault after another until the time is over, and returns when the last
+// one has ended.
 func (s *soak) fail() {
 	n := max(int(s.length/faultEvery), 1)
 	sulks := s.dealSulks(n)
 	dealt := deal(s.rng, n-len(sulks))
 	for i := range n {
-		// One in each slice of the time, somewhere in it.
+		// Each slice of the time has one fault, at a random moment.
 		at := time.Duration((float64(i) + s.rng.Float64()) * float64(faultEvery))
 		pass(s.t, time.Until(s.began.Add(at)))
 		if sulk, ok := sulks[i]; ok {
@@ -90,7 +90,7 @@ func (s *soak) fail() {
 	s.faults = append(s.faults, s.sulked...)
 }
 
-// victim is any worker but the first, which lives from the start to the end.
+// victim returns any worker but the first, which runs from start to end.
 func (s *soak) victim() int { return 1 + s.rng.IntN(s.setup.Workers-1) }
 
 // lasting waits for a random time.

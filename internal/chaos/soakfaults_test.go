@@ -16,23 +16,22 @@ import (
 type fault struct {
 	name   string
 	weight int // how often it comes, compared with the others
-	// inFlight is how many deliveries may come twice, because a request was sent
-	// and its result is not stored when the lease ends.
+	// inFlight is how many deliveries may come twice: their requests were sent, but
+	// their results are not stored when the leases end.
 	inFlight int
 	run      func(s *soak)
 }
 
-// faults are those that concern all deliveries. Where nothing is in flight that
-// could be lost, there is a reason:
+// faults are those that concern all deliveries. Some of them must cause no second
+// delivery, for these reasons:
 //
 //   - A worker that is told to stop finishes what it has.
-//   - A script that Redis has forgotten is sent again in full, and did nothing.
-//   - On a connection that breaks, a claim's reply may be lost, but then nothing
-//     of it was sent; and a result is sent again at once, which changes nothing
-//     if it had arrived.
-//   - With 200 ms there and back, a claim that visits three shards takes 0.6 s
-//     and so does a result, which may wait for one before it; with the attempt
-//     that is less than 3 s of the lease's 5.
+//   - A script that Redis has forgotten did nothing, and is sent again in full.
+//   - If a connection breaks, a claim's reply may be lost, but then no request was
+//     sent. A result is sent again at once, which changes nothing if it had arrived.
+//   - With a round trip of 200 ms, a claim that visits three shards takes 0.6 s. A
+//     result takes as long, and may wait for one before it. With the attempt, that is
+//     less than 3 s of the lease's 5.
 func faults() []fault {
 	return []fault{
 		{name: "worker killed", weight: 12, inFlight: inWorker, run: func(s *soak) {
@@ -79,7 +78,7 @@ func faults() []fault {
 	}
 }
 
-// deal chooses n faults: each once, while there is room, and then by weight.
+// deal chooses n faults: first each once, then more by weight.
 func deal(rng *rand.Rand, n int) []fault {
 	all := faults()
 	out := make([]fault, 0, n)

@@ -28,16 +28,17 @@ const (
 	inAll    = longWorkers * longConcurrency
 
 	settleTime = longLease + 10*time.Second
-	mostMemory = 256 // megabytes of a worker
+	maxMemory  = 256 // megabytes of a worker
 
 	// A worker that kept each delivery's record, some 2 kB, would grow by 9 MB a
-	// minute at 75 deliveries a second. A heap that breathes stays far below.
-	mostSlope = 5.0 // megabytes a minute
+	// minute at 75 deliveries a second. The normal ups and downs of a heap stay far
+	// below.
+	maxSlope = 5.0 // megabytes a minute
 )
 
-// longSetup is the setup of all phases. Retries go on for half a minute and more,
-// so that a receiver that was away for 20 seconds, or for 30 without an answer, has
-// several left: only the one that is to be disabled uses them up.
+// longSetup is the setup of all phases. Retries go on for more than half a minute.
+// After a fault of 20 seconds, or of 30 without answers, several retries are left.
+// Only the receiver that is to be disabled uses up all of them.
 func longSetup(redis address, receiver *receiver) setup {
 	return setup{
 		Redis: redis, Workers: longWorkers,
@@ -93,7 +94,7 @@ func (st *stage) replace(i int) {
 	st.crew[i] = c
 }
 
-// note counts a fault and what was in flight at it, and what it returns ends it.
+// note counts a fault and what was in flight then. The returned function ends it.
 func (st *stage) note(name string, inFlight int) (end func()) {
 	st.t.Logf("%6.1fs %s", time.Since(st.began).Seconds(), name)
 	i := slices.IndexFunc(st.faults, func(f happened) bool { return f.name == name })
@@ -110,8 +111,8 @@ func (st *stage) note(name string, inFlight int) (end func()) {
 	}
 }
 
-// close ends publisher and workers after all has settled, and requires what a
-// run promises. Webhooks in down were disabled for a time.
+// close waits until everything has settled, ends publisher and workers, and checks the
+// promises. Webhooks in down were disabled for a time.
 func (st *stage) close(name string, down ...string) phase {
 	t := st.t
 	t.Helper()
@@ -136,9 +137,9 @@ func (st *stage) close(name string, down ...string) phase {
 	}
 	p.second, p.caused = st.receiver.repeats()
 	require.LessOrEqual(t, p.second, p.bound)
-	p.memory, p.slope = st.held.most>>10, st.held.slope()
-	require.Less(t, p.memory, mostMemory)
-	require.Less(t, p.slope, mostSlope, "the memory of a worker grows, in MB a minute")
+	p.memory, p.slope = st.held.peak>>10, st.held.slope()
+	require.Less(t, p.memory, maxMemory)
+	require.Less(t, p.slope, maxSlope, "the memory of a worker grows, in MB a minute")
 	p.quiet = st.waits(func(hook string, from, to time.Time) bool { return st.log.calm(hook, from, to, longLease) })
 	return p
 }

@@ -15,8 +15,8 @@ import (
 // disableAfter is how many failed deliveries disable a webhook.
 const disableAfter = 10
 
-// sulk is a fault of one webhook's receiver. It goes on beside other faults, and
-// makes no second deliveries: what it is sent is not processed.
+// sulk is a fault of one webhook's receiver. It runs beside other faults. It causes no
+// second deliveries, because the receiver processes nothing during it.
 type sulk struct {
 	name string
 	run  func(s *soak)
@@ -32,12 +32,12 @@ type silence struct {
 type ban struct {
 	merchant, hook string
 	at             time.Time // by the store's clock
-	paused         int64     // deliveries that waited in the end
+	paused         int64     // deliveries that waited at its end
 	enabled        time.Time
 }
 
-// dealSulks chooses in which of n slices of the time receivers are at fault: early
-// enough that they end with it.
+// dealSulks chooses in which of n slices of the time receivers are at fault, early
+// enough that the faults end in time.
 func (s *soak) dealSulks(n int) map[int]sulk {
 	away := 20*time.Second + time.Duration(s.rng.Int64N(int64(10*time.Second)))
 	away = min(away, s.length/5)
@@ -61,8 +61,8 @@ func (s *soak) dealSulks(n int) map[int]sulk {
 	return out
 }
 
-// upset takes a webhook that nothing has happened to and counts a fault of it,
-// which what it returns ends.
+// upset begins a fault of a webhook that has had none yet. The returned function ends
+// the fault and counts it.
 func (s *soak) upset(name string) (merchant, hook string, end func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -116,7 +116,7 @@ func (s *soak) endpointDown() {
 		b.at = w.DisabledAt
 		return err == nil && w.Status == webhook.Disabled && w.DisabledReason == webhook.ReasonFailures
 	}) && s.await(2*time.Minute, "to be told of", func() bool {
-		return len(s.receiver.told(b.hook)) > 0 // A minute later if its worker has been killed meanwhile.
+		return len(s.receiver.told(b.hook)) > 0 // It takes a minute more if the worker was killed.
 	})
 	if !ok {
 		return
@@ -136,9 +136,9 @@ func (s *soak) endpointDown() {
 	s.bans = append(s.bans, b)
 }
 
-// await waits, not on the test's goroutine, for something that must come.
-func (s *soak) await(patience time.Duration, what string, there func() bool) bool {
-	for deadline := time.Now().Add(patience); !there(); {
+// await waits for something that must come. It may run outside the test's goroutine.
+func (s *soak) await(timeout time.Duration, what string, there func() bool) bool {
+	for deadline := time.Now().Add(timeout); !there(); {
 		if time.Now().After(deadline) {
 			s.t.Errorf("an endpoint that is down waits too long %s", what)
 			return false
@@ -148,9 +148,9 @@ func (s *soak) await(patience time.Duration, what string, there func() bool) boo
 	return true
 }
 
-// checkBan requires that a webhook was disabled by exactly as many failures as
-// are configured, that this was told once, and that its queue went on. It returns
-// a note of it.
+// checkBan requires that exactly as many failures as are configured have disabled a
+// webhook, that there was one notice, and that its queue went on. It returns a note
+// for the report.
 func (s *soak) checkBan(b ban) string {
 	s.t.Helper()
 	t := s.t
@@ -160,8 +160,8 @@ func (s *soak) checkBan(b ban) string {
 		require.Equal(t, disableAfter, n.Failures)
 		require.Equal(t, webhook.ReasonFailures, n.Reason)
 	}
-	// What was on the wire at that moment may have failed later, and several may
-	// have failed in its millisecond.
+	// Deliveries that were on the wire at that moment may have failed later, and
+	// several may have failed in the same millisecond.
 	before, then, all := 0, 0, 0
 	for _, d := range s.failures(b.merchant, b.hook) {
 		if d.FinishedAt.Before(b.at) {
@@ -186,7 +186,7 @@ func (s *soak) checkBan(b ban) string {
 		disableAfter, all, b.paused)
 }
 
-// spared are the waits of other webhooks while one does not answer.
+// spared returns the waits of other webhooks while one does not answer.
 func (s *soak) spared() waits {
 	return s.waits(func(hook string, from, to time.Time) bool {
 		return s.log.calm(hook, from, to, longLease) && slices.ContainsFunc(s.silences, func(q silence) bool {

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// calendar notes when what was disturbed.
+// calendar notes all disturbances.
 type calendar struct {
 	mu      sync.Mutex
 	entries []disturbance
@@ -20,7 +20,7 @@ type disturbance struct {
 	hook     string // the webhook that is concerned; empty: all
 }
 
-// begin notes the start of a disturbance, and what it returns the end.
+// begin notes the start of a disturbance. The returned function notes its end.
 func (c *calendar) begin(hook string) (end func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -33,8 +33,7 @@ func (c *calendar) begin(hook string) (end func()) {
 	}
 }
 
-// calm says that nothing that concerns a webhook went on in a time, nor had
-// ended less than a pause before.
+// calm reports whether a webhook was undisturbed in a time, and in the pause before.
 func (c *calendar) calm(hook string, from, to time.Time, pause time.Duration) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -55,7 +54,7 @@ func (w waits) percentile(p float64) time.Duration {
 	return w[min(int(p/100*float64(len(w))), len(w)-1)]
 }
 
-// waits collects those of deliveries that which asks for.
+// waits returns the waits of the deliveries that which selects.
 func (w *world) waits(which func(hook string, published, received time.Time) bool) waits {
 	first := w.receiver.firsts()
 	var out waits

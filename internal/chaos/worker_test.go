@@ -77,8 +77,7 @@ func onThisMachine() *egress.Options {
 
 func keys() []webhook.SecretKey { return []webhook.SecretKey{{ID: "k1", Key: [32]byte{1}}} }
 
-// work is a worker process: a dispatcher until SIGTERM, which leaves nothing
-// behind.
+// work is the main function of a worker process. It runs a dispatcher until SIGTERM.
 func work(text string) error {
 	var s setup
 	if err := json.Unmarshal([]byte(text), &s); err != nil {

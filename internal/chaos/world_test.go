@@ -71,8 +71,8 @@ func newWorld(t *testing.T, redis address, opts *redisstore.Options, receiver *r
 	return w
 }
 
-// publish publishes events at a steady pace while more says so, each until it is
-// acknowledged.
+// publish publishes events at a steady pace while more returns true. It repeats each
+// until it is acknowledged.
 func (w *world) publish(ctx context.Context, every time.Duration, more func() bool) {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
@@ -89,7 +89,7 @@ func (w *world) publish(ctx context.Context, every time.Duration, more func() bo
 	wg.Wait()
 }
 
-// times is a more for publish.
+// times returns a function for publish that asks for n events.
 func times(n int) func() bool {
 	return func() bool {
 		n--
@@ -121,7 +121,7 @@ func (w *world) publishOne(ctx context.Context) {
 	}
 }
 
-// acknowledged is how many publishes were.
+// acknowledged returns how many publishes were acknowledged.
 func (w *world) acknowledged() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -159,8 +159,8 @@ func (w *world) settled(deadline time.Time) {
 	}
 }
 
-// routes are the deliveries of an event to each of its merchant's webhooks, made
-// or not.
+// routes returns the ids that deliveries of an event have, one for each webhook of its
+// merchant, whether they were made or not.
 func (w *world) routes(p published) map[string]string {
 	out := map[string]string{}
 	for _, hook := range w.hooks[p.merchant] {
@@ -169,10 +169,10 @@ func (w *world) routes(p published) map[string]string {
 	return out
 }
 
-// check requires that everything acknowledged has arrived, and only that, and
-// that the store's books are right. Webhooks in down were disabled for a time:
-// they have what was published before and after, but for what failed. It returns
-// how many deliveries of forgotten events never arrived.
+// check requires that everything acknowledged has arrived, and nothing else, and that
+// the store's stats are right. Webhooks in down were disabled for a time: they lack
+// what was published meanwhile, and what failed. check returns how many deliveries of
+// forgotten events never arrived.
 func (w *world) check(down ...string) (lost int) {
 	w.t.Helper()
 	off := map[string]int{} // deliveries to webhooks that were down
@@ -212,8 +212,8 @@ func (w *world) check(down ...string) (lost int) {
 	return lost
 }
 
-// books requires that the stats are those of the stored deliveries, and that none
-// has failed but to webhooks that were off. It returns those.
+// books requires that the stats agree with the stored deliveries, and that only
+// webhooks that were off have failed deliveries. It returns these deliveries.
 func (w *world) books(stored map[string]bool, off map[string]int) map[string]bool {
 	w.t.Helper()
 	failed := map[string]bool{}
@@ -247,7 +247,7 @@ func (w *world) failures(merchant, hook string) []webhook.Delivery {
 	return page.Deliveries
 }
 
-// seed is what all random choices of a run follow from.
+// seed returns the seed of all random choices of a run.
 func seed(t *testing.T) uint64 {
 	t.Helper()
 	n := uint64(time.Now().UnixNano())

@@ -17,7 +17,7 @@ import (
 
 const root = "../.."
 
-// theModule is the one at root, in a version that nobody else has.
+// theModule returns the module at root, in a version that nobody else has.
 func theModule(t *testing.T) (module.Version, []byte) {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(root, "go.mod"))
@@ -25,7 +25,7 @@ func theModule(t *testing.T) (module.Version, []byte) {
 	return module.Version{Path: modfile.ModulePath(text), Version: "v0.0.0-consumed"}, text
 }
 
-// file is one of the work tree's, as a zip takes it.
+// file is a file of the work tree, in the form that package zip takes.
 type file struct{ path string }
 
 func (f file) Path() string                 { return f.path }
@@ -79,8 +79,7 @@ func newUser(t *testing.T) user {
 	require.NoError(t, zip.Create(archive, m, files(t)))
 	require.NoError(t, archive.Close())
 
-	// What others have made comes from this machine's cache, or else from where it
-	// came from before.
+	// Other modules come from this machine's cache, or from its usual proxy.
 	proxies := []string{"file://" + proxy, "file://" + filepath.Join(goEnv(t, "GOMODCACHE"), "cache", "download"), goEnv(t, "GOPROXY")}
 	return user{as: m, env: append(
 		os.Environ(), "GOPROXY="+strings.Join(proxies, ","), "GOMODCACHE="+t.TempDir(), "GONOSUMDB="+m.Path,
@@ -100,8 +99,8 @@ func write(t *testing.T, name, text string) {
 	require.NoError(t, os.WriteFile(name, []byte(text), 0o600))
 }
 
-// program makes a fresh module with one program, gets the module for it, and returns
-// how it is run.
+// program makes a fresh module with one program, runs `go get` for our module, and
+// returns a function that runs the program.
 func (u user) program(t *testing.T, source string) func(args ...string) string {
 	t.Helper()
 	dir := t.TempDir()

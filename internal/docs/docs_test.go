@@ -1,7 +1,6 @@
-// Package docs_test checks that the Markdown files say what is so: their Go
-// programs build, their other Go code stands in an Example that is tested, programs in
-// other languages are files that are run, their links lead somewhere, and the commands
-// that they name exist.
+// Package docs_test checks that the Markdown files are right. Their Go programs build,
+// their other Go code stands in an Example that is tested, programs in other languages
+// are files that are run, links lead somewhere, and commands exist.
 package docs_test
 
 import (
@@ -65,8 +64,8 @@ func TestSnippetsStandInExamples(t *testing.T) {
 	}
 }
 
-// TestFilesAreShownAsTheyAre holds code in other languages to the file that is run. What
-// is not run has to be marked as such.
+// TestFilesAreShownAsTheyAre compares code in other languages with the file that is run.
+// Code that is not run has to be marked as such.
 func TestFilesAreShownAsTheyAre(t *testing.T) {
 	t.Parallel()
 	others := []string{"js", "javascript", "ts", "python", "php", "ruby", "java", "csharp", "rust"}
@@ -156,7 +155,7 @@ func build(t *testing.T, p page, b block) string {
 	t.Helper()
 	dir := t.TempDir()
 	source := filepath.Join(dir, "main.go")
-	// The compiler's complaints name the page.
+	// The compiler's errors then name the page.
 	code := fmt.Sprintf("//line %s:%d\n%s\n", p.path, b.line, strings.Join(b.code, "\n"))
 	require.NoError(t, os.WriteFile(source, []byte(code), 0o600))
 
@@ -230,7 +229,7 @@ type command struct {
 	from string // Where go runs, from the module's root.
 }
 
-// commands returns what p tells to run, in its shell blocks and code spans.
+// commands returns the commands of this repository in p's shell blocks and code spans.
 func commands(p page) []command {
 	var lines []string
 	for _, b := range p.blocks {

@@ -51,7 +51,7 @@ func pages(t *testing.T) []page {
 	return out
 }
 
-// files returns the paths, from the module's root, of the files that want takes.
+// files returns the paths, from the module's root, of the files that want accepts.
 // It leaves out hidden directories and test data.
 func files(t *testing.T, want func(path string) bool) []string {
 	t.Helper()

@@ -18,7 +18,7 @@ import (
 
 // Bounds of a test and of one step of it, for a busy machine.
 const (
-	patience     = 90 * time.Second
+	testTimeout  = 90 * time.Second
 	stepPatience = 15 * time.Second
 )
 
@@ -81,7 +81,7 @@ func open(t *testing.T, site string) *tab {
 	ctx, cancel := chromedp.NewContext(browser, chromedp.WithNewBrowserContext())
 	t.Cleanup(cancel)
 	b := &tab{t: t, whole: ctx, site: site}
-	ctx, cancel = context.WithTimeout(ctx, patience)
+	ctx, cancel = context.WithTimeout(ctx, testTimeout)
 	t.Cleanup(cancel)
 	b.ctx = ctx
 	require.NoError(t, chromedp.Listen(ctx, func(ev any) {

@@ -12,8 +12,8 @@ import (
 	"github.com/rag-assistant/webhooks/webhook/webhooktest"
 )
 
-// hostile is what an endpoint answers, and what an event and the merchant's own notes
-// hold, to run in the browser of whoever looks at it.
+// hostile tries to run in the browser of whoever looks at it. It is in an endpoint's
+// answer, in an event and in the merchant's own notes.
 const hostile = `</pre></textarea></code><script>alert(1)</script><img src=x onerror=alert(2)>` +
 	`<svg onload=alert(3)><div hx-get="/login" hx-trigger="load" data-hx-on:load="alert(4)" hx-on::load="alert(5)"></div>` +
 	`<a href="javascript:alert(6)">x</a><style>*{display:none}</style>"'` + "`{{.}}${alert(7)}"
@@ -58,8 +58,8 @@ func TestHostileTextIsText(t *testing.T) {
 	b.quiet()
 }
 
-// The policy is what holds if escaping does not: this test could not tell otherwise
-// whether a browser minds it.
+// TestPolicyStopsWhatIsInline plays a bug in escaping. Then only the Content Security
+// Policy protects, so the browser must enforce it.
 func TestPolicyStopsWhatIsInline(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, nil)

@@ -57,7 +57,7 @@ func TestLongLog(t *testing.T) {
 	b.press("Older")
 	b.shows("51–100 of 10,000")
 	rows()
-	s.publish(event.TypeDocumentCreated) // A newer one shifts nothing.
+	s.publish(event.TypeDocumentCreated) // A newer delivery does not shift the pages.
 	b.press("Older")
 	b.shows("101–150 of 10,001")
 	rows()

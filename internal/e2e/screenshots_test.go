@@ -80,7 +80,7 @@ func TestScreenshots(t *testing.T) {
 	)
 	b.press("Create webhook")
 	b.do(chromedp.WaitVisible(chromedp.CSS("#secret")))
-	// The picture has the guide's secret, and no address of this machine.
+	// The picture has the documented secret, and no address of this machine.
 	b.do(
 		chromedp.SetJavascriptAttribute(chromedp.CSS("#secret"), "textContent", "whsec_xyz789abc123def456ghi789jkl012mno345"),
 		chromedp.SetJavascriptAttribute(chromedp.CSS(".crumbs li:last-child a"), "textContent", "hooks.example.com"),

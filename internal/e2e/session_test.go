@@ -16,8 +16,8 @@ import (
 	"github.com/rag-assistant/webhooks/webhook/portal"
 )
 
-// The session ends while a form is open, and the login is on another origin, where
-// the policy of the portal's pages lets no form lead.
+// TestSessionEnds lets the session end while a form is open. The login is on another
+// origin, to which the policy of the portal's pages lets no form lead.
 func TestSessionEnds(t *testing.T) {
 	t.Parallel()
 	for name, scripts := range map[string]bool{"with scripts": true, "without scripts": false} {

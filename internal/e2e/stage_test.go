@@ -103,7 +103,8 @@ func (s *stage) publish(types ...event.Type) {
 	}
 }
 
-// settle ends what is due as a dispatcher would, each as ends says.
+// settle claims and finishes what is due, as a dispatcher would, with the results that
+// ends returns.
 func (s *stage) settle(ends func(i int, l store.Lease) store.Result) int {
 	s.t.Helper()
 	got, err := s.store.Claim(s.t.Context(), store.ClaimRequest{Limit: 1000, PerWebhook: 1000, Lease: time.Minute})

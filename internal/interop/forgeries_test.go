@@ -15,8 +15,8 @@ import (
 	"github.com/rag-assistant/webhooks/signer"
 )
 
-// refusesForgeries requires of every receiver that it lets pass what is signed, and
-// nothing else, so that what it says later means something.
+// refusesForgeries requires that every receiver accepts what is signed and nothing
+// else. Only then do its later answers mean something.
 func (w *world) refusesForgeries() {
 	w.t.Helper()
 	const body = `{"created":"2025-11-04T12:34:56Z","data":{"a":1},"id":"evt_1","type":"document.created"}`
@@ -30,19 +30,19 @@ func (w *world) refusesForgeries() {
 		now := time.Now()
 		for _, tt := range []struct {
 			name    string
-			guide   *signer.Signer
+			untimed *signer.Signer
 			by      *signer.Signer
 			at      time.Time
 			sent    string
 			change  func(http.Header)
-			rawOnly bool // It is the Standard Webhooks headers that are wrong.
+			rawOnly bool // only the Standard Webhooks headers are wrong
 			passes  bool
 		}{
 			{name: "signed", passes: true},
 			{name: "signed with two secrets", passes: true, change: func(h http.Header) {
 				h.Set(signer.HeaderStandardSignature, "v1,AAAA v2,x "+h.Get(signer.HeaderStandardSignature))
 			}},
-			{name: "another secret", guide: other, by: other},
+			{name: "another secret", untimed: other, by: other},
 			{name: "another body", sent: strings.Replace(body, "1}", "2}", 1)},
 			{name: "no signature", change: func(h http.Header) { clear(h) }},
 			{name: "an empty signature", change: func(h http.Header) {
@@ -63,13 +63,13 @@ func (w *world) refusesForgeries() {
 			{name: "a time that is none", change: func(h http.Header) { h.Set(signer.HeaderStandardTimestamp, "now") }, rawOnly: true},
 			{name: "the wrong standard signature", by: other, rawOnly: true},
 		} {
-			guide, by := cmp.Or(tt.guide, good), cmp.Or(tt.by, good)
+			untimed, by := cmp.Or(tt.untimed, good), cmp.Or(tt.by, good)
 			at := tt.at
 			if at.IsZero() {
 				at = now
 			}
 			header := http.Header{}
-			header.Set(signer.HeaderSignature, string(guide.AppendSignature(nil, []byte(body))))
+			header.Set(signer.HeaderSignature, string(untimed.AppendSignature(nil, []byte(body))))
 			header.Set(signer.HeaderStandardID, "evt_1")
 			header.Set(signer.HeaderStandardTimestamp, strconv.FormatInt(at.Unix(), 10))
 			header.Set(signer.HeaderStandardSignature, string(by.AppendStandard(nil, "evt_1", at, []byte(body))))
@@ -86,7 +86,7 @@ func (w *world) refusesForgeries() {
 	}
 }
 
-// post reports whether a receiver takes a request.
+// post reports whether a receiver accepts a request.
 func (w *world) post(r *receiver, header http.Header, body string) bool {
 	w.t.Helper()
 	req, err := http.NewRequestWithContext(w.t.Context(), http.MethodPost, r.url, bytes.NewReader([]byte(body)))

@@ -21,7 +21,7 @@ const (
 	refused    = "refused"
 )
 
-// classes are the payloads beside the nine events of the guide, which verify
+// classes are the payloads beside those of the nine default events, which verify
 // everywhere.
 func classes() []class {
 	text := func(s string) string { return `{"text":"` + s + `"}` }

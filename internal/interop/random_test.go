@@ -15,11 +15,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// randomPayloads returns small payloads of what makes a difference somewhere.
+// randomPayloads returns small payloads of values that some receiver treats in its own
+// way.
 func randomPayloads(t *testing.T) []string {
 	t.Helper()
-	// The same in every run unless it is told otherwise: a change is not held up by
-	// what it has nothing to do with.
+	// They are the same in every run, so that no change fails because of a payload
+	// that it has nothing to do with. The environment can ask for others.
 	seed, number := setting(t, "WEBHOOK_INTEROP_SEED", 1), setting(t, "WEBHOOK_INTEROP_RANDOM", 150)
 	t.Logf("WEBHOOK_INTEROP_SEED=%d WEBHOOK_INTEROP_RANDOM=%d", seed, number)
 	g := generator{rand.New(rand.NewPCG(uint64(seed), 0))}

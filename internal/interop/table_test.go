@@ -17,7 +17,7 @@ const (
 	tableEnd   = "<!-- /table -->\n"
 )
 
-// table is what was verified where, as Markdown.
+// table says which receiver verified which payload, as Markdown.
 type table struct {
 	head []string
 	rows []tableRow
@@ -42,7 +42,7 @@ func newTable(receivers []*receiver) *table {
 	return t
 }
 
-// add adds a payload. One with the outcome of the row before joins that.
+// add adds a payload. If it has the same outcome as the last row, it joins that row.
 func (t *table) add(name string, verified []string) {
 	var cells, raw []string
 	for i, v := range verified {

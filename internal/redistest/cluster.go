@@ -21,7 +21,7 @@ const (
 // of it.
 func Cluster(tb testing.TB) *redis.ClusterClient {
 	tb.Helper()
-	ctx, cancel := context.WithTimeout(tb.Context(), startPatience)
+	ctx, cancel := context.WithTimeout(tb.Context(), serverTimeout)
 	defer cancel()
 	addrs := make([]string, clusterNodes)
 	nodes := make([]*redis.Client, clusterNodes)

@@ -11,12 +11,12 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Dump returns what every key that begins with a prefix holds, as text in which
-// nothing is encoded, so that it can be searched. Two dumps are equal if nothing
-// has changed but how long keys have left.
+// Dump returns the content of every key that begins with a prefix, as text that can be
+// searched, since nothing in it is encoded. Two dumps are equal if nothing but
+// expiry times has changed.
 func Dump(tb testing.TB, client *redis.Client, prefix string) map[string]string {
 	tb.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), startPatience)
+	ctx, cancel := context.WithTimeout(context.Background(), serverTimeout)
 	defer cancel()
 	out := map[string]string{}
 	keys := client.Scan(ctx, 0, prefix+"*", 10_000).Iterator()
@@ -47,7 +47,7 @@ func Dump(tb testing.TB, client *redis.Client, prefix string) map[string]string 
 // Forget deletes every key that begins with a prefix.
 func Forget(tb testing.TB, client redis.UniversalClient, prefix string) {
 	tb.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), startPatience)
+	ctx, cancel := context.WithTimeout(context.Background(), serverTimeout)
 	defer cancel()
 	forget := func(ctx context.Context, node *redis.Client) error {
 		keys := node.Scan(ctx, 0, prefix+"*", 10_000).Iterator()

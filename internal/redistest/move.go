@@ -10,8 +10,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Move is a slot on its way from one node of a cluster to another, as an
-// administrator moves it.
+// Move is a slot that is being moved from one node of a cluster to another, as an
+// administrator would move it.
 type Move struct {
 	slot     int
 	from, to *redis.Client
@@ -22,7 +22,7 @@ type Move struct {
 // StartMove begins to move the slot of a key to another node.
 func StartMove(tb testing.TB, c *redis.ClusterClient, key string) *Move {
 	tb.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), startPatience)
+	ctx, cancel := context.WithTimeout(context.Background(), serverTimeout)
 	defer cancel()
 	slot, err := c.ClusterKeySlot(ctx, key).Result()
 	must(tb, err)
@@ -70,7 +70,7 @@ func ownerOf(ctx context.Context, tb testing.TB, c *redis.ClusterClient, slot in
 // Keys moves up to n keys, and returns how many it has moved.
 func (m *Move) Keys(tb testing.TB, n int) int {
 	tb.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), startPatience)
+	ctx, cancel := context.WithTimeout(context.Background(), serverTimeout)
 	defer cancel()
 	keys, err := m.from.ClusterGetKeysInSlot(ctx, m.slot, n).Result()
 	must(tb, err)
@@ -79,7 +79,7 @@ func (m *Move) Keys(tb testing.TB, n int) int {
 	}
 	host, port, err := net.SplitHostPort(m.to.Options().Addr)
 	must(tb, err)
-	args := []any{"migrate", host, port, "", 0, startPatience.Milliseconds(), "keys"}
+	args := []any{"migrate", host, port, "", 0, serverTimeout.Milliseconds(), "keys"}
 	for _, k := range keys {
 		args = append(args, k)
 	}
@@ -93,7 +93,7 @@ func (m *Move) End(tb testing.TB) {
 	for m.Keys(tb, 100) > 0 {
 		continue
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), startPatience)
+	ctx, cancel := context.WithTimeout(context.Background(), serverTimeout)
 	defer cancel()
 	for _, node := range append([]*redis.Client{m.to, m.from}, m.others...) {
 		must(tb, node.Do(ctx, "cluster", "setslot", m.slot, "node", m.toID).Err())

@@ -9,11 +9,11 @@ import (
 	"time"
 )
 
-// A Link is what a network does to a connection. The zero Link is a whole one.
+// A Link is what a network does to a connection. The zero Link does no harm.
 type Link struct {
-	LoseRequests bool          // what clients send does not arrive
-	LoseReplies  bool          // what the server sends does not arrive
-	Delay        time.Duration // added to what arrives, each way
+	LoseRequests bool          // what clients send is lost
+	LoseReplies  bool          // what the server sends is lost
+	Delay        time.Duration // added each way
 }
 
 // Proxy stands between clients and a server and is the network between them.
@@ -30,13 +30,13 @@ type Proxy struct {
 	closed bool
 }
 
-// pair is a client's connection and the one that continues it.
+// pair is a client's connection and the one to the server that continues it.
 type pair struct {
 	client, server *net.TCPConn
-	holed          bool // Something was lost: what follows makes no sense.
+	holed          bool // Bytes were lost, so what follows makes no sense.
 }
 
-// StartProxy starts a proxy that leads to a server.
+// StartProxy starts a proxy in front of a server.
 func StartProxy(tb testing.TB, to string) *Proxy {
 	tb.Helper()
 	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
@@ -47,9 +47,9 @@ func StartProxy(tb testing.TB, to string) *Proxy {
 	return p
 }
 
-// Set changes the network, at once and for connections that are there, too.
-// Where it had lost something and does not any more, connections are reset, as
-// by a firewall that has forgotten them.
+// Set changes the network at once, for existing connections too. When it stops losing
+// bytes, it resets the connections that have lost some, as a firewall does that has
+// forgotten them.
 func (p *Proxy) Set(link Link) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -70,14 +70,14 @@ func (p *Proxy) Lead(to string) {
 func (p *Proxy) close() {
 	p.mu.Lock()
 	p.closed = true
-	_ = p.listener.Close() // Nobody waits for it.
+	_ = p.listener.Close() // An error would change nothing.
 	p.reset(func(*pair) bool { return true })
 	p.mu.Unlock()
 	p.running.Wait()
 }
 
-// reset is called with mu held. Whoever reads from a pair then ends, and takes
-// it out.
+// reset resets the pairs that which selects. The caller holds mu. The goroutines that
+// read from a pair then end, and remove it.
 func (p *Proxy) reset(which func(*pair) bool) {
 	for c := range p.pairs {
 		if which(c) {
@@ -86,9 +86,9 @@ func (p *Proxy) reset(which func(*pair) bool) {
 	}
 }
 
-// reset breaks both connections off, whatever is on the way.
+// reset resets both connections. What is on the way is lost.
 func (c *pair) reset() {
-	_ = c.client.SetLinger(0) // It may be closed already, and so below.
+	_ = c.client.SetLinger(0) // This and the calls below fail if it is closed already.
 	_ = c.server.SetLinger(0)
 	c.close()
 }
@@ -143,7 +143,7 @@ func (p *Proxy) serve(client *net.TCPConn) {
 	p.mu.Unlock()
 }
 
-// arrived is what was read at a time.
+// arrived is a piece that was read, and when.
 type arrived struct {
 	at    time.Time
 	bytes []byte
@@ -151,7 +151,7 @@ type arrived struct {
 
 // pump moves bytes one way until either end is closed, and then closes both.
 func (p *Proxy) pump(c *pair, from io.Reader, to io.Writer, loses func(Link) bool) {
-	// What is delayed does not hold up the clock of what comes behind it.
+	// Reading goes on while a piece is delayed, so that each is delayed just once.
 	queue := make(chan arrived, 256)
 	var writer sync.WaitGroup
 	writer.Go(func() {

@@ -146,7 +146,7 @@ func TestProxy(t *testing.T) {
 	last.hears(t, "b 6")
 }
 
-// TestProxyNowhere leads to where nobody listens.
+// TestProxyNowhere has a proxy in front of a port on which nobody listens.
 func TestProxyNowhere(t *testing.T) {
 	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

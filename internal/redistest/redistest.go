@@ -29,8 +29,8 @@ const (
 	urlVariable     = "WEBHOOK_TEST_REDIS_URL"
 	requireVariable = "WEBHOOK_TEST_REQUIRE_REDIS"
 
-	// startPatience bounds the wait for a server.
-	startPatience = 20 * time.Second
+	// serverTimeout bounds the wait for a server.
+	serverTimeout = 20 * time.Second
 	pollInterval  = 5 * time.Millisecond
 )
 
@@ -79,7 +79,7 @@ func Start(tb testing.TB, settings ...string) *Server {
 	return StartIn(tb, tb.TempDir(), settings...)
 }
 
-// StartIn is Start with files that are there already.
+// StartIn is Start with the files that dir already has.
 func StartIn(tb testing.TB, dir string, settings ...string) *Server {
 	tb.Helper()
 	s := &Server{Dir: dir}
@@ -106,8 +106,8 @@ func binary(tb testing.TB) string {
 	return ""
 }
 
-// Restart starts the server again, with the files and, if it is free still, the
-// port that it had.
+// Restart starts the server again with its files, and with its port if that is still
+// free.
 func (s *Server) Restart(tb testing.TB) {
 	tb.Helper()
 	path := binary(tb)
@@ -167,12 +167,12 @@ func (s *Server) launch(path string) error {
 func (s *Server) await() error {
 	c := redis.NewClient(&redis.Options{Addr: s.Addr, MaxRetries: -1, PoolSize: 1})
 	defer c.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), startPatience)
+	ctx, cancel := context.WithTimeout(context.Background(), serverTimeout)
 	defer cancel()
 	for {
 		err := c.Ping(ctx).Err()
 		if err == nil {
-			return s.ours(ctx, c)
+			return s.checkPort(ctx, c)
 		}
 		select {
 		case <-s.done:
@@ -184,8 +184,8 @@ func (s *Server) await() error {
 	}
 }
 
-// ours fails if another server has the port.
-func (s *Server) ours(ctx context.Context, c *redis.Client) error {
+// checkPort fails if another server has the port.
+func (s *Server) checkPort(ctx context.Context, c *redis.Client) error {
 	info, err := c.Info(ctx, "server").Result()
 	if err != nil {
 		return err

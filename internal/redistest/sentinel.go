@@ -53,7 +53,7 @@ func StartSentinel(tb testing.TB, s *Server, settings ...string) string {
 		_ = cmd.Wait()
 	})
 	probe := sentinelClient(tb, addr)
-	ctx, cancel := context.WithTimeout(tb.Context(), startPatience)
+	ctx, cancel := context.WithTimeout(tb.Context(), serverTimeout)
 	defer cancel()
 	for probe.Ping(ctx).Err() != nil {
 		select {

@@ -1,7 +1,8 @@
-// Command reserialising is a receiver in Go that verifies as the sample of the
-// integration guide does: what its own encoder makes of the body. Beside it are those
-// in the other languages of the guide. They are here to be delivered to; to write one
-// of your own, begin with those under examples/receivers, which verify all there is.
+// Command reserialising is a receiver in Go that verifies as the samples in RAG
+// Assistant's integration guide do: it parses the body, writes it again, and verifies
+// that. Beside it are receivers in other languages that do the same. They are here for
+// the tests. To write a receiver of your own, begin with those under
+// examples/receivers, which verify every payload.
 package main
 
 import (
