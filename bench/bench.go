@@ -16,8 +16,8 @@ import (
 	"github.com/rag-assistant/webhooks/bench/internal/worker"
 )
 
-// bench is what the sections share. Servers are started when they are first
-// needed, and emptied between cases.
+// bench is what all sections share. It starts a server when one is first needed, and
+// empties it between cases.
 type bench struct {
 	options
 
@@ -28,8 +28,8 @@ type bench struct {
 	noPG     error
 }
 
-// patience bounds the wait for one case.
-const patience = 5 * time.Minute
+// caseTimeout bounds the wait for one case.
+const caseTimeout = 5 * time.Minute
 
 func (b *bench) logf(format string, args ...any) {
 	fmt.Fprintf(b.log, time.Now().UTC().Format("15:04:05 ")+format+"\n", args...)
@@ -50,8 +50,8 @@ func (b *bench) close() {
 	}
 }
 
-// fresh starts what a way needs, if it is not there, empties it, and returns what
-// a worker has to know.
+// fresh starts the servers that a way needs, unless they run already, empties them, and
+// returns the spec for its workers.
 func (b *bench) fresh(ctx context.Context, name, fsync string) (driver.Spec, error) {
 	s := driver.Spec{Name: name}
 	if b.receiver == nil {
@@ -83,7 +83,7 @@ func (b *bench) fresh(ctx context.Context, name, fsync string) (driver.Spec, err
 	return s, nil
 }
 
-// redisServer returns the server that syncs in a way.
+// redisServer returns the server with the given fsync policy.
 func (b *bench) redisServer(ctx context.Context, fsync string) (*servers.Redis, error) {
 	if fsync == "" {
 		fsync = servers.Everysec
@@ -154,7 +154,7 @@ func (f fleet) used() (mallocs uint64, cpu time.Duration, err error) {
 	return mallocs, cpu, nil
 }
 
-// merchants names n of them.
+// merchants returns the ids of n merchants.
 func merchants(n int) []string {
 	out := make([]string, n)
 	for i := range out {

@@ -15,10 +15,10 @@ import (
 type crowd struct {
 	row              string
 	name             string
-	hang, slow, fail int     // so many of endpointCount
-	others           int     // counted as healthy: so many at the end, in the clean run too
+	hang, slow, fail int     // how many of endpointCount hang, are slow or fail
+	others           int     // how many count as healthy: the last ones, also in the clean run
 	rate             float64 // events per second, for all
-	burst            int     // events for one more merchant
+	burst            int     // events that one more merchant publishes at once
 	concurrency      int     // of each process; 0: the default
 	warm, span       time.Duration
 }
@@ -32,7 +32,7 @@ const (
 	bursting = "bursting"
 )
 
-// endpoints are those of a crowd. The bad ones come first.
+// endpoints returns the endpoints of a crowd, the bad ones first.
 func (c crowd) endpoints(base string) (whom []string, where []driver.Endpoint) {
 	whom = merchants(endpointCount)
 	for i, m := range whom {
@@ -107,7 +107,7 @@ func (b *bench) fairness(ctx context.Context) ([]report.Table, error) {
 	return []report.Table{steady, burst}, nil
 }
 
-// compare measures crowds, each clean one before those that are held to it.
+// compare measures crowds. A clean one comes before those that are compared with it.
 func (b *bench) compare(ctx context.Context, crowds []crowd, t *report.Table) error {
 	var cleanRate, cleanP99 float64
 	for _, c := range crowds {
@@ -143,7 +143,7 @@ func (b *bench) compare(ctx context.Context, crowds []crowd, t *report.Table) er
 	return nil
 }
 
-// gathered is what came of a crowd.
+// gathered is what was measured of a crowd.
 type gathered struct {
 	stats     receiver.Stats
 	took      time.Duration

@@ -13,10 +13,10 @@ import (
 	"github.com/rag-assistant/webhooks/bench/internal/servers"
 )
 
-// growthRole is what a process is that runs growthMain.
+// growthRole is the role of a process that runs growthMain.
 const growthRole = "growth"
 
-// heap asks for a store with so many pending deliveries over so many webhooks.
+// heap describes a store with many pending deliveries over many webhooks.
 type heap struct {
 	Redis    string // an address; empty: memstore
 	Pending  int
@@ -26,8 +26,8 @@ type heap struct {
 
 func (h heap) row() string { return thousands(h.Pending) + " over " + thousands(h.Webhooks) }
 
-// growth fills stores of both kinds and measures each operation, in a process for
-// each.
+// growth fills stores of both kinds and measures each operation. Each store has a
+// process of its own.
 func (b *bench) growth(ctx context.Context) ([]report.Table, error) {
 	const note = "Microseconds for each delivery, in batches of 100, called on the store itself by one caller, beside so many deliveries that are due. " +
 		"A page is of 100 deliveries. Pruning removes 500 ended ones a step. Bytes are what a pending delivery takes beside its event's body of 1 KiB"

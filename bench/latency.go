@@ -15,9 +15,9 @@ import (
 // idleRate is so low that each event meets idle processes.
 const idleRate = 20
 
-// spans are how long parts of a case take.
+// spans are the lengths of the parts of a case.
 type spans struct {
-	warm, idle, load, rest time.Duration
+	warm, idle, load, resting time.Duration
 }
 
 func (b *bench) spans() spans {
@@ -39,7 +39,7 @@ func (b *bench) latency(ctx context.Context) ([]report.Table, error) {
 		Note: "Each way first publishes and delivers as fast as it can, one event a call, and then gets half of that rate, in even steps. An event " +
 			"that is published more than 20 ms late counts from its time.",
 	}
-	rest := report.Table{
+	resting := report.Table{
 		Key: "rest", Title: "Nothing to do", Head: "store",
 		Note: "What dispatchers that have nothing to deliver send to Redis: scripts, each of which counts as one, and the pings of subscriptions.",
 	}
@@ -73,12 +73,12 @@ func (b *bench) latency(ctx context.Context) ([]report.Table, error) {
 			}
 		}
 		for _, processes := range []int{1, 3} {
-			if err := b.rest(ctx, processes, &rest); err != nil {
+			if err := b.resting(ctx, processes, &resting); err != nil {
 				return nil, err
 			}
 		}
 	}
-	return []report.Table{idle, busy, rest}, nil
+	return []report.Table{idle, busy, resting}, nil
 }
 
 func addWaits(t *report.Table, row string, w receiver.Waits) {
@@ -91,7 +91,7 @@ func addWaits(t *report.Table, row string, w receiver.Waits) {
 	t.Add(row, "longest", millis(w.Longest))
 }
 
-// half measures the waits at half of a way's throughput.
+// half measures waits at half of a way's throughput.
 func (b *bench) half(ctx context.Context, name, row string, t *report.Table) error {
 	l := load{row: row, name: name, concurrency: 64, processes: 1, fanOut: 1, batch: 1, count: 20_000}
 	switch {
@@ -115,8 +115,8 @@ func (b *bench) half(ctx context.Context, name, row string, t *report.Table) err
 	return nil
 }
 
-// waits publishes at a rate and tells how long receipts took, and the part of the
-// events that were published late.
+// waits publishes at a rate. It returns how long receipts took, and which part of the
+// events was published late.
 func (b *bench) waits(ctx context.Context, name string, rate float64, span time.Duration) (w receiver.Waits, late float64, err error) {
 	spec, err := b.fresh(ctx, name, "")
 	if err != nil {
@@ -169,8 +169,8 @@ func (b *bench) waits(ctx context.Context, name string, rate float64, span time.
 	return s.Classes["all"], float64(r.Late) / float64(max(r.Published, 1)), publisher.Halt()
 }
 
-// rest counts the commands of dispatchers that have nothing to do.
-func (b *bench) rest(ctx context.Context, processes int, t *report.Table) (err error) {
+// resting counts the commands of dispatchers that have nothing to do.
+func (b *bench) resting(ctx context.Context, processes int, t *report.Table) (err error) {
 	spec, err := b.fresh(ctx, driver.Redis, "")
 	if err != nil {
 		return err
@@ -199,7 +199,7 @@ func (b *bench) rest(ctx context.Context, processes int, t *report.Table) (err e
 	if err != nil {
 		return err
 	}
-	span := b.spans().rest
+	span := b.spans().resting
 	if err := pause(ctx, span); err != nil {
 		return err
 	}

@@ -1,10 +1,10 @@
-// Command bench measures this module beside what one would use instead and beside
-// the floor, all on one machine, and writes down what it has found.
+// Command bench measures this module, its alternatives and the floor on one machine,
+// and writes down what it has found. The floor is a loop that signs and posts.
 //
 //	go run . -only micro,latency -rounds 3
 //
-// It keeps the figures of each section in results.json and makes ../docs/benchmarks.md
-// of them, so that a section can be measured again alone.
+// It keeps the figures of each section in results.json, so that a section can be
+// measured again alone, and makes ../docs/benchmarks.md of them.
 package main
 
 import (
@@ -110,7 +110,7 @@ type options struct {
 	soak     time.Duration
 	dir      string // where results.json is
 	docs     string
-	passing  bool // both are removed in the end
+	passing  bool // both are removed at the end
 }
 
 func parse(args []string) (options, error) {
@@ -155,7 +155,7 @@ func parse(args []string) (options, error) {
 	return o, nil
 }
 
-// said is the part of the command that a section depends on.
+// said returns the part of the command line that a section depends on.
 func (o options) said(section string) string {
 	s := fmt.Sprintf(" BENCH='-only %s -rounds %d", section, o.rounds)
 	switch section {

@@ -40,7 +40,8 @@ func TestSlope(t *testing.T) {
 	require.Zero(t, slope(rising[:1], "x"))
 }
 
-// TestEveryWayToSignAgrees is what makes the comparison one of equals.
+// TestEveryWayToSignAgrees requires that the ways that are compared make the same
+// signatures.
 func TestEveryWayToSignAgrees(t *testing.T) {
 	t.Parallel()
 	all, err := contenders([]byte(`{"a":1}`))

@@ -39,7 +39,7 @@ type stack struct {
 	events int           // published so far
 }
 
-// measure fills the store and tells what each operation costs.
+// measure fills the store and returns what each operation costs.
 func (h heap) measure(ctx context.Context) (map[string]float64, error) {
 	s := &stack{heap: h, store: memstore.New(nil)}
 	if h.Redis != "" {
@@ -118,7 +118,7 @@ func (s *stack) publish(ctx context.Context, n int) error {
 	return nil
 }
 
-// size is what the store takes, and what this process does.
+// size returns the memory of the store, and of this process.
 func (s *stack) size(ctx context.Context) (bytes, resident int64, err error) {
 	if s.client != nil {
 		c, err := servers.Count(ctx, s.client)
@@ -129,7 +129,7 @@ func (s *stack) size(ctx context.Context) (bytes, resident int64, err error) {
 	return int64(u.Heap), u.RSS, nil //nolint:gosec // far below
 }
 
-// bodySize is what a body takes as a plain string.
+// bodySize returns the memory that a body takes as a plain string.
 func (s *stack) bodySize(ctx context.Context) (float64, error) {
 	if s.client == nil {
 		return growthBody, nil // a size class of its own

@@ -90,10 +90,10 @@ func (b *bench) spread(ctx context.Context, cluster *servers.Cluster, n int, t *
 	if err := f.deliver(); err != nil {
 		return err
 	}
-	if err := b.receiver.Await(int64(count), patience); err != nil {
+	if err := b.receiver.Await(int64(count), caseTimeout); err != nil {
 		return err
 	}
-	if err := pause(ctx, b.spans().warm); err != nil { // for what may come too often
+	if err := pause(ctx, b.spans().warm); err != nil { // repeated deliveries may come now
 		return err
 	}
 	s, err := b.receiver.Stats()
@@ -121,7 +121,7 @@ func (b *bench) spread(ctx context.Context, cluster *servers.Cluster, n int, t *
 	return nil
 }
 
-// variation is the coefficient of variation: the deviation, in means.
+// variation returns the coefficient of variation: the deviation, divided by the mean.
 func variation(values []float64) float64 {
 	mean, sum := 0.0, 0.0
 	for _, v := range values {

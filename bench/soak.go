@@ -12,11 +12,11 @@ import (
 	"github.com/rag-assistant/webhooks/bench/internal/worker"
 )
 
-// soakWarm is when what is kept for a minute, and pruned once a minute, has come
-// to its level.
+// soakWarm is how long it takes until the log, which is kept for a minute and pruned
+// once a minute, has reached its level.
 const soakWarm = 3 * time.Minute
 
-// sample is what is looked at in a soak.
+// sample is what a soak measures at one moment.
 type sample struct {
 	minutes float64
 	values  map[string]float64

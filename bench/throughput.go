@@ -12,8 +12,8 @@ import (
 	"github.com/rag-assistant/webhooks/bench/internal/worker"
 )
 
-// endpointCount is how many endpoints a case has, in as many merchants, or with a
-// fan-out in one.
+// endpointCount is how many endpoints a case has. Each belongs to a merchant of its own,
+// or with a fan-out, all belong to one.
 const endpointCount = 100
 
 // load is one case of the throughput.
@@ -29,10 +29,10 @@ type load struct {
 	batch       int // events per call when published beside
 }
 
-// measured is what came of a load.
+// measured is what was measured of a load.
 type measured struct {
 	rate     float64
-	allocs   float64 // per delivery, all from here on
+	allocs   float64 // this and what follows: per delivery
 	cpu      time.Duration
 	receiver time.Duration
 	redis    servers.Counters
@@ -50,10 +50,10 @@ func (l load) scheme() string {
 	return "http"
 }
 
-// alone says that each process has a queue of its own.
+// alone reports whether each process has a queue of its own.
 func (l load) alone() bool { return l.name == driver.Floor || l.name == driver.Memory }
 
-// endpoints are where the load goes, and for whom.
+// endpoints returns where the load goes, and for which merchants.
 func (b *bench) endpoints(l load) (whom []string, where []driver.Endpoint) {
 	base := b.receiver.HTTP
 	if l.secure {
@@ -229,7 +229,7 @@ func (b *bench) timed(ctx context.Context, all, senders fleet, l load, total int
 	if err := begin(); err != nil {
 		return m, err
 	}
-	if err := b.receiver.Await(total, patience); err != nil {
+	if err := b.receiver.Await(total, caseTimeout); err != nil {
 		return m, err
 	}
 	after, err := b.receiver.Stats()
@@ -267,7 +267,7 @@ func (b *bench) counters(ctx context.Context, l load) (servers.Counters, error) 
 	return servers.Count(ctx, r.Client)
 }
 
-// firstOf returns the first error: what comes after it is its consequence.
+// firstOf returns the first error. Those after it are its consequences.
 func firstOf(errs ...error) error {
 	for _, err := range errs {
 		if err != nil {

@@ -8,8 +8,8 @@ import (
 	"github.com/hibiken/asynq"
 )
 
-// tasks are one asynq task for each delivery, enqueued one by one, as it has no
-// other way.
+// tasks has one asynq task for each delivery. They are enqueued one by one, because
+// asynq knows no batches.
 type tasks struct {
 	*poster
 

@@ -1,5 +1,5 @@
-// Package driver does one job in the ways that are compared: publish an event for
-// each endpoint of a merchant, and deliver it signed.
+// Package driver does one job in all the ways that are compared: it publishes an event
+// for each endpoint of a merchant, and delivers it signed.
 package driver
 
 import (
@@ -34,13 +34,13 @@ const (
 type Spec struct {
 	Name        string
 	Concurrency int // posts at once, in this process
-	// PerWebhook is the bound of posts at once to one endpoint, for those that
-	// have one: this module. 0 is its default.
+	// PerWebhook bounds the posts at once to one endpoint. Only this module has such a
+	// bound. 0 is its default.
 	PerWebhook int
 	Redis      []string // addresses; more than one are a Cluster
 	Shards     int      // of redisstore; 0 is its default
 	Postgres   string   // a URL
-	Authority  string   // whom to trust with HTTPS, in PEM
+	Authority  string   // the receiver's certificate authority, in PEM
 	// Inline makes the floor post within Publish.
 	Inline bool
 	// ShortLog keeps the log for a minute and a hundred deliveries of a webhook.
@@ -55,14 +55,14 @@ type Endpoint struct {
 
 // Driver publishes and delivers. Its methods may be called concurrently.
 type Driver interface {
-	// Register makes endpoints known. Of those that share a store one does it.
+	// Register registers endpoints. Of drivers that share a store, one does it for all.
 	Register(ctx context.Context, endpoints []Endpoint) error
-	// Publish queues events for a merchant, one for each moment, in the way that
-	// is best for so many.
+	// Publish queues events for a merchant, one for each time in sent, in the fastest
+	// way that there is for so many.
 	Publish(ctx context.Context, merchant string, sent []time.Time) error
 	// Deliver delivers until ctx ends.
 	Deliver(ctx context.Context) error
-	// Close gives back what the driver has opened.
+	// Close closes what the driver has opened.
 	Close()
 }
 
@@ -81,7 +81,7 @@ func Open(ctx context.Context, s Spec) (Driver, error) {
 	return nil, fmt.Errorf("driver: no driver %q", s.Name)
 }
 
-// Posts may take as long as ours, and connections are kept for all of them.
+// The same time-outs as this module's, and enough kept connections for all posts.
 const (
 	timeout      = 10 * time.Second
 	maxIdleConns = 1100
@@ -100,7 +100,7 @@ func data(sent time.Time) string {
 	return `{"pad":"` + pad + `",` + receiver.SentMark + strconv.FormatInt(sent.UnixNano(), 10) + `"}`
 }
 
-// body is an event as ours writes it, for those that take bytes.
+// body is an event as this module writes it, for drivers that take bytes.
 func body(sent time.Time) []byte {
 	return []byte(`{"created":"` + sent.UTC().Format(time.RFC3339) + `","data":` + data(sent) +
 		`,"id":"evt_` + rand.Text() + rand.Text()[:6] + `","type":"` + eventType + `"}`)
@@ -115,7 +115,7 @@ func (s Spec) roots() (*x509.CertPool, error) {
 	return pool, nil
 }
 
-// poster signs and posts with the client that a careful user would make.
+// poster signs and posts, with a client as a careful user would configure it.
 type poster struct {
 	client *http.Client
 	signer *signer.Signer

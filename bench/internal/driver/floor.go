@@ -20,7 +20,7 @@ type job struct {
 	body []byte
 }
 
-// maxJobs is how many may wait.
+// maxJobs is how many jobs may wait.
 const maxJobs = 1 << 20
 
 func newFloor(s Spec) (*floor, error) {

@@ -1,8 +1,8 @@
-// Package receiver is the endpoint of every measurement: a process of its own that
-// answers as the path of a request says and records when what arrived.
+// Package receiver is the endpoint of every measurement. It is a process of its own.
+// It answers as the path of a request says, and records when it arrived.
 //
-// It speaks just enough HTTP/1.1 to cost a third of net/http's server, so that on
-// a machine of few cores it is not what bounds the sender.
+// It speaks just enough HTTP/1.1, and so costs a third of net/http's server. On a
+// machine with few cores, net/http would be what limits the sender.
 package receiver
 
 import (
@@ -23,11 +23,11 @@ import (
 	"github.com/rag-assistant/webhooks/bench/internal/proc"
 )
 
-// Role is what a process is that runs [Main].
+// Role is the role of a process that runs [Main].
 const Role = "receiver"
 
-// How an endpoint behaves: the first part of its path. The second one is a class
-// of endpoints, over which waits are counted, and the third one tells them apart.
+// How an endpoint behaves, which is the first part of its path. The second part is a
+// class of endpoints, whose waits are counted together. The third part is a number.
 const (
 	OK   = "ok"   // 200 at once
 	Slow = "slow" // 200 after SlowBy
@@ -59,9 +59,11 @@ type Stats struct {
 	Received int64
 	Elapsed  time.Duration // of the window; 0 if it has not ended
 	Classes  map[string]Waits
-	// MostInFlight is the most requests that one endpoint had at once, by class.
+	// MostInFlight is the largest number of requests that one endpoint had at once, by
+	// class.
 	MostInFlight map[string]int64
-	// With Track: different deliveries, and further receipts of them.
+	// Distinct and Repeats count different deliveries, and repeated receipts of them,
+	// if the Window has Track.
 	Distinct, Repeats int64
 	CPU               time.Duration // of the process since its start
 }
@@ -156,7 +158,7 @@ func (s *Server) Await(ctx context.Context, n int64) error {
 		}
 		select {
 		case <-changed:
-		case <-time.After(time.Second): // n may have been reached before it was the target.
+		case <-time.After(time.Second): // n may have been reached before the wait began.
 		case <-ctx.Done():
 			return fmt.Errorf("receiver: %d of %d received: %w", s.received.Load(), n, ctx.Err())
 		}
@@ -356,7 +358,7 @@ func Main(ctx context.Context, in io.Reader, out io.Writer) error {
 			return nil, nil //nolint:nilnil // there is nothing to say
 		}),
 		"await": proc.On(func(ctx context.Context, a awaiting) (any, error) {
-			ctx, cancel := context.WithTimeout(ctx, a.Patience)
+			ctx, cancel := context.WithTimeout(ctx, a.Timeout)
 			defer cancel()
 			return nil, s.Await(ctx, a.Count)
 		}),

@@ -23,8 +23,8 @@ type Addresses struct {
 }
 
 type awaiting struct {
-	Count    int64
-	Patience time.Duration
+	Count   int64
+	Timeout time.Duration
 }
 
 // Remote is a receiver in another process.
@@ -51,8 +51,8 @@ func Start(ctx context.Context) (*Remote, error) {
 func (r *Remote) Reset(w Window) error { return r.child.Call("reset", w, nil) }
 
 // Await waits until n requests have been received since the last Reset.
-func (r *Remote) Await(n int64, patience time.Duration) error {
-	return r.child.Call("await", awaiting{Count: n, Patience: patience}, nil)
+func (r *Remote) Await(n int64, timeout time.Duration) error {
+	return r.child.Call("await", awaiting{Count: n, Timeout: timeout}, nil)
 }
 
 // Stats returns what was received since the last Reset.

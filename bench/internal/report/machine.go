@@ -25,7 +25,7 @@ type Machine struct {
 const peers = " github.com/hibiken/asynq github.com/riverqueue/river github.com/redis/go-redis/v9 github.com/jackc/pgx/v5" +
 	" github.com/stripe/stripe-go/v85 github.com/google/go-github/v81 github.com/standard-webhooks/standard-webhooks/libraries "
 
-// ThisMachine looks around.
+// ThisMachine describes this machine.
 func ThisMachine(ctx context.Context) Machine {
 	m := Machine{CPU: "unknown", Cores: runtime.NumCPU(), Versions: map[string]string{"go": runtime.Version()}}
 	m.CPU = lineOf("/proc/cpuinfo", "model name")
@@ -54,7 +54,7 @@ func ThisMachine(ctx context.Context) Machine {
 	return m
 }
 
-// lineOf returns what stands behind a name in a file of the kernel.
+// lineOf returns the value of a name in a file of the kernel.
 func lineOf(path, name string) string {
 	f, err := os.Open(path) //nolint:gosec // see the calls
 	if err != nil {

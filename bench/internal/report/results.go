@@ -48,7 +48,7 @@ type Figure struct {
 	Rounds []float64 `json:"rounds"`
 }
 
-// NewFigure sums rounds up.
+// NewFigure makes a figure of the values of rounds.
 func NewFigure(rounds []float64) Figure {
 	sorted := slices.Sorted(slices.Values(rounds))
 	n := len(sorted)
@@ -62,7 +62,7 @@ func NewFigure(rounds []float64) Figure {
 // which they first came.
 func (t *Table) Add(row, column string, value float64) {
 	if math.IsNaN(value) || math.IsInf(value, 0) {
-		return // A ratio to nothing: there is no figure.
+		return // A ratio to zero is no figure.
 	}
 	if !slices.Contains(t.Columns, column) {
 		t.Columns = append(t.Columns, column)

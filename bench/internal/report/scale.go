@@ -13,7 +13,7 @@ const (
 	scaleEnd   = "<!-- end -->"
 )
 
-// What a deployment is planned with.
+// What the plan of a deployment assumes.
 const (
 	busyShare   = 0.5 // of a core, so that bursts and forks find room
 	keptSeconds = 7 * 24 * 3600
@@ -48,7 +48,7 @@ func (r *Results) costs() (costs, bool) {
 	return c, ok
 }
 
-// FillScale writes what the figures come to into scale.md.
+// FillScale writes what follows from the figures into scale.md.
 func (r *Results) FillScale(page string) (string, error) {
 	head, rest, found := strings.Cut(page, scaleBegin)
 	_, tail, ended := strings.Cut(rest, scaleEnd)

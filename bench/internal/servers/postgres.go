@@ -24,8 +24,8 @@ type Postgres struct {
 	server server
 }
 
-// StartPostgres starts a PostgreSQL, as another user if this one is root, as whom
-// it does not run. It fails with [ErrNoPostgres].
+// StartPostgres starts a PostgreSQL. PostgreSQL refuses to run as root, so root starts
+// it as another user. It fails with [ErrNoPostgres] if this machine has none.
 func StartPostgres(ctx context.Context) (*Postgres, error) {
 	bin, err := postgresBinaries()
 	if err != nil {

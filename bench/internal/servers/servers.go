@@ -18,7 +18,7 @@ import (
 )
 
 const (
-	patience     = 20 * time.Second
+	startTimeout = 20 * time.Second
 	pollInterval = 10 * time.Millisecond
 )
 
@@ -107,7 +107,7 @@ func (r *Redis) Close() {
 
 // await polls until f succeeds.
 func await(ctx context.Context, what string, f func() error) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	for {
 		err := f()

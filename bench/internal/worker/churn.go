@@ -10,13 +10,13 @@ import (
 	"github.com/rag-assistant/webhooks/webhook"
 )
 
-// Churn keeps webhooks coming and going: every Every one is registered, one is
-// disabled, one is enabled, one is rotated and one, the oldest, is deleted.
+// Churn keeps webhooks coming and going. At each interval of Every, it registers one,
+// disables one, enables one, rotates one and deletes the oldest.
 type Churn struct {
 	Merchants []string
 	URL       string
 	Every     time.Duration
-	Keep      int // how many there are of them
+	Keep      int // how many webhooks there are at a time
 }
 
 func (w *worker) churn(c Churn) error {

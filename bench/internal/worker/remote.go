@@ -34,10 +34,10 @@ func (r *Remote) Publish(s Stream) error { return r.child.Call("publish", s, nil
 // Churn begins to change webhooks.
 func (r *Remote) Churn(c Churn) error { return r.child.Call("churn", c, nil) }
 
-// Wait waits until all that has a Count is published.
+// Wait waits until all streams with a Count are published.
 func (r *Remote) Wait() error { return r.child.Call("wait", nil, nil) }
 
-// Halt ends publishing, once for all.
+// Halt ends all publishing, for good.
 func (r *Remote) Halt() error { return r.child.Call("halt", nil, nil) }
 
 // Deliver begins to deliver.
@@ -50,5 +50,5 @@ func (r *Remote) Report() (Report, error) {
 	return out, err
 }
 
-// Close ends the process in good order.
+// Close ends the process in an orderly way.
 func (r *Remote) Close() error { return r.child.Close() }

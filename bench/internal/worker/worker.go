@@ -15,7 +15,7 @@ import (
 	"github.com/rag-assistant/webhooks/bench/internal/proc"
 )
 
-// Role is what a process is that runs [Main].
+// Role is the role of a process that runs [Main].
 const Role = "worker"
 
 // A Stream is what to publish.
@@ -126,11 +126,11 @@ func (w *worker) publish(s Stream) {
 	}
 }
 
-// lateAfter is where a publisher does not keep up with its rate.
+// lateAfter is the delay from which on an event counts as late.
 const lateAfter = 20 * time.Millisecond
 
-// paced publishes every event at its time. One that is late counts from its time,
-// not from when it was published.
+// paced publishes every event at its time. The wait of a late event counts from that
+// time, not from when it was published.
 func (w *worker) paced(s Stream, began time.Time, first int) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -183,7 +183,7 @@ func (w *worker) unpaced(s Stream, next *atomic.Int64) {
 	}
 }
 
-// unlessHalted keeps an error, unless it is what halting did to a call.
+// unlessHalted returns err, unless halting has caused it.
 func (w *worker) unlessHalted(err error) {
 	if w.halt.Err() == nil {
 		w.note(err)
