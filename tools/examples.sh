@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# examples.sh MODULE… builds what is under examples/ in the given modules, tests those
-# that are modules of their own, which `go test ./...` leaves out, has explain look at
-# its sample, and runs those that end by themselves, which each must within 30 seconds.
+# examples.sh MODULE… builds what is under examples/ in the given modules. It tests those
+# that are modules of their own, which `go test ./...` leaves out. It runs explain on its
+# sample, and those that end by themselves, which must take less than 30 seconds each.
 set -euo pipefail
 [ -d examples ] || exit 0
 

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# install.sh NAME… installs what is not there with the system's package manager. A
-# NAME is a program, looked for on PATH, or one of the libraries of other languages
-# that `present` knows. It costs nothing if all are there.
+# install.sh NAME… installs what is missing with the system's package manager. A NAME
+# is a program, looked for on PATH, or one of the libraries of other languages that
+# `present` knows. If all are there, it does nothing.
 set -euo pipefail
 
-# can PROGRAM ARG… tries the PROGRAM on PATH, and then the system's own: only that
-# one finds the libraries that a package manager installs.
+# can PROGRAM ARG… tries the PROGRAM on PATH, and then the one in /usr/bin. Only the
+# latter finds the libraries that a package manager installs.
 can() { "$@" || "/usr/bin/$1" "${@:2}"; }
 
 present() {

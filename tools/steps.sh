@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# steps.sh TARGET… makes each target under a heading, goes on after one that
-# fails, and ends with a line on each: what came of it, and in how long.
+# steps.sh TARGET… makes each target under a heading, and goes on after one that
+# fails. At the end it prints a line for each, with its result and its time.
 set -euo pipefail
 
 code=0

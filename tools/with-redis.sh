@@ -1,14 +1,13 @@
 #!/usr/bin/env bash
-# with-redis.sh CMD… runs CMD with a Redis up, ends as CMD ended, and leaves
+# with-redis.sh CMD… runs CMD with a Redis, exits with CMD's status, and leaves
 # nothing behind. CMD finds in its environment
 #
 #   WEBHOOK_TEST_REDIS_URL      where Redis is: redis://127.0.0.1:PORT
 #   WEBHOOK_TEST_REQUIRE_REDIS  1: a test that finds no Redis fails, and does not skip
 #
-# If the first is set already, that Redis is used and none is started. Else a
-# redis-server, installed if need be, is started on a free port of the loopback
-# interface, with its files in a directory of its own. CMD does not get the
-# terminal's input.
+# If the first is set already, that Redis is used. Otherwise a redis-server, which is
+# installed if it is missing, is started on a free port of the loopback interface, with
+# its files in a directory of its own. CMD does not get the terminal's input.
 set -euo pipefail
 
 export WEBHOOK_TEST_REQUIRE_REDIS=1
