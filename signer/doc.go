@@ -3,10 +3,10 @@
 //
 // Two schemes are written over the same body, with the same secret:
 //
-//   - The integration guide's, section "Verifying Signatures". [HeaderSignature]
-//     holds "sha256=" and the lower-case hex of HMAC-SHA256 over the body. The
-//     key is the whole text of the secret, prefix included. It carries no time
-//     and one signature only.
+//   - The untimed one, which RAG Assistant has promised to its merchants.
+//     [HeaderSignature] holds "sha256=" and the lower-case hex of HMAC-SHA256 over
+//     the body alone. The key is the whole text of the secret, prefix included. It
+//     carries no time and one signature only.
 //   - Standard Webhooks (https://www.standardwebhooks.com). [HeaderStandardSignature]
 //     holds "v1," and the base64 of HMAC-SHA256 over "id.timestamp.body", once
 //     for each secret that is valid now, separated by spaces. The key is the
@@ -16,8 +16,8 @@
 // Standard Webhooks has a second version, for receivers that are not to hold a
 // secret: "v1a," and the base64 of an ed25519 signature over the same text. It is
 // made with a [PrivateKey], "whsk_…", and verified with the [PublicKey] that belongs
-// to it, "whpk_…". [NewAsymmetric] makes such a Signer; the guide's scheme has no
-// counterpart.
+// to it, "whpk_…". [NewAsymmetric] makes such a Signer. It writes no
+// [HeaderSignature], which needs a secret.
 //
 // A first program:
 //

@@ -2,7 +2,7 @@
 // verified event or an error out. It pulls in the standard library and the two
 // small packages beside it, and neither stores nor goroutines.
 //
-// The ten-line receiver:
+// A receiver:
 //
 //	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 //		e, _ := verifier.FromContext(r.Context())
@@ -16,12 +16,12 @@
 //
 // # Which signature counts
 //
-// A request may be signed in two ways: as the integration guide says
+// A request may be signed in two ways: untimed, over the body alone
 // (X-Webhook-Signature), and as Standard Webhooks says (webhook-id,
-// webhook-timestamp, webhook-signature). Our sender does both. Only the second
-// is bound to a time.
+// webhook-timestamp, webhook-signature). Our sender does both. Only the second is
+// bound to a time.
 //
-//	Standard Webhooks        the guide's    RequireStandard: false   true
+//	Standard Webhooks        untimed        RequireStandard: false   true
 //	verifies, in time        any            accepted                 accepted
 //	verifies, out of time    any            ErrStale                 ErrStale
 //	wrong                    verifies       accepted                 ErrMismatch
@@ -32,13 +32,15 @@
 //
 // "Verifies" means with one of the secrets (v1) or one of the public keys (v1a).
 // A receiver that has public keys only, and so nothing that anybody could steal,
-// does not accept the guide's signature at all.
+// does not look at X-Webhook-Signature at all.
 //
-// So a receiver that has one secret of two keeps working while the sender moves
-// to the other, since webhook-signature lists both. But whoever captured a request can
-// leave the Standard Webhooks headers out and send it again, much later, under
-// the guide's signature: set RequireStandard if your sender always sends them,
-// and in any case remember the ids of events that were processed.
+// A receiver that has one secret of two keeps working while the sender moves to
+// the other, since webhook-signature lists both.
+//
+// Whoever has captured a request can leave the Standard Webhooks headers out and
+// send it again, much later, with X-Webhook-Signature. So set RequireStandard if
+// your sender always sends them, and in any case remember the ids of events that
+// were processed.
 //
 // # Guarantees
 //
