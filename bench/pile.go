@@ -45,7 +45,7 @@ func (h heap) measure(ctx context.Context) (map[string]float64, error) {
 	if h.Redis != "" {
 		s.client = redis.NewClient(&redis.Options{Addr: h.Redis})
 		defer s.client.Close()
-		st, err := redisstore.New(driver.Connect([]string{h.Redis}), nil)
+		st, err := redisstore.Open(ctx, driver.Connect([]string{h.Redis}), nil)
 		if err != nil {
 			return nil, err
 		}

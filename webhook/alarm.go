@@ -80,7 +80,7 @@ func (m mark) String() string {
 
 // decide returns what the owner is to be told after a result, and the mark after
 // that; the kind is empty for nothing.
-func (o *DispatcherOptions) decide(s *store.Standing, streak store.Streak, disabled bool, now time.Time) (kind NoticeKind, since time.Time, next mark) {
+func decide(o *DispatcherOptions, s *store.Standing, streak store.Streak, disabled bool, now time.Time) (kind NoticeKind, since time.Time, next mark) {
 	m := parseMark(s.Mark)
 	since = m.since
 	if since.IsZero() {
@@ -105,7 +105,7 @@ func (r *run) alarm(s *settled, answer store.Finished) {
 		return
 	}
 	now := s.storeTime.Add(time.Since(s.at))
-	kind, since, next := r.opts.decide(answer.Standing, s.result.Streak, answer.Disabled, now)
+	kind, since, next := decide(&r.opts, answer.Standing, s.result.Streak, answer.Disabled, now)
 	if kind == "" {
 		return
 	}

@@ -80,7 +80,7 @@ func TestAlarms(t *testing.T) {
 					w.Disablings++
 				}
 				w.ConsecutiveFailures, w.Active = s.failures, !s.inactive && !s.disabled
-				kind, since, next := o.decide(&w, s.streak, s.disabled, now)
+				kind, since, next := decide(&o, &w, s.streak, s.disabled, now)
 				require.Equal(t, s.want, kind, "step %d", i)
 				if kind == "" {
 					continue

@@ -98,7 +98,7 @@ func TestDetectWithAPublicKey(t *testing.T) {
 		r.Endpoint.Set(holds(t, reg.Webhook.PublicKey))
 		d, err := r.Svc.Detect(t.Context(), harness.Merchant, reg.Webhook.ID)
 		require.NoError(t, err)
-		require.Equal(t, webhook.FoundRaw, d.Finding)
+		require.Equal(t, webhook.FoundRaw, d.Receiver)
 		require.Equal(t, "standard+ escaped+ forged-", probes(d))
 	})
 }

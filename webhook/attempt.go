@@ -142,7 +142,7 @@ func (r *run) giveUp(s *settled) {
 }
 
 // post signs and sends. A receiver that refuses the signature may have another
-// secret than the one that made the guide's header, which holds one only: the old
+// secret than the one that made X-Webhook-Signature, which holds one only: the old
 // one, within the grace of a rotation; or one of a rotation since the claim; or it
 // has switched from the old to the new one between two posts. It is asked at most
 // twice more, in the time of two posts.
@@ -206,7 +206,7 @@ func (r *run) rotated(ctx context.Context, l *store.Lease) bool {
 }
 
 // postOnce sends one request. All secrets sign the Standard Webhooks header, the
-// given one the guide's.
+// given one X-Webhook-Signature.
 func (r *run) postOnce(ctx context.Context, c claimed, set *vault.Set, guide *signer.Signer, body []byte) (egress.Response, error) {
 	ctx, cancel := context.WithTimeout(ctx, r.opts.AttemptTimeout)
 	defer cancel()
@@ -214,7 +214,7 @@ func (r *run) postOnce(ctx context.Context, c claimed, set *vault.Set, guide *si
 	var buf [256]byte
 	signature := string(guide.AppendSignature(buf[:0], body))
 	standard := string(set.Current.AppendStandard(buf[:0], c.EventID, now, body))
-	// The keys are written as the guide spells them, which Header.Set would not.
+	// The keys are written as merchants were told, X-Webhook-ID, which Header.Set would not.
 	values := []string{
 		"application/json",
 		signature,
@@ -236,7 +236,7 @@ func (r *run) postOnce(ctx context.Context, c claimed, set *vault.Set, guide *si
 		}
 	}
 	for i, key := range requestHeaders {
-		if values[i] != "" { // The guide's signature needs a secret.
+		if values[i] != "" { // X-Webhook-Signature needs a secret.
 			header[key] = values[i : i+1 : i+1]
 		}
 	}

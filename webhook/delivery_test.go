@@ -26,7 +26,7 @@ func TestRequestIsTheGuides(t *testing.T) {
 		require.Equal(t, 1, r.Endpoint.Count())
 		c := r.Endpoint.Seen()[0]
 		require.Zero(t, r.Since(c.At), "the first attempt is made at once")
-		require.Equal(t, "https://example.com/hook", c.Url)
+		require.Equal(t, "https://example.com/hook", c.URL)
 		for key, want := range map[string]string{
 			"Content-Type":          "application/json",
 			"X-Webhook-Event":       "document.created",
@@ -201,7 +201,7 @@ func TestAHangingEndpointDelaysNoOther(t *testing.T) {
 		var hanging atomic.Int32
 		r := harness.NewRig(t, nil, &webhook.DispatcherOptions{Concurrency: 20, PerWebhook: 5})
 		r.Endpoint.Set(func(c harness.Call) (harness.Answer, error) {
-			if c.Url != "https://dead.example.com/" {
+			if c.URL != "https://dead.example.com/" {
 				return harness.Reply(http.StatusOK, ""), nil
 			}
 			require.LessOrEqual(t, hanging.Add(1), int32(5), "at most PerWebhook on the wire")

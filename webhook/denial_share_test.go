@@ -28,7 +28,7 @@ func TestAHangingMerchantDelaysNoOther(t *testing.T) {
 				var hanging, most atomic.Int64
 				r := harness.NewRig(t, nil, nil)
 				r.Endpoint.Set(func(c harness.Call) (harness.Answer, error) {
-					if !strings.HasPrefix(c.Url, "https://dead.") {
+					if !strings.HasPrefix(c.URL, "https://dead.") {
 						return harness.Reply(http.StatusOK, ""), nil
 					}
 					n := hanging.Add(1)

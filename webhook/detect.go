@@ -9,28 +9,28 @@ import (
 	"github.com/rag-assistant/webhooks/webhook/internal/jcs"
 )
 
-// Finding is what [Service.Detect] has found out about a receiver.
-type Finding string
+// ReceiverKind is what [Service.Detect] has found out about a receiver.
+type ReceiverKind string
 
 // How a receiver verifies, or why that is not known.
 const (
 	// FoundRaw verifies the bytes that came. Any encoding is right.
-	FoundRaw Finding = "raw"
+	FoundRaw ReceiverKind = "raw"
 	// FoundRewrites verifies the body as it writes it after parsing it, in the way
 	// that [Detection.Encoding] says.
-	FoundRewrites Finding = "rewrites"
+	FoundRewrites ReceiverKind = "rewrites"
 	// FoundOpen takes requests with a wrong signature too: it does not verify, or
 	// not before it answers.
-	FoundOpen Finding = "open"
+	FoundOpen ReceiverKind = "open"
 	// FoundNone has refused all that was signed rightly, in each encoding.
-	FoundNone Finding = "none"
+	FoundNone ReceiverKind = "none"
 	// FoundNothing has not answered, or with a redirect.
-	FoundNothing Finding = "unanswered"
+	FoundNothing ReceiverKind = "unanswered"
 )
 
 // Detection is what [Service.Detect] has found out, and how.
 type Detection struct {
-	Finding  Finding
+	Receiver ReceiverKind
 	Encoding Encoding // what this receiver verifies; empty if that is not known
 	Probes   []Probe  // in the order in which they were sent
 }
@@ -95,23 +95,23 @@ func (s *Service) Detect(ctx context.Context, merchantID, webhookID string) (Det
 	for sent := ProbeStandard; sent != ""; {
 		p, err := s.probe(ctx, merchantID, webhookID, sent)
 		if err != nil && ctx.Err() != nil && len(d.Probes) > 0 {
-			d.Finding, d.Encoding = FoundNothing, ""
+			d.Receiver, d.Encoding = FoundNothing, ""
 			break // What was sent is worth an answer.
 		}
 		if err != nil {
 			return d, err
 		}
 		d.Probes = append(d.Probes, p)
-		sent, d.Finding, d.Encoding = p.next()
+		sent, d.Receiver, d.Encoding = p.next()
 		if sent != "" && ctx.Err() != nil {
-			sent, d.Finding = "", FoundNothing
+			sent, d.Receiver = "", FoundNothing
 		}
 	}
 	return d, nil
 }
 
 // next returns what to send after p, or nothing and what is known then.
-func (p Probe) next() (ProbeBody, Finding, Encoding) {
+func (p Probe) next() (ProbeBody, ReceiverKind, Encoding) {
 	yes := p.Accepted()
 	switch {
 	case !p.answered():
@@ -158,7 +158,7 @@ func (s *Service) probe(ctx context.Context, merchantID, webhookID string, sent 
 // Explain says in a few sentences what was found and what there is to do about w, the
 // webhook as it is now.
 func (d Detection) Explain(w Webhook) string {
-	switch d.Finding {
+	switch d.Receiver {
 	case FoundRaw:
 		return "The receiver verifies the bytes as they arrive, which is the right way: every payload verifies, in any payloadEncoding."
 	case FoundRewrites:

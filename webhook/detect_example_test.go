@@ -58,7 +58,7 @@ func ExampleService_Detect() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(found.Finding, found.Encoding)
+	fmt.Println(found.Receiver, found.Encoding)
 	for _, p := range found.Probes {
 		fmt.Println(p.Sent, p.Delivery.StatusCode)
 	}

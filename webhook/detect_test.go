@@ -34,7 +34,7 @@ func TestDetect(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		receiver receiver
-		finding  webhook.Finding
+		finding  webhook.ReceiverKind
 		encoding webhook.Encoding
 		sent     string
 		says     string
@@ -75,7 +75,7 @@ func TestDetect(t *testing.T) {
 				r.Endpoint.Set(c.receiver(t, reg.Secret))
 				d, err := r.Svc.Detect(t.Context(), harness.Merchant, reg.Webhook.ID)
 				require.NoError(t, err)
-				require.Equal(t, c.finding, d.Finding)
+				require.Equal(t, c.finding, d.Receiver)
 				require.Equal(t, c.encoding, d.Encoding)
 				require.Equal(t, c.sent, probes(d))
 				require.Contains(t, d.Explain(reg.Webhook), c.says)
@@ -108,9 +108,9 @@ func probes(d webhook.Detection) string {
 // What it says about the encoding depends on the one that is set.
 func TestDetectionKnowsWhatIsSet(t *testing.T) {
 	t.Parallel()
-	d := webhook.Detection{Finding: webhook.FoundRewrites, Encoding: webhook.EncodingASCII}
+	d := webhook.Detection{Receiver: webhook.FoundRewrites, Encoding: webhook.EncodingASCII}
 	require.Contains(t, d.Explain(webhook.Webhook{Encoding: webhook.EncodingASCII}), "suits it")
-	require.Contains(t, webhook.Detection{Finding: webhook.FoundNothing}.Explain(webhook.Webhook{}), "none was sent")
+	require.Contains(t, webhook.Detection{Receiver: webhook.FoundNothing}.Explain(webhook.Webhook{}), "none was sent")
 	require.Contains(t, d.Explain(webhook.Webhook{Encoding: webhook.EncodingHTML}), "Set this webhook's payloadEncoding to ascii")
 }
 
@@ -145,7 +145,7 @@ func TestForgedProbeDuringARotation(t *testing.T) {
 		r.Endpoint.Set(harness.Knows(t, reg.Secret))
 		d, err := r.Svc.Detect(t.Context(), harness.Merchant, reg.Webhook.ID)
 		require.NoError(t, err)
-		require.Equal(t, webhook.FoundRaw, d.Finding)
+		require.Equal(t, webhook.FoundRaw, d.Receiver)
 		require.Equal(t, 2+2+1, r.Endpoint.Count(), "the old secret is tried second, but not for a forgery")
 	})
 }
@@ -161,7 +161,7 @@ func TestDetectEndsWithItsContext(t *testing.T) {
 		began := time.Now()
 		d, err := r.Svc.Detect(ctx, harness.Merchant, reg.Webhook.ID)
 		require.NoError(t, err)
-		require.Equal(t, webhook.FoundNothing, d.Finding)
+		require.Equal(t, webhook.FoundNothing, d.Receiver)
 		require.Len(t, d.Probes, 1)
 		require.Equal(t, 15*time.Second, time.Since(began))
 		require.Contains(t, d.Explain(reg.Webhook), "no outcome in time")

@@ -55,7 +55,7 @@ type DispatcherOptions struct {
 	PerWebhook int
 
 	// AttemptTimeout is how long an endpoint has to answer with a status.
-	// Defaults to the guide's 10 seconds.
+	// Defaults to 10 seconds.
 	AttemptTimeout time.Duration
 
 	// Lease is how long a claimed delivery is hidden from other dispatchers. After
@@ -72,11 +72,11 @@ type DispatcherOptions struct {
 	DrainTimeout time.Duration
 
 	// Retry says when a failed attempt is repeated, and how often. Defaults to
-	// the guide's schedule.
+	// three attempts: at once, after 1 minute and after 5 more.
 	Retry retry.Policy
 
 	// DisableAfter is how many consecutive failures disable a webhook. Defaults
-	// to the guide's 10.
+	// to 10.
 	DisableAfter int
 
 	// DisableAfterFailingFor is for how long a webhook must have been failing, beside
@@ -185,7 +185,7 @@ type Retention struct {
 	Notices time.Duration
 }
 
-// DefaultUserAgent is the guide's.
+// DefaultUserAgent is what merchants of RAG Assistant have been told to expect.
 const DefaultUserAgent = "RAG-Assistant-Webhooks/1.0"
 
 // ErrRunning says that Run was called while it was running.

@@ -24,7 +24,8 @@
 // through a crash, is kept: with package memstore, that is nothing.
 //
 // An attempt is a POST of the event's canonical JSON (RFC 8785), the same bytes
-// each time, with the headers of the integration guide and of Standard Webhooks.
+// each time, with a signature over the body in X-Webhook-Signature and the headers
+// of Standard Webhooks.
 // Any 2xx status within the time is a success. Redirects are not followed.
 //
 // Ten deliveries in a row that failed disable a webhook. Its pending deliveries

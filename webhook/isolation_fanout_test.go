@@ -50,9 +50,9 @@ func (c *crowd) RoundTrip(req *http.Request) (*http.Response, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.posts++
-	i := slices.IndexFunc(c.hooks, func(h *endpointOf) bool { return h.url == got.Url })
+	i := slices.IndexFunc(c.hooks, func(h *endpointOf) bool { return h.url == got.URL })
 	if i < 0 {
-		c.t.Errorf("%s is nobody's", got.Url)
+		c.t.Errorf("%s is nobody's", got.URL)
 		return resp, nil
 	}
 	h := c.hooks[i]

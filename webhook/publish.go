@@ -208,7 +208,7 @@ func canonical(e event.Event) ([]byte, error) {
 	return body, nil
 }
 
-// Test sends the guide's webhook.test event to one webhook, whatever its status
+// Test sends a webhook.test event to one webhook, whatever its status
 // and subscriptions, in one attempt. It shows in the log and in the stats, and
 // counts neither as a failure nor as a success of the webhook. See [Service.Await]
 // for its outcome.

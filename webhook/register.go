@@ -71,7 +71,7 @@ func (s *Service) Update(ctx context.Context, merchantID, webhookID string, u Up
 // Rotate replaces a webhook's secret at once and returns the new one, which is
 // never shown again. The old one stays good for grace, 0 to [MaxGrace]: requests
 // carry Standard Webhooks signatures of both, and a receiver that refuses the one
-// in the guide's header with 401 or 403 gets the other in the same attempt, so
+// in [signer.HeaderSignature] with 401 or 403 gets the other in the same attempt, so
 // that a receiver may switch at any moment of the grace.
 //
 // During a grace, another rotation with a grace fails with [ErrRotating]: it

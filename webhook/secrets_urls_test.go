@@ -34,13 +34,13 @@ func TestURLsStayOutOfLogs(t *testing.T) {
 		"redirect":    harness.Always(http.StatusFound, "Location", target),
 		"retry-after": harness.Always(http.StatusTooManyRequests, "Retry-After", urlToken),
 		"url error": func(c harness.Call) (harness.Answer, error) {
-			return harness.Answer{}, &url.Error{Op: "Post", URL: c.Url, Err: errors.New("no")}
+			return harness.Answer{}, &url.Error{Op: "Post", URL: c.URL, Err: errors.New("no")}
 		},
 		"dns": func(c harness.Call) (harness.Answer, error) {
-			return harness.Answer{}, &net.DNSError{Name: c.Url, Err: "no such host"}
+			return harness.Answer{}, &net.DNSError{Name: c.URL, Err: "no such host"}
 		},
 		"any error": func(c harness.Call) (harness.Answer, error) {
-			return harness.Answer{}, fmt.Errorf("cannot post to %s", c.Url)
+			return harness.Answer{}, fmt.Errorf("cannot post to %s", c.URL)
 		},
 		"silence":        harness.Hang,
 		"unknown status": harness.Always(999),
@@ -64,7 +64,7 @@ func TestURLsStayOutOfLogs(t *testing.T) {
 				r.Publish()
 				harness.Pass(10 * time.Minute)
 				r.Close()
-				require.Equal(t, target, r.Endpoint.Seen()[0].Url)
+				require.Equal(t, target, r.Endpoint.Seen()[0].URL)
 				require.NotEmpty(t, seen.String())
 				for _, part := range []string{urlToken, "hooks.example.com", "token"} {
 					require.NotContains(t, seen.String(), part)

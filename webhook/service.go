@@ -40,7 +40,7 @@ type ServiceStore interface {
 // ServiceOptions configures a [Service].
 type ServiceOptions struct {
 	// Catalog holds the event types that can be published and subscribed to.
-	// Defaults to the guide's nine: see [event.DefaultCatalog].
+	// Defaults to the nine of RAG Assistant: see [event.DefaultCatalog].
 	Catalog *event.Catalog
 
 	// Egress holds the rules for a webhook's URL. Give the [Dispatcher] the same,

@@ -71,8 +71,8 @@ const (
 // Scheme says how requests to a webhook are signed.
 type Scheme string
 
-// A secret that both sides have makes the guide's signature and that of Standard
-// Webhooks, v1. A private key of this side makes v1a alone (ed25519), and the
+// A secret that both sides have makes X-Webhook-Signature and the signature of
+// Standard Webhooks, v1. A private key of this side makes v1a alone (ed25519), and the
 // receiver needs the public key only, which is nothing to hide.
 const (
 	SchemeSecret     Scheme = "v1"
@@ -183,14 +183,14 @@ type Update struct {
 }
 
 // WebhookQuery selects a page of a merchant's webhooks.
-type WebhookQuery struct {
+type WebhookQuery struct { //nolint:revive // There are queries of deliveries, too.
 	ActiveOnly bool
 	Limit      int // 0: all
 	Offset     int
 }
 
 // WebhookPage is a page of webhooks, oldest first.
-type WebhookPage struct {
+type WebhookPage struct { //nolint:revive // There are pages of deliveries, too.
 	Webhooks []Webhook
 	Total    int // of all that match
 }

@@ -95,7 +95,7 @@ func (d *demo) round(ctx context.Context) error {
 			}
 		}
 	}
-	page, err := d.svc.Webhooks(ctx, gone, webhook.Query{Limit: 1})
+	page, err := d.svc.Webhooks(ctx, gone, webhook.WebhookQuery{Limit: 1})
 	if err != nil {
 		return err
 	}

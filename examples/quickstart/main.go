@@ -1,6 +1,6 @@
 // Command quickstart shows the whole path on one machine, without a network or a
 // server to install: an HTTPS receiver that verifies, the management API, the
-// guide's nine events on their way, an endpoint that fails until it is disabled,
+// nine events on their way, an endpoint that fails until it is disabled,
 // and the delivery log. It exits non-zero if anything is not as it says.
 //
 //	go run ./examples/quickstart
@@ -62,7 +62,7 @@ func run(ctx context.Context) error {
 	}
 	disp, err := webhook.NewDispatcher(st, &webhook.DispatcherOptions{
 		Egress: out,
-		// The guide waits one and five minutes; nobody wants to watch that.
+		// By default it waits one and five minutes; nobody wants to watch that.
 		Retry: retry.Policy{Delays: []time.Duration{50 * time.Millisecond, 100 * time.Millisecond}},
 		OnNotice: func(_ context.Context, n webhook.Notice) error {
 			notices <- n

@@ -290,7 +290,7 @@ func (w *world) remember(t *testing.T) {
 		require.Equal(t, http.StatusCreated, out.status, out.Error)
 	}
 	for i := range 30 {
-		page, err := w.svc.Webhooks(t.Context(), fmt.Sprintf("merchant_%02d", i), webhook.Query{Limit: 10})
+		page, err := w.svc.Webhooks(t.Context(), fmt.Sprintf("merchant_%02d", i), webhook.WebhookQuery{Limit: 10})
 		require.NoError(t, err)
 		require.Len(t, page.Webhooks, 1, "merchant_%02d", i)
 	}

@@ -26,10 +26,7 @@ func openStore(ctx context.Context, address string) (store.Store, func(), error)
 		return nil, nil, fmt.Errorf("-store: %w", err)
 	}
 	closeClient := func() { _ = client.Close() }
-	st, err := redisstore.New(client, nil)
-	if err == nil {
-		err = st.Open(ctx)
-	}
+	st, err := redisstore.Open(ctx, client, nil)
 	if err != nil {
 		closeClient()
 		return nil, nil, fmt.Errorf("-store: %w", err)

@@ -59,7 +59,7 @@ func (w *world) waits(which func(hook string, published, received time.Time) boo
 	first := w.receiver.firsts()
 	var out waits
 	for _, p := range w.acked {
-		for hook, id := range w.routes(p) {
+		for hook, id := range p.deliveries {
 			if at, ok := first[id]; ok && which(hook, p.began, at) {
 				out = append(out, at.Sub(p.began))
 			}

@@ -100,9 +100,17 @@ func work(text string) error {
 func (s setup) deliver(ctx context.Context) error {
 	client := s.Redis.connect()
 	defer client.Close()
-	st, err := redisstore.New(client, &redisstore.Options{Shards: s.Shards})
-	if err != nil {
-		return err
+	var st *redisstore.Store
+	for { // A supervisor would start it again until Redis is there.
+		var err error
+		if st, err = redisstore.Open(ctx, client, &redisstore.Options{Shards: s.Shards}); err == nil {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(100 * time.Millisecond):
+		}
 	}
 	opts := webhook.DispatcherOptions{
 		Concurrency: s.Concurrency, PerWebhook: s.PerWebhook, AttemptTimeout: s.AttemptTimeout, Lease: s.Lease,

@@ -142,7 +142,7 @@ func live(s *stage, b *tab, scripts bool) {
 // only returns the merchant's one webhook.
 func (s *stage) only() webhook.Webhook {
 	s.t.Helper()
-	page, err := s.svc.Webhooks(s.t.Context(), merchant, webhook.Query{Limit: 2})
+	page, err := s.svc.Webhooks(s.t.Context(), merchant, webhook.WebhookQuery{Limit: 2})
 	require.NoError(s.t, err)
 	require.Len(s.t, page.Webhooks, 1)
 	return page.Webhooks[0]

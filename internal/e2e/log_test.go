@@ -33,7 +33,7 @@ func TestLongLog(t *testing.T) {
 			r := store.Result{Outcome: store.Succeeded, Attempt: store.Attempt{StatusCode: 200, Duration: 30 * time.Millisecond}}
 			if failed < failures {
 				failed++
-				r = store.Result{Outcome: store.Failed, Attempt: store.Attempt{StatusCode: 503, Error: webhook.CodeStatus, Duration: time.Second}}
+				r = store.Result{Outcome: store.Failed, Attempt: store.Attempt{StatusCode: 503, Code: string(webhook.CodeStatus), Duration: time.Second}}
 			}
 			return r
 		})

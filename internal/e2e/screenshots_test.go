@@ -214,14 +214,14 @@ func history(s *stage) (hook, failed string) {
 				case l.WebhookID == old.ID || l.WebhookID == orders.ID && bad:
 					r := store.Result{
 						Outcome: store.Retry, Delay: pause, Attempt: store.Attempt{
-							StatusCode: 503, Error: webhook.CodeStatus, Duration: 1200 * time.Millisecond,
+							StatusCode: 503, Code: string(webhook.CodeStatus), Duration: 1200 * time.Millisecond,
 							ResponseBody: `{"error":"database is locked","retry":true}`,
 						},
 					}
 					if l.Attempts == 2 {
 						r.Outcome, r.Streak = store.Failed, store.StreakExtend
 						if l.WebhookID == old.ID {
-							r.DisableAfter, r.DisableReason = 3, webhook.ReasonFailures
+							r.DisableAfter, r.DisableReason = 3, string(webhook.ReasonFailures)
 						}
 					}
 					return r

@@ -76,12 +76,30 @@ func (d *dumper) write(v reflect.Value) {
 	}
 }
 
+// writePlain writes the fields of a struct that lead nowhere, which tell it from
+// others.
+func (d *dumper) writePlain(v reflect.Value) {
+	if v.Kind() != reflect.Struct {
+		return
+	}
+	for _, f := range v.Fields() {
+		if k := f.Kind(); k == reflect.String || k >= reflect.Bool && k <= reflect.Float64 {
+			d.write(f)
+			d.WriteString(" ")
+		}
+	}
+}
+
 func (d *dumper) writeMap(v reflect.Value) {
 	byKey := map[string]reflect.Value{}
 	names := make([]string, 0, v.Len())
 	for it := v.MapRange(); it.Next(); {
 		k := dumper{met: map[place]int{}}
-		k.write(it.Key())
+		if it.Key().Kind() == reflect.Pointer {
+			k.writePlain(it.Key().Elem())
+		} else {
+			k.write(it.Key())
+		}
 		byKey[k.String()] = it.Value()
 		names = append(names, k.String())
 	}

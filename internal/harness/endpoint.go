@@ -27,7 +27,7 @@ type Endpoint struct {
 type Call struct {
 	At     time.Time
 	Header http.Header // canonical names, as after the wire
-	Url    string
+	URL    string
 	Body   string
 	Ctx    context.Context //nolint:containedctx // a hanging answer waits for it
 }
@@ -38,7 +38,7 @@ func (e *Endpoint) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := Call{At: time.Now(), Header: http.Header{}, Url: req.URL.String(), Body: string(body), Ctx: req.Context()}
+	c := Call{At: time.Now(), Header: http.Header{}, URL: req.URL.String(), Body: string(body), Ctx: req.Context()}
 	for k, v := range req.Header {
 		for _, s := range v {
 			c.Header.Add(k, s)

@@ -124,7 +124,7 @@ func (r *Rig) Webhook(webhookID string) webhook.Webhook {
 	return w
 }
 
-// seconds is a time since the rig began, for exact comparison.
+// Since is how long after the rig's beginning a moment is, for exact comparison.
 func (r *Rig) Since(at time.Time) time.Duration { return at.Sub(r.Began) }
 
 // Pass lets fake time pass, and whatever is due by then happen.

@@ -187,10 +187,10 @@ func (w *world) detect() {
 		d, err := w.svc.Detect(w.t.Context(), merchant, r.id)
 		require.NoError(w.t, err)
 		if r.speaks == "" {
-			require.Equal(w.t, webhook.FoundRaw, d.Finding, "%s", r.name)
+			require.Equal(w.t, webhook.FoundRaw, d.Receiver, "%s", r.name)
 			continue
 		}
-		require.Equal(w.t, webhook.FoundRewrites, d.Finding, "%s", r.name)
+		require.Equal(w.t, webhook.FoundRewrites, d.Receiver, "%s", r.name)
 		require.Equal(w.t, rewritten[r.speaks], d.Encoding, "%s", r.name)
 	}
 }

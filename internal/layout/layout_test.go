@@ -86,7 +86,7 @@ var rules = []rule{
 		"golang.org/x/text",
 	}, coreModules...)},
 
-	{room: "webhook/internal/vault", ours: []string{"signer", "store", "webhook/internal/token"}},
+	{room: "webhook/internal/vault", ours: []string{"signer", "internal/hidden", "store", "webhook/internal/token"}},
 	{room: "webhook/internal/webui", ours: append([]string{"webhook"}, core...), modules: coreModules},
 	{room: "webhook/internal/once", ours: []string{"store", "webhook/internal/id"}, modules: []string{"github.com/google/uuid"}},
 

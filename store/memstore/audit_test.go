@@ -47,7 +47,7 @@ func (a *audit) auditMerchants() {
 	var directory []string
 	var webhooks []*webhook
 	var events []*event
-	for id, m := range a.Store.merchants {
+	for id, m := range a.merchants {
 		a.want(m.id == id && len(m.webhooks)+len(m.events) > 0, "a merchant has something", "%s", id)
 		if len(m.webhooks) > 0 {
 			directory = append(directory, id)
@@ -98,14 +98,7 @@ func (a *audit) auditQueues(w *webhook) {
 	see(&w.tests, func(d *delivery, k key) bool { return d.phase == waiting && d.event.test && k == d.key() })
 	see(&w.leased, func(d *delivery, k key) bool { return d.phase == leased && d.open && k == d.key() })
 	see(&w.ended, func(d *delivery, k key) bool { return !d.pending() && !d.open && k == key{number: d.number} })
-	last := int64(distantPast)
-	for _, t := range w.pending.ticks {
-		a.want(len(t.nodes) > 0 && t.number > last, "the ticks are in order and have deliveries", "webhook %s", w.ID)
-		last = t.number
-		see(&t.heap, func(d *delivery, k key) bool {
-			return d.phase == waiting && !d.event.test && k == d.key() && k.at>>tickBits == t.number
-		})
-	}
+	see(&w.pending.later, func(d *delivery, k key) bool { return d.phase == waiting && !d.event.test && k == d.key() })
 	made := int64(distantPast)
 	for d := range w.deliveries.after(0) {
 		if d.isNew() {
@@ -214,7 +207,7 @@ func (a *audit) auditEvents(all []*event) {
 		}
 	}
 	a.want(a.waiting == waiting, "the store counts its pending deliveries", "%d, want %d", a.waiting, waiting)
-	for _, m := range a.Store.merchants {
+	for _, m := range a.merchants {
 		auditSeries(a, &m.log, func(e *event) uint64 { return e.number })
 		for range m.log.after(0) {
 			listed--
@@ -248,7 +241,7 @@ func (a *audit) auditClaims() {
 }
 
 func (a *audit) auditNotices() {
-	ns := &a.Store.notices
+	ns := &a.notices
 	auditSeries(a, ns, func(n *notice) uint64 { return n.number })
 	auditHeap(a, &a.visible)
 	n := 0
@@ -263,11 +256,11 @@ func (a *audit) auditNotices() {
 func (a *audit) auditSeen() {
 	auditHeap(a, &a.held)
 	auditHeap(a, &a.done)
-	a.want(len(a.Store.seen) == len(a.held.nodes)+len(a.done.nodes), "each id is held or done", "%d", len(a.Store.seen))
+	a.want(len(a.seen) == len(a.held.nodes)+len(a.done.nodes), "each id is held or done", "%d", len(a.seen))
 	for _, n := range a.done.nodes {
 		a.want(n.v.done, "each id is held or done", "%s", n.v.id)
 	}
-	a.want(len(a.Store.seen) <= a.opts.MaxSeen || len(a.done.nodes) == 0, "what is done is bounded", "%d ids", len(a.Store.seen))
+	a.want(len(a.seen) <= a.opts.MaxSeen || len(a.done.nodes) == 0, "what is done is bounded", "%d ids", len(a.seen))
 }
 
 // auditHeap looks at the order of a heap, and whether its members know their places.
@@ -367,8 +360,7 @@ func TestAuditNamesTheBrokenPromise(t *testing.T) {
 		{"a bucket holds no more", func(_ *Store, w *webhook) { w.RateLimit, w.bucket.level = 1, -1 }},
 		{"a bucket holds no more", func(_ *Store, w *webhook) { w.bucket.level = 1 }},
 		{"a delivery is where its phase says", func(_ *Store, w *webhook) { w.leased.first().phase = waiting }},
-		{"a delivery is where its phase says", func(_ *Store, w *webhook) { w.pending.ticks[0].first().at++ }},
-		{"the ticks are in order", func(_ *Store, w *webhook) { w.pending.ticks = append(w.pending.ticks, &tick{}) }},
+		{"a delivery is where its phase says", func(_ *Store, w *webhook) { w.pending.later.first().at++ }},
 		{"what is new is in order", func(_ *Store, w *webhook) { w.pending.next = 1 << 60 }},
 		{"what is new is in order", func(_ *Store, w *webhook) { w.pending.newest = 0 }},
 		{"exactly one of tests, pending, leased and ended", func(_ *Store, w *webhook) { w.leased.first().phase, w.leased = waiting, heap[*delivery]{} }},

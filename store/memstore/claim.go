@@ -38,6 +38,7 @@ func (s *Store) Claim(ctx context.Context, c store.ClaimRequest) (store.Claimed,
 	}
 	out := store.Claimed{At: stamp(now), Notices: s.visible.until(now) != nil}
 	if old := s.claims[c.Key]; old != nil {
+		out.Again = true
 		for _, d := range old.leases {
 			if d.claim == old {
 				out.Leases = append(out.Leases, d.lease())
@@ -78,7 +79,7 @@ func (s *Store) claim(c store.ClaimRequest, now int64) []store.Lease {
 			out = append(out, d.lease())
 			taken++
 		}
-		if full = full || len(out) == c.Limit; taken > 0 {
+		if full = full || len(out) == c.Limit; taken > 0 || !full {
 			w.take(taken, now)
 			s.ready.remove(w) // It goes behind those that are claimable already.
 			s.rekey(w, now)
@@ -145,14 +146,14 @@ func (s *Store) recover(now int64) {
 		end := w.leased.first().at
 		for d := w.leased.until(now); d != nil; d = w.leased.until(now) {
 			s.endLease(d)
-			s.wait(d, d.at, now)
+			s.wait(d, d.at)
 		}
 		s.rekey(w, end)
 	}
 }
 
 // wait makes d wait until it is due. The caller has taken it from wherever it was.
-func (s *Store) wait(d *delivery, due, now int64) {
+func (s *Store) wait(d *delivery, due int64) {
 	w := d.webhook
 	d.phase, d.at = waiting, due
 	if d.event.test {
@@ -194,8 +195,8 @@ func (s *Store) rekey(w *webhook, changed int64) {
 	if old, in := s.ready.key(w); in && max(old.at, at) <= changed {
 		return
 	}
-	s.turn++
-	s.ready.set(w, key{max(at, changed), s.turn})
+	s.seq++
+	s.ready.set(w, key{max(at, changed), s.seq})
 }
 
 // claimable returns since when or from when on Claim can take something of w.

@@ -54,7 +54,7 @@ func (s *Store) finish(r *store.Result, now int64) (out store.Finished) {
 	case store.Failed:
 		s.end(d, failed, now)
 	default:
-		s.wait(d, now+max(r.Delay, 0).Milliseconds(), now)
+		s.wait(d, now+max(r.Delay, 0).Milliseconds())
 	}
 	s.rekey(w, now)
 	return out

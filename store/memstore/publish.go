@@ -83,7 +83,7 @@ func (s *Store) deliver(w *webhook, e *event, now int64) *delivery {
 	if e.pending++; e.pending == 1 {
 		s.idle.remove(e)
 	}
-	s.wait(d, now, now)
+	s.wait(d, now)
 	s.rekey(w, now)
 	return d
 }

@@ -58,7 +58,7 @@ func newWebhook(owner *merchant, w store.Webhook) *webhook {
 		ended:      newHeap((*delivery).heapPlace),
 		byEnd:      newHeap(func(d *delivery) *int32 { return &d.inByEnd }),
 	}
-	made.pending = queue{all: &made.deliveries, next: 1}
+	made.pending = queue{all: &made.deliveries, next: 1, later: newHeap((*delivery).heapPlace)}
 	return made
 }
 

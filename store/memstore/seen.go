@@ -52,7 +52,7 @@ func (s *Store) BeginSeen(ctx context.Context, scope, id string, b store.SeenBeg
 	case m == nil:
 		m = &memory{seenID: seenID{scope, id}, holder: b.Holder, fingerprint: b.Fingerprint}
 		s.seen[m.seenID] = m
-		if old := s.done.first(); old != nil && len(s.seen) > s.opts.MaxSeen {
+		for old := s.done.first(); old != nil && len(s.seen) > s.opts.MaxSeen; old = s.done.first() {
 			s.forget(old)
 		}
 	case b.Fingerprint != "" && m.fingerprint != "" && b.Fingerprint != m.fingerprint:
@@ -80,7 +80,8 @@ func (s *Store) CommitSeen(ctx context.Context, scope, id, holder string, value 
 	if !m.done {
 		s.held.remove(m)
 		m.done, m.value = true, bytes.Clone(value)
-		s.done.set(m, key{at: now + ttl.Milliseconds()})
+		s.seq++
+		s.done.set(m, key{now + ttl.Milliseconds(), s.seq})
 	}
 	return nil
 }

@@ -30,6 +30,7 @@ type Store struct {
 	opts Options
 
 	mu        sync.Mutex // guards all that follows, and all records
+	seq       uint64     // orders what happens in one millisecond
 	merchants map[string]*merchant
 	directory []string // the merchants that have webhooks, sorted
 	waiting   int64    // deliveries that have not ended
@@ -38,8 +39,7 @@ type Store struct {
 	// later, is in ready: see rekey. One that has leases is in expiring, by the end of the
 	// first.
 	ready, expiring heap[*webhook]
-	turn            uint64 // orders webhooks that became claimable in one millisecond
-	perWebhook      int    // of the last claim
+	perWebhook      int // of the last claim
 	claims          map[string]*claim
 
 	// What Prune looks for: webhooks by the end of the delivery that ended first, by how

@@ -264,7 +264,7 @@ func TestShortPages(t *testing.T) {
 	}
 	pages := func(get func(cursor string) (found int, next string, err error)) (out []int) {
 		for next := "-"; next != ""; {
-			n := 0
+			var n int
 			n, next, err = get(strings.TrimPrefix(next, "-"))
 			require.NoError(t, err)
 			out = append(out, n)

@@ -56,7 +56,7 @@ func TestQueueIsSorted(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(3, 4))
 	var deliveries series[delivery]
-	q := queue{all: &deliveries, next: 1}
+	q := queue{all: &deliveries, next: 1, later: newHeap((*delivery).heapPlace)}
 	var all []*delivery
 	now := int64(0)
 	add := func(d *delivery) {
@@ -113,7 +113,7 @@ func TestSeriesIsSorted(t *testing.T) {
 		a := audit{}
 		auditSeries(&a, &s, func(d *delivery) uint64 { return d.number })
 		require.Empty(t, a.broken)
-		from := r.Uint64N(s.last() + 2)
+		from := 1 + r.Uint64N(s.last()+1)
 		i, there := slices.BinarySearchFunc(all, from, number)
 		below := slices.Clone(all[:i])
 		slices.Reverse(below)

@@ -19,9 +19,9 @@ type dump struct {
 
 // The kinds of keys: what stands before the first colon.
 var (
-	hashKinds   = []string{"c", "m", "s", "w", "d", "g", "y", "v", "no", "nt", "gc"}                                      //nolint:gochecknoglobals // constant
+	hashKinds   = []string{"c", "m", "s", "w", "d", "g", "y", "v", "no", "nt", "gc"}                                                 //nolint:gochecknoglobals // constant
 	setKinds    = []string{"p", "q", "t", "l", "f", "x", "nw", "i", "ms", "ready", "held", "old", "full", "off", "idle", "nv", "na"} //nolint:gochecknoglobals // constant
-	stringKinds = []string{"e", "k", "seen", "again"}                                                                              //nolint:gochecknoglobals // constant
+	stringKinds = []string{"e", "k", "seen", "again"}                                                                                //nolint:gochecknoglobals // constant
 )
 
 // scan lists the keys that begin with a prefix.

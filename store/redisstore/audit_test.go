@@ -46,6 +46,8 @@ func TestAudit(t *testing.T) {
 		{"notice not listed", func(ctx context.Context, p string) redis.Cmder { return client.Del(ctx, p+"nw:1") }, "lists its notices"},
 		{"claim of no notice", func(ctx context.Context, p string) redis.Cmder { return client.HSet(ctx, p+"nt", "m:n", 1) }, "what was claimed"},
 		{"notice without an age", func(ctx context.Context, p string) redis.Cmder { return client.Del(ctx, p+"na") }, "in both lists"},
+		{"webhook not listed", func(ctx context.Context, p string) redis.Cmder { return client.Del(ctx, p+"i:"+merchant) }, "lists its webhooks"},
+		{"merchant not listed", func(ctx context.Context, p string) redis.Cmder { return client.Del(ctx, p+"ms") }, "lists its merchants"},
 		{"stray key", func(ctx context.Context, p string) redis.Cmder { return client.Set(ctx, p+"zzz", "1", 0) }, "no known kind"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -61,10 +63,11 @@ func TestAudit(t *testing.T) {
 			ask.Limit = 4
 			got, err := st.Claim(t.Context(), ask)
 			require.NoError(t, err)
-			settled := results(got.Leases)[:2]
-			settled[1].Streak, settled[1].DisableAfter = store.StreakExtend, 1
-			_, err = st.Finish(t.Context(), settled)
+			_, err = st.Finish(t.Context(), results(got.Leases)[:2])
 			require.NoError(t, err)
+			added, err := st.AddNotice(t.Context(), merchant, store.Notice{Kind: store.NoticeWarning, WebhookID: got.Leases[0].WebhookID}, "", "")
+			require.NoError(t, err)
+			require.True(t, added)
 			_, err = st.Publish(t.Context(), merchant, events[5:])
 			require.NoError(t, err)
 			require.NoError(t, st.Audit(t.Context()))

@@ -1,19 +1,16 @@
 package redisstore
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
 	"github.com/rag-assistant/webhooks/store"
 )
-
-// tokenBits is how many claims of one delivery have tokens of their own. Above
-// them is the delivery's number, so that one that was pruned and made anew has
-// other tokens.
-const tokenBits = 16
 
 // How a claim script goes about a key.
 const (
@@ -93,16 +90,15 @@ func (g *claiming) visit(ctx context.Context, h shard) (bool, error) {
 
 // claim runs one script, and says if another one may have more.
 func (g *claiming) claim(ctx context.Context, h shard, limit, round int) (bool, error) {
-	name, bytes := "", int64(g.MaxBytes)
-	if g.Key != "" {
-		name = fmt.Sprintf("%s.%d.%d", g.Key, g.life, round)
+	args := []any{limit, max(g.Lease.Milliseconds(), 1), g.PerWebhook}
+	if g.Key != "" || g.MaxBytes > 0 {
+		name, bytes := "", cmp.Or(max(g.MaxBytes, 0), math.MaxInt)
+		if g.Key != "" {
+			name = fmt.Sprintf("%s.%d.%d", g.Key, g.life, round)
+		}
+		args = append(args, bytes, g.size, name, g.how)
 	}
-	if bytes <= 0 {
-		bytes = 1 << 50
-	}
-	r, err := g.s.run(ctx, call{name: "claim", on: h, args: []any{
-		limit, max(g.Lease.Milliseconds(), 1), g.PerWebhook, bytes, g.size, name, g.how,
-	}})
+	r, err := g.s.run(ctx, call{name: "claim", on: h, args: args})
 	if err != nil {
 		return false, err
 	}
@@ -113,7 +109,7 @@ func (g *claiming) claim(ctx context.Context, h shard, limit, round int) (bool, 
 	g.out.Notices = r.int() == 1 || g.out.Notices
 	again := r.int() == 1
 	if again {
-		g.how = claimAgain
+		g.how, g.out.Again = claimAgain, true
 	} else if g.how == claimMarked {
 		g.how = claimNew
 	}
@@ -160,7 +156,7 @@ func readLeases(to *[]store.Lease, webhooks, leases string, events reply) (int, 
 		events.bad = events.bad || !ok || h.bad
 	}
 	r := packReader{rest: leases}
-	n := r.length() / 10
+	n := r.length() / 9
 	*to = slices.Grow(*to, n)
 	for range n {
 		w, b := r.int(), r.int()
@@ -170,8 +166,7 @@ func readLeases(to *[]store.Lease, webhooks, leases string, events reply) (int, 
 		l := hooks[w-1]
 		l.Body, l.Forged, l.Trace = of[b-1].Body, of[b-1].Forged, of[b-1].Trace
 		l.DeliveryID, l.EventID, l.EventType, l.Test = unpackID(r.text()), r.copied(), r.copied(), r.int() == 1
-		l.Token = r.int()<<tokenBits + r.int()
-		l.Attempts, l.Reclaims = int(r.int()), int(r.int())
+		l.Token, l.Attempts, l.Reclaims = r.int(), int(r.int()), int(r.int())
 		*to = append(*to, l)
 	}
 	if w.bad || r.bad || events.bad || w.rest != "" || r.rest != "" {

@@ -11,9 +11,9 @@
 //
 // # Guarantees
 //
-// Every method is one Lua script per shard, and so happens whole or not at all;
-// long lists and the retention of large amounts take several. Scripts may be sent
-// again after a lost reply. When Redis has no memory left, Publish fails whole
+// Every method is one Lua script per shard, and so happens whole or not at all. Large
+// batches, large claims and the retention of large amounts take several. Scripts may
+// be sent again after a lost reply. When Redis has no memory left, Publish fails whole
 // and what is queued is still delivered.
 //
 // What Redis has acknowledged is as durable as Redis is: see [Store.Info]. With

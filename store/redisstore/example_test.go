@@ -1,6 +1,7 @@
 package redisstore_test
 
 import (
+	"context"
 	"fmt"
 	"log"
 
@@ -10,32 +11,20 @@ import (
 	"github.com/rag-assistant/webhooks/webhook"
 )
 
-func ExampleNew() {
-	client := redis.NewClient(&redis.Options{Addr: "localhost:6379", ContextTimeoutEnabled: true})
-	defer client.Close()
-
-	st, err := redisstore.New(client, &redisstore.Options{Prefix: "shop"})
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	fmt.Println(st.Persistent()) // The first call, or st.Open, connects.
-	// Output: true
-}
-
-func ExampleNew_mistakes() {
-	_, err := redisstore.New(nil, &redisstore.Options{Prefix: "{shop}"})
+func ExampleOpen_mistakes() {
+	_, err := redisstore.Open(context.Background(), nil, &redisstore.Options{Prefix: "{shop}"})
 	fmt.Println(err)
 	// Output:
-	// redisstore: client: must not be nil
+	// redisstore: open: client: must not be nil
 	// prefix "{shop}": must not contain braces or spaces
 }
 
-func ExampleNew_webhook() {
+func ExampleOpen() { //nolint:testableexamples // There may be no Redis.
+	ctx := context.Background()
 	key := [32]byte{1} // Yours is random, and secret.
 
 	client := redis.NewClient(&redis.Options{Addr: "127.0.0.1:6379", ContextTimeoutEnabled: true})
-	st, err := redisstore.New(client, nil)
+	st, err := redisstore.Open(ctx, client, nil)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -44,5 +33,4 @@ func ExampleNew_webhook() {
 	disp, err2 := webhook.NewDispatcher(st, &webhook.DispatcherOptions{SecretKeys: keys})
 
 	fmt.Println(svc != nil, disp != nil, err1, err2, client.Close())
-	// Output: true true <nil> <nil> <nil>
 }

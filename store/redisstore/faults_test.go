@@ -49,9 +49,13 @@ func story(t *testing.T, st *redisstore.Store, claims *redisstore.Store, c *cloc
 		_, err = st.UpdateWebhook(ctx, merchant, w.ID, store.WebhookUpdate{IfVersion: w.Version, Rotate: new("secret"), KeepPrevious: time.Hour})
 		require.NoError(t, err)
 	}
+	var out strings.Builder
 	for i := range 30 {
+		added, err := st.AddNotice(ctx, merchant, store.Notice{Kind: store.NoticeWarning, WebhookID: "whk_1"}, strings.Repeat("m", i/2), strings.Repeat("m", i/2+1))
+		require.NoError(t, err)
+		fmt.Fprintln(&out, added)
 		id := fmt.Sprint("evt_", i)
-		_, err := st.Publish(ctx, merchant, []store.NewEvent{{ID: id, Type: eventType, Body: []byte("{}"), Fingerprint: id}})
+		_, err = st.Publish(ctx, merchant, []store.NewEvent{{ID: id, Type: eventType, Body: []byte("{}"), Fingerprint: id}})
 		require.NoError(t, err)
 		_, err = st.Enqueue(ctx, merchant, "whk_1", []string{id}, "again")
 		require.NoError(t, err)
@@ -74,7 +78,6 @@ func story(t *testing.T, st *redisstore.Store, claims *redisstore.Store, c *cloc
 		}
 		require.NoError(t, st.Audit(ctx))
 	}
-	var out strings.Builder
 	page, err := st.ListWebhooks(ctx, merchant, store.WebhookQuery{Limit: 100})
 	require.NoError(t, err)
 	for _, w := range page.Webhooks {
@@ -91,8 +94,11 @@ func story(t *testing.T, st *redisstore.Store, claims *redisstore.Store, c *cloc
 	}
 	events, err := st.Events(ctx, merchant, store.EventQuery{Limit: 1000, WebhookID: "whk_1"})
 	require.NoError(t, err)
-	ns, err := claims.ClaimNotices(ctx, 10, time.Minute)
+	ns, err := claims.ClaimNotices(ctx, 100, time.Minute)
 	require.NoError(t, err)
+	for i := range ns {
+		ns[i].ID = "" // random
+	}
 	fmt.Fprintf(&out, "%+v\n%+v\n", events, ns)
 	return out.String()
 }
@@ -112,6 +118,7 @@ func TestLostReplies(t *testing.T) {
 	}
 	want := tell()
 	require.Contains(t, want, "failures", "the story disables a webhook")
+	require.Contains(t, want, "true\nfalse\n", "it adds a notice, and not another one for the same mark")
 	for _, k := range []int64{1, 2, 3, 5} {
 		var lost atomic.Int64
 		require.Equal(t, want, tell(losing(k, &lost)))

@@ -20,8 +20,10 @@ func (s *Store) Finish(ctx context.Context, results []store.Result) ([]store.Fin
 	out := make([]store.Finished, len(results))
 	parts := map[int][]int{} // indexes of results by shard
 	for i := range results {
-		if outcomeCode(results[i].Outcome) == "" {
-			return nil, fmt.Errorf("redisstore: outcome %q is none of the four", results[i].Outcome)
+		switch o := results[i].Outcome; o {
+		case store.Succeeded, store.Failed, store.Retry, store.Released:
+		default:
+			return nil, fmt.Errorf("redisstore: finish: outcome %q is none of the four", o)
 		}
 		if _, ok := packID(results[i].DeliveryID); !ok {
 			out[i].State = store.FinishGone
@@ -83,7 +85,7 @@ func (s *Store) finish(ctx context.Context, h shard, results []store.Result, ind
 		r := &results[i]
 		id, _ := packID(r.DeliveryID) // Checked above.
 		p = p.text(r.MerchantID).text(r.WebhookID).text(id).int(r.Token)
-		p = p.text(outcomeCode(r.Outcome)).int(max(r.Delay.Milliseconds(), 0)).int(flag(r.Fault))
+		p = p.text(string(r.Outcome)).int(max(r.Delay.Milliseconds(), 0)).int(flag(r.Fault))
 		p = p.int(int64(r.Streak)).int(int64(max(r.DisableAfter, 0))).int(r.DisableAfterFailingFor.Milliseconds()).text(r.DisableReason)
 		a := &r.Attempt
 		p = p.int(a.Duration.Milliseconds()).int(int64(a.StatusCode)).text(a.Code).text(a.ResponseBody)
@@ -118,20 +120,4 @@ func flag(on bool) int64 {
 		return 1
 	}
 	return 0
-}
-
-// outcomeCode is the script's word for an outcome, empty for what is none.
-func outcomeCode(o store.Outcome) string {
-	switch o {
-	case store.Succeeded:
-		return "s"
-	case store.Failed:
-		return "f"
-	case store.Retry:
-		return "r"
-	case store.Released:
-		return "l"
-	default:
-		return ""
-	}
 }

@@ -2,8 +2,8 @@ package redisstore
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/base64"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -153,16 +153,11 @@ func (s *Store) Deliveries(ctx context.Context, merchantID, webhookID string, q 
 		return page, err
 	}
 	state := ""
-	switch q.Status {
-	case store.DeliveryPending:
-		state = strconv.Itoa(statePending)
-	case store.DeliverySucceeded:
-		state = strconv.Itoa(stateSuccess)
-	case store.DeliveryFailed:
-		state = strconv.Itoa(stateFailed)
+	if q.Status != "" {
+		state = strconv.Itoa(slices.Index(statuses(), q.Status))
 	}
 	r, err := s.run(ctx, call{name: "deliveries", on: s.at(merchantID), args: []any{
-		merchantID, webhookID, below, max(q.Limit, 1), state, q.EventType, bound(q.Since), bound(q.Until),
+		merchantID, webhookID, below, min(max(q.Limit, 1), 10*batch), state, q.EventType, bound(q.Since), bound(q.Until),
 	}})
 	if err != nil {
 		return page, named("webhook", webhookID, err)
@@ -182,9 +177,6 @@ func (s *Store) Deliveries(ctx context.Context, merchantID, webhookID string, q 
 	return page, r.check("deliveries")
 }
 
-// markBytes is how much of the id of an enqueued delivery stands for the nonce.
-const markBytes = 8
-
 // Enqueue implements [store.History].
 func (s *Store) Enqueue(ctx context.Context, merchantID, webhookID string, eventIDs []string, nonce string) ([]store.Enqueued, error) {
 	h := s.at(merchantID)
@@ -192,11 +184,10 @@ func (s *Store) Enqueue(ctx context.Context, merchantID, webhookID string, event
 	for first := true; first || len(out) < len(eventIDs); first = false {
 		part := eventIDs[len(out):]
 		part = part[:min(len(part), batch)]
-		c := call{name: "enqueue", on: h, args: []any{merchantID, webhookID, store.MaxEnqueued, len(part)}}
+		c := call{name: "enqueue", on: h, args: []any{merchantID, webhookID, nonce, store.MaxEnqueued, len(part)}}
 		for _, e := range part {
-			mark := sha256.Sum256([]byte(merchantID + "|" + e + "|" + webhookID + "|" + nonce))
 			c.keys = append(c.keys, h.event(merchantID, e))
-			c.args = append(c.args, e, mark[:markBytes])
+			c.args = append(c.args, e)
 		}
 		r, err := s.run(ctx, c)
 		if err != nil {

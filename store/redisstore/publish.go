@@ -31,12 +31,11 @@ const (
 
 // Publish implements [store.Publisher].
 func (s *Store) Publish(ctx context.Context, merchantID string, events []store.NewEvent) ([]store.Published, error) {
-	h := s.at(merchantID)
 	if len(events) == 0 {
 		return nil, nil
 	}
 	p := &publishing{merchantID: merchantID, events: events, out: make([]store.Published, 0, len(events))}
-	if err := s.publish(ctx, h, p); err != nil {
+	if err := s.publish(ctx, s.at(merchantID), p); err != nil {
 		return nil, err
 	}
 	return p.out, nil

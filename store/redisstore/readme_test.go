@@ -14,7 +14,7 @@ import (
 	"github.com/rag-assistant/webhooks/store/storetest"
 )
 
-// TestLeastUser plays all of the store as the user of Redis that docs/redis.md calls
+// TestLeastUser plays all of the store as the user of Redis that the README calls
 // sufficient.
 func TestLeastUser(t *testing.T) {
 	t.Parallel()
@@ -52,9 +52,9 @@ func TestLeastUser(t *testing.T) {
 // leastUser returns the rules of the user that docs/redis.md describes.
 func leastUser(t *testing.T) string {
 	t.Helper()
-	page, err := os.ReadFile("../../docs/redis.md")
+	readme, err := os.ReadFile("../../docs/redis.md")
 	require.NoError(t, err)
-	_, rest, ok := strings.Cut(string(page), "\nACL SETUSER webhooks ")
+	_, rest, ok := strings.Cut(string(readme), "\nACL SETUSER webhooks ")
 	require.True(t, ok)
 	rules, _, _ := strings.Cut(rest, "\n")
 	return rules

@@ -11,7 +11,6 @@ import (
 const (
 	statePending = iota
 	stateSuccess
-	stateFailed
 )
 
 const (
@@ -97,17 +96,17 @@ func readRecord(packed string) (record, error) {
 	return r, nil
 }
 
+// statuses are what merchants see of the states.
+func statuses() []store.DeliveryStatus {
+	return []store.DeliveryStatus{store.DeliveryPending, store.DeliverySucceeded, store.DeliveryFailed}
+}
+
+// status is what merchants see of a state, and empty for none.
 func status(state int64) store.DeliveryStatus {
-	switch state {
-	case statePending:
-		return store.DeliveryPending
-	case stateSuccess:
-		return store.DeliverySucceeded
-	case stateFailed:
-		return store.DeliveryFailed
-	default:
-		return ""
+	if all := statuses(); state >= 0 && state < int64(len(all)) {
+		return all[state]
 	}
+	return ""
 }
 
 // view shows a delivery as of now, without its attempts.

@@ -133,10 +133,10 @@ func Open(ctx context.Context, client redis.UniversalClient, opts *Options) (*St
 		return nil, err
 	}
 	s := &Store{client: client, opts: o, scripts: sources.compile()}
-	if err := s.checkServers(ctx); err != nil {
-		return nil, fmt.Errorf("redisstore: open: %w", err)
+	n := 0
+	if err = s.checkServers(ctx); err == nil {
+		n, err = s.checkLayout(ctx)
 	}
-	n, err := s.checkLayout(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("redisstore: open: %w", err)
 	}

@@ -2,6 +2,7 @@ package redisstore_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -78,4 +79,55 @@ func TestFullWebhookIsLeftAlone(t *testing.T) {
 	_, err = st.Finish(t.Context(), results(got.Leases[:1]))
 	require.NoError(t, err)
 	require.Equal(t, int64(1), offered())
+}
+
+// TestClaimAgain asks a store of several shards again for claims whose answers were
+// lost.
+func TestClaimAgain(t *testing.T) {
+	t.Parallel()
+	client := redistest.Client(t)
+	opts := redisstore.Options{Prefix: redistest.Prefix(), Shards: 4}
+	t.Cleanup(func() { redistest.Forget(t, client, opts.Prefix) })
+	st := newStore(t, client, &opts, 0)
+	for i := range 40 {
+		m := fmt.Sprintf("merchant_%d", i)
+		_, err := st.CreateWebhook(t.Context(), m, store.Webhook{ID: "whk", URL: "https://example.com", Events: []string{eventType}, Status: store.Active}, 0)
+		require.NoError(t, err)
+		_, err = st.Publish(t.Context(), m, newEvents(20, 10))
+		require.NoError(t, err)
+	}
+	noted := func() []string {
+		keys, err := client.Keys(t.Context(), opts.Prefix+":*:again:*").Result()
+		require.NoError(t, err)
+		return keys
+	}
+	claim := func(key string) []store.Lease {
+		c, err := st.Claim(t.Context(), store.ClaimRequest{Limit: 250, Lease: time.Minute, PerWebhook: 10, Key: key})
+		require.NoError(t, err)
+		slices.SortFunc(c.Leases, func(a, b store.Lease) int { return strings.Compare(a.DeliveryID, b.DeliveryID) })
+		return c.Leases
+	}
+	_, err := st.Claim(t.Context(), store.ClaimRequest{Limit: 10, Lease: time.Minute, PerWebhook: 10})
+	require.NoError(t, err)
+	require.Empty(t, noted(), "a claim without a key is not noted")
+
+	first := claim("one")
+	require.Len(t, first, 250)
+	for _, k := range noted() {
+		require.InDelta(t, time.Minute, client.PTTL(t.Context(), k).Val(), float64(time.Second))
+	}
+	require.Equal(t, first, claim("one"))
+	_, err = st.Finish(t.Context(), results(first[:100]))
+	require.NoError(t, err)
+	require.Equal(t, first[100:], claim("one"))
+	_, err = st.Finish(t.Context(), results(first[100:]))
+	require.NoError(t, err)
+
+	second := claim("one")
+	require.Len(t, second, 250, "nothing of it lasts")
+	require.Equal(t, second, claim("one"))
+	for _, l := range claim("two") {
+		require.NotContains(t, second, l)
+	}
+	require.NoError(t, st.Audit(t.Context()))
 }

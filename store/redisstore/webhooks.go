@@ -108,47 +108,37 @@ func (s *Store) Merchants(ctx context.Context, q store.MerchantQuery) (store.Mer
 	return page, nil
 }
 
+// value is what p points to, or the zero value.
+func value[T any](p *T) (v T) {
+	if p != nil {
+		v = *p
+	}
+	return v
+}
+
 // UpdateWebhook implements [store.Webhooks].
 func (s *Store) UpdateWebhook(ctx context.Context, merchantID, webhookID string, u store.WebhookUpdate) (store.Webhook, error) {
-	args := []any{merchantID, webhookID, rand.Text(), u.IfVersion}
-	status, events := "", ""
-	if u.Status != nil {
-		status = string(*u.Status)
-	}
+	events, rate := "", any("")
 	if u.Events != nil {
 		events = packStrings(u.Events)
 	}
-	args = append(args, status, u.Reason, events)
-	if p := u.Reseal; p != nil {
-		args = append(args, 1, p.OldSecret, p.OldPrevious, p.OldHeaders, p.Secret, p.Previous, p.Headers)
-	} else {
-		args = append(args, 0, "", "", "", "", "", "")
-	}
-	if u.Rotate != nil {
-		args = append(args, 1, *u.Rotate, u.KeepPrevious.Milliseconds())
-	} else {
-		args = append(args, 0, "", 0)
-	}
 	if u.RateLimit != nil {
-		args = append(args, max(*u.RateLimit, 0))
-	} else {
-		args = append(args, "")
+		rate = max(*u.RateLimit, 0)
+	}
+	p := value(u.Reseal)
+	args := []any{
+		merchantID, webhookID, rand.Text(), u.IfVersion, string(value(u.Status)), u.Reason, events,
+		flag(u.Reseal != nil), p.OldSecret, p.OldPrevious, p.OldHeaders, p.Secret, p.Previous, p.Headers,
+		flag(u.Rotate != nil), value(u.Rotate), u.KeepPrevious.Milliseconds(), rate,
 	}
 	var pairs []any
-	if u.URL != nil {
-		pairs = append(pairs, "url", *u.URL)
-	}
-	if u.Encoding != nil {
-		pairs = append(pairs, "enc", *u.Encoding)
-	}
-	if u.Description != nil {
-		pairs = append(pairs, "ds", *u.Description)
+	for name, value := range map[string]*string{"url": u.URL, "enc": u.Encoding, "ds": u.Description, "hd": u.Headers} {
+		if value != nil {
+			pairs = append(pairs, name, *value)
+		}
 	}
 	if u.Metadata != nil {
 		pairs = append(pairs, "md", packMap(u.Metadata))
-	}
-	if u.Headers != nil {
-		pairs = append(pairs, "hd", *u.Headers)
 	}
 	args = append(append(args, len(pairs)/2), pairs...)
 	r, err := s.run(ctx, call{name: "update", on: s.at(merchantID), args: args})
@@ -173,18 +163,11 @@ func (s *Store) DeleteWebhook(ctx context.Context, merchantID, webhookID string,
 		return named("webhook", webhookID, err)
 	}
 	for range collectSteps {
-		if !s.collectMore(ctx, h) {
+		if more, _ := s.collect(ctx, h); !more { // The webhook is deleted even if this fails.
 			break
 		}
 	}
 	return nil
-}
-
-// collectMore collects once and says if to go on. If it cannot, the webhook is
-// deleted all the same.
-func (s *Store) collectMore(ctx context.Context, h shard) bool {
-	more, err := s.collect(ctx, h)
-	return more && err == nil
 }
 
 // collect takes away a part of what deleted webhooks left in a shard.

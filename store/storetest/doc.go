@@ -13,32 +13,41 @@
 //
 // # What it does
 //
-// [Run] holds a store to each promise by itself, and a failure quotes the
-// promise that is broken. It plays the interleavings that break queues: a lease
-// that ends while its holder still works, a result that comes late, twice or for
-// what is gone, a webhook that is disabled or enabled in between. It calls the
-// store from several goroutines, where the race detector helps. Then it plays
-// random sequences and compares all that can be seen with a naive model of the
-// contract; [RunDifferential] plays more of them, for a nightly run.
+// [Run] plays random sequences of calls on the store and on a naive model of the
+// contract, and compares all that can be seen. Most mistakes show there, with the
+// shortest list of calls that leads to them. [RunDifferential] plays more sequences, for
+// a nightly run.
+//
+// Cases add what forty random calls do not reach: exact milliseconds, bounds, many
+// records, several goroutines, where the race detector helps. Others say in plain words
+// what a sequence could only say obscurely: a result that comes late, twice or for what
+// is gone, or whose turn it is. A case quotes the promise that is broken.
 //
 // # What it guarantees
 //
 // The suite asks for nothing but the contract and reads a store through its
 // methods alone. It never sleeps, and time moves by [Harness].Advance only. Each
 // case has a fresh store, whose ids no other case uses, and cases run in
-// parallel. The suite is tested itself: each case has a fault of its own,
-// planted in the model, that it must catch.
+// parallel.
+//
+// The suite is tested itself. A table of some hundred faults, each planted in the model,
+// says which of them the sequences find and which a case, and a store that makes each
+// open choice in another way than the model passes.
 //
 // # What it leaves open
 //
 // Where the contract is silent a store may do as it likes, and the suite looks
-// away:
+// away, or takes the store's choice over:
 //
-//   - the order of what is due at one moment, and of webhooks of different
-//     merchants;
+//   - the ids of deliveries and notices, and by how much tokens rise;
+//   - the order of what is due or was made in one millisecond, and of webhooks that
+//     became claimable in one or are of different merchants;
 //   - whether a delivery whose lease has ended is in line since then or since it
 //     was due before, and whether it shows as leased until the next claim;
-//   - a Claim that takes less than it could, if it answers a Next of 0;
+//   - a Claim that takes less than it could, if it answers a Next of 0, and a page
+//     that is short or empty and has a Next;
+//   - how many deliveries more than asked for retention by count keeps, up to
+//     [store.PruneSlack];
 //   - what exactly happens in the millisecond in which a lease, a secret's grace
 //     or a retention age ends;
 //   - whether a webhook id is free that another merchant has, or that was

@@ -1,7 +1,6 @@
 package storetest_test
 
 import (
-	"context"
 	"fmt"
 	"sync/atomic"
 	"testing"
@@ -19,9 +18,9 @@ func ExampleRun() {
 			var clock atomic.Int64 // the suite alone moves it
 			st := memstore.New(&memstore.Options{Now: func() time.Time { return time.UnixMilli(clock.Load()) }})
 			return storetest.Harness{
-				Store:   st, // empty
-				Advance: func(d time.Duration) { clock.Add(d.Milliseconds()) },
-				Audit:   func(context.Context) error { return st.Audit() },
+				Store:    st, // empty
+				Advance:  func(d time.Duration) { clock.Add(d.Milliseconds()) },
+				Volatile: true, // leave it out for a store that lasts
 			}
 		})
 	}

@@ -43,7 +43,11 @@ func (d *duel) playClaim() bool {
 
 // followClaim checks an answer and lets the model give the same leases.
 func (d *duel) followClaim(req store.ClaimRequest, got store.Claimed) {
-	if again := d.model.leasesOf(req.Key); len(again) > 0 {
+	again := d.model.leasesOf(req.Key)
+	if got.Again != (len(again) > 0) {
+		d.fatalf("Again is %t, but %d leases of the claim last", got.Again, len(again))
+	}
+	if len(again) > 0 {
 		d.matchAgain(got.Leases, again)
 	} else {
 		d.followTurns(got.Leases)
@@ -202,6 +206,7 @@ func (d *duel) result(l store.Lease) store.Result {
 	default:
 		r = release(l, delay)
 		r.Fault = d.chance(50)
+		r.Streak = one(d, []store.Streak{store.StreakSame, store.StreakExtend}) // never applies
 		return r
 	}
 	if d.chance(10) {

@@ -130,16 +130,6 @@ func (x *trial) finish(r store.Result, want store.FinishState) store.Finished {
 	return f
 }
 
-// ended publishes an event, lets its delivery to w end, and returns its id.
-// Nothing else may be claimable.
-func (x *trial) ended(w store.Webhook, result func(store.Lease) store.Result) string {
-	x.Helper()
-	x.publish(w.Events[0], 1)
-	l := x.take()
-	x.finish(result(l), store.FinishAccepted)
-	return l.DeliveryID
-}
-
 // prune prunes until nothing is left to do, and adds up.
 func (x *trial) prune(p store.PruneRequest) store.Pruned {
 	x.Helper()

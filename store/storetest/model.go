@@ -44,8 +44,9 @@ func (m *model) Volatile() bool { return true }
 
 func (m *model) advance(d time.Duration) {
 	defer m.lock()()
+	foreseen := m.claimableAt(m.perWebhook)
 	m.now = m.now.Add(d)
-	m.lineUp(true)
+	m.lineUp(foreseen)
 }
 
 // lock locks the model and returns what unlocks it.
@@ -59,7 +60,7 @@ func (m *model) lock() func() {
 func (m *model) change() func() {
 	m.mu.Lock()
 	return func() {
-		m.lineUp(false)
+		m.lineUp(nil)
 		watchers := slices.Clone(m.watchers)
 		m.mu.Unlock()
 		for _, w := range watchers {

@@ -140,6 +140,17 @@ func (m *model) enqueue(e *modelEvent, webhookID, nonce string) store.Enqueued {
 // leased says that somebody has d and its lease has not ended.
 func (m *model) leased(d *modelDelivery) bool { return !d.leaseEnd.IsZero() && !m.over(d.leaseEnd) }
 
+// leases counts the leases of a webhook.
+func (m *model) leases(w *modelWebhook) int {
+	n := 0
+	for _, d := range m.deliveries {
+		if d.of(w) && m.leased(d) {
+			n++
+		}
+	}
+	return n
+}
+
 // waiting says that d will be claimable once its time has come.
 func (m *model) waiting(d *modelDelivery) bool {
 	return d.Status == store.DeliveryPending && (d.Test || m.webhookOf(d).Status == store.Active)
@@ -168,8 +179,9 @@ func (m *model) next(perWebhook int) time.Duration {
 func (m *model) Claim(_ context.Context, c store.ClaimRequest) (store.Claimed, error) {
 	defer m.change()()
 	m.perWebhook = c.PerWebhook
-	m.lineUp(false)
+	m.lineUp(nil)
 	out := store.Claimed{Leases: m.leasesOf(c.Key), At: m.now}
+	out.Again = len(out.Leases) > 0
 	if len(out.Leases) == 0 {
 		out.Leases = m.claim(c)
 	}
@@ -182,16 +194,15 @@ func (m *model) claim(c store.ClaimRequest) []store.Lease {
 	var out []store.Lease
 	bytes := 0
 	for _, w := range m.turns() {
-		for {
-			list := m.claimable(w, c.PerWebhook)
-			if len(list) == 0 {
+		for _, d := range m.claimable(w, c.PerWebhook) {
+			if m.leases(w) >= c.PerWebhook || !m.over(m.tokenAt(w)) {
 				break
 			}
-			bytes += len(m.event(list[0].MerchantID, list[0].EventID).Body)
+			bytes += len(m.event(d.MerchantID, d.EventID).Body)
 			if len(out) == c.Limit || len(out) > 0 && c.MaxBytes > 0 && bytes > c.MaxBytes {
 				return out
 			}
-			out = append(out, m.take(list[0], c.Lease, c.Key))
+			out = append(out, m.take(d, c.Lease, c.Key))
 		}
 	}
 	return out

@@ -14,10 +14,13 @@ import (
 // which is the latest that a store may go by.
 type modelLine struct{ from, latest time.Time }
 
-// lineUp notes which webhooks have become claimable, and when: at the moment that
-// made them so if time has passed, or else just now.
-func (m *model) lineUp(passed bool) {
-	at := m.claimableAt(m.perWebhook)
+// lineUp notes which webhooks have become claimable, and when: just now, or if time has
+// passed, at the moment that was foreseen before.
+func (m *model) lineUp(foreseen map[*modelDelivery]time.Time) {
+	at, passed := foreseen, foreseen != nil
+	if !passed {
+		at = m.claimableAt(m.perWebhook)
+	}
 	for _, w := range m.webhooks {
 		var first time.Time
 		for d, t := range at {
@@ -51,7 +54,7 @@ func (m *model) turns() []*modelWebhook {
 func (m *model) claimableAt(perWebhook int) map[*modelDelivery]time.Time {
 	ends := map[*modelWebhook][]time.Time{}
 	for _, d := range m.deliveries {
-		if !d.leaseEnd.IsZero() {
+		if m.leased(d) {
 			w := m.webhookOf(d)
 			ends[w] = append(ends[w], d.leaseEnd)
 		}

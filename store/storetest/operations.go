@@ -28,13 +28,13 @@ func operations() []operation {
 		{8, "UpdateWebhook applies u in one step, adds 1 to Version and returns the result.", (*duel).playUpdate},
 		{6, "RateLimit fills the bucket anew if it is another rate than before, and changes nothing else.", (*duel).playRate},
 		{1, "DeleteWebhook forgets the webhook with its deliveries, stats and notices.", (*duel).playDelete},
-		{7, "Prune removes what retention no longer keeps, at most p.Limit records, and says whether more may be left to do.", (*duel).playPrune},
+		{10, "Prune removes what retention no longer keeps, at most p.Limit records, and says whether more may be left to do.", (*duel).playPrune},
 		{5, addPromise, (*duel).playAddNotice},
 		{5, noticesPromise, (*duel).playClaimNotices},
 		{3, deferPromise, (*duel).playDeferNotice},
 		{1, ackPromise, (*duel).playAckNotice},
 		{9, "An id is held by one holder at a time, until it is committed, forgotten or its lease ends.", (*duel).playSeen},
-		{5, "Deliveries lists a webhook's deliveries, newest first, without their attempts.", (*duel).playDeliveries},
+		{8, "Deliveries lists a webhook's deliveries, newest first, without their attempts.", (*duel).playDeliveries},
 		{3, "ListWebhooks returns a page of the merchant's webhooks, oldest first, ties by id.", (*duel).playWebhooks},
 		{3, "Events lists stored events, oldest first, without their bodies.", (*duel).playEvents},
 	}
@@ -52,6 +52,7 @@ func (d *duel) playPublish() bool {
 	var events []store.NewEvent
 	for range 1 + d.rand.IntN(3) {
 		e := d.x.newEvent(one(d, d.types))
+		e.Body = append(e.Body, "\x00\xff"...) // opaque
 		switch n := d.rand.IntN(100); {
 		case n < 10:
 			e.Test, e.Forged = d.webhookID(m), n < 3
@@ -70,6 +71,10 @@ func (d *duel) playPublish() bool {
 			}
 		case n < 35 && len(events) > 0:
 			e = events[0]
+		case n < 40: // an id that another merchant has
+			if other := one(d, d.published[d.merchant()]); d.publishable(m, other) && d.model.event(m, other.ID) == nil {
+				e.ID = other.ID
+			}
 		}
 		events = append(events, e)
 		if e.Test != "" { // alone, for it may fail the batch
@@ -79,7 +84,7 @@ func (d *duel) playPublish() bool {
 	}
 	for i := range events {
 		if len(d.calls)%2 == 0 { // Half of the calls.
-			events[i].Trace = "trace of " + events[i].ID
+			events[i].Trace = "trace of \x00\xff" + events[i].ID
 		}
 	}
 	d.call("Publish %s%s", m, strings.Join(pick(events, describe), ","))
@@ -210,6 +215,9 @@ func (d *duel) furnished() store.Webhook {
 		w.Description, w.Metadata, w.Headers = d.x.id("about"), d.metadata(), d.x.id("headers")
 	}
 	w.RateLimit = d.rate()
+	if d.chance(20) { // What is not the caller's.
+		w.Epoch, w.Version, w.Mark, w.ConsecutiveFailures, w.Disablings, w.CreatedAt = 7, 7, "mine", 7, 7, d.model.now.Add(-time.Hour)
+	}
 	return w
 }
 
@@ -331,8 +339,12 @@ func (d *duel) playDelete() bool {
 	if d.chance(20) {
 		id = one(d, d.webhookIDs)
 	}
-	d.call("DeleteWebhook %s %s", m, id)
-	d.agree(d.x.st.DeleteWebhook(d.x.Context(), m, id, 0), d.model.DeleteWebhook(d.x.Context(), m, id, 0))
+	version := int64(0)
+	if w := d.model.webhook(m, id); w != nil && d.chance(50) {
+		version = max(1, w.Version+one(d, []int64{0, 1, -1}))
+	}
+	d.call("DeleteWebhook %s %s of version %d", m, id, version)
+	d.agree(d.x.st.DeleteWebhook(d.x.Context(), m, id, version), d.model.DeleteWebhook(d.x.Context(), m, id, version))
 	return true
 }
 

@@ -60,7 +60,18 @@ type group struct {
 
 func groups() []group {
 	return []group{
-		{"store", storeCases()},
+		{"webhooks", webhookCases()},
+		{"publish", publishCases()},
+		{"claim", claimCases()},
+		{"rate", rateCases()},
+		{"finish", finishCases()},
+		{"history", historyCases()},
+		{"prune", pruneCases()},
+		{"notices", noticeCases()},
+		{"seen", seenCases()},
+		{"backlog", backlogCases()},
+		{"watch", watchCases()},
+		{"concurrency", concurrencyCases()},
 	}
 }
 

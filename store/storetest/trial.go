@@ -215,9 +215,9 @@ func (x *trial) publishAll(events ...store.NewEvent) []store.Published {
 	if len(out) != len(events) {
 		x.fatalf("Publish answers %d events with %d results", len(events), len(out))
 	}
-	for i, p := range out {
-		for _, d := range p.Deliveries {
-			x.made[[2]string{d.WebhookID, events[i].ID}] = d.ID
+	for i, e := range events {
+		for _, d := range out[i].Deliveries {
+			x.made[[2]string{d.WebhookID, e.ID}] = d.ID
 		}
 	}
 	return out

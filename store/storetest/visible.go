@@ -83,6 +83,9 @@ func (d *duel) compareDeliveries(w store.Webhook) {
 			d.fatalf("%s shows a delivery %s that should not be there", w.ID, got.ID)
 		}
 		d.matchDelivery(got, t)
+		if len(got.Log) > 0 {
+			d.fatalf("%s shows the attempts of %s in a list", w.ID, got.ID)
+		}
 		if i > 0 && got.CreatedAt.After(all[i-1].CreatedAt) {
 			d.fatalf("%s shows delivery %s after an older one", w.ID, got.ID)
 		}

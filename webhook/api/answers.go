@@ -64,6 +64,10 @@ var (
 		status: http.StatusConflict, code: "limit_reached",
 		message: "This merchant has as many webhooks as it may have. Delete one first.",
 	}
+	errResent = &apiError{
+		status: http.StatusConflict, code: "resent_too_often",
+		message: "This event was sent again to this webhook 20 times. Once more is possible when the log has dropped one of them.",
+	}
 	errRotating = &apiError{
 		status: http.StatusConflict, code: "conflict",
 		message: "The previous secret is still good. Wait for its end, or rotate with graceSeconds 0 to end it now.",
@@ -127,6 +131,8 @@ func (h *Handler) refuse(ctx context.Context, x *exchange, err error) answer {
 		}
 	case errors.Is(err, webhook.ErrNotFound):
 		shown = errNoResource
+	case errors.Is(err, webhook.ErrFull):
+		shown = errResent
 	case errors.Is(err, webhook.ErrRotating):
 		shown = errRotating
 	case errors.Is(err, webhook.ErrConflict):

@@ -73,7 +73,7 @@ type Options struct {
 	Logger *slog.Logger
 }
 
-// Handler is the management API of the integration guide over a [webhook.Service]:
+// Handler is the management API over a [webhook.Service]:
 //
 //	POST   /merchants/{merchantId}/webhooks                  register
 //	GET    /merchants/{merchantId}/webhooks                  list

@@ -149,7 +149,7 @@ func (h *Handler) detect(x *exchange, set bool) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	set = set && d.Finding == webhook.FoundRewrites && w.Encoding != d.Encoding
+	set = set && d.Receiver == webhook.FoundRewrites && w.Encoding != d.Encoding
 	if set {
 		if w, err = h.svc.Update(x.R.Context(), x.MerchantID, x.WebhookID, webhook.Update{Encoding: &d.Encoding}); err != nil {
 			return answer{}, err

@@ -7,10 +7,10 @@ import (
 type detectionView struct {
 	WebhookID string `json:"webhookId"`
 
-	Receiver        webhook.Finding  `json:"receiver"`
-	PayloadEncoding webhook.Encoding `json:"payloadEncoding,omitempty"` // what this receiver verifies, if that is known
-	Set             bool             `json:"set"`                       // the webhook had another encoding and has this one now
-	Explanation     string           `json:"explanation"`
+	Receiver        webhook.ReceiverKind `json:"receiver"`
+	PayloadEncoding webhook.Encoding     `json:"payloadEncoding,omitempty"` // what this receiver verifies, if that is known
+	Set             bool                 `json:"set"`                       // the webhook had another encoding and has this one now
+	Explanation     string               `json:"explanation"`
 
 	Probes []probeView `json:"probes"`
 }
@@ -24,7 +24,7 @@ type probeView struct {
 
 func newDetectionView(w webhook.Webhook, d webhook.Detection, set bool) detectionView {
 	v := detectionView{
-		WebhookID: w.ID, Receiver: d.Finding, PayloadEncoding: d.Encoding, Set: set,
+		WebhookID: w.ID, Receiver: d.Receiver, PayloadEncoding: d.Encoding, Set: set,
 		Explanation: d.Explain(w), Probes: make([]probeView, len(d.Probes)),
 	}
 	for i := range d.Probes {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -154,7 +155,8 @@ func TestDeliveriesFilterAndPage(t *testing.T) {
 			var got list
 			s.do(http.MethodGet, log+query, "").is(http.StatusOK).data(&got)
 			require.Len(t, got.Deliveries, want, query)
-			require.Len(t, got.Pagination, 3, query)
+			_, counted := got.Pagination["total"]
+			require.Equal(t, !strings.ContainsAny(query, "TU") && !strings.Contains(query, "since") && !strings.Contains(query, "until"), counted, query)
 			require.Equal(t, 3, got.Stats.TotalDeliveries, "stats are of all")
 			require.InDelta(t, 0.67, got.Stats.AvgAttemptCount, 0, "rounded")
 		}
@@ -275,6 +277,11 @@ func TestRedeliverAndReplayAnswers(t *testing.T) {
 		require.Equal(t, p.EventID, v["eventId"])
 		require.Equal(t, "pending", v["status"])
 		require.NotEqual(t, p.Deliveries[0].ID, v["id"])
+		for range store.MaxEnqueued - 2 { // One was made by the replay.
+			s.do(http.MethodPost, one+"/deliveries/"+p.Deliveries[0].ID+"/redeliver", "").is(http.StatusAccepted)
+		}
+		code := s.do(http.MethodPost, one+"/deliveries/"+p.Deliveries[0].ID+"/redeliver", "").is(http.StatusConflict).refusal().Code
+		require.Equal(t, "resent_too_often", code)
 
 		for body, want := range map[string][]string{
 			`{"status":"all","since":1,"until":"x","from":1}`:                 {"since", "until", "status", "from"},

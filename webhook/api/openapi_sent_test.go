@@ -74,7 +74,7 @@ func (c *contract) holdSent(t *testing.T, got harness.Call) {
 	t.Helper()
 	item := c.doc.Webhooks[got.Header.Get("X-Webhook-Event")]
 	require.NotNil(t, item)
-	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, got.Url, strings.NewReader(got.Body))
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, got.URL, strings.NewReader(got.Body))
 	r.Header = got.Header
 	require.NoError(t, openapi3filter.ValidateRequest(t.Context(), &openapi3filter.RequestValidationInput{
 		Request: r,

@@ -136,14 +136,14 @@ func TestOpenAPIHasAllConstants(t *testing.T) {
 		documented []any
 	}{
 		"Code": {map[string]any{
-			"CodeTimeout": webhook.CodeTimeout, "CodeDNS": webhook.CodeDNS, "CodeBlockedAddress": webhook.CodeBlockedAddress,
-			"CodeConnect": webhook.CodeConnect, "CodeConnection": webhook.CodeConnection, "CodeTLS": webhook.CodeTLS,
-			"CodeBadResponse": webhook.CodeBadResponse, "CodeRedirect": webhook.CodeRedirect,
-			"CodeWebhookDisabled": webhook.CodeWebhookDisabled, "CodeInternal": webhook.CodeInternal,
-			"CodeStatus": webhook.CodeStatus,
-		}, append(enum("DeliveryError"), webhook.CodeStatus)}, // which statusCode says already
+			"CodeTimeout": string(webhook.CodeTimeout), "CodeDNS": string(webhook.CodeDNS), "CodeBlockedAddress": string(webhook.CodeBlockedAddress),
+			"CodeConnect": string(webhook.CodeConnect), "CodeConnection": string(webhook.CodeConnection), "CodeTLS": string(webhook.CodeTLS),
+			"CodeBadResponse": string(webhook.CodeBadResponse), "CodeRedirect": string(webhook.CodeRedirect),
+			"CodeWebhookDisabled": string(webhook.CodeWebhookDisabled), "CodeInternal": string(webhook.CodeInternal),
+			"CodeStatus": string(webhook.CodeStatus),
+		}, append(enum("DeliveryError"), string(webhook.CodeStatus))}, // which statusCode says already
 		"Reason": {map[string]any{
-			"ReasonFailures": webhook.ReasonFailures, "ReasonRequest": webhook.ReasonRequest,
+			"ReasonFailures": string(webhook.ReasonFailures), "ReasonRequest": string(webhook.ReasonRequest),
 		}, reason},
 		"Encoding": {map[string]any{
 			"EncodingStandard": string(webhook.EncodingStandard), "EncodingASCII": string(webhook.EncodingASCII),
@@ -257,6 +257,9 @@ func required(schema *openapi3.Schema) []string {
 // another one beside it or none takes anything here.
 func requireType(t *testing.T, field reflect.Type, schema *openapi3.Schema, name string) {
 	t.Helper()
+	if field.Kind() == reflect.Pointer {
+		field = field.Elem()
+	}
 	want := ""
 	switch field.Kind() {
 	case reflect.String:

@@ -123,7 +123,7 @@ func touched(t *testing.T, l *leaks, sealed bool) map[string]any {
 	stats, err := svc.Stats(ctx, harness.Merchant, first.Webhook.ID)
 	require.NoError(t, err)
 	detection := webhook.Detection{
-		Finding: webhook.FoundOpen, Probes: []webhook.Probe{{Sent: webhook.ProbeForged, Delivery: detail.Delivery}},
+		Receiver: webhook.FoundOpen, Probes: []webhook.Probe{{Sent: webhook.ProbeForged, Delivery: detail.Delivery}},
 	}
 	_, err = svc.Register(ctx, harness.Merchant, webhook.Registration{URL: registered.Secret.Reveal(), Events: []string{registered.Secret.Reveal()}})
 	var refused *webhook.InvalidError
@@ -160,10 +160,10 @@ func touched(t *testing.T, l *leaks, sealed bool) map[string]any {
 		"webhook.Headers":      webhook.Headers{"X-Tenant": "42"}, // its own tests say how it prints
 		"webhook.Registration": registration, "webhook.Registered": registered, "webhook.Update": webhook.Update{URL: new("https://example.com/")},
 		"webhook.Webhook": registered.Webhook, "webhook.Status": registered.Webhook.Status, "webhook.Encoding": registered.Webhook.Encoding,
-		"webhook.Query": webhook.WebhookQuery{}, "webhook.OnceOptions": webhook.OnceOptions{}, "webhook.Page": page, "webhook.Publication": publication, "webhook.Replay": webhook.Replay{},
+		"webhook.WebhookQuery": webhook.WebhookQuery{}, "webhook.Code": webhook.CodeStatus, "webhook.Reason": webhook.ReasonFailures, "webhook.OnceOptions": webhook.OnceOptions{}, "webhook.WebhookPage": page, "webhook.Replayed": webhook.Replayed{}, "webhook.PublishedDelivery": publication.Deliveries[0], "webhook.Publication": publication, "webhook.Replay": webhook.Replay{},
 		"webhook.Delivery": detail.Delivery, "webhook.DeliveryDetail": detail, "webhook.DeliveryStatus": detail.Status,
 		"webhook.DeliveryQuery": webhook.DeliveryQuery{}, "webhook.DeliveryPage": log, "webhook.Attempt": detail.Log[0],
-		"webhook.Scheme": registered.Webhook.Signature, "webhook.Detection": detection, "webhook.Finding": detection.Finding,
+		"webhook.Scheme": registered.Webhook.Signature, "webhook.Detection": detection, "webhook.ReceiverKind": detection.Receiver,
 		"webhook.Probe": detection.Probes[0], "webhook.ProbeBody": detection.Probes[0].Sent,
 		"webhook.Stats": stats, "webhook.Notice": notice, "webhook.NoticeKind": notice.Kind,
 		"webhook.NoticeFunc": dispatcherOptions.OnNotice,

@@ -68,7 +68,7 @@ func TestRegisterReadsStrictly(t *testing.T) {
 		{`{` + u + `,"\u0075rl":"https://example.com/",` + e + `}`, []string{"url"}},
 		{`{"URL":"https://example.com/",` + e + `}`, []string{"URL", "url"}},
 		{`{` + u + `,"Events":["document.created"]}`, []string{"Events", "events"}},
-		{with(`"Url":"https://example.com/"`), []string{"Url"}},
+		{with(`"URL":"https://example.com/"`), []string{"URL"}},
 		{with(`"url ":1`), []string{"url "}},
 		{with(`"":1`), []string{""}},
 		{with(`"` + strings.Repeat("é", 100) + `":1`), []string{strings.Repeat("é", 32) + "…"}},

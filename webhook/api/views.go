@@ -9,9 +9,8 @@ import (
 	"github.com/rag-assistant/webhooks/webhook/event"
 )
 
-// The views are the JSON of the integration guide: names, order and what is left
-// out when. Fields that the guide does not have are left out wherever its samples
-// apply.
+// The views are the JSON that merchants were promised, to the order of the fields:
+// see docs/api.md. A field that was added later is left out wherever it says nothing.
 
 type successView struct {
 	Success   bool   `json:"success"`
@@ -55,7 +54,7 @@ func newFaultView(f webhook.Fault) faultView {
 	return v
 }
 
-// stamp writes a time as the guide does: UTC, whole seconds.
+// stamp writes a time as answers have it: UTC, whole seconds.
 func stamp(t time.Time) string {
 	if t.IsZero() {
 		return ""
@@ -63,7 +62,7 @@ func stamp(t time.Time) string {
 	return t.UTC().Format(time.RFC3339)
 }
 
-// secretWarning is the guide's.
+// secretWarning is promised to merchants word for word.
 const secretWarning = "This is the only time the webhook secret will be shown. Please store it securely."
 
 // secretView is the only one that shows a secret.

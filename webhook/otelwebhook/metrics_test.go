@@ -228,7 +228,7 @@ func (odd) Backlog(context.Context) (store.Backlog, error) { return store.Backlo
 // lasting is a store that outlives the process.
 type lasting struct{ *memstore.Store }
 
-func (lasting) Persistent() bool { return true }
+func (lasting) Volatile() bool { return false }
 
 func TestStoreSaysIfItOutlivesTheProcess(t *testing.T) {
 	t.Parallel()

@@ -1,9 +1,9 @@
 // Package portable says which receivers can verify an event, before it is sent.
 //
-// The integration guide publishes receivers in five languages. They parse the body,
-// write it again and verify what they have written, so that a signature is good only
-// if the receiver's own writer makes the same bytes as the sender. For the events of
-// the guide they all do. For events of your own, ask:
+// RAG Assistant has given its merchants sample receivers in five languages. They parse
+// the body, write it again and verify what they have written. So a signature is good
+// only if the receiver's own writer makes the same bytes as the sender. For the events
+// of RAG Assistant they all do. For events of your own, ask:
 //
 //	for _, issue := range portable.Check(body) {
 //		fmt.Println(issue)

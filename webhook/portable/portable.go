@@ -84,8 +84,8 @@ func (i Issue) String() string {
 	return fmt.Sprintf("%s %s: %s; %s", subject, i.Reason, effect, i.Remedy)
 }
 
-// Check lists what in an event the receivers of the guide cannot verify as it would
-// be sent under the standard encoding: the worst first, then by receiver, then in the
+// Check lists what in an event those receivers cannot verify as it would be sent
+// under the standard encoding: the worst first, then by receiver, then in the
 // order of the text. Of a kind and a receiver, it lists the first ten. If it cannot
 // be published at all, that may be all that is listed.
 //

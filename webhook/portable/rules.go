@@ -27,7 +27,7 @@ func (e encodings) names() []string {
 	return out
 }
 
-// receivers are those of the guide, by language. Where there is a value for each of
+// receivers are RAG Assistant's samples, by language. Where there is a value for each of
 // them, as in [verdict], it is in this order.
 //
 //nolint:gochecknoglobals // a constant list

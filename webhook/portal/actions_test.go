@@ -197,6 +197,9 @@ type failing struct {
 	err error
 }
 
+// Volatile is that of the store within.
+func (f failing) Volatile() bool { return true }
+
 func (f failing) Webhook(context.Context, string, string) (store.Webhook, error) {
 	if f.err == nil {
 		panic("no")

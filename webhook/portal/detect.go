@@ -9,11 +9,11 @@ import (
 )
 
 type detectionView struct {
-	Webhook webhook.Webhook
-	Finding webhook.Finding
-	Text    string
-	Suggest webhook.Encoding // to be set; empty: none
-	Path    string           // of the webhook, from the page that this is on
+	Webhook  webhook.Webhook
+	Receiver webhook.ReceiverKind
+	Text     string
+	Suggest  webhook.Encoding // to be set; empty: none
+	Path     string           // of the webhook, from the page that this is on
 }
 
 // detect finds out what the endpoint verifies, and offers to set the encoding that
@@ -29,12 +29,12 @@ func (p *Portal) detect(x *exchange) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	v := detectionView{Finding: d.Finding, Path: x.hook()}
+	v := detectionView{Receiver: d.Receiver, Path: x.hook()}
 	if v.Webhook, err = p.svc.Webhook(ctx, x.MerchantID, x.WebhookID); err != nil {
 		return answer{}, err
 	}
 	v.Text = d.Explain(v.Webhook)
-	if d.Finding == webhook.FoundRewrites && d.Encoding != v.Webhook.Encoding {
+	if d.Receiver == webhook.FoundRewrites && d.Encoding != v.Webhook.Encoding {
 		v.Suggest = d.Encoding
 	}
 	out := answer{status: http.StatusOK, template: "detection", title: "What your endpoint verifies", nav: "webhooks"}

@@ -1,5 +1,4 @@
-// Package portal is the developer portal of the integration guide as pages: what a
-// merchant needs to set up webhooks, to see what became of each delivery, and to
+// Package portal is a developer portal: the pages that a merchant needs to set up webhooks, to see what became of each delivery, and to
 // mend an endpoint that fails.
 //
 //	pages, err := portal.New(svc, authenticate, &portal.Options{Title: "Acme"})

@@ -67,6 +67,10 @@ var (
 		http.StatusConflict, "A rotation is under way", "The previous secret is still valid, and another rotation would end it.",
 		"Wait until it ends, or rotate again without a grace period, which ends it now.",
 	}
+	errResent = &problem{
+		http.StatusConflict, "Sent again too often", "This event was sent again to this webhook 20 times.",
+		"Wait until the log has dropped one of these deliveries.",
+	}
 	errLimit = &problem{
 		http.StatusConflict, "No more webhooks", "You have as many webhooks as your account may have.",
 		"Delete one that you do not need, then create the new one.",
@@ -112,6 +116,8 @@ func (p *Portal) refuse(ctx context.Context, x *exchange, err error) answer {
 		shown = errMissing
 	case errors.Is(err, webhook.ErrRotating):
 		shown = errRotating
+	case errors.Is(err, webhook.ErrFull):
+		shown = errResent
 	case errors.Is(err, webhook.ErrLimit):
 		shown = errLimit
 	default:

@@ -12,7 +12,6 @@ import (
 
 	"github.com/rag-assistant/webhooks/retry"
 	"github.com/rag-assistant/webhooks/signer"
-	"github.com/rag-assistant/webhooks/store"
 	"github.com/rag-assistant/webhooks/verifier"
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/event"
@@ -69,7 +68,7 @@ func TestScheduleInABubble(t *testing.T) {
 		synctest.Wait()
 		d, err := s.svc.Delivery(t.Context(), merchant, reg.Webhook.ID, p.Deliveries[0].ID)
 		require.NoError(t, err)
-		require.Equal(t, store.DeliverySucceeded, d.Status)
+		require.Equal(t, webhook.DeliverySucceeded, d.Status)
 	})
 }
 

@@ -45,11 +45,8 @@ func newOurs(ctx context.Context, s Spec) (*Ours, error) {
 		st = memstore.New(nil)
 	} else {
 		o.client = Connect(s.Redis)
-		rs, err := redisstore.New(o.client, &redisstore.Options{Shards: s.Shards})
+		rs, err := redisstore.Open(ctx, o.client, &redisstore.Options{Shards: s.Shards})
 		if err != nil {
-			return nil, err
-		}
-		if err := rs.Open(ctx); err != nil {
 			return nil, err
 		}
 		st = rs

@@ -6,16 +6,17 @@
 -- ARGV[7]  how many bytes of events at most, ARGV[8] how many the answer has already
 -- ARGV[9]  name under which to note what is leased, or empty
 -- ARGV[10] how: 0 only answers what is noted, 1 leases if nothing is noted, 2 also notes that it
---          leased nothing
+--          leased nothing. ARGV[7] to ARGV[10] are missing where there is neither bound nor name.
 -- Reply    OK, time, microseconds until there is more (-1: nothing waits), 1 if there are notices,
 --          1 if something was noted before, packed webhooks, packed leases, each a list of all
 --          their fields, and what is stored of the events.
 --          webhook: merchant, id, url, encoding, secret, previous secret and headers or empty
 --          lease:   index of the webhook, index of the event, id of the delivery (12 bytes), id of
---                   the event, type, 1 for a test, sequence, claims so far, attempts, reclaims
+--                   the event, type, 1 for a test, claims so far, attempts, reclaims
 
 drain()
-local limit, lease, per, budget, spent, name, how = num(), num(), num(), num(), num(), arg(), num()
+local limit, lease, per = num(), num(), num()
+local budget, spent, name, how = num() or math.huge, num() or 0, arg() or '', num() or 1
 local lease_end = string.format('%.0f', now + lease)
 if tonumber(call('HGET', P .. 'c', 'cap') or 0) ~= per then
   call('HSET', P .. 'c', 'cap', per) -- Webhooks that have leases may or may not have room now.
@@ -58,15 +59,16 @@ end
 
 -- hand puts a lease into the answer.
 local function hand(index, body, id, r)
-  local m = 10 * taken
+  local m = 9 * taken
   leases[m + 1], leases[m + 2], leases[m + 3], leases[m + 4], leases[m + 5] = index, body, id, r[EVENT], r[TYPE]
-  leases[m + 6], leases[m + 7], leases[m + 8], leases[m + 9], leases[m + 10] = r[FLAGS] % 2, r[SEQ], r[TOKEN], #r[LOG], r[RECLAIMS]
+  leases[m + 6], leases[m + 7], leases[m + 8], leases[m + 9] = r[FLAGS] % 2, r[TOKEN], #r[LOG], r[RECLAIMS]
   taken = taken + 1
 end
 
--- recover puts back what was leased and not finished in time.
+-- recover puts back what was leased and not finished in time. Its webhook has been
+-- claimable since the lease's end, or since it was enabled if that was later.
 local function recover(n)
-  local w = call('HMGET', key('w', n), 'st', 'rl')
+  local w = call('HMGET', key('w', n), 'st', 'rl', 'on')
   local active = w[1] == 'active'
   local over = call('ZRANGEBYSCORE', key('l', n), '-inf', now, 'WITHSCORES', 'LIMIT', 0, 200)
   for i = 1, #over, 2 do
@@ -77,7 +79,7 @@ local function recover(n)
       if not active then paused(n, r) end
     end
   end
-  offer(n, active, w[2], tonumber(over[2]))
+  offer(n, active, w[2], math.max(tonumber(over[2] or now), tonumber(w[3] or 0)))
   return #over / 2
 end
 
@@ -154,9 +156,10 @@ local function visit(n)
   if at then call('ZADD', READY, at > now and at or NOW, n) else call('ZREM', READY, n) end
 end
 
--- repeat_noted answers what lasts of the leases that are noted.
-local function repeat_noted(list)
-  local index = {}
+local note = name ~= '' and key('again', name)
+local before = note and call('GET', note)
+if before then -- It answers what lasts of it.
+  local list, index = cmsgpack.unpack(before), {}
   budget = math.huge
   for i = 1, #list, 3 do
     local n, id = list[i], list[i + 1]
@@ -171,9 +174,7 @@ local function repeat_noted(list)
       end
     end
   end
-end
-
-local function take_turns()
+elseif how > 0 then
   -- What leases left comes back first, so that its webhooks have their turns.
   local recovered = 0
   repeat
@@ -193,14 +194,6 @@ local function take_turns()
       end
     end
   until not fresh or taken >= limit or full or visits > 256
-end
-
-local note = name ~= '' and key('again', name)
-local before = note and call('GET', note)
-if before then
-  repeat_noted(cmsgpack.unpack(before))
-elseif how > 0 then
-  take_turns()
   if note and (taken > 0 or how == 2) then
     call('SET', note, cmsgpack.pack(noted))
     if ARGV[2] == '0' then call('PEXPIRE', note, lease) end

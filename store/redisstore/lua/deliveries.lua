@@ -3,7 +3,7 @@
 -- ARGV[4]  merchant
 -- ARGV[5]  id of the webhook
 -- ARGV[6]  sequence below which to begin, 0 for the newest
--- ARGV[7]  how many at most
+-- ARGV[7]  how many at most, at most a thousand
 -- ARGV[8]  state or empty, ARGV[9] type or empty, ARGV[10] since and ARGV[11] until or empty
 -- Reply    OK, time, sequence below which to go on or 0 at the end, and for each: id (12 bytes),
 --          packed record; NOTFOUND

@@ -15,7 +15,7 @@ local n = id ~= '' and number_of(merchant, id)
 
 local function delivered(event, created)
   if not n then return -1 end
-  local ids = delivery_id(merchant, event, id, created) .. (call('HGET', key('y', n), event) or '')
+  local ids = delivery_id(merchant, event, id, string.format('%.0f', created)) .. (call('HGET', key('y', n), event) or '')
   local state, youngest = -1, 0
   for i = 1, #ids, 12 do
     local r = load(n, string.sub(ids, i, i + 11))

@@ -1,8 +1,7 @@
 -- Settles leases.
 --
 -- ARGV[4]  the results, a packed list of 15 fields for each: merchant, id of the webhook,
---          id of the delivery (12 bytes), token, outcome (s f r l: success, failed, retry,
---          released), delay in milliseconds, 1 for a fault, streak (0 same, 1 reset, 2 extend),
+--          id of the delivery (12 bytes), token, outcome, delay in milliseconds, 1 for a fault, streak (0 same, 1 reset, 2 extend),
 --          streak that disables or 0, for how long it must have lasted, reason,
 --          duration in milliseconds, status, code, body
 -- Reply    OK, and for each result: 0 accepted, 1 accepted and disabled, 2 repeated, 3 stale, 4 gone.
@@ -87,14 +86,16 @@ local function finish(merchant, wid, id, token, outcome, delay, fault, streak, t
   local r = w.records[id]
   if not r then return 4 end
   if type(r) == 'string' then r = cmsgpack.unpack(r) end
-  if r[TOKEN] == 0 or r[SEQ] * 65536 + r[TOKEN] ~= token then return 3 end
+  if r[TOKEN] == 0 or r[TOKEN] ~= token then return 3 end
   if r[OPEN] ~= 1 then return 2 end
 
   local answer = 0
   w.records[id] = r
+  local over = r[CREATED] + r[AT]
+  if over <= now and call('ZSCORE', key('l', w.n), id) then w.since = math.min(w.since or over, over) end
   r[OPEN] = 0
   w.ids[#w.ids + 1] = id
-  if outcome ~= 'l' then
+  if outcome ~= 'released' then
     r[LOG][#r[LOG] + 1] = { now, duration, status, code, body }
     w.at, w.tried = w.at + 1, true
     if r[EPOCH] == w.ep then
@@ -105,13 +106,13 @@ local function finish(merchant, wid, id, token, outcome, delay, fault, streak, t
       end
     end
   end
-  if outcome == 's' or outcome == 'f' then
-    r[STATE], r[AT] = outcome == 's' and SUCCESS or FAILED, now - r[CREATED]
-    if outcome == 's' then w.ok = w.ok + 1 end
+  if outcome == 'success' or outcome == 'failed' then
+    r[STATE], r[AT] = outcome == 'success' and SUCCESS or FAILED, now - r[CREATED]
+    if outcome == 'success' then w.ok = w.ok + 1 end
     queue(w, 'f', NOW, id)
     settle(w, r)
   else
-    if outcome == 'l' and fault == 1 then r[RECLAIMS] = r[RECLAIMS] + 1 end
+    if outcome == 'released' and fault == 1 then r[RECLAIMS] = r[RECLAIMS] + 1 end
     r[AT] = now + delay - r[CREATED]
     queue(w, is_test(r) and 't' or 'q', now + delay, id)
     w.back = w.back or {}
@@ -150,7 +151,7 @@ for _, w in ipairs(order) do
     if w.st ~= 'active' and w.back then
       for _, r in ipairs(w.back) do paused(w.n, r) end
     end
-    offer(w.n, w.st == 'active', w.rl)
+    offer(w.n, w.st == 'active', w.rl, w.since)
   end
 end
 local idle = {}

@@ -14,7 +14,8 @@
 --   s:<M>        HASH    event type -> the active subscribers, packed {{id, n}, …} by id
 --   i:<M>        ZSET    15 digits of when a webhook was made and its id, all with score 0
 --   ms           ZSET    the merchants that have webhooks, all with score 0
---   w:<n>        HASH    the webhook and its counters; ds, md, hd, rl, fs, db and mk are there only if they are set
+--   w:<n>        HASH    the webhook and its counters; ds, md, hd, rl, fs, db, mk
+--                        and on (when it was enabled last) are there only if they are set
 --   d:<n>        HASH    delivery id (12 bytes) -> packed record
 --   g:<n>:<page> HASH    sequence mod 100 -> delivery id; p:<n> ZSET the pages
 --   q:<n> t:<n>  ZSET    waiting deliveries, waiting tests, by due time
@@ -80,9 +81,10 @@ local function is_test(r) return r[FLAGS] % 2 == 1 end
 local function time_of(r) return r[CREATED] + r[AT] end
 
 -- delivery_id derives the id of a fan-out, without its prefix, in 12 bytes. An event
--- that is published anew after it was pruned has another time, and so other ids.
+-- that is published anew after it was pruned has another time, which is text here, and
+-- so other ids.
 local function delivery_id(merchant, event, webhook, created)
-  local hex = redis.sha1hex(merchant .. '|' .. event .. '|' .. webhook .. '||' .. string.format('%.0f', created))
+  local hex = redis.sha1hex(merchant .. '|' .. event .. '|' .. webhook .. '||' .. created)
   local function part(i) return tonumber(string.sub(hex, i, i + 7), 16) end
   return struct.pack('>I4I4I4', part(1), part(9), part(17))
 end

@@ -37,6 +37,9 @@ local function fan_out(m, type)
     end
     table.sort(out, function(a, b) return a[1] < b[1] end)
   end
+  local numbers = {}
+  for j, s in ipairs(out) do numbers[j] = struct.pack('>I4', s[2]) end
+  out.numbers = table.concat(numbers)
   m.lists[type] = out
   return out
 end
@@ -62,6 +65,7 @@ local function webhook(n)
   local w = webhooks[n]
   if not w then
     local f = call('HMGET', key('w', n), 'seq', 'rl')
+    call('HLEN', key('d', n)) -- Fails now if it is damaged.
     w = { n = n, seq = tonumber(f[1] or 0), records = {}, pages = {}, q = {}, t = {} }
     if call('ZCARD', key('l', n)) < cap() then -- As offer does, since nothing else changes.
       w.at = allowed(now, f[2])
@@ -87,10 +91,10 @@ end
 
 -- repeated returns the ids of webhooks and deliveries of an event that is stored.
 local function repeated(merchant, event, h)
-  local ids = {}
+  local ids, created = {}, string.format('%.0f', h[2])
   for i = 1, #h[6], 4 do
     local id = call('HGET', key('w', struct.unpack('>I4', h[6], i)), 'id')
-    if id then ids[#ids + 1], ids[#ids + 2] = id, delivery_id(merchant, event, id, h[2]) end
+    if id then ids[#ids + 1], ids[#ids + 2] = id, delivery_id(merchant, event, id, created) end
   end
   return ids
 end
@@ -121,16 +125,16 @@ for i = 1, count do
     else
       local n = number_of(merchant, test)
       if not n then return fail('NOTFOUND', test) end
-      to = { { test, n } }
+      to = { { test, n }, numbers = struct.pack('>I4', n) }
     end
-    local ids, numbers = {}, {}
+    local ids = {}
     for j, s in ipairs(to) do
-      local delivery = delivery_id(merchant, id, s[1], now)
-      ids[2 * j - 1], ids[2 * j], numbers[j] = s[1], delivery, struct.pack('>I4', s[2])
+      local delivery = delivery_id(merchant, id, s[1], NOW)
+      ids[2 * j - 1], ids[2 * j] = s[1], delivery
       deliver(s[2], delivery, id, type, test ~= '')
     end
     local flags = (test ~= '' and TEST or 0) + (forged == '1' and FORGED or 0)
-    h = { flags, now, seq, type, print, table.concat(numbers), trace ~= '' and trace or nil }
+    h = { flags, now, seq, type, print, to.numbers, trace ~= '' and trace or nil }
     heads[k] = h
     local packed = cmsgpack.pack(h)
     stored[#stored + 1], stored[#stored + 2] = k, struct.pack('>I4I4', #to, #packed) .. packed .. body

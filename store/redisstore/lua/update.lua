@@ -66,7 +66,7 @@ end
 if status ~= before then
   call('HSET', wk, 'st', status)
   if status == 'active' then
-    call('HSET', wk, 'dr', '', 'da', 0, 'cf', 0)
+    call('HSET', wk, 'dr', '', 'da', 0, 'cf', 0, 'on', now)
     call('HINCRBY', wk, 'ep', 1)
     call('ZREM', P .. 'off', n)
   else

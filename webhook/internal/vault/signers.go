@@ -24,7 +24,7 @@ type cacheKey struct {
 // Set is what goes into a webhook's requests.
 type Set struct {
 	Current  *signer.Signer // signs with the previous key too, within a rotation's grace
-	Previous *signer.Signer // for the guide's header, which holds one signature; nil if there is no such secret
+	Previous *signer.Signer // for X-Webhook-Signature, which holds one; nil if there is no such secret
 	Headers  []Header
 
 	asymmetric bool

@@ -23,7 +23,7 @@ app.MapPost("/webhooks", async (HttpRequest request) =>
 });
 app.Run($"http://127.0.0.1:{Environment.GetEnvironmentVariable("PORT") ?? "8080"}");
 
-// The guide's signature is that of the body as it arrived.
+// X-Webhook-Signature is over the body as it arrived.
 bool Signed(IHeaderDictionary headers, byte[] body)
 {
     byte[] mac = HMACSHA256.HashData(Encoding.UTF8.GetBytes(secret), body);

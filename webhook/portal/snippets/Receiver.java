@@ -44,7 +44,7 @@ public class Receiver {
         }
     }
 
-    // The guide's signature is that of the body as it arrived.
+    // X-Webhook-Signature is over the body as it arrived.
     static boolean signed(Headers headers, byte[] body) throws GeneralSecurityException {
         String expected = "sha256=" + HexFormat.of().formatHex(hmac(SECRET.getBytes(UTF_8), body));
         return same(expected, headers.getFirst("X-Webhook-Signature"));

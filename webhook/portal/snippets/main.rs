@@ -26,7 +26,7 @@ async fn receive(headers: HeaderMap, body: Bytes) -> StatusCode {
     StatusCode::NO_CONTENT
 }
 
-// The guide's signature is that of the body as it arrived.
+// X-Webhook-Signature is over the body as it arrived.
 fn signed(secret: &str, headers: &HeaderMap, body: &[u8]) -> bool {
     header(headers, "x-webhook-signature")
         .strip_prefix("sha256=")

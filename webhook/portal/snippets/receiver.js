@@ -11,7 +11,7 @@ function same(expected, given) {
   return a.length === b.length && crypto.timingSafeEqual(a, b);
 }
 
-// The guide's signature is that of the body as it arrived.
+// X-Webhook-Signature is over the body as it arrived.
 function signed(req) {
   const mac = crypto.createHmac('sha256', secret).update(req.body).digest('hex');
   return same(`sha256=${mac}`, req.get('X-Webhook-Signature'));

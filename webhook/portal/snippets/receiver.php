@@ -11,7 +11,7 @@ $key = base64_decode(substr($secret, strlen('whsec_')), true);
 // The body as it arrived, not what json_decode and json_encode make of it.
 $body = file_get_contents('php://input');
 
-// The guide's signature is that of the body.
+// X-Webhook-Signature is over the body.
 $expected = 'sha256=' . hash_hmac('sha256', $body, $secret);
 $signed = hash_equals($expected, $_SERVER['HTTP_X_WEBHOOK_SIGNATURE'] ?? '');
 

@@ -17,7 +17,7 @@ def same(expected, given):
     return hmac.compare_digest(expected.encode(), given.encode())
 
 
-# The guide's signature is that of the body as it arrived.
+# X-Webhook-Signature is over the body as it arrived.
 def signed(body):
     mac = hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()
     return same("sha256=" + mac, request.headers.get("X-Webhook-Signature", ""))

@@ -13,7 +13,7 @@ helpers do
     request.get_header("HTTP_#{name}").to_s
   end
 
-  # The guide's signature is that of the body as it arrived.
+  # X-Webhook-Signature is over the body as it arrived.
   def signed?(raw)
     mac = OpenSSL::HMAC.hexdigest('SHA256', SECRET, raw)
     Rack::Utils.secure_compare("sha256=#{mac}", header('X_WEBHOOK_SIGNATURE'))

@@ -1,0 +1,385 @@
+package storetest
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rag-assistant/webhooks/store"
+)
+
+// beforeEach makes a fault that changes each delivery before a claim.
+func beforeEach(change func(c *call)) func(c *call) {
+	return func(c *call) {
+		for _, c.d = range slices.Clone(c.m.deliveries) {
+			change(c)
+		}
+		c.do()
+	}
+}
+
+// leasing makes a fault that changes each lease that is given.
+func leasing(change func(c *call)) func(c *call) {
+	return func(c *call) {
+		c.do()
+		for i := range c.claimed.Leases {
+			c.l = &c.claimed.Leases[i]
+			c.d = c.m.delivery(c.l.MerchantID, c.l.WebhookID, c.l.DeliveryID)
+			change(c)
+		}
+	}
+}
+
+// ordered makes a fault that claims in another order, one delivery after the other.
+func ordered(order func(m *model, a, b *modelDelivery) int) func(c *call) {
+	return func(c *call) {
+		defer c.m.change()()
+		c.m.perWebhook = c.claim.PerWebhook
+		c.m.lineUp(nil)
+		turns := c.m.turns()
+		turn := func(d *modelDelivery) int { return slices.Index(turns, c.m.webhookOf(d)) }
+		out := store.Claimed{At: c.m.now, Leases: c.m.leasesOf(c.claim.Key)}
+		again, bytes := len(out.Leases) > 0, 0
+		for !again && len(out.Leases) < c.claim.Limit {
+			var list []*modelDelivery
+			for _, w := range turns {
+				list = append(list, c.m.claimable(w, c.claim.PerWebhook)...)
+			}
+			if len(list) == 0 {
+				break
+			}
+			slices.SortStableFunc(list, func(a, b *modelDelivery) int { return cmp.Or(order(c.m, a, b), turn(a)-turn(b)) })
+			bytes += len(c.m.event(list[0].MerchantID, list[0].EventID).Body)
+			if len(out.Leases) > 0 && c.claim.MaxBytes > 0 && bytes > c.claim.MaxBytes {
+				break
+			}
+			out.Leases = append(out.Leases, c.m.take(list[0], c.claim.Lease, c.claim.Key))
+		}
+		out.Next = c.m.next(c.claim.PerWebhook)
+		out.Notices = c.m.noticed()
+		c.claimed = out
+	}
+}
+
+// queueing makes a fault that moves webhooks in the line before a claim.
+func queueing(move func(c *call)) func(c *call) {
+	return func(c *call) {
+		for _, w := range c.m.webhooks {
+			if !w.line.from.IsZero() {
+				c.w = w
+				move(c)
+			}
+		}
+		c.do()
+	}
+}
+
+// nextWithout makes a fault whose Next does not know of some deliveries.
+func nextWithout(skip func(c *call) bool) func(c *call) {
+	return func(c *call) {
+		c.do()
+		all := c.m.deliveries
+		c.m.deliveries = slices.DeleteFunc(slices.Clone(all), func(d *modelDelivery) bool { c.d = d; return skip(c) })
+		c.claimed.Next = c.m.next(c.claim.PerWebhook)
+		c.m.deliveries = all
+	}
+}
+
+// asked makes a fault of a claim that is asked for again.
+func asked(play func(c *call, was []store.Lease)) func(c *call) {
+	return func(c *call) {
+		if was := c.m.leasesOf(c.claim.Key); len(was) > 0 {
+			play(c, was)
+			return
+		}
+		c.do()
+	}
+}
+
+// expired says that a lease ended without a result.
+func expired(m *model, d *modelDelivery) bool { return !d.leaseEnd.IsZero() && !m.leased(d) }
+
+func far(m *model) time.Time { return m.now.Add(1e6 * time.Hour) }
+
+func claimFaults() []fault {
+	return []fault{
+		{"a lease never ends", "", "Claim", func(c *call) { c.claim.Lease = 1e6 * time.Hour; c.do() }},
+		{"a lease ends too early", "claim/a lease", "Claim", func(c *call) { c.claim.Lease -= 2 * time.Millisecond; c.do() }},
+		{"a lease ends too late", "", "Claim", func(c *call) { c.claim.Lease += 2 * time.Millisecond; c.do() }},
+		{"all leases last as long as the first", "", "Claim", beforeEach(func(c *call) { set(c.m.leased(c.d), &c.d.leaseEnd, c.m.now.Add(time.Hour)) })},
+		{"an ended lease is never reclaimed", "", "Claim", beforeEach(func(c *call) { set(expired(c.m, c.d), &c.d.leaseEnd, far(c.m)) })},
+		{"an ended lease is reclaimed once", "", "Claim", beforeEach(func(c *call) { set(expired(c.m, c.d) && c.d.Reclaims > 0, &c.d.leaseEnd, far(c.m)) })},
+		{"a lease does not hide", "", "Claim", beforeEach(func(c *call) {
+			if c.m.leased(c.d) {
+				c.d.leaseEnd, c.d.DueAt = time.Time{}, c.m.now
+			}
+		})},
+		{"every seventh lease does not hide", "", "Claim", beforeEach(func(c *call) { set(c.m.leased(c.d) && c.d.number%7 == 0, &c.d.leaseEnd, c.m.now) })},
+		{"a settled lease is reclaimed at its end", "", "Claim", beforeEach(func(c *call) {
+			set(c.d.Status == store.DeliveryFailed && !c.d.paused && c.m.now.Sub(c.d.FinishedAt) > time.Minute, &c.d.Status, store.DeliveryPending)
+		})},
+		{"a reclaim counts as an attempt", "", "Claim", leasing(func(c *call) {
+			if c.d.Reclaims > 0 {
+				c.d.Attempts++
+				c.l.Attempts++
+			}
+		})},
+		{"a claim counts as an attempt", "", "Claim", leasing(func(c *call) { c.d.Attempts++; c.l.Attempts++ })},
+		{"a reclaim is not counted", "", "Claim", leasing(func(c *call) { c.l.Reclaims, c.d.Reclaims = 0, 0 })},
+		{"a reclaim is counted for each lease time that passed", "", "Claim", leasing(func(c *call) {
+			set(c.d.Reclaims > 0 && c.m.now.Sub(c.d.CreatedAt) > 50*time.Minute, &c.l.Reclaims, c.l.Reclaims+50)
+		})},
+		{"a reclaim keeps the token", "", "Claim", leasing(func(c *call) {
+			if c.d.Reclaims > 0 {
+				c.d.token--
+				c.l.Token--
+			}
+		})},
+		{"the token counts reclaims alone", "", "Claim", leasing(func(c *call) { c.d.token = int64(c.d.Reclaims) + 1; c.l.Token = c.d.token })},
+		{"Limit is ignored", "", "Claim", func(c *call) { c.claim.Limit += 3; c.do() }},
+		{"PerWebhook is ignored", "", "Claim", func(c *call) { c.claim.PerWebhook = 1e6; c.do() }},
+		{"PerWebhook is one too many", "", "Claim", func(c *call) { c.claim.PerWebhook++; c.do() }},
+		{"PerWebhook counts this call alone", "", "Claim", func(c *call) {
+			most := 0
+			for _, w := range c.m.webhooks {
+				most = max(most, c.m.leases(w))
+			}
+			c.claim.PerWebhook += most
+			c.do()
+		}},
+		{"retries come on top of PerWebhook", "", "Claim", func(c *call) {
+			for _, d := range c.m.deliveries {
+				if d.Attempts > 0 && d.Status == store.DeliveryPending && c.m.over(dueAt(d)) {
+					c.claim.PerWebhook++
+				}
+			}
+			c.do()
+		}},
+		{"PerWebhook counts ended leases", "claim/room", "Claim", func(c *call) {
+			for _, w := range c.m.webhooks {
+				n := 0
+				for _, d := range c.m.deliveries {
+					if d.of(w) && !d.leaseEnd.IsZero() {
+						n++
+					}
+				}
+				if n >= c.claim.PerWebhook && w.Status == store.Disabled {
+					c.claimed = store.Claimed{Next: -1, At: c.m.now}
+					return
+				}
+			}
+			c.do()
+		}},
+		{"youngest first", "", "Claim", ordered(func(m *model, a, b *modelDelivery) int {
+			if m.webhookOf(a) != m.webhookOf(b) {
+				return 0
+			}
+			return dueAt(b).Compare(dueAt(a))
+		})},
+		{"in the order of publishing", "", "Claim", ordered(func(m *model, a, b *modelDelivery) int {
+			if m.webhookOf(a) != m.webhookOf(b) {
+				return 0
+			}
+			return cmp.Or(testsFirst(a, b), a.CreatedAt.Compare(b.CreatedAt))
+		})},
+		{"tests last", "", "Claim", ordered(func(_ *model, a, b *modelDelivery) int { return testsFirst(b, a) })},
+		{"tests in the order of their time", "claim/due", "Claim", ordered(func(m *model, a, b *modelDelivery) int {
+			if m.webhookOf(a) != m.webhookOf(b) {
+				return 0
+			}
+			return dueAt(a).Compare(dueAt(b))
+		})},
+		{"webhooks in the order of their ids", "", "Claim", ordered(func(_ *model, a, b *modelDelivery) int { return cmp.Compare(a.WebhookID, b.WebhookID) })},
+		{"webhooks in the order of what is due longest", "", "Claim", queueing(func(c *call) {
+			for _, d := range c.m.claimable(c.w, c.claim.PerWebhook) {
+				if dueAt(d).Before(c.w.line.from) {
+					c.w.line.from = dueAt(d)
+				}
+			}
+		})},
+		{"the most retried first", "", "Claim", ordered(func(_ *model, a, b *modelDelivery) int { return cmp.Compare(b.Attempts, a.Attempts) })},
+		{"a webhook that was visited goes first", "claim/visited and behind the others", "Claim", queueing(func(c *call) { set(c.m.leases(c.w) > 0, &c.w.line.from, time.UnixMilli(0)) })},
+		{"a webhook that got nothing loses its place", "", "Claim", func(c *call) {
+			before := c.m.turns()
+			c.do()
+			for i, w := range before {
+				if w.line.from.Before(c.m.now) {
+					w.line.from = c.m.now.Add(time.Duration(len(before)-i) * time.Millisecond)
+				}
+			}
+		}},
+		{"enabling keeps the place of before", "", "UpdateWebhook", enabling(func(c *call) {
+			c.m.lineUp(nil)
+			if !c.w.line.from.IsZero() {
+				c.w.line.from = c.before.CreatedAt
+			}
+		})},
+		{"a publication moves to the back", "", "Publish", func(c *call) {
+			c.do()
+			for _, w := range c.m.webhooks {
+				if !w.line.from.IsZero() && w.MerchantID == c.merchant {
+					w.line.from = c.m.now
+				}
+			}
+		}},
+		{"a full webhook blocks the others", "", "Claim", func(c *call) {
+			if slices.ContainsFunc(c.m.webhooks, func(w *modelWebhook) bool { return c.m.leases(w) >= c.claim.PerWebhook }) {
+				c.claimed = store.Claimed{At: c.m.now}
+				return
+			}
+			c.do()
+		}},
+		{"one queue for all", "claim/a backlog delays nobody", "Claim", func(c *call) {
+			defer c.m.change()()
+			looked := 0
+			for _, d := range c.m.deliveries {
+				if c.m.waiting(d) && c.m.over(dueAt(d)) && looked < c.claim.Limit {
+					looked++
+					if slices.Contains(c.m.claimable(c.m.webhookOf(d), c.claim.PerWebhook), d) {
+						c.claimed.Leases = append(c.claimed.Leases, c.m.take(d, c.claim.Lease, c.claim.Key))
+					}
+				}
+			}
+			c.claimed.Next, c.claimed.At = c.m.next(c.claim.PerWebhook), c.m.now
+		}},
+		{"paused deliveries are claimed", "", "Claim", func(c *call) { c.whileEach(func(w *modelWebhook) { w.Status = store.Active }) }},
+		{"disabled webhooks take turns", "claim/a disabled webhook takes no turn", "Claim", func(c *call) {
+			if c.do(); len(c.m.webhooks) > 20 && slices.ContainsFunc(c.m.webhooks, func(w *modelWebhook) bool { return w.Status == store.Disabled }) {
+				c.claimed.Leases, c.claimed.Next = nil, time.Second
+			}
+		}},
+		{"tests of a disabled webhook wait", "", "Claim", beforeEach(func(c *call) {
+			set(c.d.Test && c.d.leaseEnd.IsZero() && c.m.webhookOf(c.d).Status == store.Disabled, &c.d.DueAt, c.m.now.Add(time.Hour))
+		})},
+		{"a retry is due too early", "", "Claim", beforeEach(func(c *call) {
+			set(c.d.leaseEnd.IsZero() && c.d.DueAt.After(c.m.now), &c.d.DueAt, c.d.DueAt.Add(-time.Millisecond))
+		})},
+		{"none due is an error", "", "Claim", func(c *call) { c.do(); set(len(c.claimed.Leases) == 0, &c.err, store.ErrNotFound) }},
+		{"the time of a claim is missing", "", "Claim", func(c *call) { c.do(); set(len(c.claimed.Leases) == 0, &c.claimed.At, time.Time{}) }},
+		{"the time of a claim is the lease's end", "", "Claim", func(c *call) { c.do(); c.claimed.At = c.m.now.Add(c.claim.Lease) }},
+		{"Next is 0 for ever", "", "Claim", func(c *call) { c.do(); c.claimed.Next = 0 }},
+		{"Next is never 0", "", "Claim", func(c *call) { c.do(); set(c.claimed.Next == 0, &c.claimed.Next, time.Second) }},
+		{"Next is 0 only if this webhook has more", "", "Claim", func(c *call) {
+			c.do()
+			set(len(c.claimed.Leases) == 1 && c.claim.PerWebhook == 1, &c.claimed.Next, time.Minute)
+		}},
+		{"Next is a second too long", "", "Claim", func(c *call) { c.do(); set(c.claimed.Next > 0, &c.claimed.Next, c.claimed.Next+time.Second) }},
+		{"Next does not know retries", "", "Claim", nextWithout(func(c *call) bool { return c.d.leaseEnd.IsZero() && c.d.DueAt.After(c.m.now) })},
+		{"Next does not know leases", "", "Claim", nextWithout(func(c *call) bool { return c.m.leased(c.d) })},
+		{"Next does not know full webhooks", "claim/Next", "Claim", nextWithout(func(c *call) bool { return c.m.leased(c.d) && c.m.leases(c.m.webhookOf(c.d)) >= c.m.perWebhook })},
+		{"Next does not know leases of disabled webhooks", "", "Claim", func(c *call) {
+			c.do()
+			if c.claimed.Next > 0 && slices.ContainsFunc(c.m.deliveries, func(d *modelDelivery) bool { return c.m.leased(d) && !c.m.waiting(d) }) {
+				c.claimed.Next = -1
+			}
+		}},
+		{"Next does not know tests of disabled webhooks", "", "Claim", nextWithout(func(c *call) bool { return c.d.Test && c.m.webhookOf(c.d).Status == store.Disabled })},
+		{"Next does not know what MaxBytes left", "", "Claim", func(c *call) {
+			c.do()
+			set(c.claim.MaxBytes > 0 && c.claimed.Next == 0, &c.claimed.Next, c.claim.Lease)
+		}},
+		{"Notices is never set", "", "Claim", func(c *call) { c.do(); c.claimed.Notices = false }},
+		{"Notices is set for leased ones", "", "Claim", func(c *call) { c.do(); c.claimed.Notices = len(c.m.notices) > 0 }},
+
+		{"MaxBytes is ignored", "", "Claim", func(c *call) { c.claim.MaxBytes = 0; c.do() }},
+		{"MaxBytes is checked too late", "", "Claim", func(c *call) { set(c.claim.MaxBytes > 0, &c.claim.MaxBytes, c.claim.MaxBytes+50); c.do() }},
+		{"a body larger than MaxBytes is never taken", "", "Claim", func(c *call) {
+			if c.do(); len(c.claimed.Leases) == 1 && c.claim.MaxBytes > 0 && len(c.claimed.Leases[0].Body) > c.claim.MaxBytes {
+				l := c.claimed.Leases[0]
+				d := c.m.delivery(l.MerchantID, l.WebhookID, l.DeliveryID)
+				d.leaseEnd, c.claimed.Leases, c.claimed.Next = time.Time{}, nil, 0
+			}
+		}},
+		{"a body larger than MaxBytes is passed over", "claim/bytes", "Claim", func(c *call) {
+			back := []*modelDelivery{}
+			for _, d := range c.m.deliveries {
+				if c.claim.MaxBytes > 0 && d.leaseEnd.IsZero() && len(c.m.event(d.MerchantID, d.EventID).Body) > c.claim.MaxBytes && c.m.over(d.DueAt) {
+					d.leaseEnd = c.m.now.Add(time.Hour)
+					back = append(back, d)
+				}
+			}
+			c.do()
+			for _, d := range back {
+				d.leaseEnd = time.Time{}
+			}
+		}},
+
+		{"Key is ignored", "", "Claim", func(c *call) { c.claim.Key = ""; c.do() }},
+		{"a claim that is asked for again is empty", "", "Claim", asked(func(c *call, _ []store.Lease) { c.claimed.At = c.m.now })},
+		{"a claim that is asked for again takes more", "", "Claim", asked(func(c *call, was []store.Lease) {
+			key := c.claim.Key
+			c.claim.Key = ""
+			c.do()
+			for _, l := range c.claimed.Leases {
+				c.m.delivery(l.MerchantID, l.WebhookID, l.DeliveryID).key = key
+			}
+			c.claimed.Leases = append(was, c.claimed.Leases...)
+			c.claimed.Leases = c.claimed.Leases[:min(c.claim.Limit, len(c.claimed.Leases))]
+		})},
+		{"a claim that is asked for again has new tokens", "", "Claim", asked(func(c *call, _ []store.Lease) {
+			c.do()
+			leasing(func(c *call) { c.d.token++; c.l.Token, c.d.lease.Token = c.d.token, c.d.token })(c)
+		})},
+		{"a claim that is asked for again lasts longer", "claim/asked for again", "Claim", asked(func(c *call, _ []store.Lease) {
+			leasing(func(c *call) { c.d.leaseEnd = c.m.now.Add(c.claim.Lease) })(c)
+		})},
+		{"a claim that is asked for again costs tokens", "", "Claim", asked(func(c *call, _ []store.Lease) {
+			leasing(func(c *call) { c.m.spend(c.m.webhookOf(c.d)) })(c)
+		})},
+		{"a claim that is asked for again is only the first lease", "", "Claim", asked(func(c *call, was []store.Lease) {
+			c.do()
+			c.claimed.Leases = was[:1]
+		})},
+		{"a key brings back what was settled", "", "Claim", func(c *call) {
+			if c.do(); c.claim.Key == "" {
+				return
+			}
+			for _, d := range c.m.deliveries {
+				if d.key == c.claim.Key && d.settled && len(c.claimed.Leases) < c.claim.Limit {
+					c.claimed.Leases = append(c.claimed.Leases, d.lease)
+				}
+			}
+		}},
+		{"a key brings back what has ended", "", "Claim", func(c *call) {
+			for _, d := range c.m.deliveries {
+				if c.claim.Key != "" && d.key == c.claim.Key && expired(c.m, d) {
+					c.claimed.Leases = append(c.claimed.Leases, d.lease)
+				}
+			}
+			if c.claimed.At = c.m.now; len(c.claimed.Leases) == 0 {
+				c.do()
+			}
+		}},
+		{"a key that has nothing left takes nothing", "", "Claim", func(c *call) {
+			if c.claim.Key != "" {
+				if c.notes[c.claim.Key]++; c.notes[c.claim.Key] > 1 && len(c.m.leasesOf(c.claim.Key)) == 0 {
+					c.claimed = store.Claimed{At: c.m.now, Next: c.m.next(c.claim.PerWebhook)}
+					return
+				}
+			}
+			c.do()
+		}},
+
+		{"a lease has the body of another event", "", "Claim", leasing(func(c *call) {
+			for _, e := range c.m.events {
+				if e.ID == c.l.EventID {
+					c.l.Body = e.Body
+					return
+				}
+			}
+		})},
+		{"a lease has the webhook of the publishing", "", "Claim", leasing(func(c *call) { c.l.URL = "https://example.com/" + c.l.WebhookID })},
+		{"the previous secret never ends for leases", "", "Claim", leasing(func(c *call) { c.l.PreviousSecret = c.m.webhookOf(c.d).PreviousSecret })},
+		{"a body is mended", "", "Claim", leasing(func(c *call) { c.l.Body = []byte(strings.ToValidUTF8(string(c.l.Body), "?")) })},
+		{"a lease has no headers", "", "Claim", leasing(func(c *call) { c.l.Headers = "" })},
+		{"a lease has the headers of another webhook", "", "Claim", leasing(func(c *call) {
+			for _, w := range c.m.webhooks {
+				c.l.Headers = cmp.Or(w.Headers, c.l.Headers)
+			}
+		})},
+		{"no trace", "", "Claim", leasing(func(c *call) { c.l.Trace = "" })},
+		{"a trace once", "", "Claim", leasing(func(c *call) { set(c.l.Token > 1, &c.l.Trace, "") })},
+		{"the trace of another event", "", "Claim", leasing(func(c *call) { c.l.Trace = c.m.events[0].trace })},
+	}
+}

@@ -1,0 +1,306 @@
+package storetest
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rag-assistant/webhooks/store"
+)
+
+// publishing makes a fault that publishes other events.
+func publishing(change func(c *call)) func(c *call) {
+	return func(c *call) {
+		c.events = slices.Clone(c.events)
+		for i := range c.events {
+			c.e = &c.events[i]
+			change(c)
+		}
+		c.do()
+	}
+}
+
+// answering makes a fault that publishes and changes the answers.
+func answering(change func(c *call)) func(c *call) {
+	return func(c *call) {
+		c.do()
+		for i := range c.published {
+			c.e, c.p = &c.events[i], &c.published[i]
+			change(c)
+		}
+	}
+}
+
+// more makes one more delivery of an event to each webhook of the merchant.
+func (c *call) more(eventID string) {
+	for _, w := range c.m.webhooks {
+		if w.MerchantID == c.merchant {
+			_, _ = c.m.Enqueue(c.ctx, c.merchant, w.ID, []string{eventID}, fmt.Sprint("more", c.m.number()))
+		}
+	}
+}
+
+// each makes a fault that changes the deliveries that Publish and Enqueue have made.
+func each(change func(c *call)) func(c *call) {
+	return func(c *call) {
+		made := len(c.m.deliveries)
+		c.do()
+		for _, d := range c.m.deliveries[made:] {
+			was := d.ID
+			c.d = d
+			change(c)
+			for i := range c.published {
+				for j := range c.published[i].Deliveries {
+					if p := &c.published[i].Deliveries[j]; p.ID == was {
+						p.ID = d.ID
+					}
+				}
+			}
+			for i := range c.enqueued {
+				if c.enqueued[i].DeliveryID == was {
+					c.enqueued[i].DeliveryID = d.ID
+				}
+			}
+		}
+	}
+}
+
+func publishFaults() []fault {
+	return []fault{
+		{"fan-out to a disabled webhook", "", "Publish", func(c *call) { c.whileEach(func(w *modelWebhook) { w.Status = store.Active }) }},
+		{"fan-out ignores subscriptions", "", "Publish", func(c *call) { c.whileEach(func(w *modelWebhook) { w.Events = []string{store.EveryType} }) }},
+		{"fan-out ignores EveryType", "", "Publish", func(c *call) {
+			c.whileEach(func(w *modelWebhook) { w.Events = without(slices.Clone(w.Events), store.EveryType) })
+		}},
+		{"fan-out looks at the first type alone", "", "Publish", func(c *call) { c.whileEach(func(w *modelWebhook) { w.Events = w.Events[:1] }) }},
+		{"fan-out to other merchants", "", "Publish", func(c *call) {
+			c.do()
+			for _, w := range c.m.webhooks {
+				if w.MerchantID != c.merchant {
+					_, _ = c.m.Publish(c.ctx, w.MerchantID, c.events)
+				}
+			}
+		}},
+		{"types are prefixes", "", "Publish", answering(func(c *call) {
+			for _, w := range c.m.webhooks {
+				if w.MerchantID == c.merchant && strings.HasPrefix(c.e.Type, w.Events[0]) && c.e.Type != w.Events[0] && !c.p.Duplicate && !c.p.Conflict {
+					d := c.m.deliver(c.m.event(c.merchant, c.e.ID), w.ID, "")
+					c.p.Deliveries = append(c.p.Deliveries, store.PublishedDelivery{WebhookID: w.ID, ID: d.ID})
+				}
+			}
+		})},
+		{"a repeated event is delivered again", "", "Publish", answering(func(c *call) {
+			if c.p.Duplicate {
+				c.more(c.e.ID)
+			}
+		})},
+		{"a repeated event is not called Duplicate", "", "Publish", answering(func(c *call) { c.p.Duplicate = false })},
+		{"a repeated event has no deliveries", "", "Publish", answering(func(c *call) { set(c.p.Duplicate, &c.p.Deliveries, nil) })},
+		{"a repeated event has other ids", "publish/the same event again", "Publish", answering(func(c *call) {
+			for i := range c.p.Deliveries {
+				if c.p.Duplicate {
+					c.p.Deliveries[i].ID += "x"
+				}
+			}
+		})},
+		{"a conflict is a repetition", "", "Publish", publishing(func(c *call) { c.e.Fingerprint = "" })},
+		{"a repetition is a conflict", "", "Publish", publishing(func(c *call) { c.e.Fingerprint += fmt.Sprint(c.m.number()) })},
+		{"a conflict overwrites the event", "", "Publish", answering(func(c *call) {
+			if c.p.Conflict {
+				c.m.event(c.merchant, c.e.ID).Type = "overwritten"
+			}
+		})},
+		{"a conflict names the first deliveries", "", "Publish", answering(func(c *call) {
+			if c.p.Conflict {
+				for _, d := range c.m.event(c.merchant, c.e.ID).deliveries {
+					c.p.Deliveries = append(c.p.Deliveries, store.PublishedDelivery{WebhookID: d.WebhookID, ID: d.ID})
+				}
+			}
+		})},
+		{"everything is deferred", "", "Publish", answering(func(c *call) { c.p.Deferred = true })},
+		{"event ids are taken for all merchants", "", "Publish", answering(func(c *call) {
+			for _, o := range c.m.events {
+				if o.ID == c.e.ID && o.merchantID != c.merchant {
+					*c.p = store.Published{Conflict: true}
+				}
+			}
+		})},
+		{"repetitions within a batch are missed", "", "Publish", func(c *call) {
+			c.do()
+			for i := range c.published {
+				if slices.ContainsFunc(c.events[:i], func(e store.NewEvent) bool { return e.ID == c.events[i].ID }) {
+					c.published[i].Duplicate = false
+				}
+			}
+		}},
+		{"an empty batch is an error", "publish/nothing, and what fails", "Publish", func(c *call) { c.do(); set(len(c.events) == 0, &c.err, store.ErrNotFound) }},
+		{"an event is forgotten once delivered", "", "Publish", func(c *call) {
+			c.m.events = slices.DeleteFunc(c.m.events, func(e *modelEvent) bool { return len(e.deliveries) > 0 && !c.m.wanted(e) })
+			c.do()
+		}},
+		{"a failed batch stores events alone", "publish/nothing, and what fails", "Publish", func(c *call) {
+			c.do()
+			for _, e := range c.events {
+				if c.err != nil && c.m.event(c.merchant, e.ID) == nil && e.Test == "" {
+					c.m.events = append(c.m.events, &modelEvent{Event: store.Event{ID: e.ID}, merchantID: c.merchant, fingerprint: e.Fingerprint})
+				}
+			}
+		}},
+		{"bodies are text", "", "Publish", publishing(func(c *call) { c.e.Body = []byte(strings.ToValidUTF8(string(c.e.Body), "?")) })},
+		{"traces are text", "", "Publish", publishing(func(c *call) { c.e.Trace = strings.ToValidUTF8(c.e.Trace, "?") })},
+		{"the trace is that of the last time", "", "Publish", answering(func(c *call) { c.m.event(c.merchant, c.e.ID).trace = c.e.Trace })},
+		{"a forged test is like any other", "publish/a test", "Publish", publishing(func(c *call) { c.e.Forged = false })},
+		{"a test obeys the status", "", "Publish", answering(func(c *call) {
+			if c.e.Test != "" && !c.p.Duplicate && c.m.webhook(c.merchant, c.e.Test).Status != store.Active {
+				c.p.Deliveries = nil
+				c.m.deliveries = c.m.deliveries[:len(c.m.deliveries)-1]
+			}
+		})},
+		{"a test goes to everybody", "", "Publish", answering(func(c *call) {
+			if c.e.Test != "" && !c.p.Duplicate {
+				c.more(c.e.ID)
+			}
+		})},
+		{"a test for nobody is stored", "publish/nothing, and what fails", "Publish", publishing(func(c *call) {
+			if c.e.Test != "" && c.m.webhook(c.merchant, c.e.Test) == nil {
+				c.e.Test = ""
+			}
+		})},
+		{"anybody tests a webhook", "webhooks/of another merchant", "Publish", func(c *call) {
+			if len(c.events) > 0 && c.events[0].Test != "" {
+				c.id = c.events[0].Test
+				c.merchant = c.owner()
+			}
+			c.do()
+		}},
+		{"a new delivery is due later", "", "Publish", each(func(c *call) { c.d.DueAt = c.d.DueAt.Add(time.Millisecond) })},
+		{"one event of a batch is lost", "", "Publish", func(c *call) {
+			n := len(c.events)
+			c.events = c.events[:min(2, n)]
+			c.do()
+			c.published = append(c.published, make([]store.Published, n-len(c.events))...)
+		}},
+
+		{"an id of a delivery has other letters", "", "Publish", each(func(c *call) { c.d.ID = strings.ReplaceAll(c.d.ID, "0", "/") })},
+		{"an id of a delivery is too long", "", "Enqueue", each(func(c *call) { c.d.ID += strings.Repeat("0", 35) })},
+		{"an id of a delivery has no prefix", "", "Publish", each(func(c *call) { c.d.ID = strings.TrimPrefix(c.d.ID, "whdel_") })},
+		{"ids are numbers of kept deliveries", "", "Publish Enqueue", each(func(c *call) { c.d.ID = fmt.Sprint("whdel_", slices.Index(c.m.deliveries, c.d)) })},
+		{"ids are made of event and webhook", "publish/ids", "Publish", each(func(c *call) {
+			c.d.ID = "whdel_" + strings.ReplaceAll(c.d.EventID[max(0, len(c.d.EventID)-12):]+c.d.WebhookID[max(0, len(c.d.WebhookID)-12):], ".", "")
+		})},
+
+		{"Enqueue ignores the nonce", "", "Enqueue", func(c *call) { c.nonce = "one"; c.do() }},
+		{"Enqueue makes a new one each time", "", "Enqueue", func(c *call) { c.nonce += fmt.Sprint(c.m.number()); c.do() }},
+		{"Enqueue repeats within a call", "", "Enqueue", func(c *call) {
+			ids, nonce := c.eventIDs, c.nonce
+			var out []store.Enqueued
+			for i := range ids {
+				c.eventIDs = ids[i : i+1]
+				if slices.Contains(ids[:i], ids[i]) {
+					c.nonce = nonce + "again"
+				}
+				if c.do(); c.err != nil {
+					return
+				}
+				out = append(out, c.enqueued...)
+			}
+			c.enqueued = out
+		}},
+		{"Enqueue answers the delivery of the event", "", "Enqueue", func(c *call) {
+			c.do()
+			for i, id := range c.eventIDs {
+				if e := c.m.event(c.merchant, id); c.err == nil && e != nil && len(e.deliveries) > 0 {
+					c.enqueued[i].DeliveryID = e.deliveries[0].ID
+				}
+			}
+		}},
+		{"Enqueue looks at the status", "", "Enqueue", func(c *call) {
+			if w := c.own(); w != nil && w.Status == store.Disabled {
+				c.enqueued = make([]store.Enqueued, len(c.eventIDs))
+				return
+			}
+			c.do()
+		}},
+		{"Enqueue leaves unknown events out", "", "Enqueue", func(c *call) { c.do(); c.enqueued = without(c.enqueued, store.Enqueued{}) }},
+		{"Enqueue to nobody is no error", "", "Enqueue", func(c *call) {
+			if c.do(); c.own() == nil {
+				c.enqueued, c.err = make([]store.Enqueued, len(c.eventIDs)), nil
+			}
+		}},
+		{"Enqueue takes another merchant's event", "", "Enqueue", func(c *call) {
+			c.do()
+			for i := range c.enqueued {
+				for _, e := range c.m.events {
+					if c.enqueued[i] == (store.Enqueued{}) && e.ID == c.eventIDs[i] {
+						c.enqueued[i].DeliveryID = "whdel_other"
+					}
+				}
+			}
+		}},
+		{"Enqueue revives an ended delivery", "publish/once more", "Enqueue", func(c *call) {
+			c.do()
+			for _, e := range c.enqueued {
+				if d := c.m.delivery(c.merchant, c.id, e.DeliveryID); d != nil {
+					d.Status = store.DeliveryPending
+				}
+			}
+		}},
+		{"Enqueue has no bound", "publish/once more, too often", "Enqueue", func(c *call) {
+			c.do()
+			for i, id := range c.eventIDs {
+				if c.err == nil && c.enqueued[i].Full {
+					c.enqueued[i] = store.Enqueued{DeliveryID: c.m.deliver(c.m.event(c.merchant, id), c.id, c.nonce).ID}
+				}
+			}
+		}},
+		{"Enqueue's bound counts the event's own delivery", "", "Enqueue", enqueuedBefore(func(c *call, e *modelEvent, d *modelDelivery) bool { return d.nonce == "" })},
+		{"Enqueue's bound counts all webhooks", "", "Enqueue", enqueuedBefore(func(c *call, _ *modelEvent, d *modelDelivery) bool { return d.WebhookID != c.id })},
+		{"Enqueue's bound counts all events", "", "Enqueue", enqueuedBefore(func(_ *call, e *modelEvent, d *modelDelivery) bool { return d.EventID != e.ID })},
+		{"Enqueue's bound is before its nonces", "publish/once more, too often", "Enqueue", enqueuedBefore(func(*call, *modelEvent, *modelDelivery) bool { return false })},
+		{"Enqueue's bound counts what was pruned", "publish/once more, too often", "Enqueue Prune", func(c *call) {
+			if c.on == "Prune" {
+				c.do()
+				c.notes["pruned"] += c.pruned.Deliveries
+				return
+			}
+			if c.do(); c.notes["pruned"] >= store.MaxEnqueued && c.err == nil {
+				for i := range c.enqueued {
+					c.enqueued[i] = store.Enqueued{Full: true}
+				}
+			}
+		}},
+		{"what is full has an id", "publish/once more, too often", "Enqueue", func(c *call) {
+			c.do()
+			for i, e := range c.enqueued {
+				if e.Full {
+					c.enqueued[i].DeliveryID = "whdel_full"
+				}
+			}
+		}},
+	}
+}
+
+// enqueuedBefore makes a fault that answers Full if that many deliveries of one event,
+// made by Enqueue, and others that count too are kept.
+func enqueuedBefore(counts func(c *call, e *modelEvent, d *modelDelivery) bool) func(c *call) {
+	return func(c *call) {
+		full := map[int]bool{}
+		for i, id := range c.eventIDs {
+			n := 0
+			e := c.m.event(c.merchant, id)
+			for _, d := range c.m.deliveries {
+				if e != nil && (counts(c, e, d) || d.EventID == id && d.WebhookID == c.id && d.nonce != "") {
+					n++
+				}
+			}
+			full[i] = n >= store.MaxEnqueued
+		}
+		c.do()
+		for i := range c.enqueued {
+			if full[i] {
+				c.enqueued[i] = store.Enqueued{Full: true}
+			}
+		}
+	}
+}

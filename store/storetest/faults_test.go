@@ -1,0 +1,103 @@
+package storetest
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// fault is something that a store could get wrong.
+type fault struct {
+	name string
+	by   string // the case that catches it; empty: the random sequences
+	on   string // the methods that it is in
+	play func(c *call)
+}
+
+func faults() []fault {
+	return slices.Concat(webhookFaults(), publishFaults(), claimFaults(), rateFaults(), finishFaults(), historyFaults(),
+		pruneFaults(), noticeFaults(), seenFaults(), watchFaults(), backlogFaults(), raceFaults())
+}
+
+// cases lists all cases by their full name.
+func cases() map[string]testCase {
+	out := map[string]testCase{}
+	for _, g := range groups() {
+		for _, c := range g.cases {
+			out[g.name+"/"+c.name] = c
+		}
+	}
+	return out
+}
+
+// tries is how often a case may miss a fault. Only one between goroutines needs
+// more than one.
+const tries = 50
+
+// TestFaults plants faults in the model, one at a time, and asks the suite to find
+// each: the random sequences of [Run], or the case that the table names.
+func TestFaults(t *testing.T) {
+	t.Parallel()
+	known := cases()
+	for _, f := range faults() {
+		t.Run(f.name, func(t *testing.T) {
+			t.Parallel()
+			var failures []string
+			if f.by == "" {
+				failures = firstDifference(t, f)
+			} else {
+				c, ok := known[f.by]
+				require.True(t, ok, "there is no case %q", f.by)
+				failures = failuresOf(t, c, f)
+			}
+			require.NotEmpty(t, failures, "nothing has found it; by %q", f.by)
+			require.NotContains(t, failures[0], "panic", "a fault that ends in a panic shows nothing")
+		})
+	}
+}
+
+// TestEveryCaseFindsAFault keeps the suite free of cases that cannot fail.
+func TestEveryCaseFindsAFault(t *testing.T) {
+	t.Parallel()
+	idle := cases()
+	for _, f := range faults() {
+		delete(idle, f.by)
+	}
+	require.Empty(t, slices.Collect(maps.Keys(idle)), "no fault of the table needs these cases")
+}
+
+// failuresOf is what a case reports of a fault.
+func failuresOf(t *testing.T, c testCase, f fault) []string {
+	t.Helper()
+	for range tries {
+		timeout := wakeTimeout
+		if strings.HasPrefix(f.by, "watch/") {
+			timeout = 50 * time.Millisecond // the fault is that nobody wakes
+		}
+		if failures := record(t.Context(), func(r tb) { c.try(r, openFaulty(f), timeout) }); failures != nil {
+			return failures
+		}
+	}
+	return nil
+}
+
+// openFaulty opens the model with a fault.
+func openFaulty(f fault) Harness {
+	m := newModel(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))
+	return Harness{Store: &faulty{m: m, fault: f, notes: map[string]int{}}, Advance: m.advance, Volatile: true}
+}
+
+// firstDifference is what the first random sequence reports that fails.
+func firstDifference(t *testing.T, f fault) []string {
+	t.Helper()
+	for seed := range quickSequences {
+		if got := record(t.Context(), func(r tb) { playSequence(r, openFaulty(f), seed) }); got != nil {
+			return got
+		}
+	}
+	return nil
+}
