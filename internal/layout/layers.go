@@ -27,7 +27,8 @@ func Layers() []Layer {
 		{"sender and receiver", []string{"webhook", "webhook/receiver", "verifier/explain"}},
 		{"what they need", []string{"webhook/egress", "verifier", "store/memstore", "store/redisstore", "store/storetest"}},
 		{"their parts", []string{"webhook/event", "webhook/internal/vault", "webhook/internal/once", "webhook/portable"}},
-		{"leaves", []string{"retry", "signer", "store", "webhook/internal/...", "internal/hidden", "internal/redistest"}},
+		{"leaves", []string{"retry", "signer", "store", "webhook/internal/...", "internal/redistest"}},
+		{"the ground", []string{"internal/hidden"}},
 	}
 }
 
