@@ -64,10 +64,10 @@ func contenders(body []byte) ([]contender, error) {
 		return nil
 	}
 	var buf []byte
-	guide := string(own.AppendSignature(nil, body))
-	guideOnly, both := http.Header{}, http.Header{}
-	guideOnly.Set(signer.HeaderSignature, guide)
-	both.Set(signer.HeaderSignature, guide)
+	untimed := string(own.AppendSignature(nil, body))
+	untimedOnly, both := http.Header{}, http.Header{}
+	untimedOnly.Set(signer.HeaderSignature, untimed)
+	both.Set(signer.HeaderSignature, untimed)
 	both.Set(signer.HeaderStandardID, "evt_1")
 	both.Set(signer.HeaderStandardTimestamp, fmt.Sprint(now.Unix()))
 	both.Set(signer.HeaderStandardSignature, string(own.AppendStandard(nil, "evt_1", now, body)))
@@ -80,15 +80,15 @@ func contenders(body []byte) ([]contender, error) {
 		{"sign", "Standard Webhooks", func() error { _, err := standard.Sign("evt_1", now, body); return err }},
 		{"verify", floorName, floor},
 		{"verify", "this module", func() error {
-			if !own.Verify(body, guide) {
+			if !own.Verify(body, untimed) {
 				return errors.New("refused")
 			}
 			return nil
 		}},
-		{"verify", "this module, of a request's header", func() error { return check.Check(guideOnly, body) }},
+		{"verify", "this module, of a request's header", func() error { return check.Check(untimedOnly, body) }},
 		{"verify", "this module, of both schemes' headers", func() error { return check.Check(both, body) }},
 		{"verify", "stripe-go", func() error { return stripe.ValidatePayloadIgnoringTolerance(body, stripeHeader, key) }},
-		{"verify", "go-github", func() error { return github.ValidateSignature(guide, body, []byte(key)) }},
+		{"verify", "go-github", func() error { return github.ValidateSignature(untimed, body, []byte(key)) }},
 		{"verify", "Standard Webhooks", func() error { return standard.VerifyIgnoringTimestamp(body, both) }},
 	}, nil
 }

@@ -49,7 +49,7 @@
 // that a filter never makes one call look through everything. Next, given as the
 // Cursor of the same query, continues after the page, and is empty at the end.
 // Following it shows no record twice, and leaves none out that was there from the
-// first page to the last. A cursor that the store did not make is [ErrCursor].
+// first page to the last. A cursor that cannot be one of the store's is [ErrCursor].
 //
 // # The two-level queue
 //

@@ -18,6 +18,6 @@ var (
 	// ErrUnavailable says that the store, or the part of it that was asked, cannot
 	// answer or take anything now. The same call may succeed later.
 	ErrUnavailable = errors.New("unavailable")
-	// ErrCursor says that a cursor was not made by this store.
+	// ErrCursor says that a cursor cannot be one of this store's.
 	ErrCursor = errors.New("cursor is not valid")
 )

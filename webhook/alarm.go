@@ -30,10 +30,10 @@ type alarm struct {
 
 // mark is what a webhook's owner has been told. Times have milliseconds.
 type mark struct {
-	since      time.Time // when the streak began of the first warning since the last recovery; zero: none
-	streak     time.Time // when the streak began of the last warning
-	warned     time.Time // when that warning was
-	disablings int64     // at the last recovery
+	since      time.Time // the owner was warned of failures that began then; zero after a recovery
+	streak     time.Time // the beginning of the streak that was last warned of
+	warned     time.Time // the time of that warning
+	disablings int64     // how often the webhook had been disabled at its last recovery
 }
 
 // parseMark takes a text that nobody here has written for one that says nothing.

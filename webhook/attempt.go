@@ -207,12 +207,12 @@ func (r *run) rotated(ctx context.Context, l *store.Lease) bool {
 
 // postOnce sends one request. All secrets sign the Standard Webhooks header, the
 // given one X-Webhook-Signature.
-func (r *run) postOnce(ctx context.Context, c claimed, set *vault.Set, guide *signer.Signer, body []byte) (egress.Response, error) {
+func (r *run) postOnce(ctx context.Context, c claimed, set *vault.Set, untimed *signer.Signer, body []byte) (egress.Response, error) {
 	ctx, cancel := context.WithTimeout(ctx, r.opts.AttemptTimeout)
 	defer cancel()
 	now := time.Now()
 	var buf [256]byte
-	signature := string(guide.AppendSignature(buf[:0], body))
+	signature := string(untimed.AppendSignature(buf[:0], body))
 	standard := string(set.Current.AppendStandard(buf[:0], c.EventID, now, body))
 	// The keys are written as merchants were told, X-Webhook-ID, which Header.Set would not.
 	values := []string{

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/rag-assistant/webhooks/store"
 	"github.com/rag-assistant/webhooks/webhook/internal/id"
@@ -34,7 +35,7 @@ func (s *Service) Deliveries(ctx context.Context, merchantID, webhookID string, 
 	}
 	page := DeliveryPage{Next: q.Cursor}
 	in := store.DeliveryQuery{Status: store.DeliveryStatus(q.Status), EventType: q.EventType, Since: q.Since, Until: q.Until}
-	for range maxSteps {
+	for steps := 0; steps < maxSteps || q.Offset > 0; steps++ {
 		in.Limit, in.Cursor = min(q.Offset+q.Limit-len(page.Deliveries), MaxPage), page.Next
 		got, err := s.store.Deliveries(ctx, merchantID, webhookID, in)
 		if errors.Is(err, store.ErrCursor) {
@@ -115,8 +116,7 @@ func (s *Service) Redeliver(ctx context.Context, merchantID, webhookID, delivery
 }
 
 const (
-	// maxSteps bounds how often one list asks the store. So many reach over the
-	// largest offset even if the store's pages come half full.
+	// maxSteps bounds how often one list asks the store for what a filter lets through.
 	maxSteps = 32
 	// replayPage is how many events one step of a replay looks at.
 	replayPage = 200
@@ -152,6 +152,13 @@ func (s *Service) Replay(ctx context.Context, merchantID, webhookID string, r Re
 		if err != nil {
 			return done, fmt.Errorf("webhook: replay: %w", err)
 		}
+		// Retention may have removed deliveries since the webhook was read, and moves
+		// PrunedUntil in the same step.
+		if r.Missed && slices.ContainsFunc(page.Events, func(e store.Event) bool { return e.Delivered == "" }) {
+			if w, err = s.store.Webhook(ctx, merchantID, webhookID); err != nil {
+				return done, fmt.Errorf("webhook: replay: %w", err)
+			}
+		}
 		var again []string
 		for _, e := range page.Events {
 			switch {
@@ -164,6 +171,9 @@ func (s *Service) Replay(ctx context.Context, merchantID, webhookID string, r Re
 		}
 		if len(again) > 0 {
 			answers, err := s.store.Enqueue(ctx, merchantID, webhookID, again, nonce)
+			if err == nil && len(answers) != len(again) {
+				err = errAnswers
+			}
 			if err != nil {
 				return done, fmt.Errorf("webhook: replay: %w", err)
 			}

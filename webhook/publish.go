@@ -49,8 +49,9 @@ func (s *Service) PublishBatch(ctx context.Context, merchantID string, events []
 
 // PublishTo is [Service.PublishBatch] through another Publisher than the service's
 // own store, such as one that writes in a transaction of the host's database, so that
-// the event is committed with what it is about, or not at all. A [Publication] is
-// then Deferred. No error of PublishTo ends the transaction.
+// the event is committed with what it is about, or not at all. What such a Publisher
+// takes is Deferred: see [Publication]. Neither a refused event nor [ErrConflict] ends
+// the transaction.
 func (s *Service) PublishTo(ctx context.Context, p store.Publisher, merchantID string, events ...event.Event) ([]Publication, error) {
 	if err := checkMerchant(merchantID); err != nil {
 		return nil, err

@@ -14,7 +14,8 @@ import (
 )
 
 // SecretKey seals webhook secrets and headers before they reach a store. Whatever
-// prints it prints its ID only.
+// prints it prints its ID only, unless it is in an unexported field, where fmt calls
+// no method.
 type SecretKey struct {
 	ID  string   // names the key in sealed text: 1 to 32 letters, digits, '-' or '_'
 	Key [32]byte // AES-256
@@ -31,7 +32,8 @@ func (k SecretKey) LogValue() slog.Value { return slog.StringValue("SecretKey(" 
 
 // Headers go along with every request to a webhook, such as a token that the
 // receiver asks for, by name. They are kept as secrets are: sealed in the store,
-// and never shown. Whatever prints Headers prints their names only.
+// and never shown. Whatever prints Headers prints their names only, unless they are in
+// an unexported field, where fmt calls no method.
 type Headers map[string]string
 
 // String returns the names.

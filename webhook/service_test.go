@@ -1,6 +1,7 @@
 package webhook_test
 
 import (
+	"context"
 	"encoding/json"
 	"math"
 	"strings"
@@ -230,6 +231,41 @@ func TestReplay(t *testing.T) {
 		_, err = svc.Replay(ctx, harness.Merchant, reg.Webhook.ID, webhook.Replay{Since: time.Now(), Until: began})
 		require.Contains(t, fields(t, err), "until")
 	})
+}
+
+// prunedMeanwhile has a retention that runs while a replay reads events.
+type prunedMeanwhile struct{ *memstore.Store }
+
+func (p prunedMeanwhile) Events(ctx context.Context, merchantID string, q store.EventQuery) (store.EventPage, error) {
+	if _, err := p.Prune(ctx, store.PruneRequest{DeliveriesPerWebhook: 1, Limit: 100}); err != nil {
+		return store.EventPage{}, err
+	}
+	return p.Store.Events(ctx, merchantID, q)
+}
+
+func TestReplayBesideRetention(t *testing.T) {
+	t.Parallel()
+	ctx, st := t.Context(), prunedMeanwhile{memstore.New(nil)}
+	svc, err := webhook.NewService(st, nil)
+	require.NoError(t, err)
+	reg, err := svc.Register(ctx, harness.Merchant, webhook.Registration{URL: "https://example.com/hook", Events: []string{"*"}})
+	require.NoError(t, err)
+	for range 3 {
+		_, err := svc.Publish(ctx, harness.Merchant, event.New(event.DocumentCreated{DocumentID: "doc_1"}))
+		require.NoError(t, err)
+	}
+	got, err := st.Claim(ctx, store.ClaimRequest{Limit: 10, PerWebhook: 10, Lease: time.Minute})
+	require.NoError(t, err)
+	require.Len(t, got.Leases, 3)
+	for _, l := range got.Leases {
+		_, err := st.Finish(ctx, []store.Result{{
+			MerchantID: l.MerchantID, WebhookID: l.WebhookID, DeliveryID: l.DeliveryID, Token: l.Token, Outcome: store.Succeeded,
+		}})
+		require.NoError(t, err)
+	}
+	n, err := svc.Replay(ctx, harness.Merchant, reg.Webhook.ID, webhook.Replay{})
+	require.NoError(t, err)
+	require.Equal(t, webhook.Replayed{LeftOut: 2}, n, "what was delivered and pruned is not sent again")
 }
 
 func TestReplayLeavesPrunedDeliveriesAlone(t *testing.T) {

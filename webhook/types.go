@@ -358,8 +358,8 @@ type Notice struct {
 	Failures     int
 	DisableAfter int
 
-	// Since is when the streak began. In a recovery, it is when the one began that
-	// the owner heard of first.
+	// Since is when the streak began. In a recovery, it is that of the first warning
+	// since the recovery before, or of the last streak if there was no warning.
 	Since time.Time
 	At    time.Time
 }

@@ -104,7 +104,7 @@ func Hang(c Call) (Answer, error) {
 	return Answer{}, c.Ctx.Err()
 }
 
-// Knows answers as a receiver of the guide that holds one secret.
+// Knows answers as a receiver that holds one secret.
 func Knows(t *testing.T, secret signer.Secret) func(Call) (Answer, error) {
 	t.Helper()
 	s, err := signer.New(secret)
@@ -122,7 +122,7 @@ func Verify(t *testing.T, secret signer.Secret, c Call, o *verifier.Options) eve
 	t.Helper()
 	s, err := signer.New(secret)
 	require.NoError(t, err)
-	require.True(t, s.Verify([]byte(c.Body), c.Header.Get(signer.HeaderSignature)), "the guide's header")
+	require.True(t, s.Verify([]byte(c.Body), c.Header.Get(signer.HeaderSignature)), "X-Webhook-Signature")
 	require.True(t, s.VerifyStandard(c.Header.Get(signer.HeaderStandardID), c.At, []byte(c.Body),
 		c.Header.Get(signer.HeaderStandardSignature)), "the Standard Webhooks header")
 	v, err := verifier.New(secret.Reveal(), o)

@@ -26,7 +26,8 @@ const (
 // A call with a key begins at a shard that the key names, and leaves a note there
 // whatever it takes. So a call that is repeated is known as such at once, and looks at
 // the others for what it has. If all of that is over, it takes something new, under
-// another name.
+// another name. What is lost of one shard while another one answers is not asked for
+// again: its leases end.
 func (s *Store) Claim(ctx context.Context, c store.ClaimRequest) (store.Claimed, error) {
 	start := int((s.turn.Add(1) - 1) % int64(len(s.shards)))
 	if c.Key != "" {

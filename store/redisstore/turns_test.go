@@ -131,3 +131,29 @@ func TestClaimAgain(t *testing.T) {
 	}
 	require.NoError(t, st.Audit(t.Context()))
 }
+
+// TestClaimAgainOfADeletedWebhook asks for a claim again whose webhook was deleted, and
+// whose records are still to be removed.
+func TestClaimAgainOfADeletedWebhook(t *testing.T) {
+	t.Parallel()
+	client := redistest.Client(t)
+	opts := redisstore.Options{Prefix: redistest.Prefix()}
+	t.Cleanup(func() { redistest.Forget(t, client, opts.Prefix) })
+	st := newStore(t, client, &opts, 0)
+	_, err := st.CreateWebhook(t.Context(), "m", store.Webhook{ID: "whk", URL: "https://example.com", Events: []string{eventType}, Status: store.Active}, 0)
+	require.NoError(t, err)
+	_, err = st.Publish(t.Context(), "m", newEvents(1, 10))
+	require.NoError(t, err)
+	ask := store.ClaimRequest{Limit: 1, Lease: time.Minute, PerWebhook: 1, Key: "one"}
+	got, err := st.Claim(t.Context(), ask)
+	require.NoError(t, err)
+	require.Len(t, got.Leases, 1)
+
+	hooks, err := client.Keys(t.Context(), opts.Prefix+":*:w:*").Result()
+	require.NoError(t, err)
+	require.Len(t, hooks, 1)
+	require.NoError(t, client.Del(t.Context(), hooks...).Err())
+	got, err = st.Claim(t.Context(), ask)
+	require.NoError(t, err)
+	require.Empty(t, got.Leases)
+}

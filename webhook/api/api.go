@@ -36,7 +36,8 @@ type Options struct {
 
 	// TestsPerMinute is how many tests of one webhook may be asked for in any
 	// minute, over all processes on the store, from 1 to 60: without a bound, a
-	// merchant could point the sender at somebody. Defaults to 5.
+	// merchant could point the sender at somebody. A detection counts as three tests, or
+	// as all there are. Defaults to 5.
 	TestsPerMinute int
 
 	// IdempotencyAge is how long the answer to a POST with an Idempotency-Key is
@@ -84,6 +85,7 @@ type Options struct {
 //	POST   …/webhooks/{webhookId}/test                       send a test event
 //	POST   …/webhooks/{webhookId}/replay                     send a range again
 //	POST   …/webhooks/{webhookId}/secret/rotate              new secret
+//	GET    …/webhooks/{webhookId}/public-key                 of a webhook that signs with v1a
 //	GET    …/webhooks/{webhookId}/deliveries                 the log
 //	GET    …/webhooks/{webhookId}/deliveries/{deliveryId}    one delivery, every attempt
 //	POST   …/webhooks/{webhookId}/deliveries/{deliveryId}/redeliver

@@ -65,7 +65,8 @@ func (h *Handler) deliveries(x *exchange) (answer, error) {
 	for i := range page.Deliveries {
 		v.Deliveries[i] = newDeliveryView(&page.Deliveries[i], paused)
 	}
-	if follow {
+	// A page that looked at very many deliveries may be short, and is not the last then.
+	if follow || len(page.Deliveries) < in.Limit {
 		v.Pagination.NextCursor = page.Next
 	}
 	return answer{status: http.StatusOK, data: v}, nil

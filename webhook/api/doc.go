@@ -8,5 +8,5 @@
 //
 // Every request must be authenticated: authenticate says for which merchant it is.
 // [Handler] lists the routes and says what holds for all of them. The OpenAPI document
-// that it serves is openapi.yaml in this directory.
+// that it serves is made of openapi.yaml in this directory.
 package api

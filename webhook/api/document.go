@@ -88,15 +88,15 @@ func (d *document) serve(x *exchange) (answer, error) {
 // list makes the document's webhooks those of the catalog, and a test event, which
 // can be sent whatever that holds. Others share what the test event has anchors for.
 func list(webhooks *yaml.Node, catalog *event.Catalog) error {
-	guide := event.DefaultCatalog()
-	for e := range guide.All() {
+	written := event.DefaultCatalog() // what the document has
+	for e := range written.All() {
 		if listed, ok := catalog.Lookup(e.Type); e.Type != event.TypeWebhookTest && (!ok || !alike(e, listed)) {
 			cut(webhooks, string(e.Type))
 		}
 	}
 	test := member(member(webhooks, string(event.TypeWebhookTest)), "post")
 	for e := range catalog.All() {
-		if known, ok := guide.Lookup(e.Type); e.Type == event.TypeWebhookTest || ok && alike(e, known) {
+		if known, ok := written.Lookup(e.Type); e.Type == event.TypeWebhookTest || ok && alike(e, known) {
 			continue
 		}
 		post, err := operation(test, e)

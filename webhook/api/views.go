@@ -172,7 +172,7 @@ type paginationView struct {
 	Limit      int    `json:"limit"`
 	Offset     int    `json:"offset"`
 	Total      *int   `json:"total,omitempty"`      // absent where only a walk over all could tell
-	NextCursor string `json:"nextCursor,omitempty"` // only to those who sent a cursor
+	NextCursor string `json:"nextCursor,omitempty"` // to those who sent a cursor, and if a page is short
 }
 
 type deletedView struct {

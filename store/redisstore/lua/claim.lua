@@ -166,9 +166,9 @@ if before then -- It answers what lasts of it.
     local r = load(n, id)
     if r and r[OPEN] == 1 and r[TOKEN] == list[i + 2] and time_of(r) > now then
       local w = read_webhook(n)
-      local k = event_key(w[3], r[EVENT])
-      if event_at[k] == nil then fetch({ k }) end
-      if event_at[k] then
+      local k = w[1] and event_key(w[3], r[EVENT]) -- A webhook that was deleted leaves its records for a while.
+      if k and event_at[k] == nil then fetch({ k }) end
+      if k and event_at[k] then
         index[n] = index[n] or show(w)
         hand(index[n], event_at[k], id, r)
       end

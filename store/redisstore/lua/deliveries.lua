@@ -19,13 +19,14 @@ local function matches(r)
     (not since or r[CREATED] >= since) and (not till or r[CREATED] < till)
 end
 
-local reply, shown, looks = { 'OK', now, 0 }, 0, 1000
+local reply, shown, looks, pages = { 'OK', now, 0 }, 0, 1000, 0
 local top = below == math.huge and '+inf' or math.floor((below - 1) / PAGE)
 for _, page in ipairs(call('ZREVRANGEBYSCORE', key('p', n), top, '-inf', 'LIMIT', 0, looks)) do
   if looks <= 0 then
     reply[3] = below
     return reply
   end
+  pages = pages + 1
   local ids, order, all = {}, {}, call('HGETALL', key('g', n) .. ':' .. page)
   for i = 1, #all, 2 do ids[page * PAGE + all[i]] = all[i + 1] end
   for seq = page * PAGE + PAGE - 1, page * PAGE, -1 do
@@ -46,4 +47,5 @@ for _, page in ipairs(call('ZREVRANGEBYSCORE', key('p', n), top, '-inf', 'LIMIT'
   end
   if shown < limit then below = page * PAGE end
 end
+if pages == 1000 then reply[3] = below end -- There may be more pages.
 return reply

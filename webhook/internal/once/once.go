@@ -50,6 +50,8 @@ func Do(ctx context.Context, seen store.Seen, c Call, do func(context.Context) (
 	for {
 		known, err := seen.BeginSeen(ctx, c.Scope, key, begin)
 		if err != nil {
+			// The key may be taken all the same, and the caller will try again.
+			_ = forget(ctx, seen, c, key, holder)
 			return "", false, fmt.Errorf("webhook: once: %w", err)
 		}
 		switch known.State {
@@ -81,9 +83,9 @@ func first(
 	done := false
 	defer func() {
 		if !done { // Also after a panic.
-			last, cancel := context.WithTimeout(ctx, lastCall)
-			defer cancel()
-			err = errors.Join(err, seen.ForgetSeen(last, c.Scope, key, holder))
+			if lost := forget(ctx, seen, c, key, holder); lost != nil {
+				err = errors.Join(err, lost)
+			}
 		}
 	}()
 	whole, cancel := context.WithTimeout(ctx, c.Time)
@@ -98,6 +100,13 @@ func first(
 		return value, fmt.Errorf("webhook: once: done, but not kept: %w", err)
 	}
 	return value, nil
+}
+
+// forget gives a key up, whatever has become of ctx.
+func forget(ctx context.Context, seen store.Seen, c Call, key, holder string) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastCall)
+	defer cancel()
+	return seen.ForgetSeen(ctx, c.Scope, key, holder)
 }
 
 // lastCall bounds the call that ends a key.

@@ -30,11 +30,10 @@ func Match(route, segments []string, ids map[string]*string) bool {
 	for i, want := range route {
 		id := ids[want]
 		switch got := segments[i]; {
-		case want == got:
-		case id == nil || got == "":
-			return false
-		default:
+		case id != nil && got != "":
 			*id = got
+		case id != nil || want != got:
+			return false
 		}
 	}
 	return true
