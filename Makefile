@@ -102,7 +102,7 @@ check-architecture:
 
 # Tests that count less with the race detector, once more without it.
 check-counts:
-	@tools/with-redis.sh go test -run TestRegistrationsEndAtTheLimit ./webhook
+	@tools/with-redis.sh go test -run TestRegistrationsEndAtTheLimit ./webhook/api
 	@cd examples/server && go test -run TestManyRequestsAtOnce .
 
 # The releases of Go that get fixes, of which the older one is the least that go.mod

@@ -131,7 +131,7 @@ func TestReceiver(t *testing.T) {
 	t.Parallel()
 	readme, err := os.ReadFile(filepath.Join(root, "README.md"))
 	require.NoError(t, err)
-	_, section, found := strings.Cut(string(readme), "## Receive in ten lines")
+	_, section, found := strings.Cut(string(readme), "## Receive\n")
 	require.True(t, found)
 	source := regexp.MustCompile("(?s)```go\n(package main\n.*?)```").FindStringSubmatch(section)
 	require.NotNil(t, source)

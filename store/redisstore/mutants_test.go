@@ -57,7 +57,6 @@ var mutants = []struct {
 	{"Next ignores the bucket", "lib", "return at and allowed(at, rl) or nil", "return at or nil"},
 	{"Next is rounded down", "lib", "math.ceil((COST - level) / rate)", "math.floor((COST - level) / rate)"},
 	{"Next is a second late", "lib", "taken + math.ceil((COST - level) / rate)", "taken + math.ceil((COST - level) / rate) + 1000"},
-	{"a claim forgets its tokens", "claim", "due_at(n, active, rl, leased", "due_at(n, active, w[11], leased"},
 	{"a lease is not held", "claim", "call('ZADD', HELD, 'LT', lease_end, n)", ""},
 	{"surplus is not counted", "finish", "call('ZINCRBY', P .. 'full', ended, w.n)", ""},
 	{"age is not counted", "finish", "call('ZADD', P .. 'old', 'LT', NOW, w.n)", ""},
