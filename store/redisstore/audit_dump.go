@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -78,13 +79,19 @@ func (s *Store) read(ctx context.Context, h shard) (dump, error) {
 		}
 		return nil
 	})
-	if err != nil {
+	if err != nil && !errors.Is(err, redis.Nil) {
 		return d, err
 	}
 	for name, c := range hashes {
+		if c.Err() != nil {
+			return d, c.Err()
+		}
 		d.hashes[name] = c.Val()
 	}
 	for name, c := range sets {
+		if c.Err() != nil {
+			return d, c.Err()
+		}
 		d.sets[name] = map[string]int64{}
 		for _, z := range c.Val() {
 			member, _ := z.Member.(string) // always is
@@ -92,6 +99,12 @@ func (s *Store) read(ctx context.Context, h shard) (dump, error) {
 		}
 	}
 	for name, c := range texts {
+		if errors.Is(c.Err(), redis.Nil) {
+			continue // It has expired since its name was read, as the note of a claim does.
+		}
+		if c.Err() != nil {
+			return d, c.Err()
+		}
 		d.strings[name] = c.Val()
 	}
 	return d, nil
