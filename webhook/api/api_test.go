@@ -332,7 +332,7 @@ func BenchmarkDeliveries(b *testing.B) {
 	require.NoError(b, err)
 	page.Deliveries = slices.Repeat(page.Deliveries, 500)
 	st.page = page
-	svc, err := webhook.NewService(st, nil)
+	svc, err := webhook.NewService(st, &webhook.ServiceOptions{InsecurePlaintextSecrets: true})
 	require.NoError(b, err)
 	h, err := api.New(svc, bearer, nil)
 	require.NoError(b, err)
