@@ -113,7 +113,7 @@ func TestMutants(t *testing.T) {
 	for _, m := range mutants {
 		t.Run(m.name, func(t *testing.T) {
 			t.Parallel()
-			cmd := exec.CommandContext(t.Context(), self, "-test.run", "^TestMutant$", "-test.v", "-test.timeout", "2m")
+			cmd := exec.CommandContext(t.Context(), self, "-test.run", "^TestMutant$", "-test.v", "-test.timeout", "10m")
 			cmd.Env = append(os.Environ(), mutantVariable+"="+m.name, addrVariable+"="+server.Addr)
 			out, err := cmd.CombinedOutput()
 			require.Error(t, err, "nothing noticed the fault")
