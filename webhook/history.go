@@ -35,7 +35,7 @@ func (s *Service) Deliveries(ctx context.Context, merchantID, webhookID string, 
 	}
 	page := DeliveryPage{Next: q.Cursor}
 	in := store.DeliveryQuery{Status: store.DeliveryStatus(q.Status), EventType: q.EventType, Since: q.Since, Until: q.Until}
-	for steps := 0; steps < maxSteps || q.Offset > 0; steps++ {
+	for steps := 0; steps < maxSteps; {
 		in.Limit, in.Cursor = min(q.Offset+q.Limit-len(page.Deliveries), MaxPage), page.Next
 		got, err := s.store.Deliveries(ctx, merchantID, webhookID, in)
 		if errors.Is(err, store.ErrCursor) {
@@ -43,6 +43,9 @@ func (s *Service) Deliveries(ctx context.Context, merchantID, webhookID string, 
 		}
 		if err != nil {
 			return DeliveryPage{}, fmt.Errorf("webhook: list deliveries: %w", err)
+		}
+		if q.Offset == 0 { // What is left out is left out whole.
+			steps++
 		}
 		skipped := min(q.Offset, len(got.Deliveries))
 		q.Offset -= skipped
