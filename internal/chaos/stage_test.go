@@ -119,7 +119,7 @@ func (st *stage) close(name string, down ...string) phase {
 	st.over.Store(true)
 	<-st.published
 	last := time.Now() // of the last fault and the last publication
-	st.settled(last.Add(settleTime))
+	st.settled(settleTime)
 	p := phase{
 		name: name, settled: time.Since(last), took: time.Since(st.began), faults: st.faults,
 		published: len(st.acked), repeated: int(st.tries.Load()), deliveries: len(st.receiver.ids()),

@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"os"
@@ -85,6 +86,7 @@ func work(text string) error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
+	fmt.Println("ready")
 	if err := s.deliver(ctx); err != nil {
 		return err
 	}
@@ -154,6 +156,8 @@ type worker struct {
 	done chan error
 }
 
+// startWorker starts a worker and waits until it would end in an orderly way if it was
+// told to.
 func startWorker(t *testing.T, s setup) *worker {
 	t.Helper()
 	text, err := json.Marshal(s)
@@ -162,8 +166,12 @@ func startWorker(t *testing.T, s setup) *worker {
 	cmd.Env = append(os.Environ(), workerVariable+"="+string(text))
 	cmd.Stderr = os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	stdout, err := cmd.StdoutPipe()
+	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
 	t.Cleanup(func() { _ = cmd.Process.Kill() }) // It has ended already, unless the test fails.
+	_, err = io.ReadFull(stdout, make([]byte, len("ready")))
+	require.NoError(t, err)
 	w := &worker{cmd: cmd, done: make(chan error, 1)}
 	go func() { w.done <- cmd.Wait() }()
 	return w

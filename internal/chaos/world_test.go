@@ -5,6 +5,7 @@ package chaos_test
 import (
 	"context"
 	"fmt"
+	"math"
 	"os"
 	"strconv"
 	"sync"
@@ -148,15 +149,20 @@ func (w *world) stats() webhook.Stats {
 	return total
 }
 
-// settled waits until nothing is pending.
-func (w *world) settled(deadline time.Time) {
+// settled waits until nothing is pending. It gives up when nothing has become less for
+// as long as patience, so that a busy machine is not taken for a queue that stands.
+func (w *world) settled(patience time.Duration) {
 	w.t.Helper()
+	least, since := int64(math.MaxInt64), time.Now()
 	for {
 		pending := w.stats().Pending
 		if pending == 0 {
 			return
 		}
-		require.True(w.t, time.Now().Before(deadline), "%d deliveries are still pending", pending)
+		if pending < least {
+			least, since = pending, time.Now()
+		}
+		require.Less(w.t, time.Since(since), patience, "%d deliveries are still pending", pending)
 		<-time.After(50 * time.Millisecond)
 	}
 }
