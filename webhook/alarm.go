@@ -28,7 +28,7 @@ type alarm struct {
 	newMark string
 }
 
-// mark is what a webhook's owner has been told. Times have milliseconds.
+// mark is what a webhook's owner has been told. Its times are in whole milliseconds.
 type mark struct {
 	since      time.Time // the owner was warned of failures that began then; zero after a recovery
 	streak     time.Time // the beginning of the streak that was last warned of
@@ -36,7 +36,8 @@ type mark struct {
 	disablings int64     // how often the webhook had been disabled at its last recovery
 }
 
-// parseMark takes a text that nobody here has written for one that says nothing.
+// parseMark reads a mark. A text that this package did not write counts as an empty
+// mark.
 func parseMark(text string) mark {
 	if text == "" {
 		return mark{}
@@ -78,8 +79,8 @@ func (m mark) String() string {
 	return string(out)
 }
 
-// decide returns what the owner is to be told after a result, and the mark after
-// that; the kind is empty for nothing.
+// decide returns what to tell the owner after a result, and the new mark. An empty
+// kind means nothing.
 func decide(o *DispatcherOptions, s *store.Standing, streak store.Streak, disabled bool, now time.Time) (kind NoticeKind, since time.Time, next mark) {
 	m := parseMark(s.Mark)
 	since = m.since
@@ -99,7 +100,7 @@ func decide(o *DispatcherOptions, s *store.Standing, streak store.Streak, disabl
 	return "", time.Time{}, m
 }
 
-// alarm has a warning or a recovery added if an accepted result calls for one.
+// alarm queues a warning or a recovery if an accepted result calls for one.
 func (r *run) alarm(s *settled, answer store.Finished) {
 	if answer.Standing == nil || answer.State != store.FinishAccepted {
 		return

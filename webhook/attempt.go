@@ -91,7 +91,7 @@ func (r *run) late(ctx context.Context, c claimed, attempt time.Duration) bool {
 	return true
 }
 
-// judge decides by the status.
+// judge turns a status into a result.
 func (r *run) judge(s *settled, c claimed, resp egress.Response) {
 	s.info.StatusCode = resp.StatusCode
 	switch resp.StatusCode / 100 {
@@ -141,11 +141,11 @@ func (r *run) giveUp(s *settled) {
 	s.result.Attempt.Code = string(CodeInternal)
 }
 
-// post signs and sends. A receiver that refuses the signature may have another
-// secret than the one that made X-Webhook-Signature, which holds one only: the old
-// one, within the grace of a rotation; or one of a rotation since the claim; or it
-// has switched from the old to the new one between two posts. It is asked at most
-// twice more, in the time of two posts.
+// post signs and sends. X-Webhook-Signature holds the signature of one secret. A
+// receiver that refuses it may verify with another: the old one within the grace of a
+// rotation, the one of a rotation since the claim, or the new one to which it
+// switched between two posts. So it is asked at most twice more, in the time of two
+// posts.
 func (r *run) post(ctx context.Context, c claimed) (egress.Response, error) {
 	whole := time.Now().Add(2 * r.opts.AttemptTimeout)
 	set, err := r.signers(&c.Lease)
@@ -188,7 +188,7 @@ func doubted(resp egress.Response, err error) bool {
 }
 
 // rotated brings the secrets of a lease up to date and reports whether they have
-// changed. A store that does not say leaves them as they are.
+// changed. If the store cannot say, they stay as they are.
 func (r *run) rotated(ctx context.Context, l *store.Lease) bool {
 	var w store.Webhook
 	err := r.call(ctx, "read webhook", func(ctx context.Context) (err error) {
@@ -205,8 +205,8 @@ func (r *run) rotated(ctx context.Context, l *store.Lease) bool {
 	return true
 }
 
-// postOnce sends one request. All secrets sign the Standard Webhooks header, the
-// given one X-Webhook-Signature.
+// postOnce sends one request. All secrets sign the Standard Webhooks header;
+// X-Webhook-Signature is signed with the given one.
 func (r *run) postOnce(ctx context.Context, c claimed, set *vault.Set, untimed *signer.Signer, body []byte) (egress.Response, error) {
 	ctx, cancel := context.WithTimeout(ctx, r.opts.AttemptTimeout)
 	defer cancel()
@@ -214,7 +214,7 @@ func (r *run) postOnce(ctx context.Context, c claimed, set *vault.Set, untimed *
 	var buf [256]byte
 	signature := string(untimed.AppendSignature(buf[:0], body))
 	standard := string(set.Current.AppendStandard(buf[:0], c.EventID, now, body))
-	// The keys are written as merchants were told, X-Webhook-ID, which Header.Set would not.
+	// Merchants were told X-Webhook-ID. Header.Set would write X-Webhook-Id.
 	values := []string{
 		"application/json",
 		signature,
@@ -256,8 +256,8 @@ var requestHeaders = [...]string{
 	signer.HeaderStandardSignature,
 }
 
-// added are the host's own headers for an attempt, without those that are not for
-// it to choose.
+// added returns the host's own headers for an attempt, without names that it may not
+// choose.
 func (r *run) added(ctx context.Context, i AttemptInfo) []vault.Header {
 	if r.opts.RequestHeaders == nil {
 		return nil
@@ -282,7 +282,7 @@ func (r *run) added(ctx context.Context, i AttemptInfo) []vault.Header {
 	return out
 }
 
-// has says if one of the headers has the name, in upper or lower case.
+// has reports whether h has the name in any case.
 func has(headers []vault.Header, name string) bool {
 	return slices.ContainsFunc(headers, func(h vault.Header) bool { return strings.EqualFold(h.Name, name) })
 }

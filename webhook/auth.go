@@ -20,16 +20,15 @@ const (
 
 // Principal is who makes a request.
 type Principal struct {
-	// MerchantID is the only merchant whose webhooks the request may see or change,
-	// unless it may those of any.
+	// MerchantID is the merchant whose webhooks the request may see and change.
 	MerchantID string
 
-	// AnyMerchant makes an operator of the caller, who may act for every merchant.
-	// MerchantID is then without meaning.
+	// AnyMerchant makes the caller an operator, who may act for every merchant.
+	// MerchantID then has no meaning.
 	AnyMerchant bool
 
 	// Scopes is what the request may do: [ScopeRead], [ScopeWrite] or both. Others
-	// are without meaning here. Nil is everything; an empty slice is nothing.
+	// have no meaning here. Nil grants everything; an empty slice grants nothing.
 	Scopes []string
 }
 
@@ -50,17 +49,16 @@ func (p Principal) MayActFor(merchantID string) bool {
 // [ErrInvalidToken] says so in the 401's challenge.
 type AuthenticateFunc func(*http.Request) (Principal, error)
 
-// ErrUnavailable is what an [AuthenticateFunc] wraps when it cannot tell who
-// asks because something that it needs is down.
+// ErrUnavailable says that an [AuthenticateFunc] cannot tell who asks, because
+// something that it needs is down.
 var ErrUnavailable = store.ErrUnavailable
 
-// ErrInvalidToken is what an [AuthenticateFunc] wraps when a bearer token came with
-// the request and is no good, whatever the reason. The challenge then says
-// error="invalid_token" (RFC 6750, section 3.1), which tells a client to get
-// another token.
+// ErrInvalidToken says that a bearer token came with the request and is not valid,
+// whatever the reason. The challenge then says error="invalid_token" (RFC 6750,
+// section 3.1), which tells a client to get another token.
 var ErrInvalidToken = errors.New("invalid token")
 
-// RateLimitRequest is a request for which an answer costs something.
+// RateLimitRequest describes a request that is about to cost something.
 type RateLimitRequest struct {
 	Principal  Principal
 	MerchantID string

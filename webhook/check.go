@@ -23,7 +23,7 @@ func (s *Service) CheckRegistration(r Registration) []Fault {
 	return bad
 }
 
-// CheckUpdate reports what [Service.Update] would refuse, whatever the webhook is.
+// CheckUpdate reports what [Service.Update] would refuse for any webhook.
 func (s *Service) CheckUpdate(u Update) []Fault {
 	var bad faults
 	s.checkUpdate(&bad, u)
@@ -44,8 +44,8 @@ func (s *Service) checkRegistration(bad *faults, r Registration) Registration {
 	}
 }
 
-// checkUpdate returns u as the store takes it, without the headers, which are yet
-// to be sealed.
+// checkUpdate returns u as the store takes it, without the headers, which are sealed
+// later.
 func (s *Service) checkUpdate(bad *faults, u Update) store.WebhookUpdate {
 	change := store.WebhookUpdate{IfVersion: u.IfVersion, Status: (*store.Status)(u.Status), Reason: string(ReasonRequest)}
 	if u.URL == nil && u.Events == nil && u.Status == nil && u.Encoding == nil &&
@@ -165,7 +165,7 @@ func checkDescription(bad *faults, s string) string {
 	return s
 }
 
-// isText says if s is valid UTF-8 of so many characters at most.
+// isText reports whether s is valid UTF-8 of at most that many characters.
 func isText(s string, most int) bool {
 	return utf8.ValidString(s) && utf8.RuneCountInString(s) <= most
 }

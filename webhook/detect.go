@@ -16,15 +16,15 @@ type ReceiverKind string
 const (
 	// FoundRaw verifies the bytes that came. Any encoding is right.
 	FoundRaw ReceiverKind = "raw"
-	// FoundRewrites verifies the body as it writes it after parsing it, in the way
-	// that [Detection.Encoding] says.
+	// FoundRewrites parses the body, writes it again and verifies that.
+	// [Detection.Encoding] says how it writes.
 	FoundRewrites ReceiverKind = "rewrites"
 	// FoundOpen takes requests with a wrong signature too: it does not verify, or
 	// not before it answers.
 	FoundOpen ReceiverKind = "open"
-	// FoundNone has refused all that was signed rightly, in each encoding.
+	// FoundNone refused every correct signature, in each encoding.
 	FoundNone ReceiverKind = "none"
-	// FoundNothing has not answered, or with a redirect.
+	// FoundNothing has not answered, or answered with a redirect.
 	FoundNothing ReceiverKind = "unanswered"
 )
 
@@ -44,9 +44,9 @@ type Probe struct {
 // Accepted reports whether the receiver took it.
 func (p Probe) Accepted() bool { return p.Delivery.Status == DeliverySucceeded }
 
-// answered reports whether it said yes or no. A receiver that has too many requests,
-// or is not up, says neither. One that fails with 500 may do so because the signature
-// is wrong.
+// answered reports whether the receiver said yes or no. One that is down or has too
+// many requests says neither. A 500 counts as no, because a receiver may fail that
+// way over a wrong signature.
 func (p Probe) answered() bool {
 	switch p.Delivery.StatusCode {
 	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
@@ -58,13 +58,13 @@ func (p Probe) answered() bool {
 // ProbeBody is how the body of a probe is written and signed.
 type ProbeBody string
 
-// The bodies hold characters that each encoding writes in its own way.
+// The body of a probe holds characters that each encoding writes differently.
 const (
 	ProbeStandard ProbeBody = "standard"
 	ProbeASCII    ProbeBody = "ascii"
 	ProbeHTML     ProbeBody = "html"
-	// ProbeEscaped escapes what both of the others escape. No receiver that writes
-	// the body again writes that.
+	// ProbeEscaped escapes what either of the others escapes. No receiver rewrites a
+	// body that way.
 	ProbeEscaped ProbeBody = "escaped"
 	// ProbeForged is signed with a key that the receiver does not have.
 	ProbeForged ProbeBody = "forged"
@@ -75,17 +75,15 @@ const MaxProbes = 3
 
 const probeMessage = "Déjà vu? <This> & that are signed ✓"
 
-// Detect finds out what a webhook's receiver verifies, by at most three tests: the
-// raw bytes, as it should, or the body as it writes it itself, and then in which
-// encoding. One of the tests may be signed wrongly, so that a receiver that
-// verifies nothing is found too; a receiver that keeps an eye on wrong signatures
-// may raise an alarm.
+// Detect finds out by at most three tests what a webhook's receiver verifies: the raw
+// bytes, as it should, or a body that it has parsed and written again, and in which
+// encoding. One of the tests may be signed wrongly, to find a receiver that verifies
+// nothing. A receiver that watches for wrong signatures may raise an alarm.
 //
-// It waits for the outcome of each test as [Service.Await] does, and what it does not
-// know when ctx ends is [FoundNothing]. A dispatcher must be running. A receiver
-// that refuses tests for another reason, as one that knows no webhook.test, cannot
-// be told from one that finds their signatures wrong. Detect changes nothing: see
-// [Update].
+// It waits for the outcome of each test as [Service.Await] does. If ctx ends first,
+// the answer is [FoundNothing]. A dispatcher must be running. A receiver may refuse
+// tests for another reason, for instance because it does not know webhook.test. That
+// cannot be told from a wrong signature. Detect changes nothing: see [Update].
 func (s *Service) Detect(ctx context.Context, merchantID, webhookID string) (Detection, error) {
 	if err := checkIDs(merchantID, webhookID); err != nil {
 		return Detection{}, err
@@ -110,7 +108,7 @@ func (s *Service) Detect(ctx context.Context, merchantID, webhookID string) (Det
 	return d, nil
 }
 
-// next returns what to send after p, or nothing and what is known then.
+// next returns what to send after p, or nothing and the finding.
 func (p Probe) next() (ProbeBody, ReceiverKind, Encoding) {
 	yes := p.Accepted()
 	switch {
@@ -182,7 +180,7 @@ func (d Detection) Explain(w Webhook) string {
 	return ""
 }
 
-// rewriters names who writes JSON in an encoding.
+// rewriters names the languages that write JSON in an encoding.
 //
 //nolint:gochecknoglobals // a constant map
 var rewriters = map[Encoding]string{

@@ -48,21 +48,20 @@ type DispatcherOptions struct {
 	// that, or others have to wait for time-outs. Defaults to 1024.
 	Concurrency int
 
-	// PerWebhook is how many deliveries of one webhook are on the wire at once,
-	// over all dispatchers that share the store; they should agree on it. How many
-	// there are per second is the webhook's own: see [Registration.RateLimit].
-	// Defaults to 10.
+	// PerWebhook is how many deliveries of one webhook are on the wire at once, over
+	// all dispatchers that share the store. The dispatchers should agree on it. For a
+	// bound per second see [Registration.RateLimit]. Defaults to 10.
 	PerWebhook int
 
 	// AttemptTimeout is how long an endpoint has to answer with a status.
 	// Defaults to 10 seconds.
 	AttemptTimeout time.Duration
 
-	// Lease is how long a claimed delivery is hidden from other dispatchers. After
-	// a crash it is tried again when its lease ends. At least three times
-	// AttemptTimeout, which covers further posts around a rotation, so that a lease
-	// always outlives its attempt. Defaults to 60 seconds, or three
-	// times AttemptTimeout if that is more.
+	// Lease is how long a claimed delivery is hidden from other dispatchers. After a
+	// crash it is tried again when its lease ends. It must be at least three times
+	// AttemptTimeout, because an attempt around a rotation posts more than once, and
+	// a lease must outlive its attempt. Defaults to 60 seconds, or three times
+	// AttemptTimeout if that is more.
 	Lease time.Duration
 
 	// DrainTimeout bounds the wait for deliveries on the wire once Run is told to
@@ -89,9 +88,9 @@ type DispatcherOptions struct {
 	// no warnings.
 	WarnAfter int
 
-	// WarnPause is how long a webhook has no other warning after one. It bounds
-	// what an owner gets of an endpoint that fails and recovers all the time.
-	// Defaults to 24 hours.
+	// WarnPause is the least time between two warnings of one webhook. It spares the
+	// owner of an endpoint that fails and recovers all the time. Defaults to 24
+	// hours.
 	WarnPause time.Duration
 
 	// NeverDisable leaves every webhook active, whatever it answers.
@@ -104,9 +103,9 @@ type DispatcherOptions struct {
 
 	// MaxReclaims is how often a delivery may end without a result, because its
 	// process died or this side failed, before it is given up as failed with
-	// [CodeInternal]. It keeps a delivery that kills its process from doing so for
-	// ever. After a fault of this side the pause is a minute, then two, up to an
-	// hour, so the default of 10 leaves five hours to mend it.
+	// [CodeInternal]. It bounds the harm of a delivery that kills its process. After
+	// a fault of this side the pause is a minute, then two, up to an hour, so the
+	// default of 10 leaves five hours to mend it.
 	MaxReclaims int
 
 	// Retention says what is kept, and for how long.
@@ -143,9 +142,9 @@ type DispatcherOptions struct {
 	OnNotice NoticeFunc
 
 	// RequestHeaders adds headers to requests, such as traceparent, for receivers
-	// that take part in a trace. What it says about names that the sender or HTTP
-	// uses, or that are the webhook's own headers, is left out. Receivers are
-	// strangers: do not tell them what is not for them. Defaults to adding none.
+	// that take part in a trace. Names that the sender or HTTP uses, and those of the
+	// webhook's own headers, are left out. Receivers are strangers: tell them nothing
+	// that is not for them. Defaults to adding none.
 	RequestHeaders RequestHeadersFunc
 
 	// Observer is told of every attempt. Defaults to nobody.
@@ -163,8 +162,8 @@ type NoticeFunc func(context.Context, Notice) error
 
 // RequestHeadersFunc returns headers for the requests of one attempt, by name. The
 // context is that of the attempt: see [Observer].Attempting. It ends after a quarter
-// of AttemptTimeout. A function that takes much longer costs the delivery its lease:
-// it is given back, not sent.
+// of AttemptTimeout. If the function takes much longer, the delivery is given back
+// and not sent.
 type RequestHeadersFunc func(context.Context, AttemptInfo) map[string]string
 
 // Retention says what the log keeps. Pruning happens in small steps, once a
@@ -185,7 +184,7 @@ type Retention struct {
 	Notices time.Duration
 }
 
-// DefaultUserAgent is what merchants of RAG Assistant have been told to expect.
+// DefaultUserAgent is the User-Agent that RAG Assistant's merchants know.
 const DefaultUserAgent = "RAG-Assistant-Webhooks/1.0"
 
 // ErrRunning says that Run was called while it was running.

@@ -31,7 +31,7 @@ var ErrFull = errors.New("sent again too often")
 // ErrRotating says that the previous rotation's grace is not over.
 var ErrRotating = errors.New("a rotation is under way")
 
-// ErrInvalid is what every [*InvalidError] is: see [errors.Is].
+// ErrInvalid matches every [*InvalidError] under [errors.Is].
 var ErrInvalid = errors.New("invalid request")
 
 // Fault is one thing that is wrong with what a caller asked for.
@@ -44,7 +44,7 @@ type Fault struct {
 // FaultKind is for callers who word a fault themselves, or add a remedy.
 type FaultKind string
 
-// A field is missing, wrong, or too long a list; or an event type is none.
+// A field is missing, wrong, or a list that is too long, or names no event type.
 const (
 	FaultMissing     FaultKind = "missing"
 	FaultWrong       FaultKind = "wrong"
@@ -110,5 +110,5 @@ func checkIDs(merchantID string, ids ...string) error {
 	return nil
 }
 
-// errAnswers is a store that breaks its contract.
+// errAnswers says that a store has broken its contract.
 var errAnswers = errors.New("the store answered for another number of records than it was asked for")

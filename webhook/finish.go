@@ -23,8 +23,8 @@ type settled struct {
 	storeTime time.Time
 }
 
-// work makes attempts until there are no more leases. Each worker has a context of its
-// own: attempts enter and leave it, for which all would wait at a shared one.
+// work makes attempts until there are no more leases. Each worker has a context of
+// its own, because all workers would contend for the lock of a shared one.
 func (r *run) work(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -35,10 +35,10 @@ func (r *run) work(ctx context.Context) {
 	}
 }
 
-// finish stores results until there are no more. It takes what has gathered
-// while the call before was under way, so that a lone result waits for nobody
-// and many share a round trip. What the store does not take is tried again apart,
-// so that it holds up nothing else, unless there is too much of it.
+// finish stores results until there are no more. It takes what has gathered while the
+// call before was under way, so that a lone result waits for nobody and many share a
+// round trip. What the store refuses is tried again elsewhere, so that it delays
+// nothing else, unless there is too much of it.
 func (r *run) finish(ctx context.Context) {
 	var late sync.WaitGroup
 	defer late.Wait()
@@ -61,7 +61,7 @@ func (r *run) finish(ctx context.Context) {
 	}
 }
 
-// gather returns first and what waits behind it.
+// gather returns first with the results that wait behind it.
 func (r *run) gather(first settled) []settled {
 	batch := []settled{first}
 	for len(batch) < maxBatch {
@@ -115,10 +115,10 @@ func (r *run) settle(ctx context.Context, batch []settled) ([]settled, error) {
 	return left, nil
 }
 
-// insist stores results again and again. A group that the store refuses is tried
-// in halves the next time, until what it cannot store stands alone. Results are
-// kept for a lease longer than their own: as long as nobody has claimed the
-// delivery anew, the store takes them.
+// insist stores results again and again. A group that the store refuses is tried in
+// halves the next time, until what it cannot store stands alone. Results are kept for
+// one lease beyond their own, because the store takes them as long as nobody has
+// claimed the delivery anew.
 func (r *run) insist(ctx context.Context, batch []settled) {
 	pause := backoff{}
 	for groups := [][]settled{batch}; len(groups) > 0; {
@@ -153,7 +153,7 @@ func (r *run) insist(ctx context.Context, batch []settled) {
 	}
 }
 
-// fresh drops results that another dispatcher has made its own by now.
+// fresh drops the results of deliveries that another dispatcher must have by now.
 func (r *run) fresh(ctx context.Context, group []settled) []settled {
 	now := time.Now()
 	var kept, old []settled

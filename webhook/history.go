@@ -88,10 +88,10 @@ func (s *Service) Delivery(ctx context.Context, merchantID, webhookID, deliveryI
 	return DeliveryDetail{Delivery: newDelivery(&d), Payload: e.Body}, nil
 }
 
-// Redeliver makes a new delivery of the same event to the same webhook. If the
-// webhook is disabled, it waits until that is enabled. It fails with
-// [ErrNotFound] if the delivery is not there, or its event any more, and with
-// [ErrFull] if the event was sent again too often. A test cannot be sent again.
+// Redeliver makes a new delivery of the same event to the same webhook. While the
+// webhook is disabled, the delivery waits. It fails with [ErrNotFound] if the
+// delivery is not there, or its event any more, and with [ErrFull] if the event was
+// sent again too often. A test cannot be sent again.
 func (s *Service) Redeliver(ctx context.Context, merchantID, webhookID, deliveryID string) (Delivery, error) {
 	if err := checkIDs(merchantID, webhookID, deliveryID); err != nil {
 		return Delivery{}, err

@@ -26,8 +26,8 @@ func (r *run) logger(l *store.Lease) *slog.Logger {
 	return slog.New(r.opts.Logger.Handler().WithAttrs(about(l)))
 }
 
-// logAttempt writes the line of an attempt whose result was stored. What it has
-// nothing to say about is left out.
+// logAttempt writes the line of an attempt whose result was stored. Empty fields are
+// left out.
 func (r *run) logAttempt(ctx context.Context, level slog.Level, outcome store.Outcome, i *SettledInfo) {
 	if !r.opts.Logger.Enabled(ctx, level) {
 		return

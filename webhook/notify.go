@@ -69,8 +69,8 @@ func (r *run) claimNotices(ctx context.Context, n int) []store.NoticeLease {
 	return due
 }
 
-// handOver calls OnNotice and remembers what came of it. A notice that was not
-// taken comes back later and later, and at once if this dispatcher has to stop.
+// handOver calls OnNotice and stores what came of it. A notice that was not taken
+// comes back after a pause that grows, and at once if this dispatcher has to stop.
 func (r *run) handOver(ctx context.Context, n store.NoticeLease) {
 	err := ctx.Err()
 	if err == nil {

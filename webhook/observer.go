@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// Observer holds callbacks for metrics and traces. Any of them may be nil. They
-// are called from many goroutines, so they must be quick and safe for that; a
-// panic in one is contained. Package otelwebhook has one for OpenTelemetry.
+// Observer holds callbacks for metrics and traces. Any of them may be nil. They are
+// called from many goroutines at once and must be quick. A panic in one is contained.
+// Package otelwebhook has one for OpenTelemetry.
 type Observer struct {
 	// Publishing is called before events are stored. What follows, Trace and
 	// Published included, has the context that it returns. The func that it returns,
@@ -130,8 +130,8 @@ func (o *Observer) attempting(ctx context.Context, i AttemptInfo) (context.Conte
 	}
 }
 
-// begin calls a callback that may return another context. One that panics, or
-// returns none, changes nothing.
+// begin calls a callback that may return another context. If the callback panics or
+// returns none, the context stays.
 func begin[I, E any](ctx context.Context, i I, f func(context.Context, I) (context.Context, func(E))) (next context.Context, end func(E)) {
 	next = ctx
 	defer contain()

@@ -9,20 +9,21 @@ import (
 	"github.com/rag-assistant/webhooks/webhook/internal/once"
 )
 
-// ErrInProgress says that somebody else is doing what was to be done once: see
+// ErrInProgress says that another caller is still running do: see
 // [OnceOptions].NoWait.
 var ErrInProgress = once.ErrInProgress
 
 // OnceOptions configures a call of [Service.Once].
 type OnceOptions struct {
 	// Fingerprint, of any length, stands for what is asked for. The same key with
-	// another one fails with [ErrConflict]. Defaults to none: the key says it all.
+	// another fingerprint fails with [ErrConflict]. Defaults to none: the key alone
+	// decides.
 	Fingerprint string
 
 	// Time is how long do may take. Defaults to 30 seconds.
 	Time time.Duration
 
-	// Age is how long the key is known once do has returned. Defaults to 24 hours.
+	// Age is how long the key is known after do has returned. Defaults to 24 hours.
 	Age time.Duration
 
 	// NoWait fails with [ErrInProgress] while another caller's do is running. By
@@ -49,6 +50,9 @@ func (s *Service) Once(
 	if o != nil {
 		opts = *o
 	}
+	if opts.Time < 0 || opts.Age < 0 {
+		return "", false, invalid("options", "must not have a negative Time or Age")
+	}
 	return once.Do(ctx, s.store, once.Call{
 		Scope: "once|" + merchantID, Key: key, Fingerprint: opts.Fingerprint,
 		Time: cmp.Or(opts.Time, 30*time.Second), Age: cmp.Or(opts.Age, 24*time.Hour), NoWait: opts.NoWait,
@@ -65,7 +69,7 @@ const MaxTestsPerMinute = 60
 // [Service.Test] and for [MaxProbes] before each [Service.Detect]; so should others
 // who let merchants test.
 func (s *Service) ReserveTests(ctx context.Context, merchantID, webhookID string, n, perMinute int) (time.Duration, error) {
-	// An unknown webhook is not worth a slot, and must not be told from a busy one.
+	// An unknown webhook takes no slot.
 	if _, err := s.Webhook(ctx, merchantID, webhookID); err != nil {
 		return 0, err
 	}

@@ -53,8 +53,11 @@ func TestOnce(t *testing.T) {
 			require.False(t, again, "%v is another key", c)
 		}
 		_, _, err = s.Once(t.Context(), "no merchant", "k1", nil, do)
-		var invalid *webhook.InvalidError
-		require.ErrorAs(t, err, &invalid)
+		require.ErrorIs(t, err, webhook.ErrInvalid)
+		for _, o := range []webhook.OnceOptions{{Time: -1}, {Age: -1}} {
+			_, _, err = s.Once(t.Context(), harness.Merchant, "k3", &o, do)
+			require.ErrorIs(t, err, webhook.ErrInvalid)
+		}
 	})
 }
 

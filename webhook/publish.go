@@ -182,9 +182,9 @@ func (s *Service) newEvent(e event.Event) (store.NewEvent, error) {
 	}, nil
 }
 
-// timeless returns what of the event e, written as body, must be the same when it
-// is published again. Somebody who repeats a call after a lost answer leaves the
-// time to us again, so it must not make a difference.
+// timeless returns the part of an event that must be equal when it is published
+// again. It leaves out a time that the service has set, because a caller that repeats
+// the call gets another.
 func timeless(e event.Event, body []byte) ([]byte, error) {
 	if _, typed := e.Data.(event.Payload); typed {
 		e.Created = time.Unix(0, 0) // The time is in the data too.
@@ -281,7 +281,7 @@ func (s *Service) Await(ctx context.Context, merchantID, webhookID, deliveryID s
 	}
 }
 
-// look reads a delivery even if ctx has ended, but not for long.
+// look reads a delivery even if ctx has ended, within a short time.
 func (s *Service) look(ctx context.Context, merchantID, webhookID, deliveryID string) (Delivery, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()

@@ -11,8 +11,9 @@ import (
 	"github.com/rag-assistant/webhooks/webhook/internal/vault"
 )
 
-// Register adds a webhook for a merchant and makes its secret, which is never
-// shown again, or its pair of keys, of which the private one is never shown. It fails with [ErrLimit] if the merchant has too many.
+// Register adds a webhook for a merchant. It makes the secret, which is never shown
+// again, or a pair of keys, of which the private one is never shown at all. It fails
+// with [ErrLimit] if the merchant has too many webhooks.
 func (s *Service) Register(ctx context.Context, merchantID string, r Registration) (Registered, error) {
 	if err := checkMerchant(merchantID); err != nil {
 		return Registered{}, err
@@ -74,10 +75,10 @@ func (s *Service) Update(ctx context.Context, merchantID, webhookID string, u Up
 // in [signer.HeaderSignature] with 401 or 403 gets the other in the same attempt, so
 // that a receiver may switch at any moment of the grace.
 //
-// During a grace, another rotation with a grace fails with [ErrRotating]: it
-// would end the secret that the receiver may still have. Without a grace, all
-// older secrets end at once. Of a webhook that signs with a private key, that is
-// what is replaced, and requests of the grace carry signatures of both keys.
+// During a grace, another rotation with a grace fails with [ErrRotating]: it would
+// end the secret that the receiver may still have. Without a grace, all older secrets
+// end at once. A webhook that signs with a private key gets a new pair, and requests
+// of the grace carry signatures of both keys.
 func (s *Service) Rotate(ctx context.Context, merchantID, webhookID string, grace time.Duration) (Registered, error) {
 	if err := checkIDs(merchantID, webhookID); err != nil {
 		return Registered{}, err
@@ -107,7 +108,7 @@ func (s *Service) Rotate(ctx context.Context, merchantID, webhookID string, grac
 	return Registered{Webhook: newWebhook(w), Secret: key.Secret}, nil
 }
 
-// rewrapTries is how often a webhook may change under Rewrap's hands.
+// rewrapTries is how often Rewrap starts over with a webhook that changes meanwhile.
 const rewrapTries = 10
 
 // Rewrap seals the secrets and headers of a merchant's webhooks with the first of
@@ -134,8 +135,8 @@ func (s *Service) Rewrap(ctx context.Context, merchantID string) (int, error) {
 	return changed, nil
 }
 
-// rewrapWebhook says if there was anything to do. It starts over with a webhook
-// whose sealed text changes meanwhile, and is done with one that is deleted.
+// rewrapWebhook reports whether it changed the webhook. It starts over if the sealed
+// text changes meanwhile, and leaves a deleted webhook alone.
 func (s *Service) rewrapWebhook(ctx context.Context, merchantID string, w store.Webhook) (bool, error) {
 	for try := 1; ; try++ {
 		r := store.Reseal{OldSecret: w.Secret, OldPrevious: w.PreviousSecret, OldHeaders: w.Headers}

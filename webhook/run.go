@@ -17,15 +17,14 @@ import (
 )
 
 const (
-	// maxBatch is where larger batches stop paying: a round trip is then shared by
-	// so many deliveries that the work itself is what costs.
+	// maxBatch is where larger batches stop paying: with so many deliveries in a
+	// call, the work itself outweighs the round trip.
 	maxBatch = 100
-	// maxClaimBytes bounds the bodies of one claim, so that its answer is soon there
+	// maxClaimBytes bounds the bodies of one claim, so that its answer arrives soon
 	// over a slow link.
 	maxClaimBytes = 1 << 20
-	// maxIdle bounds a wait for the next due delivery. A wake-up that was missed
-	// costs this much, and a store on a server is asked this often when idle, beside
-	// the pings of its subscription.
+	// maxIdle bounds a wait for the next due delivery. A missed wake-up costs at most
+	// this much. An idle store is asked this often.
 	maxIdle = 2 * time.Second
 	// storeTimeout bounds one call of the store.
 	storeTimeout = 10 * time.Second
@@ -34,8 +33,8 @@ const (
 	pruneBatch = 500
 	// stopGrace is how long a stop waits for the store beyond the deliveries.
 	stopGrace = 5 * time.Second
-	// lateFactor times the concurrency is how many results may wait for a store
-	// that does not take them, and lateTries how many calls try them at once.
+	// Up to lateFactor times the concurrency results may wait for a store that does
+	// not take them. lateTries calls try them at once.
 	lateFactor = 4
 	lateTries  = 8
 	// Pauses after an error of the store double between these.
@@ -54,8 +53,8 @@ type run struct {
 	alarms  chan alarm
 }
 
-// claimed is a lease with the moment before it was asked for, by this process's
-// own clock, so that the lease ends no earlier than at plus its length.
+// claimed is a lease with the moment before it was asked for, on this process's
+// clock. The lease ends no earlier than at plus its length.
 type claimed struct {
 	store.Lease
 
@@ -165,9 +164,9 @@ func (r *run) claim(ctx context.Context) {
 	}
 }
 
-// ask claims up to want deliveries, and says with which times their leases began. It
-// goes on until the store answers or ctx ends. A claim whose answer was lost may have
-// hidden deliveries, so it is asked for again by its key.
+// ask claims up to want deliveries, and returns when their leases began. It goes on
+// until the store answers or ctx ends. A claim whose answer was lost may have hidden
+// deliveries, so it is asked for again by its key.
 func (r *run) ask(ctx context.Context, want int, key string) (got store.Claimed, c claimed, ok bool) {
 	first, pause := time.Now(), backoff{}
 	for {
@@ -240,8 +239,8 @@ func (r *run) prune(ctx context.Context) {
 	}
 }
 
-// lingering is call for what takes something from the store: when ctx ends, the
-// call has another moment to return with what it took.
+// lingering is call for what takes something from the store. When ctx ends, the call
+// has another moment to return what it took.
 func (r *run) lingering(ctx context.Context, what string, f func(context.Context) error) error {
 	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
@@ -263,7 +262,7 @@ func (r *run) call(ctx context.Context, what string, f func(context.Context) err
 // worth a line.
 func (r *run) guard(what string, f func() error) error { return r.guardLease(what, nil, f) }
 
-// guardLease is guard for what is done for a lease, which its lines name.
+// guardLease is guard with a lease, which its log lines name.
 func (r *run) guardLease(what string, l *store.Lease, f func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {

@@ -30,10 +30,10 @@ func (k SecretKey) MarshalText() ([]byte, error) { return []byte("SecretKey(" + 
 // LogValue returns the ID.
 func (k SecretKey) LogValue() slog.Value { return slog.StringValue("SecretKey(" + k.ID + ")") }
 
-// Headers go along with every request to a webhook, such as a token that the
-// receiver asks for, by name. They are kept as secrets are: sealed in the store,
-// and never shown. Whatever prints Headers prints their names only, unless they are in
-// an unexported field, where fmt calls no method.
+// Headers go along with every request to a webhook, by name: a token that the
+// receiver asks for, say. They are kept like secrets: sealed in the store, and never
+// shown. Whatever prints Headers prints their names only, unless they are in an
+// unexported field, where fmt calls no method.
 type Headers map[string]string
 
 // String returns the names.
@@ -50,7 +50,7 @@ func (h Headers) MarshalText() ([]byte, error) { return []byte(h.String()), nil 
 // LogValue returns the names.
 func (h Headers) LogValue() slog.Value { return slog.StringValue(h.String()) }
 
-// newVault needs a key unless secrets end with the process or that is waived.
+// newVault needs a key unless the store is volatile or the host waives it.
 func newVault(st any, keys []SecretKey, plaintext bool) (*vault.Vault, error) {
 	v, ok := st.(store.Volatile)
 	if volatile := ok && v.Volatile(); len(keys) == 0 && !plaintext && !volatile {

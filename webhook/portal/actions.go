@@ -64,7 +64,7 @@ func (p *Portal) remove(x *exchange) (answer, error) {
 	return answer{redirect: x.root + "?done=deleted"}, nil
 }
 
-// version is that of the webhook as the form was made.
+// version is the webhook's version when the form was made.
 func (x *exchange) version() (int64, error) {
 	version, err := strconv.ParseInt(x.form.Get("version"), 10, 64)
 	if err != nil || version < 1 {
@@ -73,8 +73,8 @@ func (x *exchange) version() (int64, error) {
 	return version, nil
 }
 
-// test sends a test event. A script asks for its outcome as it comes; without one,
-// the answer waits for it.
+// test sends a test event. A script follows the outcome. Without one, the answer
+// waits for it.
 func (p *Portal) test(x *exchange) (answer, error) {
 	ctx := x.R.Context()
 	if err := p.testSlots(x, 1); err != nil {
@@ -103,8 +103,8 @@ type outcomeView struct {
 	Took   time.Duration
 }
 
-// outcomeOf is a part of the page of a webhook, so that its links lead on from there
-// and not from where a script has asked.
+// outcomeOf becomes a part of the webhook's page. Its links therefore start at that
+// page, not at the address that the script asked.
 func (x *exchange) outcomeOf(d webhook.Delivery, follow bool) answer {
 	v := outcomeView{
 		Delivery: d, Path: x.embedded() + "/deliveries/" + d.ID,
@@ -116,13 +116,13 @@ func (x *exchange) outcomeOf(d webhook.Delivery, follow bool) answer {
 	return answer{status: http.StatusOK, template: "outcome", fragment: "outcome", title: "Outcome", data: v}
 }
 
-// maxOutcomeWait bounds how long a script's question takes, so that it does not hold
-// up those who drain servers.
+// maxOutcomeWait bounds how long a script's request may wait. A server that is
+// drained waits for it.
 const maxOutcomeWait = 5 * time.Second
 
-// outcome answers a script that follows a delivery, once it has ended or after a
-// few seconds. One that wants to know when to load its page again has seen nothing
-// yet, so the first attempt is enough.
+// outcome answers a script that follows a delivery, once the delivery has ended or
+// after a few seconds. With ?reload, the script only wants to know when to load its
+// page again, and the first attempt is enough.
 func (p *Portal) outcome(x *exchange) (answer, error) {
 	if x.R.URL.Query().Has("reload") {
 		d, err := p.svc.Delivery(x.R.Context(), x.MerchantID, x.WebhookID, x.DeliveryID)

@@ -25,8 +25,8 @@ type asset struct {
 	text      []byte
 }
 
-// assets are by path below assets/. The path holds a digest of all of them, so that
-// they can be kept for ever, and a new version is fetched at once.
+// assets are by path below assets/. The path holds a digest of all of them. So a
+// browser may keep them for ever, and still fetches a new version at once.
 type assets struct {
 	digest string
 	byName map[string]asset
@@ -90,7 +90,7 @@ func (a assets) serve(w http.ResponseWriter, r *http.Request, path string) bool 
 	header.Set("Content-Type", file.mediaType)
 	header.Set("Content-Length", strconv.Itoa(len(file.text)))
 	if strings.HasPrefix(file.mediaType, "image/") {
-		// An SVG that is opened by itself is a document that could hold a script.
+		// An SVG that is opened by itself is a document, and may hold a script.
 		header.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; sandbox")
 	}
 	w.WriteHeader(http.StatusOK)

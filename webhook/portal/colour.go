@@ -8,20 +8,20 @@ import (
 	"strings"
 )
 
-// The grounds that accents have to be legible on: see portal.css.
+// The background colours on which an accent must be legible: see portal.css.
 const (
 	lightGround = "#ffffff"
 	darkGround  = "#17181d"
 )
 
-// accents returns the stylesheet's first lines.
+// accents returns the first lines of the stylesheet, which set the colours.
 func accents(light, dark string) (string, error) {
 	onLight, err1 := accent("Accent", light, lightGround)
 	onDark, err2 := accent("AccentDark", dark, darkGround)
 	return fmt.Sprintf(":root{%s}\n@media (prefers-color-scheme:dark){:root{%s}}\n", onLight, onDark), errors.Join(err1, err2)
 }
 
-// accent returns the properties of a colour, and of that of text upon it.
+// accent returns the CSS properties for an accent and for the text on it.
 func accent(name, colour, ground string) (string, error) {
 	l, ok := luminance(colour)
 	if !ok {
@@ -38,7 +38,7 @@ func accent(name, colour, ground string) (string, error) {
 	return "--accent:" + strings.ToLower(colour) + ";--on-accent:" + upon, nil
 }
 
-// luminance is that of WCAG 2.2: 0 is black, 1 is white.
+// luminance is the relative luminance of WCAG 2.2: 0 is black, 1 is white.
 func luminance(colour string) (float64, bool) {
 	rgb, err := hex.DecodeString(strings.TrimPrefix(colour, "#"))
 	if err != nil || len(rgb) != 3 || colour[0] != '#' {
@@ -54,5 +54,5 @@ func luminance(colour string) (float64, bool) {
 	return 0.2126*linear(rgb[0]) + 0.7152*linear(rgb[1]) + 0.0722*linear(rgb[2]), true
 }
 
-// contrast is that of WCAG 2.2, from 1 to 21.
+// contrast is the contrast ratio of WCAG 2.2, from 1 to 21.
 func contrast(a, b float64) float64 { return (max(a, b) + 0.05) / (min(a, b) + 0.05) }

@@ -16,8 +16,8 @@ type detectionView struct {
 	Path     string           // of the webhook, from the page that this is on
 }
 
-// detect finds out what the endpoint verifies, and offers to set the encoding that
-// it needs. Its answer waits for that, with a script and without.
+// detect finds out what the endpoint verifies, and offers to set the encoding that it
+// needs. The answer waits for the tests, with or without a script.
 func (p *Portal) detect(x *exchange) (answer, error) {
 	ctx := x.R.Context()
 	if err := p.testSlots(x, webhook.MaxProbes); err != nil {
@@ -46,8 +46,8 @@ func (p *Portal) detect(x *exchange) (answer, error) {
 	return out, nil
 }
 
-// embedded is the path of the webhook from its own page, of which a script's answer
-// becomes a part.
+// embedded is the webhook's path as seen from its own page. A script puts what it
+// gets into that page.
 func (x *exchange) embedded() string {
 	return up(len([]string{"webhooks", "id"})) + "webhooks/" + url.PathEscape(x.WebhookID)
 }

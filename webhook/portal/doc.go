@@ -9,18 +9,18 @@
 //
 // # Login
 //
-// Who asks is the host's to say, by the same function that guards
-// the management API; usually it reads the session cookie that the host's other
-// pages have set. Set SameSite=Lax or Strict, HttpOnly and Secure on it; Lax if the
-// login is on another site, from where browsers bring no Strict one along.
-// [Options.Login] answers those who have none, also by a redirect to another origin.
-// The policy lets no form lead there, so one that comes when the session has ended
-// is answered with a page that says so and has a link to the login.
+// The host says who asks, with the same function that guards the management API.
+// Usually it reads the session cookie that the host's other pages have set. Set
+// SameSite=Lax or Strict, HttpOnly and Secure on it; Lax if the login is on another
+// site, from where browsers bring no Strict one along. [Options.Login] answers those
+// who have none, also by a redirect to another origin. The content security policy
+// forbids a form to be redirected there. So a form that is sent after the session has
+// ended gets a page that says so, with a link to the login.
 //
-// A principal with [webhook.ScopeRead] alone sees everything and no form, and what
-// it posts is refused. One that may act for any merchant chooses one, whose pages
-// are below /merchants/{merchantId}/; those pages are there for everybody, but
-// refuse all merchants other than the principal's.
+// A principal with [webhook.ScopeRead] alone sees everything and no form, and what it
+// posts is refused. A principal that may act for any merchant chooses one first. Its
+// pages are below /merchants/{merchantId}/. Everybody else may use that path for the
+// own merchant only.
 //
 // # Mounting
 //

@@ -25,8 +25,8 @@ func (p *Portal) editForm(x *exchange) (answer, error) {
 	return f.answer(http.StatusOK), nil
 }
 
-// edit saves a form, unless the webhook has changed since it was made: then it is
-// shown again with both versions.
+// edit saves a form. If the webhook has changed since the form was made, it shows
+// both versions instead.
 func (p *Portal) edit(x *exchange) (answer, error) {
 	ctx := x.R.Context()
 	version, err := x.version()
@@ -60,8 +60,8 @@ func (p *Portal) edit(x *exchange) (answer, error) {
 	return answer{redirect: x.hook() + "?done=saved"}, nil
 }
 
-// stale shows a form again whose webhook has changed meanwhile. Sent once more, it
-// overwrites what is listed.
+// stale shows a form whose webhook has changed meanwhile. The form lists the changes,
+// and sending it again overwrites them.
 func (p *Portal) stale(x *exchange, f *webhookForm) (answer, error) {
 	present, err := p.svc.Webhook(x.R.Context(), x.MerchantID, x.WebhookID)
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 	"github.com/rag-assistant/webhooks/webhook/event"
 )
 
-// webhookForm is what a merchant types about a webhook, as it was typed.
+// webhookForm holds what a merchant typed about a webhook, unchecked.
 type webhookForm struct {
 	New         bool
 	URL         string
@@ -26,8 +26,8 @@ type webhookForm struct {
 	Metadata    []pair
 	Headers     []pair
 
-	// HeaderNames are those that the webhook has; their values are never shown, so
-	// either all stay or all are typed again.
+	// HeaderNames are the headers that the webhook has. Their values are never shown,
+	// so a merchant keeps all of them or types all of them again.
 	HeaderNames    []string
 	ReplaceHeaders bool
 
@@ -51,7 +51,7 @@ type pair struct{ Key, Value string }
 // difference is a field that somebody else has changed.
 type difference struct{ Name, Theirs, Yours string }
 
-// spareRows are those that a form offers to be filled.
+// A form offers spareRows empty rows, moreRows on request, and maxRows in all.
 const (
 	spareRows = 1
 	moreRows  = 3
@@ -79,7 +79,7 @@ func (f *webhookForm) answer(status int) answer {
 	return answer{status: status, template: "form", title: title, nav: "webhooks", data: f}
 }
 
-// addRows leaves room for further pairs.
+// addRows adds empty rows.
 func (f *webhookForm) addRows() {
 	f.Metadata, f.Headers = spare(f.Metadata, moreRows), spare(f.Headers, moreRows)
 }
@@ -106,7 +106,7 @@ func (f *webhookForm) check(types []string) {
 	}
 }
 
-// formOf is the form that changes w.
+// formOf returns the form that edits w.
 func (p *Portal) formOf(w webhook.Webhook) *webhookForm {
 	f := newForm(p.svc.Catalog())
 	f.New = false
@@ -122,7 +122,7 @@ func (p *Portal) formOf(w webhook.Webhook) *webhookForm {
 	return f
 }
 
-// readWebhookForm reads what was sent.
+// readWebhookForm reads a form that was sent.
 func (p *Portal) readWebhookForm(sent url.Values) *webhookForm {
 	f := newForm(p.svc.Catalog())
 	f.URL = strings.TrimSpace(sent.Get("url"))
@@ -141,7 +141,7 @@ func (p *Portal) readWebhookForm(sent url.Values) *webhookForm {
 	return f
 }
 
-// readPairs puts two lists together, without empty rows.
+// readPairs joins the list of keys with that of values, without empty rows.
 func readPairs(keys, values []string) []pair {
 	var out []pair
 	for i, key := range keys {
@@ -156,7 +156,7 @@ func readPairs(keys, values []string) []pair {
 	return out
 }
 
-// values are the settings that were typed.
+// values are the typed settings, parsed.
 type values struct {
 	events   []string
 	metadata map[string]string
@@ -164,8 +164,7 @@ type values struct {
 	rate     int
 }
 
-// values reports what only a form can get wrong, and otherwise returns what was
-// typed.
+// values parses what was typed. It notes the mistakes that only a form can have.
 func (f *webhookForm) values() (values, bool) {
 	v := values{metadata: f.unique("metadata", f.Metadata), headers: f.unique("headers", f.Headers), events: []string{}}
 	for _, t := range f.Types {
@@ -225,8 +224,8 @@ func (f *webhookForm) fault(field, message string) {
 	f.Faults[field] = append(f.Faults[field], message)
 }
 
-// refused notes what the service does not like about the form, and reports whether
-// that is what err says.
+// refused notes the faults of an [webhook.InvalidError] beside their fields. It
+// reports whether err was one.
 func (f *webhookForm) refused(err error) bool {
 	var invalid *webhook.InvalidError
 	if !errors.As(err, &invalid) {
@@ -276,7 +275,7 @@ func (f *webhookForm) Fields() []fieldFaults {
 	return out
 }
 
-// Further reports whether the rarer settings are in use, so that they are shown.
+// Further reports whether the rarer settings are in use, and so have to be shown.
 func (f *webhookForm) Further() bool {
 	filled := func(p pair) bool { return p != (pair{}) }
 	return f.RateLimit != "" || f.Signature == string(webhook.SchemeAsymmetric) || len(f.HeaderNames) > 0 ||

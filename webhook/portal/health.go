@@ -7,15 +7,15 @@ import (
 	"github.com/rag-assistant/webhooks/webhook"
 )
 
-// The picture of recent deliveries, in units of the SVG.
+// The size of the picture of recent deliveries, in units of the SVG.
 const (
 	barWidth  = 4
 	barGap    = 2
 	barHeight = 28
 )
 
-// health is how a webhook's recent deliveries went, as a row of bars: each is a few
-// of them, the newest at the right.
+// health shows how a webhook's recent deliveries went, as a row of bars. Each bar
+// stands for a few deliveries, the newest at the right.
 type health struct {
 	Bars  []bar
 	Width int
@@ -24,7 +24,7 @@ type health struct {
 	Good  bool
 }
 
-// bar is one of the row, from top to bottom.
+// bar is one bar, from top to bottom.
 type bar struct {
 	X                   int
 	Pending, Failed, OK int // heights
@@ -32,8 +32,8 @@ type bar struct {
 	Deliveries          int
 }
 
-// newHealth draws at most so many bars of deliveries, newest first. Tests say nothing
-// about how a webhook does.
+// newHealth draws at most that many bars. Deliveries come newest first; tests are
+// left out.
 func newHealth(recent []webhook.Delivery, bars int) health {
 	recent = slices.DeleteFunc(slices.Clone(recent), func(d webhook.Delivery) bool { return d.Test })
 	h := health{Width: bars*(barWidth+barGap) - barGap}
@@ -89,7 +89,7 @@ func (b *bar) fill(some []webhook.Delivery) {
 	b.OK = barHeight - b.OKY
 }
 
-// share of a bar's height; what is there can be seen.
+// share returns a part of a bar's height, and at least enough to be seen.
 func share(n, of int) int {
 	if n == 0 {
 		return 0
@@ -97,7 +97,7 @@ func share(n, of int) int {
 	return max(barHeight*n/of, 5)
 }
 
-// percent rounds towards the middle: 100% is all of them, 0% is none.
+// percent rounds so that 100% means all and 0% means none.
 func percent(n, of int) string {
 	switch p := (n*1000 + of/2) / of; {
 	case n == of:

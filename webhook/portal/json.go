@@ -14,18 +14,18 @@ type entryView struct {
 	Example []token
 }
 
-// token is a piece of JSON and what it is: "k" a name, "s" a text, "n" anything
-// else that is a value, "" the rest.
+// token is a piece of JSON with its kind: "k" is a name, "s" a string, "n" any other
+// value, "" the rest.
 type token struct {
 	Kind string
 	Text string
 }
 
-// maxColoured is the most bytes of JSON that get colours: a browser has trouble with
+// maxColoured is the most bytes of JSON that get colours. A browser has trouble with
 // a hundred thousand elements.
 const maxColoured = 32 << 10
 
-// tokens indents JSON and takes it apart. What is no JSON stays as it is.
+// tokens indents JSON and splits it. Text that is no JSON stays as it is.
 func tokens(text json.RawMessage) []token {
 	if len(text) == 0 {
 		return nil
@@ -64,7 +64,7 @@ func tokens(text json.RawMessage) []token {
 	return out
 }
 
-// quoted returns the length of the text that s begins with.
+// quoted returns the length of the JSON string at the start of s.
 func quoted(s string) int {
 	for i := 1; i < len(s); i++ {
 		switch s[i] {

@@ -26,13 +26,13 @@ type logView struct {
 	Newest     string
 }
 
-// filter is what was asked for, as it was typed.
+// filter holds the filter that was typed, unchecked.
 type filter struct {
 	Status, Type, Since, Until string
 	Errors                     map[string]string
 }
 
-// Active reports whether anything is filtered out.
+// Active reports whether the filter leaves anything out.
 func (f filter) Active() bool { return f.Status+f.Type+f.Since+f.Until != "" }
 
 func (f filter) query() url.Values {
@@ -94,7 +94,8 @@ func (p *Portal) deliveries(x *exchange) (answer, error) {
 	return out, nil
 }
 
-// types are those to filter by. One that the catalog has lost may be in the log.
+// types are the event types to filter by. The log may hold one that the catalog no
+// longer has.
 func (p *Portal) types(asked string) []string {
 	var out []string
 	known := asked == ""
@@ -108,7 +109,7 @@ func (p *Portal) types(asked string) []string {
 	return out
 }
 
-// read returns the query that was typed, and notes what is wrong with it.
+// read parses the filter, and notes what is wrong with it.
 func (f filter) read() webhook.DeliveryQuery {
 	q := webhook.DeliveryQuery{Limit: logPage, Status: webhook.DeliveryStatus(f.Status), EventType: f.Type}
 	switch q.Status {
@@ -123,7 +124,7 @@ func (f filter) read() webhook.DeliveryQuery {
 	return q
 }
 
-// readRange reads two moments, either of which may be empty.
+// readRange parses the start and the end of a range. Either may be empty.
 func readRange(since, until string, bad map[string]string) (from, to time.Time) {
 	var ok bool
 	if from, ok = readMoment(since); !ok {
@@ -138,8 +139,8 @@ func readRange(since, until string, bad map[string]string) (from, to time.Time) 
 	return from, to
 }
 
-// readMoment reads what browsers send for a local time, which is UTC here, and RFC
-// 3339.
+// readMoment parses RFC 3339, and what browsers send for a local time, which is taken
+// as UTC.
 func readMoment(s string) (time.Time, bool) {
 	if s == "" {
 		return time.Time{}, true
@@ -186,5 +187,5 @@ func (p *Portal) deliveryView(ctx context.Context, x *exchange) (deliveryView, e
 	return v, nil
 }
 
-// patience is how long a page asks for an outcome by itself.
+// patience is how long a page keeps asking for an outcome.
 const patience = time.Minute

@@ -22,8 +22,8 @@ type Options struct {
 	Logo []byte
 
 	// Accent is the colour of links and buttons on light ground, and AccentDark on
-	// dark ground, each as #rrggbb. Text has to be legible in it: a contrast of 4.5
-	// to the ground. Default to an indigo.
+	// dark ground, each as #rrggbb. Text in it has to be legible: a contrast of at
+	// least 4.5 to the background. Default to an indigo.
 	Accent, AccentDark string
 
 	// Merchant names the merchant of a request whose path names none, for an
@@ -31,10 +31,10 @@ type Options struct {
 	// none, and the operator is asked.
 	Merchant func(*http.Request) string
 
-	// Login answers a GET that could not be authenticated, usually with a redirect
-	// to the login of the host, on any origin; the RequestURI still is what was asked
-	// for. A form that could not be is answered with a page that leads there. Defaults
-	// to a page that says so, with 401.
+	// Login answers a GET that could not be authenticated, usually with a redirect to
+	// the host's login, on any origin. RequestURI is still the address that was asked
+	// for. A form that could not be authenticated gets a page with a link there
+	// instead. Defaults to a page that says so, with 401.
 	Login http.Handler
 
 	// CrossOrigin refuses forms that another site made a browser send. Set it to
@@ -55,9 +55,9 @@ type Options struct {
 	// than an endpoint has to answer.
 	TestWait time.Duration
 
-	// Logger gets a line for each answer of 500 or 503 at error, and why a request
-	// was not authenticated at debug. Never a body or a secret. Defaults to
-	// discarding them.
+	// Logger gets a line at error for each answer of 500 or 503, and a line at debug
+	// for each request that was not authenticated. No line holds a body or a secret.
+	// Defaults to discarding them.
 	Logger *slog.Logger
 }
 

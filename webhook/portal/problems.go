@@ -12,7 +12,7 @@ import (
 	"github.com/rag-assistant/webhooks/webhook/internal/webui"
 )
 
-// problem is an answer that says what is wrong, and what helps.
+// problem says what went wrong and what helps.
 type problem struct {
 	status int
 	Title  string
@@ -92,15 +92,15 @@ func errTooMany(seconds int64) *problem {
 	}
 }
 
-// problemPage is what is shown of a problem.
+// problemPage is what the template shows of a problem.
 type problemPage struct {
 	Title, Text, Remedy string
 	Reference           string // to a line of the log
 	Login               string // path of a page that leads to the login
 }
 
-// refuse finds the page for an error. What is not the caller's doing is logged,
-// and answered without a word of it.
+// refuse returns the page for an error. An error that is not the caller's is logged,
+// and the page does not repeat it.
 func (p *Portal) refuse(ctx context.Context, x *exchange, err error) answer {
 	var shown *problem
 	var invalid *webhook.InvalidError

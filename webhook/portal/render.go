@@ -83,8 +83,8 @@ func (p *Portal) render(w io.Writer, x *exchange, out answer) error {
 // hook is the path of the webhook that the request is about.
 func (x *exchange) hook() string { return x.root + "webhooks/" + url.PathEscape(x.WebhookID) }
 
-// done says what the form did that led here. The texts are ours, for anybody can
-// make a link.
+// done says what the form that led here did. The link names one of our texts, because
+// anybody can make a link.
 func done(q url.Values) string {
 	switch q.Get("done") {
 	case "saved":
@@ -120,7 +120,7 @@ func stamp(t time.Time) string { return t.UTC().Format("2 Jan 2006, 15:04:05 UTC
 
 func iso(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
-// ago is how long something is past, or still to come, in one unit.
+// ago says how long ago or ahead a moment is, in one unit.
 func ago(d time.Duration) string {
 	form := "%s ago"
 	if d < 0 {
@@ -140,7 +140,7 @@ func ago(d time.Duration) string {
 	return unit(24*time.Hour, "day")
 }
 
-// took is a duration for people.
+// took writes a duration for people.
 func took(d time.Duration) string {
 	if d < time.Second {
 		return strconv.FormatInt(d.Milliseconds(), 10) + " ms"
@@ -148,7 +148,7 @@ func took(d time.Duration) string {
 	return strconv.FormatFloat(d.Seconds(), 'f', 1, 64) + " s"
 }
 
-// hours is a whole number of them for people.
+// hours writes a whole number of hours or days.
 func hours(d time.Duration) string {
 	if n := int64(d / time.Hour); n < 48 {
 		return plural(n, "hour")
@@ -175,7 +175,7 @@ func plural(n int64, what string) string {
 	return count(n) + " " + what
 }
 
-// short cuts the middle out of an id that only has to be told from its neighbours.
+// short cuts the middle out of an id. What is left tells it from its neighbours.
 func short(id string) string {
 	if len(id) <= 20 {
 		return id
@@ -183,7 +183,7 @@ func short(id string) string {
 	return id[:9] + "…" + id[len(id)-6:]
 }
 
-// host is what of a URL people know an endpoint by.
+// host is the part of a URL by which people know an endpoint.
 func host(raw string) string {
 	u, err := url.Parse(raw)
 	if err != nil {

@@ -54,9 +54,8 @@ func (p *Portal) table() []route {
 	return routes
 }
 
-// find sets the paths and ids of a request and returns its route, if there is
-// one. Each segment is unescaped once, after the path was split; no id holds a
-// slash.
+// find returns the route of a request, if there is one, and sets its ids. The path is
+// split first and each segment unescaped once, so an id never holds a slash.
 func (p *Portal) find(x *exchange) *route {
 	escaped := strings.TrimPrefix(x.R.URL.EscapedPath(), "/")
 	x.base = up(strings.Count(escaped, "/") + 1)
@@ -86,8 +85,8 @@ func up(n int) string {
 	return strings.Repeat("../", n-1)
 }
 
-// formPage leads to the page that has the form of x: the path itself, or the one
-// above where only forms are taken.
+// formPage leads to the page with the form of x. That is the path itself or, where
+// the path only takes forms, the one above.
 func (x *exchange) formPage() string {
 	at := x.R.URL.EscapedPath()
 	if x.route.get != nil {

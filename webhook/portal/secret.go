@@ -13,7 +13,7 @@ import (
 // newToken names a form, so that it acts once however often it is sent.
 func newToken() string { return id.New("form_") }
 
-// token is the key of the form that was sent, for an action.
+// token returns the key of the form that was sent, bound to an action.
 func (x *exchange) token(action string) (string, error) {
 	token := x.form.Get("token")
 	if !id.Valid(token) {
@@ -42,9 +42,9 @@ func (p *Portal) newForm(x *exchange) (answer, error) {
 	return f.answer(http.StatusOK), nil
 }
 
-// create registers a webhook and shows its secret in the answer itself, for there
-// is no better place to keep it meanwhile. Sent again, as by a reload, the form makes
-// no second webhook.
+// create registers a webhook and shows its secret in the answer itself, so that it
+// need not be kept anywhere. A form that is sent again, as by a reload, makes no
+// second webhook.
 func (p *Portal) create(x *exchange) (answer, error) {
 	f := p.readWebhookForm(x.form)
 	token, err := x.token("create")
@@ -76,7 +76,7 @@ func (p *Portal) create(x *exchange) (answer, error) {
 	if again {
 		return p.shownBefore(x, true)
 	}
-	// The secret is shown even if it could not be noted that it was.
+	// The secret is shown even if that could not be noted.
 	x.WebhookID = made.Webhook.ID
 	return secretAnswer(http.StatusCreated, secretView{Webhook: made.Webhook, Secret: made.Secret.Reveal(), New: true}), nil
 }

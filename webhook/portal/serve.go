@@ -25,8 +25,8 @@ const maxForm = 128 << 10
 type exchange struct {
 	webui.Exchange
 
-	// base leads from this page to where the portal begins, root to where the pages
-	// of its merchant do. Both end with a slash.
+	// base leads from this page to the portal's root, root to that of the merchant's
+	// pages. Both end with a slash.
 	base, root string
 
 	route *route
@@ -34,7 +34,7 @@ type exchange struct {
 	form  url.Values
 }
 
-// answer is what a page has to say: a template with its data, or where to go.
+// answer is a template with its data, or an address to go to.
 type answer struct {
 	status   int
 	template string
@@ -76,15 +76,15 @@ func (p *Portal) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // errServed says that the answer was written already.
 var errServed = errors.New("served")
 
-// serve finds the page, lets nobody pass who may not, and turns a panic into an
-// error.
+// serve finds the page, checks who asks, and turns a panic into an error.
 func (p *Portal) serve(ctx context.Context, x *exchange) (out answer, err error) {
 	defer webui.Recover(func(panicked, stack slog.Attr) {
 		p.opts.Logger.ErrorContext(ctx, "webhook portal panicked", panicked, stack)
 		err = errInternal
 	})
 	if x.R.URL.Path == "" && !strings.HasSuffix(strings.SplitN(x.R.RequestURI, "?", 2)[0], "/") {
-		// Mounted at /portal and asked for just that: links would lead past it.
+		// The portal is mounted at /portal and was asked for just that, without the
+		// slash. Relative links would miss it.
 		return answer{redirect: "./" + path.Base(strings.SplitN(x.R.RequestURI, "?", 2)[0]) + "/"}, nil
 	}
 	x.route = p.find(x)
@@ -122,8 +122,8 @@ func (p *Portal) serve(ctx context.Context, x *exchange) (out answer, err error)
 }
 
 // checkOrigin refuses forms of other sites. A browser sends its cookies along with
-// them, and a proxy in front may turn those into an Authorization header, so
-// nothing else is asked.
+// them, and a proxy may turn cookies into an Authorization header, so that header
+// excuses nothing.
 func (p *Portal) checkOrigin(r *http.Request) error {
 	if p.opts.CrossOrigin.Check(r) != nil || r.Header.Get("Sec-Fetch-Site") == "" && r.Header.Get("Origin") == "" {
 		return errForeignForm
@@ -131,7 +131,7 @@ func (p *Portal) checkOrigin(r *http.Request) error {
 	return nil
 }
 
-// admit finds out who asks, and for which merchant.
+// admit determines who asks, and for which merchant.
 func (p *Portal) admit(ctx context.Context, x *exchange) error {
 	var merchant func(webhook.Principal) string
 	if !x.named {
@@ -195,7 +195,7 @@ func (p *Portal) choose(x *exchange) (answer, error) {
 	return out, nil
 }
 
-// readForm reads what was sent, and asks whether the caller may send it now.
+// readForm parses the form, and checks the caller's rate limit.
 func (p *Portal) readForm(x *exchange) error {
 	mediaType, _, err := mime.ParseMediaType(x.R.Header.Get("Content-Type"))
 	if err != nil || mediaType != "application/x-www-form-urlencoded" {
@@ -220,7 +220,8 @@ func (p *Portal) readForm(x *exchange) error {
 // tooMany asks the caller to wait.
 func (x *exchange) tooMany(wait time.Duration) error { return errTooMany(x.RetryAfter(wait)) }
 
-// testSlots takes n of the webhook's tests, or as many as there are at all.
+// testSlots takes n of the tests that the webhook has per minute, or all of them if
+// it has fewer.
 func (p *Portal) testSlots(x *exchange, n int) error {
 	wait, err := p.svc.ReserveTests(x.R.Context(), x.MerchantID, x.WebhookID, n, p.opts.TestsPerMinute)
 	if err == nil && wait > 0 {
@@ -232,10 +233,11 @@ func (p *Portal) testSlots(x *exchange, n int) error {
 // partial reports whether htmx asks for a part of a page.
 func (x *exchange) partial() bool { return x.R.Header.Get("HX-Request") == "true" }
 
-// write sends an answer in one piece, so that it is whole or not begun.
+// write sends an answer in one piece. It is whole, or was not begun.
 func (p *Portal) write(ctx context.Context, x *exchange, out answer) {
 	if out.redirect != "" {
-		// Not http.Redirect, which would complete it with the path as it was stripped.
+		// http.Redirect would resolve it against the path that StripPrefix has
+		// shortened.
 		x.W.Header().Set("Location", out.redirect)
 		x.W.WriteHeader(http.StatusSeeOther)
 		return

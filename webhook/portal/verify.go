@@ -8,8 +8,8 @@ import (
 	"github.com/rag-assistant/webhooks/webhook"
 )
 
-// The programs are those of examples/receivers and docs/receivers.md, word for word,
-// which are run with every kind of payload.
+// The programs equal those of examples/receivers and docs/receivers.md. The tests run
+// them with every kind of payload.
 //
 //go:embed snippets
 var snippetFiles embed.FS
@@ -22,7 +22,7 @@ type snippet struct {
 	Code     string
 }
 
-// FileName is what to call the program; a file of Go that is embedded must not end in
+// FileName is the name to save the program under. An embedded Go file must not end in
 // .go.
 func (s snippet) FileName() string { return strings.TrimSuffix(s.File, ".txt") }
 

@@ -55,7 +55,7 @@ func (p *Portal) list(x *exchange) (answer, error) {
 	return answer{status: http.StatusOK, template: "list", title: "Webhooks", nav: "webhooks", data: v}, nil
 }
 
-// pageNumber reads one from a link; what is none is the first.
+// pageNumber parses the number of a page. Anything else is the first page.
 func pageNumber(s string) int {
 	n, err := strconv.Atoi(s)
 	if err != nil || n < 1 || n > 500 {

@@ -7,7 +7,7 @@ import (
 	"github.com/rag-assistant/webhooks/webhook"
 )
 
-// cause is why an attempt failed, and what helps.
+// cause says why an attempt failed, and what helps.
 type cause struct {
 	What   string
 	Remedy string
@@ -74,7 +74,7 @@ func statusLine(status int) string {
 	return line
 }
 
-// statusWord is a status of a delivery for people.
+// statusWord writes a delivery's status for people.
 func statusWord(s webhook.DeliveryStatus) string {
 	switch s {
 	case webhook.DeliverySucceeded:
