@@ -32,6 +32,7 @@ type Store struct {
 	mu        sync.Mutex // guards all that follows, and all records
 	seq       uint64     // orders what happens in one millisecond
 	merchants map[string]*merchant
+	logged    uint64   // no log of a merchant that was forgotten had a greater number
 	directory []string // the merchants that have webhooks, sorted
 	waiting   int64    // deliveries that have not ended
 
@@ -163,7 +164,7 @@ func (s *Store) merchant(id string) *merchant {
 	if m == nil {
 		m = &merchant{
 			id: id, webhooks: map[string]*webhook{}, subscribers: map[string][]*webhook{},
-			events: map[string]*event{}, log: series[event]{prefix: "event-"},
+			events: map[string]*event{}, log: series[event]{prefix: "event-", gone: s.logged},
 		}
 		s.merchants[id] = m
 	}
@@ -174,6 +175,7 @@ func (s *Store) merchant(id string) *merchant {
 func (s *Store) leave(m *merchant) {
 	if len(m.webhooks)+len(m.events) == 0 {
 		delete(s.merchants, m.id)
+		s.logged = max(s.logged, m.log.last())
 	}
 }
 

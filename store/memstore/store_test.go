@@ -237,12 +237,18 @@ func TestMaxSeen(t *testing.T) {
 func TestMerchantsLeave(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	b.publish("1")
+	b.publish("1", "2")
+	page, err := b.Events(b.Context(), "m", store.EventQuery{Limit: 1})
+	require.NoError(t, err)
 	require.NoError(t, b.DeleteWebhook(b.Context(), "m", "whk", 0))
 	b.now = b.now.Add(time.Hour)
-	require.Equal(t, store.Pruned{Events: 1}, b.prune(store.PruneRequest{EventAge: time.Minute}))
+	require.Equal(t, store.Pruned{Events: 2}, b.prune(store.PruneRequest{EventAge: time.Minute}))
 	require.NoError(t, b.Audit(), "the audit finds a merchant that has nothing")
 	b.create("whk")
+	b.publish("3")
+	page, err = b.Events(b.Context(), "m", store.EventQuery{Limit: 1, Cursor: page.Next})
+	require.NoError(t, err, "a cursor outlives the merchant that it was made for")
+	require.Len(t, page.Events, 1)
 }
 
 // A page looks at a thousand records, whatever it finds.

@@ -56,6 +56,9 @@ func NewSigners(v *Vault, log *slog.Logger) Signers {
 		size := 2 * (len(l.Secret) + len(l.PreviousSecret) + len(l.Headers))
 		mu.Lock()
 		defer mu.Unlock()
+		if first, ok := sets[key]; ok {
+			return first, nil // Another worker was faster.
+		}
 		if len(sets) >= maxSigners || total+size > maxSignerSize {
 			clear(sets) // Rare and cheap to fill again.
 			total = 0
