@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -73,6 +74,12 @@ var comparers = []string{
 	"slices.Equal", "slices.Compare", "slices.Contains", "slices.Index", "cmp.Compare", "maps.Equal", "reflect.DeepEqual",
 }
 
+// imports reads the source of what is imported, once for all tests, which takes seconds.
+var (
+	importing sync.Mutex
+	imports   = importer.ForCompiler(token.NewFileSet(), "source", nil)
+)
+
 // leaks returns where files, the source of one package, compare data.
 func leaks(t *testing.T, files map[string]string) []string {
 	t.Helper()
@@ -84,7 +91,9 @@ func leaks(t *testing.T, files map[string]string) []string {
 		parsed = append(parsed, f)
 	}
 	info := &types.Info{Types: map[ast.Expr]types.TypeAndValue{}, Uses: map[*ast.Ident]types.Object{}}
-	_, err := (&types.Config{Importer: importer.ForCompiler(fset, "source", nil)}).Check("p", fset, parsed, info)
+	importing.Lock()
+	_, err := (&types.Config{Importer: imports}).Check("p", fset, parsed, info)
+	importing.Unlock()
 	require.NoError(t, err)
 
 	public := func(e ast.Expr) bool { // A constant, nil, a number of a whole word, a boolean.
