@@ -14,7 +14,7 @@ func historyCases() []testCase {
 	return []testCase{
 		{
 			name:    "a cursor that is not the store's",
-			promise: "A cursor that the store did not make is [ErrCursor].",
+			promise: "A cursor that cannot be one of the store's is [ErrCursor].",
 			run:     badCursors,
 		},
 		{
