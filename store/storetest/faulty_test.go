@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/rag-assistant/webhooks/store"
@@ -82,13 +83,19 @@ type call struct {
 
 // faulty is the model with a fault.
 type faulty struct {
+	mu    sync.Mutex // held for a call, for a fault does more than the model locks
 	m     *model
 	fault fault
 	notes map[string]int
 }
 
-// ask makes a call, or lets the fault make it.
+// ask makes a call, or lets the fault make it. A Watch blocks, and a fault between
+// goroutines locks for itself.
 func (f *faulty) ask(ctx context.Context, c call, on string, do func(c *call)) *call {
+	if on != "Watch" && !strings.HasPrefix(f.fault.by, "concurrency/") {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+	}
 	c.ctx, c.m, c.on, c.notes = ctx, f.m, on, f.notes
 	c.do = func() { do(&c) }
 	if slices.Contains(strings.Fields(f.fault.on), on) {
