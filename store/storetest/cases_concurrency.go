@@ -1,7 +1,6 @@
 package storetest
 
 import (
-	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -45,163 +44,147 @@ func (t *counter) add(name string, n int) int {
 	return t.n[name]
 }
 
+// everybody calls f in a crowd, reports its errors and returns what it has counted.
+func (x *trial) everybody(f func(i int, got *counter) error) *counter {
+	x.Helper()
+	var got counter
+	together(func(i int) {
+		if err := f(i, &got); err != nil {
+			x.Errorf("one of %d calls at once: %v", crowd, err)
+		}
+	})
+	return &got
+}
+
 func concurrencyCases() []testCase {
 	return []testCase{
+		{"publish, claim, finish", "Claim hides due deliveries from every other caller until their lease ends … " + atomicPromise, traffic},
+		{"one event from everybody", "An event id is published once per merchant", sameEvents},
+		{"one result from everybody", "A result is accepted once.", sameResults},
+		{"webhooks up to the limit", "It fails with [ErrLimit] if the merchant has limit webhooks already", upToTheLimit},
+		{"update if unchanged", "with [ErrVersion] if u.IfVersion is set and differs", sameVersion},
 		{
-			name:    "publish, claim, finish",
-			promise: "Claim hides due deliveries from every other caller until their lease ends … " + atomicPromise,
-			run:     traffic,
+			"one notice from everybody",
+			"So of callers that saw the same Mark, one adds a notice, over all processes, whether or not it was acknowledged meanwhile.",
+			sameMark,
 		},
-		{
-			name:    "one event from everybody",
-			promise: "An event id is published once per merchant",
-			run: func(x *trial) {
-				w := x.webhook("a")
-				var fresh, ids counter
-				events := []store.NewEvent{x.newEvent("a"), x.newEvent("a"), x.newEvent("a")}
-				together(func(int) {
-					ps, err := x.st.Publish(x.Context(), x.merchant, events)
-					if err != nil {
-						x.Errorf("Publish: %v", err)
-						return
-					}
-					for i, p := range ps {
-						if !p.Duplicate {
-							fresh.add(events[i].ID, 1)
-						}
-						ids.add(show(p.Deliveries), 1)
-					}
-				})
-				for _, e := range events {
-					equal(x, "how often an event was published for the first time", fresh.add(e.ID, 0), 1)
-				}
-				equal(x, "number of different answers", len(ids.n), len(events))
-				same(x, "Stats", x.stats(w), store.Stats{Total: 3, Pending: 3})
-			},
-		},
-		{
-			name:    "one result from everybody",
-			promise: "A result is accepted once.",
-			run: func(x *trial) {
-				w := x.webhook("a")
-				x.publish("a", 5)
-				ls := x.claim(5)
-				results := pick(ls, func(l store.Lease) store.Result { return failAt(l, 3) })
-				var got counter
-				together(func(int) {
-					fs, err := x.st.Finish(x.Context(), results)
-					if err != nil {
-						x.Errorf("Finish: %v", err)
-					}
-					for _, f := range fs {
-						got.add(string(f.State), 1)
-						if f.Disabled {
-							got.add("disabled", 1)
-						}
-					}
-				})
-				equal(x, "number of accepted results", got.add(string(store.FinishAccepted), 0), 5)
-				equal(x, "number of repeated results", got.add(string(store.FinishRepeated), 0), 5*crowd-5)
-				equal(x, "number of results that disabled", got.add("disabled", 0), 1)
-				equal(x, "ConsecutiveFailures", x.read(w).ConsecutiveFailures, 5)
-				equal(x, "number of notices", len(x.notices(9)), 1)
-				same(x, "Stats", x.stats(w), store.Stats{Total: 5, Failed: 5, Attempts: 5})
-			},
-		},
-		{
-			name:    "webhooks up to the limit",
-			promise: "It fails with [ErrLimit] if the merchant has limit webhooks already",
-			run: func(x *trial) {
-				var given [crowd][2]store.Webhook
-				for i := range given {
-					given[i] = [2]store.Webhook{x.newWebhook("a"), x.newWebhook("a")}
-				}
-				var got counter
-				together(func(i int) {
-					for _, w := range given[i] {
-						_, err := x.st.CreateWebhook(x.Context(), x.merchant, w, 5)
-						got.add(sentinel(err), 1)
-					}
-				})
-				equal(x, "number of webhooks created", got.add("no error", 0), 5)
-				equal(x, "number of webhooks refused", got.add(sentinel(store.ErrLimit), 0), 2*crowd-5)
-			},
-		},
-		{
-			name:    "update if unchanged",
-			promise: "with [ErrVersion] if u.IfVersion is set and differs",
-			run: func(x *trial) {
-				w := x.webhook("a")
-				var won counter
-				together(func(i int) {
-					_, err := x.st.UpdateWebhook(x.Context(), x.merchant, w.ID, store.WebhookUpdate{IfVersion: w.Version, URL: new(fmt.Sprint("https://example.com/", i))})
-					if err == nil {
-						won.add("", 1)
-					} else if !errors.Is(err, store.ErrVersion) {
-						x.Errorf("UpdateWebhook: %v", err)
-					}
-				})
-				equal(x, "number of updates that found the version of before", won.add("", 0), 1)
-				equal(x, "Version", x.read(w).Version, w.Version+1)
-			},
-		},
-		{
-			name:    "one notice from everybody",
-			promise: "So of callers that saw the same Mark, one adds a notice, over all processes, whether or not it was acknowledged meanwhile.",
-			run: func(x *trial) {
-				w := x.webhook("a")
-				var got counter
-				together(func(int) {
-					added, err := x.st.AddNotice(x.Context(), x.merchant, store.Notice{WebhookID: w.ID}, "", "told")
-					if err != nil {
-						x.Errorf("AddNotice: %v", err)
-					}
-					got.add(nth("added", map[bool]int{true: 1}[added]), 1)
-				})
-				equal(x, "number of notices added", got.add("added 1", 0), 1)
-				equal(x, "number of notices", len(x.notices(9)), 1)
-			},
-		},
-		{
-			name:    "a rate",
-			promise: "So a rate holds over all callers",
-			run: func(x *trial) {
-				w := x.webhook("a")
-				x.update(w, store.WebhookUpdate{RateLimit: new(5)})
-				x.publish("a", 60)
-				var got counter
-				together(func(int) {
-					for range 5 {
-						c, err := x.st.Claim(x.Context(), store.ClaimRequest{Limit: 2, Lease: x.lease, PerWebhook: endless})
-						if err != nil {
-							x.Errorf("Claim: %v", err)
-						}
-						got.add("", len(c.Leases))
-					}
-				})
-				if n := got.add("", 0); n > 5 {
-					x.Errorf("%d deliveries were claimed of a bucket of 5", n)
-				}
-			},
-		},
-		{
-			name:    "one id to process",
-			promise: "An id is held by one holder at a time",
-			run: func(x *trial) {
-				var got counter
-				id := x.id("evt")
-				together(func(i int) {
-					a, err := x.st.BeginSeen(x.Context(), x.tag, id, store.SeenBegin{Holder: nth("holder", i), Lease: time.Minute})
-					if err != nil {
-						x.Errorf("BeginSeen: %v", err)
-					}
-					got.add(string(a.State), 1)
-				})
-				equal(x, "number of holders", got.add(string(store.SeenNew), 0), 1)
-				equal(x, "number of those who have to wait", got.add(string(store.SeenInProgress), 0), crowd-1)
-			},
-		},
+		{"a rate", "So a rate holds over all callers", sameBucket},
+		{"one id to process", "An id is held by one holder at a time", sameID},
 	}
+}
+
+func sameEvents(x *trial) {
+	w := x.webhook("a")
+	events := []store.NewEvent{x.newEvent("a"), x.newEvent("a"), x.newEvent("a")}
+	var answers counter
+	fresh := x.everybody(func(_ int, fresh *counter) error {
+		ps, err := x.st.Publish(x.Context(), x.merchant, events)
+		for i, p := range ps {
+			answers.add(show(p.Deliveries), 1)
+			if !p.Duplicate {
+				fresh.add(events[i].ID, 1)
+			}
+		}
+		return err
+	})
+	for _, e := range events {
+		equal(x, "how often an event was published for the first time", fresh.add(e.ID, 0), 1)
+	}
+	equal(x, "number of different answers", len(answers.n), len(events))
+	same(x, "Stats", x.stats(w), store.Stats{Total: 3, Pending: 3})
+}
+
+func sameResults(x *trial) {
+	w := x.webhook("a")
+	x.publish("a", 5)
+	results := pick(x.claim(5), func(l store.Lease) store.Result { return failAt(l, 3) })
+	got := x.everybody(func(_ int, got *counter) error {
+		fs, err := x.st.Finish(x.Context(), results)
+		for _, f := range fs {
+			got.add(string(f.State), 1)
+			if f.Disabled {
+				got.add("disabled", 1)
+			}
+		}
+		return err
+	})
+	equal(x, "number of accepted results", got.add(string(store.FinishAccepted), 0), 5)
+	equal(x, "number of repeated results", got.add(string(store.FinishRepeated), 0), 5*crowd-5)
+	equal(x, "number of results that disabled", got.add("disabled", 0), 1)
+	equal(x, "ConsecutiveFailures", x.read(w).ConsecutiveFailures, 5)
+	equal(x, "number of notices", len(x.notices(9)), 1)
+	same(x, "Stats", x.stats(w), store.Stats{Total: 5, Failed: 5, Attempts: 5})
+}
+
+func upToTheLimit(x *trial) {
+	given := make([]store.Webhook, 2*crowd)
+	for i := range given {
+		given[i] = x.newWebhook("a")
+	}
+	got := x.everybody(func(i int, got *counter) error {
+		for _, w := range given[2*i : 2*i+2] {
+			_, err := x.st.CreateWebhook(x.Context(), x.merchant, w, 5)
+			got.add(sentinel(err), 1)
+		}
+		return nil
+	})
+	equal(x, "number of webhooks created", got.add("no error", 0), 5)
+	equal(x, "number of webhooks refused", got.add(sentinel(store.ErrLimit), 0), 2*crowd-5)
+}
+
+func sameVersion(x *trial) {
+	w := x.webhook("a")
+	got := x.everybody(func(i int, got *counter) error {
+		_, err := x.st.UpdateWebhook(x.Context(), x.merchant, w.ID, store.WebhookUpdate{IfVersion: w.Version, URL: new(fmt.Sprint("https://example.com/", i))})
+		got.add(sentinel(err), 1)
+		return nil
+	})
+	equal(x, "number of updates that found the version of before", got.add("no error", 0), 1)
+	equal(x, "number of updates that did not", got.add(sentinel(store.ErrVersion), 0), crowd-1)
+	equal(x, "Version", x.read(w).Version, w.Version+1)
+}
+
+func sameMark(x *trial) {
+	w := x.webhook("a")
+	got := x.everybody(func(_ int, got *counter) error {
+		added, err := x.st.AddNotice(x.Context(), x.merchant, store.Notice{WebhookID: w.ID}, "", "told")
+		if added {
+			got.add("", 1)
+		}
+		return err
+	})
+	equal(x, "number of notices added", got.add("", 0), 1)
+	equal(x, "number of notices", len(x.notices(9)), 1)
+}
+
+func sameBucket(x *trial) {
+	w := x.webhook("a")
+	x.update(w, store.WebhookUpdate{RateLimit: new(5)})
+	x.publish("a", 60)
+	got := x.everybody(func(_ int, got *counter) (err error) {
+		for range 5 {
+			var c store.Claimed
+			if c, err = x.st.Claim(x.Context(), store.ClaimRequest{Limit: 2, Lease: x.lease, PerWebhook: endless}); err != nil {
+				return err
+			}
+			got.add("", len(c.Leases))
+		}
+		return nil
+	})
+	if n := got.add("", 0); n > 5 {
+		x.Errorf("%d deliveries were claimed of a bucket of 5", n)
+	}
+}
+
+func sameID(x *trial) {
+	id := x.id("evt")
+	got := x.everybody(func(i int, got *counter) error {
+		a, err := x.st.BeginSeen(x.Context(), x.tag, id, store.SeenBegin{Holder: nth("holder", i), Lease: time.Minute})
+		got.add(string(a.State), 1)
+		return err
+	})
+	equal(x, "number of holders", got.add(string(store.SeenNew), 0), 1)
+	equal(x, "number of those who have to wait", got.add(string(store.SeenInProgress), 0), crowd-1)
 }
 
 // traffic publishes, claims and settles from many goroutines at once, and then

@@ -49,7 +49,7 @@ func noticeFaults() []fault {
 		{"AddNotice adds twice", "", "AddNotice", adding(func(c *call) { c.m.addNotice(c.mn.Notice) })},
 		{"AddNotice has always added", "", "AddNotice", func(c *call) { c.do(); c.added = c.err == nil }},
 		{"AddNotice for nobody is no error", "", "AddNotice", func(c *call) { c.do(); c.err = nil }},
-		{"AddNotice cuts the mark", "notices/added with a mark", "AddNotice", func(c *call) { c.newMark = c.newMark[:min(len(c.newMark), 100)]; c.do() }},
+		{"AddNotice cuts the mark", "", "AddNotice", func(c *call) { c.newMark = c.newMark[:min(len(c.newMark), 100)]; c.do() }},
 		{"AddNotice is a change of the webhook", "", "AddNotice", adding(func(c *call) { c.m.webhook(c.mn.MerchantID, c.mn.WebhookID).Version++ })},
 		{"a mark is compared to the webhook's of any merchant", "", "AddNotice", func(c *call) {
 			if w := c.m.webhook(c.merchant, c.notice.WebhookID); w == nil {
@@ -91,16 +91,16 @@ func noticeFaults() []fault {
 			c.do()
 		}},
 		{"an acknowledged notice comes again", "", "AckNotice", func(*call) {}},
-		{"an unknown notice is an error", "notices/claimed, put off and acknowledged", "AckNotice", func(c *call) {
+		{"an unknown notice is an error", "", "AckNotice", func(c *call) {
 			n := len(c.m.notices)
 			if c.do(); len(c.m.notices) == n {
 				c.err = store.ErrNotFound
 			}
 		}},
-		{"anybody acknowledges a notice", "webhooks/of another merchant", "AckNotice", func(c *call) {
+		{"anybody acknowledges a notice", "", "AckNotice", func(c *call) {
 			c.m.notices = slices.DeleteFunc(c.m.notices, func(n *modelNotice) bool { return n.ID == c.id })
 		}},
-		{"who has lost a notice cannot acknowledge it", "notices/claimed, put off and acknowledged", "AckNotice", func(c *call) {
+		{"who has lost a notice cannot acknowledge it", "", "AckNotice", func(c *call) {
 			if n := c.m.notice(c.merchant, c.id); n == nil || n.token < 2 {
 				c.do()
 			}
@@ -117,15 +117,15 @@ func noticeFaults() []fault {
 				c.do()
 			}
 		}},
-		{"an unknown notice cannot be put off", "notices/claimed, put off and acknowledged", "DeferNotice", func(c *call) { c.do(); set(c.m.notice(c.merchant, c.id) == nil, &c.err, store.ErrNotFound) }},
+		{"an unknown notice cannot be put off", "", "DeferNotice", func(c *call) { c.do(); set(c.m.notice(c.merchant, c.id) == nil, &c.err, store.ErrNotFound) }},
 		{"a notice is put off by a lease more", "", "DeferNotice", func(c *call) { c.lease += time.Minute; c.do() }},
-		{"who has lost a notice puts it off", "notices/claimed, put off and acknowledged", "DeferNotice", func(c *call) {
+		{"who has lost a notice puts it off", "", "DeferNotice", func(c *call) {
 			if n := c.m.notice(c.merchant, c.id); n != nil {
 				c.token = n.token
 			}
 			c.do()
 		}},
-		{"anybody puts a notice off", "notices/claimed, put off and acknowledged", "DeferNotice", func(c *call) {
+		{"anybody puts a notice off", "", "DeferNotice", func(c *call) {
 			for _, n := range c.m.notices {
 				if n.ID == c.id {
 					n.leaseEnd = c.m.now.Add(c.lease)
@@ -139,7 +139,7 @@ func noticeFaults() []fault {
 func seenFaults() []fault {
 	return []fault{
 		{"two holders at once", "", "BeginSeen", func(c *call) { c.do(); set(c.answer.State == store.SeenInProgress, &c.answer.State, store.SeenNew) }},
-		{"its own holder has to wait", "seen/held and done", "BeginSeen", func(c *call) {
+		{"its own holder has to wait", "", "BeginSeen", func(c *call) {
 			if s := c.m.seenID(c.merchant, c.id); s != nil && s.holder == c.begin.Holder && !s.done {
 				c.answer.State = store.SeenInProgress
 				return
@@ -148,7 +148,7 @@ func seenFaults() []fault {
 		}},
 		{"scopes are one", "", "BeginSeen", func(c *call) { c.merchant = "one"; c.do() }},
 		{"a commit keeps no value", "", "CommitSeen", func(c *call) { c.value = nil; c.do() }},
-		{"a second commit overwrites the value", "seen/held and done", "CommitSeen", func(c *call) {
+		{"a second commit overwrites the value", "", "CommitSeen", func(c *call) {
 			if s := c.m.seenID(c.merchant, c.id); s != nil && s.holder == c.holder && s.done {
 				s.value = slices.Clone(c.value)
 			}
@@ -164,11 +164,11 @@ func seenFaults() []fault {
 			}
 			c.do()
 		}},
-		{"a commit after the lease", "seen/given up", "CommitSeen", func(c *call) {
+		{"a commit after the lease", "", "CommitSeen", func(c *call) {
 			c.do()
 			set(errors.Is(c.err, store.ErrStale) && c.m.seenID(c.merchant, c.id) == nil, &c.err, nil)
 		}},
-		{"committing twice is an error", "seen/held and done", "CommitSeen", func(c *call) {
+		{"committing twice is an error", "", "CommitSeen", func(c *call) {
 			if s := c.m.seenID(c.merchant, c.id); s != nil && s.done {
 				c.err = store.ErrStale
 				return
@@ -230,28 +230,13 @@ func watchFaults() []fault {
 			<-c.ctx.Done()
 		}},
 		{"Publish does not wake", "watch/woken", "Publish", deaf},
-		{"Publish of a test does not wake", "watch/woken", "Publish", func(c *call) {
-			if len(c.events) > 0 && c.events[0].Test != "" {
-				deaf(c)
-				return
-			}
-			c.do()
-		}},
+		{"Publish of a test does not wake", "watch/woken", "Publish", instead(
+			func(c *call) bool { return len(c.events) > 0 && c.events[0].Test != "" },
+			func(c *call) { deaf(c) },
+		)},
 		{"Enqueue does not wake", "watch/woken", "Enqueue", deaf},
-		{"enabling does not wake", "watch/woken", "UpdateWebhook", func(c *call) {
-			if enables(c.update) {
-				deaf(c)
-				return
-			}
-			c.do()
-		}},
-		{"another rate does not wake", "watch/woken", "UpdateWebhook", func(c *call) {
-			if c.update.RateLimit != nil {
-				deaf(c)
-				return
-			}
-			c.do()
-		}},
+		{"enabling does not wake", "watch/woken", "UpdateWebhook", instead(func(c *call) bool { return enables(c.update) }, func(c *call) { deaf(c) })},
+		{"another rate does not wake", "watch/woken", "UpdateWebhook", instead(func(c *call) bool { return c.update.RateLimit != nil }, func(c *call) { deaf(c) })},
 		{"a release does not wake", "watch/woken", "Finish", deaf},
 		{"the caller's bodies are kept", "webhooks/kept apart from the caller's memory", "Publish", answering(func(c *call) { c.m.event(c.merchant, c.e.ID).Body = c.e.Body })},
 	}
@@ -291,7 +276,7 @@ func backlogFaults() []fault {
 		{"pending counts no tests", "", "Backlog", pending(func(c *call) bool { return waits(c.d) && !c.d.Test })},
 		{"pending counts no later ones", "", "Backlog", pending(func(c *call) bool { return waits(c.d) && c.m.over(c.d.DueAt) })},
 		{"pending of one merchant", "", "Backlog", pending(func(c *call) bool { return waits(c.d) && c.d.MerchantID == c.m.deliveries[0].MerchantID })},
-		{"repetitions are pending too", "backlog/pending", "Publish Backlog", func(c *call) {
+		{"repetitions are pending too", "", "Publish Backlog", func(c *call) {
 			c.do()
 			for _, p := range c.published {
 				if p.Conflict {
@@ -312,26 +297,26 @@ func backlogFaults() []fault {
 			c.do()
 			c.backlog.Pending += int64(c.notes["more"])
 		}},
-		{"age instead of due time", "backlog/due longest", "Backlog", oldest(func(c *call) (time.Time, bool) {
+		{"age instead of due time", "", "Backlog", oldest(func(c *call) (time.Time, bool) {
 			return c.d.CreatedAt, c.d.leaseEnd.IsZero() && c.m.waiting(c.d) && c.m.over(c.d.DueAt)
 		})},
-		{"due in the future", "backlog/due longest", "Backlog", oldest(func(c *call) (time.Time, bool) {
+		{"due in the future", "", "Backlog", oldest(func(c *call) (time.Time, bool) {
 			return c.m.now.Add(c.m.now.Sub(c.d.DueAt).Abs() * -1), c.d.leaseEnd.IsZero() && c.m.waiting(c.d)
 		})},
-		{"due longest of one merchant", "backlog/due longest", "Backlog", oldest(func(c *call) (time.Time, bool) {
+		{"due longest of one merchant", "", "Backlog", oldest(func(c *call) (time.Time, bool) {
 			return c.d.DueAt, c.d.leaseEnd.IsZero() && c.m.waiting(c.d) && c.m.over(c.d.DueAt) && c.d.MerchantID == c.m.deliveries[len(c.m.deliveries)-1].MerchantID
 		})},
-		{"leases that ended are not due", "backlog/due longest", "Backlog", oldest(func(c *call) (time.Time, bool) {
+		{"leases that ended are not due", "", "Backlog", oldest(func(c *call) (time.Time, bool) {
 			t, ok := c.m.claimableAt(c.m.perWebhook)[c.d]
 			return later(c.d.DueAt, c.m.tokenAt(c.m.webhookOf(c.d))), ok && c.d.leaseEnd.IsZero() && c.m.over(t)
 		})},
-		{"disabled webhooks have due ones", "backlog/due longest", "Backlog", oldest(func(c *call) (time.Time, bool) {
+		{"disabled webhooks have due ones", "", "Backlog", oldest(func(c *call) (time.Time, bool) {
 			return c.d.DueAt, c.d.leaseEnd.IsZero() && c.m.over(c.d.DueAt) && (c.m.waiting(c.d) || !c.d.Test)
 		})},
-		{"full webhooks have due ones", "backlog/due longest", "Backlog", oldest(func(c *call) (time.Time, bool) {
+		{"full webhooks have due ones", "", "Backlog", oldest(func(c *call) (time.Time, bool) {
 			return c.d.DueAt, c.d.leaseEnd.IsZero() && c.m.over(later(c.d.DueAt, c.m.tokenAt(c.m.webhookOf(c.d)))) && c.m.waiting(c.d)
 		})},
-		{"webhooks without a token have due ones", "backlog/kept waiting by its webhook", "Backlog", oldest(func(c *call) (time.Time, bool) {
+		{"webhooks without a token have due ones", "", "Backlog", oldest(func(c *call) (time.Time, bool) {
 			return c.d.DueAt, c.d.leaseEnd.IsZero() && c.m.over(c.d.DueAt) && c.m.waiting(c.d) && c.m.leases(c.m.webhookOf(c.d)) < c.m.perWebhook
 		})},
 	}

@@ -90,14 +90,10 @@ func publishFaults() []fault {
 				}
 			}
 		})},
-		{"a repeated event is delivered again", "", "Publish", answering(func(c *call) {
-			if c.p.Duplicate {
-				c.more(c.e.ID)
-			}
-		})},
+		{"a repeated event is delivered again", "", "Publish", answering(where(func(c *call) bool { return c.p.Duplicate }, func(c *call) { c.more(c.e.ID) }))},
 		{"a repeated event is not called Duplicate", "", "Publish", answering(func(c *call) { c.p.Duplicate = false })},
 		{"a repeated event has no deliveries", "", "Publish", answering(func(c *call) { set(c.p.Duplicate, &c.p.Deliveries, nil) })},
-		{"a repeated event has other ids", "publish/the same event again", "Publish", answering(func(c *call) {
+		{"a repeated event has other ids", "", "Publish", answering(func(c *call) {
 			for i := range c.p.Deliveries {
 				if c.p.Duplicate {
 					c.p.Deliveries[i].ID += "x"
@@ -106,11 +102,10 @@ func publishFaults() []fault {
 		})},
 		{"a conflict is a repetition", "", "Publish", publishing(func(c *call) { c.e.Fingerprint = "" })},
 		{"a repetition is a conflict", "", "Publish", publishing(func(c *call) { c.e.Fingerprint += fmt.Sprint(c.m.number()) })},
-		{"a conflict overwrites the event", "", "Publish", answering(func(c *call) {
-			if c.p.Conflict {
-				c.m.event(c.merchant, c.e.ID).Type = "overwritten"
-			}
-		})},
+		{"a conflict overwrites the event", "", "Publish", answering(where(
+			func(c *call) bool { return c.p.Conflict },
+			func(c *call) { c.m.event(c.merchant, c.e.ID).Type = "overwritten" },
+		))},
 		{"a conflict names the first deliveries", "", "Publish", answering(func(c *call) {
 			if c.p.Conflict {
 				for _, d := range c.m.event(c.merchant, c.e.ID).deliveries {
@@ -134,12 +129,12 @@ func publishFaults() []fault {
 				}
 			}
 		}},
-		{"an empty batch is an error", "publish/nothing, and what fails", "Publish", func(c *call) { c.do(); set(len(c.events) == 0, &c.err, store.ErrNotFound) }},
+		{"an empty batch is an error", "", "Publish", func(c *call) { c.do(); set(len(c.events) == 0, &c.err, store.ErrNotFound) }},
 		{"an event is forgotten once delivered", "", "Publish", func(c *call) {
 			c.m.events = slices.DeleteFunc(c.m.events, func(e *modelEvent) bool { return len(e.deliveries) > 0 && !c.m.wanted(e) })
 			c.do()
 		}},
-		{"a failed batch stores events alone", "publish/nothing, and what fails", "Publish", func(c *call) {
+		{"a failed batch stores events alone", "publish/what fails", "Publish", func(c *call) {
 			c.do()
 			for _, e := range c.events {
 				if c.err != nil && c.m.event(c.merchant, e.ID) == nil && e.Test == "" {
@@ -150,24 +145,19 @@ func publishFaults() []fault {
 		{"bodies are text", "", "Publish", publishing(func(c *call) { c.e.Body = []byte(strings.ToValidUTF8(string(c.e.Body), "?")) })},
 		{"traces are text", "", "Publish", publishing(func(c *call) { c.e.Trace = strings.ToValidUTF8(c.e.Trace, "?") })},
 		{"the trace is that of the last time", "", "Publish", answering(func(c *call) { c.m.event(c.merchant, c.e.ID).trace = c.e.Trace })},
-		{"a forged test is like any other", "publish/a test", "Publish", publishing(func(c *call) { c.e.Forged = false })},
-		{"a test obeys the status", "", "Publish", answering(func(c *call) {
-			if c.e.Test != "" && !c.p.Duplicate && c.m.webhook(c.merchant, c.e.Test).Status != store.Active {
-				c.p.Deliveries = nil
-				c.m.deliveries = c.m.deliveries[:len(c.m.deliveries)-1]
-			}
-		})},
-		{"a test goes to everybody", "", "Publish", answering(func(c *call) {
-			if c.e.Test != "" && !c.p.Duplicate {
-				c.more(c.e.ID)
-			}
-		})},
-		{"a test for nobody is stored", "publish/nothing, and what fails", "Publish", publishing(func(c *call) {
-			if c.e.Test != "" && c.m.webhook(c.merchant, c.e.Test) == nil {
-				c.e.Test = ""
-			}
-		})},
-		{"anybody tests a webhook", "webhooks/of another merchant", "Publish", func(c *call) {
+		{"a forged test is like any other", "", "Publish", publishing(func(c *call) { c.e.Forged = false })},
+		{"a test obeys the status", "", "Publish", answering(where(
+			func(c *call) bool {
+				return c.e.Test != "" && !c.p.Duplicate && c.m.webhook(c.merchant, c.e.Test).Status != store.Active
+			},
+			func(c *call) { c.p.Deliveries = nil; c.m.deliveries = c.m.deliveries[:len(c.m.deliveries)-1] },
+		))},
+		{"a test goes to everybody", "", "Publish", answering(where(func(c *call) bool { return c.e.Test != "" && !c.p.Duplicate }, func(c *call) { c.more(c.e.ID) }))},
+		{"a test for nobody is stored", "", "Publish", publishing(where(
+			func(c *call) bool { return c.e.Test != "" && c.m.webhook(c.merchant, c.e.Test) == nil },
+			func(c *call) { c.e.Test = "" },
+		))},
+		{"anybody tests a webhook", "", "Publish", func(c *call) {
 			if len(c.events) > 0 && c.events[0].Test != "" {
 				c.id = c.events[0].Test
 				c.merchant = c.owner()
@@ -238,7 +228,7 @@ func publishFaults() []fault {
 				}
 			}
 		}},
-		{"Enqueue revives an ended delivery", "publish/once more", "Enqueue", func(c *call) {
+		{"Enqueue revives an ended delivery", "", "Enqueue", func(c *call) {
 			c.do()
 			for _, e := range c.enqueued {
 				if d := c.m.delivery(c.merchant, c.id, e.DeliveryID); d != nil {
@@ -254,9 +244,9 @@ func publishFaults() []fault {
 				}
 			}
 		}},
-		{"Enqueue's bound counts the event's own delivery", "", "Enqueue", enqueuedBefore(func(c *call, e *modelEvent, d *modelDelivery) bool { return d.nonce == "" })},
-		{"Enqueue's bound counts all webhooks", "", "Enqueue", enqueuedBefore(func(c *call, _ *modelEvent, d *modelDelivery) bool { return d.WebhookID != c.id })},
-		{"Enqueue's bound counts all events", "", "Enqueue", enqueuedBefore(func(_ *call, e *modelEvent, d *modelDelivery) bool { return d.EventID != e.ID })},
+		{"Enqueue's bound counts the event's own delivery", "publish/once more, too often", "Enqueue", enqueuedBefore(func(c *call, e *modelEvent, d *modelDelivery) bool { return d.nonce == "" })},
+		{"Enqueue's bound counts all webhooks", "publish/once more, too often", "Enqueue", enqueuedBefore(func(c *call, _ *modelEvent, d *modelDelivery) bool { return d.WebhookID != c.id })},
+		{"Enqueue's bound counts all events", "publish/once more, too often", "Enqueue", enqueuedBefore(func(_ *call, e *modelEvent, d *modelDelivery) bool { return d.EventID != e.ID })},
 		{"Enqueue's bound is before its nonces", "publish/once more, too often", "Enqueue", enqueuedBefore(func(*call, *modelEvent, *modelDelivery) bool { return false })},
 		{"Enqueue's bound counts what was pruned", "publish/once more, too often", "Enqueue Prune", func(c *call) {
 			if c.on == "Prune" {

@@ -84,13 +84,9 @@ func webhookFaults() []fault {
 				c.own().Epoch = c.given.Epoch
 			}
 		}},
-		{"a mark is taken from the caller", "", "CreateWebhook", func(c *call) {
-			if c.do(); c.err == nil {
-				c.own().Mark = c.given.Mark
-			}
-		}},
-		{"text is trimmed", "webhooks/stored as given", "CreateWebhook", func(c *call) { c.given.Secret = strings.TrimSpace(c.given.Secret); c.do() }},
-		{"everything begins active", "webhooks/stored as given", "CreateWebhook", func(c *call) { c.given.Status = store.Active; c.do() }},
+		{"a mark is taken from the caller", "", "CreateWebhook", done(func(c *call) { c.own().Mark = c.given.Mark })},
+		{"text is trimmed", "", "CreateWebhook", func(c *call) { c.given.Secret = strings.TrimSpace(c.given.Secret); c.do() }},
+		{"everything begins active", "", "CreateWebhook", func(c *call) { c.given.Status = store.Active; c.do() }},
 		{"the limit is ignored", "", "CreateWebhook", func(c *call) { c.limit = 0; c.do() }},
 		{"the limit is one too many", "", "CreateWebhook", func(c *call) { c.limit += min(c.limit, 1); c.do() }},
 		{"the limit counts all merchants", "", "CreateWebhook", func(c *call) { set(c.limit > 0, &c.limit, max(1, c.limit-len(c.m.webhooks)+2)); c.do() }},
@@ -99,17 +95,17 @@ func webhookFaults() []fault {
 				c.own().Events = c.given.Events
 			}
 		}},
-		{"a description is trimmed", "webhooks/stored as given", "CreateWebhook", func(c *call) { c.given.Description = strings.TrimSpace(c.given.Description); c.do() }},
-		{"metadata without a value is dropped", "webhooks/stored as given", "CreateWebhook", func(c *call) {
+		{"a description is trimmed", "", "CreateWebhook", func(c *call) { c.given.Description = strings.TrimSpace(c.given.Description); c.do() }},
+		{"metadata without a value is dropped", "", "CreateWebhook", func(c *call) {
 			c.given.Metadata = maps.Clone(c.given.Metadata)
 			maps.DeleteFunc(c.given.Metadata, func(_, v string) bool { return v == "" })
 			c.do()
 		}},
 		{"a new webhook has no headers", "", "CreateWebhook", func(c *call) { c.given.Headers = ""; c.do() }},
 		{"a new webhook has no rate", "", "CreateWebhook", func(c *call) { c.given.RateLimit = 0; c.do() }},
-		{"an unknown webhook is empty", "history/what is not there", "Webhook", func(c *call) { c.do(); c.err = nil }},
+		{"an unknown webhook is empty", "", "Webhook", func(c *call) { c.do(); c.err = nil }},
 
-		{"the list is by id", "webhooks/listed in pages", "ListWebhooks", func(c *call) {
+		{"the list is by id", "", "ListWebhooks", func(c *call) {
 			c.do()
 			slices.SortFunc(c.webhookP.Webhooks, func(a, b store.Webhook) int { return strings.Compare(a.ID, b.ID) })
 		}},
@@ -138,7 +134,7 @@ func webhookFaults() []fault {
 				c.do()
 			}
 		}},
-		{"the list of nobody is an error", "webhooks/listed in pages", "ListWebhooks", func(c *call) {
+		{"the list of nobody is an error", "", "ListWebhooks", func(c *call) {
 			c.do()
 			set(len(c.webhookP.Webhooks) == 0 && c.webhookQ.Cursor == "", &c.err, store.ErrNotFound)
 		}},
@@ -156,7 +152,7 @@ func webhookFaults() []fault {
 				c.merchP.Merchants = append(c.merchP.Merchants, c.merchP.Merchants[0])
 			}
 		}},
-		{"a merchant is listed for ever", "webhooks/merchants", "Merchants DeleteWebhook", func(c *call) {
+		{"a merchant is listed for ever", "", "Merchants DeleteWebhook", func(c *call) {
 			if c.on == "DeleteWebhook" {
 				c.notes[c.merchant]++
 			}
@@ -181,7 +177,7 @@ func webhookFaults() []fault {
 				_, _ = c.m.UpdateWebhook(c.ctx, c.merchant, c.id, store.WebhookUpdate{Events: c.update.Events})
 			}
 		}},
-		{"the rate is set before the version is compared", "webhooks/another version", "UpdateWebhook", func(c *call) {
+		{"the rate is set before the version is compared", "", "UpdateWebhook", func(c *call) {
 			if w := c.own(); w != nil && c.update.RateLimit != nil && c.update.IfVersion != 0 && c.update.IfVersion != w.Version {
 				c.m.limit(w, *c.update.RateLimit)
 			}
@@ -205,22 +201,18 @@ func webhookFaults() []fault {
 			set(c.update.RateLimit != nil && *c.update.RateLimit == 0, &c.update.RateLimit, nil)
 			c.do()
 		}},
-		{"metadata is added to", "", "UpdateWebhook", updating(func(c *call) {
-			if len(c.update.Metadata) > 0 {
-				c.w.Metadata = maps.Clone(c.w.Metadata)
-				maps.Copy(c.w.Metadata, c.before.Metadata)
-			}
-		})},
-		{"disabling again changes the reason", "", "UpdateWebhook", updating(func(c *call) {
-			if disables(c.update) && c.before.Status == store.Disabled {
-				c.w.DisabledReason, c.w.DisabledAt = c.update.Reason, c.m.now
-			}
-		})},
-		{"disabling by hand has a notice", "", "UpdateWebhook", updating(func(c *call) {
-			if disables(c.update) {
-				c.m.addNotice(store.Notice{MerchantID: c.w.MerchantID, WebhookID: c.w.ID})
-			}
-		})},
+		{"metadata is added to", "", "UpdateWebhook", updating(where(
+			func(c *call) bool { return len(c.update.Metadata) > 0 },
+			func(c *call) { c.w.Metadata = maps.Clone(c.w.Metadata); maps.Copy(c.w.Metadata, c.before.Metadata) },
+		))},
+		{"disabling again changes the reason", "", "UpdateWebhook", updating(where(
+			func(c *call) bool { return disables(c.update) && c.before.Status == store.Disabled },
+			func(c *call) { c.w.DisabledReason, c.w.DisabledAt = c.update.Reason, c.m.now },
+		))},
+		{"disabling by hand has a notice", "", "UpdateWebhook", updating(where(
+			func(c *call) bool { return disables(c.update) },
+			func(c *call) { c.m.addNotice(store.Notice{MerchantID: c.w.MerchantID, WebhookID: c.w.ID}) },
+		))},
 		{"disabling by hand is counted", "", "UpdateWebhook", updating(func(c *call) { set(disables(c.update), &c.w.Disablings, c.w.Disablings+1) })},
 		{"disabling resets the streak", "", "UpdateWebhook", updating(func(c *call) { set(disables(c.update), &c.w.ConsecutiveFailures, 0) })},
 		{"enabling keeps the streak", "", "UpdateWebhook", enabling(func(c *call) { c.w.ConsecutiveFailures = c.before.ConsecutiveFailures })},
@@ -247,30 +239,27 @@ func webhookFaults() []fault {
 		{"every update resets the streak", "", "UpdateWebhook", updating(func(c *call) { c.w.ConsecutiveFailures = 0 })},
 		{"rotating drops the previous secret", "", "UpdateWebhook", func(c *call) { c.update.KeepPrevious = 0; c.do() }},
 		{"rotating always keeps it", "", "UpdateWebhook", func(c *call) { c.update.KeepPrevious = max(c.update.KeepPrevious, time.Minute); c.do() }},
-		{"rotating keeps the first secret", "webhooks/secrets", "UpdateWebhook", updating(func(c *call) {
-			if c.update.Rotate != nil && c.before.PreviousSecret != "" {
-				c.w.PreviousSecret, c.w.PreviousUntil = c.before.PreviousSecret, c.before.PreviousUntil
-			}
+		{"rotating keeps the first secret", "", "UpdateWebhook", updating(where(
+			func(c *call) bool { return c.update.Rotate != nil && c.before.PreviousSecret != "" },
+			func(c *call) { c.w.PreviousSecret, c.w.PreviousUntil = c.before.PreviousSecret, c.before.PreviousUntil },
+		))},
+		{"the previous secret never ends", "", "Webhook", done(func(c *call) {
+			c.out.PreviousSecret, c.out.PreviousUntil = c.own().PreviousSecret, c.own().PreviousUntil
 		})},
-		{"the previous secret never ends", "webhooks/secrets", "Webhook", func(c *call) {
-			if c.do(); c.err == nil {
-				c.out.PreviousSecret, c.out.PreviousUntil = c.own().PreviousSecret, c.own().PreviousUntil
-			}
-		}},
 		{"resealing does not compare", "", "UpdateWebhook", resealing(func(now store.Webhook, r *store.Reseal) { r.OldSecret, r.OldPrevious = now.Secret, now.PreviousSecret })},
-		{"resealing does not compare headers", "webhooks/secrets", "UpdateWebhook", resealing(func(now store.Webhook, r *store.Reseal) { r.OldHeaders = now.Headers })},
+		{"resealing does not compare headers", "", "UpdateWebhook", resealing(func(now store.Webhook, r *store.Reseal) { r.OldHeaders = now.Headers })},
 		{"resealing leaves the headers", "", "UpdateWebhook", resealing(func(now store.Webhook, r *store.Reseal) { set(r.OldHeaders == now.Headers, &r.Headers, now.Headers) })},
-		{"resealing forgets PreviousUntil", "webhooks/secrets", "UpdateWebhook", updating(func(c *call) {
+		{"resealing forgets PreviousUntil", "", "UpdateWebhook", updating(func(c *call) {
 			set(c.update.Reseal != nil && c.before.PreviousSecret != "", &c.w.PreviousUntil, c.m.now.Add(time.Hour))
 		})},
 
 		{"deleting ignores the version", "", "DeleteWebhook", func(c *call) { c.version = 0; c.do() }},
-		{"deleting keeps notices", "history/what is not there", "DeleteWebhook", func(c *call) {
+		{"deleting keeps notices", "", "DeleteWebhook", func(c *call) {
 			kept := slices.Clone(c.m.notices)
 			c.do()
 			c.m.notices = kept
 		}},
-		{"deleting keeps deliveries of before", "history/what is not there", "DeleteWebhook", func(c *call) {
+		{"deleting keeps deliveries of before", "", "DeleteWebhook", func(c *call) {
 			kept := slices.Clone(c.m.deliveries)
 			if c.do(); c.err != nil {
 				return
@@ -287,43 +276,27 @@ func webhookFaults() []fault {
 			c.m.events = slices.DeleteFunc(c.m.events, func(e *modelEvent) bool { return c.err == nil && e.merchantID == c.merchant && !c.m.wanted(e) })
 		}},
 
-		{"anybody reads a webhook", "webhooks/of another merchant", "Webhook", anybody},
+		{"anybody reads a webhook", "", "Webhook", anybody},
 		{"anybody updates a webhook", "", "UpdateWebhook", anybody},
 		{"anybody deletes a webhook", "", "DeleteWebhook", anybody},
-		{"anybody learns a version", "webhooks/of another merchant", "UpdateWebhook", func(c *call) {
+		{"anybody learns a version", "", "UpdateWebhook", func(c *call) {
 			c.do()
 			set(c.owner() != c.merchant && c.update.IfVersion != 0, &c.err, store.ErrVersion)
 		}},
-		{"anybody guesses a secret", "webhooks/of another merchant", "UpdateWebhook", func(c *call) {
+		{"anybody guesses a secret", "", "UpdateWebhook", func(c *call) {
 			c.do()
 			set(c.owner() != c.merchant && c.update.Reseal != nil, &c.err, store.ErrVersion)
 		}},
-		{"anybody learns a version by deleting", "webhooks/of another merchant", "DeleteWebhook", func(c *call) { c.do(); set(c.owner() != c.merchant && c.version != 0, &c.err, store.ErrVersion) }},
+		{"anybody learns a version by deleting", "", "DeleteWebhook", func(c *call) { c.do(); set(c.owner() != c.merchant && c.version != 0, &c.err, store.ErrVersion) }},
 		{"anybody enqueues to a webhook", "", "Enqueue", anybody},
 		{"anybody lists deliveries", "", "Deliveries", anybody},
-		{"anybody reads stats", "webhooks/of another merchant", "Stats", anybody},
-		{"anybody reads a delivery", "webhooks/of another merchant", "Delivery", anybody},
+		{"anybody reads stats", "", "Stats", anybody},
+		{"anybody reads a delivery", "", "Delivery", anybody},
 		{"anybody adds a notice", "", "AddNotice", func(c *call) { c.id = c.notice.WebhookID; anybody(c) }},
 
-		{"the caller's metadata is kept", "webhooks/kept apart from the caller's memory", "CreateWebhook", func(c *call) {
-			if c.do(); c.err == nil {
-				c.own().Metadata = c.given.Metadata
-			}
-		}},
-		{"the caller's subscriptions are kept", "webhooks/kept apart from the caller's memory", "CreateWebhook", func(c *call) {
-			if c.do(); c.err == nil {
-				c.own().Events = c.given.Events
-			}
-		}},
-		{"the caller gets the store's metadata", "webhooks/kept apart from the caller's memory", "Webhook", func(c *call) {
-			if c.do(); c.err == nil {
-				c.out.Metadata = c.own().Metadata
-			}
-		}},
-		{"the caller gets the store's subscriptions", "webhooks/kept apart from the caller's memory", "Webhook", func(c *call) {
-			if c.do(); c.err == nil {
-				c.out.Events = c.own().Events
-			}
-		}},
+		{"the caller's metadata is kept", "webhooks/kept apart from the caller's memory", "CreateWebhook", done(func(c *call) { c.own().Metadata = c.given.Metadata })},
+		{"the caller's subscriptions are kept", "webhooks/kept apart from the caller's memory", "CreateWebhook", done(func(c *call) { c.own().Events = c.given.Events })},
+		{"the caller gets the store's metadata", "webhooks/kept apart from the caller's memory", "Webhook", done(func(c *call) { c.out.Metadata = c.own().Metadata })},
+		{"the caller gets the store's subscriptions", "webhooks/kept apart from the caller's memory", "Webhook", done(func(c *call) { c.out.Events = c.own().Events })},
 	}
 }

@@ -233,3 +233,52 @@ func set[T any](when bool, p *T, v T) {
 		*p = v
 	}
 }
+
+// after makes a fault that changes something once the model has answered.
+func after(change func(c *call)) func(c *call) {
+	return func(c *call) { c.do(); change(c) }
+}
+
+// done is after, if there was no error.
+func done(change func(c *call)) func(c *call) {
+	return after(where(func(c *call) bool { return c.err == nil }, change))
+}
+
+// where makes a change of which a condition decides.
+func where(is func(c *call) bool, change func(c *call)) func(c *call) {
+	return func(c *call) {
+		if is(c) {
+			change(c)
+		}
+	}
+}
+
+// instead makes a fault that answers without the model under a condition.
+func instead(of func(c *call) bool, play func(c *call)) func(c *call) {
+	return func(c *call) {
+		if of(c) {
+			play(c)
+			return
+		}
+		c.do()
+	}
+}
+
+// someWebhook says that a webhook is like that, and leaves it in the call.
+func someWebhook(is func(c *call) bool) func(c *call) bool {
+	return func(c *call) bool {
+		for _, c.w = range c.m.webhooks {
+			if is(c) {
+				return true
+			}
+		}
+		return false
+	}
+}
+
+// count counts what is like that.
+func count[T any](list []T, is func(T) bool) int {
+	return len(slices.DeleteFunc(slices.Clone(list), func(v T) bool { return !is(v) }))
+}
+
+func waits(d *modelDelivery) bool { return d.Status == store.DeliveryPending }

@@ -25,6 +25,10 @@ func (d *duel) playClaim() bool {
 		if d.chance(30) {
 			req = one(d, d.claims)
 		}
+		if d.chance(50) {
+			d.call("advance %s", 10*time.Second)
+			d.advance(10 * time.Second)
+		}
 	}
 	d.call("Claim %d, at most %d bytes, key %q", req.Limit, req.MaxBytes, req.Key)
 	if req.Key != "" {
@@ -136,12 +140,12 @@ func (d *duel) playFinish() bool {
 	}
 	var results []store.Result
 	var text strings.Builder
-	for range 1 + d.rand.IntN(3) {
+	for range one(d, []int{1, 1, 2, 3, 1 + len(open)}) {
 		l := one(d, d.leases)
 		if len(open) > 0 && d.chance(75) {
 			l = one(d, open)
 		}
-		if lost := d.lost(); len(lost) > 0 && d.chance(25) {
+		if lost := d.lost(); len(lost) > 0 && d.chance(40) {
 			l = one(d, lost)
 		}
 		r := d.result(l)
@@ -179,9 +183,10 @@ func (d *duel) open() []store.Lease {
 	return d.leasesWhere(func(l store.Lease, t *modelDelivery) bool { return t.token == l.Token && !t.settled })
 }
 
-// lost lists the leases of deliveries that somebody else holds by now.
+// lost lists the leases of deliveries that somebody else holds by now, or that Prune
+// has ended.
 func (d *duel) lost() []store.Lease {
-	return d.leasesWhere(func(l store.Lease, t *modelDelivery) bool { return t.token != l.Token && d.model.leased(t) })
+	return d.leasesWhere(func(l store.Lease, t *modelDelivery) bool { return t.paused || t.token != l.Token && d.model.leased(t) })
 }
 
 func (d *duel) leasesWhere(is func(l store.Lease, t *modelDelivery) bool) []store.Lease {
@@ -211,6 +216,9 @@ func (d *duel) result(l store.Lease) store.Result {
 	}
 	if d.chance(10) {
 		r.Streak = one(d, []store.Streak{store.StreakSame, store.StreakReset, store.StreakExtend})
+	}
+	if d.chance(20) { // What is not the caller's.
+		r.Attempt.Number, r.Attempt.At = 99, d.model.now.Add(-time.Hour)
 	}
 	r.Attempt.Duration = time.Duration(d.rand.IntN(1000)) * time.Millisecond
 	r.DisableAfter, r.DisableAfterFailingFor, r.DisableReason = d.disableAt, d.failingFor, d.x.id("reason")
@@ -295,6 +303,15 @@ func (d *duel) playClaimNotices() bool {
 	return true
 }
 
+// playAllNotices claims until no notice is left to claim.
+func (d *duel) playAllNotices() bool {
+	d.x.promise = noticesPromise
+	for d.claimNotices(endless) > 0 {
+		continue
+	}
+	return true
+}
+
 // claimNotices says how many it got.
 func (d *duel) claimNotices(limit int) int {
 	d.call("ClaimNotices %d", limit)
@@ -330,6 +347,9 @@ func (d *duel) followNotice(l store.NoticeLease, waiting []*modelNotice) *modelN
 	if l.Token <= n.token {
 		d.fatalf("Token of notice %s is %d, and was %d before", l.ID, l.Token, n.token)
 	}
+	if !d.given[id] {
+		d.notices = append(d.notices, n)
+	}
 	d.given[id] = true
 	n.ID, n.token, n.leaseEnd = l.ID, l.Token, d.model.now.Add(duelLease)
 	d.tokens[n] = append(d.tokens[n], l.Token)
@@ -337,30 +357,38 @@ func (d *duel) followNotice(l store.NoticeLease, waiting []*modelNotice) *modelN
 }
 
 func (d *duel) playDeliveries() bool {
-	m := d.merchant()
-	q := store.DeliveryQuery{
-		Status:    one(d, []store.DeliveryStatus{"", store.DeliveryPending, store.DeliverySucceeded, store.DeliveryFailed}),
-		EventType: one(d, append([]string{""}, d.types...)),
-		Since:     d.moment(), Until: d.moment(),
-		Limit: 1 + d.rand.IntN(2),
+	for range 3 {
+		w := store.Webhook{MerchantID: d.merchant()}
+		w.ID = d.webhookID(w.MerchantID)
+		d.matchFiltered(w, store.DeliveryQuery{
+			Status:    one(d, []store.DeliveryStatus{"", store.DeliveryPending, store.DeliverySucceeded, store.DeliveryFailed}),
+			EventType: one(d, append([]string{"", "", "", ""}, d.types...)),
+			Since:     d.moment(), Until: d.moment(),
+			Limit: 1 + d.rand.IntN(2),
+		})
 	}
-	w := store.Webhook{MerchantID: m, ID: d.webhookID(m)}
-	d.call("Deliveries of %s %s for %s", m, w.ID, show(q))
+	return true
+}
+
+func (d *duel) matchFiltered(w store.Webhook, q store.DeliveryQuery) {
+	d.call("Deliveries of %s %s for %s", w.MerchantID, w.ID, show(q))
 	whole := q
 	whole.Limit = endless
-	want, wantErr := d.model.Deliveries(d.x.Context(), m, w.ID, whole)
-	if _, err := d.x.st.Deliveries(d.x.Context(), m, w.ID, q); !d.agree(err, wantErr) || err != nil {
-		return true
+	want, wantErr := d.model.Deliveries(d.x.Context(), w.MerchantID, w.ID, whole)
+	if _, err := d.x.st.Deliveries(d.x.Context(), w.MerchantID, w.ID, q); !d.agree(err, wantErr) || err != nil {
+		return
 	}
 	if g, w := pick(d.x.deliveries(w, q), deliveryID), pick(want.Deliveries, deliveryID); changes(w, g) != "" || len(g) != len(w) {
 		d.fatalf("the deliveries are %v, want %v", g, w)
 	}
-	return true
 }
 
 // playWebhooks reads a merchant's webhooks in pages.
 func (d *duel) playWebhooks() bool {
 	m := d.merchant()
+	if d.chance(10) {
+		m = "nobody"
+	}
 	q := store.WebhookQuery{ActiveOnly: d.chance(50), Limit: 1 + d.rand.IntN(2)}
 	d.call("ListWebhooks of %s for %s", m, show(q))
 	whole := q
@@ -374,16 +402,18 @@ func (d *duel) playWebhooks() bool {
 
 // moment is a moment of the past or none.
 func (d *duel) moment() time.Time {
-	if t := one(d, d.model.deliveries); t != nil && d.chance(40) {
+	if t := one(d, d.model.deliveries); t != nil && d.chance(30) {
 		return t.CreatedAt
 	}
 	return time.Time{}
 }
 
 func (d *duel) playEvents() bool {
-	m := d.merchant()
-	q := store.EventQuery{Since: d.moment(), Until: d.moment(), WebhookID: d.webhookID(m), Limit: 1 + d.rand.IntN(4)}
-	d.call("Events of %s for %s", m, show(q))
-	d.matchEvents(m, q)
+	for range 3 {
+		m := d.merchant()
+		q := store.EventQuery{Since: d.moment(), Until: d.moment(), WebhookID: d.webhookID(m), Limit: 1 + d.rand.IntN(4)}
+		d.call("Events of %s for %s", m, show(q))
+		d.matchEvents(m, q)
+	}
 	return true
 }

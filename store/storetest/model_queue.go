@@ -281,12 +281,16 @@ func (m *model) finish(r store.Result) store.Finished {
 
 	if w := m.webhookOf(d); w.Epoch == d.epoch && r.Streak != store.StreakSame {
 		out.Disabled = m.streak(w, r)
-		out.Standing = &store.Standing{
-			Active: w.Status == store.Active, ConsecutiveFailures: w.ConsecutiveFailures, FailingSince: w.FailingSince,
-			Disablings: w.Disablings, Mark: w.Mark,
-		}
+		out.Standing = standingOf(w)
 	}
 	return out
+}
+
+func standingOf(w *modelWebhook) *store.Standing {
+	return &store.Standing{
+		Active: w.Status == store.Active, ConsecutiveFailures: w.ConsecutiveFailures, FailingSince: w.FailingSince,
+		Disablings: w.Disablings, Mark: w.Mark,
+	}
 }
 
 // streak applies what a result does to a streak, and says if that has disabled the

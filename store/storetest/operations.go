@@ -21,27 +21,28 @@ func operations() []operation {
 		{20, "The store's clock decides what is due and stamps every record", (*duel).playAdvance},
 		{18, "Publish stores events and, in the same step, one pending delivery, due now, for each webhook that is active and subscribed at this moment.", (*duel).playPublish},
 		{5, "Enqueue makes one more pending delivery, due now, of each stored event to one webhook, whatever its status and subscriptions.", (*duel).playEnqueue},
-		{20, "Claim hides due deliveries from every other caller until their lease ends", (*duel).playClaim},
-		{25, "Any other result is accepted … sets the delivery's and the webhook's counters, status and streak in the same step", (*duel).playFinish},
+		{24, "Claim hides due deliveries from every other caller until their lease ends", (*duel).playClaim},
+		{32, "Any other result is accepted … sets the delivery's and the webhook's counters, status and streak in the same step", (*duel).playFinish},
 		{3, "CreateWebhook stores w under merchantID with Version 1, Epoch 1, the status of w", (*duel).playCreate},
 		{9, "Turning a disabled webhook active empties DisabledReason and DisabledAt, sets ConsecutiveFailures to 0 and adds 1 to Epoch", (*duel).playToggle},
 		{8, "UpdateWebhook applies u in one step, adds 1 to Version and returns the result.", (*duel).playUpdate},
 		{6, "RateLimit fills the bucket anew if it is another rate than before, and changes nothing else.", (*duel).playRate},
 		{1, "DeleteWebhook forgets the webhook with its deliveries, stats and notices.", (*duel).playDelete},
 		{10, "Prune removes what retention no longer keeps, at most p.Limit records, and says whether more may be left to do.", (*duel).playPrune},
-		{5, addPromise, (*duel).playAddNotice},
-		{5, noticesPromise, (*duel).playClaimNotices},
-		{3, deferPromise, (*duel).playDeferNotice},
+		{4, addPromise, (*duel).playAddNotice},
+		{3, noticesPromise, (*duel).playClaimNotices},
+		{1, deferPromise, (*duel).playDeferNotice},
 		{1, ackPromise, (*duel).playAckNotice},
-		{9, "An id is held by one holder at a time, until it is committed, forgotten or its lease ends.", (*duel).playSeen},
+		{7, "An id is held by one holder at a time, until it is committed, forgotten or its lease ends.", (*duel).playSeen},
 		{8, "Deliveries lists a webhook's deliveries, newest first, without their attempts.", (*duel).playDeliveries},
 		{3, "ListWebhooks returns a page of the merchant's webhooks, oldest first, ties by id.", (*duel).playWebhooks},
 		{3, "Events lists stored events, oldest first, without their bodies.", (*duel).playEvents},
+		{5, "A record of another merchant is [ErrNotFound], the same as one that never was.", (*duel).playRead},
 	}
 }
 
 func (d *duel) playAdvance() bool {
-	by := one(d, []time.Duration{tick, 37 * tick, 10 * time.Second, 40 * time.Second, 2 * time.Minute, time.Hour})
+	by := one(d, []time.Duration{tick, 37 * tick, 10 * time.Second, 30 * time.Second, 2 * time.Minute, time.Hour})
 	d.call("advance %s", by)
 	d.advance(by)
 	return true
@@ -50,47 +51,17 @@ func (d *duel) playAdvance() bool {
 func (d *duel) playPublish() bool {
 	m := d.merchant()
 	var events []store.NewEvent
-	for range 1 + d.rand.IntN(3) {
-		e := d.x.newEvent(one(d, d.types))
-		e.Body = append(e.Body, "\x00\xff"...) // opaque
-		switch n := d.rand.IntN(100); {
-		case n < 10:
-			e.Test, e.Forged = d.webhookID(m), n < 3
-		case n < 30:
-			again := one(d, d.published[m])
-			for range 5 { // one that was pruned, if there is any
-				if d.model.event(m, again.ID) != nil || !d.publishable(m, again) {
-					again = one(d, d.published[m])
-				}
-			}
-			if d.publishable(m, again) {
-				e = again
-				if n < 15 {
-					e.Fingerprint = "another print"
-				}
-			}
-		case n < 35 && len(events) > 0:
-			e = events[0]
-		case n < 40: // an id that another merchant has
-			if other := one(d, d.published[d.merchant()]); d.publishable(m, other) && d.model.event(m, other.ID) == nil {
-				e.ID = other.ID
-			}
-		}
+	for range one(d, []int{0, 1, 2, 2, 3, 3, 4, 4}) {
+		e := d.newEvent(m, events)
 		events = append(events, e)
 		if e.Test != "" { // alone, for it may fail the batch
 			events = events[len(events)-1:]
 			break
 		}
 	}
-	for i := range events {
-		if len(d.calls)%2 == 0 { // Half of the calls.
-			events[i].Trace = "trace of \x00\xff" + events[i].ID
-		}
-	}
 	d.call("Publish %s%s", m, strings.Join(pick(events, describe), ","))
-	got, err := d.x.st.Publish(d.x.Context(), m, events)
-	want, wantErr := d.model.Publish(d.x.Context(), m, events)
-	if !d.agree(err, wantErr) {
+	got, want, ok := both(d, func(st store.Store) ([]store.Published, error) { return st.Publish(d.x.Context(), m, events) })
+	if !ok {
 		return true
 	}
 	if len(got) != len(want) {
@@ -108,6 +79,48 @@ func (d *duel) playPublish() bool {
 		}
 	}
 	return true
+}
+
+// newEvent describes an event, now and then a test, one of before or one of the batch.
+func (d *duel) newEvent(m string, batch []store.NewEvent) store.NewEvent {
+	e := d.x.newEvent(one(d, d.types))
+	e.Body = append(e.Body, "\x00\xff"+strings.Repeat("x", d.rand.IntN(60))...) // opaque
+	switch n := d.rand.IntN(100); {
+	case n < 15:
+		e.Test, e.Forged = d.webhookID(m), n < 5
+		if d.chance(20) {
+			e.Test = one(d, d.webhookIDs)
+		}
+	case n < 33:
+		if again := d.publishedAgain(m); d.publishable(m, again) {
+			e = again
+			if n < 18 {
+				e.Fingerprint = "another print"
+			}
+		}
+	case n < 38 && len(batch) > 0:
+		e = batch[0]
+	case n < 43: // an id that another merchant has
+		if other := one(d, d.published[d.merchant()]); d.publishable(m, other) && d.model.event(m, other.ID) == nil {
+			e.ID = other.ID
+		}
+	}
+	e.Trace = ""
+	if d.chance(50) {
+		e.Trace = "trace of \x00\xff" + e.ID
+	}
+	return e
+}
+
+// publishedAgain picks an event of before, most often one that was pruned.
+func (d *duel) publishedAgain(m string) store.NewEvent {
+	again := one(d, d.published[m])
+	for range 5 {
+		if d.model.event(m, again.ID) != nil || !d.publishable(m, again) {
+			again = one(d, d.published[m])
+		}
+	}
+	return again
 }
 
 // matchPublished compares the deliveries of an answer, which come in any order. A
@@ -157,22 +170,23 @@ func (d *duel) publishable(merchantID string, e store.NewEvent) bool {
 	})
 }
 
+// enqueuing is what Enqueue is asked for.
+type enqueuing struct {
+	merchant, webhook, nonce string
+	events                   []string
+}
+
 func (d *duel) playEnqueue() bool {
-	m := d.merchant()
-	w := d.webhookID(m)
-	nonce := one(d, []string{"n1", "n2", d.x.id("n")})
-	var ids []string
-	for range 1 + d.rand.IntN(3) {
-		switch e := one(d, d.published[m]); {
-		case d.publishable(m, e):
-			ids = append(ids, e.ID)
-		case d.chance(50):
-			ids = append(ids, one(d, d.published[d.merchant()]).ID)
-		default:
-			ids = append(ids, d.x.id("evt"))
-		}
+	e := d.newEnqueuing()
+	if ended := one(d, slices.DeleteFunc(slices.Clone(d.model.deliveries), func(t *modelDelivery) bool {
+		return t.nonce == "" || t.Status == store.DeliveryPending
+	})); ended != nil && d.chance(50) { // once more
+		e = enqueuing{ended.MerchantID, ended.WebhookID, ended.nonce, []string{ended.EventID}}
 	}
-	ids = slices.DeleteFunc(ids, func(id string) bool { return id == "" })
+	m, w, ids, nonce := e.merchant, e.webhook, e.events, e.nonce
+	ids = slices.DeleteFunc(slices.Clone(ids), func(id string) bool { // What it would mean is open.
+		return d.model.event(m, id) == nil && slices.ContainsFunc(d.model.deliveries, func(t *modelDelivery) bool { return t.MerchantID == m && t.EventID == id })
+	})
 	d.call("Enqueue %s to %s of %v, nonce %q", m, w, ids, nonce)
 	got, err := d.x.st.Enqueue(d.x.Context(), m, w, ids, nonce)
 	_, wantErr := d.model.Enqueue(d.x.Context(), m, w, nil, nonce)
@@ -193,6 +207,22 @@ func (d *duel) playEnqueue() bool {
 	return true
 }
 
+func (d *duel) newEnqueuing() enqueuing {
+	m := d.merchant()
+	e := enqueuing{merchant: m, webhook: d.webhookID(m), nonce: one(d, []string{"n1", "n2", d.x.id("n")})}
+	for range 1 + d.rand.IntN(3) {
+		id := one(d, d.published[m]).ID
+		if id == "" || d.chance(20) {
+			id = one(d, d.published[d.merchant()]).ID
+		}
+		if id == "" || d.chance(10) {
+			id = d.x.id("evt")
+		}
+		e.events = append(e.events, id)
+	}
+	return e
+}
+
 func (d *duel) playCreate() bool {
 	m := d.merchant()
 	w := d.furnished()
@@ -211,8 +241,16 @@ func (d *duel) playCreate() bool {
 // furnished describes a new webhook, some with settings.
 func (d *duel) furnished() store.Webhook {
 	w := d.x.newWebhook(d.subscriptions()...)
+	w.ID = "whk" + one(d, []string{"a", "b", "c"}) + w.ID // not in the order of making
 	if d.chance(50) {
 		w.Description, w.Metadata, w.Headers = d.x.id("about"), d.metadata(), d.x.id("headers")
+	}
+	if d.chance(15) { // opaque
+		w.URL, w.Secret, w.Encoding, w.Headers = "https://exämple.com/ \n", " sealed\x00\xff ", " ascii ", "\x00"
+		w.Description, w.Metadata = " about ", map[string]string{"": "", " k\x00": " v\xff", "empty": ""}
+	}
+	if d.chance(10) {
+		w.Status, w.DisabledReason = store.Disabled, " why "
 	}
 	w.RateLimit = d.rate()
 	if d.chance(20) { // What is not the caller's.
@@ -230,10 +268,7 @@ func (d *duel) rate() int { return one(d, d.rates) }
 
 func (d *duel) createWebhook(m string, w store.Webhook, limit int) {
 	d.call("CreateWebhook %s %s for %v, rate %d, limit %d", m, w.ID, w.Events, w.RateLimit, limit)
-	got, err := d.x.st.CreateWebhook(d.x.Context(), m, w, limit)
-	want, wantErr := d.model.CreateWebhook(d.x.Context(), m, w, limit)
-	if d.agree(err, wantErr) {
-		d.match("the webhook", got, want)
+	if answers(d, "the webhook", func(st store.Store) (store.Webhook, error) { return st.CreateWebhook(d.x.Context(), m, w, limit) }) {
 		d.webhookIDs = append(d.webhookIDs, w.ID)
 	}
 }
@@ -241,6 +276,16 @@ func (d *duel) createWebhook(m string, w store.Webhook, limit int) {
 func (d *duel) playUpdate() bool {
 	m := d.merchant()
 	id := d.webhookID(m)
+	if d.chance(15) {
+		id = one(d, d.webhookIDs)
+	}
+	for range one(d, []int{1, 1, 2}) {
+		d.updateWebhook(m, id, d.newUpdate(m, id))
+	}
+	return true
+}
+
+func (d *duel) newUpdate(m, id string) store.WebhookUpdate {
 	var u store.WebhookUpdate
 	if d.chance(20) {
 		u.URL = new("https://example.com/" + d.x.id("url"))
@@ -261,31 +306,44 @@ func (d *duel) playUpdate() bool {
 	if d.chance(10) {
 		u.Headers = new(one(d, []string{"", d.x.id("headers")}))
 	}
-	known := d.model.webhook(m, id)
-	switch n := d.rand.IntN(100); {
-	case n < 15:
-		u.Rotate = new(d.x.id("secret"))
-		u.KeepPrevious = one(d, []time.Duration{0, duelGrace})
-	case n < 25 && known != nil:
-		now := d.model.shown(known)
-		u.Reseal = &store.Reseal{
-			OldSecret: now.Secret, OldPrevious: now.PreviousSecret, OldHeaders: now.Headers, Secret: d.x.id("resealed"),
-		}
-		if now.PreviousSecret != "" {
-			u.Reseal.Previous = d.x.id("resealed")
-		}
-		if now.Headers != "" {
-			u.Reseal.Headers = d.x.id("resealed")
-		}
-		if n < 18 {
-			u.Reseal.OldSecret = "another"
-		}
+	if d.chance(25) {
+		u.Rotate, u.KeepPrevious = new(d.x.id("secret")), one(d, []time.Duration{0, duelGrace})
+	} else if d.chance(30) {
+		u.Reseal = d.reseal(m, id)
 	}
-	if known != nil && d.chance(20) {
-		u.IfVersion = max(1, known.Version+one(d, []int64{0, 0, 1, -1}))
+	u.IfVersion = d.version(m, id, 20)
+	return u
+}
+
+// version is 0 or, in so many of 100 cases, the version of a webhook or one beside it.
+func (d *duel) version(m, id string, chance int) int64 {
+	if !d.chance(chance) {
+		return 0
 	}
-	d.updateWebhook(m, id, u)
-	return true
+	version := int64(1)
+	if w := d.model.webhook(m, id); w != nil {
+		version = w.Version
+	}
+	return max(1, version+one(d, []int64{0, 0, 1, -1}))
+}
+
+// reseal writes the secrets of a webhook anew, now and then with a wrong idea of them.
+func (d *duel) reseal(m, id string) *store.Reseal {
+	var now store.Webhook
+	if w := d.model.webhook(m, id); w != nil {
+		now = d.model.shown(w)
+	}
+	r := &store.Reseal{OldSecret: now.Secret, OldPrevious: now.PreviousSecret, OldHeaders: now.Headers, Secret: d.x.id("resealed")}
+	if now.PreviousSecret != "" {
+		r.Previous = d.x.id("resealed")
+	}
+	if now.Headers != "" {
+		r.Headers = d.x.id("resealed")
+	}
+	if d.chance(30) {
+		*one(d, []*string{&r.OldSecret, &r.OldPrevious, &r.OldHeaders}) = "another"
+	}
+	return r
 }
 
 // playToggle disables what is active and the other way round.
@@ -297,19 +355,22 @@ func (d *duel) playToggle() bool {
 	off := slices.DeleteFunc(slices.Clone(d.model.webhooks), func(w *modelWebhook) bool { return w.Status == store.Active })
 	if len(off) > 0 && d.chance(40) {
 		w = one(d, off)
+	} else if empty := d.drained(); len(empty) > 0 && d.chance(40) {
+		w = one(d, empty)
 	}
-	u := store.WebhookUpdate{Status: new(store.Active)}
-	if w.Status == store.Active {
-		u = store.WebhookUpdate{Status: new(store.Disabled), Reason: d.x.id("why")}
+	for range one(d, []int{1, 1, 2}) {
+		u := store.WebhookUpdate{Status: new(store.Active)}
+		if w.Status == store.Active {
+			u = store.WebhookUpdate{Status: new(store.Disabled), Reason: d.x.id("why")}
+		}
+		d.updateWebhook(w.MerchantID, w.ID, u)
 	}
-	d.updateWebhook(w.MerchantID, w.ID, u)
 	return true
 }
 
 // playRate sets the rate of a webhook, now and then to what it is.
 func (d *duel) playRate() bool {
-	drained := slices.DeleteFunc(slices.Clone(d.model.webhooks), func(w *modelWebhook) bool { return d.model.over(d.model.tokenAt(w)) })
-	w := one(d, drained)
+	w := one(d, d.drained())
 	if w == nil || d.chance(30) {
 		w = one(d, d.model.webhooks)
 	}
@@ -320,17 +381,19 @@ func (d *duel) playRate() bool {
 	if d.chance(50) {
 		u.RateLimit = new(d.rate())
 	}
+	u.IfVersion = d.version(w.MerchantID, w.ID, 20)
 	d.updateWebhook(w.MerchantID, w.ID, u)
 	return true
 }
 
+// drained lists the webhooks that have no token.
+func (d *duel) drained() []*modelWebhook {
+	return slices.DeleteFunc(slices.Clone(d.model.webhooks), func(w *modelWebhook) bool { return d.model.over(d.model.tokenAt(w)) })
+}
+
 func (d *duel) updateWebhook(m, id string, u store.WebhookUpdate) {
 	d.call("UpdateWebhook %s %s with %s", m, id, show(u))
-	got, err := d.x.st.UpdateWebhook(d.x.Context(), m, id, u)
-	want, wantErr := d.model.UpdateWebhook(d.x.Context(), m, id, u)
-	if d.agree(err, wantErr) {
-		d.match("the webhook", got, want)
-	}
+	answers(d, "the webhook", func(st store.Store) (store.Webhook, error) { return st.UpdateWebhook(d.x.Context(), m, id, u) })
 }
 
 func (d *duel) playDelete() bool {
@@ -339,13 +402,13 @@ func (d *duel) playDelete() bool {
 	if d.chance(20) {
 		id = one(d, d.webhookIDs)
 	}
-	version := int64(0)
-	if w := d.model.webhook(m, id); w != nil && d.chance(50) {
-		version = max(1, w.Version+one(d, []int64{0, 1, -1}))
-	}
-	d.call("DeleteWebhook %s %s of version %d", m, id, version)
-	d.agree(d.x.st.DeleteWebhook(d.x.Context(), m, id, version), d.model.DeleteWebhook(d.x.Context(), m, id, version))
+	d.deleteWebhook(m, id, d.version(m, id, 50))
 	return true
+}
+
+func (d *duel) deleteWebhook(m, id string, version int64) {
+	d.call("DeleteWebhook %s %s of version %d", m, id, version)
+	d.fails(func(st store.Store) error { return st.DeleteWebhook(d.x.Context(), m, id, version) })
 }
 
 // playAddNotice adds a notice, now and then for a Mark that has moved.
@@ -362,18 +425,17 @@ func (d *duel) playAddNotice() bool {
 	}
 	will := one(d, marks)
 	d.call("AddNotice %s for %s of mark %q, to %q", n.Kind, n.WebhookID, was, will)
-	got, err := d.x.st.AddNotice(d.x.Context(), m, n, was, will)
-	want, wantErr := d.model.AddNotice(d.x.Context(), m, n, was, will)
-	if d.agree(err, wantErr) && got != want {
+	if got, want, _ := both(d, func(st store.Store) (bool, error) { return st.AddNotice(d.x.Context(), m, n, was, will) }); got != want {
 		d.fatalf("added is %t, want %t", got, want)
 	}
 	return true
 }
 
-// claimedNotice picks a notice whose id is known, and now and then a wrong merchant.
+// claimedNotice picks a notice whose id is known, also one that is gone, and now and
+// then a wrong merchant.
 func (d *duel) claimedNotice() (merchantID string, n *modelNotice) {
-	n = one(d, slices.DeleteFunc(slices.Clone(d.model.notices), func(n *modelNotice) bool { return n.token == 0 }))
-	if n == nil || d.chance(10) {
+	n = one(d, d.notices)
+	if n == nil || d.chance(15) {
 		return d.merchant(), n
 	}
 	return n.MerchantID, n
@@ -389,7 +451,7 @@ func (d *duel) playDeferNotice() bool {
 		token = one(d, d.tokens[n]) // of this claim or one before
 	}
 	d.call("DeferNotice %s %s of token %d", m, n.ID, token)
-	d.agree(d.x.st.DeferNotice(d.x.Context(), m, n.ID, token, duelGrace), d.model.DeferNotice(d.x.Context(), m, n.ID, token, duelGrace))
+	d.fails(func(st store.Store) error { return st.DeferNotice(d.x.Context(), m, n.ID, token, duelGrace) })
 	return true
 }
 
@@ -399,7 +461,7 @@ func (d *duel) playAckNotice() bool {
 		return false
 	}
 	d.call("AckNotice %s %s", m, n.ID)
-	d.agree(d.x.st.AckNotice(d.x.Context(), m, n.ID), d.model.AckNotice(d.x.Context(), m, n.ID))
+	d.fails(func(st store.Store) error { return st.AckNotice(d.x.Context(), m, n.ID) })
 	return true
 }
 
@@ -422,28 +484,52 @@ func (d *duel) seenOnce(id string) {
 		holder = s.holder
 	}
 	again := s != nil && s.holder == holder
-	st, m, ctx := d.x.st, d.model, d.x.Context()
+	ctx := d.x.Context()
 	switch n := d.rand.IntN(10); {
 	case n < 5 || s == nil && n < 8:
-		if again && !s.done {
+		if again && !s.done && !s.end.Equal(d.model.now.Add(duelLease)) {
 			return // whether this makes it last longer is open
 		}
 		b := store.SeenBegin{Holder: holder, Fingerprint: one(d, []string{"", "A", "A", "B"}), Lease: duelLease}
 		d.call("BeginSeen %s %s", id, show(b))
-		got, err := st.BeginSeen(ctx, scope, id, b)
-		want, wantErr := m.BeginSeen(ctx, scope, id, b)
-		if d.agree(err, wantErr) {
-			d.match("the answer", got, want)
-		}
+		answers(d, "the answer", func(st store.Store) (store.SeenAnswer, error) { return st.BeginSeen(ctx, scope, id, b) })
 	case n < 9:
-		if again && s.done {
+		if again && s.done && !s.end.Equal(d.model.now.Add(duelGrace)) {
 			return // as above
 		}
 		value := []byte(d.x.id("value"))
 		d.call("CommitSeen %s of %s with %s", id, holder, value)
-		d.agree(st.CommitSeen(ctx, scope, id, holder, value, duelGrace), m.CommitSeen(ctx, scope, id, holder, value, duelGrace))
+		d.fails(func(st store.Store) error { return st.CommitSeen(ctx, scope, id, holder, value, duelGrace) })
 	default:
 		d.call("ForgetSeen %s of %s", id, holder)
-		d.agree(st.ForgetSeen(ctx, scope, id, holder), m.ForgetSeen(ctx, scope, id, holder))
+		d.fails(func(st store.Store) error { return st.ForgetSeen(ctx, scope, id, holder) })
 	}
+}
+
+// playRead reads one record of each kind, also what is not there or is another's.
+func (d *duel) playRead() bool {
+	m, w, id, event := d.merchant(), one(d, d.webhookIDs), "whdel_none", d.x.id("evt")
+	if t := one(d, d.model.deliveries); t != nil {
+		id, event = t.ID, t.EventID
+		if d.chance(50) {
+			m = t.MerchantID
+		}
+		if d.chance(50) {
+			w = t.WebhookID
+		}
+	}
+	d.call("reading webhook %s, delivery %s and event %s of %s", w, id, event, m)
+	d.read(m, w, id)
+	d.fails(func(st store.Store) error { _, err := st.Event(d.x.Context(), m, event); return err })
+	return true
+}
+
+// read asks for a webhook in every way, and for a delivery.
+func (d *duel) read(m, webhookID, deliveryID string) {
+	ctx := d.x.Context()
+	if got, want, ok := both(d, func(st store.Store) (store.Webhook, error) { return st.Webhook(ctx, m, webhookID) }); ok {
+		d.matchWebhook(got, want)
+	}
+	answers(d, "the stats", func(st store.Store) (store.Stats, error) { return st.Stats(ctx, m, webhookID) })
+	d.fails(func(st store.Store) error { _, err := st.Delivery(ctx, m, webhookID, deliveryID); return err })
 }

@@ -260,6 +260,14 @@ func (x *trial) delivery(w store.Webhook, deliveryID string) store.Delivery {
 	return d
 }
 
+// notices claims up to limit notices for an hour.
+func (x *trial) notices(limit int) []store.NoticeLease {
+	x.Helper()
+	ns, err := x.st.ClaimNotices(x.Context(), limit, time.Hour)
+	x.must(err, "ClaimNotices")
+	return ns
+}
+
 func (x *trial) stats(w store.Webhook) store.Stats {
 	x.Helper()
 	s, err := x.st.Stats(x.Context(), w.MerchantID, w.ID)
