@@ -61,15 +61,64 @@ func concurrencyCases() []testCase {
 		{"publish, claim, finish", "Claim hides due deliveries from every other caller until their lease ends … " + atomicPromise, traffic},
 		{"one event from everybody", "An event id is published once per merchant", sameEvents},
 		{"one result from everybody", "A result is accepted once.", sameResults},
-		{"webhooks up to the limit", "It fails with [ErrLimit] if the merchant has limit webhooks already", upToTheLimit},
-		{"update if unchanged", "with [ErrVersion] if u.IfVersion is set and differs", sameVersion},
+		{
+			"webhooks up to the limit", "It fails with [ErrLimit] if the merchant has limit webhooks already",
+			crowded(map[string]int{"no error": 4, sentinel(store.ErrLimit): crowd - 4}, func(x *trial) func(i int) string {
+				var given [crowd]store.Webhook
+				for i := range given {
+					given[i] = x.newWebhook("a")
+				}
+				return func(i int) string {
+					_, err := x.st.CreateWebhook(x.Context(), x.merchant, given[i], 4)
+					return sentinel(err)
+				}
+			}),
+		},
+		{
+			"update if unchanged", "with [ErrVersion] if u.IfVersion is set and differs",
+			crowded(map[string]int{"no error": 1, sentinel(store.ErrVersion): crowd - 1}, func(x *trial) func(i int) string {
+				w := x.webhook("a")
+				return func(int) string {
+					_, err := x.st.UpdateWebhook(x.Context(), x.merchant, w.ID, store.WebhookUpdate{IfVersion: w.Version, URL: new("https://example.com/other")})
+					return sentinel(err)
+				}
+			}),
+		},
 		{
 			"one notice from everybody",
 			"So of callers that saw the same Mark, one adds a notice, over all processes, whether or not it was acknowledged meanwhile.",
-			sameMark,
+			crowded(map[string]int{"true no error": 1, "false no error": crowd - 1}, func(x *trial) func(i int) string {
+				w := x.webhook("a")
+				return func(int) string {
+					added, err := x.st.AddNotice(x.Context(), x.merchant, store.Notice{WebhookID: w.ID}, "", "told")
+					return fmt.Sprint(added, " ", sentinel(err))
+				}
+			}),
 		},
-		{"a rate", "So a rate holds over all callers", sameBucket},
-		{"one id to process", "An id is held by one holder at a time", sameID},
+		{
+			"a rate", "So a rate holds over all callers",
+			crowded(map[string]int{"1 no error": 3, "0 no error": crowd - 3}, func(x *trial) func(i int) string {
+				x.update(x.webhook("a"), store.WebhookUpdate{RateLimit: new(3)})
+				x.publish("a", 60)
+				return func(int) string {
+					c, err := x.st.Claim(x.Context(), store.ClaimRequest{Limit: 1, Lease: x.lease, PerWebhook: endless})
+					for err == nil && c.Next == 0 && len(c.Leases) == 0 { // Somebody else is at it.
+						c, err = x.st.Claim(x.Context(), store.ClaimRequest{Limit: 1, Lease: x.lease, PerWebhook: endless})
+					}
+					return fmt.Sprint(len(c.Leases), " ", sentinel(err))
+				}
+			}),
+		},
+		{
+			"one id to process", "An id is held by one holder at a time",
+			crowded(map[string]int{string(store.SeenNew): 1, string(store.SeenInProgress): crowd - 1}, func(x *trial) func(i int) string {
+				id := x.id("evt")
+				return func(i int) string {
+					a, _ := x.st.BeginSeen(x.Context(), x.tag, id, store.SeenBegin{Holder: nth("holder", i), Lease: time.Minute})
+					return string(a.State)
+				}
+			}),
+		},
 	}
 }
 
@@ -116,75 +165,14 @@ func sameResults(x *trial) {
 	same(x, "Stats", x.stats(w), store.Stats{Total: 5, Failed: 5, Attempts: 5})
 }
 
-func upToTheLimit(x *trial) {
-	given := make([]store.Webhook, 2*crowd)
-	for i := range given {
-		given[i] = x.newWebhook("a")
+// crowded makes a case in which everybody makes one call, and counts their answers.
+func crowded(want map[string]int, prepare func(x *trial) (call func(i int) string)) func(x *trial) {
+	return func(x *trial) {
+		var got counter
+		call := prepare(x)
+		together(func(i int) { got.add(call(i), 1) })
+		equal(x, "the answers", show(got.n), show(want))
 	}
-	got := x.everybody(func(i int, got *counter) error {
-		for _, w := range given[2*i : 2*i+2] {
-			_, err := x.st.CreateWebhook(x.Context(), x.merchant, w, 5)
-			got.add(sentinel(err), 1)
-		}
-		return nil
-	})
-	equal(x, "number of webhooks created", got.add("no error", 0), 5)
-	equal(x, "number of webhooks refused", got.add(sentinel(store.ErrLimit), 0), 2*crowd-5)
-}
-
-func sameVersion(x *trial) {
-	w := x.webhook("a")
-	got := x.everybody(func(i int, got *counter) error {
-		_, err := x.st.UpdateWebhook(x.Context(), x.merchant, w.ID, store.WebhookUpdate{IfVersion: w.Version, URL: new(fmt.Sprint("https://example.com/", i))})
-		got.add(sentinel(err), 1)
-		return nil
-	})
-	equal(x, "number of updates that found the version of before", got.add("no error", 0), 1)
-	equal(x, "number of updates that did not", got.add(sentinel(store.ErrVersion), 0), crowd-1)
-	equal(x, "Version", x.read(w).Version, w.Version+1)
-}
-
-func sameMark(x *trial) {
-	w := x.webhook("a")
-	got := x.everybody(func(_ int, got *counter) error {
-		added, err := x.st.AddNotice(x.Context(), x.merchant, store.Notice{WebhookID: w.ID}, "", "told")
-		if added {
-			got.add("", 1)
-		}
-		return err
-	})
-	equal(x, "number of notices added", got.add("", 0), 1)
-	equal(x, "number of notices", len(x.notices(9)), 1)
-}
-
-func sameBucket(x *trial) {
-	w := x.webhook("a")
-	x.update(w, store.WebhookUpdate{RateLimit: new(5)})
-	x.publish("a", 60)
-	got := x.everybody(func(_ int, got *counter) (err error) {
-		for range 5 {
-			var c store.Claimed
-			if c, err = x.st.Claim(x.Context(), store.ClaimRequest{Limit: 2, Lease: x.lease, PerWebhook: endless}); err != nil {
-				return err
-			}
-			got.add("", len(c.Leases))
-		}
-		return nil
-	})
-	if n := got.add("", 0); n > 5 {
-		x.Errorf("%d deliveries were claimed of a bucket of 5", n)
-	}
-}
-
-func sameID(x *trial) {
-	id := x.id("evt")
-	got := x.everybody(func(i int, got *counter) error {
-		a, err := x.st.BeginSeen(x.Context(), x.tag, id, store.SeenBegin{Holder: nth("holder", i), Lease: time.Minute})
-		got.add(string(a.State), 1)
-		return err
-	})
-	equal(x, "number of holders", got.add(string(store.SeenNew), 0), 1)
-	equal(x, "number of those who have to wait", got.add(string(store.SeenInProgress), 0), crowd-1)
 }
 
 // traffic publishes, claims and settles from many goroutines at once, and then

@@ -9,14 +9,9 @@ import (
 	"github.com/rag-assistant/webhooks/store"
 )
 
-// beforeEach makes a fault that changes each delivery before a claim.
+// beforeEach makes a fault that changes each delivery before the model is asked.
 func beforeEach(change func(c *call)) func(c *call) {
-	return func(c *call) {
-		for _, c.d = range slices.Clone(c.m.deliveries) {
-			change(c)
-		}
-		c.do()
-	}
+	return func(c *call) { deliveries(change)(c); c.do() }
 }
 
 // leasing makes a fault that changes each lease that is given.
@@ -62,17 +57,12 @@ func ordered(order func(m *model, a, b *modelDelivery) int) func(c *call) {
 	}
 }
 
+// lined says that a webhook is in the line.
+func lined(c *call) bool { return !c.w.line.from.IsZero() }
+
 // queueing makes a fault that moves webhooks in the line before a claim.
 func queueing(move func(c *call)) func(c *call) {
-	return func(c *call) {
-		for _, w := range c.m.webhooks {
-			if !w.line.from.IsZero() {
-				c.w = w
-				move(c)
-			}
-		}
-		c.do()
-	}
+	return func(c *call) { webhooks(where(lined, move))(c); c.do() }
 }
 
 // nextWithout makes a fault whose Next does not know of some deliveries.
@@ -88,13 +78,10 @@ func nextWithout(skip func(c *call) bool) func(c *call) {
 
 // asked makes a fault of a claim that is asked for again.
 func asked(play func(c *call, was []store.Lease)) func(c *call) {
-	return func(c *call) {
-		if was := c.m.leasesOf(c.claim.Key); len(was) > 0 {
-			play(c, was)
-			return
-		}
-		c.do()
-	}
+	return instead(
+		func(c *call) bool { return len(c.m.leasesOf(c.claim.Key)) > 0 },
+		func(c *call) { play(c, c.m.leasesOf(c.claim.Key)) },
+	)
 }
 
 // hiding makes a fault that does not see some deliveries.
@@ -136,8 +123,8 @@ func (c *call) leased(l store.Lease) *modelDelivery {
 func reclaimed(c *call) bool  { return c.d.Reclaims > 0 }
 func isDisabled(c *call) bool { return c.w.Status == store.Disabled }
 
-// ofKey says that d was leased by the claim of that key.
-func ofKey(c *call, d *modelDelivery) bool { return c.claim.Key != "" && d.key == c.claim.Key }
+// ofKey says that a delivery was leased by the claim of that key.
+func ofKey(c *call) bool { return c.claim.Key != "" && c.d.key == c.claim.Key }
 
 // expired says that a lease ended without a result.
 func expired(m *model, d *modelDelivery) bool { return !d.leaseEnd.IsZero() && !m.leased(d) }
@@ -170,7 +157,7 @@ func claimFaults() []fault {
 		{"PerWebhook is one too many", "", "Claim", func(c *call) { c.claim.PerWebhook++; c.do() }},
 		{"PerWebhook counts this call alone", "", "Claim", func(c *call) { c.claim.PerWebhook += slices.Max(append(pick(c.m.webhooks, c.m.leases), 0)); c.do() }},
 		{"retries come on top of PerWebhook", "", "Claim", beforeEach(func(c *call) {
-			set(c.d.Attempts > 0 && waits(c.d) && c.m.over(dueAt(c.d)), &c.claim.PerWebhook, c.claim.PerWebhook+1)
+			set(c.d.Attempts > 0 && c.d.pending() && c.m.over(dueAt(c.d)), &c.claim.PerWebhook, c.claim.PerWebhook+1)
 		})},
 		{"PerWebhook counts ended leases", "", "Claim", instead(someWebhook(func(c *call) bool {
 			held := count(c.m.deliveries, func(d *modelDelivery) bool { return d.of(c.w) && !d.leaseEnd.IsZero() })
@@ -196,11 +183,7 @@ func claimFaults() []fault {
 			}
 		}},
 		{"enabling keeps the place of before", "", "UpdateWebhook", enabling(func(c *call) { c.m.lineUp(nil); set(!c.w.line.from.IsZero(), &c.w.line.from, c.before.CreatedAt) })},
-		{"a publication moves to the back", "", "Publish", after(func(c *call) {
-			for _, w := range c.m.webhooks {
-				set(!w.line.from.IsZero() && w.MerchantID == c.merchant, &w.line.from, c.m.now)
-			}
-		})},
+		{"a publication moves to the back", "", "Publish", after(webhooks(where(lined, func(c *call) { set(c.w.MerchantID == c.merchant, &c.w.line.from, c.m.now) })))},
 		{"a full webhook blocks the others", "", "Claim", instead(someWebhook(func(c *call) bool { return c.m.leases(c.w) >= c.claim.PerWebhook }), nothing(0))},
 		{"one queue for all", "", "Claim", func(c *call) {
 			defer c.m.change()()
@@ -216,11 +199,10 @@ func claimFaults() []fault {
 			c.claimed.Next, c.claimed.At = c.m.next(c.claim.PerWebhook), c.m.now
 		}},
 		{"paused deliveries are claimed", "", "Claim", func(c *call) { c.whileEach(func(w *modelWebhook) { w.Status = store.Active }) }},
-		{"disabled webhooks take turns", "claim/a disabled webhook takes no turn", "Claim", after(func(c *call) {
-			if len(c.m.webhooks) > 20 && someWebhook(isDisabled)(c) {
-				c.claimed.Leases, c.claimed.Next = nil, time.Second
-			}
-		})},
+		{"disabled webhooks take turns", "claim/a disabled webhook takes no turn", "Claim", after(where(
+			func(c *call) bool { return len(c.m.webhooks) > 20 && someWebhook(isDisabled)(c) },
+			func(c *call) { c.claimed.Leases, c.claimed.Next = nil, time.Second },
+		))},
 		{"tests of a disabled webhook wait", "", "Claim", beforeEach(func(c *call) {
 			set(c.d.Test && c.d.leaseEnd.IsZero() && c.m.webhookOf(c.d).Status == store.Disabled, &c.d.DueAt, c.m.now.Add(time.Hour))
 		})},
@@ -280,15 +262,13 @@ func claimFaults() []fault {
 			leasing(func(c *call) { c.m.spend(c.m.webhookOf(c.d)) })(c)
 		})},
 		{"a claim that is asked for again is only the first lease", "", "Claim", asked(func(c *call, was []store.Lease) { c.do(); c.claimed.Leases = was[:1] })},
-		{"a key brings back what was settled", "", "Claim", after(func(c *call) {
-			for _, d := range c.m.deliveries {
-				set(ofKey(c, d) && d.settled && len(c.claimed.Leases) < c.claim.Limit, &c.claimed.Leases, append(c.claimed.Leases, d.lease))
-			}
-		})},
+		{"a key brings back what was settled", "", "Claim", after(deliveries(func(c *call) {
+			set(ofKey(c) && c.d.settled && len(c.claimed.Leases) < c.claim.Limit, &c.claimed.Leases, append(c.claimed.Leases, c.d.lease))
+		}))},
 		{"a key brings back what has ended", "", "Claim", func(c *call) {
-			for _, d := range c.m.deliveries {
-				set(ofKey(c, d) && expired(c.m, d), &c.claimed.Leases, append(c.claimed.Leases, d.lease))
-			}
+			deliveries(func(c *call) {
+				set(ofKey(c) && expired(c.m, c.d), &c.claimed.Leases, append(c.claimed.Leases, c.d.lease))
+			})(c)
 			if c.claimed.At = c.m.now; len(c.claimed.Leases) == 0 {
 				c.do()
 			}

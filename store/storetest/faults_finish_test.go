@@ -33,27 +33,18 @@ func settled(change func(c *call)) func(c *call) { return settling(nil, change) 
 // resulting makes a fault that changes each result.
 func resulting(change func(c *call)) func(c *call) { return settling(change, nil) }
 
-// settledIf makes a fault that changes what some results have done.
-func settledIf(is func(f *store.Finished) bool, change func(c *call)) func(c *call) {
-	return settled(func(c *call) {
-		if is(c.f) {
-			change(c)
-		}
-	})
-}
-
 // accepted, disabling and standing make faults that change what an accepted result has
 // done, or one that has disabled the webhook, or has a standing.
 func accepted(change func(c *call)) func(c *call) {
-	return settledIf(func(f *store.Finished) bool { return f.State == store.FinishAccepted }, change)
+	return settled(where(func(c *call) bool { return c.f.State == store.FinishAccepted }, change))
 }
 
 func disabling(change func(c *call)) func(c *call) {
-	return settledIf(func(f *store.Finished) bool { return f.Disabled }, change)
+	return settled(where(func(c *call) bool { return c.f.Disabled }, change))
 }
 
 func standing(change func(c *call)) func(c *call) {
-	return settledIf(func(f *store.Finished) bool { return f.Standing != nil }, change)
+	return settled(where(func(c *call) bool { return c.f.Standing != nil }, change))
 }
 
 // trying is accepted for those that are tries.
@@ -87,10 +78,10 @@ func finishFaults() []fault {
 			set(c.m.leased(c.d), &c.d.leaseEnd, time.Time{})
 		}))},
 		{"a stale result extends the streak", "", "Finish", settled(where(stale, func(c *call) { set(extends(c), &c.w.ConsecutiveFailures, c.w.ConsecutiveFailures+1) }))},
-		{"a stale result of an ended delivery is repeated", "", "Finish", settled(where(stale, func(c *call) { set(!waits(c.d), &c.f.State, store.FinishRepeated) }))},
+		{"a stale result of an ended delivery is repeated", "", "Finish", settled(where(stale, func(c *call) { set(!c.d.pending(), &c.f.State, store.FinishRepeated) }))},
 		{"a result of an earlier claim is repeated", "", "Finish", settled(where(stale, func(c *call) { set(c.r.Token < c.d.token && c.d.Attempts > 0, &c.f.State, store.FinishRepeated) }))},
 		{"a result for what nobody has is accepted", "", "Finish", resulting(where(
-			func(c *call) bool { return waits(c.d) && c.d.leaseEnd.IsZero() && c.r.Token < c.d.token },
+			func(c *call) bool { return c.d.pending() && c.d.leaseEnd.IsZero() && c.r.Token < c.d.token },
 			func(c *call) { c.r.Token, c.d.settled = c.d.token, false },
 		))},
 		{"an unknown delivery fails the batch", "", "Finish", after(func(c *call) {
@@ -103,7 +94,7 @@ func finishFaults() []fault {
 		{"a result for a disabled webhook is refused", "", "Finish", refusing(func(c *call) bool { return c.w.Status == store.Disabled })},
 		{"a result of before the enabling is refused", "", "Finish", refusing(func(c *call) bool { return c.d.epoch != c.w.Epoch })},
 		{"a repeated result counts twice", "", "Finish", resulting(func(c *call) { c.d.settled = c.d.settled && c.r.Outcome == store.Released })},
-		{"a repeated retry counts twice", "", "Finish", resulting(func(c *call) { c.d.settled = c.d.settled && c.d.Status != store.DeliveryPending })},
+		{"a repeated retry counts twice", "", "Finish", resulting(func(c *call) { c.d.settled = c.d.settled && !c.d.pending() })},
 		{"a repeated result is stale", "", "Finish", settled(func(c *call) { set(c.f.State == store.FinishRepeated, &c.f.State, store.FinishStale) })},
 		{"another outcome overwrites the first", "", "Finish", resulting(func(c *call) {
 			set(c.r.Outcome == store.Succeeded && c.d.Status == store.DeliveryFailed && c.r.Token == c.d.token, &c.d.settled, false)
@@ -134,7 +125,7 @@ func finishFaults() []fault {
 		{"a retry is due a millisecond late", "", "Finish", resulting(func(c *call) { c.r.Delay += time.Millisecond })},
 		{"a retry is lost", "", "Finish", accepted(func(c *call) { set(c.r.Outcome == store.Retry, &c.d.leaseEnd, far(c.m)) })},
 		{"a release is lost", "", "Finish", accepted(func(c *call) { set(c.r.Outcome == store.Released, &c.d.leaseEnd, far(c.m)) })},
-		{"an ended delivery stays leased", "", "Finish", accepted(func(c *call) { set(c.d.Status != store.DeliveryPending, &c.d.leaseEnd, far(c.m)) })},
+		{"an ended delivery stays leased", "", "Finish", accepted(func(c *call) { set(!c.d.pending(), &c.d.leaseEnd, far(c.m)) })},
 		{"a failure has no end", "", "Finish", accepted(func(c *call) { set(c.d.Status == store.DeliveryFailed, &c.d.FinishedAt, time.Time{}) })},
 
 		{"success does not reset the streak", "", "Finish", resulting(func(c *call) { set(c.r.Streak == store.StreakReset, &c.r.Streak, store.StreakSame) })},
@@ -183,11 +174,7 @@ func finishFaults() []fault {
 		{"every result of a batch disabled", "", "Finish", settled(func(c *call) { c.f.Disabled = c.f.State == store.FinishAccepted && c.w.Status == store.Disabled })},
 		{"disabling keeps the version", "", "Finish", disabling(func(c *call) { c.w.Version-- })},
 		{"every result changes the version", "", "Finish", accepted(func(c *call) { c.w.Version++ })},
-		{"disabling ends the other deliveries", "", "Finish", disabling(func(c *call) {
-			for _, o := range c.m.deliveries {
-				set(o.of(c.w) && waits(o), &o.Status, store.DeliveryFailed)
-			}
-		})},
+		{"disabling ends the other deliveries", "", "Finish", disabling(deliveries(func(c *call) { set(c.d.of(c.w) && c.d.pending(), &c.d.Status, store.DeliveryFailed) }))},
 		{"the streak has no epoch", "", "Finish", resulting(func(c *call) { c.d.epoch = c.w.Epoch })},
 		{"the epoch is that of the first claim", "", "Finish", resulting(func(c *call) { set(c.d.Reclaims > 0, &c.d.epoch, 1) })},
 
@@ -239,20 +226,9 @@ func drained(m *model, w *modelWebhook) bool {
 	return !m.over(m.tokenAt(w)) && slices.ContainsFunc(m.deliveries, func(d *modelDelivery) bool { return d.of(w) && m.waiting(d) && m.over(dueAt(d)) })
 }
 
-// setting makes a fault that changes a bucket after an update.
-func setting(change func(c *call)) func(c *call) {
-	return func(c *call) {
-		w := c.own()
-		if w == nil {
-			c.do()
-			return
-		}
-		before, was := w.Webhook, w.bucket
-		if c.do(); c.err == nil {
-			c.before, c.was, c.w = before, was, w
-			change(c)
-		}
-	}
+// waitsForToken says that a delivery is due, and that its webhook has no token for it.
+func waitsForToken(c *call) bool {
+	return c.d.pending() && c.m.over(c.d.DueAt) && drained(c.m, c.m.webhookOf(c.d))
 }
 
 func refill(c *call) { c.w.bucket = modelBucket{full(c.w), c.m.now.UnixMilli()} }
@@ -271,10 +247,9 @@ func rateFaults() []fault {
 		{"a rate counts each call alone", "", "Claim", refilling(func(c *call) int64 { return full(c.w) })},
 		{"a bucket grows for ever", "", "Claim", func(c *call) {
 			c.whileEach(func(w *modelWebhook) {
-				if over := w.bucket.level + int64(w.RateLimit)*(c.m.now.UnixMilli()-w.bucket.taken) - full(w); over > 0 {
-					w.bucket.level += over
-					w.RateLimit *= 2
-				}
+				over := w.bucket.level + int64(w.RateLimit)*(c.m.now.UnixMilli()-w.bucket.taken) - full(w)
+				set(over > 0, &w.bucket.level, w.bucket.level+over)
+				set(over > 0, &w.RateLimit, 2*w.RateLimit)
 			})
 		}},
 		{"a bucket begins empty", "", "CreateWebhook", done(func(c *call) { c.own().bucket.level = 0 })},
@@ -295,34 +270,21 @@ func rateFaults() []fault {
 		{"a release gives its token back", "", "Finish", accepted(func(c *call) {
 			set(c.r.Outcome == store.Released && c.w.RateLimit > 0, &c.w.bucket.level, c.w.bucket.level+1000)
 		})},
-		{"a claim that finds nothing costs a token", "", "Claim", func(c *call) {
-			c.do()
-			for _, w := range c.m.webhooks {
-				if level := c.m.level(w); w.RateLimit > 0 && len(c.claimed.Leases) == 0 && level >= 1000 {
-					w.bucket = modelBucket{level - 1000, c.m.now.UnixMilli()}
-				}
-			}
-		}},
+		{"a claim that finds nothing costs a token", "", "Claim", after(webhooks(func(c *call) {
+			level := c.m.level(c.w)
+			set(c.w.RateLimit > 0 && len(c.claimed.Leases) == 0 && level >= 1000, &c.w.bucket, modelBucket{level - 1000, c.m.now.UnixMilli()})
+		}))},
 		{"a token of a full webhook is lost", "", "Claim", leasing(func(c *call) {
 			b := &c.m.webhookOf(c.d).bucket
 			set(b.level >= 1000 && c.m.leases(c.m.webhookOf(c.d)) > 1, &b.level, b.level-1000)
 		})},
-		{"to wait for a token is a reclaim", "", "Claim", after(func(c *call) {
-			for _, d := range c.m.deliveries {
-				set(waits(d) && !c.m.leased(d) && c.m.over(d.DueAt) && drained(c.m, c.m.webhookOf(d)), &d.Reclaims, d.Reclaims+1)
-			}
-		})},
-		{"a delivery without a token is put off", "", "Claim", after(func(c *call) {
-			for _, d := range c.m.deliveries {
-				w := c.m.webhookOf(d)
-				set(waits(d) && d.leaseEnd.IsZero() && c.m.over(d.DueAt) && drained(c.m, w), &d.DueAt, c.m.tokenAt(w))
-			}
-		})},
-		{"setting the same rate fills the bucket", "", "UpdateWebhook", setting(where(func(c *call) bool { return c.update.RateLimit != nil }, refill))},
-		{"another rate keeps the bucket", "", "UpdateWebhook", setting(func(c *call) { c.w.bucket = modelBucket{min(c.was.level, full(c.w)), c.was.taken} })},
-		{"every update fills the bucket", "", "UpdateWebhook", setting(refill)},
-		{"enabling fills the bucket", "", "UpdateWebhook", setting(where(func(c *call) bool { return enables(c.update) && c.before.Status == store.Disabled }, refill))},
-		{"an update begins the wait anew", "", "UpdateWebhook", setting(func(c *call) { set(c.w.bucket.level < 1000, &c.w.bucket.taken, c.m.now.UnixMilli()) })},
+		{"to wait for a token is a reclaim", "", "Claim", after(deliveries(where(waitsForToken, func(c *call) { set(!c.m.leased(c.d), &c.d.Reclaims, c.d.Reclaims+1) })))},
+		{"a delivery without a token is put off", "", "Claim", after(deliveries(where(waitsForToken, func(c *call) { set(c.d.leaseEnd.IsZero(), &c.d.DueAt, c.m.tokenAt(c.m.webhookOf(c.d))) })))},
+		{"setting the same rate fills the bucket", "", "UpdateWebhook", updating(where(func(c *call) bool { return c.update.RateLimit != nil }, refill))},
+		{"another rate keeps the bucket", "", "UpdateWebhook", updating(func(c *call) { c.w.bucket = modelBucket{min(c.was.level, full(c.w)), c.was.taken} })},
+		{"every update fills the bucket", "", "UpdateWebhook", updating(refill)},
+		{"enabling fills the bucket", "", "UpdateWebhook", updating(where(func(c *call) bool { return enables(c.update) && c.before.Status == store.Disabled }, refill))},
+		{"an update begins the wait anew", "", "UpdateWebhook", updating(func(c *call) { set(c.w.bucket.level < 1000, &c.w.bucket.taken, c.m.now.UnixMilli()) })},
 		{"disabled webhooks have no bucket", "", "Claim", func(c *call) { c.whileEach(func(w *modelWebhook) { set(w.Status == store.Disabled, &w.RateLimit, 0) }) }},
 		{"a webhook without a token blocks the others", "", "Claim", instead(someWebhook(func(c *call) bool { return drained(c.m, c.w) }), func(c *call) {
 			c.claimed = store.Claimed{Next: c.m.tokenAt(c.w).Sub(c.m.now), At: c.m.now}

@@ -264,6 +264,31 @@ func instead(of func(c *call) bool, play func(c *call)) func(c *call) {
 	}
 }
 
+// deliveries, webhooks and events make a change of each that the model has.
+func deliveries(change func(c *call)) func(c *call) {
+	return func(c *call) {
+		for _, c.d = range slices.Clone(c.m.deliveries) {
+			change(c)
+		}
+	}
+}
+
+func webhooks(change func(c *call)) func(c *call) {
+	return func(c *call) {
+		for _, c.w = range c.m.webhooks {
+			change(c)
+		}
+	}
+}
+
+func events(change func(c *call, e *modelEvent)) func(c *call) {
+	return func(c *call) {
+		for _, e := range slices.Clone(c.m.events) {
+			change(c, e)
+		}
+	}
+}
+
 // someWebhook says that a webhook is like that, and leaves it in the call.
 func someWebhook(is func(c *call) bool) func(c *call) bool {
 	return func(c *call) bool {
@@ -275,10 +300,3 @@ func someWebhook(is func(c *call) bool) func(c *call) bool {
 		return false
 	}
 }
-
-// count counts what is like that.
-func count[T any](list []T, is func(T) bool) int {
-	return len(slices.DeleteFunc(slices.Clone(list), func(v T) bool { return !is(v) }))
-}
-
-func waits(d *modelDelivery) bool { return d.Status == store.DeliveryPending }

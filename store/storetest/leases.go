@@ -53,14 +53,12 @@ func (x *trial) take() store.Lease {
 
 // claims reports if the deliveries that can be claimed now are not those. Their
 // order is left open.
-func (x *trial) claims(when string, want ...string) []store.Lease {
+func (x *trial) claims(when string, want ...string) {
 	x.Helper()
-	ls := x.claim(endless)
-	got := pick(ls, leaseID)
+	got := pick(x.claim(endless), leaseID)
 	if c := changes(want, got); c != "" || len(got) != len(want) {
 		x.Errorf("%s: Claim took %d deliveries, want %d\n\t%s", when, len(got), len(want), c)
 	}
-	return ls
 }
 
 // settle describes the result of a lease.
@@ -121,13 +119,9 @@ func (x *trial) finishAll(results ...store.Result) []store.Finished {
 }
 
 // finish settles one lease and reports if the answer is not the wanted one.
-func (x *trial) finish(r store.Result, want store.FinishState) store.Finished {
+func (x *trial) finish(r store.Result, want store.FinishState) {
 	x.Helper()
-	f := x.finishAll(r)[0]
-	if f.State != want {
-		x.Errorf("Finish with outcome %s answers %s, want %s", r.Outcome, f.State, want)
-	}
-	return f
+	equal(x, "the answer to outcome "+string(r.Outcome), x.finishAll(r)[0].State, want)
 }
 
 // prune prunes until nothing is left to do, and adds up.

@@ -286,32 +286,26 @@ func (d *duel) playUpdate() bool {
 }
 
 func (d *duel) newUpdate(m, id string) store.WebhookUpdate {
-	var u store.WebhookUpdate
-	if d.chance(20) {
-		u.URL = new("https://example.com/" + d.x.id("url"))
-	}
-	if d.chance(20) {
-		u.Events = d.subscriptions()
+	u := store.WebhookUpdate{IfVersion: d.version(m, id, 20)}
+	for _, change := range []func(){
+		func() { u.URL = new("https://example.com/" + d.x.id("url")) },
+		func() { u.Events = d.subscriptions() },
+		func() { u.Encoding = new(one(d, []string{"standard", "ascii"})) },
+		func() { u.Description, u.Metadata = new(one(d, []string{"", d.x.id("about")})), d.metadata() },
+		func() { u.Headers = new(one(d, []string{"", d.x.id("headers")})) },
+		func() { u.Rotate, u.KeepPrevious = new(d.x.id("secret")), one(d, []time.Duration{0, duelGrace}) },
+	} {
+		if d.chance(20) {
+			change()
+		}
 	}
 	if d.chance(60) {
 		u.Status = new(one(d, []store.Status{store.Active, store.Active, store.Disabled}))
 		u.Reason = d.x.id("why")
 	}
-	if d.chance(20) {
-		u.Encoding = new(one(d, []string{"standard", "ascii"}))
-	}
-	if d.chance(15) {
-		u.Description, u.Metadata = new(one(d, []string{"", d.x.id("about")})), d.metadata()
-	}
-	if d.chance(10) {
-		u.Headers = new(one(d, []string{"", d.x.id("headers")}))
-	}
-	if d.chance(25) {
-		u.Rotate, u.KeepPrevious = new(d.x.id("secret")), one(d, []time.Duration{0, duelGrace})
-	} else if d.chance(30) {
+	if u.Rotate == nil && d.chance(30) {
 		u.Reseal = d.reseal(m, id)
 	}
-	u.IfVersion = d.version(m, id, 20)
 	return u
 }
 

@@ -179,9 +179,9 @@ func (x *trial) update(w store.Webhook, u store.WebhookUpdate) store.Webhook {
 	return w
 }
 
-func (x *trial) disable(w store.Webhook) store.Webhook {
+func (x *trial) disable(w store.Webhook) {
 	x.Helper()
-	return x.update(w, store.WebhookUpdate{Status: new(store.Disabled), Reason: "by_hand"})
+	x.update(w, store.WebhookUpdate{Status: new(store.Disabled), Reason: "by_hand"})
 }
 
 func (x *trial) enable(w store.Webhook) store.Webhook {
@@ -340,34 +340,6 @@ func (x *trial) events(merchantID string, q store.EventQuery) []store.Event {
 		p, err := x.st.Events(x.Context(), merchantID, q)
 		return p.Events, p.Next, err
 	})
-}
-
-// snapshot writes down all that a merchant can see, a line for each record.
-func (x *trial) snapshot(merchantID string) []string {
-	x.Helper()
-	var out []string
-	for _, w := range x.webhooks(merchantID, store.WebhookQuery{Limit: endless}) {
-		out = append(out, "webhook "+show(w), "stats of "+w.ID+" "+show(x.stats(w)))
-		for _, d := range x.deliveries(w, store.DeliveryQuery{Limit: endless}) {
-			out = append(out, "delivery "+show(x.delivery(w, d.ID)))
-		}
-	}
-	for _, e := range x.events(merchantID, store.EventQuery{Limit: endless}) {
-		e, err := x.st.Event(x.Context(), merchantID, e.ID)
-		x.must(err, "Event")
-		out = append(out, "event "+show(e))
-	}
-	return out
-}
-
-// unchanged reports if do changes anything that the trial's merchant can see.
-func (x *trial) unchanged(doing string, do func()) {
-	x.Helper()
-	before := x.snapshot(x.merchant)
-	do()
-	if c := changes(before, x.snapshot(x.merchant)); c != "" {
-		x.Errorf("%s changed\n\t%s", doing, c)
-	}
 }
 
 // pick returns f of each.
