@@ -175,86 +175,72 @@ func crowded(want map[string]int, prepare func(x *trial) (call func(i int) strin
 	}
 }
 
-// traffic publishes, claims and settles from many goroutines at once, and then
-// counts.
+// traffic publishes, claims and settles from many goroutines at once, and then counts.
 func traffic(x *trial) {
 	const each = 15
 	x.per = 4
 	ws := []store.Webhook{x.webhook("a"), x.webhook("a"), x.webhook(store.EveryType)}
-	batches := make([][]store.NewEvent, crowd)
-	for i := range batches {
-		for range each {
-			batches[i] = append(batches[i], x.newEvent("a"))
-		}
+	events := make([]store.NewEvent, crowd*each)
+	for i := range events {
+		events[i] = x.newEvent("a")
 	}
-	var holders, leased, tries, ended counter
-	all := crowd * each * len(ws)
+	var n counter
 	giveUp := time.Now().Add(x.timeout)
 	together(func(i int) {
-		for j, e := range batches[i] {
+		for j, e := range events[i*each : (i+1)*each] {
 			if _, err := x.st.Publish(x.Context(), x.merchant, []store.NewEvent{e}); err != nil {
 				x.Errorf("Publish: %v", err)
 				return
 			}
 			if j%3 == 0 {
-				x.deliver(i, &holders, &leased, &tries, &ended)
+				x.deliver(i, &n)
 			}
 		}
-		for ended.add("", 0) < all && time.Now().Before(giveUp) {
-			if !x.deliver(i, &holders, &leased, &tries, &ended) {
-				return
-			}
+		for n.add("ended", 0) < len(events)*len(ws) && time.Now().Before(giveUp) && x.deliver(i, &n) {
+			continue
 		}
 	})
-	equal(x, "number of deliveries that ended", ended.add("", 0), all)
-	var total store.Stats
 	for _, w := range ws {
-		s := x.stats(w)
-		total.Total += s.Total
-		total.Succeeded += s.Succeeded
-		total.Failed += s.Failed
-		total.Pending += s.Pending
-		total.Attempts += s.Attempts
+		all := int64(len(events))
+		same(x, "Stats", x.stats(w), store.Stats{Total: all, Succeeded: all, Attempts: int64(n.add("tries of "+w.ID, 0))})
 		for _, d := range x.deliveries(w, store.DeliveryQuery{Limit: endless}) {
-			equal(x, "Attempts of "+d.ID, d.Attempts, tries.add(d.ID, 0))
+			equal(x, "Attempts of "+d.ID, d.Attempts, n.add("tries of "+d.ID, 0))
 		}
 	}
-	same(x, "Stats of all webhooks", total, store.Stats{Total: int64(all), Succeeded: int64(all), Attempts: int64(tries.add("", 0))})
 	x.claims("when all has ended")
 }
 
-// deliver claims a few deliveries and settles them: some go through at once, some
-// are released or tried again first. It says whether the store still answers.
-func (x *trial) deliver(i int, holders, leased, tries, ended *counter) bool {
+// deliver claims a few deliveries and settles them: some go through at once, some are
+// released or tried again first. It says whether the store still answers.
+func (x *trial) deliver(i int, n *counter) bool {
 	c, err := x.st.Claim(x.Context(), store.ClaimRequest{Limit: 1 + i, Lease: x.lease, PerWebhook: x.per})
 	if err != nil {
 		x.Errorf("Claim: %v", err)
 		return false
 	}
-	var results []store.Result
-	for _, l := range c.Leases {
-		if n := holders.add(l.DeliveryID, 1); n != 1 {
-			x.Errorf("delivery %s is held by %d at once", l.DeliveryID, n)
+	results := pick(c.Leases, func(l store.Lease) store.Result {
+		if held := n.add("held "+l.DeliveryID, 1); held != 1 {
+			x.Errorf("delivery %s is held by %d at once", l.DeliveryID, held)
 		}
-		if n := leased.add(l.WebhookID, 1); n > x.per {
-			x.Errorf("webhook %s has %d leases, at most %d may be", l.WebhookID, n, x.per)
+		if leased := n.add("leased of "+l.WebhookID, 1); leased > x.per {
+			x.Errorf("webhook %s has %d leases, at most %d may be", l.WebhookID, leased, x.per)
 		}
-		r := succeed(l)
 		switch {
 		case l.Attempts < 2 && i%2 == 0:
-			r = retry(l, 0)
+			return retry(l, 0)
 		case l.Reclaims < 2 && i%2 == 1:
-			r = release(l, 0)
+			r := release(l, 0)
 			r.Fault = true
+			return r
 		}
-		results = append(results, r)
-	}
+		return succeed(l)
+	})
 	for _, r := range results {
-		holders.add(r.DeliveryID, -1)
-		leased.add(r.WebhookID, -1)
+		n.add("held "+r.DeliveryID, -1)
+		n.add("leased of "+r.WebhookID, -1)
 		if r.Outcome != store.Released {
-			tries.add(r.DeliveryID, 1)
-			tries.add("", 1)
+			n.add("tries of "+r.DeliveryID, 1)
+			n.add("tries of "+r.WebhookID, 1)
 		}
 	}
 	fs, err := x.st.Finish(x.Context(), results)
@@ -267,7 +253,7 @@ func (x *trial) deliver(i int, holders, leased, tries, ended *counter) bool {
 			x.Errorf("Finish answers %s for a lease that is held", f.State)
 		}
 		if results[j].Outcome == store.Succeeded {
-			ended.add("", 1)
+			n.add("ended", 1)
 		}
 	}
 	return true

@@ -217,6 +217,9 @@ func (d *duel) call(format string, args ...any) {
 // fatalf ends the sequence.
 func (d *duel) fatalf(format string, args ...any) { d.x.fatalf(format, args...) }
 
+// fatalIf is fatalf under a condition.
+func (d *duel) fatalIf(failed bool, format string, args ...any) { d.x.fatalIf(failed, format, args...) }
+
 // history adds the calls that led to a failure, and makes ids readable.
 func (d *duel) history(failure string) string {
 	var b strings.Builder
@@ -235,12 +238,8 @@ func (d *duel) history(failure string) string {
 
 // adopt gives a delivery of the model the id that the store has made for it.
 func (d *duel) adopt(t *modelDelivery, id string) {
-	if !deliveryIDs.MatchString(id) {
-		d.fatalf("the id %q of a delivery does not match %s", id, deliveryIDs)
-	}
-	if d.given[id] {
-		d.fatalf("the id %q was given before", id)
-	}
+	d.fatalIf(!deliveryIDs.MatchString(id), "the id %q of a delivery does not match %s", id, deliveryIDs)
+	d.fatalIf(d.given[id], "the id %q was given before", id)
 	d.given[id] = true
 	t.ID = id
 	d.names[id] = fmt.Sprintf("%s>%s#%d", t.EventID, t.WebhookID, len(d.names))

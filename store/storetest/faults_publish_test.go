@@ -129,7 +129,9 @@ func publishFaults() []fault {
 		})},
 		{"an empty batch is an error", "", "Publish", func(c *call) { c.do(); set(len(c.events) == 0, &c.err, store.ErrNotFound) }},
 		{"an event is forgotten once delivered", "", "Publish", func(c *call) {
-			c.m.events = slices.DeleteFunc(c.m.events, func(e *modelEvent) bool { return len(e.deliveries) > 0 && !c.m.wanted(e) })
+			events(func(c *call, e *modelEvent) {
+				set(len(e.deliveries) > 0 && !c.m.wanted(e), &c.m.events, without(slices.Clone(c.m.events), e))
+			})(c)
 			c.do()
 		}},
 		{"a failed batch stores events alone", "publish/what fails", "Publish", after(where(func(c *call) bool { return c.err != nil }, func(c *call) {
@@ -180,10 +182,8 @@ func publishFaults() []fault {
 			}
 			c.enqueued = out
 		}},
-		{"Enqueue answers the delivery of the event", "", "Enqueue", enqueueing(func(c *call, e *modelEvent, out *store.Enqueued) {
-			if len(e.deliveries) > 0 {
-				out.DeliveryID = e.deliveries[0].ID
-			}
+		{"Enqueue answers the delivery of the event", "", "Enqueue", enqueueing(func(_ *call, e *modelEvent, out *store.Enqueued) {
+			set(len(e.deliveries) > 0, &out.DeliveryID, append(pick(e.deliveries, published), store.PublishedDelivery{})[0].ID)
 		})},
 		{"Enqueue looks at the status", "", "Enqueue", instead(
 			func(c *call) bool { w := c.own(); return w != nil && w.Status == store.Disabled },

@@ -48,9 +48,7 @@ func (d *duel) playClaim() bool {
 // followClaim checks an answer and lets the model give the same leases.
 func (d *duel) followClaim(req store.ClaimRequest, got store.Claimed) {
 	again := d.model.leasesOf(req.Key)
-	if got.Again != (len(again) > 0) {
-		d.fatalf("Again is %t, but %d leases of the claim last", got.Again, len(again))
-	}
+	d.fatalIf(got.Again != (len(again) > 0), "Again is %t, but %d leases of the claim last", got.Again, len(again))
 	if len(again) > 0 {
 		d.matchAgain(got.Leases, again)
 	} else {
@@ -80,14 +78,10 @@ func (d *duel) followClaim(req store.ClaimRequest, got store.Claimed) {
 // matchAgain compares the answer to a claim that is asked for again. Whether it
 // shows the webhook as it was or as it is now is open.
 func (d *duel) matchAgain(got, want []store.Lease) {
-	if len(got) != len(want) {
-		d.fatalf("the claim has the leases %v, want %v", pick(got, leaseID), pick(want, leaseID))
-	}
+	d.fatalIf(len(got) != len(want), "the claim has the leases %v, want %v", pick(got, leaseID), pick(want, leaseID))
 	for _, w := range want {
 		i := slices.IndexFunc(got, func(l store.Lease) bool { return l.DeliveryID == w.DeliveryID })
-		if i < 0 {
-			d.fatalf("the claim has the leases %v, want %v", pick(got, leaseID), pick(want, leaseID))
-		}
+		d.fatalIf(i < 0, "the claim has the leases %v, want %v", pick(got, leaseID), pick(want, leaseID))
 		d.match("the lease of "+w.DeliveryID, got[i], w, "URL", "Encoding", "Secret", "PreviousSecret", "Headers")
 	}
 }
@@ -112,21 +106,13 @@ func (d *duel) followTurns(leases []store.Lease) {
 // whose lease has ended waits since then, or since it was due before, is open.
 func (d *duel) followLease(l store.Lease, key string) {
 	t := d.model.delivery(l.MerchantID, l.WebhookID, l.DeliveryID)
-	if t == nil {
-		d.fatalf("delivery %s of %s is claimed, and is not there", l.DeliveryID, l.WebhookID)
-	}
+	d.fatalIf(t == nil, "delivery %s of %s is claimed, and is not there", l.DeliveryID, l.WebhookID)
 	due := d.model.claimable(d.model.webhookOf(t), d.x.per)
-	if !slices.Contains(due, t) {
-		d.fatalf("delivery %s of %s is claimed, and must not be", l.DeliveryID, l.WebhookID)
-	}
+	d.fatalIf(!slices.Contains(due, t), "delivery %s of %s is claimed, and must not be", l.DeliveryID, l.WebhookID)
 	for _, o := range due {
-		if o.Test && !t.Test || o.Test == t.Test && millis(dueAt(o), t.DueAt) < 0 {
-			d.fatalf("delivery %s of %s is claimed before %s", t.ID, t.WebhookID, o.ID)
-		}
+		d.fatalIf(o.Test && !t.Test || o.Test == t.Test && millis(dueAt(o), t.DueAt) < 0, "delivery %s of %s is claimed before %s", t.ID, t.WebhookID, o.ID)
 	}
-	if l.Token <= t.token {
-		d.fatalf("Token of %s is %d, and was %d before", l.DeliveryID, l.Token, t.token)
-	}
+	d.fatalIf(l.Token <= t.token, "Token of %s is %d, and was %d before", l.DeliveryID, l.Token, t.token)
 	t.token = l.Token - 1
 	d.match("the lease of "+l.DeliveryID, l, d.model.take(t, d.x.lease, key))
 	d.leases = append(d.leases, l)
@@ -287,9 +273,7 @@ func (d *duel) followSurplus(limit int) int {
 		}
 		for _, g := range gone {
 			for _, k := range kept {
-				if millis(k.CreatedAt, g.CreatedAt) < 0 {
-					d.fatalf("Prune removed %s and kept %s, which was made before", g.ID, k.ID)
-				}
+				d.fatalIf(millis(k.CreatedAt, g.CreatedAt) < 0, "Prune removed %s and kept %s, which was made before", g.ID, k.ID)
 			}
 			d.model.outlived(g)
 			removed++
@@ -318,9 +302,7 @@ func (d *duel) claimNotices(limit int) int {
 	got, err := d.x.st.ClaimNotices(d.x.Context(), limit, duelLease)
 	d.x.must(err, "ClaimNotices")
 	waiting := slices.DeleteFunc(slices.Clone(d.model.notices), func(n *modelNotice) bool { return !d.model.over(n.leaseEnd) })
-	if len(got) > limit || len(got) == 0 && len(waiting) > 0 {
-		d.fatalf("%d notices of %d, limit %d", len(got), len(waiting), limit)
-	}
+	d.fatalIf(len(got) > limit || len(got) == 0 && len(waiting) > 0, "%d notices of %d, limit %d", len(got), len(waiting), limit)
 	for _, l := range got {
 		n := d.followNotice(l, waiting)
 		for _, o := range waiting {
@@ -344,9 +326,7 @@ func (d *duel) followNotice(l store.NoticeLease, waiting []*modelNotice) *modelN
 		d.fatalf("notice %s is claimed, and must not be; there are %s", show(l), show(pick(waiting, func(n *modelNotice) store.Notice { return n.Notice })))
 	}
 	n := waiting[i]
-	if l.Token <= n.token {
-		d.fatalf("Token of notice %s is %d, and was %d before", l.ID, l.Token, n.token)
-	}
+	d.fatalIf(l.Token <= n.token, "Token of notice %s is %d, and was %d before", l.ID, l.Token, n.token)
 	if !d.given[id] {
 		d.notices = append(d.notices, n)
 	}

@@ -16,9 +16,7 @@ func (x *trial) claimBy(req store.ClaimRequest) store.Claimed {
 	x.Helper()
 	c, err := x.st.Claim(x.Context(), req)
 	x.must(err, "Claim")
-	if len(c.Leases) > req.Limit {
-		x.fatalf("Claim took %d deliveries, at most %d were asked for", len(c.Leases), req.Limit)
-	}
+	x.fatalIf(len(c.Leases) > req.Limit, "Claim took %d deliveries, at most %d were asked for", len(c.Leases), req.Limit)
 	if millis(c.At, x.now) != 0 {
 		x.fatalf("At of a claim is %s, want the store's time %s", show(c.At), show(x.now))
 	}
@@ -45,9 +43,7 @@ func (x *trial) claim(limit int) []store.Lease {
 func (x *trial) take() store.Lease {
 	x.Helper()
 	ls := x.claim(1)
-	if len(ls) == 0 {
-		x.fatalf("Claim took nothing, want one delivery")
-	}
+	x.fatalIf(len(ls) == 0, "Claim took nothing, want one delivery")
 	return ls[0]
 }
 
@@ -112,9 +108,7 @@ func (x *trial) finishAll(results ...store.Result) []store.Finished {
 	x.Helper()
 	out, err := x.st.Finish(x.Context(), results)
 	x.must(err, "Finish")
-	if len(out) != len(results) {
-		x.fatalf("Finish answers %d results with %d", len(results), len(out))
-	}
+	x.fatalIf(len(out) != len(results), "Finish answers %d results with %d", len(results), len(out))
 	return out
 }
 
@@ -146,9 +140,7 @@ func (x *trial) prune(p store.PruneRequest) store.Pruned {
 		if !done.More {
 			return sum
 		}
-		if n == 0 && idle {
-			x.fatalf("Prune says More twice although it finds nothing to do")
-		}
+		x.fatalIf(n == 0 && idle, "Prune says More twice although it finds nothing to do")
 		idle = n == 0
 	}
 	x.fatalf("Prune says %d times that more is left", endless)

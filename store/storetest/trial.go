@@ -71,12 +71,18 @@ func (x *trial) fatalf(format string, args ...any) {
 	x.FailNow()
 }
 
+// fatalIf is fatalf under a condition.
+func (x *trial) fatalIf(failed bool, format string, args ...any) {
+	x.Helper()
+	if failed {
+		x.fatalf(format, args...)
+	}
+}
+
 // must ends the case if err is not nil.
 func (x *trial) must(err error, doing string) {
 	x.Helper()
-	if err != nil {
-		x.fatalf("%s: %v", doing, err)
-	}
+	x.fatalIf(err != nil, "%s: %v", doing, err)
 }
 
 // fails reports if err is not the sentinel.
@@ -122,9 +128,7 @@ func (x *trial) audit() {
 	}
 	s, err := x.st.Stats(x.Context(), x.bystander.MerchantID, x.bystander.ID)
 	x.must(err, "Stats of another merchant's webhook")
-	if s.Total != 0 {
-		x.fatalf("a webhook of another merchant got %d deliveries", s.Total)
-	}
+	x.fatalIf(s.Total != 0, "a webhook of another merchant got %d deliveries", s.Total)
 }
 
 // advance moves the store's clock.
@@ -212,9 +216,7 @@ func (x *trial) publishAll(events ...store.NewEvent) []store.Published {
 	x.Helper()
 	out, err := x.st.Publish(x.Context(), x.merchant, events)
 	x.must(err, "Publish")
-	if len(out) != len(events) {
-		x.fatalf("Publish answers %d events with %d results", len(events), len(out))
-	}
+	x.fatalIf(len(out) != len(events), "Publish answers %d events with %d results", len(events), len(out))
 	for i, e := range events {
 		for _, d := range out[i].Deliveries {
 			x.made[[2]string{d.WebhookID, e.ID}] = d.ID
@@ -246,9 +248,7 @@ func (x *trial) enqueue(w store.Webhook, eventID, nonce string) string {
 	x.Helper()
 	out, err := x.st.Enqueue(x.Context(), w.MerchantID, w.ID, []string{eventID}, nonce)
 	x.must(err, "Enqueue")
-	if len(out) != 1 {
-		x.fatalf("Enqueue answers one event with %d answers", len(out))
-	}
+	x.fatalIf(len(out) != 1, "Enqueue answers one event with %d answers", len(out))
 	return out[0].DeliveryID
 }
 
@@ -291,9 +291,7 @@ func follow[T any](x *trial, list string, limit int, read func(cursor string) (r
 	for range endless {
 		records, next, err := read(cursor)
 		x.must(err, list)
-		if len(records) > limit {
-			x.fatalf("%s shows %d records on a page, at most %d were asked for", list, len(records), limit)
-		}
+		x.fatalIf(len(records) > limit, "%s shows %d records on a page, at most %d were asked for", list, len(records), limit)
 		out = append(out, records...)
 		if cursor = next; cursor == "" {
 			return out

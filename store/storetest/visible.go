@@ -50,9 +50,7 @@ func (d *duel) compareBacklog() {
 			most = max(most, d.model.now.Sub(t.DueAt))
 		}
 	}
-	if got.OldestDue < least || got.OldestDue > most {
-		d.fatalf("OldestDue is %s, want %s to %s", got.OldestDue, least, most)
-	}
+	d.fatalIf(got.OldestDue < least || got.OldestDue > most, "OldestDue is %s, want %s to %s", got.OldestDue, least, most)
 }
 
 // compareMerchants compares who has webhooks. The bystander has one.
@@ -91,21 +89,13 @@ func (d *duel) compareDeliveries(w store.Webhook) {
 	want, _ := d.model.Stats(d.x.Context(), w.MerchantID, w.ID)
 	d.match("Stats of "+w.ID, d.x.stats(w), want)
 	all := d.x.deliveries(w, store.DeliveryQuery{Limit: endless})
-	if len(all) != int(want.Total) {
-		d.fatalf("%s shows %d deliveries, want %d", w.ID, len(all), want.Total)
-	}
+	d.fatalIf(len(all) != int(want.Total), "%s shows %d deliveries, want %d", w.ID, len(all), want.Total)
 	for i, got := range all {
 		t := d.model.delivery(w.MerchantID, w.ID, got.ID)
-		if t == nil {
-			d.fatalf("%s shows a delivery %s that should not be there", w.ID, got.ID)
-		}
+		d.fatalIf(t == nil, "%s shows a delivery %s that should not be there", w.ID, got.ID)
 		d.matchDelivery(got, t)
-		if len(got.Log) > 0 {
-			d.fatalf("%s shows the attempts of %s in a list", w.ID, got.ID)
-		}
-		if i > 0 && got.CreatedAt.After(all[i-1].CreatedAt) {
-			d.fatalf("%s shows delivery %s after an older one", w.ID, got.ID)
-		}
+		d.fatalIf(len(got.Log) > 0, "%s shows the attempts of %s in a list", w.ID, got.ID)
+		d.fatalIf(i > 0 && got.CreatedAt.After(all[i-1].CreatedAt), "%s shows delivery %s after an older one", w.ID, got.ID)
 	}
 }
 
@@ -154,9 +144,7 @@ func (d *duel) matchEvents(merchantID string, q store.EventQuery) {
 		d.fatalf("the events are %v, want %v", g, w)
 	}
 	for i, e := range got {
-		if i > 0 && e.CreatedAt.Before(got[i-1].CreatedAt) {
-			d.fatalf("event %s comes after a younger one", e.ID)
-		}
+		d.fatalIf(i > 0 && e.CreatedAt.Before(got[i-1].CreatedAt), "event %s comes after a younger one", e.ID)
 		j := slices.IndexFunc(want.Events, func(o store.Event) bool { return o.ID == e.ID })
 		d.match("event "+e.ID, e, want.Events[j], "Delivered")
 		if !slices.Contains(d.delivered(merchantID, q.WebhookID, e.ID), e.Delivered) {
