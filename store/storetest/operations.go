@@ -42,7 +42,10 @@ func operations() []operation {
 }
 
 func (d *duel) playAdvance() bool {
-	by := one(d, []time.Duration{tick, 37 * tick, 10 * time.Second, 30 * time.Second, 2 * time.Minute, time.Hour})
+	return d.wait(one(d, []time.Duration{tick, 37 * tick, 10 * time.Second, 30 * time.Second, 2 * time.Minute, time.Hour}))
+}
+
+func (d *duel) wait(by time.Duration) bool {
 	d.call("advance %s", by)
 	d.advance(by)
 	return true
