@@ -73,16 +73,18 @@ func (x *trial) fatalf(format string, args ...any) {
 
 // fatalIf is fatalf under a condition.
 func (x *trial) fatalIf(failed bool, format string, args ...any) {
-	x.Helper()
 	if failed {
+		x.Helper()
 		x.fatalf(format, args...)
 	}
 }
 
 // must ends the case if err is not nil.
 func (x *trial) must(err error, doing string) {
-	x.Helper()
-	x.fatalIf(err != nil, "%s: %v", doing, err)
+	if err != nil {
+		x.Helper()
+		x.fatalf("%s: %v", doing, err)
+	}
 }
 
 // fails reports if err is not the sentinel.
