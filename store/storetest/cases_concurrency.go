@@ -1,7 +1,6 @@
 package storetest
 
 import (
-	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -45,245 +44,203 @@ func (t *counter) add(name string, n int) int {
 	return t.n[name]
 }
 
+// everybody calls f in a crowd, reports its errors and returns what it has counted.
+func (x *trial) everybody(f func(i int, got *counter) error) *counter {
+	x.Helper()
+	var got counter
+	together(func(i int) {
+		if err := f(i, &got); err != nil {
+			x.Errorf("one of %d calls at once: %v", crowd, err)
+		}
+	})
+	return &got
+}
+
 func concurrencyCases() []testCase {
 	return []testCase{
+		{"publish, claim, finish", "Claim hides due deliveries from every other caller until their lease ends … " + atomicPromise, traffic},
+		{"one event from everybody", "An event id is published once per merchant", sameEvents},
+		{"one result from everybody", "A result is accepted once.", sameResults},
 		{
-			name:    "publish, claim, finish",
-			promise: "Claim hides due deliveries from every other caller until their lease ends … " + atomicPromise,
-			run:     traffic,
-		},
-		{
-			name:    "one event from everybody",
-			promise: "An event id is published once per merchant",
-			run: func(x *trial) {
-				w := x.webhook("a")
-				var fresh, ids counter
-				events := []store.NewEvent{x.newEvent("a"), x.newEvent("a"), x.newEvent("a")}
-				together(func(int) {
-					ps, err := x.st.Publish(x.Context(), x.merchant, events)
-					if err != nil {
-						x.Errorf("Publish: %v", err)
-						return
-					}
-					for i, p := range ps {
-						if !p.Duplicate {
-							fresh.add(events[i].ID, 1)
-						}
-						ids.add(show(p.Deliveries), 1)
-					}
-				})
-				for _, e := range events {
-					equal(x, "how often an event was published for the first time", fresh.add(e.ID, 0), 1)
-				}
-				equal(x, "number of different answers", len(ids.n), len(events))
-				same(x, "Stats", x.stats(w), store.Stats{Total: 3, Pending: 3})
-			},
-		},
-		{
-			name:    "one result from everybody",
-			promise: "A result is accepted once.",
-			run: func(x *trial) {
-				w := x.webhook("a")
-				x.publish("a", 5)
-				ls := x.claim(5)
-				results := pick(ls, func(l store.Lease) store.Result { return failAt(l, 3) })
-				var got counter
-				together(func(int) {
-					fs, err := x.st.Finish(x.Context(), results)
-					if err != nil {
-						x.Errorf("Finish: %v", err)
-					}
-					for _, f := range fs {
-						got.add(string(f.State), 1)
-						if f.Disabled {
-							got.add("disabled", 1)
-						}
-					}
-				})
-				equal(x, "number of accepted results", got.add(string(store.FinishAccepted), 0), 5)
-				equal(x, "number of repeated results", got.add(string(store.FinishRepeated), 0), 5*crowd-5)
-				equal(x, "number of results that disabled", got.add("disabled", 0), 1)
-				equal(x, "ConsecutiveFailures", x.read(w).ConsecutiveFailures, 5)
-				equal(x, "number of notices", len(x.notices(9)), 1)
-				same(x, "Stats", x.stats(w), store.Stats{Total: 5, Failed: 5, Attempts: 5})
-			},
-		},
-		{
-			name:    "webhooks up to the limit",
-			promise: "It fails with [ErrLimit] if the merchant has limit webhooks already",
-			run: func(x *trial) {
-				var given [crowd][2]store.Webhook
+			"webhooks up to the limit", "It fails with [ErrLimit] if the merchant has limit webhooks already",
+			crowded(map[string]int{"no error": 4, sentinel(store.ErrLimit): crowd - 4}, func(x *trial) func(i int) string {
+				var given [crowd]store.Webhook
 				for i := range given {
-					given[i] = [2]store.Webhook{x.newWebhook("a"), x.newWebhook("a")}
+					given[i] = x.newWebhook("a")
 				}
-				var got counter
-				together(func(i int) {
-					for _, w := range given[i] {
-						_, err := x.st.CreateWebhook(x.Context(), x.merchant, w, 5)
-						got.add(sentinel(err), 1)
-					}
-				})
-				equal(x, "number of webhooks created", got.add("no error", 0), 5)
-				equal(x, "number of webhooks refused", got.add(sentinel(store.ErrLimit), 0), 2*crowd-5)
-			},
+				return func(i int) string {
+					_, err := x.st.CreateWebhook(x.Context(), x.merchant, given[i], 4)
+					return sentinel(err)
+				}
+			}),
 		},
 		{
-			name:    "update if unchanged",
-			promise: "with [ErrVersion] if u.IfVersion is set and differs",
-			run: func(x *trial) {
+			"update if unchanged", "with [ErrVersion] if u.IfVersion is set and differs",
+			crowded(map[string]int{"no error": 1, sentinel(store.ErrVersion): crowd - 1}, func(x *trial) func(i int) string {
 				w := x.webhook("a")
-				var won counter
-				together(func(i int) {
-					_, err := x.st.UpdateWebhook(x.Context(), x.merchant, w.ID, store.WebhookUpdate{IfVersion: w.Version, URL: new(fmt.Sprint("https://example.com/", i))})
-					if err == nil {
-						won.add("", 1)
-					} else if !errors.Is(err, store.ErrVersion) {
-						x.Errorf("UpdateWebhook: %v", err)
-					}
-				})
-				equal(x, "number of updates that found the version of before", won.add("", 0), 1)
-				equal(x, "Version", x.read(w).Version, w.Version+1)
-			},
+				return func(int) string {
+					_, err := x.st.UpdateWebhook(x.Context(), x.merchant, w.ID, store.WebhookUpdate{IfVersion: w.Version, URL: new("https://example.com/other")})
+					return sentinel(err)
+				}
+			}),
 		},
 		{
-			name:    "one notice from everybody",
-			promise: "So of callers that saw the same Mark, one adds a notice, over all processes, whether or not it was acknowledged meanwhile.",
-			run: func(x *trial) {
+			"one notice from everybody",
+			"So of callers that saw the same Mark, one adds a notice, over all processes, whether or not it was acknowledged meanwhile.",
+			crowded(map[string]int{"true no error": 1, "false no error": crowd - 1}, func(x *trial) func(i int) string {
 				w := x.webhook("a")
-				var got counter
-				together(func(int) {
+				return func(int) string {
 					added, err := x.st.AddNotice(x.Context(), x.merchant, store.Notice{WebhookID: w.ID}, "", "told")
-					if err != nil {
-						x.Errorf("AddNotice: %v", err)
-					}
-					got.add(nth("added", map[bool]int{true: 1}[added]), 1)
-				})
-				equal(x, "number of notices added", got.add("added 1", 0), 1)
-				equal(x, "number of notices", len(x.notices(9)), 1)
-			},
-		},
-		{
-			name:    "a rate",
-			promise: "So a rate holds over all callers",
-			run: func(x *trial) {
-				w := x.webhook("a")
-				x.update(w, store.WebhookUpdate{RateLimit: new(5)})
-				x.publish("a", 60)
-				var got counter
-				together(func(int) {
-					for range 5 {
-						c, err := x.st.Claim(x.Context(), store.ClaimRequest{Limit: 2, Lease: x.lease, PerWebhook: endless})
-						if err != nil {
-							x.Errorf("Claim: %v", err)
-						}
-						got.add("", len(c.Leases))
-					}
-				})
-				if n := got.add("", 0); n > 5 {
-					x.Errorf("%d deliveries were claimed of a bucket of 5", n)
+					return fmt.Sprint(added, " ", sentinel(err))
 				}
-			},
+			}),
 		},
 		{
-			name:    "one id to process",
-			promise: "An id is held by one holder at a time",
-			run: func(x *trial) {
-				var got counter
-				id := x.id("evt")
-				together(func(i int) {
-					a, err := x.st.BeginSeen(x.Context(), x.tag, id, store.SeenBegin{Holder: nth("holder", i), Lease: time.Minute})
-					if err != nil {
-						x.Errorf("BeginSeen: %v", err)
+			"a rate", "So a rate holds over all callers",
+			crowded(map[string]int{"1 no error": 3, "0 no error": crowd - 3}, func(x *trial) func(i int) string {
+				x.update(x.webhook("a"), store.WebhookUpdate{RateLimit: new(3)})
+				x.publish("a", 60)
+				return func(int) string {
+					c, err := x.st.Claim(x.Context(), store.ClaimRequest{Limit: 1, Lease: x.lease, PerWebhook: endless})
+					for err == nil && c.Next == 0 && len(c.Leases) == 0 { // Somebody else is at it.
+						c, err = x.st.Claim(x.Context(), store.ClaimRequest{Limit: 1, Lease: x.lease, PerWebhook: endless})
 					}
-					got.add(string(a.State), 1)
-				})
-				equal(x, "number of holders", got.add(string(store.SeenNew), 0), 1)
-				equal(x, "number of those who have to wait", got.add(string(store.SeenInProgress), 0), crowd-1)
-			},
+					return fmt.Sprint(len(c.Leases), " ", sentinel(err))
+				}
+			}),
+		},
+		{
+			"one id to process", "An id is held by one holder at a time",
+			crowded(map[string]int{string(store.SeenNew): 1, string(store.SeenInProgress): crowd - 1}, func(x *trial) func(i int) string {
+				id := x.id("evt")
+				return func(i int) string {
+					a, _ := x.st.BeginSeen(x.Context(), x.tag, id, store.SeenBegin{Holder: nth("holder", i), Lease: time.Minute})
+					return string(a.State)
+				}
+			}),
 		},
 	}
 }
 
-// traffic publishes, claims and settles from many goroutines at once, and then
-// counts.
+func sameEvents(x *trial) {
+	w := x.webhook("a")
+	events := []store.NewEvent{x.newEvent("a"), x.newEvent("a"), x.newEvent("a")}
+	var answers counter
+	fresh := x.everybody(func(_ int, fresh *counter) error {
+		ps, err := x.st.Publish(x.Context(), x.merchant, events)
+		for i, p := range ps {
+			answers.add(show(p.Deliveries), 1)
+			if !p.Duplicate {
+				fresh.add(events[i].ID, 1)
+			}
+		}
+		return err
+	})
+	for _, e := range events {
+		equal(x, "how often an event was published for the first time", fresh.add(e.ID, 0), 1)
+	}
+	equal(x, "number of different answers", len(answers.n), len(events))
+	same(x, "Stats", x.stats(w), store.Stats{Total: 3, Pending: 3})
+}
+
+func sameResults(x *trial) {
+	w := x.webhook("a")
+	x.publish("a", 5)
+	results := pick(x.claim(5), func(l store.Lease) store.Result { return failAt(l, 3) })
+	got := x.everybody(func(_ int, got *counter) error {
+		fs, err := x.st.Finish(x.Context(), results)
+		for _, f := range fs {
+			got.add(string(f.State), 1)
+			if f.Disabled {
+				got.add("disabled", 1)
+			}
+		}
+		return err
+	})
+	equal(x, "number of accepted results", got.add(string(store.FinishAccepted), 0), 5)
+	equal(x, "number of repeated results", got.add(string(store.FinishRepeated), 0), 5*crowd-5)
+	equal(x, "number of results that disabled", got.add("disabled", 0), 1)
+	equal(x, "ConsecutiveFailures", x.read(w).ConsecutiveFailures, 5)
+	equal(x, "number of notices", len(x.notices(9)), 1)
+	same(x, "Stats", x.stats(w), store.Stats{Total: 5, Failed: 5, Attempts: 5})
+}
+
+// crowded makes a case in which everybody makes one call, and counts their answers.
+func crowded(want map[string]int, prepare func(x *trial) (call func(i int) string)) func(x *trial) {
+	return func(x *trial) {
+		var got counter
+		call := prepare(x)
+		together(func(i int) { got.add(call(i), 1) })
+		equal(x, "the answers", show(got.n), show(want))
+	}
+}
+
+// traffic publishes, claims and settles from many goroutines at once, and then counts.
 func traffic(x *trial) {
 	const each = 15
 	x.per = 4
 	ws := []store.Webhook{x.webhook("a"), x.webhook("a"), x.webhook(store.EveryType)}
-	batches := make([][]store.NewEvent, crowd)
-	for i := range batches {
-		for range each {
-			batches[i] = append(batches[i], x.newEvent("a"))
-		}
+	events := make([]store.NewEvent, crowd*each)
+	for i := range events {
+		events[i] = x.newEvent("a")
 	}
-	var holders, leased, tries, ended counter
-	all := crowd * each * len(ws)
+	var n counter
 	giveUp := time.Now().Add(x.timeout)
 	together(func(i int) {
-		for j, e := range batches[i] {
+		for j, e := range events[i*each : (i+1)*each] {
 			if _, err := x.st.Publish(x.Context(), x.merchant, []store.NewEvent{e}); err != nil {
 				x.Errorf("Publish: %v", err)
 				return
 			}
 			if j%3 == 0 {
-				x.deliver(i, &holders, &leased, &tries, &ended)
+				x.deliver(i, &n)
 			}
 		}
-		for ended.add("", 0) < all && time.Now().Before(giveUp) {
-			if !x.deliver(i, &holders, &leased, &tries, &ended) {
-				return
-			}
+		for n.add("ended", 0) < len(events)*len(ws) && time.Now().Before(giveUp) && x.deliver(i, &n) {
+			continue
 		}
 	})
-	equal(x, "number of deliveries that ended", ended.add("", 0), all)
-	var total store.Stats
 	for _, w := range ws {
-		s := x.stats(w)
-		total.Total += s.Total
-		total.Succeeded += s.Succeeded
-		total.Failed += s.Failed
-		total.Pending += s.Pending
-		total.Attempts += s.Attempts
+		all := int64(len(events))
+		same(x, "Stats", x.stats(w), store.Stats{Total: all, Succeeded: all, Attempts: int64(n.add("tries of "+w.ID, 0))})
 		for _, d := range x.deliveries(w, store.DeliveryQuery{Limit: endless}) {
-			equal(x, "Attempts of "+d.ID, d.Attempts, tries.add(d.ID, 0))
+			equal(x, "Attempts of "+d.ID, d.Attempts, n.add("tries of "+d.ID, 0))
 		}
 	}
-	same(x, "Stats of all webhooks", total, store.Stats{Total: int64(all), Succeeded: int64(all), Attempts: int64(tries.add("", 0))})
 	x.claims("when all has ended")
 }
 
-// deliver claims a few deliveries and settles them: some go through at once, some
-// are released or tried again first. It says whether the store still answers.
-func (x *trial) deliver(i int, holders, leased, tries, ended *counter) bool {
+// deliver claims a few deliveries and settles them: some go through at once, some are
+// released or tried again first. It says whether the store still answers.
+func (x *trial) deliver(i int, n *counter) bool {
 	c, err := x.st.Claim(x.Context(), store.ClaimRequest{Limit: 1 + i, Lease: x.lease, PerWebhook: x.per})
 	if err != nil {
 		x.Errorf("Claim: %v", err)
 		return false
 	}
-	var results []store.Result
-	for _, l := range c.Leases {
-		if n := holders.add(l.DeliveryID, 1); n != 1 {
-			x.Errorf("delivery %s is held by %d at once", l.DeliveryID, n)
+	results := pick(c.Leases, func(l store.Lease) store.Result {
+		if held := n.add("held "+l.DeliveryID, 1); held != 1 {
+			x.Errorf("delivery %s is held by %d at once", l.DeliveryID, held)
 		}
-		if n := leased.add(l.WebhookID, 1); n > x.per {
-			x.Errorf("webhook %s has %d leases, at most %d may be", l.WebhookID, n, x.per)
+		if leased := n.add("leased of "+l.WebhookID, 1); leased > x.per {
+			x.Errorf("webhook %s has %d leases, at most %d may be", l.WebhookID, leased, x.per)
 		}
-		r := succeed(l)
 		switch {
 		case l.Attempts < 2 && i%2 == 0:
-			r = retry(l, 0)
+			return retry(l, 0)
 		case l.Reclaims < 2 && i%2 == 1:
-			r = release(l, 0)
+			r := release(l, 0)
 			r.Fault = true
+			return r
 		}
-		results = append(results, r)
-	}
+		return succeed(l)
+	})
 	for _, r := range results {
-		holders.add(r.DeliveryID, -1)
-		leased.add(r.WebhookID, -1)
+		n.add("held "+r.DeliveryID, -1)
+		n.add("leased of "+r.WebhookID, -1)
 		if r.Outcome != store.Released {
-			tries.add(r.DeliveryID, 1)
-			tries.add("", 1)
+			n.add("tries of "+r.DeliveryID, 1)
+			n.add("tries of "+r.WebhookID, 1)
 		}
 	}
 	fs, err := x.st.Finish(x.Context(), results)
@@ -296,7 +253,7 @@ func (x *trial) deliver(i int, holders, leased, tries, ended *counter) bool {
 			x.Errorf("Finish answers %s for a lease that is held", f.State)
 		}
 		if results[j].Outcome == store.Succeeded {
-			ended.add("", 1)
+			n.add("ended", 1)
 		}
 	}
 	return true

@@ -71,20 +71,14 @@ func toTheEnd(ctx context.Context, list cursorList, cursor string) (all []string
 func listDeliveries(st store.Store) cursorList {
 	return func(ctx context.Context, cursor string, limit int) (ids []string, next string, err error) {
 		p, err := st.Deliveries(ctx, "m", "whk", store.DeliveryQuery{Limit: limit, Cursor: cursor})
-		for _, d := range p.Deliveries {
-			ids = append(ids, d.ID)
-		}
-		return ids, p.Next, err
+		return pick(p.Deliveries, deliveryID), p.Next, err
 	}
 }
 
 func listEvents(st store.Store) cursorList {
 	return func(ctx context.Context, cursor string, limit int) (ids []string, next string, err error) {
 		p, err := st.Events(ctx, "m", store.EventQuery{Limit: limit, Cursor: cursor})
-		for _, e := range p.Events {
-			ids = append(ids, e.ID)
-		}
-		return ids, p.Next, err
+		return pick(p.Events, eventID), p.Next, err
 	}
 }
 

@@ -59,10 +59,30 @@ func playSequence(t tb, h Harness, seed int) {
 		d.compare(false)
 	}
 	d.compare(true)
-	d.advance(2 * time.Minute) // every lease and delay has ended
-	for d.claimNotices(endless) > 0 {
-		continue
+	expire := func() bool { return d.wait(40 * time.Second) }
+	for range sequenceSteps / 2 { // Nothing but a claim shows them.
+		one(d, []func() bool{d.playAddNotice, d.playAllNotices, d.playDeferNotice, d.playDeferNotice, d.playAckNotice, expire})()
 	}
+	d.leave()
+	d.advance(2 * time.Minute) // every lease and delay has ended
+	d.playAllNotices()
+}
+
+// leave deletes all that a merchant has.
+func (d *duel) leave() {
+	d.x.promise = "DeleteWebhook forgets the webhook with its deliveries, stats and notices."
+	m := d.merchants[0]
+	had := slices.DeleteFunc(slices.Clone(d.model.deliveries), func(t *modelDelivery) bool { return t.MerchantID != m })
+	for _, w := range slices.Clone(d.model.webhooks) {
+		if w.MerchantID == m {
+			d.deleteWebhook(m, w.ID, 0)
+		}
+	}
+	for _, t := range had {
+		d.read(t.MerchantID, t.WebhookID, t.ID)
+	}
+	d.x.promise = "Merchants lists the ids of the merchants that have webhooks, each once, in an order of the store's."
+	d.compare(false)
 }
 
 // operation is a kind of call in a random sequence. play makes one on both
@@ -92,6 +112,7 @@ type duel struct {
 	given      map[string]bool   // ids of deliveries and notices that the store has made
 	names      map[string]string // delivery id to something to read
 	leases     []store.Lease
+	notices    []*modelNotice           // that were claimed, also those that are gone
 	tokens     map[*modelNotice][]int64 // of all claims of a notice
 	claims     []store.ClaimRequest     // that had a Key
 	touched    []*modelDelivery         // by the last call
@@ -101,7 +122,7 @@ type duel struct {
 // that no sequence asks what happens exactly when something ends.
 const (
 	tick      = 10 * time.Millisecond
-	duelLease = 30*time.Second + tick/2
+	duelLease = 30*time.Second + time.Millisecond
 	duelGrace = time.Minute + tick/2
 )
 
@@ -125,7 +146,7 @@ func newDuel(t tb, h Harness, seed int) *duel {
 	d.model.perWebhook = x.per
 	d.disableAt = one(d, []int{0, 1, 1, 2, 3})
 	d.failingFor = one(d, []time.Duration{0, 0, time.Minute + tick/2})
-	d.rates = one(d, [][]int{{0}, {0, 1, 1, 2}})
+	d.rates = one(d, [][]int{{0}, {0, 1, 1, 2, 5}, {1, 2}})
 	d.merchants = []string{x.id("merchant"), x.id("merchant")}
 	return d
 }
@@ -135,6 +156,9 @@ func (d *duel) setUp() {
 	for _, m := range d.merchants {
 		for range 3 {
 			d.createWebhook(m, d.furnished(), 3)
+			if d.chance(50) {
+				d.advance(tick)
+			}
 		}
 	}
 	d.compare(false)
@@ -194,6 +218,9 @@ func (d *duel) call(format string, args ...any) {
 // fatalf ends the sequence.
 func (d *duel) fatalf(format string, args ...any) { d.x.fatalf(format, args...) }
 
+// fatalIf is fatalf under a condition.
+func (d *duel) fatalIf(failed bool, format string, args ...any) { d.x.fatalIf(failed, format, args...) }
+
 // history adds the calls that led to a failure, and makes ids readable.
 func (d *duel) history(failure string) string {
 	var b strings.Builder
@@ -212,12 +239,8 @@ func (d *duel) history(failure string) string {
 
 // adopt gives a delivery of the model the id that the store has made for it.
 func (d *duel) adopt(t *modelDelivery, id string) {
-	if !deliveryIDs.MatchString(id) {
-		d.fatalf("the id %q of a delivery does not match %s", id, deliveryIDs)
-	}
-	if d.given[id] {
-		d.fatalf("the id %q was given before", id)
-	}
+	d.fatalIf(!deliveryIDs.MatchString(id), "the id %q of a delivery does not match %s", id, deliveryIDs)
+	d.fatalIf(d.given[id], "the id %q was given before", id)
 	d.given[id] = true
 	t.ID = id
 	d.names[id] = fmt.Sprintf("%s>%s#%d", t.EventID, t.WebhookID, len(d.names))
@@ -231,6 +254,26 @@ func (d *duel) agree(err, wantErr error) bool {
 	}
 	return err == nil
 }
+
+// both makes a call on both stores, and says whether there are answers.
+func both[T any](d *duel, ask func(st store.Store) (T, error)) (got, want T, ok bool) {
+	got, err := ask(d.x.st)
+	want, wantErr := ask(d.model)
+	return got, want, d.agree(err, wantErr)
+}
+
+// answers makes a call on both stores and compares what they answer. It says whether
+// they have.
+func answers[T any](d *duel, what string, ask func(st store.Store) (T, error)) bool {
+	got, want, ok := both(d, ask)
+	if ok {
+		d.match(what, got, want)
+	}
+	return ok
+}
+
+// fails makes a call on both stores that answers nothing but an error.
+func (d *duel) fails(ask func(st store.Store) error) { d.agree(ask(d.x.st), ask(d.model)) }
 
 // match ends the sequence if two records differ.
 func (d *duel) match(what string, got, want any, except ...string) {

@@ -19,9 +19,8 @@
 // a nightly run.
 //
 // Cases add what forty random calls do not reach: exact milliseconds, bounds, many
-// records, several goroutines, where the race detector helps. Others say in plain words
-// what a sequence could only say obscurely: a result that comes late, twice or for what
-// is gone, or whose turn it is. A case quotes the promise that is broken.
+// records, lists that change while they are followed, the caller's memory, and several
+// goroutines, where the race detector helps. A case quotes the promise that is broken.
 //
 // # What it guarantees
 //

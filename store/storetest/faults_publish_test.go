@@ -32,6 +32,26 @@ func answering(change func(c *call)) func(c *call) {
 	}
 }
 
+func repeated(c *call) bool    { return c.p.Duplicate }
+func conflicting(c *call) bool { return c.p.Conflict }
+func fresh(c *call) bool       { return !c.p.Duplicate && !c.p.Conflict }
+
+// published is what Publish answers of a delivery.
+func published(d *modelDelivery) store.PublishedDelivery {
+	return store.PublishedDelivery{WebhookID: d.WebhookID, ID: d.ID}
+}
+
+// enqueueing makes a fault that changes the answer for each event that is stored.
+func enqueueing(change func(c *call, e *modelEvent, out *store.Enqueued)) func(c *call) {
+	return done(func(c *call) {
+		for i, id := range c.eventIDs {
+			if e := c.m.event(c.merchant, id); e != nil {
+				change(c, e, &c.enqueued[i])
+			}
+		}
+	})
+}
+
 // more makes one more delivery of an event to each webhook of the merchant.
 func (c *call) more(eventID string) {
 	for _, w := range c.m.webhooks {
@@ -74,106 +94,61 @@ func publishFaults() []fault {
 			c.whileEach(func(w *modelWebhook) { w.Events = without(slices.Clone(w.Events), store.EveryType) })
 		}},
 		{"fan-out looks at the first type alone", "", "Publish", func(c *call) { c.whileEach(func(w *modelWebhook) { w.Events = w.Events[:1] }) }},
-		{"fan-out to other merchants", "", "Publish", func(c *call) {
-			c.do()
-			for _, w := range c.m.webhooks {
-				if w.MerchantID != c.merchant {
-					_, _ = c.m.Publish(c.ctx, w.MerchantID, c.events)
-				}
+		{"fan-out to other merchants", "", "Publish", after(webhooks(where(
+			func(c *call) bool { return c.w.MerchantID != c.merchant },
+			func(c *call) { _, _ = c.m.Publish(c.ctx, c.w.MerchantID, c.events) },
+		)))},
+		{"types are prefixes", "", "Publish", answering(where(fresh, webhooks(func(c *call) {
+			if w := c.w; w.MerchantID == c.merchant && strings.HasPrefix(c.e.Type, w.Events[0]) && c.e.Type != w.Events[0] {
+				c.p.Deliveries = append(c.p.Deliveries, published(c.m.deliver(c.m.event(c.merchant, c.e.ID), w.ID, "")))
 			}
-		}},
-		{"types are prefixes", "", "Publish", answering(func(c *call) {
-			for _, w := range c.m.webhooks {
-				if w.MerchantID == c.merchant && strings.HasPrefix(c.e.Type, w.Events[0]) && c.e.Type != w.Events[0] && !c.p.Duplicate && !c.p.Conflict {
-					d := c.m.deliver(c.m.event(c.merchant, c.e.ID), w.ID, "")
-					c.p.Deliveries = append(c.p.Deliveries, store.PublishedDelivery{WebhookID: w.ID, ID: d.ID})
-				}
-			}
-		})},
-		{"a repeated event is delivered again", "", "Publish", answering(func(c *call) {
-			if c.p.Duplicate {
-				c.more(c.e.ID)
-			}
-		})},
+		})))},
+		{"a repeated event is delivered again", "", "Publish", answering(where(repeated, func(c *call) { c.more(c.e.ID) }))},
 		{"a repeated event is not called Duplicate", "", "Publish", answering(func(c *call) { c.p.Duplicate = false })},
 		{"a repeated event has no deliveries", "", "Publish", answering(func(c *call) { set(c.p.Duplicate, &c.p.Deliveries, nil) })},
-		{"a repeated event has other ids", "publish/the same event again", "Publish", answering(func(c *call) {
+		{"a repeated event has other ids", "", "Publish", answering(where(repeated, func(c *call) {
 			for i := range c.p.Deliveries {
-				if c.p.Duplicate {
-					c.p.Deliveries[i].ID += "x"
-				}
+				c.p.Deliveries[i].ID += "x"
 			}
-		})},
+		}))},
 		{"a conflict is a repetition", "", "Publish", publishing(func(c *call) { c.e.Fingerprint = "" })},
 		{"a repetition is a conflict", "", "Publish", publishing(func(c *call) { c.e.Fingerprint += fmt.Sprint(c.m.number()) })},
-		{"a conflict overwrites the event", "", "Publish", answering(func(c *call) {
-			if c.p.Conflict {
-				c.m.event(c.merchant, c.e.ID).Type = "overwritten"
-			}
-		})},
-		{"a conflict names the first deliveries", "", "Publish", answering(func(c *call) {
-			if c.p.Conflict {
-				for _, d := range c.m.event(c.merchant, c.e.ID).deliveries {
-					c.p.Deliveries = append(c.p.Deliveries, store.PublishedDelivery{WebhookID: d.WebhookID, ID: d.ID})
-				}
-			}
-		})},
+		{"a conflict overwrites the event", "", "Publish", answering(where(conflicting, func(c *call) { c.m.event(c.merchant, c.e.ID).Type = "overwritten" }))},
+		{"a conflict names the first deliveries", "", "Publish", answering(where(conflicting, func(c *call) {
+			c.p.Deliveries = pick(c.m.event(c.merchant, c.e.ID).deliveries, published)
+		}))},
 		{"everything is deferred", "", "Publish", answering(func(c *call) { c.p.Deferred = true })},
 		{"event ids are taken for all merchants", "", "Publish", answering(func(c *call) {
-			for _, o := range c.m.events {
-				if o.ID == c.e.ID && o.merchantID != c.merchant {
-					*c.p = store.Published{Conflict: true}
-				}
+			taken := func(e *modelEvent) bool { return e.ID == c.e.ID && e.merchantID != c.merchant }
+			set(slices.ContainsFunc(c.m.events, taken), c.p, store.Published{Conflict: true})
+		})},
+		{"repetitions within a batch are missed", "", "Publish", after(func(c *call) {
+			for i := range c.published {
+				set(slices.ContainsFunc(c.events[:i], func(e store.NewEvent) bool { return e.ID == c.events[i].ID }), &c.published[i].Duplicate, false)
 			}
 		})},
-		{"repetitions within a batch are missed", "", "Publish", func(c *call) {
-			c.do()
-			for i := range c.published {
-				if slices.ContainsFunc(c.events[:i], func(e store.NewEvent) bool { return e.ID == c.events[i].ID }) {
-					c.published[i].Duplicate = false
-				}
-			}
-		}},
-		{"an empty batch is an error", "publish/nothing, and what fails", "Publish", func(c *call) { c.do(); set(len(c.events) == 0, &c.err, store.ErrNotFound) }},
+		{"an empty batch is an error", "", "Publish", func(c *call) { c.do(); set(len(c.events) == 0, &c.err, store.ErrNotFound) }},
 		{"an event is forgotten once delivered", "", "Publish", func(c *call) {
-			c.m.events = slices.DeleteFunc(c.m.events, func(e *modelEvent) bool { return len(e.deliveries) > 0 && !c.m.wanted(e) })
+			events(func(c *call, e *modelEvent) {
+				set(len(e.deliveries) > 0 && !c.m.wanted(e), &c.m.events, without(slices.Clone(c.m.events), e))
+			})(c)
 			c.do()
 		}},
-		{"a failed batch stores events alone", "publish/nothing, and what fails", "Publish", func(c *call) {
-			c.do()
-			for _, e := range c.events {
-				if c.err != nil && c.m.event(c.merchant, e.ID) == nil && e.Test == "" {
-					c.m.events = append(c.m.events, &modelEvent{Event: store.Event{ID: e.ID}, merchantID: c.merchant, fingerprint: e.Fingerprint})
-				}
-			}
-		}},
+		{"a failed batch stores events alone", "publish/what fails", "Publish", after(where(func(c *call) bool { return c.err != nil }, func(c *call) {
+			e := c.events[len(c.events)-1]
+			c.m.events = append(c.m.events, &modelEvent{Event: store.Event{ID: e.ID}, merchantID: c.merchant, fingerprint: e.Fingerprint})
+		}))},
 		{"bodies are text", "", "Publish", publishing(func(c *call) { c.e.Body = []byte(strings.ToValidUTF8(string(c.e.Body), "?")) })},
 		{"traces are text", "", "Publish", publishing(func(c *call) { c.e.Trace = strings.ToValidUTF8(c.e.Trace, "?") })},
 		{"the trace is that of the last time", "", "Publish", answering(func(c *call) { c.m.event(c.merchant, c.e.ID).trace = c.e.Trace })},
-		{"a forged test is like any other", "publish/a test", "Publish", publishing(func(c *call) { c.e.Forged = false })},
-		{"a test obeys the status", "", "Publish", answering(func(c *call) {
-			if c.e.Test != "" && !c.p.Duplicate && c.m.webhook(c.merchant, c.e.Test).Status != store.Active {
-				c.p.Deliveries = nil
-				c.m.deliveries = c.m.deliveries[:len(c.m.deliveries)-1]
-			}
-		})},
-		{"a test goes to everybody", "", "Publish", answering(func(c *call) {
-			if c.e.Test != "" && !c.p.Duplicate {
-				c.more(c.e.ID)
-			}
-		})},
-		{"a test for nobody is stored", "publish/nothing, and what fails", "Publish", publishing(func(c *call) {
-			if c.e.Test != "" && c.m.webhook(c.merchant, c.e.Test) == nil {
-				c.e.Test = ""
-			}
-		})},
-		{"anybody tests a webhook", "webhooks/of another merchant", "Publish", func(c *call) {
-			if len(c.events) > 0 && c.events[0].Test != "" {
-				c.id = c.events[0].Test
-				c.merchant = c.owner()
-			}
-			c.do()
-		}},
+		{"a forged test is like any other", "", "Publish", publishing(func(c *call) { c.e.Forged = false })},
+		{"a test obeys the status", "", "Publish", answering(where(fresh, where(
+			func(c *call) bool { return c.e.Test != "" && c.m.webhook(c.merchant, c.e.Test).Status != store.Active },
+			func(c *call) { c.p.Deliveries, c.m.deliveries = nil, c.m.deliveries[:len(c.m.deliveries)-1] },
+		)))},
+		{"a test goes to everybody", "", "Publish", answering(where(func(c *call) bool { return c.e.Test != "" && fresh(c) }, func(c *call) { c.more(c.e.ID) }))},
+		{"a test for nobody is stored", "", "Publish", publishing(func(c *call) { set(c.m.webhook(c.merchant, c.e.Test) == nil, &c.e.Test, "") })},
+		{"anybody tests a webhook", "", "Publish", publishing(func(c *call) { c.id = c.e.Test; set(c.id != "", &c.merchant, c.owner()) })},
 		{"a new delivery is due later", "", "Publish", each(func(c *call) { c.d.DueAt = c.d.DueAt.Add(time.Millisecond) })},
 		{"one event of a batch is lost", "", "Publish", func(c *call) {
 			n := len(c.events)
@@ -187,7 +162,7 @@ func publishFaults() []fault {
 		{"an id of a delivery has no prefix", "", "Publish", each(func(c *call) { c.d.ID = strings.TrimPrefix(c.d.ID, "whdel_") })},
 		{"ids are numbers of kept deliveries", "", "Publish Enqueue", each(func(c *call) { c.d.ID = fmt.Sprint("whdel_", slices.Index(c.m.deliveries, c.d)) })},
 		{"ids are made of event and webhook", "publish/ids", "Publish", each(func(c *call) {
-			c.d.ID = "whdel_" + strings.ReplaceAll(c.d.EventID[max(0, len(c.d.EventID)-12):]+c.d.WebhookID[max(0, len(c.d.WebhookID)-12):], ".", "")
+			c.d.ID = "whdel_" + c.d.EventID[max(0, len(c.d.EventID)-12):] + c.d.WebhookID[max(0, len(c.d.WebhookID)-12):]
 		})},
 
 		{"Enqueue ignores the nonce", "", "Enqueue", func(c *call) { c.nonce = "one"; c.do() }},
@@ -207,77 +182,42 @@ func publishFaults() []fault {
 			}
 			c.enqueued = out
 		}},
-		{"Enqueue answers the delivery of the event", "", "Enqueue", func(c *call) {
-			c.do()
-			for i, id := range c.eventIDs {
-				if e := c.m.event(c.merchant, id); c.err == nil && e != nil && len(e.deliveries) > 0 {
-					c.enqueued[i].DeliveryID = e.deliveries[0].ID
-				}
-			}
-		}},
-		{"Enqueue looks at the status", "", "Enqueue", func(c *call) {
-			if w := c.own(); w != nil && w.Status == store.Disabled {
-				c.enqueued = make([]store.Enqueued, len(c.eventIDs))
-				return
-			}
-			c.do()
-		}},
+		{"Enqueue answers the delivery of the event", "", "Enqueue", enqueueing(func(_ *call, e *modelEvent, out *store.Enqueued) {
+			set(len(e.deliveries) > 0, &out.DeliveryID, append(pick(e.deliveries, published), store.PublishedDelivery{})[0].ID)
+		})},
+		{"Enqueue looks at the status", "", "Enqueue", instead(
+			func(c *call) bool { w := c.own(); return w != nil && w.Status == store.Disabled },
+			func(c *call) { c.enqueued = make([]store.Enqueued, len(c.eventIDs)) },
+		)},
 		{"Enqueue leaves unknown events out", "", "Enqueue", func(c *call) { c.do(); c.enqueued = without(c.enqueued, store.Enqueued{}) }},
-		{"Enqueue to nobody is no error", "", "Enqueue", func(c *call) {
-			if c.do(); c.own() == nil {
-				c.enqueued, c.err = make([]store.Enqueued, len(c.eventIDs)), nil
+		{"Enqueue to nobody is no error", "", "Enqueue", instead(func(c *call) bool { return c.own() == nil }, func(c *call) { c.enqueued = make([]store.Enqueued, len(c.eventIDs)) })},
+		{"Enqueue takes another merchant's event", "", "Enqueue", after(func(c *call) {
+			for i, out := range c.enqueued {
+				known := slices.ContainsFunc(c.m.events, func(e *modelEvent) bool { return e.ID == c.eventIDs[i] })
+				set(known && out == (store.Enqueued{}), &c.enqueued[i].DeliveryID, "whdel_other")
 			}
-		}},
-		{"Enqueue takes another merchant's event", "", "Enqueue", func(c *call) {
-			c.do()
-			for i := range c.enqueued {
-				for _, e := range c.m.events {
-					if c.enqueued[i] == (store.Enqueued{}) && e.ID == c.eventIDs[i] {
-						c.enqueued[i].DeliveryID = "whdel_other"
-					}
-				}
+		})},
+		{"Enqueue revives an ended delivery", "", "Enqueue", enqueueing(func(c *call, _ *modelEvent, out *store.Enqueued) {
+			if d := c.m.delivery(c.merchant, c.id, out.DeliveryID); d != nil {
+				d.Status = store.DeliveryPending
 			}
-		}},
-		{"Enqueue revives an ended delivery", "publish/once more", "Enqueue", func(c *call) {
-			c.do()
-			for _, e := range c.enqueued {
-				if d := c.m.delivery(c.merchant, c.id, e.DeliveryID); d != nil {
-					d.Status = store.DeliveryPending
-				}
+		})},
+		{"Enqueue has no bound", "publish/once more, too often", "Enqueue", enqueueing(func(c *call, e *modelEvent, out *store.Enqueued) {
+			if out.Full {
+				*out = store.Enqueued{DeliveryID: c.m.deliver(e, c.id, c.nonce).ID}
 			}
-		}},
-		{"Enqueue has no bound", "publish/once more, too often", "Enqueue", func(c *call) {
-			c.do()
-			for i, id := range c.eventIDs {
-				if c.err == nil && c.enqueued[i].Full {
-					c.enqueued[i] = store.Enqueued{DeliveryID: c.m.deliver(c.m.event(c.merchant, id), c.id, c.nonce).ID}
-				}
-			}
-		}},
-		{"Enqueue's bound counts the event's own delivery", "", "Enqueue", enqueuedBefore(func(c *call, e *modelEvent, d *modelDelivery) bool { return d.nonce == "" })},
-		{"Enqueue's bound counts all webhooks", "", "Enqueue", enqueuedBefore(func(c *call, _ *modelEvent, d *modelDelivery) bool { return d.WebhookID != c.id })},
-		{"Enqueue's bound counts all events", "", "Enqueue", enqueuedBefore(func(_ *call, e *modelEvent, d *modelDelivery) bool { return d.EventID != e.ID })},
+		})},
+		{"Enqueue's bound counts the event's own delivery", "publish/once more, too often", "Enqueue", enqueuedBefore(func(c *call, e *modelEvent, d *modelDelivery) bool { return d.nonce == "" })},
+		{"Enqueue's bound counts all webhooks", "publish/once more, too often", "Enqueue", enqueuedBefore(func(c *call, _ *modelEvent, d *modelDelivery) bool { return d.WebhookID != c.id })},
+		{"Enqueue's bound counts all events", "publish/once more, too often", "Enqueue", enqueuedBefore(func(_ *call, e *modelEvent, d *modelDelivery) bool { return d.EventID != e.ID })},
 		{"Enqueue's bound is before its nonces", "publish/once more, too often", "Enqueue", enqueuedBefore(func(*call, *modelEvent, *modelDelivery) bool { return false })},
-		{"Enqueue's bound counts what was pruned", "publish/once more, too often", "Enqueue Prune", func(c *call) {
-			if c.on == "Prune" {
-				c.do()
-				c.notes["pruned"] += c.pruned.Deliveries
-				return
+		{"Enqueue's bound counts what was pruned", "publish/once more, too often", "Enqueue Prune", after(func(c *call) {
+			c.notes["pruned"] += c.pruned.Deliveries
+			for i := range c.enqueued {
+				set(c.notes["pruned"] >= store.MaxEnqueued, &c.enqueued[i], store.Enqueued{Full: true})
 			}
-			if c.do(); c.notes["pruned"] >= store.MaxEnqueued && c.err == nil {
-				for i := range c.enqueued {
-					c.enqueued[i] = store.Enqueued{Full: true}
-				}
-			}
-		}},
-		{"what is full has an id", "publish/once more, too often", "Enqueue", func(c *call) {
-			c.do()
-			for i, e := range c.enqueued {
-				if e.Full {
-					c.enqueued[i].DeliveryID = "whdel_full"
-				}
-			}
-		}},
+		})},
+		{"what is full has an id", "publish/once more, too often", "Enqueue", enqueueing(func(_ *call, _ *modelEvent, out *store.Enqueued) { set(out.Full, &out.DeliveryID, "whdel_full") })},
 	}
 }
 

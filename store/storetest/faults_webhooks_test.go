@@ -23,15 +23,21 @@ func (c *call) owner() string {
 	return c.merchant
 }
 
+// strange says that a call names another merchant's webhook.
+func (c *call) strange() bool { return c.owner() != c.merchant }
+
 // anybody makes a call for the owner of what it names.
 func anybody(c *call) { c.merchant = c.owner(); c.do() }
 
 // updating makes a fault that does an update and changes what came out.
 func updating(change func(c *call)) func(c *call) {
 	return func(c *call) {
-		before, _ := c.m.Webhook(c.ctx, c.merchant, c.id)
+		c.before, _ = c.m.Webhook(c.ctx, c.merchant, c.id)
+		if w := c.own(); w != nil {
+			c.was = w.bucket
+		}
 		if c.do(); c.err == nil {
-			c.before, c.w = before, c.own()
+			c.w = c.own()
 			change(c)
 			c.out, c.err = c.m.Webhook(c.ctx, c.merchant, c.id)
 		}
@@ -79,37 +85,25 @@ func (c *call) whileEach(change func(w *modelWebhook)) {
 func webhookFaults() []fault {
 	return []fault{
 		{"a wrapper forgets to say that the store is volatile", "webhooks/volatile", "Volatile", nil},
-		{"counters are taken from the caller", "", "CreateWebhook", func(c *call) {
-			if c.do(); c.err == nil && c.given.Epoch > 0 {
-				c.own().Epoch = c.given.Epoch
-			}
-		}},
-		{"a mark is taken from the caller", "", "CreateWebhook", func(c *call) {
-			if c.do(); c.err == nil {
-				c.own().Mark = c.given.Mark
-			}
-		}},
-		{"text is trimmed", "webhooks/stored as given", "CreateWebhook", func(c *call) { c.given.Secret = strings.TrimSpace(c.given.Secret); c.do() }},
-		{"everything begins active", "webhooks/stored as given", "CreateWebhook", func(c *call) { c.given.Status = store.Active; c.do() }},
+		{"counters are taken from the caller", "", "CreateWebhook", done(func(c *call) { set(c.given.Epoch > 0, &c.own().Epoch, c.given.Epoch) })},
+		{"a mark is taken from the caller", "", "CreateWebhook", done(func(c *call) { c.own().Mark = c.given.Mark })},
+		{"text is trimmed", "", "CreateWebhook", func(c *call) { c.given.Secret = strings.TrimSpace(c.given.Secret); c.do() }},
+		{"everything begins active", "", "CreateWebhook", func(c *call) { c.given.Status = store.Active; c.do() }},
 		{"the limit is ignored", "", "CreateWebhook", func(c *call) { c.limit = 0; c.do() }},
 		{"the limit is one too many", "", "CreateWebhook", func(c *call) { c.limit += min(c.limit, 1); c.do() }},
 		{"the limit counts all merchants", "", "CreateWebhook", func(c *call) { set(c.limit > 0, &c.limit, max(1, c.limit-len(c.m.webhooks)+2)); c.do() }},
-		{"a taken id overwrites", "", "CreateWebhook", func(c *call) {
-			if c.do(); errors.Is(c.err, store.ErrConflict) {
-				c.own().Events = c.given.Events
-			}
-		}},
-		{"a description is trimmed", "webhooks/stored as given", "CreateWebhook", func(c *call) { c.given.Description = strings.TrimSpace(c.given.Description); c.do() }},
-		{"metadata without a value is dropped", "webhooks/stored as given", "CreateWebhook", func(c *call) {
+		{"a taken id overwrites", "", "CreateWebhook", after(where(func(c *call) bool { return errors.Is(c.err, store.ErrConflict) }, func(c *call) { c.own().Events = c.given.Events }))},
+		{"a description is trimmed", "", "CreateWebhook", func(c *call) { c.given.Description = strings.TrimSpace(c.given.Description); c.do() }},
+		{"metadata without a value is dropped", "", "CreateWebhook", func(c *call) {
 			c.given.Metadata = maps.Clone(c.given.Metadata)
 			maps.DeleteFunc(c.given.Metadata, func(_, v string) bool { return v == "" })
 			c.do()
 		}},
 		{"a new webhook has no headers", "", "CreateWebhook", func(c *call) { c.given.Headers = ""; c.do() }},
 		{"a new webhook has no rate", "", "CreateWebhook", func(c *call) { c.given.RateLimit = 0; c.do() }},
-		{"an unknown webhook is empty", "history/what is not there", "Webhook", func(c *call) { c.do(); c.err = nil }},
+		{"an unknown webhook is empty", "", "Webhook", func(c *call) { c.do(); c.err = nil }},
 
-		{"the list is by id", "webhooks/listed in pages", "ListWebhooks", func(c *call) {
+		{"the list is by id", "", "ListWebhooks", func(c *call) {
 			c.do()
 			slices.SortFunc(c.webhookP.Webhooks, func(a, b store.Webhook) int { return strings.Compare(a.ID, b.ID) })
 		}},
@@ -119,11 +113,7 @@ func webhookFaults() []fault {
 		{"the list ends at a page that the filter empties", "", "ListWebhooks", func(c *call) {
 			only := c.webhookQ.ActiveOnly
 			c.webhookQ.ActiveOnly = false
-			c.do()
-			c.webhookP.Webhooks = slices.DeleteFunc(c.webhookP.Webhooks, func(w store.Webhook) bool { return only && w.Status != store.Active })
-			if len(c.webhookP.Webhooks) == 0 {
-				c.webhookP.Next = ""
-			}
+			emptied(c, &c.webhookP.Webhooks, &c.webhookP.Next, func(w store.Webhook) bool { return only && w.Status != store.Active })
 		}},
 		{"a page of webhooks is too long", "", "ListWebhooks", func(c *call) { c.webhookQ.Limit++; c.do() }},
 		{"a page of webhooks begins with the last one", "", "ListWebhooks", func(c *call) {
@@ -132,68 +122,44 @@ func webhookFaults() []fault {
 				c.webhookP.Webhooks = []store.Webhook{w, c.webhookP.Webhooks[0]}[:c.webhookQ.Limit]
 			}
 		}},
-		{"a bad cursor of webhooks is the beginning", "history/a cursor that is not the store's", "ListWebhooks", func(c *call) {
-			if c.do(); c.err != nil {
-				c.webhookQ.Cursor, c.err = "", nil
-				c.do()
-			}
-		}},
-		{"the list of nobody is an error", "webhooks/listed in pages", "ListWebhooks", func(c *call) {
-			c.do()
+		{"a bad cursor of webhooks is the beginning", "history/a cursor that is not the store's", "ListWebhooks", func(c *call) { beginning(c, &c.webhookQ.Cursor) }},
+		{"the list of nobody is an error", "", "ListWebhooks", after(func(c *call) {
 			set(len(c.webhookP.Webhooks) == 0 && c.webhookQ.Cursor == "", &c.err, store.ErrNotFound)
-		}},
-		{"the list shows everybody's", "", "ListWebhooks", func(c *call) {
-			c.do()
-			for _, w := range c.m.webhooks {
-				if w.MerchantID != c.merchant && len(c.webhookP.Webhooks) < c.webhookQ.Limit {
-					c.webhookP.Webhooks = append(c.webhookP.Webhooks, c.m.shown(w))
-				}
-			}
-		}},
-		{"a merchant comes once for each webhook", "", "Merchants", func(c *call) {
-			c.do()
-			if n := len(c.merchP.Merchants); n > 0 && n < c.merchQ.Limit {
-				c.merchP.Merchants = append(c.merchP.Merchants, c.merchP.Merchants[0])
-			}
-		}},
-		{"a merchant is listed for ever", "webhooks/merchants", "Merchants DeleteWebhook", func(c *call) {
+		})},
+		{"the list shows everybody's", "", "ListWebhooks", after(webhooks(func(c *call) {
+			list := &c.webhookP.Webhooks
+			set(c.w.MerchantID != c.merchant && len(*list) < c.webhookQ.Limit, list, append(*list, c.m.shown(c.w)))
+		}))},
+		{"a merchant comes once for each webhook", "", "Merchants", after(func(c *call) {
+			list := &c.merchP.Merchants
+			set(len(*list) > 0 && len(*list) < c.merchQ.Limit, list, append(*list, (*list)[:min(1, len(*list))]...))
+		})},
+		{"a merchant is listed for ever", "", "Merchants DeleteWebhook", func(c *call) {
 			if c.on == "DeleteWebhook" {
 				c.notes[c.merchant]++
 			}
-			c.do()
-			for id := range c.notes {
-				if len(c.merchP.Merchants) < c.merchQ.Limit && c.merchP.Next == "" && !slices.ContainsFunc(c.m.webhooks, func(w *modelWebhook) bool { return w.MerchantID == id }) {
-					c.merchP.Merchants = append(c.merchP.Merchants, id)
+			if c.do(); len(c.merchP.Merchants) < c.merchQ.Limit && c.merchP.Next == "" {
+				for id := range c.notes {
+					set(!someWebhook(func(c *call) bool { return c.w.MerchantID == id })(c), &c.merchP.Merchants, append(c.merchP.Merchants, id))
 				}
 			}
 		}},
 		{"the list of merchants ends at its first page", "", "Merchants", func(c *call) { c.do(); c.merchP.Next = "" }},
-		{"a bad cursor of merchants is the beginning", "history/a cursor that is not the store's", "Merchants", func(c *call) {
-			if c.do(); c.err != nil {
-				c.merchQ.Cursor, c.err = "", nil
-				c.do()
-			}
-		}},
+		{"a bad cursor of merchants is the beginning", "history/a cursor that is not the store's", "Merchants", func(c *call) { beginning(c, &c.merchQ.Cursor) }},
 
 		{"IfVersion is ignored", "", "UpdateWebhook", func(c *call) { c.update.IfVersion = 0; c.do() }},
-		{"IfVersion is checked too late", "", "UpdateWebhook", func(c *call) {
-			if c.do(); errors.Is(c.err, store.ErrVersion) {
-				_, _ = c.m.UpdateWebhook(c.ctx, c.merchant, c.id, store.WebhookUpdate{Events: c.update.Events})
-			}
-		}},
-		{"the rate is set before the version is compared", "webhooks/another version", "UpdateWebhook", func(c *call) {
+		{"IfVersion is checked too late", "", "UpdateWebhook", after(where(func(c *call) bool { return errors.Is(c.err, store.ErrVersion) }, func(c *call) {
+			_, _ = c.m.UpdateWebhook(c.ctx, c.merchant, c.id, store.WebhookUpdate{Events: c.update.Events})
+		}))},
+		{"the rate is set before the version is compared", "", "UpdateWebhook", func(c *call) {
 			if w := c.own(); w != nil && c.update.RateLimit != nil && c.update.IfVersion != 0 && c.update.IfVersion != w.Version {
 				c.m.limit(w, *c.update.RateLimit)
 			}
 			c.do()
 		}},
-		{"an empty update is none", "", "UpdateWebhook", func(c *call) {
-			if u := c.update; u.URL == nil && u.Events == nil && u.Status == nil && u.Encoding == nil && u.Rotate == nil && u.Reseal == nil && u.IfVersion == 0 {
-				c.out, c.err = c.m.Webhook(c.ctx, c.merchant, c.id)
-				return
-			}
-			c.do()
-		}},
+		{"an empty update is none", "", "UpdateWebhook", instead(func(c *call) bool {
+			return show(c.update) == show(store.WebhookUpdate{Description: c.update.Description, Metadata: c.update.Metadata, Headers: c.update.Headers})
+		}, func(c *call) { c.out, c.err = c.m.Webhook(c.ctx, c.merchant, c.id) })},
 		{"an update clears what is nil", "", "UpdateWebhook", func(c *call) { set(c.update.Encoding == nil, &c.update.Encoding, new("")); c.do() }},
 		{"an update drops what is not named", "", "UpdateWebhook", func(c *call) { set(c.update.Description == nil, &c.update.Description, new("")); c.do() }},
 		{"an update clears the mark", "", "UpdateWebhook", updating(func(c *call) { c.w.Mark = "" })},
@@ -201,26 +167,18 @@ func webhookFaults() []fault {
 		{"an update adds subscriptions", "", "UpdateWebhook", updating(func(c *call) { set(c.update.Events != nil, &c.w.Events, append(c.w.Events, c.before.Events...)) })},
 		{"empty metadata changes nothing", "", "UpdateWebhook", func(c *call) { set(len(c.update.Metadata) == 0, &c.update.Metadata, nil); c.do() }},
 		{"empty headers change nothing", "", "UpdateWebhook", func(c *call) { set(c.update.Headers != nil && *c.update.Headers == "", &c.update.Headers, nil); c.do() }},
-		{"a rate of 0 changes nothing", "", "UpdateWebhook", func(c *call) {
-			set(c.update.RateLimit != nil && *c.update.RateLimit == 0, &c.update.RateLimit, nil)
-			c.do()
-		}},
-		{"metadata is added to", "", "UpdateWebhook", updating(func(c *call) {
-			if len(c.update.Metadata) > 0 {
-				c.w.Metadata = maps.Clone(c.w.Metadata)
-				maps.Copy(c.w.Metadata, c.before.Metadata)
-			}
-		})},
-		{"disabling again changes the reason", "", "UpdateWebhook", updating(func(c *call) {
-			if disables(c.update) && c.before.Status == store.Disabled {
-				c.w.DisabledReason, c.w.DisabledAt = c.update.Reason, c.m.now
-			}
-		})},
-		{"disabling by hand has a notice", "", "UpdateWebhook", updating(func(c *call) {
-			if disables(c.update) {
-				c.m.addNotice(store.Notice{MerchantID: c.w.MerchantID, WebhookID: c.w.ID})
-			}
-		})},
+		{"a rate of 0 changes nothing", "", "UpdateWebhook", func(c *call) { r := &c.update.RateLimit; set(*r != nil && **r == 0, r, nil); c.do() }},
+		{"metadata is added to", "", "UpdateWebhook", updating(where(func(c *call) bool { return len(c.update.Metadata) > 0 }, func(c *call) {
+			c.w.Metadata = maps.Clone(c.w.Metadata)
+			maps.Copy(c.w.Metadata, c.before.Metadata)
+		}))},
+		{"disabling again changes the reason", "", "UpdateWebhook", updating(where(
+			func(c *call) bool { return disables(c.update) && c.before.Status == store.Disabled },
+			func(c *call) { c.w.DisabledReason, c.w.DisabledAt = c.update.Reason, c.m.now },
+		))},
+		{"disabling by hand has a notice", "", "UpdateWebhook", updating(where(func(c *call) bool { return disables(c.update) }, func(c *call) {
+			c.m.addNotice(store.Notice{MerchantID: c.w.MerchantID, WebhookID: c.w.ID})
+		}))},
 		{"disabling by hand is counted", "", "UpdateWebhook", updating(func(c *call) { set(disables(c.update), &c.w.Disablings, c.w.Disablings+1) })},
 		{"disabling resets the streak", "", "UpdateWebhook", updating(func(c *call) { set(disables(c.update), &c.w.ConsecutiveFailures, 0) })},
 		{"enabling keeps the streak", "", "UpdateWebhook", enabling(func(c *call) { c.w.ConsecutiveFailures = c.before.ConsecutiveFailures })},
@@ -229,101 +187,56 @@ func webhookFaults() []fault {
 		{"enabling forgets since when it failed", "", "UpdateWebhook", enabling(func(c *call) { c.w.FailingSince = time.Time{} })},
 		{"enabling forgets disablings", "", "UpdateWebhook", enabling(func(c *call) { c.w.Disablings = 0 })},
 		{"enabling clears the mark", "", "UpdateWebhook", enabling(func(c *call) { c.w.Mark = "" })},
-		{"enabling leaves deliveries paused", "", "UpdateWebhook", enabling(func(c *call) {
-			for _, d := range c.m.deliveries {
-				if d.of(c.w) && d.leaseEnd.IsZero() && c.m.over(d.DueAt) {
-					d.leaseEnd = c.m.now.Add(1e6 * time.Hour)
-				}
-			}
-		})},
-		{"enabling makes retries due", "", "UpdateWebhook", enabling(func(c *call) {
-			for _, d := range c.m.deliveries {
-				if d.of(c.w) {
-					d.DueAt = c.m.now
-				}
-			}
-		})},
+		{"enabling leaves deliveries paused", "", "UpdateWebhook", enabling(deliveries(func(c *call) {
+			set(c.d.of(c.w) && c.d.leaseEnd.IsZero() && c.m.over(c.d.DueAt), &c.d.leaseEnd, far(c.m))
+		}))},
+		{"enabling makes retries due", "", "UpdateWebhook", enabling(deliveries(func(c *call) { set(c.d.of(c.w), &c.d.DueAt, c.m.now) }))},
 		{"enabling what is active resets", "", "UpdateWebhook", updating(func(c *call) { set(enables(c.update), &c.w.ConsecutiveFailures, 0) })},
 		{"every update resets the streak", "", "UpdateWebhook", updating(func(c *call) { c.w.ConsecutiveFailures = 0 })},
 		{"rotating drops the previous secret", "", "UpdateWebhook", func(c *call) { c.update.KeepPrevious = 0; c.do() }},
 		{"rotating always keeps it", "", "UpdateWebhook", func(c *call) { c.update.KeepPrevious = max(c.update.KeepPrevious, time.Minute); c.do() }},
-		{"rotating keeps the first secret", "webhooks/secrets", "UpdateWebhook", updating(func(c *call) {
-			if c.update.Rotate != nil && c.before.PreviousSecret != "" {
-				c.w.PreviousSecret, c.w.PreviousUntil = c.before.PreviousSecret, c.before.PreviousUntil
-			}
+		{"rotating keeps the first secret", "", "UpdateWebhook", updating(where(
+			func(c *call) bool { return c.update.Rotate != nil && c.before.PreviousSecret != "" },
+			func(c *call) { c.w.PreviousSecret, c.w.PreviousUntil = c.before.PreviousSecret, c.before.PreviousUntil },
+		))},
+		{"the previous secret never ends", "", "Webhook", done(func(c *call) {
+			c.out.PreviousSecret, c.out.PreviousUntil = c.own().PreviousSecret, c.own().PreviousUntil
 		})},
-		{"the previous secret never ends", "webhooks/secrets", "Webhook", func(c *call) {
-			if c.do(); c.err == nil {
-				c.out.PreviousSecret, c.out.PreviousUntil = c.own().PreviousSecret, c.own().PreviousUntil
-			}
-		}},
 		{"resealing does not compare", "", "UpdateWebhook", resealing(func(now store.Webhook, r *store.Reseal) { r.OldSecret, r.OldPrevious = now.Secret, now.PreviousSecret })},
-		{"resealing does not compare headers", "webhooks/secrets", "UpdateWebhook", resealing(func(now store.Webhook, r *store.Reseal) { r.OldHeaders = now.Headers })},
+		{"resealing does not compare headers", "", "UpdateWebhook", resealing(func(now store.Webhook, r *store.Reseal) { r.OldHeaders = now.Headers })},
 		{"resealing leaves the headers", "", "UpdateWebhook", resealing(func(now store.Webhook, r *store.Reseal) { set(r.OldHeaders == now.Headers, &r.Headers, now.Headers) })},
-		{"resealing forgets PreviousUntil", "webhooks/secrets", "UpdateWebhook", updating(func(c *call) {
+		{"resealing forgets PreviousUntil", "", "UpdateWebhook", updating(func(c *call) {
 			set(c.update.Reseal != nil && c.before.PreviousSecret != "", &c.w.PreviousUntil, c.m.now.Add(time.Hour))
 		})},
 
 		{"deleting ignores the version", "", "DeleteWebhook", func(c *call) { c.version = 0; c.do() }},
-		{"deleting keeps notices", "history/what is not there", "DeleteWebhook", func(c *call) {
-			kept := slices.Clone(c.m.notices)
-			c.do()
-			c.m.notices = kept
-		}},
-		{"deleting keeps deliveries of before", "history/what is not there", "DeleteWebhook", func(c *call) {
+		{"deleting keeps notices", "", "DeleteWebhook", func(c *call) { kept := slices.Clone(c.m.notices); c.do(); c.m.notices = kept }},
+		{"deleting keeps deliveries of before", "", "DeleteWebhook", func(c *call) {
 			kept := slices.Clone(c.m.deliveries)
-			if c.do(); c.err != nil {
-				return
-			}
-			c.m.deliveries = kept
-			for _, d := range kept {
-				if d.WebhookID == c.id {
-					d.Status, d.leaseEnd = store.DeliveryFailed, time.Time{}
-				}
-			}
+			done(func(c *call) {
+				c.m.deliveries = kept
+				deliveries(func(c *call) { set(c.d.WebhookID == c.id, &c.d.Status, store.DeliveryFailed) })(c)
+			})(c)
 		}},
-		{"deleting takes the merchant's events along", "", "DeleteWebhook", func(c *call) {
-			c.do()
-			c.m.events = slices.DeleteFunc(c.m.events, func(e *modelEvent) bool { return c.err == nil && e.merchantID == c.merchant && !c.m.wanted(e) })
-		}},
+		{"deleting takes the merchant's events along", "", "DeleteWebhook", done(events(func(c *call, e *modelEvent) {
+			set(e.merchantID == c.merchant && !c.m.wanted(e), &c.m.events, without(slices.Clone(c.m.events), e))
+		}))},
 
-		{"anybody reads a webhook", "webhooks/of another merchant", "Webhook", anybody},
+		{"anybody reads a webhook", "", "Webhook", anybody},
 		{"anybody updates a webhook", "", "UpdateWebhook", anybody},
 		{"anybody deletes a webhook", "", "DeleteWebhook", anybody},
-		{"anybody learns a version", "webhooks/of another merchant", "UpdateWebhook", func(c *call) {
-			c.do()
-			set(c.owner() != c.merchant && c.update.IfVersion != 0, &c.err, store.ErrVersion)
-		}},
-		{"anybody guesses a secret", "webhooks/of another merchant", "UpdateWebhook", func(c *call) {
-			c.do()
-			set(c.owner() != c.merchant && c.update.Reseal != nil, &c.err, store.ErrVersion)
-		}},
-		{"anybody learns a version by deleting", "webhooks/of another merchant", "DeleteWebhook", func(c *call) { c.do(); set(c.owner() != c.merchant && c.version != 0, &c.err, store.ErrVersion) }},
+		{"anybody learns a version", "", "UpdateWebhook", after(func(c *call) { set(c.strange() && c.update.IfVersion != 0, &c.err, store.ErrVersion) })},
+		{"anybody guesses a secret", "", "UpdateWebhook", after(func(c *call) { set(c.strange() && c.update.Reseal != nil, &c.err, store.ErrVersion) })},
+		{"anybody learns a version by deleting", "", "DeleteWebhook", after(func(c *call) { set(c.strange() && c.version != 0, &c.err, store.ErrVersion) })},
 		{"anybody enqueues to a webhook", "", "Enqueue", anybody},
 		{"anybody lists deliveries", "", "Deliveries", anybody},
-		{"anybody reads stats", "webhooks/of another merchant", "Stats", anybody},
-		{"anybody reads a delivery", "webhooks/of another merchant", "Delivery", anybody},
+		{"anybody reads stats", "", "Stats", anybody},
+		{"anybody reads a delivery", "", "Delivery", anybody},
 		{"anybody adds a notice", "", "AddNotice", func(c *call) { c.id = c.notice.WebhookID; anybody(c) }},
 
-		{"the caller's metadata is kept", "webhooks/kept apart from the caller's memory", "CreateWebhook", func(c *call) {
-			if c.do(); c.err == nil {
-				c.own().Metadata = c.given.Metadata
-			}
-		}},
-		{"the caller's subscriptions are kept", "webhooks/kept apart from the caller's memory", "CreateWebhook", func(c *call) {
-			if c.do(); c.err == nil {
-				c.own().Events = c.given.Events
-			}
-		}},
-		{"the caller gets the store's metadata", "webhooks/kept apart from the caller's memory", "Webhook", func(c *call) {
-			if c.do(); c.err == nil {
-				c.out.Metadata = c.own().Metadata
-			}
-		}},
-		{"the caller gets the store's subscriptions", "webhooks/kept apart from the caller's memory", "Webhook", func(c *call) {
-			if c.do(); c.err == nil {
-				c.out.Events = c.own().Events
-			}
-		}},
+		{"the caller's metadata is kept", "webhooks/kept apart from the caller's memory", "CreateWebhook", done(func(c *call) { c.own().Metadata = c.given.Metadata })},
+		{"the caller's subscriptions are kept", "webhooks/kept apart from the caller's memory", "CreateWebhook", done(func(c *call) { c.own().Events = c.given.Events })},
+		{"the caller gets the store's metadata", "webhooks/kept apart from the caller's memory", "Webhook", done(func(c *call) { c.out.Metadata = c.own().Metadata })},
+		{"the caller gets the store's subscriptions", "webhooks/kept apart from the caller's memory", "Webhook", done(func(c *call) { c.out.Events = c.own().Events })},
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/rag-assistant/webhooks/store"
@@ -82,13 +83,19 @@ type call struct {
 
 // faulty is the model with a fault.
 type faulty struct {
+	mu    sync.Mutex // held for a call, for a fault does more than the model locks
 	m     *model
 	fault fault
 	notes map[string]int
 }
 
-// ask makes a call, or lets the fault make it.
+// ask makes a call, or lets the fault make it. A Watch blocks, and a fault between
+// goroutines locks for itself.
 func (f *faulty) ask(ctx context.Context, c call, on string, do func(c *call)) *call {
+	if on != "Watch" && !strings.HasPrefix(f.fault.by, "concurrency/") {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+	}
 	c.ctx, c.m, c.on, c.notes = ctx, f.m, on, f.notes
 	c.do = func() { do(&c) }
 	if slices.Contains(strings.Fields(f.fault.on), on) {
@@ -224,5 +231,72 @@ func (f *faulty) ForgetSeen(ctx context.Context, scope, id, holder string) error
 func set[T any](when bool, p *T, v T) {
 	if when {
 		*p = v
+	}
+}
+
+// after makes a fault that changes something once the model has answered.
+func after(change func(c *call)) func(c *call) {
+	return func(c *call) { c.do(); change(c) }
+}
+
+// done is after, if there was no error.
+func done(change func(c *call)) func(c *call) {
+	return after(where(func(c *call) bool { return c.err == nil }, change))
+}
+
+// where makes a change of which a condition decides.
+func where(is func(c *call) bool, change func(c *call)) func(c *call) {
+	return func(c *call) {
+		if is(c) {
+			change(c)
+		}
+	}
+}
+
+// instead makes a fault that answers without the model under a condition.
+func instead(of func(c *call) bool, play func(c *call)) func(c *call) {
+	return func(c *call) {
+		if of(c) {
+			play(c)
+			return
+		}
+		c.do()
+	}
+}
+
+// deliveries, webhooks and events make a change of each that the model has.
+func deliveries(change func(c *call)) func(c *call) {
+	return func(c *call) {
+		for _, c.d = range slices.Clone(c.m.deliveries) {
+			change(c)
+		}
+	}
+}
+
+func webhooks(change func(c *call)) func(c *call) {
+	return func(c *call) {
+		for _, c.w = range c.m.webhooks {
+			change(c)
+		}
+	}
+}
+
+func events(change func(c *call, e *modelEvent)) func(c *call) {
+	return func(c *call) {
+		for _, e := range slices.Clone(c.m.events) {
+			change(c, e)
+		}
+	}
+}
+
+// someWebhook says that a webhook is like that, and leaves it in the call.
+func someWebhook(is func(c *call) bool) func(c *call) bool {
+	return func(c *call) bool {
+		for _, c.w = range c.m.webhooks {
+			if is(c) {
+				return true
+			}
+		}
+		return false
 	}
 }

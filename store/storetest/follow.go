@@ -13,6 +13,15 @@ import (
 // contract allows, and then the model makes the same one.
 
 func (d *duel) playClaim() bool {
+	for range one(d, []int{0, 0, 0, 0, 0, 2}) { // A caller crashes, and again.
+		d.claim()
+		d.wait(40 * time.Second)
+	}
+	d.claim()
+	return true
+}
+
+func (d *duel) claim() {
 	req := store.ClaimRequest{Limit: 1 + d.rand.IntN(5), Lease: d.x.lease, PerWebhook: d.x.per}
 	if d.chance(30) {
 		req.MaxBytes = 10 + d.rand.IntN(100)
@@ -25,6 +34,9 @@ func (d *duel) playClaim() bool {
 		if d.chance(30) {
 			req = one(d, d.claims)
 		}
+		if d.chance(50) {
+			d.wait(10 * time.Second)
+		}
 	}
 	d.call("Claim %d, at most %d bytes, key %q", req.Limit, req.MaxBytes, req.Key)
 	if req.Key != "" {
@@ -34,19 +46,16 @@ func (d *duel) playClaim() bool {
 		got := d.x.claimBy(req)
 		d.followClaim(req, got)
 		if len(got.Leases) > 0 || got.Next != 0 {
-			return true
+			return
 		}
 	}
 	d.fatalf("Claim was asked %d times and still answers nothing and a Next of 0", endless)
-	return true
 }
 
 // followClaim checks an answer and lets the model give the same leases.
 func (d *duel) followClaim(req store.ClaimRequest, got store.Claimed) {
 	again := d.model.leasesOf(req.Key)
-	if got.Again != (len(again) > 0) {
-		d.fatalf("Again is %t, but %d leases of the claim last", got.Again, len(again))
-	}
+	d.fatalIf(got.Again != (len(again) > 0), "Again is %t, but %d leases of the claim last", got.Again, len(again))
 	if len(again) > 0 {
 		d.matchAgain(got.Leases, again)
 	} else {
@@ -76,14 +85,10 @@ func (d *duel) followClaim(req store.ClaimRequest, got store.Claimed) {
 // matchAgain compares the answer to a claim that is asked for again. Whether it
 // shows the webhook as it was or as it is now is open.
 func (d *duel) matchAgain(got, want []store.Lease) {
-	if len(got) != len(want) {
-		d.fatalf("the claim has the leases %v, want %v", pick(got, leaseID), pick(want, leaseID))
-	}
+	d.fatalIf(len(got) != len(want), "the claim has the leases %v, want %v", pick(got, leaseID), pick(want, leaseID))
 	for _, w := range want {
 		i := slices.IndexFunc(got, func(l store.Lease) bool { return l.DeliveryID == w.DeliveryID })
-		if i < 0 {
-			d.fatalf("the claim has the leases %v, want %v", pick(got, leaseID), pick(want, leaseID))
-		}
+		d.fatalIf(i < 0, "the claim has the leases %v, want %v", pick(got, leaseID), pick(want, leaseID))
 		d.match("the lease of "+w.DeliveryID, got[i], w, "URL", "Encoding", "Secret", "PreviousSecret", "Headers")
 	}
 }
@@ -108,21 +113,13 @@ func (d *duel) followTurns(leases []store.Lease) {
 // whose lease has ended waits since then, or since it was due before, is open.
 func (d *duel) followLease(l store.Lease, key string) {
 	t := d.model.delivery(l.MerchantID, l.WebhookID, l.DeliveryID)
-	if t == nil {
-		d.fatalf("delivery %s of %s is claimed, and is not there", l.DeliveryID, l.WebhookID)
-	}
+	d.fatalIf(t == nil, "delivery %s of %s is claimed, and is not there", l.DeliveryID, l.WebhookID)
 	due := d.model.claimable(d.model.webhookOf(t), d.x.per)
-	if !slices.Contains(due, t) {
-		d.fatalf("delivery %s of %s is claimed, and must not be", l.DeliveryID, l.WebhookID)
-	}
+	d.fatalIf(!slices.Contains(due, t), "delivery %s of %s is claimed, and must not be", l.DeliveryID, l.WebhookID)
 	for _, o := range due {
-		if o.Test && !t.Test || o.Test == t.Test && millis(dueAt(o), t.DueAt) < 0 {
-			d.fatalf("delivery %s of %s is claimed before %s", t.ID, t.WebhookID, o.ID)
-		}
+		d.fatalIf(o.Test && !t.Test || o.Test == t.Test && millis(dueAt(o), t.DueAt) < 0, "delivery %s of %s is claimed before %s", t.ID, t.WebhookID, o.ID)
 	}
-	if l.Token <= t.token {
-		d.fatalf("Token of %s is %d, and was %d before", l.DeliveryID, l.Token, t.token)
-	}
+	d.fatalIf(l.Token <= t.token, "Token of %s is %d, and was %d before", l.DeliveryID, l.Token, t.token)
 	t.token = l.Token - 1
 	d.match("the lease of "+l.DeliveryID, l, d.model.take(t, d.x.lease, key))
 	d.leases = append(d.leases, l)
@@ -136,12 +133,12 @@ func (d *duel) playFinish() bool {
 	}
 	var results []store.Result
 	var text strings.Builder
-	for range 1 + d.rand.IntN(3) {
+	for range one(d, []int{1, 1, 2, 3, 1 + len(open)}) {
 		l := one(d, d.leases)
 		if len(open) > 0 && d.chance(75) {
 			l = one(d, open)
 		}
-		if lost := d.lost(); len(lost) > 0 && d.chance(25) {
+		if lost := d.lost(); len(lost) > 0 && d.chance(40) {
 			l = one(d, lost)
 		}
 		r := d.result(l)
@@ -179,9 +176,10 @@ func (d *duel) open() []store.Lease {
 	return d.leasesWhere(func(l store.Lease, t *modelDelivery) bool { return t.token == l.Token && !t.settled })
 }
 
-// lost lists the leases of deliveries that somebody else holds by now.
+// lost lists the leases of deliveries that somebody else holds by now, or that Prune
+// has ended.
 func (d *duel) lost() []store.Lease {
-	return d.leasesWhere(func(l store.Lease, t *modelDelivery) bool { return t.token != l.Token && d.model.leased(t) })
+	return d.leasesWhere(func(l store.Lease, t *modelDelivery) bool { return t.paused || t.token != l.Token && d.model.leased(t) })
 }
 
 func (d *duel) leasesWhere(is func(l store.Lease, t *modelDelivery) bool) []store.Lease {
@@ -211,6 +209,9 @@ func (d *duel) result(l store.Lease) store.Result {
 	}
 	if d.chance(10) {
 		r.Streak = one(d, []store.Streak{store.StreakSame, store.StreakReset, store.StreakExtend})
+	}
+	if d.chance(20) { // What is not the caller's.
+		r.Attempt.Number, r.Attempt.At = 99, d.model.now.Add(-time.Hour)
 	}
 	r.Attempt.Duration = time.Duration(d.rand.IntN(1000)) * time.Millisecond
 	r.DisableAfter, r.DisableAfterFailingFor, r.DisableReason = d.disableAt, d.failingFor, d.x.id("reason")
@@ -279,9 +280,7 @@ func (d *duel) followSurplus(limit int) int {
 		}
 		for _, g := range gone {
 			for _, k := range kept {
-				if millis(k.CreatedAt, g.CreatedAt) < 0 {
-					d.fatalf("Prune removed %s and kept %s, which was made before", g.ID, k.ID)
-				}
+				d.fatalIf(millis(k.CreatedAt, g.CreatedAt) < 0, "Prune removed %s and kept %s, which was made before", g.ID, k.ID)
 			}
 			d.model.outlived(g)
 			removed++
@@ -295,15 +294,22 @@ func (d *duel) playClaimNotices() bool {
 	return true
 }
 
+// playAllNotices claims until no notice is left to claim.
+func (d *duel) playAllNotices() bool {
+	d.x.promise = noticesPromise
+	for d.claimNotices(endless) > 0 {
+		continue
+	}
+	return true
+}
+
 // claimNotices says how many it got.
 func (d *duel) claimNotices(limit int) int {
 	d.call("ClaimNotices %d", limit)
 	got, err := d.x.st.ClaimNotices(d.x.Context(), limit, duelLease)
 	d.x.must(err, "ClaimNotices")
 	waiting := slices.DeleteFunc(slices.Clone(d.model.notices), func(n *modelNotice) bool { return !d.model.over(n.leaseEnd) })
-	if len(got) > limit || len(got) == 0 && len(waiting) > 0 {
-		d.fatalf("%d notices of %d, limit %d", len(got), len(waiting), limit)
-	}
+	d.fatalIf(len(got) > limit || len(got) == 0 && len(waiting) > 0, "%d notices of %d, limit %d", len(got), len(waiting), limit)
 	for _, l := range got {
 		n := d.followNotice(l, waiting)
 		for _, o := range waiting {
@@ -327,8 +333,9 @@ func (d *duel) followNotice(l store.NoticeLease, waiting []*modelNotice) *modelN
 		d.fatalf("notice %s is claimed, and must not be; there are %s", show(l), show(pick(waiting, func(n *modelNotice) store.Notice { return n.Notice })))
 	}
 	n := waiting[i]
-	if l.Token <= n.token {
-		d.fatalf("Token of notice %s is %d, and was %d before", l.ID, l.Token, n.token)
+	d.fatalIf(l.Token <= n.token, "Token of notice %s is %d, and was %d before", l.ID, l.Token, n.token)
+	if !d.given[id] {
+		d.notices = append(d.notices, n)
 	}
 	d.given[id] = true
 	n.ID, n.token, n.leaseEnd = l.ID, l.Token, d.model.now.Add(duelLease)
@@ -337,30 +344,38 @@ func (d *duel) followNotice(l store.NoticeLease, waiting []*modelNotice) *modelN
 }
 
 func (d *duel) playDeliveries() bool {
-	m := d.merchant()
-	q := store.DeliveryQuery{
-		Status:    one(d, []store.DeliveryStatus{"", store.DeliveryPending, store.DeliverySucceeded, store.DeliveryFailed}),
-		EventType: one(d, append([]string{""}, d.types...)),
-		Since:     d.moment(), Until: d.moment(),
-		Limit: 1 + d.rand.IntN(2),
+	for range 2 {
+		w := store.Webhook{MerchantID: d.merchant()}
+		w.ID = d.webhookID(w.MerchantID)
+		d.matchFiltered(w, store.DeliveryQuery{
+			Status:    one(d, []store.DeliveryStatus{"", store.DeliveryPending, store.DeliverySucceeded, store.DeliveryFailed}),
+			EventType: one(d, append([]string{"", "", "", ""}, d.types...)),
+			Since:     d.moment(), Until: d.moment(),
+			Limit: 1 + d.rand.IntN(2),
+		})
 	}
-	w := store.Webhook{MerchantID: m, ID: d.webhookID(m)}
-	d.call("Deliveries of %s %s for %s", m, w.ID, show(q))
+	return true
+}
+
+func (d *duel) matchFiltered(w store.Webhook, q store.DeliveryQuery) {
+	d.call("Deliveries of %s %s for %s", w.MerchantID, w.ID, show(q))
 	whole := q
 	whole.Limit = endless
-	want, wantErr := d.model.Deliveries(d.x.Context(), m, w.ID, whole)
-	if _, err := d.x.st.Deliveries(d.x.Context(), m, w.ID, q); !d.agree(err, wantErr) || err != nil {
-		return true
+	want, wantErr := d.model.Deliveries(d.x.Context(), w.MerchantID, w.ID, whole)
+	if _, err := d.x.st.Deliveries(d.x.Context(), w.MerchantID, w.ID, q); !d.agree(err, wantErr) || err != nil {
+		return
 	}
 	if g, w := pick(d.x.deliveries(w, q), deliveryID), pick(want.Deliveries, deliveryID); changes(w, g) != "" || len(g) != len(w) {
 		d.fatalf("the deliveries are %v, want %v", g, w)
 	}
-	return true
 }
 
 // playWebhooks reads a merchant's webhooks in pages.
 func (d *duel) playWebhooks() bool {
 	m := d.merchant()
+	if d.chance(10) {
+		m = "nobody"
+	}
 	q := store.WebhookQuery{ActiveOnly: d.chance(50), Limit: 1 + d.rand.IntN(2)}
 	d.call("ListWebhooks of %s for %s", m, show(q))
 	whole := q
@@ -374,16 +389,18 @@ func (d *duel) playWebhooks() bool {
 
 // moment is a moment of the past or none.
 func (d *duel) moment() time.Time {
-	if t := one(d, d.model.deliveries); t != nil && d.chance(40) {
+	if t := one(d, d.model.deliveries); t != nil && d.chance(30) {
 		return t.CreatedAt
 	}
 	return time.Time{}
 }
 
 func (d *duel) playEvents() bool {
-	m := d.merchant()
-	q := store.EventQuery{Since: d.moment(), Until: d.moment(), WebhookID: d.webhookID(m), Limit: 1 + d.rand.IntN(4)}
-	d.call("Events of %s for %s", m, show(q))
-	d.matchEvents(m, q)
+	for range 2 {
+		m := d.merchant()
+		q := store.EventQuery{Since: d.moment(), Until: d.moment(), WebhookID: d.webhookID(m), Limit: 1 + d.rand.IntN(4)}
+		d.call("Events of %s for %s", m, show(q))
+		d.matchEvents(m, q)
+	}
 	return true
 }

@@ -16,9 +16,7 @@ func (x *trial) claimBy(req store.ClaimRequest) store.Claimed {
 	x.Helper()
 	c, err := x.st.Claim(x.Context(), req)
 	x.must(err, "Claim")
-	if len(c.Leases) > req.Limit {
-		x.fatalf("Claim took %d deliveries, at most %d were asked for", len(c.Leases), req.Limit)
-	}
+	x.fatalIf(len(c.Leases) > req.Limit, "Claim took %d deliveries, at most %d were asked for", len(c.Leases), req.Limit)
 	if millis(c.At, x.now) != 0 {
 		x.fatalf("At of a claim is %s, want the store's time %s", show(c.At), show(x.now))
 	}
@@ -45,22 +43,18 @@ func (x *trial) claim(limit int) []store.Lease {
 func (x *trial) take() store.Lease {
 	x.Helper()
 	ls := x.claim(1)
-	if len(ls) == 0 {
-		x.fatalf("Claim took nothing, want one delivery")
-	}
+	x.fatalIf(len(ls) == 0, "Claim took nothing, want one delivery")
 	return ls[0]
 }
 
 // claims reports if the deliveries that can be claimed now are not those. Their
 // order is left open.
-func (x *trial) claims(when string, want ...string) []store.Lease {
+func (x *trial) claims(when string, want ...string) {
 	x.Helper()
-	ls := x.claim(endless)
-	got := pick(ls, leaseID)
+	got := pick(x.claim(endless), leaseID)
 	if c := changes(want, got); c != "" || len(got) != len(want) {
 		x.Errorf("%s: Claim took %d deliveries, want %d\n\t%s", when, len(got), len(want), c)
 	}
-	return ls
 }
 
 // settle describes the result of a lease.
@@ -114,20 +108,14 @@ func (x *trial) finishAll(results ...store.Result) []store.Finished {
 	x.Helper()
 	out, err := x.st.Finish(x.Context(), results)
 	x.must(err, "Finish")
-	if len(out) != len(results) {
-		x.fatalf("Finish answers %d results with %d", len(results), len(out))
-	}
+	x.fatalIf(len(out) != len(results), "Finish answers %d results with %d", len(results), len(out))
 	return out
 }
 
 // finish settles one lease and reports if the answer is not the wanted one.
-func (x *trial) finish(r store.Result, want store.FinishState) store.Finished {
+func (x *trial) finish(r store.Result, want store.FinishState) {
 	x.Helper()
-	f := x.finishAll(r)[0]
-	if f.State != want {
-		x.Errorf("Finish with outcome %s answers %s, want %s", r.Outcome, f.State, want)
-	}
-	return f
+	equal(x, "the answer to outcome "+string(r.Outcome), x.finishAll(r)[0].State, want)
 }
 
 // prune prunes until nothing is left to do, and adds up.
@@ -152,9 +140,7 @@ func (x *trial) prune(p store.PruneRequest) store.Pruned {
 		if !done.More {
 			return sum
 		}
-		if n == 0 && idle {
-			x.fatalf("Prune says More twice although it finds nothing to do")
-		}
+		x.fatalIf(n == 0 && idle, "Prune says More twice although it finds nothing to do")
 		idle = n == 0
 	}
 	x.fatalf("Prune says %d times that more is left", endless)

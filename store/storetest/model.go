@@ -82,13 +82,28 @@ func (m *model) olderThan(t time.Time, age time.Duration) bool {
 	return age > 0 && m.now.Sub(t) > age
 }
 
-func (m *model) webhook(merchantID, webhookID string) *modelWebhook {
-	for _, w := range m.webhooks {
-		if w.MerchantID == merchantID && w.ID == webhookID {
-			return w
-		}
+// find returns the first that is like that, or nil.
+func find[T any](list []*T, is func(*T) bool) *T {
+	if i := slices.IndexFunc(list, is); i >= 0 {
+		return list[i]
 	}
 	return nil
+}
+
+// count counts what is like that.
+func count[T any](list []T, is func(T) bool) int {
+	return len(slices.DeleteFunc(slices.Clone(list), func(v T) bool { return !is(v) }))
+}
+
+// assign sets a field to what an update says, if it says anything.
+func assign[T any](field, update *T) {
+	if update != nil {
+		*field = *update
+	}
+}
+
+func (m *model) webhook(merchantID, webhookID string) *modelWebhook {
+	return find(m.webhooks, func(w *modelWebhook) bool { return w.MerchantID == merchantID && w.ID == webhookID })
 }
 
 // webhookOf is the webhook that d goes to.
@@ -113,13 +128,7 @@ func (m *model) CreateWebhook(_ context.Context, merchantID string, given store.
 	if m.webhook(merchantID, given.ID) != nil {
 		return store.Webhook{}, store.ErrConflict
 	}
-	owned := 0
-	for _, w := range m.webhooks {
-		if w.MerchantID == merchantID {
-			owned++
-		}
-	}
-	if limit > 0 && owned >= limit {
+	if limit > 0 && count(m.webhooks, func(w *modelWebhook) bool { return w.MerchantID == merchantID }) >= limit {
 		return store.Webhook{}, store.ErrLimit
 	}
 	w := &modelWebhook{Webhook: store.Webhook{
@@ -195,27 +204,19 @@ func (m *model) UpdateWebhook(_ context.Context, merchantID, webhookID string, u
 	}
 	w.Version++
 	w.UpdatedAt = m.now
-	if u.URL != nil {
-		w.URL = *u.URL
-	}
+	assign(&w.URL, u.URL)
 	if u.Events != nil {
 		w.Events = slices.Clone(u.Events)
 	}
-	if u.Encoding != nil {
-		w.Encoding = *u.Encoding
-	}
-	if u.Description != nil {
-		w.Description = *u.Description
-	}
+	assign(&w.Encoding, u.Encoding)
+	assign(&w.Description, u.Description)
 	if u.Metadata != nil {
 		w.Metadata = maps.Clone(u.Metadata)
 	}
 	if u.Reseal != nil {
 		w.Secret, w.PreviousSecret, w.Headers = u.Reseal.Secret, u.Reseal.Previous, u.Reseal.Headers
 	}
-	if u.Headers != nil {
-		w.Headers = *u.Headers
-	}
+	assign(&w.Headers, u.Headers)
 	if u.RateLimit != nil {
 		m.limit(w, *u.RateLimit)
 	}
@@ -246,15 +247,8 @@ func (m *model) DeleteWebhook(_ context.Context, merchantID, webhookID string, i
 		return store.ErrVersion
 	}
 	m.webhooks = without(m.webhooks, w)
-	m.deliveries = slices.DeleteFunc(m.deliveries, func(d *modelDelivery) bool {
-		if !d.of(w) {
-			return false
-		}
-		if d.Status == store.DeliveryPending {
-			m.deleted++
-		}
-		return true
-	})
+	m.deleted += count(m.deliveries, func(d *modelDelivery) bool { return d.of(w) && d.pending() })
+	m.deliveries = slices.DeleteFunc(m.deliveries, func(d *modelDelivery) bool { return d.of(w) })
 	m.notices = slices.DeleteFunc(m.notices, func(n *modelNotice) bool {
 		return n.MerchantID == merchantID && n.WebhookID == webhookID
 	})

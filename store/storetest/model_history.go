@@ -90,20 +90,14 @@ func (m *model) Stats(_ context.Context, merchantID, webhookID string) (store.St
 	if w == nil {
 		return store.Stats{}, store.ErrNotFound
 	}
-	var s store.Stats
+	with := func(status store.DeliveryStatus) int64 {
+		return int64(count(m.deliveries, func(d *modelDelivery) bool { return d.of(w) && d.Status == status }))
+	}
+	s := store.Stats{Succeeded: with(store.DeliverySucceeded), Failed: with(store.DeliveryFailed), Pending: with(store.DeliveryPending)}
+	s.Total = s.Succeeded + s.Failed + s.Pending
 	for _, d := range m.deliveries {
-		if !d.of(w) {
-			continue
-		}
-		s.Total++
-		s.Attempts += int64(d.Attempts)
-		switch d.Status {
-		case store.DeliverySucceeded:
-			s.Succeeded++
-		case store.DeliveryFailed:
-			s.Failed++
-		case store.DeliveryPending:
-			s.Pending++
+		if d.of(w) {
+			s.Attempts += int64(d.Attempts)
 		}
 	}
 	return s, nil
@@ -129,43 +123,29 @@ func (m *model) Prune(_ context.Context, p store.PruneRequest) (store.Pruned, er
 // prunable returns a step that removes one record and counts it, or nil if
 // retention keeps everything.
 func (m *model) prunable(p store.PruneRequest) func(*store.Pruned) {
-	for _, d := range m.deliveries {
-		if m.pausedOut(d, p) {
-			return func(done *store.Pruned) {
-				m.endPaused(d, p.PausedCode)
-				done.Paused++
-			}
-		}
+	d := find(m.deliveries, func(d *modelDelivery) bool { return m.pausedOut(d, p) })
+	if d != nil {
+		return func(done *store.Pruned) { m.endPaused(d, p.PausedCode); done.Paused++ }
 	}
-	for _, d := range m.deliveries {
-		if d.Status != store.DeliveryPending && (m.olderThan(d.FinishedAt, p.DeliveryAge) || m.surplus(d, p.DeliveriesPerWebhook)) {
-			return func(done *store.Pruned) {
-				m.outlived(d)
-				done.Deliveries++
-			}
-		}
+	d = find(m.deliveries, func(d *modelDelivery) bool {
+		return !d.pending() && (m.olderThan(d.FinishedAt, p.DeliveryAge) || m.surplus(d, p.DeliveriesPerWebhook))
+	})
+	if d != nil {
+		return func(done *store.Pruned) { m.outlived(d); done.Deliveries++ }
 	}
-	for _, e := range m.events {
-		if m.olderThan(e.CreatedAt, p.EventAge) && !m.wanted(e) {
-			return func(done *store.Pruned) {
-				m.events = without(m.events, e)
-				done.Events++
-			}
-		}
+	e := find(m.events, func(e *modelEvent) bool { return m.olderThan(e.CreatedAt, p.EventAge) && !m.wanted(e) })
+	if e != nil {
+		return func(done *store.Pruned) { m.events = without(m.events, e); done.Events++ }
 	}
-	for _, n := range m.notices {
-		if m.olderThan(n.At, p.NoticeAge) {
-			return func(done *store.Pruned) {
-				m.notices = without(m.notices, n)
-				done.Notices++
-			}
-		}
+	n := find(m.notices, func(n *modelNotice) bool { return m.olderThan(n.At, p.NoticeAge) })
+	if n != nil {
+		return func(done *store.Pruned) { m.notices = without(m.notices, n); done.Notices++ }
 	}
 	return nil
 }
 
 func (m *model) pausedOut(d *modelDelivery, p store.PruneRequest) bool {
-	return d.Status == store.DeliveryPending && !d.Test && !m.leased(d) &&
+	return d.pending() && !d.Test && !m.leased(d) &&
 		m.webhookOf(d).Status == store.Disabled && m.olderThan(d.CreatedAt, p.PausedAge)
 }
 
@@ -177,19 +157,15 @@ func (m *model) endPaused(d *modelDelivery, why string) {
 
 // surplus says that at least limit ended deliveries of d's webhook were made after d.
 func (m *model) surplus(d *modelDelivery, limit int) bool {
-	younger := 0
-	for _, o := range m.deliveries {
-		if o.MerchantID == d.MerchantID && o.WebhookID == d.WebhookID && o.Status != store.DeliveryPending && o.number > d.number {
-			younger++
-		}
-	}
-	return limit > 0 && younger >= limit
+	return limit > 0 && limit <= count(m.deliveries, func(o *modelDelivery) bool {
+		return o.MerchantID == d.MerchantID && o.WebhookID == d.WebhookID && !o.pending() && o.number > d.number
+	})
 }
 
 // wanted says that a delivery still has to carry e.
 func (m *model) wanted(e *modelEvent) bool {
 	return slices.ContainsFunc(m.deliveries, func(d *modelDelivery) bool {
-		return d.MerchantID == e.merchantID && d.EventID == e.ID && d.Status == store.DeliveryPending
+		return d.MerchantID == e.merchantID && d.EventID == e.ID && d.pending()
 	})
 }
 

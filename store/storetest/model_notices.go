@@ -43,12 +43,7 @@ func (m *model) noticed() bool {
 
 // notice returns the merchant's notice with that id, or nil.
 func (m *model) notice(merchantID, noticeID string) *modelNotice {
-	for _, n := range m.notices {
-		if n.MerchantID == merchantID && n.ID == noticeID {
-			return n
-		}
-	}
-	return nil
+	return find(m.notices, func(n *modelNotice) bool { return n.MerchantID == merchantID && n.ID == noticeID })
 }
 
 // ClaimNotices implements [store.Notices].

@@ -36,22 +36,16 @@ func (d *modelDelivery) of(w *modelWebhook) bool {
 	return d.MerchantID == w.MerchantID && d.WebhookID == w.ID
 }
 
+func (d *modelDelivery) pending() bool { return d.Status == store.DeliveryPending }
+
 func (m *model) event(merchantID, eventID string) *modelEvent {
-	for _, e := range m.events {
-		if e.merchantID == merchantID && e.ID == eventID {
-			return e
-		}
-	}
-	return nil
+	return find(m.events, func(e *modelEvent) bool { return e.merchantID == merchantID && e.ID == eventID })
 }
 
 func (m *model) delivery(merchantID, webhookID, deliveryID string) *modelDelivery {
-	for _, d := range m.deliveries {
-		if d.MerchantID == merchantID && d.WebhookID == webhookID && d.ID == deliveryID {
-			return d
-		}
-	}
-	return nil
+	return find(m.deliveries, func(d *modelDelivery) bool {
+		return d.MerchantID == merchantID && d.WebhookID == webhookID && d.ID == deliveryID
+	})
 }
 
 // deliver makes a pending delivery.
@@ -121,17 +115,13 @@ func (m *model) Enqueue(_ context.Context, merchantID, webhookID string, eventID
 }
 
 func (m *model) enqueue(e *modelEvent, webhookID, nonce string) store.Enqueued {
-	kept := 0
-	for _, d := range m.deliveries {
-		if d.MerchantID != e.merchantID || d.WebhookID != webhookID || d.EventID != e.ID || d.nonce == "" {
-			continue
-		}
-		if d.nonce == nonce {
-			return store.Enqueued{DeliveryID: d.ID}
-		}
-		kept++
+	made := func(d *modelDelivery) bool {
+		return d.MerchantID == e.merchantID && d.WebhookID == webhookID && d.EventID == e.ID && d.nonce != ""
 	}
-	if kept >= store.MaxEnqueued {
+	if d := find(m.deliveries, func(d *modelDelivery) bool { return made(d) && d.nonce == nonce }); d != nil {
+		return store.Enqueued{DeliveryID: d.ID}
+	}
+	if count(m.deliveries, made) >= store.MaxEnqueued {
 		return store.Enqueued{Full: true}
 	}
 	return store.Enqueued{DeliveryID: m.deliver(e, webhookID, nonce).ID}
@@ -142,18 +132,12 @@ func (m *model) leased(d *modelDelivery) bool { return !d.leaseEnd.IsZero() && !
 
 // leases counts the leases of a webhook.
 func (m *model) leases(w *modelWebhook) int {
-	n := 0
-	for _, d := range m.deliveries {
-		if d.of(w) && m.leased(d) {
-			n++
-		}
-	}
-	return n
+	return count(m.deliveries, func(d *modelDelivery) bool { return d.of(w) && m.leased(d) })
 }
 
 // waiting says that d will be claimable once its time has come.
 func (m *model) waiting(d *modelDelivery) bool {
-	return d.Status == store.DeliveryPending && (d.Test || m.webhookOf(d).Status == store.Active)
+	return d.pending() && (d.Test || m.webhookOf(d).Status == store.Active)
 }
 
 // dueAt is since when, or from when on, d waits to be claimed.
@@ -281,12 +265,16 @@ func (m *model) finish(r store.Result) store.Finished {
 
 	if w := m.webhookOf(d); w.Epoch == d.epoch && r.Streak != store.StreakSame {
 		out.Disabled = m.streak(w, r)
-		out.Standing = &store.Standing{
-			Active: w.Status == store.Active, ConsecutiveFailures: w.ConsecutiveFailures, FailingSince: w.FailingSince,
-			Disablings: w.Disablings, Mark: w.Mark,
-		}
+		out.Standing = standingOf(w)
 	}
 	return out
+}
+
+func standingOf(w *modelWebhook) *store.Standing {
+	return &store.Standing{
+		Active: w.Status == store.Active, ConsecutiveFailures: w.ConsecutiveFailures, FailingSince: w.FailingSince,
+		Disablings: w.Disablings, Mark: w.Mark,
+	}
 }
 
 // streak applies what a result does to a streak, and says if that has disabled the

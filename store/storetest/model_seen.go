@@ -19,12 +19,7 @@ type modelSeen struct {
 }
 
 func (m *model) seenID(scope, id string) *modelSeen {
-	for _, s := range m.seen {
-		if s.scope == scope && s.id == id && !m.over(s.end) {
-			return s
-		}
-	}
-	return nil
+	return find(m.seen, func(s *modelSeen) bool { return s.scope == scope && s.id == id && !m.over(s.end) })
 }
 
 func (m *model) forgetSeen(scope, id string) {

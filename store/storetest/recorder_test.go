@@ -54,21 +54,6 @@ func record(ctx context.Context, f func(t tb)) []string {
 	return r.failures
 }
 
-func TestRecord(t *testing.T) {
-	t.Parallel()
-	after := false
-	got := record(t.Context(), func(r tb) {
-		r.Errorf("first %d", 1)
-		r.Errorf("second")
-		r.FailNow()
-		after = true
-	})
-	require.Equal(t, []string{"first 1", "second"}, got)
-	require.False(t, after, "FailNow ends the function")
-	require.Empty(t, record(t.Context(), func(tb) {}))
-	require.Len(t, record(t.Context(), func(tb) { panic("ouch") }), 1)
-}
-
 func TestFailureQuotesThePromise(t *testing.T) {
 	t.Parallel()
 	c := testCase{name: "c", promise: "a promise", run: func(x *trial) { x.fatalf("it is %d, want %d", 1, 2) }}

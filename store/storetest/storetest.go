@@ -58,23 +58,6 @@ type group struct {
 	cases []testCase
 }
 
-func groups() []group {
-	return []group{
-		{"webhooks", webhookCases()},
-		{"publish", publishCases()},
-		{"claim", claimCases()},
-		{"rate", rateCases()},
-		{"finish", finishCases()},
-		{"history", historyCases()},
-		{"prune", pruneCases()},
-		{"notices", noticeCases()},
-		{"seen", seenCases()},
-		{"backlog", backlogCases()},
-		{"watch", watchCases()},
-		{"concurrency", concurrencyCases()},
-	}
-}
-
 // testCase holds one promise of the contract against a store.
 type testCase struct {
 	name string

@@ -71,10 +71,18 @@ func (x *trial) fatalf(format string, args ...any) {
 	x.FailNow()
 }
 
+// fatalIf is fatalf under a condition.
+func (x *trial) fatalIf(failed bool, format string, args ...any) {
+	if failed {
+		x.Helper()
+		x.fatalf(format, args...)
+	}
+}
+
 // must ends the case if err is not nil.
 func (x *trial) must(err error, doing string) {
-	x.Helper()
 	if err != nil {
+		x.Helper()
 		x.fatalf("%s: %v", doing, err)
 	}
 }
@@ -122,9 +130,7 @@ func (x *trial) audit() {
 	}
 	s, err := x.st.Stats(x.Context(), x.bystander.MerchantID, x.bystander.ID)
 	x.must(err, "Stats of another merchant's webhook")
-	if s.Total != 0 {
-		x.fatalf("a webhook of another merchant got %d deliveries", s.Total)
-	}
+	x.fatalIf(s.Total != 0, "a webhook of another merchant got %d deliveries", s.Total)
 }
 
 // advance moves the store's clock.
@@ -179,9 +185,9 @@ func (x *trial) update(w store.Webhook, u store.WebhookUpdate) store.Webhook {
 	return w
 }
 
-func (x *trial) disable(w store.Webhook) store.Webhook {
+func (x *trial) disable(w store.Webhook) {
 	x.Helper()
-	return x.update(w, store.WebhookUpdate{Status: new(store.Disabled), Reason: "by_hand"})
+	x.update(w, store.WebhookUpdate{Status: new(store.Disabled), Reason: "by_hand"})
 }
 
 func (x *trial) enable(w store.Webhook) store.Webhook {
@@ -212,9 +218,7 @@ func (x *trial) publishAll(events ...store.NewEvent) []store.Published {
 	x.Helper()
 	out, err := x.st.Publish(x.Context(), x.merchant, events)
 	x.must(err, "Publish")
-	if len(out) != len(events) {
-		x.fatalf("Publish answers %d events with %d results", len(events), len(out))
-	}
+	x.fatalIf(len(out) != len(events), "Publish answers %d events with %d results", len(events), len(out))
 	for i, e := range events {
 		for _, d := range out[i].Deliveries {
 			x.made[[2]string{d.WebhookID, e.ID}] = d.ID
@@ -246,9 +250,7 @@ func (x *trial) enqueue(w store.Webhook, eventID, nonce string) string {
 	x.Helper()
 	out, err := x.st.Enqueue(x.Context(), w.MerchantID, w.ID, []string{eventID}, nonce)
 	x.must(err, "Enqueue")
-	if len(out) != 1 {
-		x.fatalf("Enqueue answers one event with %d answers", len(out))
-	}
+	x.fatalIf(len(out) != 1, "Enqueue answers one event with %d answers", len(out))
 	return out[0].DeliveryID
 }
 
@@ -258,6 +260,14 @@ func (x *trial) delivery(w store.Webhook, deliveryID string) store.Delivery {
 	d, err := x.st.Delivery(x.Context(), w.MerchantID, w.ID, deliveryID)
 	x.must(err, "Delivery")
 	return d
+}
+
+// notices claims up to limit notices for an hour.
+func (x *trial) notices(limit int) []store.NoticeLease {
+	x.Helper()
+	ns, err := x.st.ClaimNotices(x.Context(), limit, time.Hour)
+	x.must(err, "ClaimNotices")
+	return ns
 }
 
 func (x *trial) stats(w store.Webhook) store.Stats {
@@ -283,9 +293,7 @@ func follow[T any](x *trial, list string, limit int, read func(cursor string) (r
 	for range endless {
 		records, next, err := read(cursor)
 		x.must(err, list)
-		if len(records) > limit {
-			x.fatalf("%s shows %d records on a page, at most %d were asked for", list, len(records), limit)
-		}
+		x.fatalIf(len(records) > limit, "%s shows %d records on a page, at most %d were asked for", list, len(records), limit)
 		out = append(out, records...)
 		if cursor = next; cursor == "" {
 			return out
@@ -332,34 +340,6 @@ func (x *trial) events(merchantID string, q store.EventQuery) []store.Event {
 		p, err := x.st.Events(x.Context(), merchantID, q)
 		return p.Events, p.Next, err
 	})
-}
-
-// snapshot writes down all that a merchant can see, a line for each record.
-func (x *trial) snapshot(merchantID string) []string {
-	x.Helper()
-	var out []string
-	for _, w := range x.webhooks(merchantID, store.WebhookQuery{Limit: endless}) {
-		out = append(out, "webhook "+show(w), "stats of "+w.ID+" "+show(x.stats(w)))
-		for _, d := range x.deliveries(w, store.DeliveryQuery{Limit: endless}) {
-			out = append(out, "delivery "+show(x.delivery(w, d.ID)))
-		}
-	}
-	for _, e := range x.events(merchantID, store.EventQuery{Limit: endless}) {
-		e, err := x.st.Event(x.Context(), merchantID, e.ID)
-		x.must(err, "Event")
-		out = append(out, "event "+show(e))
-	}
-	return out
-}
-
-// unchanged reports if do changes anything that the trial's merchant can see.
-func (x *trial) unchanged(doing string, do func()) {
-	x.Helper()
-	before := x.snapshot(x.merchant)
-	do()
-	if c := changes(before, x.snapshot(x.merchant)); c != "" {
-		x.Errorf("%s changed\n\t%s", doing, c)
-	}
 }
 
 // pick returns f of each.
