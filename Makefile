@@ -33,7 +33,8 @@ lint: ## Run golangci-lint on every module.
 	@cd internal/apiclient && go generate
 	@code=0; for m in $(PACKAGED); do echo "$$m"; (cd "$$m" && $(LINT) run --allow-parallel-runners ./...) || code=1; done; exit $$code
 
-# The race detector needs a C compiler, internal/e2e a browser.
+# The race detector needs a C compiler, internal/e2e a browser. Planted faults need no race
+# detector, with which they would take minutes: files with the tag !race.
 test: export CGO_ENABLED = 1
 test: ## Run all tests and fuzz seeds with the race detector and a Redis.
 	@command -v "$$(go env CC)" >/dev/null || tools/install.sh gcc
@@ -41,6 +42,7 @@ test: ## Run all tests and fuzz seeds with the race detector and a Redis.
 	@mkdir -p .cache
 	@set -o pipefail; code=0; { \
 		tools/with-redis.sh go test -race -timeout 40m $(TESTFLAGS) ./... || code=1; \
+		tools/with-redis.sh go test -run '^(TestFaults|TestMutants)$$' ./store/storetest ./store/redisstore || code=1; \
 		for m in $(TESTED); do (cd "$$m" && "$(CURDIR)/tools/with-redis.sh" go test -race -timeout 40m $(TESTFLAGS) ./...) || code=1; done; \
 		exit $$code; } 2>&1 | tee .cache/test.log
 
