@@ -66,7 +66,7 @@ func TestOneMailForEachTransition(t *testing.T) {
 	svc, err := webhook.NewService(open(), &webhook.ServiceOptions{InsecurePlaintextSecrets: true})
 	require.NoError(t, err)
 
-	p := newPost(t) // It does not run yet.
+	p := newPost(t).away(t)
 	endpoint := &answer{}
 	endpoint.status.Store(http.StatusInternalServerError)
 	failures := make(chan error, 1000)

@@ -83,7 +83,7 @@ func TestSecureConnections(t *testing.T) {
 	}
 	t.Run("somebody else's certificate", func(t *testing.T) {
 		t.Parallel()
-		p, other := newPost(t).start(t, false), newPost(t)
+		p, other := newPost(t).start(t, false), newPost(t).away(t)
 		err := p.mailer(t, to(owner("a")), mailnotify.Options{RootCAs: other.emptyRoots()}).Notify(t.Context(), notice(webhook.NoticeDisabled))
 		require.ErrorContains(t, err, "certificate")
 		require.Empty(t, p.got())
@@ -92,7 +92,7 @@ func TestSecureConnections(t *testing.T) {
 
 func TestAMailerDoesNotShowItsPassword(t *testing.T) {
 	t.Parallel()
-	m := newPost(t).mailer(t, to(), mailnotify.Options{Username: "webhooks", Password: password})
+	m := newPost(t).away(t).mailer(t, to(), mailnotify.Options{Username: "webhooks", Password: password})
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q"} {
 		require.NotContains(t, fmt.Sprintf(verb, m), password)
 		require.NotContains(t, fmt.Sprintf(verb, struct{ m *mailnotify.Mailer }{m}), password)
@@ -101,7 +101,7 @@ func TestAMailerDoesNotShowItsPassword(t *testing.T) {
 
 func TestNobodyToTell(t *testing.T) {
 	t.Parallel()
-	p := newPost(t) // Nothing listens.
+	p := newPost(t).away(t)
 	require.NoError(t, p.mailer(t, to(), mailnotify.Options{}).Notify(t.Context(), notice(webhook.NoticeDisabled)))
 	broken := func(context.Context, webhook.Notice) ([]string, error) { return nil, errors.New("no database") }
 	require.ErrorContains(t, p.mailer(t, broken, mailnotify.Options{}).Notify(t.Context(), notice(webhook.NoticeDisabled)), "no database")

@@ -40,6 +40,7 @@ type received struct {
 type post struct {
 	addr   string
 	port   int
+	held   net.Listener   // keeps the port until the server starts or is away
 	tls    *tls.Config    // nil: it knows no TLS
 	roots  *x509.CertPool // who vouches for tls
 	refuse func(to string) error
@@ -67,11 +68,19 @@ func makePost() (*post, error) {
 	web := httptest.NewTLSServer(nil) // for its certificate
 	defer web.Close()
 	p := &post{
-		addr: addr.String(), port: addr.Port, roots: x509.NewCertPool(), came: make(chan struct{}, 1000),
+		addr: addr.String(), port: addr.Port, held: l, roots: x509.NewCertPool(), came: make(chan struct{}, 1000),
 		tls: &tls.Config{Certificates: web.TLS.Certificates, MinVersion: tls.VersionTLS12},
 	}
 	p.roots.AddCert(web.Certificate())
-	return p, l.Close()
+	return p, nil
+}
+
+// away makes the server's port refuse connections until it starts.
+func (p *post) away(tb testing.TB) *post {
+	tb.Helper()
+	require.NoError(tb, p.held.Close())
+	p.held = nil
+	return p
 }
 
 // start lets the server run, with TLS from the first byte if implicit is true.
@@ -86,9 +95,11 @@ func (p *post) start(tb testing.TB, implicit bool) *post {
 func (p *post) serve(implicit bool) (stop func(), err error) {
 	s := smtp.NewServer(p)
 	s.Domain, s.ErrorLog, s.TLSConfig = "localhost", quiet{}, p.tls
-	l, err := net.Listen("tcp", p.addr)
-	if err != nil {
-		return nil, err
+	l := p.held
+	if l == nil {
+		if l, err = net.Listen("tcp", p.addr); err != nil {
+			return nil, err
+		}
 	}
 	if implicit {
 		l = tls.NewListener(l, p.tls)
