@@ -18,6 +18,7 @@ import (
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/event"
 	"github.com/rag-assistant/webhooks/webhook/internal/jcs"
+	"github.com/rag-assistant/webhooks/webhook/internal/webui"
 )
 
 func TestDetect(t *testing.T) {
@@ -78,7 +79,7 @@ func TestDetect(t *testing.T) {
 				require.Equal(t, c.finding, d.Receiver)
 				require.Equal(t, c.encoding, d.Encoding)
 				require.Equal(t, c.sent, probes(d))
-				require.Contains(t, d.Explain(reg.Webhook), c.says)
+				require.Contains(t, webui.Explain(d, reg.Webhook), c.says)
 				require.Equal(t, len(d.Probes), r.Endpoint.Count(), "each probe is sent once")
 				w := r.Webhook(reg.Webhook.ID)
 				require.Equal(t, reg.Webhook, w, "nothing has changed, the count of failures included")
@@ -109,9 +110,9 @@ func probes(d webhook.Detection) string {
 func TestDetectionKnowsWhatIsSet(t *testing.T) {
 	t.Parallel()
 	d := webhook.Detection{Receiver: webhook.FoundRewrites, Encoding: webhook.EncodingASCII}
-	require.Contains(t, d.Explain(webhook.Webhook{Encoding: webhook.EncodingASCII}), "suits it")
-	require.Contains(t, webhook.Detection{Receiver: webhook.FoundNothing}.Explain(webhook.Webhook{}), "none was sent")
-	require.Contains(t, d.Explain(webhook.Webhook{Encoding: webhook.EncodingHTML}), "Set this webhook's payloadEncoding to ascii")
+	require.Contains(t, webui.Explain(d, webhook.Webhook{Encoding: webhook.EncodingASCII}), "suits it")
+	require.Contains(t, webui.Explain(webhook.Detection{Receiver: webhook.FoundNothing}, webhook.Webhook{}), "none was sent")
+	require.Contains(t, webui.Explain(d, webhook.Webhook{Encoding: webhook.EncodingHTML}), "Set this webhook's payloadEncoding to ascii")
 }
 
 // The encoding that is set makes no difference to what is found.
@@ -164,7 +165,7 @@ func TestDetectEndsWithItsContext(t *testing.T) {
 		require.Equal(t, webhook.FoundNothing, d.Receiver)
 		require.Len(t, d.Probes, 1)
 		require.Equal(t, 15*time.Second, time.Since(began))
-		require.Contains(t, d.Explain(reg.Webhook), "no outcome in time")
+		require.Contains(t, webui.Explain(d, reg.Webhook), "no outcome in time")
 	})
 }
 

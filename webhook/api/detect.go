@@ -2,6 +2,7 @@ package api
 
 import (
 	"github.com/rag-assistant/webhooks/webhook"
+	"github.com/rag-assistant/webhooks/webhook/internal/webui"
 )
 
 type detectionView struct {
@@ -25,7 +26,7 @@ type probeView struct {
 func newDetectionView(w webhook.Webhook, d webhook.Detection, set bool) detectionView {
 	v := detectionView{
 		WebhookID: w.ID, Receiver: d.Receiver, PayloadEncoding: d.Encoding, Set: set,
-		Explanation: d.Explain(w), Probes: make([]probeView, len(d.Probes)),
+		Explanation: webui.Explain(d, w), Probes: make([]probeView, len(d.Probes)),
 	}
 	for i := range d.Probes {
 		p := &d.Probes[i]

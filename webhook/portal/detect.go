@@ -6,6 +6,7 @@ import (
 	"net/url"
 
 	"github.com/rag-assistant/webhooks/webhook"
+	"github.com/rag-assistant/webhooks/webhook/internal/webui"
 )
 
 type detectionView struct {
@@ -33,7 +34,7 @@ func (p *Portal) detect(x *exchange) (answer, error) {
 	if v.Webhook, err = p.svc.Webhook(ctx, x.MerchantID, x.WebhookID); err != nil {
 		return answer{}, err
 	}
-	v.Text = d.Explain(v.Webhook)
+	v.Text = webui.Explain(d, v.Webhook)
 	if d.Receiver == webhook.FoundRewrites && d.Encoding != v.Webhook.Encoding {
 		v.Suggest = d.Encoding
 	}
