@@ -282,7 +282,7 @@ func (r *run) added(ctx context.Context, i AttemptInfo) []vault.Header {
 	return out
 }
 
-// has reports whether h has the name in any case.
+// has reports whether one of headers has the name, in any letter case.
 func has(headers []vault.Header, name string) bool {
 	return slices.ContainsFunc(headers, func(h vault.Header) bool { return strings.EqualFold(h.Name, name) })
 }

@@ -37,8 +37,8 @@ func (r *run) work(ctx context.Context) {
 
 // finish stores results until there are no more. It takes what has gathered while the
 // call before was under way, so that a lone result waits for nobody and many share a
-// round trip. What the store refuses is tried again elsewhere, so that it delays
-// nothing else, unless there is too much of it.
+// round trip. What the store does not take is tried again in a goroutine of its own,
+// so that it delays nothing else, unless there is too much of it.
 func (r *run) finish(ctx context.Context) {
 	var late sync.WaitGroup
 	defer late.Wait()

@@ -108,7 +108,7 @@ func (s *Service) Rotate(ctx context.Context, merchantID, webhookID string, grac
 	return Registered{Webhook: newWebhook(w), Secret: key.Secret}, nil
 }
 
-// rewrapTries is how often Rewrap starts over with a webhook that changes meanwhile.
+// rewrapTries is how often Rewrap tries a webhook that changes meanwhile.
 const rewrapTries = 10
 
 // Rewrap seals the secrets and headers of a merchant's webhooks with the first of

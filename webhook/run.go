@@ -164,9 +164,9 @@ func (r *run) claim(ctx context.Context) {
 	}
 }
 
-// ask claims up to want deliveries, and returns when their leases began. It goes on
-// until the store answers or ctx ends. A claim whose answer was lost may have hidden
-// deliveries, so it is asked for again by its key.
+// ask claims up to want deliveries, and returns the times at which their leases
+// began. It goes on until the store answers or ctx ends. A claim whose answer was
+// lost may have hidden deliveries, so it is asked for again by its key.
 func (r *run) ask(ctx context.Context, want int, key string) (got store.Claimed, c claimed, ok bool) {
 	first, pause := time.Now(), backoff{}
 	for {

@@ -19,8 +19,8 @@
 //
 // A principal with [webhook.ScopeRead] alone sees everything and no form, and what it
 // posts is refused. A principal that may act for any merchant chooses one first. Its
-// pages are below /merchants/{merchantId}/. Everybody else may use that path for the
-// own merchant only.
+// pages are below /merchants/{merchantId}/. Everybody else may use that path for
+// their own merchant only.
 //
 // # Mounting
 //

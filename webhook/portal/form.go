@@ -51,7 +51,8 @@ type pair struct{ Key, Value string }
 // difference is a field that somebody else has changed.
 type difference struct{ Name, Theirs, Yours string }
 
-// A form offers spareRows empty rows, moreRows on request, and maxRows in all.
+// A form that edits has spareRows empty rows. A new form, and a request for more
+// rows, adds moreRows. There are at most maxRows.
 const (
 	spareRows = 1
 	moreRows  = 3

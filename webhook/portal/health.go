@@ -89,7 +89,7 @@ func (b *bar) fill(some []webhook.Delivery) {
 	b.OK = barHeight - b.OKY
 }
 
-// share returns a part of a bar's height, and at least enough to be seen.
+// share returns a part of a bar's height, and enough to be seen unless it is none.
 func share(n, of int) int {
 	if n == 0 {
 		return 0

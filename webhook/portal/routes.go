@@ -54,8 +54,9 @@ func (p *Portal) table() []route {
 	return routes
 }
 
-// find returns the route of a request, if there is one, and sets its ids. The path is
-// split first and each segment unescaped once, so an id never holds a slash.
+// find returns the route of a request, if there is one, and sets its paths and ids.
+// The path is split before each segment is unescaped, once. A segment that then holds
+// a slash fits no route.
 func (p *Portal) find(x *exchange) *route {
 	escaped := strings.TrimPrefix(x.R.URL.EscapedPath(), "/")
 	x.base = up(strings.Count(escaped, "/") + 1)
