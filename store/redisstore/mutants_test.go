@@ -28,7 +28,7 @@ const differential = "differential"
 // mutants are faults that somebody could make. Each must break a promise that the
 // suite asks for.
 var mutants = []struct {
-	by                          string // the first that finds it: a case, or the random sequences
+	by                          string // what finds it: a case, or the random sequences
 	name, script, before, after string
 }{
 	{differential, "no token check", "finish", "if r[TOKEN] == 0 or r[TOKEN] ~= token then return 3 end", ""},

@@ -78,6 +78,7 @@ func concurrencyCases() []testCase {
 			"update if unchanged", "with [ErrVersion] if u.IfVersion is set and differs",
 			crowded(map[string]int{"no error": 1, sentinel(store.ErrVersion): crowd - 1}, func(x *trial) func(i int) string {
 				w := x.webhook("a")
+				x.after = func() { equal(x, "Version", x.read(w).Version, w.Version+1) }
 				return func(int) string {
 					_, err := x.st.UpdateWebhook(x.Context(), x.merchant, w.ID, store.WebhookUpdate{IfVersion: w.Version, URL: new("https://example.com/other")})
 					return sentinel(err)
@@ -89,6 +90,7 @@ func concurrencyCases() []testCase {
 			"So of callers that saw the same Mark, one adds a notice, over all processes, whether or not it was acknowledged meanwhile.",
 			crowded(map[string]int{"true no error": 1, "false no error": crowd - 1}, func(x *trial) func(i int) string {
 				w := x.webhook("a")
+				x.after = func() { equal(x, "number of notices", len(x.notices(9)), 1) }
 				return func(int) string {
 					added, err := x.st.AddNotice(x.Context(), x.merchant, store.Notice{WebhookID: w.ID}, "", "told")
 					return fmt.Sprint(added, " ", sentinel(err))
@@ -101,21 +103,23 @@ func concurrencyCases() []testCase {
 				x.update(x.webhook("a"), store.WebhookUpdate{RateLimit: new(3)})
 				x.publish("a", 60)
 				return func(int) string {
-					c, err := x.st.Claim(x.Context(), store.ClaimRequest{Limit: 1, Lease: x.lease, PerWebhook: endless})
-					for err == nil && c.Next == 0 && len(c.Leases) == 0 { // Somebody else is at it.
-						c, err = x.st.Claim(x.Context(), store.ClaimRequest{Limit: 1, Lease: x.lease, PerWebhook: endless})
+					for range endless { // An empty answer with a Next of 0: somebody else is at it.
+						c, err := x.st.Claim(x.Context(), store.ClaimRequest{Limit: 1, Lease: x.lease, PerWebhook: endless})
+						if err != nil || c.Next != 0 || len(c.Leases) > 0 {
+							return fmt.Sprint(len(c.Leases), " ", sentinel(err))
+						}
 					}
-					return fmt.Sprint(len(c.Leases), " ", sentinel(err))
+					return "a Next of 0 without end"
 				}
 			}),
 		},
 		{
 			"one id to process", "An id is held by one holder at a time",
-			crowded(map[string]int{string(store.SeenNew): 1, string(store.SeenInProgress): crowd - 1}, func(x *trial) func(i int) string {
+			crowded(map[string]int{string(store.SeenNew) + " no error": 1, string(store.SeenInProgress) + " no error": crowd - 1}, func(x *trial) func(i int) string {
 				id := x.id("evt")
 				return func(i int) string {
-					a, _ := x.st.BeginSeen(x.Context(), x.tag, id, store.SeenBegin{Holder: nth("holder", i), Lease: time.Minute})
-					return string(a.State)
+					a, err := x.st.BeginSeen(x.Context(), x.tag, id, store.SeenBegin{Holder: nth("holder", i), Lease: time.Minute})
+					return string(a.State) + " " + sentinel(err)
 				}
 			}),
 		},
@@ -165,13 +169,17 @@ func sameResults(x *trial) {
 	same(x, "Stats", x.stats(w), store.Stats{Total: 5, Failed: 5, Attempts: 5})
 }
 
-// crowded makes a case in which everybody makes one call, and counts their answers.
+// crowded makes a case in which everybody makes one call, and counts their answers. What
+// prepare sets as x.after looks at the store then.
 func crowded(want map[string]int, prepare func(x *trial) (call func(i int) string)) func(x *trial) {
 	return func(x *trial) {
 		var got counter
 		call := prepare(x)
 		together(func(i int) { got.add(call(i), 1) })
 		equal(x, "the answers", show(got.n), show(want))
+		if x.after != nil {
+			x.after()
+		}
 	}
 }
 

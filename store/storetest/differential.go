@@ -19,14 +19,14 @@ const (
 	sequenceSteps = 40
 )
 
-// RunDifferential plays random sequences of 40 calls on the store under test and
-// on a naive model of the contract, and compares every answer and, after each
-// call, all that can be seen. Where the contract leaves a choice, such as the
-// order of equals, the store's choice is checked and the model follows it.
+// RunDifferential plays random sequences of 40 steps on the store under test and on a
+// naive model of the contract, and compares every answer and, after each step, all that
+// can be seen. At the end of each come calls about notices, and a merchant deletes its
+// webhooks. Where the contract leaves a choice, such as the order of equals, the store's
+// choice is checked and the model follows it.
 //
-// Sequence n has the subtest seed=n and is the same in every run. A failure
-// prints the calls up to the first one that differs, which is the shortest
-// sequence that fails.
+// Sequence n has the subtest seed=n and is the same in every run. A failure prints the
+// calls up to the first one that differs.
 func RunDifferential(t *testing.T, open func(t *testing.T) Harness, sequences int) {
 	t.Helper()
 	for seed := range sequences {
@@ -59,18 +59,28 @@ func playSequence(t tb, h Harness, seed int) {
 		d.compare(false)
 	}
 	d.compare(true)
-	expire := func() bool { return d.wait(40 * time.Second) }
-	for range sequenceSteps / 2 { // Nothing but a claim shows them.
-		one(d, []func() bool{d.playAddNotice, d.playAllNotices, d.playDeferNotice, d.playDeferNotice, d.playAckNotice, expire})()
+	ends := operation{1, noticesPromise, func(d *duel) bool { return d.wait(40 * time.Second) }}
+	for range sequenceSteps / 2 { // Nothing but a claim shows notices.
+		op := one(d, []operation{
+			{1, addPromise, (*duel).playAddNotice},
+			{1, noticesPromise, (*duel).playAllNotices},
+			{1, deferPromise, (*duel).playDeferNotice},
+			{1, deferPromise, (*duel).playDeferNotice},
+			{1, ackPromise, (*duel).playAckNotice},
+			ends,
+		})
+		d.x.promise = op.promise
+		op.play(d)
 	}
 	d.leave()
 	d.advance(2 * time.Minute) // every lease and delay has ended
 	d.playAllNotices()
 }
 
-// leave deletes all that a merchant has.
+// leave deletes all webhooks of a merchant, prunes, and looks for what is left of them.
 func (d *duel) leave() {
-	d.x.promise = "DeleteWebhook forgets the webhook with its deliveries, stats and notices."
+	const forgets = "DeleteWebhook forgets the webhook with its deliveries, stats and notices."
+	d.x.promise = forgets
 	m := d.merchants[0]
 	had := slices.DeleteFunc(slices.Clone(d.model.deliveries), func(t *modelDelivery) bool { return t.MerchantID != m })
 	for _, w := range slices.Clone(d.model.webhooks) {
@@ -78,7 +88,9 @@ func (d *duel) leave() {
 			d.deleteWebhook(m, w.ID, 0)
 		}
 	}
+	d.x.promise = prunePromise
 	d.playPrune()
+	d.x.promise = forgets
 	for _, t := range had {
 		d.read(t.MerchantID, t.WebhookID, t.ID)
 	}

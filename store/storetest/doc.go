@@ -14,9 +14,9 @@
 // # What it does
 //
 // [Run] plays random sequences of calls on the store and on a naive model of the
-// contract, and compares all that can be seen. Most mistakes show there, with the
-// shortest list of calls that leads to them. [RunDifferential] plays more sequences, for
-// a nightly run.
+// contract, and compares all that can be seen. Most mistakes show there, with the calls
+// that lead to the first difference. [RunDifferential] plays more sequences, for a
+// nightly run.
 //
 // Cases add what forty random calls do not reach: exact milliseconds, bounds, many
 // records, lists that change while they are followed, the caller's memory, and several

@@ -13,6 +13,7 @@ const (
 	addPromise     = "AddNotice adds n for the webhook that n names, and sets that webhook's Mark from oldMark to newMark, in one step."
 	noticesPromise = "ClaimNotices hides up to limit notices from every other caller until the lease ends, oldest first. None is not an error."
 	deferPromise   = "DeferNotice hides a notice from everybody for delay from now, even after the lease's end. With a token other than the notice's current one it changes nothing, for somebody else has it now."
+	prunePromise   = "Prune removes what retention no longer keeps, at most p.Limit records, and says whether more may be left to do."
 	ackPromise     = "AckNotice removes a notice for good, whoever has claimed it since: what was handed over need not be once more."
 )
 
@@ -28,7 +29,7 @@ func operations() []operation {
 		{8, "UpdateWebhook applies u in one step, adds 1 to Version and returns the result.", (*duel).playUpdate},
 		{6, "RateLimit fills the bucket anew if it is another rate than before, and changes nothing else.", (*duel).playRate},
 		{1, "DeleteWebhook forgets the webhook with its deliveries, stats and notices.", (*duel).playDelete},
-		{10, "Prune removes what retention no longer keeps, at most p.Limit records, and says whether more may be left to do.", (*duel).playPrune},
+		{10, prunePromise, (*duel).playPrune},
 		{4, addPromise, (*duel).playAddNotice},
 		{3, noticesPromise, (*duel).playClaimNotices},
 		{1, deferPromise, (*duel).playDeferNotice},

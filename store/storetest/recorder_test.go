@@ -59,6 +59,7 @@ func TestFailureQuotesThePromise(t *testing.T) {
 	c := testCase{name: "c", promise: "a promise", run: func(x *trial) { x.fatalf("it is %d, want %d", 1, 2) }}
 	got := record(t.Context(), func(r tb) { c.try(r, openModel(t), wakeTimeout) })
 	require.Equal(t, []string{"it is 1, want 2\n\tbroken promise: a promise"}, got)
+	require.Len(t, record(t.Context(), func(tb) { panic("ouch") }), 1, "a panic is a failure")
 }
 
 func TestSequenceListsItsCalls(t *testing.T) {
