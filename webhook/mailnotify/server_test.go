@@ -56,6 +56,11 @@ func newPost(tb testing.TB) *post {
 	tb.Helper()
 	p, err := makePost()
 	require.NoError(tb, err)
+	tb.Cleanup(func() {
+		if p.held != nil {
+			_ = p.held.Close()
+		}
+	})
 	return p
 }
 
@@ -75,7 +80,8 @@ func makePost() (*post, error) {
 	return p, nil
 }
 
-// away makes the server's port refuse connections until it starts.
+// away makes the server's port refuse connections until it starts. Somebody else may
+// take the port meanwhile.
 func (p *post) away(tb testing.TB) *post {
 	tb.Helper()
 	require.NoError(tb, p.held.Close())
@@ -96,6 +102,7 @@ func (p *post) serve(implicit bool) (stop func(), err error) {
 	s := smtp.NewServer(p)
 	s.Domain, s.ErrorLog, s.TLSConfig = "localhost", quiet{}, p.tls
 	l := p.held
+	p.held = nil
 	if l == nil {
 		if l, err = net.Listen("tcp", p.addr); err != nil {
 			return nil, err
