@@ -124,6 +124,7 @@ func (st *stage) close(name string, down ...string) phase {
 		name: name, settled: time.Since(last), took: time.Since(st.began), faults: st.faults,
 		published: len(st.acked), repeated: int(st.tries.Load()), deliveries: len(st.receiver.ids()),
 	}
+	require.LessOrEqual(t, p.settled, settleTime, "settled too late after the last fault")
 	st.held.end()
 	for _, c := range st.crew {
 		c.stop(t)

@@ -156,8 +156,7 @@ type worker struct {
 	done chan error
 }
 
-// startWorker starts a worker and waits until it would end in an orderly way if it was
-// told to.
+// startWorker starts a worker and waits until it handles SIGTERM.
 func startWorker(t *testing.T, s setup) *worker {
 	t.Helper()
 	text, err := json.Marshal(s)
