@@ -42,7 +42,7 @@ test: ## Run all tests and fuzz seeds with the race detector and a Redis.
 	@mkdir -p .cache
 	@set -o pipefail; code=0; { \
 		tools/with-redis.sh go test -race -timeout 40m $(TESTFLAGS) ./... || code=1; \
-		tools/with-redis.sh go test -run '^(TestFaults|TestMutants)$$' ./store/storetest ./store/redisstore || code=1; \
+		tools/with-redis.sh go test -timeout 40m $(TESTFLAGS) -run '^(TestFaults|TestMutants)$$' ./store/storetest ./store/redisstore || code=1; \
 		for m in $(TESTED); do (cd "$$m" && "$(CURDIR)/tools/with-redis.sh" go test -race -timeout 40m $(TESTFLAGS) ./...) || code=1; done; \
 		exit $$code; } 2>&1 | tee .cache/test.log
 
