@@ -8,7 +8,6 @@ import (
 	htmltemplate "html/template"
 	"log/slog"
 	"net"
-	"os"
 	"strings"
 	"testing"
 	texttemplate "text/template"
@@ -206,11 +205,12 @@ func mute(t *testing.T) (port int, connected <-chan struct{}) {
 
 func TestAServerThatHangs(t *testing.T) {
 	t.Parallel()
-	port, connected := mute(t)
+	port, _ := mute(t)
 	m, err := mailnotify.New("127.0.0.1", "a@example.com", to(owner("a")), &mailnotify.Options{Port: port, Timeout: 50 * time.Millisecond})
 	require.NoError(t, err)
-	require.ErrorIs(t, m.Notify(t.Context(), notice(webhook.NoticeDisabled)), os.ErrDeadlineExceeded)
-	<-connected
+	// On a busy machine, even connecting may take that long.
+	timeout, ok := errors.AsType[net.Error](m.Notify(t.Context(), notice(webhook.NoticeDisabled)))
+	require.True(t, ok && timeout.Timeout())
 }
 
 func TestAStopDoesNotWaitForAServer(t *testing.T) {
