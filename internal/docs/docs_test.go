@@ -326,3 +326,36 @@ func TestNamedTestsExist(t *testing.T) {
 		require.True(t, declared[string(m[1])], "%s is named and not there", m[1])
 	}
 }
+
+// TestSelectedTestsExist looks for each test that a command of the checks selects, in the
+// packages that the command names: a -run that matches nothing passes.
+func TestSelectedTestsExist(t *testing.T) {
+	t.Parallel()
+	selected := 0
+	for _, name := range []string{"Makefile", ".github/workflows/ci.yml"} {
+		text, err := os.ReadFile(filepath.Join(root, name))
+		require.NoError(t, err)
+		for line := range strings.Lines(string(text)) {
+			_, command, ok := strings.Cut(line, "go test ")
+			if !ok {
+				continue
+			}
+			dirs := regexp.MustCompile(`\./[\w/]+`).FindAllString(command, -1)
+			if cd := regexp.MustCompile(`cd ([\w/]+) &&`).FindStringSubmatch(line); cd != nil {
+				dirs = append(dirs, cd[1])
+			}
+			for _, test := range regexp.MustCompile(`\bTest[A-Z]\w+`).FindAllString(command, -1) {
+				selected++
+				require.NotEmpty(t, files(t, func(file string) bool {
+					in := slices.ContainsFunc(dirs, func(dir string) bool { return path.Clean(dir) == path.Dir(file) })
+					if !in || !strings.HasSuffix(file, "_test.go") {
+						return false
+					}
+					source, err := os.ReadFile(filepath.Join(root, file))
+					return err == nil && strings.Contains(string(source), "func "+test+"(")
+				}), "%s selects %s, which is not there: %s", name, test, line)
+			}
+		}
+	}
+	require.GreaterOrEqual(t, selected, 6)
+}
