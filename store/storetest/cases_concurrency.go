@@ -63,7 +63,7 @@ func concurrencyCases() []testCase {
 		{"one result from everybody", "A result is accepted once.", sameResults},
 		{
 			"webhooks up to the limit", "It fails with [ErrLimit] if the merchant has limit webhooks already",
-			crowded(map[string]int{"no error": 4, sentinel(store.ErrLimit): crowd - 4}, func(x *trial) func(i int) string {
+			crowded(map[string]int{"no error": 4, sentinel(store.ErrLimit): crowd - 4}, func(x *trial) (func(i int) string, func()) {
 				var given [crowd]store.Webhook
 				for i := range given {
 					given[i] = x.newWebhook("a")
@@ -71,35 +71,33 @@ func concurrencyCases() []testCase {
 				return func(i int) string {
 					_, err := x.st.CreateWebhook(x.Context(), x.merchant, given[i], 4)
 					return sentinel(err)
-				}
+				}, nil
 			}),
 		},
 		{
 			"update if unchanged", "with [ErrVersion] if u.IfVersion is set and differs",
-			crowded(map[string]int{"no error": 1, sentinel(store.ErrVersion): crowd - 1}, func(x *trial) func(i int) string {
+			crowded(map[string]int{"no error": 1, sentinel(store.ErrVersion): crowd - 1}, func(x *trial) (func(i int) string, func()) {
 				w := x.webhook("a")
-				x.after = func() { equal(x, "Version", x.read(w).Version, w.Version+1) }
 				return func(int) string {
 					_, err := x.st.UpdateWebhook(x.Context(), x.merchant, w.ID, store.WebhookUpdate{IfVersion: w.Version, URL: new("https://example.com/other")})
 					return sentinel(err)
-				}
+				}, func() { equal(x, "Version", x.read(w).Version, w.Version+1) }
 			}),
 		},
 		{
 			"one notice from everybody",
 			"So of callers that saw the same Mark, one adds a notice, over all processes, whether or not it was acknowledged meanwhile.",
-			crowded(map[string]int{"true no error": 1, "false no error": crowd - 1}, func(x *trial) func(i int) string {
+			crowded(map[string]int{"true no error": 1, "false no error": crowd - 1}, func(x *trial) (func(i int) string, func()) {
 				w := x.webhook("a")
-				x.after = func() { equal(x, "number of notices", len(x.notices(9)), 1) }
 				return func(int) string {
 					added, err := x.st.AddNotice(x.Context(), x.merchant, store.Notice{WebhookID: w.ID}, "", "told")
 					return fmt.Sprint(added, " ", sentinel(err))
-				}
+				}, func() { equal(x, "number of notices", len(x.notices(9)), 1) }
 			}),
 		},
 		{
 			"a rate", "So a rate holds over all callers",
-			crowded(map[string]int{"1 no error": 3, "0 no error": crowd - 3}, func(x *trial) func(i int) string {
+			crowded(map[string]int{"1 no error": 3, "0 no error": crowd - 3}, func(x *trial) (func(i int) string, func()) {
 				x.update(x.webhook("a"), store.WebhookUpdate{RateLimit: new(3)})
 				x.publish("a", 60)
 				return func(int) string {
@@ -110,17 +108,17 @@ func concurrencyCases() []testCase {
 						}
 					}
 					return "a Next of 0 without end"
-				}
+				}, nil
 			}),
 		},
 		{
 			"one id to process", "An id is held by one holder at a time",
-			crowded(map[string]int{string(store.SeenNew) + " no error": 1, string(store.SeenInProgress) + " no error": crowd - 1}, func(x *trial) func(i int) string {
+			crowded(map[string]int{string(store.SeenNew) + " no error": 1, string(store.SeenInProgress) + " no error": crowd - 1}, func(x *trial) (func(i int) string, func()) {
 				id := x.id("evt")
 				return func(i int) string {
 					a, err := x.st.BeginSeen(x.Context(), x.tag, id, store.SeenBegin{Holder: nth("holder", i), Lease: time.Minute})
 					return string(a.State) + " " + sentinel(err)
-				}
+				}, nil
 			}),
 		},
 	}
@@ -169,16 +167,16 @@ func sameResults(x *trial) {
 	same(x, "Stats", x.stats(w), store.Stats{Total: 5, Failed: 5, Attempts: 5})
 }
 
-// crowded makes a case in which everybody makes one call, and counts their answers. What
-// prepare sets as x.after looks at the store then.
-func crowded(want map[string]int, prepare func(x *trial) (call func(i int) string)) func(x *trial) {
+// crowded makes a case in which everybody makes one call, and counts their answers. If
+// look is not nil, it looks at the store afterwards.
+func crowded(want map[string]int, prepare func(x *trial) (call func(i int) string, look func())) func(x *trial) {
 	return func(x *trial) {
 		var got counter
-		call := prepare(x)
+		call, look := prepare(x)
 		together(func(i int) { got.add(call(i), 1) })
 		equal(x, "the answers", show(got.n), show(want))
-		if x.after != nil {
-			x.after()
+		if look != nil {
+			look()
 		}
 	}
 }

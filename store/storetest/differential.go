@@ -42,39 +42,38 @@ func playSequence(t tb, h Harness, seed int) {
 	t.Helper()
 	d := newDuel(t, h, seed)
 	d.setUp()
-	ops := operations()
-	weight := 0
-	for _, op := range ops {
-		weight += op.weight
-	}
 	for range sequenceSteps {
-		for {
-			n := d.rand.IntN(weight)
-			i := slices.IndexFunc(ops, func(op operation) bool { n -= op.weight; return n < 0 })
-			d.x.promise = ops[i].promise
-			if ops[i].play(d) {
-				break // the others had nothing to act on
-			}
+		for !d.step(operations()) {
+			continue // It had nothing to act on.
 		}
 		d.compare(false)
 	}
 	d.compare(true)
-	ends := operation{1, noticesPromise, func(d *duel) bool { return d.wait(40 * time.Second) }}
 	for range sequenceSteps / 2 { // Nothing but a claim shows notices.
-		op := one(d, []operation{
+		d.step([]operation{
 			{1, addPromise, (*duel).playAddNotice},
 			{1, noticesPromise, (*duel).playAllNotices},
-			{1, deferPromise, (*duel).playDeferNotice},
-			{1, deferPromise, (*duel).playDeferNotice},
+			{2, deferPromise, (*duel).playDeferNotice},
 			{1, ackPromise, (*duel).playAckNotice},
-			ends,
+			{1, noticesPromise, func(d *duel) bool { return d.wait(40 * time.Second) }},
 		})
-		d.x.promise = op.promise
-		op.play(d)
 	}
 	d.leave()
 	d.advance(2 * time.Minute) // every lease and delay has ended
 	d.playAllNotices()
+}
+
+// step chooses an operation by weight and plays it. It reports whether there was
+// anything to play it with.
+func (d *duel) step(ops []operation) bool {
+	weight := 0
+	for _, op := range ops {
+		weight += op.weight
+	}
+	n := d.rand.IntN(weight)
+	i := slices.IndexFunc(ops, func(op operation) bool { n -= op.weight; return n < 0 })
+	d.x.promise = ops[i].promise
+	return ops[i].play(d)
 }
 
 // leave deletes all webhooks of a merchant, prunes, and looks for what is left of them.

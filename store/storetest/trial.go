@@ -25,7 +25,6 @@ type trial struct {
 	harness Harness
 	promise string
 	explain func(failure string) string // if set, says more about a failure
-	after   func()                      // if set, looks at the store after a crowd: see crowded
 
 	merchant string        // whose records the helpers make
 	per      int           // the PerWebhook of every claim
