@@ -30,7 +30,7 @@ type contract struct {
 
 	mu   sync.Mutex
 	seen map[string]bool // operation, status and code
-	held map[string]bool // errors, without what differs between two of one kind
+	held sync.Map        // kinds of errors: see kindOf
 }
 
 type contractPath struct {
@@ -44,7 +44,7 @@ var theContract = sync.OnceValues(func() (*contract, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &contract{seen: map[string]bool{}, held: map[string]bool{}}
+	c := &contract{seen: map[string]bool{}}
 	if c.doc, err = openapi3.NewLoader().LoadFromData(text); err != nil {
 		return nil, err
 	}
@@ -75,14 +75,13 @@ func (c *contract) hold(t *testing.T, x exchanged) {
 	route, params := c.route(x.request)
 	response, shared := c.response(route, x)
 	require.NotNil(t, response, "%s %s: status %d is not documented: %s", x.request.Method, x.request.URL, x.status, x.body)
-	if kind := kindOf(route, x); !c.wasHeld(kind) {
+	kind := kindOf(route, x)
+	if _, before := c.held.Load(kind); !before || kind == "" {
 		c.holdHeaders(t, response, x.header)
 		if x.body != "" {
 			c.holdBody(t, route, response, x)
 		}
-		c.mu.Lock()
-		c.held[kind] = true
-		c.mu.Unlock()
+		c.held.Store(kind, true)
 	}
 	if shared {
 		return
@@ -100,6 +99,8 @@ var (
 )
 
 // kindOf describes an error without what is fleeting. It is empty for other answers.
+// One of each kind is held to the document: a schema is compiled for each answer, which
+// takes most of the time of a test that makes the same mistake a hundred times.
 func kindOf(route *routers.Route, x exchanged) string {
 	if x.status < http.StatusBadRequest {
 		return ""
@@ -109,15 +110,6 @@ func kindOf(route *routers.Route, x exchanged) string {
 		header.Del("X-Request-ID")
 	}
 	return fmt.Sprint(route.Path, route.Method, x.status, header, fleeting.ReplaceAllString(x.body, ""))
-}
-
-// wasHeld reports whether an error of this kind was held to the document before. A
-// schema is compiled for each answer, which takes most of the time of a test that makes
-// the same mistake a hundred times.
-func (c *contract) wasHeld(kind string) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return kind != "" && c.held[kind]
 }
 
 // route finds the operation of a request; that of the route is nil if there is no
