@@ -15,6 +15,11 @@ type Info struct {
 	Shards   int
 	Replicas int // connected now, of the node that has the fewest
 
+	// Damaged names what was found unreadable and set aside, at most a hundred of each
+	// shard, with what was wrong and when, in Unix milliseconds. Delete the keys that end
+	// in ":bad" once you have seen to them.
+	Damaged []string
+
 	// Durability says in words what can be lost when.
 	Durability string
 }
@@ -25,6 +30,13 @@ func (s *Store) Info(ctx context.Context) (Info, error) {
 	var worst persistence
 	seen := map[string]bool{}
 	for _, h := range s.shards {
+		bad, err := s.client.HGetAll(ctx, h.prefix+"bad").Result()
+		if err != nil {
+			return Info{}, unanswered("info", err)
+		}
+		for what, how := range bad {
+			out.Damaged = append(out.Damaged, what+": "+how)
+		}
 		node, name, err := s.node(ctx, h)
 		if err != nil {
 			return Info{}, fmt.Errorf("redisstore: info: %w", err)
@@ -54,7 +66,7 @@ func (s *Store) node(ctx context.Context, h shard) (redis.Cmdable, string, error
 	if !ok {
 		return s.client, "", nil
 	}
-	master, err := cluster.MasterForKey(ctx, h.ready)
+	master, err := cluster.MasterForKey(ctx, h.id)
 	if err != nil {
 		return nil, "", err
 	}

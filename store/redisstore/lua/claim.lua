@@ -1,209 +1,354 @@
 -- Hides due deliveries until a lease ends.
 --
--- ARGV[4]  how many at most
--- ARGV[5]  lease in milliseconds
--- ARGV[6]  how many of one webhook may be leased at any time
--- ARGV[7]  how many bytes of events at most, ARGV[8] how many the answer has already
--- ARGV[9]  name under which to note what is leased, or empty
--- ARGV[10] how: 0 only answers what is noted, 1 leases if nothing is noted, 2 also notes that it
---          leased nothing. ARGV[7] to ARGV[10] are missing where there is neither bound nor name.
+-- ARGV[5]  how many at most
+-- ARGV[6]  lease in milliseconds
+-- ARGV[7]  how many of one webhook may be leased at any time
+-- ARGV[8]  bytes of bodies, and ARGV[9] 1 if one larger one may be taken alone
+-- ARGV[10] the key of the claim or empty
+-- ARGV[11] how to go about it: again (only answer what was claimed under the key), new (do so, or
+--          else claim), mark (new, and note the key also if nothing is claimed), more (claim)
 -- Reply    OK, time, microseconds until there is more (-1: nothing waits), 1 if there are notices,
---          1 if something was noted before, packed webhooks, packed leases, each a list of all
---          their fields, and what is stored of the events.
---          webhook: merchant, id, url, encoding, secret, previous secret and headers or empty
---          lease:   index of the webhook, index of the event, id of the delivery (12 bytes), id of
---                   the event, type, 1 for a test, claims so far, attempts, reclaims
+--          1 if this is what was claimed before, n and what w holds of each webhook, what is stored of
+--          each event, three numbers for each lease (index of the webhook, index of the event,
+--          seq; '>I2I2I6'), records of the leases
 
 drain()
-local limit, lease, per = num(), num(), num()
-local budget, spent, name, how = num() or math.huge, num() or 0, arg() or '', num() or 1
-local lease_end = string.format('%.0f', now + lease)
-if tonumber(call('HGET', P .. 'c', 'cap') or 0) ~= per then
-  call('HSET', P .. 'c', 'cap', per) -- Webhooks that have leases may or may not have room now.
-  cap_now = per
-  for _, n in ipairs(call('ZRANGE', HELD, 0, -1)) do
-    local w = call('HMGET', key('w', n), 'st', 'rl')
-    offer(n, w[1] == 'active', w[2])
+local limit, lease, per, bytes, alone = num(), num(), num(), num(), arg() == '1'
+local name, how = arg(), arg()
+local NOTE = name ~= '' and P .. 'key:' .. name
+
+local hooks, events, order, records = {}, {}, {}, {}
+local event_at, left = {}, bytes -- key of an event -> its index; bytes that may still come
+
+-- answer adds a lease to the reply.
+local function answer(hook, k, seq, rec)
+  order[#order + 1] = spack('>I2I2I6', hook, event_at[k], seq)
+  records[#records + 1] = rec
+end
+
+local function finish(again, next)
+  local notice = call('ZRANGE', P .. 'nv', 0, 0, 'WITHSCORES')[2]
+  return { 'OK', now, next, notice and tonumber(notice) <= now and 1 or 0, again, hooks, events, table.concat(order), records }
+end
+
+-- merchant_of reads the merchant in what w holds of a webhook.
+local function merchant_of(blob)
+  local size, len = sunpack('>I4I4', blob)
+  if #blob ~= 4 + size or size < 4 + len then error('w') end
+  return sub(blob, 9, 8 + len)
+end
+
+-- add_hook adds a webhook to the reply, and returns its index.
+local function add_hook(n, blob)
+  hooks[#hooks + 1], hooks[#hooks + 2] = n, blob
+  return #hooks / 2
+end
+
+-- repeat_claims answers what is left of claims that were made under a key.
+local function repeat_claims(note)
+  for _, claim in ipairs(cmsgpack.unpack(note)) do
+    local fields = {}
+    for field in string.gmatch(sub(claim, 13), '%S+') do fields[#fields + 1] = field end
+    local hook_of = {}
+    for i, rec in ipairs(call('HMGET', A, unpack(fields))) do
+      if rec and sub(rec, 1, 7) == sub(claim, 1, 6) .. '\1' and sunpack('>I6', rec, 14) > now then
+        local n, seq = string.match(fields[i], '^(%d+):(%d+)$')
+        local blob = call('HGET', P .. 'w', n)
+        if blob then
+          hook_of[n] = hook_of[n] or add_hook(n, blob)
+          local _, _, _, event = element((element_in(rec, IN_RECORD)))
+          local k = event_key(esc(merchant_of(blob)), event)
+          local stored = event_at[k] or call('GET', k)
+          if stored then
+            if not event_at[k] then
+              events[#events + 1] = stored
+              event_at[k] = #events
+            end
+            answer(hook_of[n], k, tonumber(seq), rec)
+          end
+        end
+      end
+    end
   end
 end
 
-local webhooks, events, leases, noted = {}, {}, {}, {}
-local hooks, taken = 0, 0 -- webhooks and leases so far
-local event_at = {} -- key of an event -> its index, or false if it is not there
-local full = false -- There is no room for another event.
-local READ = 50 -- events at a time
+local note = NOTE and how ~= 'more' and call('GET', NOTE)
+if note then
+  local ok, why = pcall(repeat_claims, note)
+  if not ok then bad('key:' .. name, why) end
+end
+if #records > 0 or how == 'again' then return finish(1, 0) end
+if note and how == 'mark' then return finish(1, 0) end -- Other shards may have some.
+
+-- A clock that has gone back leaves times in the future. They are taken as of now: a lease,
+-- a retry or a bucket lasts no longer than it would have. Under another bound, who had no
+-- room may have some. One claim notices either, and that and the next ones go through all
+-- webhooks. It returns true while there are more of them.
+local function walk()
+  local known = call('HMGET', P .. 'c', 'at', 'cap', 'walk')
+  local last, cursor = tonumber(known[1] or 0), known[3]
+  if now > last + 1000 or now < last - 1000 then call('HSET', P .. 'c', 'at', NOW) end
+  if tonumber(known[2] or per) ~= per then cursor = cursor or 0 end
+  if tonumber(known[2]) ~= per then call('HSET', P .. 'c', 'cap', per) end
+  if now < last - 1000 then
+    cursor = 0
+    for _, claim in ipairs(call('ZRANGEBYSCORE', P .. 'h', '(' .. NOW, '+inf', 'LIMIT', 0, 1000)) do
+      local span = sunpack('>I6', claim, 7)
+      if tonumber(call('ZSCORE', P .. 'h', claim)) - span > now then call('ZADD', P .. 'h', text(now + span), claim) end
+    end
+  end
+  if not cursor then return false end
+  local found = call('HSCAN', T, cursor, 'COUNT', 200)
+  for i = 1, #found[2], 2 do
+    local n = found[2][i]
+    local ok, why = pcall(function()
+      local t = state_of(n, found[2][i + 1])
+      for _, kind in ipairs({ 'z', 'y' }) do
+        local late, names = call('ZRANGEBYSCORE', key(kind, n), '(' .. NOW, '+inf', 'WITHSCORES', 'LIMIT', 0, 1000), {}
+        for j = 1, #late, 2 do names[#names + 1] = n .. ':' .. late[j] end
+        for j, rec in ipairs(#names > 0 and call('HMGET', A, unpack(names)) or {}) do
+          local since = rec and sunpack('>I6', rec, 14) or 0
+          local at = now + late[2 * j] - since
+          if since > now then call('ZADD', key(kind, n), text(at), late[2 * j - 1]) end
+          if since > now and kind == 'z' then t[NEXT] = math.min(t[NEXT], at) end
+        end
+      end
+      t[TAKEN], t[PARKED] = math.min(t[TAKEN], now), 0
+      save_state(t)
+      place(t)
+    end)
+    if not ok then bad('webhook ' .. n, why) end
+  end
+  if found[1] == '0' then call('HDEL', P .. 'c', 'walk') else call('HSET', P .. 'c', 'walk', found[1]) end
+  return found[1] ~= '0'
+end
+
+local walking = walk()
+settle_claims()
+
+local TOKEN, taken, full = nil, 0, false
+local fields, writes, states = {}, {}, {}
+local LEASE_END = spack('>I6', now + lease)
+
+-- fetch reads the events of some deliveries which are not known yet.
 local function fetch(keys)
-  for from = 1, #keys, READ do
-    for i, s in ipairs(call('MGET', unpack(keys, from, math.min(from + READ - 1, #keys)))) do
-      local size = s and #s or 0
-      if spent > 0 and spent + size > budget then return end
-      spent = spent + size
-      if s then events[#events + 1] = s end -- Whole: the client takes it apart.
-      event_at[keys[from + i - 1]] = s and #events
+  local wanted = {}
+  for _, k in ipairs(keys) do
+    if event_at[k] == nil then
+      event_at[k] = false
+      wanted[#wanted + 1] = k
     end
   end
+  if #wanted == 0 then return {} end
+  local out = {}
+  for i, s in ipairs(call('MGET', unpack(wanted))) do
+    event_at[wanted[i]] = nil
+    out[wanted[i]] = s
+  end
+  return out
 end
 
-local function read_webhook(n)
-  return call('HMGET', key('w', n), 'st', 'ep', 'm', 'id', 'url', 'enc', 'sec', 'psec', 'pu', 'hd', 'rl')
+-- waiting lists the records of what waits in z or y, as seq and record by turns, until now.
+local function waiting(n, kind, room)
+  local seqs = call('ZRANGEBYSCORE', key(kind, n), '-inf', NOW, 'WITHSCORES', 'LIMIT', 0, room)
+  local names = {}
+  for i = 1, #seqs, 2 do names[#names + 1] = n .. ':' .. seqs[i] end
+  return seqs, #names > 0 and call('HMGET', A, unpack(names)) or {}
 end
 
--- show puts a webhook into the answer and returns its index there.
-local function show(w)
-  local m, previous = 7 * hooks, tonumber(w[9] or 0) > now and w[8] or ''
-  webhooks[m + 1], webhooks[m + 2], webhooks[m + 3], webhooks[m + 4] = w[3], w[4], w[5] or '', w[6] or ''
-  webhooks[m + 5], webhooks[m + 6], webhooks[m + 7] = w[7] or '', previous, w[10] or ''
-  hooks = hooks + 1
-  return hooks
-end
-
--- hand puts a lease into the answer.
-local function hand(index, body, id, r)
-  local m = 9 * taken
-  leases[m + 1], leases[m + 2], leases[m + 3], leases[m + 4], leases[m + 5] = index, body, id, r[EVENT], r[TYPE]
-  leases[m + 6], leases[m + 7], leases[m + 8], leases[m + 9] = r[FLAGS] % 2, r[TOKEN], #r[LOG], r[RECLAIMS]
-  taken = taken + 1
-end
-
--- recover puts back what was leased and not finished in time. Its webhook has been
--- claimable since the lease's end, or since it was enabled if that was later.
-local function recover(n)
-  local w = call('HMGET', key('w', n), 'st', 'rl', 'on')
-  local active = w[1] == 'active'
-  local over = call('ZRANGEBYSCORE', key('l', n), '-inf', now, 'WITHSCORES', 'LIMIT', 0, 200)
-  for i = 1, #over, 2 do
-    local r = load(n, over[i])
-    call('ZREM', key('l', n), over[i])
-    if r then
-      call('ZADD', waiting_in(n, r), over[i + 1], over[i])
-      if not active then paused(n, r) end
+-- candidates lists what could be taken of a webhook, in order, as { seq, element, record or
+-- false }, and what is damaged.
+local function candidates(t, room)
+  local out, lost = {}, {}
+  local function add_waiting(seq, rec, kind)
+    local ok, el = pcall(function()
+      local el = element_in(rec, IN_RECORD)
+      element(el)
+      return el
+    end)
+    if ok then out[#out + 1] = { tonumber(seq), el, rec } else lost[#lost + 1] = { tonumber(seq), kind, rec } end
+  end
+  if t[TESTS] > 0 then
+    local seqs, recs = waiting(t.n, 'y', room)
+    for i = 1, #recs do add_waiting(seqs[2 * i - 1], recs[i], 'y') end
+  end
+  if t[ACTIVE] == 0 then return out, lost end
+  room = room - #out
+  if room <= 0 then return out, lost end
+  local fresh = t[LAST] > t[HEAD] and call('LRANGE', key('q', t.n), 0, room - 1) or {}
+  local seqs, recs = {}, {}
+  if t[WAITING] > 0 and t[NEXT] <= now then seqs, recs = waiting(t.n, 'z', room) end
+  local i, j = 1, 1
+  for _ = 1, room + #fresh + #recs do
+    local el, rec = fresh[i], recs[j]
+    if not el and rec == nil or room <= 0 then break end
+    local ok, created = true, nil
+    if el then ok, created = pcall(element, el) end
+    if el and not ok then
+      if el ~= '' then lost[#lost + 1] = { t[HEAD] + i, 'q', el } end
+      i = i + 1
+    elseif el and (rec == nil or created <= tonumber(seqs[2 * j])) then
+      out[#out + 1] = { t[HEAD] + i, el, false }
+      i, room = i + 1, room - 1
+    else
+      add_waiting(seqs[2 * j - 1], rec, 'z')
+      j, room = j + 1, room - 1
     end
   end
-  offer(n, active, w[2], math.max(tonumber(over[2] or now), tonumber(w[3] or 0)))
-  return #over / 2
+  return out, lost
 end
 
-local function visit(n)
-  local w = read_webhook(n)
-  if not w[1] then
-    call('ZREM', READY, n)
-    return
+-- drop sets aside what cannot be read, so that it holds up nothing.
+local function drop(t, lost)
+  for _, d in ipairs(lost) do
+    local field = t.n .. ':' .. text(d[1])
+    bad('a delivery to webhook ' .. field, d[3] and 'cannot be read' or 'is lost')
+    if d[2] ~= 'q' then
+      call('HDEL', A, field)
+      local gone = call('ZREM', key(d[2], t.n), d[1])
+      if d[2] == 'z' then t[WAITING] = t[WAITING] - gone else t[TESTS] = t[TESTS] - gone end
+    end
+    t[PENDING] = t[PENDING] - 1
+    tally(-1)
   end
-  local active, epoch, rl = w[1] == 'active', tonumber(w[2]), w[11]
-  local leased = call('ZCARD', key('l', n))
-  local room = math.min(per - leased, limit - taken)
-  local rate, level
-  if rl then
-    local left, since
-    rate, left, since = bucket(rl)
-    level = math.min(left + rate * math.max(now - since, 0), rate * COST)
-    room = math.min(room, math.floor(level / COST))
+end
+
+-- visit takes what a webhook may have. It reads and understands all of it before it writes.
+local function visit(n, s, blob)
+  local t = state_of(n, s)
+  if not t or not blob then return false end
+  local M = esc(merchant_of(blob))
+  local room = math.min(per - t[LEASED], limit - taken)
+  local level = math.min(t[LEVEL] + t[RATE] * math.max(now - t[TAKEN], 0), t[RATE] * COST)
+  if t[RATE] > 0 then room = math.min(room, math.floor(level / COST)) end
+  local list, lost = {}, {}
+  if room > 0 then list, lost = candidates(t, room) end
+  local keys = {}
+  for i, d in ipairs(list) do
+    local _, _, _, event, size = element(d[2])
+    keys[i], d.size = event_key(M, event), size
   end
-  local records, held, index = {}, {}, nil
-  local function take(set)
-    if room <= 0 or full then return end
-    local ids = call('ZRANGEBYSCORE', set, '-inf', now, 'LIMIT', 0, room)
-    if #ids == 0 then return end
-    local found, wanted, keys = call('HMGET', key('d', n), unpack(ids)), {}, {}
-    for i, packed in ipairs(found) do
-      local r = packed and cmsgpack.unpack(packed)
-      if r and r[STATE] == PENDING then
-        found[i], keys[i] = r, event_key(w[3], r[EVENT])
-        if event_at[keys[i]] == nil then wanted[#wanted + 1] = keys[i] end
+  local some, ahead = {}, left -- those that fit
+  for i, d in ipairs(list) do
+    if not event_at[keys[i]] and not some[keys[i]] then ahead = ahead - d.size end
+    if ahead < 0 and not (alone and taken == 0 and i == 1) then
+      full = true
+      for j = #list, i, -1 do list[j] = nil end
+      break
+    end
+    some[keys[i]] = true
+  end
+  if full and #list == 0 then return true end -- It keeps its place.
+  local wanted = {}
+  for i = 1, #list do wanted[i] = keys[i] end
+  local found = fetch(wanted)
+
+  -- From here on it writes.
+  drop(t, lost)
+  local popped, names, base = t[HEAD], {}, nil
+  for _, d in ipairs(lost) do
+    if d[2] == 'q' then popped = math.max(popped, d[1]) end
+  end
+  local hook
+  for i, d in ipairs(list) do
+    local seq, el, rec, k = d[1], d[2], d[3], keys[i]
+    if rec then unwait(t, seq, el) else popped = math.max(popped, seq) end
+    if not event_at[k] and not found[k] then
+      if rec then call('HDEL', A, n .. ':' .. text(seq)) end
+      spoil(t, seq, rec, el, 'internal')
+      bad('event ' .. sub(k, #P + 3), 'is lost')
+      tally(-1)
+    else
+      if not event_at[k] then
+        events[#events + 1] = found[k]
+        event_at[k] = #events
+        left = left - d.size
       end
-    end
-    fetch(wanted)
-    local last = #ids
-    for i, r in ipairs(found) do
-      local body = keys[i] and event_at[keys[i]]
-      if keys[i] and (body == nil or taken > 0 and spent > budget) then
-        full, last = true, i - 1
-        break
+      TOKEN = TOKEN or spack('>I6', call('HINCRBY', P .. 'c', 'token', 1))
+      if rec then
+        local reclaims = sunpack('>I2', rec, 8)
+        if byte(rec, 7) == 2 then reclaims = math.min(reclaims + 1, 65535) end
+        rec = TOKEN .. '\1' .. spack('>I2I4', reclaims, t[EPOCH]) .. LEASE_END .. sub(rec, 20)
+      else
+        base = base or TOKEN .. '\1\0\0' .. spack('>I4', t[EPOCH]) .. LEASE_END .. '\0\0'
+        rec = base .. spack('>I2', #el) .. el
       end
-      if body then -- Nothing else can be delivered.
-        if r[OPEN] == 1 then r[RECLAIMS] = r[RECLAIMS] + 1 end
-        r[TOKEN], r[OPEN], r[EPOCH], r[AT] = r[TOKEN] + 1, 1, epoch, now + lease - r[CREATED]
-        records[#records + 1], records[#records + 2] = ids[i], cmsgpack.pack(r)
-        held[#held + 1], held[#held + 2] = lease_end, ids[i]
-        if name ~= '' then noted[#noted + 1], noted[#noted + 2], noted[#noted + 3] = n, ids[i], r[TOKEN] end
-        index = index or show(w)
-        hand(index, body, ids[i], r)
-      end
-    end
-    if last > 0 then call('ZREM', set, unpack(ids, 1, last)) end
-    room = room - last
-  end
-  room = math.min(room, 1000)
-  local test = first(key('t', n))
-  if test and test <= now and room > 0 then
-    take(key('t', n))
-    test = first(key('t', n))
-  end
-  if active then take(key('q', n)) end
-  if index then
-    call('HSET', key('d', n), unpack(records))
-    call('ZADD', key('l', n), unpack(held))
-    call('ZADD', HELD, 'LT', lease_end, n)
-    if rl then
-      rl = string.format('%.0f %.0f %.0f', rate, level - #records / 2 * COST, now)
-      call('HSET', key('w', n), 'rl', rl)
+      hook = hook or add_hook(n, blob)
+      local field = n .. ':' .. text(seq)
+      writes[#writes + 1], writes[#writes + 2] = field, rec
+      fields[#fields + 1] = field
+      answer(hook, k, seq, rec)
+      taken, t[LEASED] = taken + 1, t[LEASED] + 1
+      if t[RATE] > 0 then level, t[LEVEL], t[TAKEN] = level - COST, level - COST, now end
     end
   end
-  if full and not index then return end -- It keeps its place.
-  -- As offer does, of what is known here. Nothing comes sooner than claimers know,
-  -- for this one was due. What it has left goes behind what others have.
-  local at = due_at(n, active, rl, leased + #held / 2, test or false)
-  if at then call('ZADD', READY, at > now and at or NOW, n) else call('ZREM', READY, n) end
+  t[TAKEN] = math.min(t[TAKEN], now) -- A clock that has gone back adds nothing, and takes nothing away.
+  if popped > t[HEAD] then
+    call('LTRIM', key('q', n), popped - t[HEAD], -1)
+    advance(t, popped)
+  end
+  if t[LAST] > t[HEAD] then strip(t) end
+  if t[WAITING] > 0 and t[NEXT] <= now then
+    local first = call('ZRANGE', key('z', n), 0, 0, 'WITHSCORES')[2]
+    t[NEXT] = tonumber(first or 0)
+    if not first then t[WAITING] = 0 end
+  end
+  t[PARKED] = t[LEASED] >= per and 1 or 0
+  local at = t[PARKED] == 0 and due(t, now)
+  if at then call('ZADD', R, text(at), n) else call('ZREM', R, n) end
+  states[#states + 1], states[#states + 2] = n, pack_state(t)
+  return true
 end
 
-local note = name ~= '' and key('again', name)
-local before = note and call('GET', note)
-if before then -- It answers what lasts of it.
-  local list, index = cmsgpack.unpack(before), {}
-  budget = math.huge
-  for i = 1, #list, 3 do
-    local n, id = list[i], list[i + 1]
-    local r = load(n, id)
-    if r and r[OPEN] == 1 and r[TOKEN] == list[i + 2] and time_of(r) > now then
-      local w = read_webhook(n)
-      local k = w[1] and event_key(w[3], r[EVENT]) -- A webhook that was deleted leaves its records for a while.
-      if k and event_at[k] == nil then fetch({ k }) end
-      if k and event_at[k] then
-        index[n] = index[n] or show(w)
-        hand(index[n], event_at[k], id, r)
-      end
-    end
-  end
-elseif how > 0 then
-  -- What leases left comes back first, so that its webhooks have their turns.
-  local recovered = 0
-  repeat
-    local n = call('ZRANGEBYSCORE', HELD, '-inf', now, 'LIMIT', 0, 1)[1]
-    if n then recovered = recovered + 1 + recover(n) end
-  until not n or recovered > 1000
-
-  local seen, visits = {}, 0
-  repeat
-    local fresh = false
-    for _, n in ipairs(call('ZRANGEBYSCORE', READY, '-inf', now, 'LIMIT', 0, 64)) do
-      if taken >= limit or full then break end
-      if not seen[n] then
-        seen[n], fresh = true, true
-        visits = visits + 1
-        visit(n)
-      end
-    end
-  until not fresh or taken >= limit or full or visits > 256
-  if note and (taken > 0 or how == 2) then
-    call('SET', note, cmsgpack.pack(noted))
-    if ARGV[2] == '0' then call('PEXPIRE', note, lease) end
-  end
+-- A webhook that cannot be read is left alone for a minute.
+local function put_aside(n, why)
+  bad('webhook ' .. n, why)
+  call('ZADD', R, text(now + 60000), n)
 end
 
-local next, at = -1, soonest()
-if at then next = math.max((at - now) * 1000 - micros, 0) end
-local notice = first(P .. 'nv')
-return {
-  'OK', now, next, notice and notice <= now and 1 or 0, before and 1 or 0,
-  cmsgpack.pack(webhooks), cmsgpack.pack(leases), events,
-}
+local seen, visits, step = {}, 0, math.min(math.ceil(limit / per), 64)
+repeat
+  local new, ready = {}, call('ZRANGEBYSCORE', R, '-inf', NOW, 'LIMIT', 0, step)
+  for _, n in ipairs(ready) do
+    if not seen[n] then
+      new[#new + 1], seen[n] = n, true
+    end
+  end
+  local some, blobs = {}, {}
+  if #new > 0 then some, blobs = call('HMGET', T, unpack(new)), call('HMGET', P .. 'w', unpack(new)) end
+  for i, n in ipairs(new) do
+    if taken >= limit or full then break end
+    visits = visits + 1
+    local ok, there = pcall(visit, n, some[i], blobs[i])
+    if not ok then
+      put_aside(n, there)
+    elseif not there then
+      call('ZREM', R, n)
+      bad('webhook ' .. n, 'is not there')
+    end
+  end
+  step = #new < #ready and step + 64 or 64
+until #new == 0 or taken >= limit or full or visits > 256
+
+if #states > 0 then many('HSET', T, states) end
+if #writes > 0 then
+  many('HSET', A, writes)
+  local claim = TOKEN .. spack('>I6', lease) .. table.concat(fields, ' ')
+  call('ZADD', P .. 'h', text(now + lease), claim)
+  if NOTE then
+    local claims = how == 'more' and call('GET', NOTE)
+    claims = claims and cmsgpack.unpack(claims) or {}
+    claims[#claims + 1] = claim
+    call('SET', NOTE, cmsgpack.pack(claims), 'PX', lease + 1000)
+  end
+elseif NOTE and how == 'mark' then
+  call('SET', NOTE, cmsgpack.pack({}), 'PX', lease + 1000)
+end
+
+local next = walking and now or nil
+for _, set in ipairs({ R, P .. 'h' }) do
+  local first = call('ZRANGE', set, 0, 0, 'WITHSCORES')[2]
+  if first and (not next or tonumber(first) < next) then next = tonumber(first) end
+end
+if not next or next > now then call('SET', P .. 'sleep', next and text(next) or '1e15') end
+return finish(0, next and math.max((next - now) * 1000 - micros, 0) or -1)

@@ -1,322 +1,502 @@
 -- What every script begins with. It holds no state between calls.
 --
--- KEYS[1]  the shard's sorted set `ready`
+-- KEYS[1]  the shard's key `id`
 -- KEYS[#]  one that never exists, so that nothing runs while a Cluster moves the slot
 -- ARGV[1]  what the shard's keys begin with, such as "wh:{00}:"
 -- ARGV[2]  the time in Unix milliseconds, 0 for the server's clock
 -- ARGV[3]  the channel that wakes claimers
+-- ARGV[4]  the id of the layout
 -- Reply    an array: "OK" and what the script names, or the word of an error and a text
 --
--- A webhook is known by a number n that is never used twice. Keys of a shard:
---   c            HASH    cap (PerWebhook of the last claim), n (last number given), pn (number of
---                        pending deliveries, with those of deleted webhooks that gc has)
---   m:<M>        HASH    webhook id -> n
---   s:<M>        HASH    event type -> the active subscribers, packed {{id, n}, …} by id
---   i:<M>        ZSET    15 digits of when a webhook was made and its id, all with score 0
---   ms           ZSET    the merchants that have webhooks, all with score 0
---   w:<n>        HASH    the webhook and its counters; ds, md, hd, rl, fs, db, mk
---                        and on (when it was enabled last) are there only if they are set
---   d:<n>        HASH    delivery id (12 bytes) -> packed record
---   g:<n>:<page> HASH    sequence mod 100 -> delivery id; p:<n> ZSET the pages
---   q:<n> t:<n>  ZSET    waiting deliveries, waiting tests, by due time
---   l:<n>        ZSET    leased deliveries by the lease's end
---   f:<n>        ZSET    ended deliveries by their end
---   y:<n>        HASH    event id -> ids of its enqueued deliveries, 12 bytes each
---   e:<M>:<E>    STRING  pending deliveries (4 bytes), length of head (4), packed head, body
---   k:<M>        STRING  last event sequence of the merchant
---   v:<M>:<page> HASH    sequence mod 100 -> event id, a and z: first and last time; x:<M> ZSET the pages
---   ready        ZSET    n -> since when, or from when on, it has had something to claim, a token and room
---                        without a visit; those that have no room are not there
---   held         ZSET    n -> when the first of its leases ends
---   old full off ZSET    n -> oldest end, number of ended deliveries, time of the oldest paused one
---   idle         ZSET    M:E -> time of an event without pending deliveries
---   no nv na     HASH, ZSET, ZSET  notices, by when they can be claimed, by age; a notice is M:<its id>
---   nt           HASH    notice -> how often it was claimed
---   nw:<n>       ZSET    the webhook's notices, by age
---   gc           HASH    n of a deleted webhook -> packed {merchant, nonce}
---   seen:<S>:<I> STRING  packed, see seen.lua; it expires
---   again:<name> STRING  packed leases of a claim: n, delivery id, claims so far of each; it expires
--- <M>, <E>, <S> and <I> are escaped ids.
+-- n numbers a webhook within its shard, from 1, never twice. seq numbers the deliveries of
+-- a webhook, from 1. A page is a hundred of them: floor(seq / 100). M and E are the escaped
+-- ids of a merchant and an event. A delivery is in one place at a time: an element of q
+-- until its first claim, a field of a until it has ended (and a member of z or y while it
+-- waits again), then an element of l. What is shared by all webhooks is one hash, so that
+-- one command serves a whole batch.
+--
+-- key        type    what it holds, and what is true of it at rest               written by
+-- id         STRING  the id of the layout; without it no script does anything    Open
+-- c          HASH    n, token and no: last numbers of a webhook, claim, notice;  most
+--                    pn: pending deliveries, the sum of those in t; at: time of a
+--                    claim a second ago at most; cap: leases that one webhook may
+--                    have; walk and sweep: how far walk of claim.lua and sweep of
+--                    prune.lua came
+-- ms         ZSET    merchants that have webhooks, by name                       save, delete
+-- m:<M>      HASH    webhook id -> n                                             save, delete
+-- i:<M>      ZSET    creation (15 digits) and id of each webhook, by name        save, delete
+-- s          HASH    M|type -> active subscribers, each n, length of id, id; '': padding
+-- x:<n>      HASH    settings, and what changes seldom: see settings.go          save, finish, prune
+-- w          HASH    n -> what a claim answers of the webhook: see settings.go   save
+-- t          HASH    n -> the state of the webhook: see STATE                    all
+-- q:<n>      LIST    fresh deliveries, element i has seq HEAD + 1 + i; '' is a   publish, enqueue, claim
+--                    test, which is in a already, and never comes first
+-- z:<n>      ZSET    due -> seq of those that wait again                         finish, claim
+-- y:<n>      ZSET    due -> seq of tests that wait                               publish, finish, claim
+-- a          HASH    n:seq -> a delivery that was claimed, or a test: see RECORD  claim, finish
+-- g:<n>      ZSET    pages up to that of HEAD that have anything, and those of tests; claim, prune
+-- l:<n>:<p>  LIST    ended deliveries of a page in order of their end: see ENDED  finish, prune
+-- p          ZSET    n:page -> end of the first element of l                     finish, prune
+-- f          ZSET    n -> ended deliveries, at most 50 fewer than there are      finish, prune
+-- off        ZSET    n of a disabled webhook -> no later than the creation of    finish, save, prune
+--                    any delivery of it that waits and is no test
+-- e:<M>:<E>  STRING  the event: see EVENT                                        publish, prune
+-- v:<M>      LIST    elements of the merchant's events, oldest first             publish, prune
+-- k          HASH    M -> how many elements v has lost on its left               prune
+-- o          ZSET    M -> time of the first element of v                         publish, prune
+-- u:<M>      ZSET    place -> element that is too old and still pending          prune
+-- us         ZSET    M that have u, by name                                      prune
+-- j          HASH    n:E -> nonce (8 bytes) and seq (6) of each enqueued delivery enqueue, prune
+-- h          ZSET    lease end -> a claim: token, lease in ms (6 bytes each), fields of a
+-- r          ZSET    ready: n -> since or from when on it is claimable; only     most
+--                    those that have something to claim and room
+-- key:<K>    STRING  claims of h that were made under a key; expires             claim
+-- sleep      STRING  until when claimers sleep; absent: nobody ever claimed      claim, wake
+-- no nv na   HASH, ZSET, ZSET  notices: see notices.lua; by when they can be claimed; by age
+-- nw:<n>     ZSET    notices of the webhook
+-- gc         HASH    n of a deleted webhook -> nonce of the call                 delete, collect
+-- bad        HASH    what was found damaged -> when and how; at most 100         all
+-- seen:<S>:<I> STRING  packed, see seen.lua; expires
+--
+-- Numbers in records are big-endian.
+-- ELEMENT  creation (6), flags (1: 1 test, 2 enqueued, 4 forged), size of the body (4),
+--          length of type (2), type, id of the event
+-- RECORD   token (6), state (1: 1 leased, 2 lease over, 3 waits again), reclaims (2), epoch (4),
+--          end of the lease (6), attempts (2), length of element (2), element, attempts
+-- ENDED    seq mod 100 (1), outcome (1: s or f), end (6), token (6), reclaims (2), attempts (2),
+--          length of element (2), element, attempts, and the code if it ended without one
+-- attempt  end (6), duration in ms (4), status (2), length of code (2), code, length of body (4), body
+-- EVENT    length of element (2), length of trace (2), number of deliveries (2), element,
+--          fingerprint (16), trace, n (4) and seq (6) of each delivery, body
 
-local P, CHANNEL, READY = ARGV[1], ARGV[3], KEYS[1]
-local call = redis.call
+local P, CHANNEL = ARGV[1], ARGV[3]
+local call, byte, sub, fmt = redis.call, string.byte, string.sub, string.format
+local spack, sunpack = struct.pack, struct.unpack
+if call('GET', KEYS[1]) ~= ARGV[4] then return { 'LAYOUT' } end
 local now, micros = tonumber(ARGV[2]), 0
 if now == 0 then
   local t = call('TIME')
   now, micros = t[1] * 1000 + math.floor(t[2] / 1000), t[2] % 1000
 end
+local NOW, NOW6 = fmt('%.0f', now), spack('>I6', now) -- Redis writes a number as an argument slowly.
 
-local NOW = string.format('%.0f', now) -- Redis writes a number as an argument slowly.
-
-local at_arg = 3
+local at_arg = 4
 local function arg()
   at_arg = at_arg + 1
   return ARGV[at_arg]
 end
 local function num() return tonumber(arg()) end
+local function args(n)
+  at_arg = at_arg + n
+  return at_arg - n + 1
+end
 
+local R, A, T = P .. 'r', P .. 'a', P .. 't'
 local function key(kind, n) return P .. kind .. ':' .. n end
+local function text(n) return fmt('%.0f', n) end
 
 local function esc(id)
   if not string.find(id, '[^%w_.-]') then return id end
-  return (string.gsub(id, '[^%w_.-]', function(c) return string.format('%%%02X', string.byte(c)) end))
+  return (string.gsub(id, '[^%w_.-]', function(c) return fmt('%%%02X', byte(c)) end))
+end
+local function fail(word, about) return { word, about or '' } end
+
+-- drain makes the first write one that Redis allows when its memory is full, so that the
+-- others are allowed too.
+local function drain() call('ZREM', R, '') end
+
+-- many gives a command a list of any length, an even part at a time.
+local function many(cmd, k, list)
+  for i = 1, #list, 1000 do call(cmd, k, unpack(list, i, math.min(i + 999, #list))) end
 end
 
--- Fields of a packed delivery. TOKEN counts claims, and OPEN is 1 while the last
--- one has no result. AT is its due time, its lease's end or its end, after CREATED.
--- LOG is its attempts: {end, duration, status, error, body}. When a lease has ended,
--- the delivery goes back to its queue as it is, with that end as its due time.
-local SEQ, EVENT, TYPE, FLAGS, CREATED, STATE, TOKEN, OPEN, RECLAIMS, EPOCH, AT, FAULT, LOG = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13
-local PENDING, SUCCESS, FAILED = 0, 1, 2 -- STATE
-local TEST, ENQUEUED, FORGED = 1, 2, 4 -- FLAGS are their sum, ENQUEUED of deliveries only, FORGED of events only
-local PAGE = 100
-
--- drain makes the first write one that Redis allows when its memory is full, so
--- that the others are allowed too.
-local function drain() call('ZREM', READY, '') end
-
-local function is_test(r) return r[FLAGS] % 2 == 1 end
-
--- time of a record: its due time, its lease's end or its end.
-local function time_of(r) return r[CREATED] + r[AT] end
-
--- delivery_id derives the id of a fan-out, without its prefix, in 12 bytes. An event
--- that is published anew after it was pruned has another time, which is text here, and
--- so other ids.
-local function delivery_id(merchant, event, webhook, created)
-  local hex = redis.sha1hex(merchant .. '|' .. event .. '|' .. webhook .. '||' .. created)
-  local function part(i) return tonumber(string.sub(hex, i, i + 7), 16) end
-  return struct.pack('>I4I4I4', part(1), part(9), part(17))
+-- bad notes what is damaged. It is to be called after drain, or after another write.
+local function bad(what, how)
+  if call('HLEN', P .. 'bad') < 100 then call('HSETNX', P .. 'bad', sub(what, 1, 200), NOW .. ' ' .. sub(tostring(how), 1, 200)) end
 end
 
-local cap_now
-local function cap()
-  cap_now = cap_now or tonumber(call('HGET', P .. 'c', 'cap') or '') or 1e9
-  return cap_now
+-- STATE: owner (first bytes of a digest of merchant and webhook id), last seq given, last seq
+-- that left q, pending, leased, members of z, no later than the first of them, members of y,
+-- ended well, failed, attempts of those and of all others, streak, epoch, rate limit or 0,
+-- what was left in the bucket when the last token was taken, when that was, and flags:
+-- active, told (has a mark or was disabled by failures), parked (had no room by the last claim).
+local STATE, STATE_SIZE = '>c8I6I6I6I4I4I6I4I6I6I6I4I4I4I6I6BBB', 89
+local OWNER, LAST, HEAD, PENDING, LEASED, WAITING, NEXT, TESTS, OK, FAILED = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
+local TRIES, STREAK, EPOCH, RATE, LEVEL, TAKEN, ACTIVE, TOLD, PARKED = 11, 12, 13, 14, 15, 16, 17, 18, 19
+local PAGE, COST, COUNTED = 100, 1000, 50
+
+local function state_of(n, s)
+  if not s then return nil end
+  if #s ~= STATE_SIZE then error('state of webhook ' .. n) end
+  local t = { sunpack(STATE, s) }
+  t.n = n
+  return t
+end
+local function pack_state(t)
+  for i = PENDING, TRIES do
+    if t[i] < 0 then t[i] = 0 end -- Only if something was damaged.
+  end
+  return spack(STATE, unpack(t, 1, PARKED))
+end
+local function save_state(t) call('HSET', T, t.n, pack_state(t)) end
+
+local function page_of(seq) return math.floor(seq / PAGE) end
+
+-- tally adds to the number of pending deliveries of the shard, once a script.
+local function tally(by)
+  if by ~= 0 then call('HINCRBY', P .. 'c', 'pn', by) end
 end
 
--- first returns the lowest score of a sorted set, or nil.
-local function first(set) return tonumber(call('ZRANGE', set, 0, 0, 'WITHSCORES')[2]) end
+-- element reads one: creation, flags, type, event id. It fails if it cannot.
+local function element(el)
+  local created, flags, size, len = sunpack('>I6BI4I2', el)
+  if #el <= 13 + len then error('element') end
+  return created, flags, sub(el, 14, 13 + len), sub(el, 14 + len), size
+end
+local function is_test(el) return byte(el, 7) % 2 == 1 end
+local function is_enqueued(el) return byte(el, 7) % 4 >= 2 end
 
-local HELD = P .. 'held'
+-- element_in finds the element in a record from where its length is.
+local function element_in(s, at)
+  local len = sunpack('>I2', s, at)
+  if #s < at + 1 + len then error('record') end
+  return sub(s, at + 2, at + 1 + len), at + 2 + len
+end
+local IN_RECORD, IN_ENDED = 22, 19
 
--- soonest returns the next moment for which claimers wait, or nil.
-local function soonest()
-  local a, b = first(READY), first(HELD)
-  return a and b and math.min(a, b) or a or b
+-- fresh_record is the one of a test, which waits, and was never claimed.
+local function fresh_record(el) return string.rep('\0', 6) .. '\3' .. string.rep('\0', 14) .. spack('>I2', #el) .. el end
+
+-- advance says that q has lost what comes up to a seq.
+local function advance(t, to)
+  local from = t[HEAD] == 0 and 0 or page_of(t[HEAD]) + 1
+  if to - t[HEAD] > 100 * PAGE then from = page_of(to) end -- Only if q was lost.
+  for p = from, page_of(to) do call('ZADD', key('g', t.n), p, p) end
+  t[HEAD] = to
 end
 
--- claimable notes that there is something for claimers from a moment on. It is to be
--- called before ready and held change, since claimers know what these held when the
--- script began.
-local woken, known = false, nil
-local function claimable(at)
-  if woken then return end
-  known = known or soonest() or math.huge
-  woken = at < known
-end
-
--- Fields of a webhook: fs is when its last streak began, db how often failures have
--- disabled it, and mk the caller's mark.
-
--- The field rl of a webhook is its rate limit, alone if the bucket is full. Else
--- there follow what was left in the bucket when the last token was taken, in
--- thousandths, and when that was.
-local COST = 1000 -- of a delivery
-local function bucket(rl)
-  local rate, level, taken = string.match(rl, '^(%d+) ?(%d*) ?(%d*)$')
-  return tonumber(rate), tonumber(level) or rate * COST, tonumber(taken) or now
-end
-
--- allowed returns the first moment, from one on, at which a bucket has a token. rl is
--- a webhook's field of that name, or false.
-local function allowed(at, rl)
-  if not rl then return at end
-  local rate, level, taken = bucket(rl)
-  if level >= COST then return at end
-  return math.max(at, taken + math.ceil((COST - level) / rate))
-end
-
--- due_at returns the moment from which on a webhook with so many leases has something
--- to claim, or nil. Its caller may know when its first test is due: false if it has none.
-local function due_at(n, active, rl, leased, test)
-  if leased >= cap() then return nil end
-  if test == nil then test = first(key('t', n)) end
-  local q = active and first(key('q', n))
-  local at = q and test and math.min(q, test) or q or test
-  return at and allowed(at, rl) or nil
-end
-
--- offer puts a webhook where it belongs in ready and held. It is to be called
--- after every change of a webhook's queues, leases, status or bucket. What is
--- claimable already keeps its place in the turns. What becomes so has been claimable
--- since the given moment, or now.
-local function offer(n, active, rl, since)
-  local over = first(key('l', n))
-  local at = due_at(n, active, rl, over and call('ZCARD', key('l', n)) or 0)
-  if at then at = math.max(at, since or now) end
-  if at or over then claimable(math.min(at or over, over or at)) end
-  if over then call('ZADD', HELD, over, n) else call('ZREM', HELD, n) end
-  if not at then
-    call('ZREM', READY, n)
-  elseif at > now then
-    call('ZADD', READY, at, n)
-  else
-    call('ZADD', READY, 'LT', at == now and NOW or at, n)
+-- strip takes what is no delivery from the left of q.
+local function strip(t)
+  while t[HEAD] < t[LAST] do
+    local el = call('LINDEX', key('q', t.n), 0)
+    if el and el ~= '' then return end
+    if not el then
+      bad('q:' .. t.n, 'lost')
+      return advance(t, t[LAST])
+    end
+    call('LPOP', key('q', t.n))
+    advance(t, t[HEAD] + 1)
   end
 end
 
--- wake tells claimers that something is claimable sooner than they know.
+-- allowed returns the first moment, from one on, at which the bucket has a token.
+local function allowed(t, at)
+  if t[RATE] == 0 or t[LEVEL] >= COST then return at end
+  return math.max(at, math.min(t[TAKEN], now) + math.ceil((COST - t[LEVEL]) / t[RATE]))
+end
+
+-- due returns since or from when on, but not before a moment, a webhook has something to
+-- claim, or nil.
+local function due(t, from)
+  local at
+  if t[ACTIVE] == 1 then
+    if t[LAST] > t[HEAD] then at = 0 elseif t[WAITING] > 0 then at = t[NEXT] end
+  end
+  if t[TESTS] > 0 then
+    local first = tonumber(call('ZRANGE', key('y', t.n), 0, 0, 'WITHSCORES')[2])
+    if first and (not at or first < at) then at = first end
+  end
+  return at and allowed(t, math.max(at, from))
+end
+
+-- soonest is the earliest moment at which something has become claimable by this script.
+local soonest = math.huge
+
+-- offer lets claimers see a webhook that may have become claimable sooner, unless it has no room.
+local function offer(t, from)
+  if t[PARKED] == 1 then return end
+  local at = due(t, from)
+  if not at then return end
+  call('ZADD', R, 'LT', text(at), t.n)
+  soonest = math.min(soonest, at)
+end
+
+-- place puts a webhook where it belongs in r. If it has something to claim still, it
+-- keeps its place.
+local function place(t)
+  local at = t[PARKED] == 0 and due(t, now)
+  if at ~= now then call('ZREM', R, t.n) end
+  if at then offer(t, now) end
+end
+
+-- wake tells claimers if something is claimable sooner than they know.
 local function wake()
-  if woken then call('PUBLISH', CHANNEL, '') end
+  if soonest == math.huge then return end
+  local till = tonumber(call('GET', P .. 'sleep') or '')
+  if till and till <= soonest then return end
+  call('SET', P .. 'sleep', text(soonest))
+  call('PUBLISH', CHANNEL, '')
 end
 
-local function load(n, id)
-  local packed = call('HGET', key('d', n), id)
-  return packed and cmsgpack.unpack(packed)
+-- paused notes that a disabled webhook has a delivery that waits.
+local function paused(t, el)
+  if t[ACTIVE] == 0 and not is_test(el) then call('ZADD', P .. 'off', 'LT', text((sunpack('>I6', el))), t.n) end
 end
 
-local function save(n, id, r) call('HSET', key('d', n), id, cmsgpack.pack(r)) end
-
-local function waiting_in(n, r) return key(is_test(r) and 't' or 'q', n) end
-
--- paused notes that a disabled webhook has a waiting delivery.
-local function paused(n, r)
-  if is_test(r) then return end
-  local walked = tonumber(call('HGET', key('w', n), 'wk') or 0)
-  if r[SEQ] <= walked then call('HSET', key('w', n), 'wk', r[SEQ] - 1) end
-  local bound = tonumber(call('ZSCORE', P .. 'off', n) or '')
-  if not bound or r[CREATED] < bound then call('ZADD', P .. 'off', r[CREATED], n) end
+-- enlist adds to a sorted set, which it replaces if it is none.
+local function enlist(k, at, member)
+  local out = redis.pcall('ZADD', k, at, member)
+  if type(out) ~= 'table' then return end
+  bad(sub(k, #P + 1), out.err)
+  call('UNLINK', k)
+  call('ZADD', k, at, member)
 end
 
--- member names an event in idle, and event_key is where it is stored.
-local function member(merchant, event) return esc(merchant) .. ':' .. esc(event) end
-local function event_key(merchant, event) return P .. 'e:' .. member(merchant, event) end
-
--- head returns the pending count, the head and where the body starts, or nil.
--- A head is {flags, created, sequence, type, fingerprint, numbers of the webhooks of
--- the fan-out, 4 bytes each}, and the trace if there is one.
-local function head(k)
-  local s = call('GETRANGE', k, 0, 255)
-  if s == '' then return nil end
-  local pending, len = struct.unpack('>I4I4', s)
-  if #s < 8 + len then s = call('GETRANGE', k, 0, 7 + len) end
-  return pending, cmsgpack.unpack(string.sub(s, 9, 8 + len)), 9 + len
-end
-
--- tally notes how many pending deliveries there are more, or less, by now. It is to
--- be called once before a script ends that makes or ends some.
-local difference = 0
-local function tally()
-  if difference ~= 0 then call('HINCRBY', P .. 'c', 'pn', difference) end
-end
-
--- Where BITFIELD finds what a head begins with, after its list's first byte and flags:
--- what kind of number it was created at, and that number if it is one of eight bytes.
-local CREATED_KIND, CREATED_AT, UINT64, INT64 = 80, 88, 0xcf, 0xd3
-
--- expect adds to the number of pending deliveries of an event, which is named M:E. One
--- that has none any more goes to idle, or to a list that the caller will add to idle.
--- The caller calls tally.
-local function expect(name, by, later)
-  local k = P .. 'e:' .. name
-  local f = call('BITFIELD', k, 'OVERFLOW', 'SAT', 'INCRBY', 'u32', 0, by, 'GET', 'u8', CREATED_KIND, 'GET', 'i64', CREATED_AT)
-  local after, kind, created = f[1], f[2], f[3]
-  if kind == 0 then
-    call('DEL', k) -- It was not there.
+-- wait_again puts a delivery among those that wait, at a moment.
+local function wait_again(t, seq, at, el)
+  if is_test(el) then
+    enlist(key('y', t.n), text(at), seq)
+    t[TESTS] = t[TESTS] + 1
     return
   end
-  difference = difference + by
-  if after == 0 then
-    if kind ~= UINT64 and kind ~= INT64 then
-      local _, h = head(k)
-      created = h[2]
-    end
-    if later then
-      later[#later + 1], later[#later + 2] = created, name
-    else
-      call('ZADD', P .. 'idle', created, name)
-    end
-  elseif after == by then
-    call('ZREM', P .. 'idle', name)
-  end
+  enlist(key('z', t.n), text(at), seq)
+  if t[WAITING] == 0 or at < t[NEXT] then t[NEXT] = at end
+  t[WAITING] = t[WAITING] + 1
+  paused(t, el)
 end
 
--- rekey_ended puts a webhook where it belongs among those that Prune looks at.
-local function rekey_ended(n)
-  local oldest = first(key('f', n))
-  if oldest then
-    call('ZADD', P .. 'old', oldest, n)
-    call('ZADD', P .. 'full', call('ZCARD', key('f', n)), n)
+-- unwait takes it out again.
+local function unwait(t, seq, el)
+  if is_test(el) then
+    t[TESTS] = t[TESTS] - call('ZREM', key('y', t.n), seq)
   else
-    call('ZREM', P .. 'old', n)
-    call('ZREM', P .. 'full', n)
+    t[WAITING] = t[WAITING] - call('ZREM', key('z', t.n), seq)
   end
 end
 
--- remove forgets an ended delivery. The caller calls rekey_ended.
-local function remove(n, id, r)
-  call('HDEL', key('d', n), id)
-  call('ZREM', key('f', n), id)
-  local page = math.floor(r[SEQ] / PAGE)
-  local pk = key('g', n) .. ':' .. page
-  call('HDEL', pk, r[SEQ] % PAGE)
-  if call('EXISTS', pk) == 0 then call('ZREM', key('p', n), page) end
-  if #r[LOG] > 0 then call('HINCRBY', key('w', n), 'at', -#r[LOG]) end
-  if r[STATE] == SUCCESS then call('HINCRBY', key('w', n), 'ok', -1) end
-  if r[FLAGS] >= ENQUEUED then
-    local ids, left = call('HGET', key('y', n), r[EVENT]) or '', ''
-    for i = 1, #ids, 12 do
-      if string.sub(ids, i, i + 11) ~= id then left = left .. string.sub(ids, i, i + 11) end
-    end
-    if left == '' then call('HDEL', key('y', n), r[EVENT]) else call('HSET', key('y', n), r[EVENT], left) end
-  end
-end
-
-local function subscribers(M, type)
-  local packed = call('HGET', key('s', M), type)
-  return packed and cmsgpack.unpack(packed) or {}
-end
-
--- subscribe enters a webhook under its event types, or takes it out.
-local function subscribe(M, id, n, types, on)
-  for _, type in ipairs(types) do
-    local list = {}
-    for _, s in ipairs(subscribers(M, type)) do
-      if s[1] ~= id then list[#list + 1] = s end
-    end
-    if on then
-      list[#list + 1] = { id, n }
-      table.sort(list, function(a, b) return a[1] < b[1] end)
-    end
-    if #list == 0 then
-      call('HDEL', key('s', M), type)
-    else
-      call('HSET', key('s', M), type, cmsgpack.pack(list))
+-- push adds to a list, which it replaces if it is none. It returns its length.
+local function push(k, list)
+  local len = 0
+  for i = 1, #list, 1000 do
+    len = redis.pcall('RPUSH', k, unpack(list, i, math.min(i + 999, #list)))
+    if type(len) == 'table' then
+      bad(sub(k, #P + 1), len.err)
+      call('UNLINK', k)
+      len = call('RPUSH', k, unpack(list, i, math.min(i + 999, #list)))
     end
   end
+  return len
 end
 
-local function fail(word, text) return { word, text or '' } end
-
--- notify leaves a notice for the owner of a webhook and wakes claimers, who hand it on.
-local function notify(n, merchant, webhook, id, kind, url, reason, failures, threshold, since)
-  local notice = esc(merchant) .. ':' .. id
-  call('HSET', P .. 'no', notice, cmsgpack.pack({ n, merchant, webhook, kind, url, reason, failures, threshold, since, now }))
-  for _, set in ipairs({ P .. 'nv', P .. 'na', key('nw', n) }) do call('ZADD', set, NOW, notice) end
-  woken = true
+-- enter adds fresh deliveries to q, whose numbers are given already.
+local function enter(t, list)
+  local len = push(key('q', t.n), list)
+  if len == t[LAST] - t[HEAD] then return end
+  bad('q:' .. t.n, 'has ' .. len .. ' of ' .. t[LAST] - t[HEAD])
+  local lost = t[LAST] - t[HEAD] - len
+  t[HEAD], t[PENDING] = t[LAST] - len, t[PENDING] - lost
+  tally(-lost)
 end
 
--- forget_notice removes a notice, which is known as M:id.
-local function forget_notice(notice)
-  local packed = call('HGET', P .. 'no', notice)
-  local n = packed and cmsgpack.unpack(packed)[1]
-  call('HDEL', P .. 'no', notice)
-  call('HDEL', P .. 'nt', notice)
-  call('ZREM', P .. 'nv', notice)
-  call('ZREM', P .. 'na', notice)
-  if n then call('ZREM', key('nw', n), notice) end
+-- enter_test makes a test, whose number is given already. q gets a stand-in, unless the test
+-- would be its first.
+local function enter_test(t, el)
+  local seq = t[LAST]
+  if seq == t[HEAD] + 1 then
+    advance(t, seq)
+  else
+    call('ZADD', key('g', t.n), page_of(seq), page_of(seq))
+    enter(t, { '' })
+  end
+  call('HSET', A, t.n .. ':' .. text(seq), fresh_record(el))
+  wait_again(t, seq, now, el)
 end
+
+-- ended makes of a record what l holds.
+local function ended(seq, outcome, rec, attempts, attempt)
+  return string.char(seq % PAGE) .. outcome .. NOW6 .. sub(rec, 1, 6) .. sub(rec, 8, 9) .. spack('>I2', attempts) .. sub(rec, IN_RECORD) .. attempt
+end
+
+-- count_ended notes what has ended, after the counters are changed.
+local function count_ended(t, before)
+  local after = t[OK] + t[FAILED]
+  if math.floor(after / COUNTED) ~= math.floor(before / COUNTED) then call('ZADD', P .. 'f', after, t.n) end
+end
+
+-- close stores ended deliveries of a page.
+local function close(n, page, list)
+  if push(key('l', n) .. ':' .. page, list) == #list then call('ZADD', P .. 'p', NOW, n .. ':' .. page) end
+end
+
+-- spoil ends a delivery without an attempt. rec is its record, or false and el what q holds.
+local function spoil(t, seq, rec, el, code)
+  rec = rec or fresh_record(el)
+  local before = t[OK] + t[FAILED]
+  t[FAILED], t[PENDING] = t[FAILED] + 1, t[PENDING] - 1
+  count_ended(t, before)
+  close(t.n, page_of(seq), { ended(seq, 'f', rec, (sunpack('>I2', rec, 20)), code) })
+end
+
+-- forget_enqueued takes a delivery out of j, or all of its event if the webhook is gone.
+local function forget_enqueued(n, el, seq)
+  if not is_enqueued(el) then return end
+  local _, _, _, event = element(el)
+  local field, kept = n .. ':' .. esc(event), {}
+  local all = seq and call('HGET', P .. 'j', field) or ''
+  for i = 1, #all, 14 do
+    if sunpack('>I6', all, i + 8) ~= seq then kept[#kept + 1] = sub(all, i, i + 13) end
+  end
+  if #kept > 0 then call('HSET', P .. 'j', field, table.concat(kept)) else call('HDEL', P .. 'j', field) end
+end
+
+local function event_key(M, event) return P .. 'e:' .. M .. ':' .. esc(event) end
 
 -- number of a merchant's webhook, or nil.
 local function number_of(merchant, webhook) return call('HGET', key('m', esc(merchant)), webhook) or nil end
+
+local function owned(merchant, webhook)
+  local n = number_of(merchant, webhook)
+  return n and state_of(n, call('HGET', T, n))
+end
+
+-- list_of reads texts that each follow their length.
+local function list_of(packed)
+  local out, at = {}, 1
+  while at <= #packed do
+    local len = sunpack('>I2', packed, at)
+    out[#out + 1] = sub(packed, at + 2, at + 1 + len)
+    at = at + 2 + len
+  end
+  return out
+end
+
+-- subscribers reads a list of them, as n and id by turns.
+local function subscribers(packed, out)
+  local at = 1
+  while packed and at <= #packed do
+    local n, len = sunpack('>I4I2', packed, at)
+    out[#out + 1], out[#out + 2] = text(n), sub(packed, at + 6, at + 5 + len)
+    at = at + 6 + len
+  end
+  return out
+end
+
+-- subscribe enters a webhook under its event types, or takes it out.
+local function subscribe(merchant, id, n, types, on)
+  local own = spack('>I4I2', n, #id) .. id
+  for _, type in ipairs(list_of(types)) do
+    local field, list = esc(merchant) .. '|' .. type, {}
+    local all = subscribers(call('HGET', P .. 's', field), {})
+    for i = 1, #all, 2 do
+      if all[i] ~= n then list[#list + 1] = spack('>I4I2', all[i], #all[i + 1]) .. all[i + 1] end
+    end
+    if on then list[#list + 1] = own end
+    if #list == 0 then call('HDEL', P .. 's', field) else call('HSET', P .. 's', field, table.concat(list)) end
+  end
+end
+
+-- head_of reads an event that is stored: its element, its fingerprint, what names its
+-- deliveries, and how long all of that is; or nil.
+local function head_of(k)
+  local s = call('GETRANGE', k, 0, 1023)
+  if s == '' then return nil end
+  local len, trace, count = sunpack('>I2I2I2', s)
+  local size = 22 + len + trace + 10 * count
+  if #s < size then s = call('GETRANGE', k, 0, size - 1) end
+  if #s < size then error('event') end
+  return sub(s, 7, 6 + len), sub(s, 7 + len, 22 + len), sub(s, 23 + len + trace, size), size
+end
+
+-- settle_claims ends leases whose time is over: those deliveries wait again. It does so for
+-- some hundred, and what is left is for the next call.
+local function settle_claims()
+  local looks = 0
+  while looks < 200 do
+    local over = call('ZRANGEBYSCORE', P .. 'h', '-inf', NOW, 'WITHSCORES', 'LIMIT', 0, 1)
+    if not over[1] then return end
+    local claim, at = over[1], tonumber(over[2])
+    local token, fields, by_n, order = sub(claim, 1, 6), {}, {}, {}
+    for field in string.gmatch(sub(claim, 13), '%S+') do fields[#fields + 1] = field end
+    looks = looks + #fields + 5
+    local recs = #fields > 0 and call('HMGET', A, unpack(fields)) or {}
+    for j, field in ipairs(fields) do
+      local n, seq = string.match(field, '^(%d+):(%d+)$')
+      local rec = recs[j]
+      if n and rec and sub(rec, 1, 7) == token .. '\1' then
+        if not by_n[n] then
+          by_n[n] = {}
+          order[#order + 1] = n
+        end
+        table.insert(by_n[n], { seq, rec, field })
+      end
+    end
+    for _, n in ipairs(order) do
+      local ok, why = pcall(function()
+        local t = state_of(n, call('HGET', T, n))
+        for _, d in ipairs(by_n[n]) do d.el = element_in(d[2], IN_RECORD) end
+        for _, d in ipairs(by_n[n]) do
+          if t then
+            call('HSET', A, d[3], token .. '\2' .. sub(d[2], 8))
+            wait_again(t, d[1], at, d.el)
+            t[LEASED] = t[LEASED] - 1
+          else
+            call('HDEL', A, d[3]) -- Its webhook was deleted.
+            forget_enqueued(n, d.el)
+          end
+        end
+        if not t then return end
+        t[PARKED] = 0
+        offer(t, at)
+        save_state(t)
+      end)
+      if not ok then bad('webhook ' .. n, why) end
+    end
+    call('ZREM', P .. 'h', claim)
+  end
+end
+
+-- find_ended returns what a page holds of a delivery, or nil.
+local function find_ended(n, seq)
+  local slot = seq % PAGE
+  for _, s in ipairs(call('LRANGE', key('l', n) .. ':' .. page_of(seq), 0, -1)) do
+    if byte(s) == slot then return s end
+  end
+end
+
+-- locate returns where a delivery is, as a letter of its key, with what is stored of it.
+local function locate(t, seq)
+  local rec = call('HGET', A, t.n .. ':' .. text(seq))
+  if rec then return 'a', rec end
+  if seq > t[HEAD] then
+    local el = seq <= t[LAST] and call('LINDEX', key('q', t.n), seq - t[HEAD] - 1)
+    if el and el ~= '' then return 'q', el end
+  end
+  local s = find_ended(t.n, seq)
+  if s then return 'l', s end
+end
+
+-- shown returns a delivery as the client reads it: the letter of its place and, for one of
+-- a, when it is due.
+local function shown(t, seq, where, s)
+  if where ~= 'a' then return where .. s end
+  local el = element_in(s, IN_RECORD)
+  local at = byte(s, 7) == 1 and 0 or tonumber(call('ZSCORE', key(is_test(el) and 'y' or 'z', t.n), text(seq)) or 0)
+  return where .. spack('>I6', at) .. s
+end
+
+-- add_notice stores a notice. Its id is a number of which the lowest is the oldest.
+local function add_notice(n, merchant, webhook, kind, url, reason, failures, after, since)
+  local id = text(call('HINCRBY', P .. 'c', 'no', 1))
+  call('HSET', P .. 'no', id, cmsgpack.pack({ n, 0, merchant, webhook, kind, url, reason, failures, after, text(since), NOW }))
+  call('ZADD', P .. 'nv', NOW, id)
+  call('ZADD', P .. 'na', NOW, id)
+  call('ZADD', key('nw', n), 0, id)
+  soonest = math.min(soonest, now)
+end
+
+local function forget_notice(id, n)
+  call('HDEL', P .. 'no', id)
+  call('ZREM', P .. 'nv', id)
+  call('ZREM', P .. 'na', id)
+  if n then call('ZREM', key('nw', n), id) end
+end

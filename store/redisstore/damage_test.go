@@ -1,0 +1,311 @@
+package redisstore_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/stretchr/testify/require"
+
+	"github.com/rag-assistant/webhooks/internal/redistest"
+	"github.com/rag-assistant/webhooks/store"
+	"github.com/rag-assistant/webhooks/store/redisstore"
+)
+
+// damages are what may happen to the keys and records of one webhook, which is number 1
+// and belongs to merchant_0, or to a member of what all share. The values of a hash are
+// damaged by name.
+func damages(ctx context.Context, c redis.Cmdable, p string) map[string]func() error {
+	out := map[string]func() error{}
+	for _, k := range []string{"q:1", "z:1", "y:1", "g:1", "l:1:0", "x:1", "i:merchant_0", "m:merchant_0", "v:merchant_0", "e:merchant_0:evt_5", "e:merchant_0:evt_0"} {
+		gone := func() error { return some(c.Del(ctx, p+k).Result()) }
+		out["no "+k] = gone
+		out["another type of "+k] = func() error {
+			if err := gone(); err != nil {
+				return err
+			}
+			if k[0] == 'e' {
+				return c.LPush(ctx, p+k, "x").Err()
+			}
+			return c.Set(ctx, p+k, "x", 0).Err()
+		}
+	}
+	hashes := map[string][]string{"t": {"1"}, "w": {"1"}, "a": {"1:2", "1:3", "1:8"}, "s": {"merchant_0|" + eventType}, "j": {"1:evt_1"}, "x:1": {"ev", "ver", "id"}}
+	for k, fields := range hashes {
+		for _, f := range fields {
+			out["no "+k+" "+f] = func() error { return some(c.HDel(ctx, p+k, f).Result()) }
+			out["garbage in "+k+" "+f] = func() error { return c.HSet(ctx, p+k, f, "\xc1\xff\xff\xff\xff\xff\xff\xff\xff").Err() }
+			out["nothing in "+k+" "+f] = func() error { return c.HSet(ctx, p+k, f, "").Err() }
+			out["half of "+k+" "+f] = func() error {
+				v, _ := c.HGet(ctx, p+k, f).Result()
+				return c.HSet(ctx, p+k, f, v[:len(v)/2]).Err()
+			}
+		}
+	}
+	for _, k := range []string{"q:1", "l:1:0", "v:merchant_0"} {
+		out["garbage in "+k] = func() error { return c.LSet(ctx, p+k, 0, "garbage").Err() }
+		out["half of "+k] = func() error {
+			v, _ := c.LIndex(ctx, p+k, 0).Result()
+			return c.LSet(ctx, p+k, 0, v[:len(v)/2]).Err()
+		}
+	}
+	for _, k := range []string{"z:1", "y:1", "g:1", "p", "f", "off", "o", "h", "r", "us", "nv", "na"} {
+		out["garbage in "+k] = func() error { return c.ZAdd(ctx, p+k, redis.Z{Score: 1, Member: "garbage"}).Err() }
+	}
+	for _, e := range []string{"evt_0", "evt_5"} {
+		out["half of "+e] = func() error {
+			v, _ := c.Get(ctx, p+"e:merchant_0:"+e).Result()
+			return c.Set(ctx, p+"e:merchant_0:"+e, v[:9], 0).Err()
+		}
+		out["garbage in "+e] = func() error { return c.Set(ctx, p+"e:merchant_0:"+e, "\xff\xff\xff\xffgarbage", 0).Err() }
+	}
+	return out
+}
+
+// some fails if there was nothing to damage.
+func some(n int64, err error) error {
+	if n == 0 && err == nil {
+		return errors.New("there is nothing to damage")
+	}
+	return err
+}
+
+// play lets deliveries of three merchants end, wait, be leased and be fresh, does what it
+// is told, goes on with all that a store is for, and returns what became of those of the
+// merchants other than the first.
+func play(t *testing.T, damage func(client redis.Cmdable, prefix string) error) []string {
+	t.Helper()
+	ctx, client, clock := t.Context(), redistest.Client(t), newClock()
+	prefix := redistest.Prefix()
+	t.Cleanup(func() { redistest.Forget(t, client, prefix) })
+	st := newStore(t, client, &redisstore.Options{Prefix: prefix, Now: clock.now}, 0)
+	events := func(from, n int) []store.NewEvent {
+		var out []store.NewEvent
+		for i := from; i < from+n; i++ {
+			id := fmt.Sprint("evt_", i)
+			out = append(out, store.NewEvent{ID: id, Type: eventType, Fingerprint: id, Body: []byte("body of " + id)})
+		}
+		return out
+	}
+	for i := range 3 {
+		m := fmt.Sprint("merchant_", i)
+		_, err := st.CreateWebhook(ctx, m, store.Webhook{ID: "whk", URL: "https://example.com", Events: []string{eventType}, Status: store.Active}, 0)
+		require.NoError(t, err)
+		_, err = st.Publish(ctx, m, events(0, 6))
+		require.NoError(t, err)
+		_, err = st.Enqueue(ctx, m, "whk", []string{"evt_1"}, "again")
+		require.NoError(t, err)
+	}
+	c, err := st.Claim(ctx, store.ClaimRequest{Limit: 9, Lease: time.Minute, PerWebhook: 3})
+	require.NoError(t, err)
+	require.Len(t, c.Leases, 9)
+	rs := results(c.Leases)
+	for i := range rs {
+		if c.Leases[i].EventID == "evt_1" {
+			rs[i].Outcome, rs[i].Delay = store.Retry, 90*time.Second
+		}
+	}
+	settled := slices.DeleteFunc(rs, func(r store.Result) bool {
+		return slices.ContainsFunc(c.Leases, func(l store.Lease) bool { return l.DeliveryID == r.DeliveryID && l.EventID == "evt_2" })
+	})
+	_, err = st.Finish(ctx, settled)
+	require.NoError(t, err)
+	for i := range 3 {
+		e := store.NewEvent{ID: "evt_test", Type: "webhook.test", Fingerprint: "x", Test: "whk"}
+		_, err = st.Publish(ctx, fmt.Sprint("merchant_", i), []store.NewEvent{e})
+		require.NoError(t, err)
+	}
+
+	require.NoError(t, damage(client, prefix+":{00}:"))
+
+	bodies := map[string]int{}
+	for range 4 {
+		for i := range 3 {
+			m := fmt.Sprint("merchant_", i)
+			_, err := st.Publish(ctx, m, events(10, 2))
+			_, err2 := st.Enqueue(ctx, m, "whk", []string{"evt_3"}, "again")
+			if i > 0 {
+				require.NoError(t, err)
+				require.NoError(t, err2)
+			}
+		}
+		for range 20 {
+			c, err := st.Claim(ctx, store.ClaimRequest{Limit: 4, Lease: time.Minute, PerWebhook: 2})
+			require.NoError(t, err)
+			for _, l := range c.Leases {
+				bodies[l.MerchantID+" "+string(l.Body)]++
+			}
+			_, err = st.Finish(ctx, results(c.Leases))
+			require.NoError(t, err)
+		}
+		clock.advance(time.Minute)
+	}
+	_, err = st.Backlog(ctx)
+	require.NoError(t, err)
+	out := show(t, st)
+	_, err = st.Prune(ctx, store.PruneRequest{
+		DeliveryAge: time.Second, EventAge: time.Second, NoticeAge: time.Second, PausedAge: time.Second, PausedCode: "paused", DeliveriesPerWebhook: 1, Limit: 1000,
+	})
+	require.NoError(t, err)
+	out = append(out, show(t, st)...)
+	for _, k := range slices.Sorted(maps.Keys(bodies)) {
+		if k[:10] != "merchant_0" {
+			out = append(out, fmt.Sprint(k, " ", bodies[k]))
+		}
+	}
+	return out
+}
+
+// show writes down what the merchants other than the first see.
+func show(t *testing.T, st *redisstore.Store) []string {
+	t.Helper()
+	var out []string
+	for i := range 3 {
+		m := fmt.Sprint("merchant_", i)
+		stats, err1 := st.Stats(t.Context(), m, "whk")
+		page, err2 := st.Deliveries(t.Context(), m, "whk", store.DeliveryQuery{Limit: 100})
+		list, err3 := st.ListWebhooks(t.Context(), m, store.WebhookQuery{Limit: 100})
+		events, err4 := st.Events(t.Context(), m, store.EventQuery{Limit: 100, WebhookID: "whk"})
+		if i == 0 {
+			continue // It is enough that it comes back.
+		}
+		for _, err := range []error{err1, err2, err3, err4} {
+			require.NoError(t, err)
+		}
+		out = append(out, fmt.Sprintf("%s %+v %d webhooks %d events", m, stats, len(list.Webhooks), len(events.Events)))
+		for _, d := range page.Deliveries {
+			out = append(out, fmt.Sprintf("%s %s %s %d %d", m, d.EventID, d.Status, d.Attempts, d.Reclaims))
+		}
+	}
+	return out
+}
+
+// TestDamage damages each kind of record and key in turn. What others get is what they get
+// without.
+func TestDamage(t *testing.T) {
+	t.Parallel()
+	want := play(t, func(redis.Cmdable, string) error { return nil })
+	require.Contains(t, fmt.Sprint(want), "success")
+	for name := range damages(t.Context(), nil, "") {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got := play(t, func(c redis.Cmdable, p string) error { return damages(context.Background(), c, p)[name]() })
+			require.Equal(t, want, got)
+		})
+	}
+}
+
+// TestSweep takes away what leads to deliveries that were claimed. Prune finds them.
+func TestSweep(t *testing.T) {
+	t.Parallel()
+	for name, keys := range map[string][]string{"leases": {"h"}, "line": {"z:1"}, "both": {"h", "z:1", "r"}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			client, clock, prefix := redistest.Client(t), newClock(), redistest.Prefix()
+			t.Cleanup(func() { redistest.Forget(t, client, prefix) })
+			st := newStore(t, client, &redisstore.Options{Prefix: prefix, Now: clock.now}, 1)
+			_, err := st.Publish(t.Context(), merchant, newEvents(20, 10))
+			require.NoError(t, err)
+			c, err := st.Claim(t.Context(), everything)
+			require.NoError(t, err)
+			require.Len(t, c.Leases, 20)
+			rs := results(c.Leases[:10])
+			for i := range rs {
+				rs[i].Outcome, rs[i].Delay = store.Retry, time.Minute
+			}
+			_, err = st.Finish(t.Context(), rs)
+			require.NoError(t, err)
+			for _, k := range keys {
+				require.NoError(t, some(client.Del(t.Context(), prefix+":{00}:"+k).Result()))
+			}
+			clock.advance(time.Hour)
+			_, err = st.Prune(t.Context(), store.PruneRequest{Limit: 1})
+			require.NoError(t, err)
+			c, err = st.Claim(t.Context(), everything)
+			require.NoError(t, err)
+			require.Len(t, c.Leases, 20)
+			_, err = st.Finish(t.Context(), results(c.Leases))
+			require.NoError(t, err)
+			s, err := st.Stats(t.Context(), merchant, "whk_000000000000000000000000")
+			require.NoError(t, err)
+			require.Equal(t, store.Stats{Total: 20, Succeeded: 20, Attempts: 30}, s)
+		})
+	}
+}
+
+// TestScriptsAreShort makes the largest of everything, and asks the server which of its
+// scripts have held up the others. A machine that is busy may hold up the server itself,
+// so one try of three is enough.
+func TestScriptsAreShort(t *testing.T) {
+	t.Parallel()
+	var slow []redis.SlowLog
+	for range 3 {
+		slow = slices.DeleteFunc(strain(t), func(s redis.SlowLog) bool { return !strings.HasPrefix(s.Args[0], "eval") })
+		if len(slow) == 0 {
+			return
+		}
+	}
+	for _, s := range slow {
+		t.Errorf("a script took %s: %.100q", s.Duration, s.Args)
+	}
+}
+
+// strain returns what has taken more than 50 milliseconds.
+func strain(t *testing.T) []redis.SlowLog {
+	t.Helper()
+	client, clock := redistest.Start(t).Client(t), newClock()
+	ctx := t.Context()
+	require.NoError(t, client.ConfigSet(ctx, "slowlog-log-slower-than", "50000").Err())
+	st := newStore(t, client, &redisstore.Options{Now: clock.now}, 200)
+	page, err := st.ListWebhooks(ctx, merchant, store.WebhookQuery{Limit: 100})
+	require.NoError(t, err)
+	w := page.Webhooks[0].ID
+	events := newEvents(500, 200)
+	_, err = st.Publish(ctx, merchant, events[:50])
+	require.NoError(t, err)
+	_, err = st.Publish(ctx, "nobody", newEvents(2000, 10_000))
+	require.NoError(t, err)
+	var ids []string
+	for _, e := range events[:50] {
+		ids = append(ids, e.ID)
+	}
+	for i := range 2 * store.MaxEnqueued {
+		out, err := st.Enqueue(ctx, merchant, w, ids, fmt.Sprint(i))
+		require.NoError(t, err)
+		require.Equal(t, i >= store.MaxEnqueued, out[0].Full)
+	}
+	for range 3 {
+		for done := false; !done; clock.advance(time.Second) {
+			c, err := st.Claim(ctx, store.ClaimRequest{Limit: 1000, Lease: time.Minute, PerWebhook: 1000})
+			require.NoError(t, err)
+			done = len(c.Leases) == 0
+			rs := results(c.Leases)
+			for i := range rs {
+				if i%2 == 0 {
+					rs[i].Outcome, rs[i].Streak, rs[i].Delay = store.Retry, store.StreakExtend, time.Minute
+				}
+				rs[i].Attempt.ResponseBody = string(make([]byte, 1000))
+			}
+			_, err = st.Finish(ctx, rs[:len(rs)*9/10])
+			require.NoError(t, err)
+		}
+		clock.advance(time.Hour)
+	}
+	_, err = st.Deliveries(ctx, merchant, w, store.DeliveryQuery{Limit: 100, EventType: "none"})
+	require.NoError(t, err)
+	_, err = st.Events(ctx, merchant, store.EventQuery{Limit: 100, WebhookID: w})
+	require.NoError(t, err)
+	require.NoError(t, st.DeleteWebhook(ctx, merchant, page.Webhooks[1].ID, 0))
+	_, err = st.Prune(ctx, store.PruneRequest{DeliveryAge: time.Second, DeliveriesPerWebhook: 10, EventAge: time.Second, Limit: 1 << 20})
+	require.NoError(t, err)
+	require.NoError(t, st.Audit(ctx))
+	slow, err := client.SlowLogGet(ctx, 10).Result()
+	require.NoError(t, err)
+	return slow
+}
