@@ -76,8 +76,8 @@ func integer(s string) int64 {
 }
 
 func (a *audit) shard(prefix string) {
-	for what, how := range a.hashes["bad"] {
-		a.want(false, "nothing was found damaged", "%s: %s: %s", prefix, what, how)
+	for what, note := range a.hashes["bad"] {
+		a.want(false, "nothing was found damaged", "%s", shard{prefix: prefix}.damage(what, note))
 	}
 	a.want(a.strings["id"] == a.layout || len(a.kinds) == 0, "a shard has the id of the layout", "%s", prefix)
 	for claim := range a.sets["h"] {
@@ -234,7 +234,7 @@ func (a *audit) webhook(n, packed string) {
 	c.claimed()
 	c.ended()
 	c.compare(w.ID)
-	a.pending += t.pending
+	a.pending += t.pending()
 }
 
 // counting counts what the deliveries of a webhook are.
@@ -247,7 +247,7 @@ type counting struct {
 	pages       map[int64]bool // that must be in g
 	off         int64          // oldest creation of what waits
 
-	pending, leased, tries, ok, failed int64
+	pending, leased, tries, ok, failed, holes int64
 }
 
 func (c *counting) see(seq int64, e *element, pending bool) {
@@ -269,6 +269,7 @@ func (c *counting) fresh() {
 	for i, packed := range q {
 		if packed == "" {
 			c.want(i > 0, "a queue begins with a delivery", "%s", c.n)
+			c.holes++
 			continue
 		}
 		e, ok := unpackElement(packed)
@@ -343,8 +344,8 @@ func (c *counting) ended() {
 
 func (c *counting) compare(id string) {
 	t := c.t
-	c.want(c.ok == t.ok && c.failed == t.failed && c.tries == t.tries && c.pending == t.pending, "counters agree with the deliveries",
-		"%s: %d %d %d %d, want %d %d %d %d", id, t.ok, t.failed, t.tries, t.pending, c.ok, c.failed, c.tries, c.pending)
+	c.want(c.ok == t.ok && c.failed == t.failed && c.tries == t.tries && c.pending == t.pending() && c.holes == t.holes, "counters agree with the deliveries",
+		"%s: %d %d %d %d, want %d %d %d %d", id, t.ok, t.failed, t.tries, t.pending(), c.ok, c.failed, c.tries, c.pending)
 	for page := range c.pages {
 		_, there := c.sets["g:"+c.n][strconv.FormatInt(page, 10)]
 		c.want(there, "a page that has something is listed", "%s:%d", id, page)

@@ -45,5 +45,5 @@ func Waiting(s *Store) int {
 func LookAgain(s *Store) {
 	s.fitness.mu.Lock()
 	defer s.fitness.mu.Unlock()
-	s.fitness.at = time.Time{}
+	s.fitness.at = time.Now().Add(-time.Hour)
 }

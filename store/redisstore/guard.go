@@ -25,9 +25,10 @@ const checkEvery = time.Minute
 
 // fitness is what a store last found of Redis.
 type fitness struct {
-	mu  sync.Mutex
-	at  time.Time
-	err error
+	mu   sync.Mutex
+	at   time.Time // zero before the store is opened
+	err  error
+	kept persistence // the worst when the store was opened
 }
 
 // fit says what is wrong with Redis, as of a minute ago at most. Somebody may have changed
@@ -84,8 +85,25 @@ func (s *Store) checkServer(ctx context.Context, node redis.Cmdable) error {
 	if err == nil {
 		err = s.checkPolicy(policy(ctx, node, info))
 	}
+	if err == nil {
+		err = s.checkPersistence(persistenceOf(ctx, node, info))
+	}
 	if err != nil {
 		return unfitError{err}
+	}
+	return nil
+}
+
+// checkPersistence fails if a server keeps what it acknowledges less well than when the
+// store was opened.
+func (s *Store) checkPersistence(kept persistence) error {
+	f := &s.fitness
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.at.IsZero() {
+		f.kept = max(f.kept, kept)
+	} else if kept > f.kept {
+		return fmt.Errorf("the store was opened with %q, and now there is %q; set it back, or open the store again", f.kept, kept)
 	}
 	return nil
 }

@@ -245,6 +245,27 @@ func TestPolicyChanges(t *testing.T) {
 	require.NoError(t, err)
 }
 
+// TestPersistenceChanges switches the append-only file off while a store is used, and
+// opens the store again.
+func TestPersistenceChanges(t *testing.T) {
+	t.Parallel()
+	client := redistest.Start(t, "appendonly yes", "appendfsync always").Client(t)
+	opts := redisstore.Options{Prefix: redistest.Prefix()}
+	st := newStore(t, client, &opts, 1)
+	_, err := st.Publish(t.Context(), merchant, newEvents(1, 10))
+	require.NoError(t, err)
+	for _, setting := range [][2]string{{"appendfsync", "everysec"}, {"appendonly", "no"}} {
+		require.NoError(t, client.ConfigSet(t.Context(), setting[0], setting[1]).Err())
+		redisstore.LookAgain(st)
+		_, err = st.Publish(t.Context(), merchant, newEvents(1, 10))
+		require.ErrorIs(t, err, store.ErrUnavailable)
+		require.ErrorContains(t, err, "open the store again")
+		st = newStore(t, client, &opts, 0)
+		_, err = st.Publish(t.Context(), merchant, newEvents(1, 10))
+		require.NoError(t, err)
+	}
+}
+
 // TestEmptied takes everything away from under a store, and lets another process open it
 // anew. The first one takes nothing in any more until it does so too.
 func TestEmptied(t *testing.T) {

@@ -3,8 +3,10 @@ package redisstore
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -16,8 +18,8 @@ type Info struct {
 	Replicas int // connected now, of the node that has the fewest
 
 	// Damaged names what was found unreadable and set aside, at most a hundred of each
-	// shard, with what was wrong and when, in Unix milliseconds. Delete the keys that end
-	// in ":bad" once you have seen to them.
+	// shard: what it is, whose, what was wrong and when. Delete the keys that end in
+	// ":bad" once you have seen to them.
 	Damaged []string
 
 	// Durability says in words what can be lost when.
@@ -34,8 +36,8 @@ func (s *Store) Info(ctx context.Context) (Info, error) {
 		if err != nil {
 			return Info{}, unanswered("info", err)
 		}
-		for what, how := range bad {
-			out.Damaged = append(out.Damaged, what+": "+how)
+		for what, note := range bad {
+			out.Damaged = append(out.Damaged, h.damage(what, note))
 		}
 		node, name, err := s.node(ctx, h)
 		if err != nil {
@@ -55,9 +57,23 @@ func (s *Store) Info(ctx context.Context) (Info, error) {
 		}
 		worst = max(worst, persistenceOf(ctx, node, info))
 	}
+	slices.Sort(out.Damaged)
 	out.Replicas = max(out.Replicas, 0)
 	out.Durability = worst.String() + "; " + s.failover(out.Replicas)
 	return out, nil
+}
+
+// damage says in words what a script has noted: see bad in lua/lib.lua.
+func (h shard) damage(what, note string) string {
+	u := unpacker{rest: note}
+	at, merchant, webhook, how := u.time(), u.text(2), u.text(2), u.text(2)
+	if field, ok := strings.CutPrefix(what, "delivery "); ok {
+		what = "delivery " + h.deliveryID(field)
+	}
+	if webhook != "" {
+		what += " of webhook " + webhook + " of merchant " + merchant
+	}
+	return fmt.Sprintf("%s: %s %s (%s)", h.prefix, what, how, at.Format(time.RFC3339))
 }
 
 // node returns the node that a shard is on, and its name.

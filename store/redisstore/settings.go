@@ -56,16 +56,19 @@ func unpackHook(packed string, now time.Time) (hook, error) {
 // state is what t holds of a webhook: see STATE in lua/lib.lua.
 type state struct {
 	owner                                         string
-	last, head, pending, leased, waiting, next    int64
+	last, head, holes, leased, waiting, next      int64
 	tests, ok, failed, tries, streak, epoch, rate int64
 	level, taken                                  int64
 	active, told, parked                          bool
 }
 
+// pending counts the deliveries that have not ended.
+func (t *state) pending() int64 { return t.last - t.head - t.holes + t.leased + t.waiting + t.tests }
+
 func unpackState(packed string) (state, error) {
 	u := unpacker{rest: packed}
 	t := state{
-		owner: u.take(8), last: u.num(6), head: u.num(6), pending: u.num(6), leased: u.num(4), waiting: u.num(4), next: u.num(6),
+		owner: u.take(8), last: u.num(6), head: u.num(6), holes: u.num(4), leased: u.num(4), waiting: u.num(4), next: u.num(6),
 		tests: u.num(4), ok: u.num(6), failed: u.num(6), tries: u.num(6), streak: u.num(4), epoch: u.num(4), rate: u.num(4),
 		level: u.num(6), taken: u.num(6), active: u.num(1) == 1, told: u.num(1) == 1, parked: u.num(1) == 1,
 	}

@@ -17,56 +17,50 @@ local limit, lease, per, bytes, alone = num(), num(), num(), num(), arg() == '1'
 local name, how = arg(), arg()
 local NOTE = name ~= '' and P .. 'key:' .. name
 
-local hooks, events, order, records = {}, {}, {}, {}
-local event_at, left = {}, bytes -- key of an event -> its index; bytes that may still come
+local hooks, events, order, leases = {}, {}, {}, {}
+local event_at = {} -- key of an event -> its index
 
--- answer adds a lease to the reply.
-local function answer(hook, k, seq, rec)
+-- answer adds a lease to the reply, with its webhook, unless that has an index, and event.
+local function answer(hook, n, blob, k, event, seq, rec)
+  if not hook then
+    hooks[#hooks + 1], hooks[#hooks + 2] = n, blob
+    hook = #hooks / 2
+  end
+  if not event_at[k] then
+    events[#events + 1] = event
+    event_at[k] = #events
+  end
   order[#order + 1] = spack('>I2I2I6', hook, event_at[k], seq)
-  records[#records + 1] = rec
+  leases[#leases + 1] = rec
+  return hook
 end
 
-local function finish(again, next)
+local function reply(again, next)
   local notice = call('ZRANGE', P .. 'nv', 0, 0, 'WITHSCORES')[2]
-  return { 'OK', now, next, notice and tonumber(notice) <= now and 1 or 0, again, hooks, events, table.concat(order), records }
+  return finish({ 'OK', now, next, notice and tonumber(notice) <= now and 1 or 0, again, hooks, events, table.concat(order), leases })
 end
 
 -- merchant_of reads the merchant in what w holds of a webhook.
 local function merchant_of(blob)
   local size, len = sunpack('>I4I4', blob)
-  if #blob ~= 4 + size or size < 4 + len then error('w') end
-  return sub(blob, 9, 8 + len)
-end
-
--- add_hook adds a webhook to the reply, and returns its index.
-local function add_hook(n, blob)
-  hooks[#hooks + 1], hooks[#hooks + 2] = n, blob
-  return #hooks / 2
+  if #blob ~= 4 + size or size < 4 + len then error('what a claim answers of it cannot be read', 0) end
+  return esc(sub(blob, 9, 8 + len))
 end
 
 -- repeat_claims answers what is left of claims that were made under a key.
 local function repeat_claims(note)
+  local hook_of = {}
   for _, claim in ipairs(cmsgpack.unpack(note)) do
-    local fields = {}
-    for field in string.gmatch(sub(claim, 13), '%S+') do fields[#fields + 1] = field end
-    local hook_of = {}
+    local leased, fields = sub(claim, 1, 6) .. '\1', {}
+    for f in string.gmatch(sub(claim, 13), '%S+') do fields[#fields + 1] = f end
     for i, rec in ipairs(call('HMGET', A, unpack(fields))) do
-      if rec and sub(rec, 1, 7) == sub(claim, 1, 6) .. '\1' and sunpack('>I6', rec, 14) > now then
-        local n, seq = string.match(fields[i], '^(%d+):(%d+)$')
-        local blob = call('HGET', P .. 'w', n)
-        if blob then
-          hook_of[n] = hook_of[n] or add_hook(n, blob)
-          local _, _, _, event = element((element_in(rec, IN_RECORD)))
-          local k = event_key(esc(merchant_of(blob)), event)
-          local stored = event_at[k] or call('GET', k)
-          if stored then
-            if not event_at[k] then
-              events[#events + 1] = stored
-              event_at[k] = #events
-            end
-            answer(hook_of[n], k, tonumber(seq), rec)
-          end
-        end
+      local n, seq = string.match(fields[i], '^(%d+):(%d+)$')
+      local blob = rec and sub(rec, 1, 7) == leased and sunpack('>I6', rec, 14) > now and call('HGET', P .. 'w', n)
+      if blob then
+        local _, _, _, event = element((element_in(rec, IN_RECORD)))
+        local k = event_key(merchant_of(blob), event)
+        local stored = event_at[k] or call('GET', k)
+        if stored then hook_of[n] = answer(hook_of[n], n, blob, k, stored, tonumber(seq), rec) end
       end
     end
   end
@@ -75,10 +69,23 @@ end
 local note = NOTE and how ~= 'more' and call('GET', NOTE)
 if note then
   local ok, why = pcall(repeat_claims, note)
-  if not ok then bad('key:' .. name, why) end
+  if not ok then bad('key key:' .. name, why) end
 end
-if #records > 0 or how == 'again' then return finish(1, 0) end
-if note and how == 'mark' then return finish(1, 0) end -- Other shards may have some.
+if #leases > 0 or how == 'again' or note and how == 'mark' then return reply(1, 0) end -- Other shards may have some.
+
+-- forward takes a retry that would come too late, after a clock has gone back, as of now.
+local function forward(t, kind)
+  local late, seqs = call('ZRANGEBYSCORE', key(kind, t.n), '(' .. NOW, '+inf', 'WITHSCORES', 'LIMIT', 0, 1000), {}
+  for i = 1, #late, 2 do seqs[#seqs + 1] = late[i] end
+  for i, rec in ipairs((records(t.n, seqs))) do
+    local since = rec and #rec > 20 and sunpack('>I6', rec, 14) or 0
+    local at = now + late[2 * i] - since
+    if since > now then
+      call('ZADD', key(kind, t.n), text(at), seqs[i])
+      if kind == 'z' then t[NEXT] = math.min(t[NEXT], at) end
+    end
+  end
+end
 
 -- A clock that has gone back leaves times in the future. They are taken as of now: a lease,
 -- a retry or a bucket lasts no longer than it would have. Under another bound, who had no
@@ -88,12 +95,14 @@ local function walk()
   local known = call('HMGET', P .. 'c', 'at', 'cap', 'walk')
   local last, cursor = tonumber(known[1] or 0), known[3]
   if now > last + 1000 or now < last - 1000 then call('HSET', P .. 'c', 'at', NOW) end
-  if tonumber(known[2] or per) ~= per then cursor = cursor or 0 end
-  if tonumber(known[2]) ~= per then call('HSET', P .. 'c', 'cap', per) end
+  if tonumber(known[2]) ~= per then
+    call('HSET', P .. 'c', 'cap', per)
+    cursor = known[2] and (cursor or 0)
+  end
   if now < last - 1000 then
     cursor = 0
     for _, claim in ipairs(call('ZRANGEBYSCORE', P .. 'h', '(' .. NOW, '+inf', 'LIMIT', 0, 1000)) do
-      local span = sunpack('>I6', claim, 7)
+      local span = #claim > 12 and sunpack('>I6', claim, 7) or 0
       if tonumber(call('ZSCORE', P .. 'h', claim)) - span > now then call('ZADD', P .. 'h', text(now + span), claim) end
     end
   end
@@ -103,21 +112,13 @@ local function walk()
     local n = found[2][i]
     local ok, why = pcall(function()
       local t = state_of(n, found[2][i + 1])
-      for _, kind in ipairs({ 'z', 'y' }) do
-        local late, names = call('ZRANGEBYSCORE', key(kind, n), '(' .. NOW, '+inf', 'WITHSCORES', 'LIMIT', 0, 1000), {}
-        for j = 1, #late, 2 do names[#names + 1] = n .. ':' .. late[j] end
-        for j, rec in ipairs(#names > 0 and call('HMGET', A, unpack(names)) or {}) do
-          local since = rec and sunpack('>I6', rec, 14) or 0
-          local at = now + late[2 * j] - since
-          if since > now then call('ZADD', key(kind, n), text(at), late[2 * j - 1]) end
-          if since > now and kind == 'z' then t[NEXT] = math.min(t[NEXT], at) end
-        end
-      end
+      forward(t, 'z')
+      forward(t, 'y')
       t[TAKEN], t[PARKED] = math.min(t[TAKEN], now), 0
-      save_state(t)
       place(t)
+      save_state(t)
     end)
-    if not ok then bad('webhook ' .. n, why) end
+    if not ok then bad('webhook ' .. n, why, n) end
   end
   if found[1] == '0' then call('HDEL', P .. 'c', 'walk') else call('HSET', P .. 'c', 'walk', found[1]) end
   return found[1] ~= '0'
@@ -130,166 +131,118 @@ local TOKEN, taken, full = nil, 0, false
 local fields, writes, states = {}, {}, {}
 local LEASE_END = spack('>I6', now + lease)
 
--- fetch reads the events of some deliveries which are not known yet.
-local function fetch(keys)
-  local wanted = {}
-  for _, k in ipairs(keys) do
-    if event_at[k] == nil then
-      event_at[k] = false
-      wanted[#wanted + 1] = k
-    end
-  end
-  if #wanted == 0 then return {} end
+-- waiting lists what waits in z or y until now, as seq and due by turns, and the records.
+local function waiting(t, kind, room)
+  local found, seqs = own(t.n, 'ZRANGEBYSCORE', key(kind, t.n), '-inf', NOW, 'WITHSCORES', 'LIMIT', 0, room), {}
+  for i = 1, #found, 2 do seqs[#seqs + 1] = found[i] end
+  return found, (records(t.n, seqs))
+end
+
+-- candidates lists what could be taken of a webhook, in order: seq, its element, the record or
+-- false, kind. Those without an element are damaged.
+local function candidates(t, room)
   local out = {}
-  for i, s in ipairs(call('MGET', unpack(wanted))) do
-    event_at[wanted[i]] = nil
-    out[wanted[i]] = s
+  local function add(seq, kind, rec, el)
+    local ok, _, _, _, event, size = pcall(element, el)
+    out[#out + 1] = { seq = tonumber(seq), kind = kind, rec = rec, el = ok and el, raw = rec or el, event = event, size = size }
+  end
+  local function add_waiting(seq, kind, rec)
+    local ok, el = pcall(element_in, rec, IN_RECORD)
+    add(seq, kind, rec, ok and el)
+  end
+  if t[TESTS] > 0 then
+    local found, recs = waiting(t, 'y', room)
+    for i = 1, #recs do add_waiting(found[2 * i - 1], 'y', recs[i]) end
+  end
+  if t[ACTIVE] == 0 then return out end
+  room = room - #out
+  local fresh = room > 0 and t[LAST] > t[HEAD] and own(t.n, 'LRANGE', key('q', t.n), 0, room - 1) or {}
+  local found, recs = {}, {}
+  if room > 0 and t[WAITING] > 0 and t[NEXT] <= now then found, recs = waiting(t, 'z', room) end
+  local i, j = 1, 1
+  while room > 0 and (fresh[i] or recs[j] ~= nil) do
+    local created = fresh[i] and #fresh[i] >= 6 and sunpack('>I6', fresh[i]) or 0
+    if fresh[i] and (recs[j] == nil or created <= tonumber(found[2 * j])) then
+      if fresh[i] ~= '' then add(t[HEAD] + i, 'q', false, fresh[i]) end
+      i = i + 1
+    else
+      add_waiting(found[2 * j - 1], 'z', recs[j])
+      j = j + 1
+    end
+    room = room - 1
   end
   return out
 end
 
--- waiting lists the records of what waits in z or y, as seq and record by turns, until now.
-local function waiting(n, kind, room)
-  local seqs = call('ZRANGEBYSCORE', key(kind, n), '-inf', NOW, 'WITHSCORES', 'LIMIT', 0, room)
-  local names = {}
-  for i = 1, #seqs, 2 do names[#names + 1] = n .. ':' .. seqs[i] end
-  return seqs, #names > 0 and call('HMGET', A, unpack(names)) or {}
-end
-
--- candidates lists what could be taken of a webhook, in order, as { seq, element, record or
--- false }, and what is damaged.
-local function candidates(t, room)
-  local out, lost = {}, {}
-  local function add_waiting(seq, rec, kind)
-    local ok, el = pcall(function()
-      local el = element_in(rec, IN_RECORD)
-      element(el)
-      return el
-    end)
-    if ok then out[#out + 1] = { tonumber(seq), el, rec } else lost[#lost + 1] = { tonumber(seq), kind, rec } end
-  end
-  if t[TESTS] > 0 then
-    local seqs, recs = waiting(t.n, 'y', room)
-    for i = 1, #recs do add_waiting(seqs[2 * i - 1], recs[i], 'y') end
-  end
-  if t[ACTIVE] == 0 then return out, lost end
-  room = room - #out
-  if room <= 0 then return out, lost end
-  local fresh = t[LAST] > t[HEAD] and call('LRANGE', key('q', t.n), 0, room - 1) or {}
-  local seqs, recs = {}, {}
-  if t[WAITING] > 0 and t[NEXT] <= now then seqs, recs = waiting(t.n, 'z', room) end
-  local i, j = 1, 1
-  for _ = 1, room + #fresh + #recs do
-    local el, rec = fresh[i], recs[j]
-    if not el and rec == nil or room <= 0 then break end
-    local ok, created = true, nil
-    if el then ok, created = pcall(element, el) end
-    if el and not ok then
-      if el ~= '' then lost[#lost + 1] = { t[HEAD] + i, 'q', el } end
-      i = i + 1
-    elseif el and (rec == nil or created <= tonumber(seqs[2 * j])) then
-      out[#out + 1] = { t[HEAD] + i, el, false }
-      i, room = i + 1, room - 1
-    else
-      add_waiting(seqs[2 * j - 1], rec, 'z')
-      j, room = j + 1, room - 1
+-- fitting cuts a list where the bodies are too many bytes, and reads those that are not known.
+local function fitting(list)
+  local wanted, found = {}, {}
+  for i, d in ipairs(list) do
+    local new = d.el and not event_at[d.k] and not found[d.k]
+    local size = new and d.size or 0
+    if size > bytes and not (alone and taken + i == 1) then
+      full = true
+      for j = #list, i, -1 do list[j] = nil end
+      break
     end
+    if new then wanted[#wanted + 1], found[d.k], bytes = d.k, true, bytes - size end
   end
-  return out, lost
-end
-
--- drop sets aside what cannot be read, so that it holds up nothing.
-local function drop(t, lost)
-  for _, d in ipairs(lost) do
-    local field = t.n .. ':' .. text(d[1])
-    bad('a delivery to webhook ' .. field, d[3] and 'cannot be read' or 'is lost')
-    if d[2] ~= 'q' then
-      call('HDEL', A, field)
-      local gone = call('ZREM', key(d[2], t.n), d[1])
-      if d[2] == 'z' then t[WAITING] = t[WAITING] - gone else t[TESTS] = t[TESTS] - gone end
-    end
-    t[PENDING] = t[PENDING] - 1
-    tally(-1)
-  end
+  for i, s in ipairs(#wanted > 0 and call('MGET', unpack(wanted)) or {}) do found[wanted[i]] = s end
+  return found
 end
 
 -- visit takes what a webhook may have. It reads and understands all of it before it writes.
 local function visit(n, s, blob)
   local t = state_of(n, s)
   if not t or not blob then return false end
-  local M = esc(merchant_of(blob))
+  local M = merchant_of(blob)
   local room = math.min(per - t[LEASED], limit - taken)
   local level = math.min(t[LEVEL] + t[RATE] * math.max(now - t[TAKEN], 0), t[RATE] * COST)
   if t[RATE] > 0 then room = math.min(room, math.floor(level / COST)) end
-  local list, lost = {}, {}
-  if room > 0 then list, lost = candidates(t, room) end
-  local keys = {}
-  for i, d in ipairs(list) do
-    local _, _, _, event, size = element(d[2])
-    keys[i], d.size = event_key(M, event), size
-  end
-  local some, ahead = {}, left -- those that fit
-  for i, d in ipairs(list) do
-    if not event_at[keys[i]] and not some[keys[i]] then ahead = ahead - d.size end
-    if ahead < 0 and not (alone and taken == 0 and i == 1) then
-      full = true
-      for j = #list, i, -1 do list[j] = nil end
-      break
-    end
-    some[keys[i]] = true
-  end
+  local list = room > 0 and candidates(t, room) or {}
+  for _, d in ipairs(list) do d.k = d.el and event_key(M, d.event) end
+  local found = fitting(list)
   if full and #list == 0 then return true end -- It keeps its place.
-  local wanted = {}
-  for i = 1, #list do wanted[i] = keys[i] end
-  local found = fetch(wanted)
 
   -- From here on it writes.
-  drop(t, lost)
-  local popped, names, base = t[HEAD], {}, nil
-  for _, d in ipairs(lost) do
-    if d[2] == 'q' then popped = math.max(popped, d[1]) end
-  end
-  local hook
-  for i, d in ipairs(list) do
-    local seq, el, rec, k = d[1], d[2], d[3], keys[i]
-    if rec then unwait(t, seq, el) else popped = math.max(popped, seq) end
-    if not event_at[k] and not found[k] then
-      if rec then call('HDEL', A, n .. ':' .. text(seq)) end
-      spoil(t, seq, rec, el, 'internal')
-      bad('event ' .. sub(k, #P + 3), 'is lost')
-      tally(-1)
+  local popped, hook = t[HEAD], nil
+  for _, d in ipairs(list) do
+    local seq, rec, k = d.seq, d.rec, d.k
+    if d.kind == 'q' then popped = math.max(popped, seq) else unwait(t, seq, d.kind == 'y') end
+    if not d.el then
+      drop(n, seq, d.raw)
+    elseif not event_at[k] and not found[k] then
+      call('HDEL', A, field(n, seq))
+      spoil(t, seq, rec, d.el, 'internal')
+      bad('event ' .. sub(k, #P + 3), 'is lost', n)
     else
-      if not event_at[k] then
-        events[#events + 1] = found[k]
-        event_at[k] = #events
-        left = left - d.size
-      end
       TOKEN = TOKEN or spack('>I6', call('HINCRBY', P .. 'c', 'token', 1))
       if rec then
         local reclaims = sunpack('>I2', rec, 8)
         if byte(rec, 7) == 2 then reclaims = math.min(reclaims + 1, 65535) end
         rec = TOKEN .. '\1' .. spack('>I2I4', reclaims, t[EPOCH]) .. LEASE_END .. sub(rec, 20)
       else
-        base = base or TOKEN .. '\1\0\0' .. spack('>I4', t[EPOCH]) .. LEASE_END .. '\0\0'
-        rec = base .. spack('>I2', #el) .. el
+        rec = TOKEN .. '\1\0\0' .. spack('>I4', t[EPOCH]) .. LEASE_END .. '\0\0' .. spack('>I2', #d.el) .. d.el
       end
-      hook = hook or add_hook(n, blob)
-      local field = n .. ':' .. text(seq)
-      writes[#writes + 1], writes[#writes + 2] = field, rec
-      fields[#fields + 1] = field
-      answer(hook, k, seq, rec)
+      fields[#fields + 1] = field(n, seq)
+      writes[#writes + 1], writes[#writes + 2] = fields[#fields], rec
+      hook = answer(hook, n, blob, k, found[k], seq, rec)
       taken, t[LEASED] = taken + 1, t[LEASED] + 1
       if t[RATE] > 0 then level, t[LEVEL], t[TAKEN] = level - COST, level - COST, now end
     end
   end
   t[TAKEN] = math.min(t[TAKEN], now) -- A clock that has gone back adds nothing, and takes nothing away.
   if popped > t[HEAD] then
+    local holes = popped - t[HEAD]
+    for _, d in ipairs(list) do
+      if d.kind == 'q' then holes = holes - 1 end
+    end
     call('LTRIM', key('q', n), popped - t[HEAD], -1)
-    advance(t, popped)
+    advance(t, popped, holes)
   end
-  if t[LAST] > t[HEAD] then strip(t) end
+  strip(t)
   if t[WAITING] > 0 and t[NEXT] <= now then
-    local first = call('ZRANGE', key('z', n), 0, 0, 'WITHSCORES')[2]
+    local first = own(n, 'ZRANGE', key('z', n), 0, 0, 'WITHSCORES')[2]
     t[NEXT] = tonumber(first or 0)
     if not first then t[WAITING] = 0 end
   end
@@ -298,12 +251,6 @@ local function visit(n, s, blob)
   if at then call('ZADD', R, text(at), n) else call('ZREM', R, n) end
   states[#states + 1], states[#states + 2] = n, pack_state(t)
   return true
-end
-
--- A webhook that cannot be read is left alone for a minute.
-local function put_aside(n, why)
-  bad('webhook ' .. n, why)
-  call('ZADD', R, text(now + 60000), n)
 end
 
 local seen, visits, step = {}, 0, math.min(math.ceil(limit / per), 64)
@@ -320,11 +267,12 @@ repeat
     if taken >= limit or full then break end
     visits = visits + 1
     local ok, there = pcall(visit, n, some[i], blobs[i])
-    if not ok then
-      put_aside(n, there)
+    if not ok then -- What cannot be read is left alone for a minute.
+      bad('webhook ' .. n, there, n)
+      call('ZADD', R, text(now + 60000), n)
     elseif not there then
       call('ZREM', R, n)
-      bad('webhook ' .. n, 'is not there')
+      bad('webhook ' .. n, 'is not there', n)
     end
   end
   step = #new < #ready and step + 64 or 64
@@ -336,8 +284,8 @@ if #writes > 0 then
   local claim = TOKEN .. spack('>I6', lease) .. table.concat(fields, ' ')
   call('ZADD', P .. 'h', text(now + lease), claim)
   if NOTE then
-    local claims = how == 'more' and call('GET', NOTE)
-    claims = claims and cmsgpack.unpack(claims) or {}
+    local before = how == 'more' and call('GET', NOTE)
+    local claims = before and cmsgpack.unpack(before) or {}
     claims[#claims + 1] = claim
     call('SET', NOTE, cmsgpack.pack(claims), 'PX', lease + 1000)
   end
@@ -351,4 +299,4 @@ for _, set in ipairs({ R, P .. 'h' }) do
   if first and (not next or tonumber(first) < next) then next = tonumber(first) end
 end
 if not next or next > now then call('SET', P .. 'sleep', next and text(next) or '1e15') end
-return finish(0, next and math.max((next - now) * 1000 - micros, 0) or -1)
+return reply(0, next and math.max((next - now) * 1000 - micros, 0) or -1)

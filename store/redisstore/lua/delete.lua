@@ -21,14 +21,14 @@ if version ~= 0 and tonumber(x[1]) ~= version then return fail('VERSION', x[1]) 
 
 call('HSET', P .. 'gc', n, nonce)
 local ok, t = pcall(state_of, n, call('HGET', T, n))
-if ok and t then tally(-t[PENDING]) end
+if ok and t then difference = -pending(t) end
 pcall(subscribe, merchant, id, n, x[2] or '', false)
 call('HDEL', key('m', M), id)
 call('ZREM', key('i', M), fmt('%015.0f', tonumber(x[3] or 0)) .. id)
 if call('EXISTS', key('m', M)) == 0 then call('ZREM', P .. 'ms', merchant) end
 for _, set in ipairs({ 'r', 'f', 'off' }) do call('ZREM', P .. set, n) end
-for _, notice in ipairs(call('ZRANGE', key('nw', n), 0, -1)) do forget_notice(notice) end
+for _, notice in ipairs(own(n, 'ZRANGE', key('nw', n), 0, 999)) do forget_notice(notice) end
 call('HDEL', T, n)
 call('HDEL', P .. 'w', n)
 call('UNLINK', key('x', n), key('nw', n))
-return { 'OK' }
+return finish({ 'OK' })

@@ -16,8 +16,8 @@ local reply, made = { 'OK', tonumber(t.n) }, 0
 local function enqueue(k)
   local el = head_of(k)
   if not el then return 0 end
-  local field = t.n .. string.match(k, ':[^:]*$')
-  local all = call('HGET', P .. 'j', field) or ''
+  local name = t.n .. string.match(k, ':[^:]*$')
+  local all = call('HGET', P .. 'j', name) or ''
   for i = 1, #all, 14 do
     if sub(all, i, i + 7) == nonce then return (sunpack('>I6', all, i + 8)) end
   end
@@ -25,8 +25,8 @@ local function enqueue(k)
   local flags = byte(el, 7) % 2 + (byte(el, 7) % 8 >= 4 and 4 or 0)
   call('SETRANGE', k, 12, string.char(flags + 8)) -- The first write, which Redis refuses when its memory is full.
   el = NOW6 .. string.char(flags + 2) .. sub(el, 8)
-  t[LAST], t[PENDING], made = t[LAST] + 1, t[PENDING] + 1, made + 1
-  call('HSET', P .. 'j', field, all .. nonce .. spack('>I6', t[LAST]))
+  t[LAST], made = t[LAST] + 1, made + 1
+  call('HSET', P .. 'j', name, all .. nonce .. spack('>I6', t[LAST]))
   if is_test(el) then
     enter_test(t, el)
   else
@@ -44,7 +44,5 @@ end
 if made > 0 then
   offer(t, now)
   save_state(t)
-  tally(made)
-  wake()
 end
-return reply
+return finish(reply)

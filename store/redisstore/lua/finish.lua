@@ -21,34 +21,29 @@ for g = 1, groups do ns[g], owners[g], sizes[g] = arg(), arg(), num() end
 local recs = call('HMGET', A, unpack(ARGV, F, F + count - 1))
 local states = call('HMGET', T, unpack(ns))
 local reply = { 'OK' }
-local gone, changed, saved, difference = {}, {}, {}, 0
+local gone, changed, saved = {}, {}, {}
 
 -- late answers for a result of a delivery that is not in a.
 local function late(t, seq, token)
+  if work > BUSY then return 5 end -- It is asked again.
   local where, s = locate(t, seq)
   if where == 'q' then return 3 end
   if not where then return 4 end
   return sub(s, 9, 14) == token and token ~= '\0\0\0\0\0\0' and 2 or 3
 end
 
--- settings reads what changes seldom, once.
+-- settings reads what changes seldom, once. It returns false if that is lost.
 local function settings(t)
-  if not t.x then
-    local x = call('HMGET', key('x', t.n), 'm', 'id', 'ev', 'url', 'fs', 'db', 'mk')
-    if not x[1] then error('settings are lost') end
-    t.x = { m = x[1], id = x[2], ev = x[3] or '', url = x[4] or '', fs = tonumber(x[5] or 0), db = tonumber(x[6] or 0), mk = x[7] or '' }
+  if t.x == nil then
+    local x = own(t.n, 'HMGET', key('x', t.n), 'm', 'id', 'ev', 'url', 'fs', 'db', 'mk')
+    t.x = x[1] and { m = x[1], id = x[2], ev = x[3] or '', url = x[4] or '', fs = tonumber(x[5]) or 0, db = tonumber(x[6]) or 0, mk = x[7] or '' }
+    if not x[1] then bad('webhook ' .. t.n, 'settings are lost') end
   end
   return t.x
 end
 
-local function standing(code, t)
-  local x = settings(t)
-  return { code, t[ACTIVE], t[STREAK], x.fs, x.db, x.mk }
-end
-
 -- extend makes the streak longer, and says if that has disabled the webhook.
-local function extend(t, s)
-  local x = settings(t)
+local function extend(t, x, s)
   local after, lasted = sunpack('>I4I6', s, 16)
   t[STREAK] = t[STREAK] + 1
   if t[STREAK] == 1 then x.fs, x.began = now, true end
@@ -58,30 +53,28 @@ local function extend(t, s)
   return true
 end
 
+-- streak does to the streak what a result says, and returns what to answer.
 local function streak(t, s)
-  local what = byte(s, 9)
-  if what == 0 then return 0 end
-  if what == 1 then
-    local was = t[STREAK]
-    t[STREAK] = 0
-    if was == 0 and t[TOLD] == 0 then return 0 end
-    return standing(0, t)
-  end
-  local disabled = extend(t, s)
-  return standing(disabled and 1 or 0, t)
+  local what, was, disabled = byte(s, 9), t[STREAK], false
+  if what == 1 then t[STREAK] = 0 end
+  if what == 0 or what == 1 and was == 0 and t[TOLD] == 0 then return 0 end
+  local x = settings(t)
+  if not x then return 0 end
+  if what == 2 then disabled = extend(t, x, s) end
+  return { disabled and 1 or 0, t[ACTIVE], t[STREAK], x.fs, x.db, x.mk }
 end
 
 -- settle takes one result in. What it will write it notes, since the next result may
 -- be of damaged data.
 local function settle(t, i, into)
-  local field, s, attempt, rec = ARGV[F + i], ARGV[S + i], ARGV[B + i], recs[i + 1]
-  local seq, token = tonumber(string.match(field, '%d+$')), sub(s, 1, 6)
+  local name, s, attempt, rec = ARGV[F + i], ARGV[S + i], ARGV[B + i], recs[i + 1]
+  local seq, token = tonumber(string.match(name, '%d+$')), sub(s, 1, 6)
   if not rec then return late(t, seq, token) end
   if sub(rec, 1, 6) ~= token or token == '\0\0\0\0\0\0' then return 3 end
   local state = byte(rec, 7)
   if state == 3 then return 2 end
   local el = element_in(rec, IN_RECORD)
-  if state == 1 then t[LEASED] = t[LEASED] - 1 else into.unwait[#into.unwait + 1] = { seq, el } end
+  if state == 1 then t[LEASED] = t[LEASED] - 1 else into.unwait[#into.unwait + 1] = { seq, is_test(el) } end
   local outcome, code = sub(s, 7, 7), 0
   local attempts = byte(rec, 20) * 256 + byte(rec, 21)
   if outcome ~= 'l' and outcome ~= 'x' then
@@ -90,8 +83,6 @@ local function settle(t, i, into)
     if sunpack('>I4', rec, 10) == t[EPOCH] then code = streak(t, s) end
   end
   if outcome == 's' or outcome == 'f' or outcome == 'x' then
-    if outcome == 's' then t[OK] = t[OK] + 1 else t[FAILED] = t[FAILED] + 1 end
-    t[PENDING] = t[PENDING] - 1
     local page = page_of(seq)
     local list = into.pages[page]
     if not list then
@@ -99,7 +90,7 @@ local function settle(t, i, into)
       into.pages[page], into.order[#into.order + 1] = list, page
     end
     list[#list + 1] = ended(seq, outcome == 's' and 's' or 'f', rec, attempts, attempt)
-    into.gone[#into.gone + 1] = field
+    into.gone[#into.gone + 1] = name
   else
     local reclaims = sub(rec, 8, 9)
     if outcome == 'l' then
@@ -108,7 +99,7 @@ local function settle(t, i, into)
     end
     rec = token .. '\3' .. reclaims .. sub(rec, 10, 13) .. NOW6 .. spack('>I2', attempts) .. sub(rec, IN_RECORD) .. attempt
     into.again[#into.again + 1] = { seq, now + sunpack('>I6', s, 10), el }
-    into.changed[#into.changed + 1], into.changed[#into.changed + 2] = field, rec
+    into.changed[#into.changed + 1], into.changed[#into.changed + 2] = name, rec
   end
   return code
 end
@@ -116,7 +107,8 @@ end
 -- disable turns the webhook off, and leaves a notice for its owner.
 local function disable(t, why)
   local x, k = t.x, key('x', t.n)
-  subscribe(x.m, x.id, t.n, x.ev, false)
+  local ok, how = pcall(subscribe, x.m, x.id, t.n, x.ev, false)
+  if not ok then bad('subscribers of ' .. x.m, how, t.n) end
   call('HSET', k, 'dr', why.reason, 'da', NOW, 'db', x.db)
   call('HINCRBY', k, 'ver', 1)
   call('ZADD', P .. 'off', 0, t.n)
@@ -126,15 +118,13 @@ end
 -- write stores what the results of one webhook have changed.
 local function write(t, into)
   for _, d in ipairs(into.unwait) do unwait(t, d[1], d[2]) end
-  for _, page in ipairs(into.order) do close(t.n, page, into.pages[page]) end
+  for _, page in ipairs(into.order) do close(t, page, into.pages[page]) end
   for _, f in ipairs(into.gone) do gone[#gone + 1] = f end
   for _, f in ipairs(into.changed) do changed[#changed + 1] = f end
   local x = t.x
   if x and x.began then call('HSET', key('x', t.n), 'fs', text(x.fs)) end
   for _, d in ipairs(into.again) do wait_again(t, d[1], d[2], d[3]) end
   if t.disabled then disable(t, t.disabled) end
-  count_ended(t, into.before)
-  difference = difference - #into.gone
   local full = t[PARKED] == 1
   t[PARKED] = 0
   if t.disabled or #into.unwait > 0 then place(t) elseif full or #into.again > 0 then offer(t, now) end
@@ -146,12 +136,12 @@ for g = 1, groups do
   local first = i
   local ok, t = pcall(state_of, ns[g], states[g])
   local there = ok and t and t[OWNER] == owners[g]
-  local into = { unwait = {}, pages = {}, order = {}, gone = {}, changed = {}, again = {}, before = there and t[OK] + t[FAILED] }
+  local into = { unwait = {}, pages = {}, order = {}, gone = {}, changed = {}, again = {} }
   for _ = 1, sizes[g] do
     local code = ok and 4 or 5
     if there then
       local fine, answer = pcall(settle, t, i, into)
-      if not fine then bad('a delivery to webhook ' .. ARGV[F + i], answer) end
+      if not fine then bad('delivery ' .. ARGV[F + i], answer, t.n, recs[i + 1]) end
       code = fine and answer or 5
     end
     reply[i + 2] = code
@@ -160,7 +150,7 @@ for g = 1, groups do
   if there and (#into.gone > 0 or #into.again > 0) then
     local fine, why = pcall(write, t, into)
     if not fine then
-      bad('webhook ' .. ns[g], why)
+      bad('webhook ' .. ns[g], why, t.n)
       for j = first, i - 1 do reply[j + 2] = 5 end
     end
   end
@@ -168,6 +158,4 @@ end
 if #gone > 0 then call('HDEL', A, unpack(gone)) end
 if #changed > 0 then call('HSET', A, unpack(changed)) end
 if #saved > 0 then call('HSET', T, unpack(saved)) end
-tally(difference)
-wake()
-return reply
+return finish(reply)

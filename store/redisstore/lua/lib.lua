@@ -18,7 +18,7 @@
 -- key        type    what it holds, and what is true of it at rest               written by
 -- id         STRING  the id of the layout; without it no script does anything    Open
 -- c          HASH    n, token and no: last numbers of a webhook, claim, notice;  most
---                    pn: pending deliveries, the sum of those in t; at: time of a
+--                    pn: pending deliveries of all webhooks; at: time of a
 --                    claim a second ago at most; cap: leases that one webhook may
 --                    have; walk and sweep: how far walk of claim.lua and sweep of
 --                    prune.lua came
@@ -55,7 +55,7 @@
 -- no nv na   HASH, ZSET, ZSET  notices: see notices.lua; by when they can be claimed; by age
 -- nw:<n>     ZSET    notices of the webhook
 -- gc         HASH    n of a deleted webhook -> nonce of the call                 delete, collect
--- bad        HASH    what was found damaged -> when and how; at most 100         all
+-- bad        HASH    what was found damaged -> when, whose, how; at most 100     all
 -- seen:<S>:<I> STRING  packed, see seen.lua; expires
 --
 -- Numbers in records are big-endian.
@@ -110,82 +110,118 @@ local function many(cmd, k, list)
   for i = 1, #list, 1000 do call(cmd, k, unpack(list, i, math.min(i + 999, #list))) end
 end
 
--- bad notes what is damaged. It is to be called after drain, or after another write.
-local function bad(what, how)
-  if call('HLEN', P .. 'bad') < 100 then call('HSETNX', P .. 'bad', sub(what, 1, 200), NOW .. ' ' .. sub(tostring(how), 1, 200)) end
+-- bad notes what is damaged: when (6), merchant and webhook, how, each after its length (2), and
+-- the beginning of what is set aside. n is the webhook's number, if it is a webhook's. It is to
+-- be called after drain, or after another write.
+local function bad(what, how, n, record)
+  if call('HLEN', P .. 'bad') >= 100 then return end
+  local of = n and redis.pcall('HMGET', key('x', n), 'm', 'id') or {}
+  local note = NOW6
+  for _, s in ipairs({ of[1] or '', of[2] or '', sub(tostring(how), 1, 200) }) do note = note .. spack('>I2', #s) .. s end
+  call('HSETNX', P .. 'bad', sub(what, 1, 300), note .. sub(record or '', 1, 1000))
 end
 
+-- own runs a command on a key of one webhook, n, or of one merchant. A key of another type is
+-- damaged, and goes.
+local function own(n, cmd, k, ...)
+  local out = redis.pcall(cmd, k, ...)
+  if type(out) ~= 'table' or not out.err then return out end
+  if not string.find(out.err, 'WRONGTYPE', 1, true) then error(out.err, 0) end
+  bad('key ' .. sub(k, #P + 1), 'is of another type', n)
+  call('UNLINK', k)
+  return call(cmd, k, ...)
+end
+
+-- work is how much a script has read: records, and half kilobytes of them. Who goes through many
+-- stops when it is more than BUSY.
+local work, BUSY = 0, 2000
+
 -- STATE: owner (first bytes of a digest of merchant and webhook id), last seq given, last seq
--- that left q, pending, leased, members of z, no later than the first of them, members of y,
--- ended well, failed, attempts of those and of all others, streak, epoch, rate limit or 0,
--- what was left in the bucket when the last token was taken, when that was, and flags:
+-- that left q, how many of q are '', leased, members of z, no later than the first of them,
+-- members of y, ended well, failed, attempts of those and of all others, streak, epoch, rate
+-- limit or 0, what was left in the bucket when the last token was taken, when that was, and flags:
 -- active, told (has a mark or was disabled by failures), parked (had no room by the last claim).
-local STATE, STATE_SIZE = '>c8I6I6I6I4I4I6I4I6I6I6I4I4I4I6I6BBB', 89
-local OWNER, LAST, HEAD, PENDING, LEASED, WAITING, NEXT, TESTS, OK, FAILED = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
+local STATE, STATE_SIZE = '>c8I6I6I4I4I4I6I4I6I6I6I4I4I4I6I6BBB', 87
+local OWNER, LAST, HEAD, HOLES, LEASED, WAITING, NEXT, TESTS, OK, FAILED = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
 local TRIES, STREAK, EPOCH, RATE, LEVEL, TAKEN, ACTIVE, TOLD, PARKED = 11, 12, 13, 14, 15, 16, 17, 18, 19
 local PAGE, COST, COUNTED = 100, 1000, 50
 
+-- pending counts the deliveries of a webhook that have not ended.
+local function pending(t) return t[LAST] - t[HEAD] - t[HOLES] + t[LEASED] + t[WAITING] + t[TESTS] end
+
 local function state_of(n, s)
   if not s then return nil end
-  if #s ~= STATE_SIZE then error('state of webhook ' .. n) end
+  if #s ~= STATE_SIZE then error('state cannot be read', 0) end
   local t = { sunpack(STATE, s) }
-  t.n = n
+  t.n, t.had = n, pending(t)
   return t
 end
+
+-- difference is how many more deliveries are pending than before the script.
+local difference = 0
 local function pack_state(t)
-  for i = PENDING, TRIES do
+  for i = HOLES, TRIES do
     if t[i] < 0 then t[i] = 0 end -- Only if something was damaged.
   end
+  local has = pending(t)
+  difference, t.had = difference + has - t.had, has
   return spack(STATE, unpack(t, 1, PARKED))
 end
 local function save_state(t) call('HSET', T, t.n, pack_state(t)) end
 
 local function page_of(seq) return math.floor(seq / PAGE) end
-
--- tally adds to the number of pending deliveries of the shard, once a script.
-local function tally(by)
-  if by ~= 0 then call('HINCRBY', P .. 'c', 'pn', by) end
-end
+local function page_key(n, page) return key('l', n) .. ':' .. page end
 
 -- element reads one: creation, flags, type, event id. It fails if it cannot.
 local function element(el)
   local created, flags, size, len = sunpack('>I6BI4I2', el)
-  if #el <= 13 + len then error('element') end
+  if #el <= 13 + len then error('cannot be read', 0) end
   return created, flags, sub(el, 14, 13 + len), sub(el, 14 + len), size
 end
 local function is_test(el) return byte(el, 7) % 2 == 1 end
 local function is_enqueued(el) return byte(el, 7) % 4 >= 2 end
 
--- element_in finds the element in a record from where its length is.
+-- element_in finds the element in a record from where its length is. It fails if it cannot.
+local IN_RECORD, IN_ENDED = 22, 19
 local function element_in(s, at)
   local len = sunpack('>I2', s, at)
-  if #s < at + 1 + len then error('record') end
-  return sub(s, at + 2, at + 1 + len), at + 2 + len
+  local el = sub(s, at + 2, at + 1 + len)
+  element(el)
+  return el
 end
-local IN_RECORD, IN_ENDED = 22, 19
 
 -- fresh_record is the one of a test, which waits, and was never claimed.
 local function fresh_record(el) return string.rep('\0', 6) .. '\3' .. string.rep('\0', 14) .. spack('>I2', #el) .. el end
 
--- advance says that q has lost what comes up to a seq.
-local function advance(t, to)
+-- records reads those of some deliveries of a webhook, each false if it is not there.
+local function field(n, seq) return n .. ':' .. text(seq) end
+local function records(n, seqs)
+  if #seqs == 0 then return {}, {} end
+  local names = {}
+  for i, seq in ipairs(seqs) do names[i] = field(n, seq) end
+  work = work + #names
+  return call('HMGET', A, unpack(names)), names
+end
+
+-- advance says that q has lost what comes up to a seq, of which so many were ''.
+local function advance(t, to, holes)
   local from = t[HEAD] == 0 and 0 or page_of(t[HEAD]) + 1
   if to - t[HEAD] > 100 * PAGE then from = page_of(to) end -- Only if q was lost.
-  for p = from, page_of(to) do call('ZADD', key('g', t.n), p, p) end
-  t[HEAD] = to
+  for p = from, page_of(to) do own(t.n, 'ZADD', key('g', t.n), p, p) end
+  t[HEAD], t[HOLES] = to, t[HOLES] - holes
 end
 
 -- strip takes what is no delivery from the left of q.
 local function strip(t)
   while t[HEAD] < t[LAST] do
-    local el = call('LINDEX', key('q', t.n), 0)
+    local el = own(t.n, 'LINDEX', key('q', t.n), 0)
     if el and el ~= '' then return end
     if not el then
-      bad('q:' .. t.n, 'lost')
-      return advance(t, t[LAST])
+      bad('key q:' .. t.n, 'is lost', t.n)
+      return advance(t, t[LAST], t[HOLES])
     end
     call('LPOP', key('q', t.n))
-    advance(t, t[HEAD] + 1)
+    advance(t, t[HEAD] + 1, 1)
   end
 end
 
@@ -203,7 +239,8 @@ local function due(t, from)
     if t[LAST] > t[HEAD] then at = 0 elseif t[WAITING] > 0 then at = t[NEXT] end
   end
   if t[TESTS] > 0 then
-    local first = tonumber(call('ZRANGE', key('y', t.n), 0, 0, 'WITHSCORES')[2])
+    local first = tonumber(own(t.n, 'ZRANGE', key('y', t.n), 0, 0, 'WITHSCORES')[2])
+    if not first then t[TESTS] = 0 end
     if first and (not at or first < at) then at = first end
   end
   return at and allowed(t, math.max(at, from))
@@ -229,13 +266,16 @@ local function place(t)
   if at then offer(t, now) end
 end
 
--- wake tells claimers if something is claimable sooner than they know.
-local function wake()
-  if soonest == math.huge then return end
+-- finish counts what is pending, tells claimers if something is claimable sooner than they
+-- know, and returns the reply.
+local function finish(reply)
+  if difference ~= 0 then call('HINCRBY', P .. 'c', 'pn', text(difference)) end
+  if soonest == math.huge then return reply end
   local till = tonumber(call('GET', P .. 'sleep') or '')
-  if till and till <= soonest then return end
+  if till and till <= soonest then return reply end
   call('SET', P .. 'sleep', text(soonest))
   call('PUBLISH', CHANNEL, '')
+  return reply
 end
 
 -- paused notes that a disabled webhook has a delivery that waits.
@@ -243,59 +283,46 @@ local function paused(t, el)
   if t[ACTIVE] == 0 and not is_test(el) then call('ZADD', P .. 'off', 'LT', text((sunpack('>I6', el))), t.n) end
 end
 
--- enlist adds to a sorted set, which it replaces if it is none.
-local function enlist(k, at, member)
-  local out = redis.pcall('ZADD', k, at, member)
-  if type(out) ~= 'table' then return end
-  bad(sub(k, #P + 1), out.err)
-  call('UNLINK', k)
-  call('ZADD', k, at, member)
-end
-
 -- wait_again puts a delivery among those that wait, at a moment.
 local function wait_again(t, seq, at, el)
   if is_test(el) then
-    enlist(key('y', t.n), text(at), seq)
-    t[TESTS] = t[TESTS] + 1
+    t[TESTS] = t[TESTS] + own(t.n, 'ZADD', key('y', t.n), text(at), seq)
     return
   end
-  enlist(key('z', t.n), text(at), seq)
+  local new = own(t.n, 'ZADD', key('z', t.n), text(at), seq)
   if t[WAITING] == 0 or at < t[NEXT] then t[NEXT] = at end
-  t[WAITING] = t[WAITING] + 1
+  t[WAITING] = t[WAITING] + new
   paused(t, el)
 end
 
 -- unwait takes it out again.
-local function unwait(t, seq, el)
-  if is_test(el) then
-    t[TESTS] = t[TESTS] - call('ZREM', key('y', t.n), seq)
-  else
-    t[WAITING] = t[WAITING] - call('ZREM', key('z', t.n), seq)
-  end
+local function unwait(t, seq, test)
+  local gone = own(t.n, 'ZREM', key(test and 'y' or 'z', t.n), text(seq))
+  local count = test and TESTS or WAITING
+  t[count] = t[count] - gone
+  return gone
 end
 
--- push adds to a list, which it replaces if it is none. It returns its length.
-local function push(k, list)
-  local len = 0
-  for i = 1, #list, 1000 do
-    len = redis.pcall('RPUSH', k, unpack(list, i, math.min(i + 999, #list)))
-    if type(len) == 'table' then
-      bad(sub(k, #P + 1), len.err)
-      call('UNLINK', k)
-      len = call('RPUSH', k, unpack(list, i, math.min(i + 999, #list)))
-    end
-  end
+-- drop sets a delivery aside that cannot be read, so that it holds up nothing. Who calls it says
+-- how it counts.
+local function drop(n, seq, record)
+  bad('delivery ' .. field(n, seq), record and 'cannot be read' or 'is lost', n, record)
+  call('HDEL', A, field(n, seq))
+end
+
+-- push adds to a list, and returns its length.
+local function push(n, k, list)
+  local len
+  for i = 1, #list, 1000 do len = own(n, 'RPUSH', k, unpack(list, i, math.min(i + 999, #list))) end
   return len
 end
 
 -- enter adds fresh deliveries to q, whose numbers are given already.
 local function enter(t, list)
-  local len = push(key('q', t.n), list)
-  if len == t[LAST] - t[HEAD] then return end
-  bad('q:' .. t.n, 'has ' .. len .. ' of ' .. t[LAST] - t[HEAD])
-  local lost = t[LAST] - t[HEAD] - len
-  t[HEAD], t[PENDING] = t[LAST] - len, t[PENDING] - lost
-  tally(-lost)
+  local len, want = push(t.n, key('q', t.n), list), t[LAST] - t[HEAD]
+  if len == want then return end
+  bad('key q:' .. t.n, 'has ' .. len .. ' of ' .. want, t.n)
+  advance(t, t[LAST] - len, len == #list and t[HOLES] or 0)
 end
 
 -- enter_test makes a test, whose number is given already. q gets a stand-in, unless the test
@@ -303,12 +330,13 @@ end
 local function enter_test(t, el)
   local seq = t[LAST]
   if seq == t[HEAD] + 1 then
-    advance(t, seq)
+    advance(t, seq, 0)
   else
-    call('ZADD', key('g', t.n), page_of(seq), page_of(seq))
+    own(t.n, 'ZADD', key('g', t.n), page_of(seq), page_of(seq))
+    t[HOLES] = t[HOLES] + 1
     enter(t, { '' })
   end
-  call('HSET', A, t.n .. ':' .. text(seq), fresh_record(el))
+  call('HSET', A, field(t.n, seq), fresh_record(el))
   wait_again(t, seq, now, el)
 end
 
@@ -317,36 +345,34 @@ local function ended(seq, outcome, rec, attempts, attempt)
   return string.char(seq % PAGE) .. outcome .. NOW6 .. sub(rec, 1, 6) .. sub(rec, 8, 9) .. spack('>I2', attempts) .. sub(rec, IN_RECORD) .. attempt
 end
 
--- count_ended notes what has ended, after the counters are changed.
-local function count_ended(t, before)
-  local after = t[OK] + t[FAILED]
-  if math.floor(after / COUNTED) ~= math.floor(before / COUNTED) then call('ZADD', P .. 'f', after, t.n) end
-end
-
 -- close stores ended deliveries of a page.
-local function close(n, page, list)
-  if push(key('l', n) .. ':' .. page, list) == #list then call('ZADD', P .. 'p', NOW, n .. ':' .. page) end
+local function close(t, page, list)
+  local before, after = t[OK] + t[FAILED], 0
+  for _, s in ipairs(list) do
+    local outcome = byte(s, 2) == 115 and OK or FAILED
+    t[outcome] = t[outcome] + 1
+  end
+  if push(t.n, page_key(t.n, page), list) == #list then call('ZADD', P .. 'p', NOW, t.n .. ':' .. page) end
+  after = before + #list
+  if math.floor(after / COUNTED) ~= math.floor(before / COUNTED) then call('ZADD', P .. 'f', after, t.n) end
 end
 
 -- spoil ends a delivery without an attempt. rec is its record, or false and el what q holds.
 local function spoil(t, seq, rec, el, code)
   rec = rec or fresh_record(el)
-  local before = t[OK] + t[FAILED]
-  t[FAILED], t[PENDING] = t[FAILED] + 1, t[PENDING] - 1
-  count_ended(t, before)
-  close(t.n, page_of(seq), { ended(seq, 'f', rec, (sunpack('>I2', rec, 20)), code) })
+  close(t, page_of(seq), { ended(seq, 'f', rec, (sunpack('>I2', rec, 20)), code) })
 end
 
 -- forget_enqueued takes a delivery out of j, or all of its event if the webhook is gone.
 local function forget_enqueued(n, el, seq)
   if not is_enqueued(el) then return end
   local _, _, _, event = element(el)
-  local field, kept = n .. ':' .. esc(event), {}
-  local all = seq and call('HGET', P .. 'j', field) or ''
+  local name, kept = n .. ':' .. esc(event), {}
+  local all = seq and call('HGET', P .. 'j', name) or ''
   for i = 1, #all, 14 do
     if sunpack('>I6', all, i + 8) ~= seq then kept[#kept + 1] = sub(all, i, i + 13) end
   end
-  if #kept > 0 then call('HSET', P .. 'j', field, table.concat(kept)) else call('HDEL', P .. 'j', field) end
+  if #kept > 0 then call('HSET', P .. 'j', name, table.concat(kept)) else call('HDEL', P .. 'j', name) end
 end
 
 local function event_key(M, event) return P .. 'e:' .. M .. ':' .. esc(event) end
@@ -371,8 +397,8 @@ local function list_of(packed)
 end
 
 -- subscribers reads a list of them, as n and id by turns.
-local function subscribers(packed, out)
-  local at = 1
+local function subscribers(packed)
+  local out, at = {}, 1
   while packed and at <= #packed do
     local n, len = sunpack('>I4I2', packed, at)
     out[#out + 1], out[#out + 2] = text(n), sub(packed, at + 6, at + 5 + len)
@@ -385,26 +411,27 @@ end
 local function subscribe(merchant, id, n, types, on)
   local own = spack('>I4I2', n, #id) .. id
   for _, type in ipairs(list_of(types)) do
-    local field, list = esc(merchant) .. '|' .. type, {}
-    local all = subscribers(call('HGET', P .. 's', field), {})
+    local name, list = esc(merchant) .. '|' .. type, {}
+    local all = subscribers(call('HGET', P .. 's', name))
     for i = 1, #all, 2 do
       if all[i] ~= n then list[#list + 1] = spack('>I4I2', all[i], #all[i + 1]) .. all[i + 1] end
     end
     if on then list[#list + 1] = own end
-    if #list == 0 then call('HDEL', P .. 's', field) else call('HSET', P .. 's', field, table.concat(list)) end
+    if #list == 0 then call('HDEL', P .. 's', name) else call('HSET', P .. 's', name, table.concat(list)) end
   end
 end
 
--- head_of reads an event that is stored: its element, its fingerprint, what names its
--- deliveries, and how long all of that is; or nil.
+-- head_of reads an event that is stored: its element, its fingerprint, and what names its
+-- deliveries; or nil.
 local function head_of(k)
   local s = call('GETRANGE', k, 0, 1023)
   if s == '' then return nil end
   local len, trace, count = sunpack('>I2I2I2', s)
   local size = 22 + len + trace + 10 * count
   if #s < size then s = call('GETRANGE', k, 0, size - 1) end
-  if #s < size then error('event') end
-  return sub(s, 7, 6 + len), sub(s, 7 + len, 22 + len), sub(s, 23 + len + trace, size), size
+  if #s < size then error('cannot be read', 0) end
+  work = work + 1 + count / 5
+  return sub(s, 7, 6 + len), sub(s, 7 + len, 22 + len), sub(s, 23 + len + trace, size)
 end
 
 -- settle_claims ends leases whose time is over: those deliveries wait again. It does so for
@@ -415,64 +442,68 @@ local function settle_claims()
     local over = call('ZRANGEBYSCORE', P .. 'h', '-inf', NOW, 'WITHSCORES', 'LIMIT', 0, 1)
     if not over[1] then return end
     local claim, at = over[1], tonumber(over[2])
-    local token, fields, by_n, order = sub(claim, 1, 6), {}, {}, {}
-    for field in string.gmatch(sub(claim, 13), '%S+') do fields[#fields + 1] = field end
+    local leased, fields, of, order = sub(claim, 1, 6) .. '\1', {}, {}, {}
+    for name in string.gmatch(sub(claim, 13), '%d+:%d+') do fields[#fields + 1] = name end
     looks = looks + #fields + 5
-    local recs = #fields > 0 and call('HMGET', A, unpack(fields)) or {}
-    for j, field in ipairs(fields) do
-      local n, seq = string.match(field, '^(%d+):(%d+)$')
-      local rec = recs[j]
-      if n and rec and sub(rec, 1, 7) == token .. '\1' then
-        if not by_n[n] then
-          by_n[n] = {}
-          order[#order + 1] = n
-        end
-        table.insert(by_n[n], { seq, rec, field })
+    for i, rec in ipairs(#fields > 0 and call('HMGET', A, unpack(fields)) or {}) do
+      if rec and sub(rec, 1, 7) == leased then
+        local n, seq = string.match(fields[i], '(%d+):(%d+)')
+        if not of[n] then of[n], order[#order + 1] = {}, n end
+        table.insert(of[n], { seq, rec })
       end
     end
     for _, n in ipairs(order) do
-      local ok, why = pcall(function()
-        local t = state_of(n, call('HGET', T, n))
-        for _, d in ipairs(by_n[n]) do d.el = element_in(d[2], IN_RECORD) end
-        for _, d in ipairs(by_n[n]) do
-          if t then
-            call('HSET', A, d[3], token .. '\2' .. sub(d[2], 8))
-            wait_again(t, d[1], at, d.el)
-            t[LEASED] = t[LEASED] - 1
+      local ok, t = pcall(state_of, n, call('HGET', T, n))
+      for _, d in ipairs(of[n]) do
+        local seq, rec = d[1], d[2]
+        local fine, el = pcall(element_in, rec, IN_RECORD)
+        if not ok then
+          bad('webhook ' .. n, t, n)
+        elseif not t then -- It was deleted.
+          call('HDEL', A, n .. ':' .. seq)
+          if fine then forget_enqueued(n, el) end
+        else
+          t[LEASED] = t[LEASED] - 1
+          if fine then
+            call('HSET', A, n .. ':' .. seq, sub(rec, 1, 6) .. '\2' .. sub(rec, 8))
+            wait_again(t, seq, at, el)
           else
-            call('HDEL', A, d[3]) -- Its webhook was deleted.
-            forget_enqueued(n, d.el)
+            drop(n, seq, rec)
           end
         end
-        if not t then return end
+      end
+      if ok and t then
         t[PARKED] = 0
         offer(t, at)
         save_state(t)
-      end)
-      if not ok then bad('webhook ' .. n, why) end
+      end
     end
     call('ZREM', P .. 'h', claim)
   end
 end
 
--- find_ended returns what a page holds of a delivery, or nil.
-local function find_ended(n, seq)
-  local slot = seq % PAGE
-  for _, s in ipairs(call('LRANGE', key('l', n) .. ':' .. page_of(seq), 0, -1)) do
-    if byte(s) == slot then return s end
+-- page_list reads what has ended of a page, once.
+local pages = {}
+local function page_list(n, page)
+  local k = page_key(n, page)
+  if not pages[k] then
+    pages[k] = call('LRANGE', k, 0, -1)
+    for _, s in ipairs(pages[k]) do work = work + 1 + #s / 500 end
   end
+  return pages[k]
 end
 
 -- locate returns where a delivery is, as a letter of its key, with what is stored of it.
 local function locate(t, seq)
-  local rec = call('HGET', A, t.n .. ':' .. text(seq))
+  local rec = call('HGET', A, field(t.n, seq))
   if rec then return 'a', rec end
   if seq > t[HEAD] then
     local el = seq <= t[LAST] and call('LINDEX', key('q', t.n), seq - t[HEAD] - 1)
     if el and el ~= '' then return 'q', el end
   end
-  local s = find_ended(t.n, seq)
-  if s then return 'l', s end
+  for _, s in ipairs(page_list(t.n, page_of(seq))) do
+    if byte(s) == seq % PAGE then return 'l', s end
+  end
 end
 
 -- shown returns a delivery as the client reads it: the letter of its place and, for one of

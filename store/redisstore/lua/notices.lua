@@ -25,8 +25,7 @@ if what == 'add' then
   add_notice(t.n, merchant, webhook, arg(), arg(), arg(), num(), num(), num())
   t[TOLD] = 1
   save_state(t)
-  wake()
-  return { 'OK', 1 }
+  return finish({ 'OK', 1 })
 elseif what == 'claim' then
   local limit, lease = num(), num()
   local found = {}

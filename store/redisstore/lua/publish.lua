@@ -19,14 +19,11 @@ local function fan_out(M, type)
   local name = M .. '|' .. type
   if list_at[name] then return list_at[name] end
   local packed = call('HMGET', P .. 's', name, M .. '|*')
-  local out = subscribers(packed[1], {})
-  if packed[2] and type ~= '*' then
-    local seen = {}
-    for i = 1, #out, 2 do seen[out[i]] = true end
-    local all = subscribers(packed[2], {})
-    for i = 1, #all, 2 do
-      if not seen[all[i]] then out[#out + 1], out[#out + 2] = all[i], all[i + 1] end
-    end
+  local out, seen = subscribers(packed[1]), {}
+  for i = 1, #out, 2 do seen[out[i]] = true end
+  local all = subscribers(packed[2])
+  for i = 1, #all, 2 do
+    if not seen[all[i]] then out[#out + 1], out[#out + 2] = all[i], all[i + 1] end
   end
   lists[#lists + 1] = out
   list_at[name] = #lists
@@ -66,7 +63,7 @@ for i = 1, #wanted, 1000 do
   end
 end
 
-local reply, made = { 'OK', lists }, 0
+local reply, made = { 'OK', lists }, 0 -- made counts deliveries, and those of before that it answers
 local order, logs, log_order, fresh, tests = {}, {}, {}, {}, {}
 
 -- before answers for an event that was published before.
@@ -84,6 +81,7 @@ local function before(q, print, ids)
     end
   end
   lists[#lists + 1] = out
+  made = made + #names
   return 1, table.concat(kept), #lists
 end
 
@@ -109,7 +107,7 @@ local function publish(q)
       t.touched, t.empty, t.list = true, t[LAST] == t[HEAD], {}
       order[#order + 1] = t
     end
-    t[LAST], t[PENDING] = t[LAST] + 1, t[PENDING] + 1
+    t[LAST] = t[LAST] + 1
     if q.test then
       if #t.list > 0 then enter(t, t.list) end
       t.list = {}
@@ -135,17 +133,15 @@ for _, q in ipairs(asked) do
   reply[m + 1], reply[m + 2], reply[m + 3] = state, ids, list
 end
 for _, M in ipairs(log_order) do
-  if push(key('v', M), logs[M]) == #logs[M] then call('ZADD', P .. 'o', NOW, M) end
+  if push(nil, key('v', M), logs[M]) == #logs[M] then call('ZADD', P .. 'o', NOW, M) end
 end
 for _, t in ipairs(order) do
   if #t.list > 0 then enter(t, t.list) end
   if t.empty or t[TESTS] > 0 then offer(t, now) end
   fresh[#fresh + 1], fresh[#fresh + 2] = t.n, pack_state(t)
 end
-if #fresh > 0 then many('HSET', T, fresh) end
-if made > 0 then
-  tally(made)
-  for _, n in ipairs(damaged) do bad('webhook ' .. n, 'state') end
+if #fresh > 0 then
+  many('HSET', T, fresh)
+  for _, n in ipairs(damaged) do bad('webhook ' .. n, 'state cannot be read', n) end
 end
-wake()
-return reply
+return finish(reply)

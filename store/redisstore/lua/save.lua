@@ -31,7 +31,7 @@ if n then
 else
   if limit > 0 and call('HLEN', key('m', M)) >= limit then return fail('LIMIT') end
   n = text(call('HINCRBY', P .. 'c', 'n', 1))
-  t = { owner, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, active, 0, 0, n = n }
+  t = { owner, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, active, 0, 0, n = n, had = 0 }
   call('HSETNX', P .. 's', '', string.rep(' ', 65)) -- With a value as long as that, a small hash is as fast as a large one.
   call('HSET', key('m', M), id, n)
   call('ZADD', key('i', M), 0, fmt('%015.0f', tonumber(ARGV[pairs_at + 2])) .. id)
@@ -61,5 +61,4 @@ else
   offer(t, now)
 end
 save_state(t)
-wake()
-return answer()
+return finish(answer())

@@ -5,4 +5,4 @@
 
 local t = owned(arg(), arg())
 if not t then return fail('NOTFOUND') end
-return { 'OK', t[OK], t[FAILED], t[PENDING], t[TRIES] }
+return { 'OK', t[OK], t[FAILED], pending(t), t[TRIES] }
