@@ -20,25 +20,25 @@ const claimBytes = 4 << 20
 //
 // A call with a key begins at a shard that the key names, and leaves a note there
 // whatever it takes. So a call that is repeated is known as such at once, and looks at
-// the others for what it has. If all of that is over, it takes something new.
+// the others for what it has. If all of that is over, it takes something new, under
+// another name. What is lost of one shard while another one answers is not asked for
+// again: its leases end.
 func (s *Store) Claim(ctx context.Context, c store.ClaimRequest) (store.Claimed, error) {
 	start := int((s.turn.Add(1) - 1) % int64(len(s.shards)))
-	how := "new"
 	if c.Key != "" {
 		start = pick(s.shards, c.Key)
-		if len(s.shards) > 1 {
-			how = "mark"
-		}
 	}
-	for {
-		g := claiming{ClaimRequest: c, s: s, how: how, out: store.Claimed{Next: -1}}
+	for life := 0; ; life++ {
+		g := claiming{ClaimRequest: c, s: s, life: life, how: "new", out: store.Claimed{Next: -1}}
+		if c.Key != "" && len(s.shards) > 1 {
+			g.how = "mark"
+		}
 		pause, err := s.each(ctx, start, g.visit)
 		if len(g.out.Leases) == 0 {
 			if err != nil {
 				return store.Claimed{}, err
 			}
 			if g.how == "again" {
-				how = "more"
 				continue
 			}
 		}
@@ -54,6 +54,7 @@ type claiming struct {
 	store.ClaimRequest
 
 	s     *Store
+	life  int    // of the key: how often all that it had was over
 	how   string // see lua/claim.lua
 	bytes int    // of bodies so far
 	out   store.Claimed
@@ -67,7 +68,6 @@ func (g *claiming) sooner(next time.Duration) {
 
 // visit claims from one shard, and says if to go on to the next one.
 func (g *claiming) visit(ctx context.Context, h shard) (bool, error) {
-	how := g.how
 	for round := 0; ; round++ {
 		limit, bytes := min(g.Limit-len(g.out.Leases), batch), claimBytes
 		if g.MaxBytes > 0 {
@@ -77,54 +77,54 @@ func (g *claiming) visit(ctx context.Context, h shard) (bool, error) {
 			g.out.Next = 0 // This one may have more.
 			return false, nil
 		}
-		taken, next, again, err := g.claim(ctx, h, limit, bytes, how)
-		switch {
-		case err != nil && round > 0:
+		more, err := g.claim(ctx, h, limit, bytes, round)
+		if err != nil && round > 0 {
 			g.sooner(0)
-			return false, err
-		case err != nil:
-			return false, err
-		case again:
-			g.how, g.out.Again = "again", true
-			g.sooner(next)
-			return true, nil
-		case taken == 0 || next != 0:
-			if g.how == "mark" {
-				g.how = "new"
-			}
-			g.sooner(next)
-			return true, nil
 		}
-		how = "more"
+		if err != nil || !more {
+			return err == nil, err
+		}
 	}
 }
 
-// claim runs one script.
-func (g *claiming) claim(ctx context.Context, h shard, limit, bytes int, how string) (taken int, next time.Duration, again bool, err error) {
+// claim runs one script, and says if another one may have more.
+func (g *claiming) claim(ctx context.Context, h shard, limit, bytes, round int) (bool, error) {
+	name := ""
+	if g.Key != "" {
+		name = fmt.Sprintf("%s.%d.%d", g.Key, g.life, round)
+	}
 	r, err := g.s.run(ctx, call{name: "claim", on: h, args: []any{
-		limit, max(g.Lease.Milliseconds(), 1), g.PerWebhook, bytes, flag(g.MaxBytes <= 0 || len(g.out.Leases) == 0), g.Key, how,
+		limit, max(g.Lease.Milliseconds(), 1), g.PerWebhook, bytes, flag(g.MaxBytes <= 0 || len(g.out.Leases) == 0), name, g.how,
 	}})
 	if err != nil {
-		return 0, 0, false, err
+		return false, err
 	}
 	at, micros := stamp(r.int()), r.int()
 	if g.out.At.IsZero() || at.Before(g.out.At) {
 		g.out.At = at // Where clocks differ, leases end before others think.
 	}
 	g.out.Notices = r.int() == 1 || g.out.Notices
-	again = r.int() == 1
+	again := r.int() == 1
+	if again {
+		g.how, g.out.Again = "again", true
+	} else if g.how == "mark" {
+		g.how = "new"
+	}
 	hooks, events, order, records := r.part(), r.part(), unpacker{rest: r.text()}, r.part()
 	if err := errors.Join(r.check("claim"), hooks.check("claim"), events.check("claim")); err != nil {
-		return 0, 0, false, err
+		return false, err
 	}
-	taken = len(records.list)
+	more := again || len(records.list) > 0 && micros == 0
 	spoiled := g.read(h, at, hooks, events, &order, records)
 	if len(spoiled) > 0 { // They would be claimed for ever.
 		if _, err := g.s.settle(ctx, h, spoiled); err != nil {
-			return 0, 0, false, fmt.Errorf("redisstore: claim: %w", err)
+			return false, fmt.Errorf("redisstore: claim: %w", err)
 		}
 	}
-	return taken, max(time.Duration(micros)*time.Microsecond, -1), again, nil
+	if !more {
+		g.sooner(time.Duration(micros) * time.Microsecond) // Below 0 if nothing waits.
+	}
+	return more, nil
 }
 
 // read makes leases of an answer. It returns results that end what it cannot read.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -237,75 +236,4 @@ func TestSweep(t *testing.T) {
 			require.Equal(t, store.Stats{Total: 20, Succeeded: 20, Attempts: 30}, s)
 		})
 	}
-}
-
-// TestScriptsAreShort makes the largest of everything, and asks the server which of its
-// scripts have held up the others. A machine that is busy may hold up the server itself,
-// so one try of three is enough.
-func TestScriptsAreShort(t *testing.T) {
-	t.Parallel()
-	var slow []redis.SlowLog
-	for range 3 {
-		slow = slices.DeleteFunc(strain(t), func(s redis.SlowLog) bool { return !strings.HasPrefix(s.Args[0], "eval") })
-		if len(slow) == 0 {
-			return
-		}
-	}
-	for _, s := range slow {
-		t.Errorf("a script took %s: %.100q", s.Duration, s.Args)
-	}
-}
-
-// strain returns what has taken more than 50 milliseconds.
-func strain(t *testing.T) []redis.SlowLog {
-	t.Helper()
-	client, clock := redistest.Start(t).Client(t), newClock()
-	ctx := t.Context()
-	require.NoError(t, client.ConfigSet(ctx, "slowlog-log-slower-than", "50000").Err())
-	st := newStore(t, client, &redisstore.Options{Now: clock.now}, 200)
-	page, err := st.ListWebhooks(ctx, merchant, store.WebhookQuery{Limit: 100})
-	require.NoError(t, err)
-	w := page.Webhooks[0].ID
-	events := newEvents(500, 200)
-	_, err = st.Publish(ctx, merchant, events[:50])
-	require.NoError(t, err)
-	_, err = st.Publish(ctx, "nobody", newEvents(2000, 10_000))
-	require.NoError(t, err)
-	var ids []string
-	for _, e := range events[:50] {
-		ids = append(ids, e.ID)
-	}
-	for i := range 2 * store.MaxEnqueued {
-		out, err := st.Enqueue(ctx, merchant, w, ids, fmt.Sprint(i))
-		require.NoError(t, err)
-		require.Equal(t, i >= store.MaxEnqueued, out[0].Full)
-	}
-	for range 3 {
-		for done := false; !done; clock.advance(time.Second) {
-			c, err := st.Claim(ctx, store.ClaimRequest{Limit: 1000, Lease: time.Minute, PerWebhook: 1000})
-			require.NoError(t, err)
-			done = len(c.Leases) == 0
-			rs := results(c.Leases)
-			for i := range rs {
-				if i%2 == 0 {
-					rs[i].Outcome, rs[i].Streak, rs[i].Delay = store.Retry, store.StreakExtend, time.Minute
-				}
-				rs[i].Attempt.ResponseBody = string(make([]byte, 1000))
-			}
-			_, err = st.Finish(ctx, rs[:len(rs)*9/10])
-			require.NoError(t, err)
-		}
-		clock.advance(time.Hour)
-	}
-	_, err = st.Deliveries(ctx, merchant, w, store.DeliveryQuery{Limit: 100, EventType: "none"})
-	require.NoError(t, err)
-	_, err = st.Events(ctx, merchant, store.EventQuery{Limit: 100, WebhookID: w})
-	require.NoError(t, err)
-	require.NoError(t, st.DeleteWebhook(ctx, merchant, page.Webhooks[1].ID, 0))
-	_, err = st.Prune(ctx, store.PruneRequest{DeliveryAge: time.Second, DeliveriesPerWebhook: 10, EventAge: time.Second, Limit: 1 << 20})
-	require.NoError(t, err)
-	require.NoError(t, st.Audit(ctx))
-	slow, err := client.SlowLogGet(ctx, 10).Result()
-	require.NoError(t, err)
-	return slow
 }

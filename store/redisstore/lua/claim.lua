@@ -4,11 +4,11 @@
 -- ARGV[6]  lease in milliseconds
 -- ARGV[7]  how many of one webhook may be leased at any time
 -- ARGV[8]  bytes of bodies, and ARGV[9] 1 if one larger one may be taken alone
--- ARGV[10] the key of the claim or empty
--- ARGV[11] how to go about it: again (only answer what was claimed under the key), new (do so, or
---          else claim), mark (new, and note the key also if nothing is claimed), more (claim)
+-- ARGV[10] name under which to note what is leased, or empty
+-- ARGV[11] how: again (only answer what is noted), new (do so, or else claim), mark (and note it
+--          too if nothing is claimed)
 -- Reply    OK, time, microseconds until there is more (-1: nothing waits), 1 if there are notices,
---          1 if this is what was claimed before, n and what w holds of each webhook, what is stored of
+--          1 if something was noted before, n and what w holds of each webhook, what is stored of
 --          each event, three numbers for each lease (index of the webhook, index of the event,
 --          seq; '>I2I2I6'), records of the leases
 
@@ -47,31 +47,28 @@ local function merchant_of(blob)
   return esc(sub(blob, 9, 8 + len))
 end
 
--- repeat_claims answers what is left of claims that were made under a key.
-local function repeat_claims(note)
-  local hook_of = {}
-  for _, claim in ipairs(cmsgpack.unpack(note)) do
-    local leased, fields = sub(claim, 1, 6) .. '\1', {}
-    for f in string.gmatch(sub(claim, 13), '%S+') do fields[#fields + 1] = f end
-    for i, rec in ipairs(call('HMGET', A, unpack(fields))) do
-      local n, seq = string.match(fields[i], '^(%d+):(%d+)$')
-      local blob = rec and sub(rec, 1, 7) == leased and sunpack('>I6', rec, 14) > now and call('HGET', P .. 'w', n)
-      if blob then
-        local _, _, _, event = element((element_in(rec, IN_RECORD)))
-        local k = event_key(merchant_of(blob), event)
-        local stored = event_at[k] or call('GET', k)
-        if stored then hook_of[n] = answer(hook_of[n], n, blob, k, stored, tonumber(seq), rec) end
-      end
+-- repeat_claim answers what is left of a claim.
+local function repeat_claim(claim)
+  local leased, fields, hook_of = sub(claim, 1, 6) .. '\1', {}, {}
+  for f in string.gmatch(sub(claim, 13), '%S+') do fields[#fields + 1] = f end
+  for i, rec in ipairs(#fields > 0 and call('HMGET', A, unpack(fields)) or {}) do
+    local n, seq = string.match(fields[i], '^(%d+):(%d+)$')
+    local blob = rec and sub(rec, 1, 7) == leased and sunpack('>I6', rec, 14) > now and call('HGET', P .. 'w', n)
+    if blob then
+      local _, _, _, event = element((element_in(rec, IN_RECORD)))
+      local k = event_key(merchant_of(blob), event)
+      local stored = event_at[k] or call('GET', k)
+      if stored then hook_of[n] = answer(hook_of[n], n, blob, k, stored, tonumber(seq), rec) end
     end
   end
 end
 
-local note = NOTE and how ~= 'more' and call('GET', NOTE)
+local note = NOTE and call('GET', NOTE)
 if note then
-  local ok, why = pcall(repeat_claims, note)
+  local ok, why = pcall(repeat_claim, note)
   if not ok then bad('key key:' .. name, why) end
 end
-if #leases > 0 or how == 'again' or note and how == 'mark' then return reply(1, 0) end -- Other shards may have some.
+if note or how == 'again' then return reply(note and 1 or 0, 0) end
 
 -- forward takes a retry that would come too late, after a clock has gone back, as of now.
 local function forward(t, kind)
@@ -278,20 +275,14 @@ repeat
   step = #new < #ready and step + 64 or 64
 until #new == 0 or taken >= limit or full or visits > 256
 
+local claim = ''
 if #states > 0 then many('HSET', T, states) end
 if #writes > 0 then
   many('HSET', A, writes)
-  local claim = TOKEN .. spack('>I6', lease) .. table.concat(fields, ' ')
+  claim = TOKEN .. spack('>I6', lease) .. table.concat(fields, ' ')
   call('ZADD', P .. 'h', text(now + lease), claim)
-  if NOTE then
-    local before = how == 'more' and call('GET', NOTE)
-    local claims = before and cmsgpack.unpack(before) or {}
-    claims[#claims + 1] = claim
-    call('SET', NOTE, cmsgpack.pack(claims), 'PX', lease + 1000)
-  end
-elseif NOTE and how == 'mark' then
-  call('SET', NOTE, cmsgpack.pack({}), 'PX', lease + 1000)
 end
+if NOTE and (claim ~= '' or how == 'mark') then call('SET', NOTE, claim, 'PX', lease + 1000) end
 
 local next = walking and now or nil
 for _, set in ipairs({ R, P .. 'h' }) do

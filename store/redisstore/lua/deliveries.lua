@@ -13,7 +13,7 @@ if not t then return fail('NOTFOUND') end
 local below, show = num(), num()
 local state, type, since, till = arg(), arg(), tonumber(arg()), tonumber(arg())
 if below == 0 or below > t[LAST] then below = t[LAST] + 1 end
-local reply, looks = { 'OK', now, tonumber(t.n), 0 }, 10 -- pages
+local reply = { 'OK', now, tonumber(t.n), 0 }
 
 -- matches fails for what cannot be read.
 local function matches(where, s)
@@ -25,7 +25,7 @@ end
 
 -- slots reads what a page holds, by seq, as { letter, stored }.
 local function slots(page)
-  local first, out, names, missing = math.max(page * PAGE, 1), {}, {}, {}
+  local first, out, missing = math.max(page * PAGE, 1), {}, {}
   local last = math.min(page * PAGE + PAGE - 1, t[LAST])
   if last > t[HEAD] then
     local from = math.max(first, t[HEAD] + 1)
@@ -33,22 +33,21 @@ local function slots(page)
       if el ~= '' then out[from + i - 1] = { 'q', el } end
     end
   end
-  for _, s in ipairs(call('LRANGE', key('l', t.n) .. ':' .. page, 0, -1)) do
+  for _, s in ipairs(page_list(t.n, page)) do
     if s ~= '' then out[page * PAGE + byte(s)] = { 'l', s } end
   end
   for seq = first, last do
-    if not out[seq] then names[#names + 1], missing[#missing + 1] = t.n .. ':' .. text(seq), seq end
+    if not out[seq] then missing[#missing + 1] = seq end
   end
-  if #names > 0 and t[LEASED] + t[WAITING] + t[TESTS] > 0 then
-    for i, rec in ipairs(call('HMGET', A, unpack(names))) do
-      if rec then out[missing[i]] = { 'a', rec } end
-    end
+  for i, rec in ipairs((records(t.n, t[LEASED] + t[WAITING] + t[TESTS] > 0 and missing or {}))) do
+    if rec then out[missing[i]] = { 'a', rec } end
   end
   return out
 end
 
 -- look shows what matches on a page, and says if there is enough.
 local function look(page)
+  work = work + 2 * PAGE
   local ok, all = pcall(slots, page)
   if not ok then return false end
   for seq = math.min(below - 1, page * PAGE + PAGE - 1), page * PAGE, -1 do
@@ -63,21 +62,20 @@ local function look(page)
       reply[#reply + 1], reply[#reply + 2] = seq, shown(t, seq, d[1], d[2])
     end
   end
-  looks = looks - 1
   return false
 end
 
 local page = page_of(below - 1)
 while page >= page_of(t[HEAD]) do
-  if look(page) then return reply end
-  if looks == 0 then
-    reply[4] = page * PAGE
+  if work >= BUSY then
+    reply[4] = (page + 1) * PAGE
     return reply
   end
+  if look(page) then return reply end
   page = page - 1
 end
-for _, p in ipairs(call('ZREVRANGEBYSCORE', key('g', t.n), page, '-inf')) do
-  if looks == 0 then
+for _, p in ipairs(call('ZREVRANGEBYSCORE', key('g', t.n), page, '-inf', 'LIMIT', 0, 20)) do
+  if work >= BUSY then
     reply[4] = (p + 1) * PAGE
     return reply
   end

@@ -13,9 +13,10 @@ local since, till, limit, id = tonumber(arg()) or 0, tonumber(arg()) or math.hug
 local M = esc(merchant)
 local v, gone = key('v', M), tonumber(call('HGET', P .. 'k', M) or 0)
 local t = id ~= '' and owned(merchant, id)
-local reply, looks, found = { 'OK', -1 }, 1000, 0
+local reply, found = { 'OK', -1 }, 0
 
 local function delivered(event)
+  if not t then return '' end
   local k, youngest = event_key(M, event), 0
   local el, _, ids = head_of(k)
   if not el then return '' end
@@ -31,21 +32,21 @@ end
 
 -- look shows an event if it matches, and says if there is enough.
 local function look(at, el)
-  if found >= limit or looks == 0 then
+  if found >= limit or work >= BUSY then
     reply[2] = after
     return true
   end
-  looks, after = looks - 1, at
+  work, after = work + 2, at
   local ok, created, flags, _, event = pcall(element, el)
   if ok and created >= since and created < till and flags % 2 == 0 then
     found = found + 1
     local fine, state = pcall(delivered, event)
-    reply[#reply + 1], reply[#reply + 2] = el, t and fine and state or ''
+    reply[#reply + 1], reply[#reply + 2] = el, fine and state or ''
   end
 end
 
 if after < gone then
-  local old = call('ZRANGEBYSCORE', key('u', M), '(' .. after, '+inf', 'WITHSCORES', 'LIMIT', 0, looks + 1)
+  local old = call('ZRANGEBYSCORE', key('u', M), '(' .. after, '+inf', 'WITHSCORES', 'LIMIT', 0, 1001)
   for i = 1, #old, 2 do
     if look(tonumber(old[i + 1]), old[i]) then return reply end
   end
@@ -60,7 +61,7 @@ if since > 0 then -- Events are in order of time.
   end
   from = low
 end
-for i, el in ipairs(call('LRANGE', v, from, from + looks)) do
+for i, el in ipairs(call('LRANGE', v, from, from + 1000)) do
   if sunpack('>I6', el .. NOW6) >= till then return reply end
   if look(gone + from + i, el) then return reply end
 end

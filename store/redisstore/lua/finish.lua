@@ -25,7 +25,7 @@ local gone, changed, saved = {}, {}, {}
 
 -- late answers for a result of a delivery that is not in a.
 local function late(t, seq, token)
-  if work > BUSY then return 5 end -- It is asked again.
+  if work >= BUSY then return 5 end -- It is asked again.
   local where, s = locate(t, seq)
   if where == 'q' then return 3 end
   if not where then return 4 end

@@ -50,7 +50,7 @@
 -- h          ZSET    lease end -> a claim: token, lease in ms (6 bytes each), fields of a
 -- r          ZSET    ready: n -> since or from when on it is claimable; only     most
 --                    those that have something to claim and room
--- key:<K>    STRING  claims of h that were made under a key; expires             claim
+-- key:<K>    STRING  claim of h that was made under a name, or empty; expires     claim
 -- sleep      STRING  until when claimers sleep; absent: nobody ever claimed      claim, wake
 -- no nv na   HASH, ZSET, ZSET  notices: see notices.lua; by when they can be claimed; by age
 -- nw:<n>     ZSET    notices of the webhook
@@ -133,7 +133,7 @@ local function own(n, cmd, k, ...)
 end
 
 -- work is how much a script has read: records, and half kilobytes of them. Who goes through many
--- stops when it is more than BUSY.
+-- stops when it is BUSY.
 local work, BUSY = 0, 2000
 
 -- STATE: owner (first bytes of a digest of merchant and webhook id), last seq given, last seq

@@ -12,7 +12,7 @@ local what, bound, limit, from, code = arg(), num(), num(), arg(), arg()
 local before, done = now - bound, 0
 
 local function answer(more, go_on) return finish({ 'OK', done, more and 1 or 0, go_on or '' }) end
-local function enough() return done >= limit or work > BUSY end
+local function enough() return done >= limit or work >= BUSY end
 
 -- one runs f for a webhook, and then go if that fails. So what is damaged is not met again.
 local function one(n, f, go)
@@ -88,10 +88,9 @@ end
 -- end_paused ends what a disabled webhook has kept too long. It goes on at an offset in z, with
 -- the oldest creation of what it has left so far.
 local function end_paused()
-  repeat
-    settle_claims()
-    local first = call('ZRANGE', P .. 'h', 0, 0, 'WITHSCORES')[2]
-  until not first or tonumber(first) > now
+  settle_claims()
+  local over = call('ZRANGE', P .. 'h', 0, 0, 'WITHSCORES')[2]
+  if over and tonumber(over) <= now then return answer(true, from) end
   local n, offset, oldest = string.match(from, '^(%d+) (%d+) (%d+)$')
   n = n or call('ZRANGEBYSCORE', P .. 'off', '-inf', '(' .. before, 'LIMIT', 0, 1)[1]
   if not n then return answer(false) end
