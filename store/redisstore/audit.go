@@ -36,6 +36,7 @@ func (s *Store) Audit(ctx context.Context) error {
 			return fmt.Errorf("redisstore: audit: %w", err)
 		}
 		a.begin(d)
+		a.of = h
 		a.shard(h.prefix)
 	}
 	return errors.Join(a.broken...)
@@ -46,6 +47,7 @@ type audit struct {
 	dump
 
 	now    int64
+	of     shard
 	layout string
 	broken []error
 
@@ -77,7 +79,7 @@ func integer(s string) int64 {
 
 func (a *audit) shard(prefix string) {
 	for what, note := range a.hashes["bad"] {
-		a.want(false, "nothing was found damaged", "%s", shard{prefix: prefix}.damage(what, note))
+		a.want(false, "nothing was found damaged", "%s", a.of.damage(what, note))
 	}
 	a.want(a.strings["id"] == a.layout || len(a.kinds) == 0, "a shard has the id of the layout", "%s", prefix)
 	for claim := range a.sets["h"] {

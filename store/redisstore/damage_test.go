@@ -22,7 +22,7 @@ import (
 // damaged by name.
 func damages(ctx context.Context, c redis.Cmdable, p string) map[string]func() error {
 	out := map[string]func() error{}
-	for _, k := range []string{"q:1", "z:1", "y:1", "g:1", "l:1:0", "x:1", "i:merchant_0", "m:merchant_0", "v:merchant_0", "e:merchant_0:evt_5", "e:merchant_0:evt_0"} {
+	for _, k := range []string{"q:1", "z:1", "y:1", "g:1", "l:1:0", "x:1", "i:merchant_0", "m:merchant_0", "v:merchant_0", "e:merchant_0:evt_5", "e:merchant_0:evt_0", "nw:1"} {
 		gone := func() error { return some(c.Del(ctx, p+k).Result()) }
 		out["no "+k] = gone
 		out["another type of "+k] = func() error {
@@ -35,15 +35,22 @@ func damages(ctx context.Context, c redis.Cmdable, p string) map[string]func() e
 			return c.Set(ctx, p+k, "x", 0).Err()
 		}
 	}
-	hashes := map[string][]string{"t": {"1"}, "w": {"1"}, "a": {"1:2", "1:3", "1:8"}, "s": {"merchant_0|" + eventType}, "j": {"1:evt_1"}, "x:1": {"ev", "ver", "id"}}
+	hashes := map[string][]string{"t": {"1"}, "w": {"1"}, "a": {"1:2", "1:3", "1:8"}, "s": {"merchant_0|" + eventType}, "j": {"1:evt_1"}, "x:1": {"ev", "ver", "id", "m"}, "c": {"token", "no", "pn"}, "no": {"oldest"}}
 	for k, fields := range hashes {
 		for _, f := range fields {
-			out["no "+k+" "+f] = func() error { return some(c.HDel(ctx, p+k, f).Result()) }
-			out["garbage in "+k+" "+f] = func() error { return c.HSet(ctx, p+k, f, "\xc1\xff\xff\xff\xff\xff\xff\xff\xff").Err() }
-			out["nothing in "+k+" "+f] = func() error { return c.HSet(ctx, p+k, f, "").Err() }
+			at := func() string { // The id of a notice is the store's.
+				if f != "oldest" {
+					return f
+				}
+				ids, _ := c.HKeys(ctx, p+k).Result()
+				return slices.Min(ids)
+			}
+			out["no "+k+" "+f] = func() error { return some(c.HDel(ctx, p+k, at()).Result()) }
+			out["garbage in "+k+" "+f] = func() error { return c.HSet(ctx, p+k, at(), "\xc1\xff\xff\xff\xff\xff\xff\xff\xff").Err() }
+			out["nothing in "+k+" "+f] = func() error { return c.HSet(ctx, p+k, at(), "").Err() }
 			out["half of "+k+" "+f] = func() error {
-				v, _ := c.HGet(ctx, p+k, f).Result()
-				return c.HSet(ctx, p+k, f, v[:len(v)/2]).Err()
+				v, _ := c.HGet(ctx, p+k, at()).Result()
+				return c.HSet(ctx, p+k, at(), v[:len(v)/2]).Err()
 			}
 		}
 	}
@@ -116,6 +123,8 @@ func play(t *testing.T, damage func(client redis.Cmdable, prefix string) error) 
 	_, err = st.Finish(ctx, settled)
 	require.NoError(t, err)
 	for i := range 3 {
+		_, err = st.AddNotice(ctx, fmt.Sprint("merchant_", i), store.Notice{Kind: store.NoticeWarning, WebhookID: "whk"}, "", "mark")
+		require.NoError(t, err)
 		e := store.NewEvent{ID: "evt_test", Type: "webhook.test", Fingerprint: "x", Test: "whk"}
 		_, err = st.Publish(ctx, fmt.Sprint("merchant_", i), []store.NewEvent{e})
 		require.NoError(t, err)
@@ -147,7 +156,14 @@ func play(t *testing.T, damage func(client redis.Cmdable, prefix string) error) 
 	}
 	_, err = st.Backlog(ctx)
 	require.NoError(t, err)
+	notices, err := st.ClaimNotices(ctx, 10, time.Minute)
+	require.NoError(t, err)
 	out := show(t, st)
+	for _, n := range notices {
+		if n.MerchantID != "merchant_0" {
+			out = append(out, fmt.Sprint("notice for ", n.MerchantID))
+		}
+	}
 	_, err = st.Prune(ctx, store.PruneRequest{
 		DeliveryAge: time.Second, EventAge: time.Second, NoticeAge: time.Second, PausedAge: time.Second, PausedCode: "paused", DeliveriesPerWebhook: 1, Limit: 1000,
 	})
@@ -198,6 +214,32 @@ func TestDamage(t *testing.T) {
 			require.Equal(t, want, got)
 		})
 	}
+}
+
+// TestDamageIsNamed damages a delivery, and asks what is known of it.
+func TestDamageIsNamed(t *testing.T) {
+	t.Parallel()
+	client := redistest.Client(t)
+	opts := redisstore.Options{Prefix: redistest.Prefix()}
+	t.Cleanup(func() { redistest.Forget(t, client, opts.Prefix) })
+	st := newStore(t, client, &opts, 1)
+	out, err := st.Publish(t.Context(), merchant, newEvents(3, 10))
+	require.NoError(t, err)
+	require.NoError(t, client.LSet(t.Context(), opts.Prefix+":{00}:q:1", 1, "garbage").Err())
+	c, err := st.Claim(t.Context(), everything)
+	require.NoError(t, err)
+	require.Len(t, c.Leases, 2)
+	b, err := st.Backlog(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, int64(1), b.Damaged)
+	require.Equal(t, int64(2), b.Pending)
+	info, err := st.Info(t.Context())
+	require.NoError(t, err)
+	require.Len(t, info.Damaged, 1)
+	for _, part := range []string{out[1].Deliveries[0].ID, "whk_000000000000000000000000", merchant, "cannot be read"} {
+		require.Contains(t, info.Damaged[0], part)
+	}
+	require.ErrorContains(t, st.Audit(t.Context()), out[1].Deliveries[0].ID)
 }
 
 // TestSweep takes away what leads to deliveries that were claimed. Prune finds them.

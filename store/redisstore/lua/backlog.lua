@@ -17,4 +17,5 @@ for _, n in ipairs(call('ZRANGEBYSCORE', R, '-inf', NOW, 'LIMIT', 0, 64)) do
     oldest = math.min(oldest, allowed(t, since))
   end)
 end
-return finish({ 'OK', math.max(tonumber(call('HGET', P .. 'c', 'pn') or 0) + difference, 0), now - oldest, call('HLEN', P .. 'bad') })
+finish() -- It counts those of leases that are over.
+return { 'OK', math.max(tonumber(call('HGET', P .. 'c', 'pn') or 0) or 0, 0), now - oldest, call('HLEN', P .. 'bad') }

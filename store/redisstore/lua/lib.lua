@@ -132,6 +132,17 @@ local function own(n, cmd, k, ...)
   return call(cmd, k, ...)
 end
 
+-- bump adds to a number of c. One that is lost or damaged goes on from the time, which is more
+-- than has been given, but pn, which is counted anew.
+local function bump(name, by)
+  local out = redis.pcall('HINCRBY', P .. 'c', name, by)
+  if type(out) == 'number' and (out ~= 1 or name == 'pn') then return out end
+  if type(out) ~= 'number' then bad('field ' .. name .. ' of c', out.err) end
+  local from = name == 'pn' and '0' or NOW
+  call('HSET', P .. 'c', name, from)
+  return tonumber(from)
+end
+
 -- work is how much a script has read: records, and half kilobytes of them. Who goes through many
 -- stops when it is BUSY.
 local work, BUSY = 0, 2000
@@ -269,7 +280,7 @@ end
 -- finish counts what is pending, tells claimers if something is claimable sooner than they
 -- know, and returns the reply.
 local function finish(reply)
-  if difference ~= 0 then call('HINCRBY', P .. 'c', 'pn', text(difference)) end
+  if difference ~= 0 then bump('pn', text(difference)) end
   if soonest == math.huge then return reply end
   local till = tonumber(call('GET', P .. 'sleep') or '')
   if till and till <= soonest then return reply end
@@ -517,11 +528,11 @@ end
 
 -- add_notice stores a notice. Its id is a number of which the lowest is the oldest.
 local function add_notice(n, merchant, webhook, kind, url, reason, failures, after, since)
-  local id = text(call('HINCRBY', P .. 'c', 'no', 1))
+  local id = text(bump('no', 1))
   call('HSET', P .. 'no', id, cmsgpack.pack({ n, 0, merchant, webhook, kind, url, reason, failures, after, text(since), NOW }))
   call('ZADD', P .. 'nv', NOW, id)
   call('ZADD', P .. 'na', NOW, id)
-  call('ZADD', key('nw', n), 0, id)
+  own(n, 'ZADD', key('nw', n), 0, id)
   soonest = math.min(soonest, now)
 end
 
@@ -529,5 +540,5 @@ local function forget_notice(id, n)
   call('HDEL', P .. 'no', id)
   call('ZREM', P .. 'nv', id)
   call('ZREM', P .. 'na', id)
-  if n then call('ZREM', key('nw', n), id) end
+  if n then own(n, 'ZREM', key('nw', n), id) end
 end
