@@ -354,7 +354,7 @@ func BenchmarkWork(b *testing.B) {
 // the server uses, less what it needs for the bodies as plain strings.
 func TestBytesPerDelivery(t *testing.T) {
 	t.Parallel()
-	const bodySize, total, most = 1024, 100_000, 500
+	const bodySize, total, most = 1024, 100_000, 300
 	for _, fanOut := range []int{1, 10} {
 		t.Run(fmt.Sprintf("fan-out %d", fanOut), func(t *testing.T) {
 			t.Parallel()

@@ -41,8 +41,8 @@ func readScripts() (sources, error) {
 func (s sources) compile() scripts {
 	out := scripts{}
 	for name, text := range s {
-		if name != "lib" {
-			out[name] = redis.NewScript(stripComments(s["lib"] + text))
+		if name != "lib" && name != "deliver" {
+			out[name] = redis.NewScript(stripComments(s["lib"] + s["deliver"] + text))
 		}
 	}
 	return out

@@ -213,7 +213,7 @@ local function visit(n, s, blob)
       spoil(t, seq, rec, d.el, 'internal')
       bad('event ' .. sub(k, #P + 3), 'is lost', n)
     else
-      TOKEN = TOKEN or spack('>I6', bump('token', 1))
+      TOKEN = TOKEN or spack('>I6', later('token'))
       if rec then
         local reclaims = sunpack('>I2', rec, 8)
         if byte(rec, 7) == 2 then reclaims = math.min(reclaims + 1, 65535) end

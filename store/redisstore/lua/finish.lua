@@ -73,7 +73,11 @@ local function settle(t, i, into)
   if sub(rec, 1, 6) ~= token or token == '\0\0\0\0\0\0' then return 3 end
   local state = byte(rec, 7)
   if state == 3 then return 2 end
-  local el = element_in(rec, IN_RECORD)
+  local fine, el = pcall(element_in, rec, IN_RECORD)
+  if not fine then
+    into.lost[#into.lost + 1] = { seq, rec }
+    return 4
+  end
   if state == 1 then t[LEASED] = t[LEASED] - 1 else into.unwait[#into.unwait + 1] = { seq, is_test(el) } end
   local outcome, code = sub(s, 7, 7), 0
   local attempts = byte(rec, 20) * 256 + byte(rec, 21)
@@ -117,6 +121,7 @@ end
 
 -- write stores what the results of one webhook have changed.
 local function write(t, into)
+  for _, d in ipairs(into.lost) do drop_claimed(t, d[1], d[2]) end
   for _, d in ipairs(into.unwait) do unwait(t, d[1], d[2]) end
   for _, page in ipairs(into.order) do close(t, page, into.pages[page]) end
   for _, f in ipairs(into.gone) do gone[#gone + 1] = f end
@@ -136,7 +141,7 @@ for g = 1, groups do
   local first = i
   local ok, t = pcall(state_of, ns[g], states[g])
   local there = ok and t and t[OWNER] == owners[g]
-  local into = { unwait = {}, pages = {}, order = {}, gone = {}, changed = {}, again = {} }
+  local into = { unwait = {}, pages = {}, order = {}, gone = {}, changed = {}, again = {}, lost = {} }
   for _ = 1, sizes[g] do
     local code = ok and 4 or 5
     if there then
@@ -147,7 +152,7 @@ for g = 1, groups do
     reply[i + 2] = code
     i = i + 1
   end
-  if there and (#into.gone > 0 or #into.again > 0) then
+  if there and #into.gone + #into.again + #into.lost > 0 then
     local fine, why = pcall(write, t, into)
     if not fine then
       bad('webhook ' .. ns[g], why, t.n)

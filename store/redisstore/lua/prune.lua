@@ -315,8 +315,7 @@ local function heal(name, rec)
     return
   end
   if not ok then
-    drop(n, seq, rec)
-    if unwait(t, seq, false) + unwait(t, seq, true) == 0 then t[LEASED] = t[LEASED] - 1 end
+    drop_claimed(t, seq, rec)
   elseif leased then
     local over = sunpack('>I6', rec, 14)
     if over >= before then return end
