@@ -14,7 +14,7 @@ type packer []byte
 
 func (p packer) num(n int64, size int) packer {
 	for i := size - 1; i >= 0; i-- {
-		p = append(p, byte(n>>(8*i)))
+		p = append(p, byte(n>>(8*i)&0xff))
 	}
 	return p
 }

@@ -153,8 +153,10 @@ func (g *claiming) read(h shard, at time.Time, hooks, events reply, order *unpac
 		hook, event := &known[w], &of[e]
 		field := hook.n + ":" + strconv.FormatInt(seq, 10)
 		if !event.ok {
-			spoiled = append(spoiled, settling{field: field, n: hook.n, owner: owner(hook.merchantID, hook.webhookID),
-				what: packer(packed[:6]), attempt: packer(faultCode)})
+			what := append(packer(packed[:6]), spoiledOutcome...).num(0, 1).num(int64(store.StreakSame), 1).num(0, 6)
+			spoiled = append(spoiled, settling{
+				field: field, n: hook.n, owner: owner(hook.merchantID, hook.webhookID), what: what, attempt: packer(faultCode),
+			})
 			continue
 		}
 		g.out.Leases = append(g.out.Leases, store.Lease{

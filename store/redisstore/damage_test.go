@@ -242,6 +242,33 @@ func TestDamageIsNamed(t *testing.T) {
 	require.ErrorContains(t, st.Audit(t.Context()), out[1].Deliveries[0].ID)
 }
 
+// TestDamagedEvent damages an event and takes another one away: their deliveries end.
+func TestDamagedEvent(t *testing.T) {
+	t.Parallel()
+	client := redistest.Client(t)
+	opts := redisstore.Options{Prefix: redistest.Prefix()}
+	t.Cleanup(func() { redistest.Forget(t, client, opts.Prefix) })
+	st := newStore(t, client, &opts, 1)
+	events := newEvents(3, 10)
+	out, err := st.Publish(t.Context(), merchant, events)
+	require.NoError(t, err)
+	key := func(i int) string { return opts.Prefix + ":{00}:e:" + merchant + ":" + events[i].ID }
+	require.NoError(t, client.Set(t.Context(), key(0), "\xff\xffgarbage", 0).Err())
+	require.NoError(t, client.Del(t.Context(), key(1)).Err())
+	c, err := st.Claim(t.Context(), everything)
+	require.NoError(t, err)
+	require.Len(t, c.Leases, 1)
+	for _, p := range out[:2] {
+		d, err := st.Delivery(t.Context(), merchant, p.Deliveries[0].WebhookID, p.Deliveries[0].ID)
+		require.NoError(t, err)
+		require.Equal(t, store.DeliveryFailed, d.Status)
+		require.Equal(t, "internal", d.Code)
+	}
+	info, err := st.Info(t.Context())
+	require.NoError(t, err)
+	require.Len(t, info.Damaged, 2)
+}
+
 // TestSweep takes away what leads to deliveries that were claimed. Prune finds them.
 func TestSweep(t *testing.T) {
 	t.Parallel()

@@ -45,8 +45,7 @@ func (s *Store) fit(ctx context.Context) error {
 	err := s.checkServers(ctx)
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	var unfit unfitError
-	if errors.As(err, &unfit) {
+	if _, unfit := errors.AsType[unfitError](err); unfit {
 		f.err = fmt.Errorf("%w: %w", store.ErrUnavailable, err)
 	} else if err == nil {
 		f.err = nil // If it does not answer, what is asked for will fail by itself.

@@ -102,9 +102,9 @@ func publishCall(h shard, list []*publishing) call {
 				return c
 			}
 			digest := sha256.Sum256([]byte(e.Fingerprint))
-			print := append(digest[:printBytes:printBytes], e.Trace...)
+			mark := append(digest[:printBytes:printBytes], e.Trace...)
 			c.keys = append(c.keys, h.event(p.merchantID, e.ID))
-			c.args = append(c.args, p.merchantID, e.Type, []byte(packElement(e)), print, e.Test, e.Body)
+			c.args = append(c.args, p.merchantID, e.Type, []byte(packElement(e)), mark, e.Test, e.Body)
 		}
 	}
 	c.args[1] = len(c.keys)

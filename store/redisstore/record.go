@@ -97,7 +97,7 @@ func unpackDelivery(packed string, now time.Time) (store.Delivery, bool) {
 	u := unpacker{rest: packed}
 	var d store.Delivery
 	var r record
-	ok := true
+	var ok bool
 	switch u.take(1) {
 	case "q":
 		r.element, ok = unpackElement(u.rest)

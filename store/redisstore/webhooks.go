@@ -174,7 +174,7 @@ func (s *Store) DeleteWebhook(ctx context.Context, merchantID, webhookID string,
 	}
 	for range collectSteps {
 		if more, err := s.collect(ctx, h); !more || err != nil {
-			break // If it cannot, the webhook is deleted all the same.
+			return nil //nolint:nilerr // If it cannot, the webhook is deleted all the same.
 		}
 	}
 	return nil

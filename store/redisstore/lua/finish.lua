@@ -86,6 +86,7 @@ local function settle(t, i, into)
     t[TRIES] = t[TRIES] + 1
     if sunpack('>I4', rec, 10) == t[EPOCH] then code = streak(t, s) end
   end
+  if outcome == 'x' then bad('delivery ' .. name, 'has an event that cannot be read', t.n) end
   if outcome == 's' or outcome == 'f' or outcome == 'x' then
     local page = page_of(seq)
     local list = into.pages[page]
