@@ -141,7 +141,7 @@ local function candidates(t, room)
   local out = {}
   local function add(seq, kind, rec, el)
     local ok, _, _, _, event, size = pcall(element, el)
-    out[#out + 1] = { seq = tonumber(seq), kind = kind, rec = rec, el = ok and el, raw = rec or el, event = event, size = size }
+    out[#out + 1] = { seq = tonumber(seq) or seq, kind = kind, rec = rec, el = ok and el, raw = rec or el, event = event, size = size }
   end
   local function add_waiting(seq, kind, rec)
     local ok, el = pcall(element_in, rec, IN_RECORD)
@@ -202,12 +202,13 @@ local function visit(n, s, blob)
   if full and #list == 0 then return true end -- It keeps its place.
 
   -- From here on it writes.
-  local popped, hook = t[HEAD], nil
+  local popped, hook, damaged = t[HEAD], nil, false
   for _, d in ipairs(list) do
     local seq, rec, k = d.seq, d.rec, d.k
     if d.kind == 'q' then popped = math.max(popped, seq) else unwait(t, seq, d.kind == 'y') end
     if not d.el then
       drop(n, seq, d.raw)
+      damaged = true
     elseif not event_at[k] and not found[k] then
       call('HDEL', A, field(n, seq))
       spoil(t, seq, rec, d.el, 'internal')
@@ -228,6 +229,7 @@ local function visit(n, s, blob)
       if t[RATE] > 0 then level, t[LEVEL], t[TAKEN] = level - COST, level - COST, now end
     end
   end
+  if damaged then count_waiting(t) end
   t[TAKEN] = math.min(t[TAKEN], now) -- A clock that has gone back adds nothing, and takes nothing away.
   if popped > t[HEAD] then
     local holes = popped - t[HEAD]

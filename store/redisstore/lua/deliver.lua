@@ -26,6 +26,11 @@ local function unwait(t, seq, test)
   return gone
 end
 
+-- count_waiting counts what waits anew, after damage.
+local function count_waiting(t)
+  t[WAITING], t[TESTS] = own(t.n, 'ZCARD', key('z', t.n)), own(t.n, 'ZCARD', key('y', t.n))
+end
+
 -- drop sets a delivery aside that cannot be read, so that it holds up nothing. Who calls it says
 -- how it counts.
 local function drop(n, seq, record)

@@ -93,7 +93,7 @@ end
 
 local R, A, T = P .. 'r', P .. 'a', P .. 't'
 local function key(kind, n) return P .. kind .. ':' .. n end
-local function text(n) return fmt('%.0f', n) end
+local function text(n) return type(n) == 'string' and n or fmt('%.0f', n) end
 
 local function esc(id)
   if not string.find(id, '[^%w_.-]') then return id end

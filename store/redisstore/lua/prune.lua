@@ -141,6 +141,7 @@ local function end_paused()
           done = done + 1
         else
           drop(n, seqs[i], rec)
+          count_waiting(t)
         end
       end
     end
