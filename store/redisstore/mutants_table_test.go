@@ -72,7 +72,7 @@ var mutants = []struct {
 	{"webhooks/another_version", "a change keeps the version", "save", "'ver', version + 1,", "'ver', math.max(version, 1),"},
 	{"rate/to_the_millisecond", "what ended is pending", "finish", "if state == 1 then t[LEASED] = t[LEASED] - 1 else", "if state ~= 1 then"},
 	{"webhooks/secrets", "what waits is not pending", "lib", "+ t[LEASED] + t[WAITING] + t[TESTS] end", "+ t[LEASED] + t[TESTS] end"},
-	{"rate/another_rate,_and_other_changes", "what was published is not pending", "lib", "if difference ~= 0 and", "if difference < 0 and"},
+	{"rate/another_rate,_and_other_changes", "what was published is not pending", "lib", "if difference ~= 0 then", "if difference < 0 then"},
 	{"backlog/pending", "what was deleted is pending", "delete", "difference = -pending(t)", "difference = 0"},
 	{"backlog/due_longest", "leases that ended are not due", "backlog", "settle_claims()", ""},
 	{"webhooks/of_another_merchant", "what was enqueued is due later", "enqueue", "offer(t, now)", ""},

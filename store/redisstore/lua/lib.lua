@@ -278,9 +278,10 @@ end
 -- finish counts what is pending, tells claimers if something is claimable sooner than they
 -- know, and returns the reply.
 local function finish(reply)
-  if difference ~= 0 and type(redis.pcall('HINCRBY', P .. 'c', 'pn', text(difference))) ~= 'number' then
-    bad('field pn of c', 'is no number')
-    call('HSET', P .. 'c', 'pn', 0)
+  if difference ~= 0 then
+    local all = redis.pcall('HINCRBY', P .. 'c', 'pn', text(difference))
+    if type(all) ~= 'number' then bad('field pn of c', 'is no number') end
+    if type(all) ~= 'number' or all < 0 then call('HSET', P .. 'c', 'pn', 0) end -- It was damaged.
   end
   if soonest == math.huge then return reply end
   local till = tonumber(call('GET', P .. 'sleep') or '')

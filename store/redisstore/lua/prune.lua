@@ -43,6 +43,7 @@ local function recount(t)
   for _, page in ipairs(own(t.n, 'ZRANGE', key('g', t.n), 0, -1)) do lost = lost - own(t.n, 'LLEN', page_key(t.n, page)) end
   local failed = math.min(lost, t[FAILED])
   t[FAILED], t[OK] = t[FAILED] - failed, t[OK] - (lost - failed)
+  if t[OK] + t[FAILED] + pending(t) == 0 then t[TRIES] = 0 end
 end
 
 -- forget removes those ended deliveries of a page of which goes is true.
@@ -69,10 +70,10 @@ local function forget(t, page, goes)
   local l, member = page_key(t.n, page), t.n .. ':' .. page
   pages[l], done = nil, done + gone
   if #rest == 0 then
-    if gone == 0 then recount(t) end -- It was lost.
     call('UNLINK', l)
     call('ZREM', P .. 'p', member)
     leave(t, page)
+    if gone == 0 or call('ZCARD', key('g', t.n)) < 10 then recount(t) end -- Some may have been lost.
   else
     if gone > 0 and first then
       call('LTRIM', l, gone, -1)
