@@ -78,6 +78,7 @@ func (d *duel) leave() {
 			d.deleteWebhook(m, w.ID, 0)
 		}
 	}
+	d.playPrune()
 	for _, t := range had {
 		d.read(t.MerchantID, t.WebhookID, t.ID)
 	}

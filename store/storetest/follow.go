@@ -236,6 +236,7 @@ func (d *duel) playPrune() bool {
 		want, _ = d.model.Prune(d.x.Context(), p)
 	}
 	d.match("what Prune did", got, want)
+	d.model.deleted = 0
 	return true
 }
 

@@ -26,7 +26,7 @@ type model struct {
 	seen       []*modelSeen
 	watchers   []*modelWatcher
 	perWebhook int // of the last claim
-	deleted    int // pending deliveries that went with their webhooks
+	deleted    int // pending deliveries that went with their webhooks, since Prune
 }
 
 type modelWebhook struct {
