@@ -78,7 +78,7 @@ local function settle(t, i, into)
     into.lost[#into.lost + 1] = { seq, rec }
     return 4
   end
-  if state == 1 then t[LEASED] = t[LEASED] - 1 else into.unwait[#into.unwait + 1] = { seq, is_test(el) } end
+  if state == 1 then t[LEASED], into.freed = t[LEASED] - 1, true else into.unwait[#into.unwait + 1] = { seq, is_test(el) } end
   local outcome, code = sub(s, 7, 7), 0
   local attempts = byte(rec, 20) * 256 + byte(rec, 21)
   if outcome ~= 'l' and outcome ~= 'x' then
@@ -131,8 +131,8 @@ local function write(t, into)
   if x and x.began then call('HSET', key('x', t.n), 'fs', text(x.fs)) end
   for _, d in ipairs(into.again) do wait_again(t, d[1], d[2], d[3]) end
   if t.disabled then disable(t, t.disabled) end
-  local full = t[PARKED] == 1
-  t[PARKED] = 0
+  local full = into.freed and t[PARKED] == 1
+  if full then t[PARKED] = 0 end
   if #into.unwait > 0 and t[WAITING] > 0 then
     t[NEXT] = tonumber(own(t.n, 'ZRANGE', key('z', t.n), 0, 0, 'WITHSCORES')[2] or 0)
   end
