@@ -26,4 +26,8 @@ type Backlog struct {
 	// disabled, or has no token or no room for another lease, does not count. So it
 	// tells whether claimers keep up, and not whether endpoints do.
 	OldestDue time.Duration
+
+	// Damaged counts what was found unreadable and set aside, as far as the store
+	// notes it. A store that cannot be damaged leaves it at 0.
+	Damaged int64
 }

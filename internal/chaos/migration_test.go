@@ -28,7 +28,7 @@ func runMigration(t *testing.T, rng *rand.Rand, length time.Duration) []phase {
 	for shard := range longShards {
 		// A delivery that is claimed when the move begins is settled after its end.
 		end, from := st.note("slot moved", inAll), time.Now()
-		m := redistest.StartMove(t, client, fmt.Sprintf("wh:{%02x}:ready", shard))
+		m := redistest.StartMove(t, client, fmt.Sprintf("wh:{%02x}:id", shard))
 		for m.Keys(t, 1+rng.IntN(20)) > 0 {
 			pass(t, time.Duration(rng.IntN(100))*time.Millisecond)
 		}

@@ -31,6 +31,8 @@ func Dump(tb testing.TB, client *redis.Client, prefix string) map[string]string 
 			for _, name := range slices.Sorted(maps.Keys(fields)) {
 				text.WriteString(name + " " + fields[name] + "\n")
 			}
+		case "list":
+			text.WriteString(strings.Join(client.LRange(ctx, key, 0, -1).Val(), "\n"))
 		case "zset":
 			for _, z := range client.ZRangeWithScores(ctx, key, 0, -1).Val() {
 				fmt.Fprintf(&text, "%v %f\n", z.Member, z.Score)

@@ -14,6 +14,7 @@ type Link struct {
 	LoseRequests bool          // what clients send is lost
 	LoseReplies  bool          // what the server sends is lost
 	Delay        time.Duration // added each way
+	Rate         int           // bytes a second, each way of a connection; 0: no bound
 }
 
 // Proxy stands between clients and a server and is the network between them.
@@ -167,6 +168,9 @@ func (p *Proxy) pump(c *pair, from io.Reader, to io.Writer, loses func(Link) boo
 			}
 			if wait := link.Delay - time.Since(a.at); wait > 0 {
 				<-time.After(wait)
+			}
+			if link.Rate > 0 {
+				<-time.After(time.Duration(len(a.bytes)) * time.Second / time.Duration(link.Rate))
 			}
 			if _, err := to.Write(a.bytes); err != nil {
 				break

@@ -2,36 +2,17 @@ package redisstore
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"maps"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 )
 
-// Audit looks whether the indexes in Redis agree with the records, and names the
-// promise that is broken. It is for tests: it reads every key, and calls made at
-// the same time confuse it.
-func (s *Store) Audit(ctx context.Context) error {
-	now, err := s.now(ctx)
-	if err != nil {
-		return fmt.Errorf("redisstore: audit: %w", err)
-	}
-	a := &audit{now: now.UnixMilli()}
-	for _, h := range s.shards {
-		d, err := s.read(ctx, h)
-		if err != nil {
-			return fmt.Errorf("redisstore: audit: %w", err)
-		}
-		a.dump, a.pending, a.subscribers, a.events = d, map[string]int{}, map[string][]string{}, map[string]bool{}
-		a.shard(h.prefix)
-		a.count(h.prefix)
-	}
-	return errors.Join(a.broken...)
-}
+// pageSize is how many deliveries a page holds: see lua/lib.lua.
+const pageSize = 100
 
 func (s *Store) now(ctx context.Context) (time.Time, error) {
 	if s.opts.Now != nil {
@@ -40,15 +21,48 @@ func (s *Store) now(ctx context.Context) (time.Time, error) {
 	return s.client.Time(ctx).Result()
 }
 
+// Audit looks whether what Redis holds is as the table at the head of lua/lib.lua says,
+// and names the sentence that is broken, or what was found damaged and set aside. It is
+// for tests: it reads every key, and calls made at the same time confuse it.
+func (s *Store) Audit(ctx context.Context) error {
+	now, err := s.now(ctx)
+	if err != nil {
+		return fmt.Errorf("redisstore: audit: %w", err)
+	}
+	a := &audit{now: now.UnixMilli(), layout: s.layout.id}
+	for _, h := range s.shards {
+		d, err := s.read(ctx, h)
+		if err != nil {
+			return fmt.Errorf("redisstore: audit: %w", err)
+		}
+		a.begin(d)
+		a.of = h
+		a.shard(h.prefix)
+	}
+	return errors.Join(a.broken...)
+}
+
 // audit collects what is wrong.
 type audit struct {
 	dump
 
-	now         int64
-	pending     map[string]int      // merchant:event, escaped, to the number of pending deliveries
-	subscribers map[string][]string // merchant, escaped, and type to "id=n"
-	events      map[string]bool     // merchant:sequence that a log names
-	broken      []error
+	now    int64
+	of     shard
+	layout string
+	broken []error
+
+	subscribers map[string][]string // of active webhooks, by M|type
+	carried     map[string]bool     // events that pending deliveries need, as M:E
+	enqueued    map[string]int      // deliveries by n:E
+	leases      map[string]string   // token of each claim in h, by field
+	owners      map[string]string   // M by n
+	pending     int64
+}
+
+func (a *audit) begin(d dump) {
+	a.dump, a.pending = d, 0
+	a.subscribers, a.carried, a.enqueued = map[string][]string{}, map[string]bool{}, map[string]int{}
+	a.leases, a.owners = map[string]string{}, map[string]string{}
 }
 
 // want reports a broken promise unless ok.
@@ -58,165 +72,319 @@ func (a *audit) want(ok bool, promise, format string, args ...any) {
 	}
 }
 
+func integer(s string) int64 {
+	n, _ := strconv.ParseInt(s, 10, 64) // Absent is 0.
+	return n
+}
+
 func (a *audit) shard(prefix string) {
-	members := 0
-	each(a.hashes, "m", func(merchant string, v map[string]string) {
-		members += len(v)
-		a.want(len(a.sets["i:"+merchant]) == len(v), "a merchant lists its webhooks", "%s%s", prefix, merchant)
-	})
-	merchants := map[string]bool{}
-	each(a.hashes, "w", func(n string, w map[string]string) {
-		a.want(a.hashes["m:"+escape(w["m"])][w["id"]] == n, "a webhook belongs to its merchant", "%s%s", prefix, w["id"])
-		_, listed := a.sets["i:"+escape(w["m"])][fmt.Sprintf("%015s", w["cr"])+w["id"]]
-		a.want(listed, "a merchant lists its webhooks", "%s%s", prefix, w["id"])
-		merchants[w["m"]] = true
-		members--
-		a.webhook(n, w)
-	})
-	a.want(equalKeys(a.sets["ms"], merchants), "a shard lists its merchants", "%s", prefix)
-	a.want(members == 0, "a merchant names its webhooks only", "%s: %d too many", prefix, members)
-	a.leftovers(prefix)
-	each(a.hashes, "s", func(merchant string, v map[string]string) {
-		for kind, packed := range v {
-			a.want(slices.Equal(readSubscribers(packed), a.subscribers[merchant+" "+kind]),
-				"a webhook is found under a type if it is active and subscribes to it", "%s %s", merchant, kind)
-			delete(a.subscribers, merchant+" "+kind)
-		}
-	})
-	a.want(len(a.subscribers) == 0, "an active webhook is found under each of its types", "%v", a.subscribers)
-	a.storedEvents()
-	a.notices(prefix)
-}
-
-func (a *audit) notices(prefix string) {
-	for _, set := range []string{"nv", "na"} {
-		a.want(equalKeys(a.sets[set], a.hashes["no"]), "a notice is in both lists", "%s%s", prefix, set)
+	for what, note := range a.hashes["bad"] {
+		a.want(false, "nothing was found damaged", "%s", a.of.damage(what, note))
 	}
-	for id := range a.hashes["nt"] {
-		_, there := a.hashes["no"][id]
-		a.want(there, "what was claimed is a notice", "%s%s", prefix, id)
-	}
-	of := map[string]map[string]bool{}
-	for id, packed := range a.hashes["no"] {
-		list, err := unpack(packed)
-		a.want(err == nil, "a notice can be read", "%s%s", prefix, id)
-		f := fields{list: list}
-		n := f.text()
-		if of[n] == nil {
-			of[n] = map[string]bool{}
-		}
-		of[n][id] = true
-		a.want(a.hashes["w:"+n] != nil, "a notice is of a webhook that is there", "%s%s", prefix, id)
-	}
-	each(a.sets, "nw", func(n string, members map[string]int64) {
-		a.want(equalKeys(members, of[n]), "a webhook lists its notices", "%s%s", prefix, n)
-		delete(of, n)
-	})
-	a.want(len(of) == 0, "a webhook lists its notices", "%s: %v", prefix, of)
-}
-
-// count looks at the number of pending deliveries, with those of deleted webhooks.
-func (a *audit) count(prefix string) {
-	queued := 0
-	for _, kind := range []string{"q", "t", "l"} {
-		each(a.sets, kind, func(_ string, members map[string]int64) { queued += len(members) })
-	}
-	noted, _ := strconv.Atoi(a.hashes["c"]["pn"]) // None is 0.
-	a.want(noted == queued, "a shard counts its pending deliveries", "%s: %d, want %d", prefix, noted, queued)
-}
-
-func equalKeys[A, B any](a map[string]A, b map[string]B) bool {
-	return slices.Equal(slices.Sorted(maps.Keys(a)), slices.Sorted(maps.Keys(b)))
-}
-
-func readSubscribers(packed string) []string {
-	list, err := unpack(packed)
-	if err != nil {
-		return nil
-	}
-	var out []string
-	for _, v := range list {
-		f := fields{}
-		f.list, _ = v.([]any)
-		out = append(out, f.text()+"="+f.text())
-	}
-	return out
-}
-
-// leftovers looks at what belongs to no webhook: only a deleted one may have it,
-// and it still counts for its events.
-func (a *audit) leftovers(prefix string) {
-	gone := map[string]string{}
-	for n, packed := range a.hashes["gc"] {
-		list, err := unpack(packed)
-		a.want(err == nil, "a record can be read", "%sgc %s", prefix, n)
-		f := fields{list: list}
-		gone[n] = f.text()
-		for _, queue := range []string{"q:", "t:", "l:"} {
-			for id := range a.sets[queue+n] {
-				if r, err := readRecord(a.hashes["d:"+n][id]); err == nil {
-					a.pending[escape(gone[n])+":"+escape(r.eventID)]++
-				}
+	a.want(a.strings["id"] == a.layout || len(a.kinds) == 0, "a shard has the id of the layout", "%s", prefix)
+	for claim := range a.sets["h"] {
+		for field := range strings.FieldsSeq(claim[min(12, len(claim)):]) {
+			if a.leases[field] < claim[:6] {
+				a.leases[field] = claim[:6]
 			}
 		}
 	}
-	orphan := func(kind, rest string) {
-		n, _, _ := strings.Cut(rest, ":")
-		_, deleted := gone[n]
-		a.want(deleted || a.hashes["w:"+n] != nil, "what is left of a deleted webhook is noted", "%s%s:%s", prefix, kind, rest)
+	merchants := map[string]bool{}
+	for n, packed := range a.hashes["t"] {
+		merchants[a.hashes["x:"+n]["m"]] = true
+		a.webhook(n, packed)
 	}
-	for _, kind := range []string{"d", "g", "y"} {
-		each(a.hashes, kind, func(rest string, _ map[string]string) { orphan(kind, rest) })
+	a.want(sameKeys(a.sets["ms"], merchants), "a shard lists its merchants", "%s", prefix)
+	a.want(sameKeys(a.hashes["w"], a.hashes["t"]), "a webhook that has a state can be claimed", "%s", prefix)
+	a.want(integer(a.hashes["c"]["pn"]) == a.pending, "a shard counts its pending deliveries", "%s: %s, want %d", prefix, a.hashes["c"]["pn"], a.pending)
+	for field, packed := range a.hashes["s"] {
+		if field != "" {
+			a.want(slices.Equal(readSubscribers(packed), a.subscribers[field]), "a webhook is found under a type if it is active and subscribes to it", "%s", field)
+			delete(a.subscribers, field)
+		}
 	}
-	for _, kind := range []string{"p", "q", "t", "l", "f"} {
-		each(a.sets, kind, func(rest string, _ map[string]int64) { orphan(kind, rest) })
+	a.want(len(a.subscribers) == 0, "an active webhook is found under each of its types", "%v", a.subscribers)
+	for field, packed := range a.hashes["j"] {
+		n, _, _ := strings.Cut(field, ":")
+		_, live := a.hashes["t"][n]
+		a.want(!live || len(packed) == 14*a.enqueued[field], "what was enqueued is found by its event", "%s has %d", field, len(packed)/14)
+		delete(a.enqueued, field)
 	}
-	for _, set := range []string{"ready", "held", "old", "full", "off"} {
-		for n := range a.sets[set] {
-			a.want(a.hashes["w:"+n] != nil, "an index names webhooks that exist", "%s%s %s", prefix, set, n)
+	a.want(len(a.enqueued) == 0, "what was enqueued is found by its event", "%v", a.enqueued)
+	a.leftovers(prefix)
+	a.events()
+	a.notices(prefix)
+}
+
+func readSubscribers(packed string) []string {
+	u := unpacker{rest: packed}
+	var out []string
+	for u.rest != "" {
+		n := u.num(4)
+		out = append(out, fmt.Sprint(u.text(2), "=", n))
+	}
+	slices.Sort(out)
+	return out
+}
+
+// leftovers looks at what belongs to no webhook: only a deleted one may have it.
+func (a *audit) leftovers(prefix string) {
+	known := func(n, what string) {
+		_, live := a.hashes["t"][n]
+		_, deleted := a.hashes["gc"][n]
+		a.want(live || deleted || strings.HasPrefix(what, "a ") && a.leases[what[2:]] != "", "what is left of a deleted webhook is noted", "%s%s", prefix, what)
+	}
+	for _, name := range a.kinds {
+		if kind, rest, ok := strings.Cut(name, ":"); ok && slices.Contains([]string{"q", "z", "y", "g", "l", "x", "nw"}, kind) {
+			n, _, _ := strings.Cut(rest, ":")
+			known(n, name)
+		}
+	}
+	for field := range a.hashes["a"] {
+		n, _, _ := strings.Cut(field, ":")
+		known(n, "a "+field)
+	}
+	for _, set := range []string{"r", "f", "off", "p"} {
+		for member := range a.sets[set] {
+			n, _, _ := strings.Cut(member, ":")
+			known(n, set+" "+member)
 		}
 	}
 }
 
-func (a *audit) storedEvents() {
-	each(a.strings, "e", func(name, value string) {
-		if len(value) < 8 {
-			a.want(false, "an event can be read", "%s", name)
-			return
-		}
-		pending, size := binary.BigEndian.Uint32([]byte(value)), int(binary.BigEndian.Uint32([]byte(value[4:])))
-		h, err := readHead(value[8:min(8+size, len(value))])
-		a.want(err == nil, "an event can be read", "%s", name)
-		a.want(int(pending) == a.pending[name], "an event counts its pending deliveries", "%s: %d, want %d", name, pending, a.pending[name])
-		at, idle := a.sets["idle"][name]
-		a.want(idle == (pending == 0) && (!idle || at == h.created), "an event without pending deliveries can be pruned", "%s", name)
-		delete(a.pending, name)
-		if h.seq == 0 {
-			return
-		}
-		merchant, event, _ := strings.Cut(name, ":")
-		page := merchant + ":" + strconv.FormatInt(h.seq/pageSize, 10)
-		log := a.hashes["v:"+page]
-		a.want(escape(log[strconv.FormatInt(h.seq%pageSize, 10)]) == event, "an event is in its merchant's list", "%s", name)
-		oldest, _ := strconv.ParseInt(log["a"], 10, 64)
-		youngest, _ := strconv.ParseInt(log["z"], 10, 64)
-		a.want(oldest <= h.created && h.created <= youngest, "a page of events spans their times", "%s", name)
-		a.events[page] = true
-	})
-	a.want(len(a.pending) == 0, "what a pending delivery carries is stored", "%v", a.pending)
-	each(a.hashes, "v", func(page string, _ map[string]string) { a.want(a.events[page], "a page has events", "%s", page) })
-	each(a.sets, "x", func(merchant string, pages map[string]int64) {
-		for p := range pages {
-			a.want(a.hashes["v:"+merchant+":"+p] != nil, "a page that is named is there", "%s:%s", merchant, p)
-		}
-	})
-	for page := range a.events {
-		i := strings.LastIndexByte(page, ':')
-		_, ok := a.sets["x:"+page[:i]][page[i+1:]]
-		a.want(ok, "a page is named", "%s", page)
+// events looks at what is stored of events, and at the logs of merchants.
+func (a *audit) events() {
+	logged := map[string]bool{}
+	look := func(merchant, packed string) {
+		e, ok := unpackElement(packed)
+		name := merchant + ":" + escape(e.eventID)
+		a.want(ok && a.strings["e:"+name] != "", "an event of the log is stored", "%s", name)
+		logged[name] = true
 	}
-	for name := range a.sets["idle"] {
-		_, ok := a.strings["e:"+name]
-		a.want(ok, "an event that can be pruned is there", "%s", name)
+	each(a.lists, "v", func(merchant string, list []string) {
+		for _, packed := range list {
+			look(merchant, packed)
+		}
+		e, _ := unpackElement(list[0])
+		a.want(a.sets["o"][merchant] == millis(e.created), "a log is found by its oldest event", "%s", merchant)
+	})
+	for merchant := range a.sets["o"] {
+		a.want(len(a.lists["v:"+merchant]) > 0, "a log that is found is there", "%s", merchant)
 	}
+	each(a.sets, "u", func(merchant string, list map[string]int64) {
+		for packed, place := range list {
+			look(merchant, packed)
+			a.want(place <= integer(a.hashes["k"][merchant]), "what is kept was in the log before", "%s", merchant)
+		}
+		_, named := a.sets["us"][merchant]
+		a.want(named, "a merchant with kept events is named", "%s", merchant)
+	})
+	each(a.strings, "e", func(name, packed string) {
+		e, _, _, ok := unpackEvent(packed)
+		merchant, _, _ := strings.Cut(name, ":")
+		a.want(ok && name == merchant+":"+escape(e.eventID), "an event can be read", "%s", name)
+		a.want(logged[name], "an event is in the log of its merchant", "%s", name)
+		delete(a.carried, name)
+	})
+	a.want(len(a.carried) == 0, "what a pending delivery carries is stored", "%v", a.carried)
+}
+
+func (a *audit) notices(prefix string) {
+	of := map[string]string{}
+	each(a.sets, "nw", func(n string, members map[string]int64) {
+		for id := range members {
+			of[id] = n
+		}
+	})
+	for what, ok := range map[string]bool{"nv": sameKeys(a.sets["nv"], a.hashes["no"]), "na": sameKeys(a.sets["na"], a.hashes["no"]), "nw": sameKeys(of, a.hashes["no"])} {
+		a.want(ok, "a notice is in all three lists", "%s%s", prefix, what)
+	}
+}
+
+func sameKeys[A, B any](a map[string]A, b map[string]B) bool {
+	for k := range a {
+		if _, ok := b[k]; !ok {
+			return false
+		}
+	}
+	return len(a) == len(b)
+}
+
+// webhook looks at one webhook and all that belongs to it.
+func (a *audit) webhook(n, packed string) {
+	x := a.hashes["x:"+n]
+	w, err := unpackWebhook(a.hashes["w"][n], packed, x, time.UnixMilli(a.now))
+	t, _ := unpackState(packed)
+	a.want(err == nil, "a webhook can be read", "%s", n)
+	if err != nil {
+		return
+	}
+	merchant := escape(w.MerchantID)
+	a.owners[n] = merchant
+	_, listed := a.sets["i:"+merchant][fmt.Sprintf("%015d", millis(w.CreatedAt))+w.ID]
+	a.want(listed && a.hashes["m:"+merchant][w.ID] == n && t.owner == owner(w.MerchantID, w.ID), "a merchant lists its webhooks", "%s", w.ID)
+	a.want(t.told == (w.Disablings > 0 || w.Mark != "") || t.told && x["an"] != "", "what was told is known", "%s", w.ID)
+	if types := slices.Compact(slices.Sorted(slices.Values(w.Events))); t.active {
+		for _, kind := range types {
+			name := merchant + "|" + kind
+			a.subscribers[name] = append(a.subscribers[name], w.ID+"="+n)
+			slices.Sort(a.subscribers[name])
+		}
+	}
+	c := &counting{audit: a, n: n, merchant: merchant, t: &t, off: math.MaxInt64, seen: map[int64]bool{}, pages: map[int64]bool{}}
+	c.fresh()
+	c.claimed()
+	c.ended()
+	c.compare(w.ID)
+	a.pending += t.pending()
+}
+
+// counting counts what the deliveries of a webhook are.
+type counting struct {
+	*audit
+
+	n, merchant string
+	t           *state
+	seen        map[int64]bool // by seq
+	pages       map[int64]bool // that must be in g
+	off         int64          // oldest creation of what waits
+
+	pending, leased, tries, ok, failed, holes int64
+}
+
+func (c *counting) see(seq int64, e *element, pending bool) {
+	c.want(!c.seen[seq] && seq >= 1 && seq <= c.t.last, "a delivery is in one place", "%s:%d", c.n, seq)
+	c.seen[seq] = true
+	event := escape(e.eventID)
+	if pending {
+		c.pending++
+		c.carried[c.merchant+":"+event] = true
+	}
+	if e.flags&2 != 0 {
+		c.enqueued[c.n+":"+event]++
+	}
+}
+
+func (c *counting) fresh() {
+	q := c.lists["q:"+c.n]
+	c.want(int64(len(q)) == c.t.last-c.t.head, "a queue has what was numbered and did not leave it", "%s: %d, want %d", c.n, len(q), c.t.last-c.t.head)
+	for i, packed := range q {
+		if packed == "" {
+			c.want(i > 0, "a queue begins with a delivery", "%s", c.n)
+			c.holes++
+			continue
+		}
+		e, ok := unpackElement(packed)
+		c.want(ok, "a delivery can be read", "%s:%d", c.n, c.t.head+1+int64(i))
+		c.see(c.t.head+1+int64(i), &e, true)
+		c.off = min(c.off, millis(e.created))
+	}
+}
+
+func (c *counting) claimed() {
+	z, y := c.sets["z:"+c.n], c.sets["y:"+c.n]
+	waiting := 0
+	for field, packed := range c.hashes["a"] {
+		n, s, _ := strings.Cut(field, ":")
+		if n != c.n {
+			continue
+		}
+		seq := integer(s)
+		r, ok := unpackRecord(packed)
+		_, _, fine := r.attemptsOf()
+		c.want(ok && fine, "a delivery can be read", "%s", field)
+		test := r.flags&flagTest != 0
+		c.want(seq <= c.t.head || test, "what was claimed has left its queue", "%s", field)
+		c.see(seq, &r.element, true)
+		c.tries += r.attempts
+		c.pages[seq/pageSize] = true
+		if r.state == stateLeased {
+			c.leased++
+			c.want(c.leases[field] == packed[:6], "a lease is of the last claim that has it", "%s", field)
+			continue
+		}
+		waiting++
+		set := z
+		if test {
+			set = y
+		} else {
+			c.off = min(c.off, millis(r.created))
+		}
+		due, there := set[s]
+		c.want(there && (test || due >= c.t.next), "what waits again is in line", "%s", field)
+	}
+	c.want(waiting == len(z)+len(y), "what is in line waits", "%s: %d, want %d", c.n, len(z)+len(y), waiting)
+	c.want(int64(len(z)) == c.t.waiting && int64(len(y)) == c.t.tests && c.leased == c.t.leased, "counters of what was claimed agree",
+		"%s: %d %d %d, want %d %d %d", c.n, c.t.waiting, c.t.tests, c.t.leased, len(z), len(y), c.leased)
+}
+
+func (c *counting) ended() {
+	each(c.lists, "l:"+c.n, func(p string, list []string) {
+		page := integer(p)
+		for _, packed := range list {
+			u := unpacker{rest: packed}
+			seq, outcome := page*pageSize+u.num(1), u.take(1)
+			d, ok := unpackDelivery("l"+packed, time.UnixMilli(c.now))
+			c.want(ok && (outcome == "s" || outcome == "f"), "a delivery can be read", "%s:%d", c.n, seq)
+			e := element{eventID: d.EventID}
+			if at := 20; len(packed) > at+7 { // where its element has the flags
+				e.flags = int64(packed[at+6])
+			}
+			c.see(seq, &e, false)
+			c.tries += int64(d.Attempts)
+			if outcome == "s" {
+				c.ok++
+			} else {
+				c.failed++
+			}
+		}
+		c.pages[page] = true
+		first := unpacker{rest: list[0][min(2, len(list[0])):]}
+		c.want(c.sets["p"][c.n+":"+p] == first.num(6), "a page is found by its oldest end", "%s:%s", c.n, p)
+	})
+}
+
+func (c *counting) compare(id string) {
+	t := c.t
+	c.want(c.ok == t.ok && c.failed == t.failed && c.tries == t.tries && c.pending == t.pending() && c.holes == t.holes, "counters agree with the deliveries",
+		"%s: %d %d %d %d, want %d %d %d %d", id, t.ok, t.failed, t.tries, t.pending(), c.ok, c.failed, c.tries, c.pending)
+	for page := range c.pages {
+		_, there := c.sets["g:"+c.n][strconv.FormatInt(page, 10)]
+		c.want(there, "a page that has something is listed", "%s:%d", id, page)
+	}
+	ended := c.ok + c.failed
+	c.want(ended < 50 || ended-c.sets["f"][c.n] < 50, "many ended deliveries are known", "%s: %d, want %d", id, c.sets["f"][c.n], ended)
+	off, there := c.sets["off"][c.n]
+	c.want(!there || !t.active, "only a disabled webhook is paused", "%s", id)
+	c.want(t.active || c.off == math.MaxInt64 || there && off <= c.off, "a paused delivery is found by Prune", "%s", id)
+	c.want(t.level <= 1000*t.rate, "a bucket holds no more than a second's worth", "%s", id)
+	c.want(!t.parked || t.leased > 0, "a webhook without room has leases", "%s", id)
+	at, ready := c.sets["r"][c.n]
+	due := c.due()
+	switch {
+	case due == math.MaxInt64 || t.parked:
+		c.want(!ready, "only what is claimable is ready", "%s", id)
+	default:
+		c.want(ready && at <= max(due, c.now), "a claim finds what is due", "%s: %d, want %d", id, at, due)
+	}
+}
+
+// due is when the webhook has something to claim.
+func (c *counting) due() int64 {
+	t, at := c.t, int64(math.MaxInt64)
+	for _, due := range c.sets["y:"+c.n] {
+		at = min(at, due)
+	}
+	if t.active {
+		if t.last > t.head {
+			at = 0
+		}
+		for _, due := range c.sets["z:"+c.n] {
+			at = min(at, due)
+		}
+	}
+	if at < math.MaxInt64 && t.rate > 0 && t.level < 1000 {
+		at = max(at, t.taken+(1000-t.level+t.rate-1)/t.rate)
+	}
+	return at
 }

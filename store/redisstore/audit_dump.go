@@ -13,17 +13,21 @@ import (
 
 // dump is all that a shard holds, with keys as they follow the shard's prefix.
 type dump struct {
+	kinds   []string // all keys
 	hashes  map[string]map[string]string
-	sets    map[string]map[string]int64 // sorted sets
+	lists   map[string][]string
+	sets    map[string]map[string]int64 // sorted ones
 	strings map[string]string
 }
 
-// The kinds of keys: what stands before the first colon.
-var (
-	hashKinds   = []string{"c", "m", "s", "w", "d", "g", "y", "v", "no", "nt", "gc"}                                                 //nolint:gochecknoglobals // constant
-	setKinds    = []string{"p", "q", "t", "l", "f", "x", "nw", "i", "ms", "ready", "held", "old", "full", "off", "idle", "nv", "na"} //nolint:gochecknoglobals // constant
-	stringKinds = []string{"e", "k", "seen", "again"}                                                                                //nolint:gochecknoglobals // constant
-)
+// types are the kinds of keys, which is what stands before the first colon, by the type
+// that Redis calls them.
+var types = map[string][]string{ //nolint:gochecknoglobals // constant
+	"hash":   {"c", "m", "s", "x", "w", "t", "a", "k", "j", "no", "gc", "bad"},
+	"list":   {"q", "l", "v"},
+	"zset":   {"ms", "i", "z", "y", "g", "p", "f", "off", "o", "u", "us", "h", "r", "nv", "na", "nw"},
+	"string": {"id", "e", "key", "sleep", "seen"},
+}
 
 // scan lists the keys that begin with a prefix.
 func (s *Store) scan(ctx context.Context, prefix string) ([]string, error) {
@@ -56,23 +60,34 @@ func (s *Store) scan(ctx context.Context, prefix string) ([]string, error) {
 
 // read reads a whole shard.
 func (s *Store) read(ctx context.Context, h shard) (dump, error) {
-	d := dump{hashes: map[string]map[string]string{}, sets: map[string]map[string]int64{}, strings: map[string]string{}}
+	d := dump{hashes: map[string]map[string]string{}, lists: map[string][]string{}, sets: map[string]map[string]int64{}, strings: map[string]string{}}
 	keys, err := s.scan(ctx, h.prefix)
 	if err != nil || len(keys) == 0 {
 		return d, err
 	}
-	hashes, sets, texts := map[string]*redis.MapStringStringCmd{}, map[string]*redis.ZSliceCmd{}, map[string]*redis.StringCmd{}
+	var read []func() // puts what was read where it belongs
 	_, err = s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for _, k := range keys {
 			name := strings.TrimPrefix(k, h.prefix)
+			d.kinds = append(d.kinds, name)
 			kind, _, _ := strings.Cut(name, ":")
 			switch {
-			case slices.Contains(hashKinds, kind):
-				hashes[name] = p.HGetAll(ctx, k)
-			case slices.Contains(setKinds, kind):
-				sets[name] = p.ZRangeWithScores(ctx, k, 0, -1)
-			case slices.Contains(stringKinds, kind):
-				texts[name] = p.Get(ctx, k)
+			case slices.Contains(types["hash"], kind):
+				c := p.HGetAll(ctx, k)
+				read = append(read, func() { d.hashes[name] = c.Val() })
+			case slices.Contains(types["list"], kind):
+				c := p.LRange(ctx, k, 0, -1)
+				read = append(read, func() { d.lists[name] = c.Val() })
+			case slices.Contains(types["zset"], kind):
+				c := p.ZRangeWithScores(ctx, k, 0, -1)
+				read = append(read, func() { d.sets[name] = scores(c.Val()) })
+			case slices.Contains(types["string"], kind):
+				c := p.Get(ctx, k)
+				read = append(read, func() {
+					if c.Err() == nil { // Else it has expired meanwhile, as the note of a claim does.
+						d.strings[name] = c.Val()
+					}
+				})
 			default:
 				return fmt.Errorf("key %s is of no known kind", k)
 			}
@@ -82,32 +97,19 @@ func (s *Store) read(ctx context.Context, h shard) (dump, error) {
 	if err != nil && !errors.Is(err, redis.Nil) {
 		return d, err
 	}
-	for name, c := range hashes {
-		if c.Err() != nil {
-			return d, c.Err()
-		}
-		d.hashes[name] = c.Val()
-	}
-	for name, c := range sets {
-		if c.Err() != nil {
-			return d, c.Err()
-		}
-		d.sets[name] = map[string]int64{}
-		for _, z := range c.Val() {
-			member, _ := z.Member.(string) // always is
-			d.sets[name][member] = int64(z.Score)
-		}
-	}
-	for name, c := range texts {
-		if errors.Is(c.Err(), redis.Nil) {
-			continue // It has expired since its name was read, as the note of a claim does.
-		}
-		if c.Err() != nil {
-			return d, c.Err()
-		}
-		d.strings[name] = c.Val()
+	for _, f := range read {
+		f()
 	}
 	return d, nil
+}
+
+func scores(list []redis.Z) map[string]int64 {
+	out := make(map[string]int64, len(list))
+	for _, z := range list {
+		member, _ := z.Member.(string) // always is
+		out[member] = int64(z.Score)
+	}
+	return out
 }
 
 // each calls f for the keys of a kind with what follows the kind, in order.

@@ -21,33 +21,47 @@ func TestAudit(t *testing.T) {
 		do   func(ctx context.Context, p string) redis.Cmder
 		says string
 	}{
-		{"ready too late", func(ctx context.Context, p string) redis.Cmder { return client.ZIncrBy(ctx, p+"ready", 1e6, "1") }, "finds what is due"},
-		{"not ready", func(ctx context.Context, p string) redis.Cmder { return client.Del(ctx, p+"ready") }, "finds what is due"},
-		{"lease not known", func(ctx context.Context, p string) redis.Cmder { return client.Del(ctx, p+"held") }, "first lease"},
-		{"in two queues", func(ctx context.Context, p string) redis.Cmder {
-			return client.ZUnionStore(ctx, p+"q:1", &redis.ZStore{Keys: []string{p + "q:1", p + "f:1"}})
-		}, "exactly one queue"},
-		{"in no queue", func(ctx context.Context, p string) redis.Cmder { return client.ZPopMin(ctx, p+"l:1") }, "exactly one queue"},
-		{"counter", func(ctx context.Context, p string) redis.Cmder { return client.HIncrBy(ctx, p+"w:1", "ok", 1) }, "counters"},
-		{"attempts", func(ctx context.Context, p string) redis.Cmder { return client.HIncrBy(ctx, p+"w:1", "at", -1) }, "counters"},
-		{"subscribers", func(ctx context.Context, p string) redis.Cmder { return client.Del(ctx, p+"s:"+merchant) }, "each of its types"},
-		{"disabled unseen", func(ctx context.Context, p string) redis.Cmder { return client.HSet(ctx, p+"w:1", "st", "disabled") }, "active and subscribes"},
-		{"body gone", func(ctx context.Context, p string) redis.Cmder { return client.Del(ctx, p+"e:"+merchant+":evt_9") }, "is stored"},
-		{"pending miscounted", func(ctx context.Context, p string) redis.Cmder {
-			return client.SetRange(ctx, p+"e:"+merchant+":evt_9", 0, "\x00\x00\x00\x09")
-		}, "counts its pending"},
-		{"list", func(ctx context.Context, p string) redis.Cmder { return client.HDel(ctx, p+"g:1:0", "2") }, "webhook's list"},
-		{"webhook gone", func(ctx context.Context, p string) redis.Cmder { return client.Del(ctx, p+"w:1") }, "names its webhooks"},
-		{"full bucket too full", func(ctx context.Context, p string) redis.Cmder { return client.HSet(ctx, p+"w:1", "rl", "5 5001 1") }, "a second's worth"},
-		{"bucket overdrawn", func(ctx context.Context, p string) redis.Cmder { return client.HSet(ctx, p+"w:1", "rl", "5 -1 1") }, "a second's worth"},
-		{"bucket without a time", func(ctx context.Context, p string) redis.Cmder { return client.HSet(ctx, p+"w:1", "rl", "5 7") }, "can be read"},
-		{"no rate", func(ctx context.Context, p string) redis.Cmder { return client.HSet(ctx, p+"w:1", "rl", "0") }, "can be read"},
-		{"ended unknown", func(ctx context.Context, p string) redis.Cmder { return client.Del(ctx, p+"old") }, "oldest ended"},
-		{"notice not listed", func(ctx context.Context, p string) redis.Cmder { return client.Del(ctx, p+"nw:1") }, "lists its notices"},
-		{"claim of no notice", func(ctx context.Context, p string) redis.Cmder { return client.HSet(ctx, p+"nt", "m:n", 1) }, "what was claimed"},
-		{"notice without an age", func(ctx context.Context, p string) redis.Cmder { return client.Del(ctx, p+"na") }, "in both lists"},
-		{"webhook not listed", func(ctx context.Context, p string) redis.Cmder { return client.Del(ctx, p+"i:"+merchant) }, "lists its webhooks"},
-		{"merchant not listed", func(ctx context.Context, p string) redis.Cmder { return client.Del(ctx, p+"ms") }, "lists its merchants"},
+		{"another id", func(ctx context.Context, p string) redis.Cmder { return client.Set(ctx, p+"id", "x", 0) }, "a shard has the id of the layout"},
+		{"state", func(ctx context.Context, p string) redis.Cmder { return client.HSet(ctx, p+"t", "1", "x") }, "a webhook can be read"},
+		{"settings", func(ctx context.Context, p string) redis.Cmder { return client.Del(ctx, p+"x:1") }, "a webhook can be read"},
+		{"nothing to claim by", func(ctx context.Context, p string) redis.Cmder { return client.HDel(ctx, p+"w", "1") }, "that has a state can be claimed"},
+		{"merchant", func(ctx context.Context, p string) redis.Cmder { return client.Del(ctx, p+"ms") }, "a shard lists its merchants"},
+		{"list of webhooks", func(ctx context.Context, p string) redis.Cmder { return client.Del(ctx, p+"i:"+merchant) }, "a merchant lists its webhooks"},
+		{"number", func(ctx context.Context, p string) redis.Cmder { return client.Del(ctx, p+"m:"+merchant) }, "a merchant lists its webhooks"},
+		{"subscribers", func(ctx context.Context, p string) redis.Cmder {
+			return client.HSet(ctx, p+"s", merchant+"|"+eventType, "\x00\x00\x00\x01\x00\x01x")
+		}, "active and subscribes"},
+		{"queue", func(ctx context.Context, p string) redis.Cmder { return client.RPush(ctx, p+"q:1", "x") }, "a queue has what was numbered"},
+		{"queue with a gap", func(ctx context.Context, p string) redis.Cmder { return client.LSet(ctx, p+"q:1", 0, "") }, "a queue begins with a delivery"},
+		{"queue that cannot be read", func(ctx context.Context, p string) redis.Cmder { return client.LSet(ctx, p+"q:1", 0, "x") }, "a delivery can be read"},
+		{"claimed is gone", func(ctx context.Context, p string) redis.Cmder { return client.HDel(ctx, p+"a", "1:3") }, "counters of what was claimed agree"},
+		{"claimed twice", func(ctx context.Context, p string) redis.Cmder {
+			return client.HSet(ctx, p+"a", "1:1", client.HGet(ctx, p+"a", "1:3").Val())
+		}, "a delivery is in one place"},
+		{"claims", func(ctx context.Context, p string) redis.Cmder { return client.Del(ctx, p+"h") }, "a lease is of the last claim that has it"},
+		{"in line and leased", func(ctx context.Context, p string) redis.Cmder {
+			return client.ZAdd(ctx, p+"z:1", redis.Z{Score: 1, Member: "3"})
+		}, "what is in line waits"},
+		{"ended is gone", func(ctx context.Context, p string) redis.Cmder { return client.LPop(ctx, p+"l:1:0") }, "counters agree with the deliveries"},
+		{"page by age", func(ctx context.Context, p string) redis.Cmder { return client.ZIncrBy(ctx, p+"p", 1, "1:0") }, "a page is found by its oldest end"},
+		{"page", func(ctx context.Context, p string) redis.Cmder { return client.Del(ctx, p+"g:1") }, "a page that has something is listed"},
+		{"paused", func(ctx context.Context, p string) redis.Cmder { return client.Del(ctx, p+"off") }, "a paused delivery is found by Prune"},
+		{"ready", func(ctx context.Context, p string) redis.Cmder {
+			return client.ZAdd(ctx, p+"r", redis.Z{Score: 1, Member: "1"})
+		}, "only what is claimable is ready"},
+		{"event", func(ctx context.Context, p string) redis.Cmder { return client.Del(ctx, p+"e:"+merchant+":evt_9") }, "an event of the log is stored"},
+		{"log", func(ctx context.Context, p string) redis.Cmder { return client.RPop(ctx, p+"v:"+merchant) }, "an event is in the log of its merchant"},
+		{"oldest event", func(ctx context.Context, p string) redis.Cmder { return client.ZIncrBy(ctx, p+"o", 1, merchant) }, "a log is found by its oldest event"},
+		{"kept events", func(ctx context.Context, p string) redis.Cmder {
+			return client.ZAdd(ctx, p+"u:"+merchant, redis.Z{Score: 1, Member: client.LIndex(ctx, p+"v:"+merchant, 0).Val()})
+		}, "a merchant with kept events is named"},
+		{"enqueued", func(ctx context.Context, p string) redis.Cmder {
+			return client.HSet(ctx, p+"j", "1:evt_9", "12345678123456")
+		}, "what was enqueued is found by its event"},
+		{"pending", func(ctx context.Context, p string) redis.Cmder { return client.HIncrBy(ctx, p+"c", "pn", 1) }, "a shard counts its pending deliveries"},
+		{"notice", func(ctx context.Context, p string) redis.Cmder { return client.Del(ctx, p+"nv") }, "a notice is in all three lists"},
+		{"orphan", func(ctx context.Context, p string) redis.Cmder { return client.HSet(ctx, p+"a", "7:1", "x") }, "what is left of a deleted webhook is noted"},
+		{"damaged", func(ctx context.Context, p string) redis.Cmder { return client.HSet(ctx, p+"bad", "q:1", "x") }, "nothing was found damaged"},
 		{"stray key", func(ctx context.Context, p string) redis.Cmder { return client.Set(ctx, p+"zzz", "1", 0) }, "no known kind"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -63,11 +77,10 @@ func TestAudit(t *testing.T) {
 			ask.Limit = 4
 			got, err := st.Claim(t.Context(), ask)
 			require.NoError(t, err)
-			_, err = st.Finish(t.Context(), results(got.Leases)[:2])
+			settled := results(got.Leases)[:2]
+			settled[1].Streak, settled[1].DisableAfter = store.StreakExtend, 1
+			_, err = st.Finish(t.Context(), settled)
 			require.NoError(t, err)
-			added, err := st.AddNotice(t.Context(), merchant, store.Notice{Kind: store.NoticeWarning, WebhookID: got.Leases[0].WebhookID}, "", "")
-			require.NoError(t, err)
-			require.True(t, added)
 			_, err = st.Publish(t.Context(), merchant, events[5:])
 			require.NoError(t, err)
 			require.NoError(t, st.Audit(t.Context()))

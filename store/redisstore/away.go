@@ -120,13 +120,13 @@ func (s *Store) neighbours(ctx context.Context, i int, why error) []int {
 	}
 	ctx, cancel := context.WithTimeout(ctx, probe)
 	defer cancel()
-	node, err := cluster.MasterForKey(ctx, s.shards[i].ready)
+	node, err := cluster.MasterForKey(ctx, s.shards[i].id)
 	if err != nil {
 		return []int{i}
 	}
 	var out []int
 	for j, h := range s.shards {
-		if n, err := cluster.MasterForKey(ctx, h.ready); err == nil && n == node {
+		if n, err := cluster.MasterForKey(ctx, h.id); err == nil && n == node {
 			out = append(out, j)
 		}
 	}

@@ -22,6 +22,7 @@ func (s *Store) Backlog(ctx context.Context) (store.Backlog, error) {
 		asked++
 		out.Pending += r.int()
 		out.OldestDue = max(out.OldestDue, time.Duration(r.int())*time.Millisecond)
+		out.Damaged += r.int()
 		return true, r.check("backlog")
 	})
 	if err == nil && asked < len(s.shards) {

@@ -246,11 +246,115 @@ func BenchmarkBacklog(b *testing.B) {
 	}
 }
 
+// used is how long the server's threads have worked.
+func used(tb testing.TB, client redis.Cmdable) time.Duration {
+	tb.Helper()
+	info, err := client.Info(context.Background(), "cpu").Result()
+	require.NoError(tb, err)
+	var sum float64
+	for line := range strings.Lines(info) {
+		name, v, _ := strings.Cut(strings.TrimSpace(line), ":")
+		if name == "used_cpu_sys" || name == "used_cpu_user" {
+			n, err := strconv.ParseFloat(v, 64)
+			require.NoError(tb, err)
+			sum += n
+		}
+	}
+	return time.Duration(sum * float64(time.Second))
+}
+
+// BenchmarkWork shows how long Redis works for a delivery: to publish it, to claim and
+// settle it by hundreds, and to remove it and its event again.
+func BenchmarkWork(b *testing.B) {
+	for _, shape := range []struct {
+		name                         string
+		merchants, webhooks, perCall int
+	}{
+		{"one a call", 100, 1, 1},
+		{"100 a call", 100, 1, 100},
+		{"to 100 webhooks, one a call", 1, 100, 1},
+		{"to 100 webhooks, 100 a call", 1, 100, 100},
+		{"each its own of 20,000 webhooks", 20_000, 1, 1},
+	} {
+		b.Run(shape.name, func(b *testing.B) {
+			ctx := b.Context()
+			client := redistest.Start(b, "appendonly yes").Client(b)
+			clock := newClock()
+			st := newStore(b, client, &redisstore.Options{Prefix: "wh", Now: clock.now}, 0)
+			for i := range shape.merchants {
+				for j := range shape.webhooks {
+					_, err := st.CreateWebhook(ctx, fmt.Sprint("merchant_", i), store.Webhook{
+						ID: fmt.Sprintf("whk_%024d", j), URL: "https://example.com/webhooks", Events: []string{eventType}, Status: store.Active, Secret: strings.Repeat("s", 100),
+					}, 0)
+					require.NoError(b, err)
+				}
+			}
+			const deliveries = 20_000
+			var took [4]time.Duration
+			n := 0
+			timed := func(step int, f func()) {
+				before := used(b, client)
+				f()
+				took[step] += used(b, client) - before
+			}
+			for b.Loop() {
+				clock.advance(time.Minute)
+				timed(0, func() {
+					var wg sync.WaitGroup
+					calls := deliveries / shape.webhooks / shape.perCall
+					for c := range 16 {
+						wg.Go(func() {
+							for i := c; i < calls; i += 16 {
+								_, err := st.Publish(ctx, fmt.Sprint("merchant_", i%shape.merchants), newEvents(shape.perCall, 1024))
+								assert.NoError(b, err)
+							}
+						})
+					}
+					wg.Wait()
+				})
+				var held [][]store.Lease
+				ask := store.ClaimRequest{Limit: 100, Lease: time.Minute, PerWebhook: 10}
+				for done := false; !done; {
+					timed(1, func() {
+						held = held[:0]
+						for range 10 {
+							c, err := st.Claim(ctx, ask)
+							require.NoError(b, err)
+							if done = len(c.Leases) == 0; done {
+								return
+							}
+							held = append(held, c.Leases)
+						}
+					})
+					timed(2, func() {
+						for _, leases := range held {
+							n += len(leases)
+							_, err := st.Finish(ctx, results(leases))
+							require.NoError(b, err)
+						}
+					})
+				}
+				clock.advance(time.Minute)
+				timed(3, func() {
+					done, err := st.Prune(ctx, store.PruneRequest{DeliveryAge: time.Second, EventAge: time.Second, Limit: 1 << 30})
+					require.NoError(b, err)
+					require.Equal(b, deliveries, done.Deliveries)
+				})
+			}
+			require.NoError(b, st.Audit(ctx))
+			for i, step := range []string{"publish", "claim", "finish", "prune"} {
+				b.ReportMetric(float64(took[i].Nanoseconds())/1000/float64(n), step+"-µs/delivery")
+			}
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+}
+
 // TestBytesPerDelivery holds a pending delivery to its size beside the body: what
 // the server uses, less what it needs for the bodies as plain strings.
 func TestBytesPerDelivery(t *testing.T) {
 	t.Parallel()
-	const bodySize, total, most = 1024, 100_000, 500
+	const bodySize, total, most = 1024, 100_000, 300
 	for _, fanOut := range []int{1, 10} {
 		t.Run(fmt.Sprintf("fan-out %d", fanOut), func(t *testing.T) {
 			t.Parallel()

@@ -1,27 +1,22 @@
 package redisstore
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"math"
-	"slices"
+	"strconv"
 	"time"
 
 	"github.com/rag-assistant/webhooks/store"
 )
 
-// How a claim script goes about a key.
-const (
-	claimAgain  = iota // It only answers what is noted under the key.
-	claimNew           // It does, or else takes leases.
-	claimMarked        // It notes as well that it has taken none.
-)
+// claimBytes is how many bytes of bodies one script answers at most, unless one body
+// is larger.
+const claimBytes = 4 << 20
 
-// Claim implements [store.Queue]. Shards take turns, too: each call begins at
-// the next one. It visits all of them unless c.Limit is reached before, and goes
-// on past those that are out of reach.
+// Claim implements [store.Queue]. Shards take turns, too: each call begins at the next
+// one. It visits all of them unless c.Limit is reached before, and goes on past those
+// that are out of reach.
 //
 // A call with a key begins at a shard that the key names, and leaves a note there
 // whatever it takes. So a call that is repeated is known as such at once, and looks at
@@ -34,16 +29,16 @@ func (s *Store) Claim(ctx context.Context, c store.ClaimRequest) (store.Claimed,
 		start = pick(s.shards, c.Key)
 	}
 	for life := 0; ; life++ {
-		g := claiming{s: s, ClaimRequest: c, life: life, how: claimNew, out: store.Claimed{Next: -1}}
+		g := claiming{ClaimRequest: c, s: s, life: life, how: "new", out: store.Claimed{Next: -1}}
 		if c.Key != "" && len(s.shards) > 1 {
-			g.how = claimMarked
+			g.how = "mark"
 		}
 		pause, err := s.each(ctx, start, g.visit)
 		if len(g.out.Leases) == 0 {
 			if err != nil {
 				return store.Claimed{}, err
 			}
-			if g.how == claimAgain {
+			if g.how == "again" {
 				continue
 			}
 		}
@@ -58,11 +53,11 @@ func (s *Store) Claim(ctx context.Context, c store.ClaimRequest) (store.Claimed,
 type claiming struct {
 	store.ClaimRequest
 
-	s    *Store
-	life int // of the key: how often all that it had was over
-	how  int
-	size int // of the events so far
-	out  store.Claimed
+	s     *Store
+	life  int    // of the key: how often all that it had was over
+	how   string // see lua/claim.lua
+	bytes int    // of bodies so far
+	out   store.Claimed
 }
 
 func (g *claiming) sooner(next time.Duration) {
@@ -74,12 +69,15 @@ func (g *claiming) sooner(next time.Duration) {
 // visit claims from one shard, and says if to go on to the next one.
 func (g *claiming) visit(ctx context.Context, h shard) (bool, error) {
 	for round := 0; ; round++ {
-		limit := min(g.Limit-len(g.out.Leases), 2*batch)
-		if limit <= 0 || g.MaxBytes > 0 && g.size >= g.MaxBytes {
+		limit, bytes := min(g.Limit-len(g.out.Leases), batch), claimBytes
+		if g.MaxBytes > 0 {
+			bytes = min(bytes, g.MaxBytes-g.bytes)
+		}
+		if limit <= 0 || bytes <= 0 {
 			g.out.Next = 0 // This one may have more.
 			return false, nil
 		}
-		more, err := g.claim(ctx, h, limit, round)
+		more, err := g.claim(ctx, h, limit, bytes, round)
 		if err != nil && round > 0 {
 			g.sooner(0)
 		}
@@ -90,16 +88,14 @@ func (g *claiming) visit(ctx context.Context, h shard) (bool, error) {
 }
 
 // claim runs one script, and says if another one may have more.
-func (g *claiming) claim(ctx context.Context, h shard, limit, round int) (bool, error) {
-	args := []any{limit, max(g.Lease.Milliseconds(), 1), g.PerWebhook}
-	if g.Key != "" || g.MaxBytes > 0 {
-		name, bytes := "", cmp.Or(max(g.MaxBytes, 0), math.MaxInt)
-		if g.Key != "" {
-			name = fmt.Sprintf("%s.%d.%d", g.Key, g.life, round)
-		}
-		args = append(args, bytes, g.size, name, g.how)
+func (g *claiming) claim(ctx context.Context, h shard, limit, bytes, round int) (bool, error) {
+	name := ""
+	if g.Key != "" {
+		name = fmt.Sprintf("%s.%d.%d", g.Key, g.life, round)
 	}
-	r, err := g.s.run(ctx, call{name: "claim", on: h, args: args})
+	r, err := g.s.run(ctx, call{name: "claim", on: h, args: []any{
+		limit, max(g.Lease.Milliseconds(), 1), g.PerWebhook, bytes, flag(g.MaxBytes <= 0 || len(g.out.Leases) == 0), name, g.how,
+	}})
 	if err != nil {
 		return false, err
 	}
@@ -110,68 +106,80 @@ func (g *claiming) claim(ctx context.Context, h shard, limit, round int) (bool, 
 	g.out.Notices = r.int() == 1 || g.out.Notices
 	again := r.int() == 1
 	if again {
-		g.how, g.out.Again = claimAgain, true
-	} else if g.how == claimMarked {
-		g.how = claimNew
+		g.how, g.out.Again = "again", true
+	} else if g.how == "mark" {
+		g.how = "new"
 	}
-	webhooks, leases, events := r.text(), r.text(), r.part()
-	for _, e := range events.list {
-		stored, _ := e.(string)
-		g.size += len(stored)
+	hooks, events, order, records := r.part(), r.part(), unpacker{rest: r.text()}, r.part()
+	if err := errors.Join(r.check("claim"), hooks.check("claim"), events.check("claim")); err != nil {
+		return false, err
 	}
-	n, err := readLeases(&g.out.Leases, webhooks, leases, events)
-	if err != nil || r.bad {
-		return false, fmt.Errorf("redisstore: claim: %w", errors.Join(err, r.check("claim")))
+	more := again || len(records.list) > 0 && micros == 0
+	spoiled := g.read(h, at, hooks, events, &order, records)
+	if len(spoiled) > 0 { // They would be claimed for ever.
+		if _, err := g.s.settle(ctx, h, spoiled); err != nil {
+			return false, fmt.Errorf("redisstore: claim: %w", err)
+		}
 	}
-	if again || n == limit {
-		return true, nil
+	if !more {
+		g.sooner(time.Duration(micros) * time.Microsecond) // Below 0 if nothing waits.
 	}
-	g.sooner(time.Duration(micros) * time.Microsecond) // Below 0 if nothing waits.
-	return false, nil
+	return more, nil
 }
 
-// readLeases reads packed webhooks, packed leases and the events of a reply: see
-// lua/claim.lua.
-func readLeases(to *[]store.Lease, webhooks, leases string, events reply) (int, error) {
-	w := packReader{rest: webhooks}
-	hooks := make([]store.Lease, w.length()/7)
-	for i := range hooks {
-		h := &hooks[i]
-		h.MerchantID, h.WebhookID, h.URL, h.Encoding = w.copied(), w.copied(), w.copied(), w.copied()
-		h.Secret, h.PreviousSecret, h.Headers = w.copied(), w.copied(), w.copied()
+// read makes leases of an answer. It returns results that end what it cannot read.
+func (g *claiming) read(h shard, at time.Time, hooks, events reply, order *unpacker, records reply) []settling {
+	known := make([]claimed, len(hooks.list)/2)
+	for i := range known {
+		known[i].n = hooks.text()
+		known[i].hook, known[i].err = unpackHook(hooks.text(), at)
 	}
-	of := make([]store.Lease, len(events.list)) // what a lease has of its event
+	of := make([]stored, len(events.list))
 	for i := range of {
-		head, body, ok := cutHead(events.text())
-		h := packReader{rest: head}
-		n := h.length()
-		of[i].Body, of[i].Forged = []byte(body), h.int()&flagForged != 0
-		if n > headFields {
-			h.int() // created
-			h.int() // sequence
-			for range headFields - 3 {
-				h.text()
-			}
-			of[i].Trace = h.copied()
+		e := &of[i]
+		var body string
+		_, e.trace, body, e.ok = unpackEvent(events.text())
+		e.body = []byte(body)
+		g.bytes += len(body)
+	}
+	var spoiled []settling
+	for records.more() {
+		w, e, seq := order.num(2)-1, order.num(2)-1, order.num(6)
+		packed := records.text()
+		r, ok := unpackRecord(packed)
+		if !ok || w < 0 || int(w) >= len(known) || e < 0 || int(e) >= len(of) || known[w].err != nil {
+			continue // The lease ends by itself.
 		}
-		events.bad = events.bad || !ok || h.bad
-	}
-	r := packReader{rest: leases}
-	n := r.length() / 9
-	*to = slices.Grow(*to, n)
-	for range n {
-		w, b := r.int(), r.int()
-		if w < 1 || int(w) > len(hooks) || b < 1 || int(b) > len(of) {
-			return 0, errPacked
+		hook, event := &known[w], &of[e]
+		field := hook.n + ":" + strconv.FormatInt(seq, 10)
+		if !event.ok {
+			what := append(packer(packed[:6]), spoiledOutcome...).num(0, 1).num(int64(store.StreakSame), 1).num(0, 6)
+			spoiled = append(spoiled, settling{
+				field: field, n: hook.n, owner: owner(hook.merchantID, hook.webhookID), what: what, attempt: packer(faultCode),
+			})
+			continue
 		}
-		l := hooks[w-1]
-		l.Body, l.Forged, l.Trace = of[b-1].Body, of[b-1].Forged, of[b-1].Trace
-		l.DeliveryID, l.EventID, l.EventType, l.Test = unpackID(r.text()), r.copied(), r.copied(), r.int() == 1
-		l.Token, l.Attempts, l.Reclaims = r.int(), int(r.int()), int(r.int())
-		*to = append(*to, l)
+		g.out.Leases = append(g.out.Leases, store.Lease{
+			MerchantID: hook.merchantID, WebhookID: hook.webhookID, DeliveryID: h.deliveryID(field), EventID: r.eventID, EventType: r.kind,
+			Test: r.flags&flagTest != 0, Forged: r.flags&flagForged != 0, Body: event.body, Trace: event.trace,
+			Token: r.token, Attempts: int(r.attempts), Reclaims: int(r.reclaims),
+			URL: hook.url, Encoding: hook.encoding, Secret: hook.secret, PreviousSecret: hook.previous, Headers: hook.headers,
+		})
 	}
-	if w.bad || r.bad || events.bad || w.rest != "" || r.rest != "" {
-		return 0, errPacked
-	}
-	return n, nil
+	return spoiled
+}
+
+// claimed is a webhook as a claim answers it.
+type claimed struct {
+	hook
+
+	n   string
+	err error
+}
+
+// stored is an event as a claim answers it.
+type stored struct {
+	trace string
+	body  []byte
+	ok    bool
 }

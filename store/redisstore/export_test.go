@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -26,9 +27,6 @@ func OpenMutant(ctx context.Context, client redis.UniversalClient, opts *Options
 	return s, nil
 }
 
-// Unpack is what reads packed records.
-func Unpack(packed string) ([]any, error) { return unpack(packed) }
-
 // Escape is what makes ids safe in keys.
 func Escape(id string) string { return escape(id) }
 
@@ -43,8 +41,9 @@ func Waiting(s *Store) int {
 	return len(g.waiting)
 }
 
-// CopiedText is how what outlives a reply is read of it.
-func CopiedText(packed string) string {
-	p := packReader{rest: packed}
-	return p.copied()
+// LookAgain lets the next call look whether Redis is still fit.
+func LookAgain(s *Store) {
+	s.fitness.mu.Lock()
+	defer s.fitness.mu.Unlock()
+	s.fitness.at = time.Now().Add(-time.Hour)
 }

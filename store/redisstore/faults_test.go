@@ -3,6 +3,7 @@ package redisstore_test
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -96,11 +97,8 @@ func story(t *testing.T, st *redisstore.Store, claims *redisstore.Store, c *cloc
 	require.NoError(t, err)
 	ns, err := claims.ClaimNotices(ctx, 100, time.Minute)
 	require.NoError(t, err)
-	for i := range ns {
-		ns[i].ID = "" // random
-	}
 	fmt.Fprintf(&out, "%+v\n%+v\n", events, ns)
-	return out.String()
+	return regexp.MustCompile(`whdel_[0-9a-z]{6}`).ReplaceAllString(out.String(), "whdel_") // what differs by store
 }
 
 // TestLostReplies sends scripts twice and compares what becomes of it.
@@ -247,6 +245,7 @@ func TestMany(t *testing.T) {
 	c.advance(time.Hour)
 	done, err := st.Prune(ctx, store.PruneRequest{DeliveriesPerWebhook: 100, EventAge: time.Minute, Limit: 10 * many})
 	require.NoError(t, err)
-	require.Equal(t, store.Pruned{Deliveries: many/2 - 100, Events: many / 2}, done)
+	require.Equal(t, many/2, done.Events)
+	require.InDelta(t, many/2-100-store.PruneSlack/2, done.Deliveries, store.PruneSlack/2)
 	require.NoError(t, st.Audit(ctx))
 }

@@ -1,51 +1,71 @@
 package redisstore
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/rag-assistant/webhooks/store"
 )
 
-// finishDisabled is what the finish script says of a result that was accepted and
-// disabled its webhook.
-const finishDisabled = 1
+// outcomes are the letters by which the finish script knows them.
+var outcomes = map[store.Outcome]string{ //nolint:gochecknoglobals // constant
+	store.Succeeded: "s", store.Failed: "f", store.Retry: "r", store.Released: "l",
+}
+
+const (
+	// spoiledOutcome ends what cannot be delivered, without an attempt.
+	spoiledOutcome = "x"
+	// faultCode is the code of such a delivery.
+	faultCode = "internal"
+	// finishDisabled is what the script says of a result that has disabled its webhook.
+	finishDisabled = 1
+)
+
+// settling is a result as the script takes it.
+type settling struct {
+	index         int // among the results of the call
+	field         string
+	n, owner      string
+	what, attempt packer
+}
 
 // Finish implements [store.Queue]. Shards are asked at the same time. If it
 // returns an error, some results may have been accepted; to send all of them again
 // is safe.
 func (s *Store) Finish(ctx context.Context, results []store.Result) ([]store.Finished, error) {
 	out := make([]store.Finished, len(results))
-	parts := map[int][]int{} // indexes of results by shard
+	parts := map[int][]settling{} // by shard
 	for i := range results {
-		switch o := results[i].Outcome; o {
-		case store.Succeeded, store.Failed, store.Retry, store.Released:
-		default:
-			return nil, fmt.Errorf("redisstore: finish: outcome %q is none of the four", o)
+		r := &results[i]
+		if outcomes[r.Outcome] == "" {
+			return nil, fmt.Errorf("redisstore: finish: outcome %q is none of the four", r.Outcome)
 		}
-		if _, ok := packID(results[i].DeliveryID); !ok {
+		part := pick(s.shards, r.MerchantID)
+		n, seq, ok := s.shards[part].place(r.DeliveryID)
+		if !ok {
 			out[i].State = store.FinishGone
 			continue
 		}
-		n := pick(s.shards, results[i].MerchantID)
-		parts[n] = append(parts[n], i)
+		parts[part] = append(parts[part], settling{
+			index: i, field: n + ":" + seq, n: n, owner: owner(r.MerchantID, r.WebhookID), what: packResult(r), attempt: packAttempt(&r.Attempt),
+		})
 	}
 	var asked sync.WaitGroup
 	var mu sync.Mutex
 	var failed, refused []error
-	for n, indexes := range parts {
+	for part, list := range parts {
 		asked.Go(func() {
-			err := s.ask(ctx, n, func(ctx context.Context, h shard) error {
-				return s.finishPart(ctx, h, results, indexes, out)
-			})
+			err := s.ask(ctx, part, func(ctx context.Context, h shard) error { return s.finish(ctx, h, list, out) })
 			if err == nil {
 				return
 			}
-			for _, i := range indexes {
-				if out[i].State == "" {
-					out[i].State = store.FinishUnavailable
+			for i := range list {
+				if f := &out[list[i].index]; f.State == "" {
+					f.State = store.FinishUnavailable
 				}
 			}
 			mu.Lock()
@@ -66,36 +86,82 @@ func (s *Store) Finish(ctx context.Context, results []store.Result) ([]store.Fin
 	return out, nil
 }
 
-// finishPart settles the results of the given indexes, all of one shard.
-func (s *Store) finishPart(ctx context.Context, h shard, results []store.Result, indexes []int, out []store.Finished) error {
-	for len(indexes) > 0 {
-		part := indexes[:min(len(indexes), batch)]
-		indexes = indexes[len(part):]
-		if err := s.finish(ctx, h, results, part, out); err != nil {
+// packResult writes what the script needs to know of a result: see lua/finish.lua.
+func packResult(r *store.Result) packer {
+	p := append(packer(nil).num(r.Token, 6), outcomes[r.Outcome]...)
+	streak := r.Streak
+	if r.Outcome == store.Released {
+		streak = store.StreakSame
+	}
+	p = p.num(flag(r.Fault), 1).num(int64(streak), 1).num(max(r.Delay.Milliseconds(), 0), 6)
+	if streak == store.StreakExtend {
+		p = p.num(int64(max(r.DisableAfter, 0)), 4).num(max(r.DisableAfterFailingFor.Milliseconds(), 0), 6)
+		p = append(p, r.DisableReason...)
+	}
+	return p
+}
+
+// finish settles the results of one shard.
+func (s *Store) finish(ctx context.Context, h shard, list []settling, out []store.Finished) error {
+	for len(list) > 0 {
+		part := list[:partOf(list)]
+		list = list[len(part):]
+		fs, err := s.settle(ctx, h, part)
+		if err != nil {
 			return err
+		}
+		for i := range part {
+			out[part[i].index] = fs[i]
 		}
 	}
 	return nil
 }
 
-// finish settles the results of the given indexes.
-func (s *Store) finish(ctx context.Context, h shard, results []store.Result, indexes []int, out []store.Finished) error {
-	p := newPack(15 * len(indexes))
-	for _, i := range indexes {
-		r := &results[i]
-		id, _ := packID(r.DeliveryID) // Checked above.
-		p = p.text(r.MerchantID).text(r.WebhookID).text(id).int(r.Token)
-		p = p.text(string(r.Outcome)).int(max(r.Delay.Milliseconds(), 0)).int(flag(r.Fault))
-		p = p.int(int64(r.Streak)).int(int64(max(r.DisableAfter, 0))).int(r.DisableAfterFailingFor.Milliseconds()).text(r.DisableReason)
-		a := &r.Attempt
-		p = p.int(a.Duration.Milliseconds()).int(int64(a.StatusCode)).text(a.Code).text(a.ResponseBody)
+// partOf returns how many results go into one script, which reads each delivery once.
+func partOf(list []settling) int {
+	seen := make(map[string]bool, batch)
+	for i := range min(len(list), batch) {
+		if seen[list[i].field] {
+			return i
+		}
+		seen[list[i].field] = true
 	}
-	r, err := s.run(ctx, call{name: "finish", on: h, args: []any{[]byte(p)}})
+	return min(len(list), batch)
+}
+
+// settle runs one script. It sorts the results, and its answers are in their order.
+func (s *Store) settle(ctx context.Context, h shard, list []settling) ([]store.Finished, error) {
+	same := func(a, b *settling) int { return cmp.Or(cmp.Compare(a.n, b.n), cmp.Compare(a.owner, b.owner)) }
+	slices.SortStableFunc(list, func(a, b settling) int { return same(&a, &b) })
+	n := len(list)
+	args := append(make([]any, 0, 5+6*n), n)
+	for i := range list {
+		args = append(args, list[i].field)
+	}
+	for i := range list {
+		args = append(args, []byte(list[i].what))
+	}
+	for i := range list {
+		args = append(args, []byte(list[i].attempt))
+	}
+	groups, at := 0, len(args)
+	args = append(args, 0)
+	for first, i := 0, 1; i <= n; i++ {
+		if i == n || same(&list[first], &list[i]) != 0 {
+			args = append(args, list[first].n, list[first].owner, i-first)
+			groups, first = groups+1, i
+		}
+	}
+	args[at] = groups
+	r, err := s.run(ctx, call{name: "finish", on: h, args: args})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	states := []store.FinishState{store.FinishAccepted, store.FinishAccepted, store.FinishRepeated, store.FinishStale, store.FinishGone}
-	for _, i := range indexes {
+	states := []store.FinishState{
+		store.FinishAccepted, store.FinishAccepted, store.FinishRepeated, store.FinishStale, store.FinishGone, store.FinishUnavailable,
+	}
+	out := make([]store.Finished, n)
+	for i := range out {
 		v := r.next()
 		if list, ok := v.([]any); ok {
 			at := reply{list: list}
@@ -112,7 +178,7 @@ func (s *Store) finish(ctx context.Context, h shard, results []store.Result, ind
 		}
 		out[i].State, out[i].Disabled = states[state], state == finishDisabled
 	}
-	return r.check("finish")
+	return out, r.check("finish")
 }
 
 func flag(on bool) int64 {

@@ -24,7 +24,7 @@ const (
 	// which hangs holds up only what went over it.
 	lanes = 2
 	// sharedBytes is how many bytes of bodies go as one.
-	sharedBytes = 1 << 20
+	sharedBytes = 512 << 10
 )
 
 // publishing is one call of Publish.

@@ -2,19 +2,56 @@ package redisstore
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/rag-assistant/webhooks/store"
 )
 
 const (
-	schema             = "2"
+	schema             = "3"
 	minMajor, minMinor = 6, 2
 )
+
+// checkEvery is how often a store looks again whether Redis is fit for it.
+const checkEvery = time.Minute
+
+// fitness is what a store last found of Redis.
+type fitness struct {
+	mu   sync.Mutex
+	at   time.Time // zero before the store is opened
+	err  error
+	kept persistence // the worst when the store was opened
+}
+
+// fit says what is wrong with Redis, as of a minute ago at most. Somebody may have changed
+// its settings, or another server may have its address now.
+func (s *Store) fit(ctx context.Context) error {
+	f := &s.fitness
+	f.mu.Lock()
+	if time.Since(f.at) < checkEvery {
+		defer f.mu.Unlock()
+		return f.err
+	}
+	f.at = time.Now() // Others go by the last time meanwhile.
+	f.mu.Unlock()
+	err := s.checkServers(ctx)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if _, unfit := errors.AsType[unfitError](err); unfit {
+		f.err = fmt.Errorf("%w: %w", store.ErrUnavailable, err)
+	} else if err == nil {
+		f.err = nil // If it does not answer, what is asked for will fail by itself.
+	}
+	return f.err
+}
 
 // checkServers checks every node that data may be on.
 func (s *Store) checkServers(ctx context.Context) error {
@@ -43,11 +80,35 @@ func (s *Store) checkServer(ctx context.Context, node redis.Cmdable) error {
 	case redis.IsPermissionError(err) && !s.opts.AllowUnknownVersion:
 		return fmt.Errorf("this user of redis may not run INFO; allow it with +info, or set Options.AllowUnknownVersion: %w", err)
 	}
-	if err := s.checkVersion(infoField(info, "redis_version")); err != nil {
-		return err
+	err = s.checkVersion(infoField(info, "redis_version"))
+	if err == nil {
+		err = s.checkPolicy(policy(ctx, node, info))
 	}
-	return s.checkPolicy(policy(ctx, node, info))
+	if err == nil {
+		err = s.checkPersistence(persistenceOf(ctx, node, info))
+	}
+	if err != nil {
+		return unfitError{err}
+	}
+	return nil
 }
+
+// checkPersistence fails if a server keeps what it acknowledges less well than when the
+// store was opened.
+func (s *Store) checkPersistence(kept persistence) error {
+	f := &s.fitness
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.at.IsZero() {
+		f.kept = max(f.kept, kept)
+	} else if kept > f.kept {
+		return fmt.Errorf("the store was opened with %q, and now there is %q; set it back, or open the store again", f.kept, kept)
+	}
+	return nil
+}
+
+// unfitError says that a server answers, and is not fit.
+type unfitError struct{ error }
 
 // isNetwork says that err is not an answer of the server.
 func isNetwork(err error) bool {
@@ -105,9 +166,15 @@ func infoField(info, name string) string {
 	return ""
 }
 
-// checkLayout returns the number of shards of the store, which it notes if the
-// store is new.
-func (s *Store) checkLayout(ctx context.Context) (int, error) {
+// layout is what is fixed when a store is first used.
+type layout struct {
+	id     string
+	shards int
+}
+
+// checkLayout returns the layout of the store, which it makes if the store is new: first
+// what the store is to be, then the id of each shard, then that all of them have one.
+func (s *Store) checkLayout(ctx context.Context) (layout, error) {
 	want := s.opts.Shards
 	if want == 0 {
 		want = 1
@@ -117,10 +184,12 @@ func (s *Store) checkLayout(ctx context.Context) (int, error) {
 	}
 	key := metaKey(s.opts.Prefix)
 	meta, err := s.client.HGetAll(ctx, key).Result()
-	if err == nil && len(meta) < 2 { // Not written by every process that starts, so that one can when memory is full.
+	if err == nil && meta["made"] == "" && (meta["schema"] == "" || meta["schema"] == schema) {
+		// Not written by every process that starts, so that one can when memory is full.
 		_, err = s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
-			p.HSetNX(ctx, key, "shards", want)
 			p.HSetNX(ctx, key, "schema", schema)
+			p.HSetNX(ctx, key, "shards", want)
+			p.HSetNX(ctx, key, "id", strings.ToLower(rand.Text()))
 			return nil
 		})
 		if err == nil {
@@ -128,19 +197,48 @@ func (s *Store) checkLayout(ctx context.Context) (int, error) {
 		}
 	}
 	if err != nil {
-		return 0, fmt.Errorf("layout: %w", err)
+		return layout{}, fmt.Errorf("layout: %w", err)
 	}
 	if meta["schema"] != schema {
-		return 0, fmt.Errorf("%s has the layout %q, this version needs %q; use another Options.Prefix or the version that made it",
+		return layout{}, fmt.Errorf("%s has the layout %q, this version needs %q; use another Options.Prefix or the version that made it",
 			key, meta["schema"], schema)
 	}
 	n, err := strconv.Atoi(meta["shards"])
-	if err != nil || n < 1 || n > maxShards {
-		return 0, fmt.Errorf("%s says %q shards; delete the key if the store is empty, else restore it", key, meta["shards"])
+	if err != nil || n < 1 || n > maxShards || len(meta["id"]) < 6 {
+		return layout{}, fmt.Errorf("%s says %q shards and the id %q; delete the key if the store is empty, else restore it", key, meta["shards"], meta["id"])
 	}
 	if s.opts.Shards != 0 && n != s.opts.Shards {
-		return 0, fmt.Errorf("the store was made with %d shards, and Options.Shards is %d; set it to 0 or %d, or use another Options.Prefix",
+		return layout{}, fmt.Errorf("the store was made with %d shards, and Options.Shards is %d; set it to 0 or %d, or use another Options.Prefix",
 			n, s.opts.Shards, n)
 	}
-	return n, nil
+	l := layout{id: meta["id"], shards: n}
+	return l, s.checkShards(ctx, key, l, meta["made"] == "")
+}
+
+// checkShards looks whether all parts are of the store, and marks them if it is new.
+func (s *Store) checkShards(ctx context.Context, key string, l layout, fresh bool) error {
+	ids := make([]*redis.StringCmd, l.shards)
+	_, err := s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for i, h := range makeShards(s.opts.Prefix, l) {
+			if fresh {
+				p.SetNX(ctx, h.id, l.id, 0)
+			}
+			ids[i] = p.Get(ctx, h.id)
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return fmt.Errorf("layout: %w", err)
+	}
+	for i, id := range ids {
+		if id.Val() != l.id {
+			return fmt.Errorf("shard %02x is not of the store that %s names: it was emptied or replaced; restore it, or use another Options.Prefix", i, key)
+		}
+	}
+	if fresh {
+		if err := s.client.HSet(ctx, key, "made", 1).Err(); err != nil {
+			return fmt.Errorf("layout: %w", err)
+		}
+	}
+	return nil
 }

@@ -129,7 +129,7 @@ func TestLayout(t *testing.T) {
 
 	require.NoError(t, client.HSet(t.Context(), opts.Prefix+":meta", "schema", "1").Err())
 	_, err = redisstore.Open(t.Context(), client, &other)
-	require.ErrorContains(t, err, `layout "1", this version needs "2"`)
+	require.ErrorContains(t, err, `layout "1", this version needs "3"`)
 }
 
 func TestUnreachable(t *testing.T) {
@@ -221,4 +221,81 @@ func TestRefusedLogin(t *testing.T) {
 		_, err := redisstore.Open(t.Context(), client, nil)
 		require.ErrorContains(t, err, want)
 	}
+}
+
+// TestPolicyChanges changes a setting of the server while a store is used.
+func TestPolicyChanges(t *testing.T) {
+	t.Parallel()
+	client := redistest.Start(t).Client(t)
+	st := newStore(t, client, nil, 1)
+	set := func(policy string) {
+		require.NoError(t, client.ConfigSet(t.Context(), "maxmemory-policy", policy).Err())
+		redisstore.LookAgain(st)
+	}
+	set("volatile-lru")
+	for range 2 {
+		_, err := st.Publish(t.Context(), merchant, newEvents(1, 10))
+		require.ErrorIs(t, err, store.ErrUnavailable)
+		require.ErrorContains(t, err, "CONFIG SET maxmemory-policy noeviction")
+	}
+	_, err := st.Backlog(t.Context())
+	require.ErrorIs(t, err, store.ErrUnavailable)
+	set("noeviction")
+	_, err = st.Publish(t.Context(), merchant, newEvents(1, 10))
+	require.NoError(t, err)
+}
+
+// TestPersistenceChanges switches the append-only file off while a store is used, and
+// opens the store again.
+func TestPersistenceChanges(t *testing.T) {
+	t.Parallel()
+	client := redistest.Start(t, "appendonly yes", "appendfsync always").Client(t)
+	opts := redisstore.Options{Prefix: redistest.Prefix()}
+	st := newStore(t, client, &opts, 1)
+	_, err := st.Publish(t.Context(), merchant, newEvents(1, 10))
+	require.NoError(t, err)
+	for _, setting := range [][2]string{{"appendfsync", "everysec"}, {"appendonly", "no"}} {
+		require.NoError(t, client.ConfigSet(t.Context(), setting[0], setting[1]).Err())
+		redisstore.LookAgain(st)
+		_, err = st.Publish(t.Context(), merchant, newEvents(1, 10))
+		require.ErrorIs(t, err, store.ErrUnavailable)
+		require.ErrorContains(t, err, "open the store again")
+		st = newStore(t, client, &opts, 0)
+		_, err = st.Publish(t.Context(), merchant, newEvents(1, 10))
+		require.NoError(t, err)
+	}
+}
+
+// TestEmptied takes everything away from under a store, and lets another process open it
+// anew. The first one takes nothing in any more until it does so too.
+func TestEmptied(t *testing.T) {
+	t.Parallel()
+	client := redistest.Client(t)
+	opts := redisstore.Options{Prefix: redistest.Prefix()}
+	t.Cleanup(func() { redistest.Forget(t, client, opts.Prefix) })
+	st := newStore(t, client, &opts, 1)
+	out, err := st.Publish(t.Context(), merchant, newEvents(1, 10))
+	require.NoError(t, err)
+	before := out[0].Deliveries[0]
+	refuses := func() {
+		_, err := st.Publish(t.Context(), merchant, newEvents(1, 10))
+		require.ErrorIs(t, err, store.ErrUnavailable)
+		_, err = st.Claim(t.Context(), everything)
+		require.ErrorIs(t, err, store.ErrUnavailable)
+		_, err = st.Backlog(t.Context())
+		require.ErrorContains(t, err, "emptied or replaced")
+	}
+	redistest.Forget(t, client, opts.Prefix)
+	refuses()
+	again := newStore(t, client, &opts, 1)
+	refuses()
+	out, err = again.Publish(t.Context(), merchant, newEvents(1, 10))
+	require.NoError(t, err)
+	require.NotEqual(t, before.ID, out[0].Deliveries[0].ID, "no id is given twice")
+	_, err = again.Delivery(t.Context(), merchant, before.WebhookID, before.ID)
+	require.ErrorIs(t, err, store.ErrNotFound)
+
+	require.NoError(t, client.Del(t.Context(), opts.Prefix+":{00}:id").Err())
+	_, err = redisstore.Open(t.Context(), client, &opts)
+	require.ErrorContains(t, err, "shard 00 is not of the store")
 }

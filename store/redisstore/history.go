@@ -2,10 +2,8 @@ package redisstore
 
 import (
 	"context"
-	"encoding/base64"
-	"slices"
+	"crypto/sha256"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/rag-assistant/webhooks/store"
@@ -21,7 +19,7 @@ const (
 
 func writeCursor(kind string, seq int64) string { return kind + strconv.FormatInt(seq, 36) }
 
-// readCursor returns the sequence that a cursor names, 0 without a cursor.
+// readCursor returns the number that a cursor names, 0 without a cursor.
 func readCursor(kind, cursor string) (int64, error) {
 	if cursor == "" {
 		return 0, nil
@@ -31,20 +29,6 @@ func readCursor(kind, cursor string) (int64, error) {
 		return 0, store.ErrCursor
 	}
 	return seq, nil
-}
-
-// writePlace makes a cursor of a record's place in a list that is sorted by text.
-func writePlace(kind, place string) string {
-	return kind + base64.RawURLEncoding.EncodeToString([]byte(place))
-}
-
-// readPlace returns the place that a cursor names, empty without a cursor.
-func readPlace(kind, cursor string) (string, error) {
-	place, err := base64.RawURLEncoding.DecodeString(strings.TrimPrefix(cursor, kind))
-	if err != nil || cursor != "" && writePlace(kind, string(place)) != cursor {
-		return "", store.ErrCursor
-	}
-	return string(place), nil
 }
 
 // bound writes a bound of a query in milliseconds. Records have whole ones, so a
@@ -60,6 +44,20 @@ func bound(t time.Time) string {
 	return strconv.FormatInt(ms, 10)
 }
 
+// statusOf is the status that a script calls by a letter.
+func statusOf(letter string) store.DeliveryStatus {
+	switch letter {
+	case "p":
+		return store.DeliveryPending
+	case "s":
+		return store.DeliverySucceeded
+	case "f":
+		return store.DeliveryFailed
+	default:
+		return ""
+	}
+}
+
 // Event implements [store.History].
 func (s *Store) Event(ctx context.Context, merchantID, eventID string) (store.Event, error) {
 	h := s.at(merchantID)
@@ -67,21 +65,16 @@ func (s *Store) Event(ctx context.Context, merchantID, eventID string) (store.Ev
 	if err != nil {
 		return store.Event{}, named("event", eventID, err)
 	}
-	head, body := r.text(), r.text()
-	if err := r.check("event"); err != nil {
-		return store.Event{}, err
+	e, _, body, ok := unpackEvent(r.text())
+	if !ok || e.eventID != eventID {
+		return store.Event{}, named("event", eventID, errDamaged)
 	}
-	e, err := readHead(head)
-	if err != nil {
-		return store.Event{}, named("event", eventID, err)
-	}
-	out := e.view(eventID)
+	out := e.event()
 	out.Body = []byte(body)
-	return out, nil
+	return out, r.check("event")
 }
 
-// Events implements [store.History]. A range of time skips a hundred events at a
-// time outside of it.
+// Events implements [store.History]. It looks at a thousand events.
 func (s *Store) Events(ctx context.Context, merchantID string, q store.EventQuery) (store.EventPage, error) {
 	var page store.EventPage
 	after, err := readCursor(eventCursor, q.Cursor)
@@ -98,54 +91,48 @@ func (s *Store) Events(ctx context.Context, merchantID string, q store.EventQuer
 		page.Next = writeCursor(eventCursor, next)
 	}
 	for r.more() {
-		id, packed, state := r.text(), r.text(), r.int()
-		head, err := readHead(packed)
-		if err != nil {
-			return page, named("event", id, err)
+		e, ok := unpackElement(r.text())
+		out := e.event()
+		out.Delivered = statusOf(r.text())
+		if ok {
+			page.Events = append(page.Events, out)
 		}
-		e := head.view(id)
-		e.Delivered = status(state)
-		page.Events = append(page.Events, e)
 	}
 	return page, r.check("events")
 }
 
 // Delivery implements [store.History].
 func (s *Store) Delivery(ctx context.Context, merchantID, webhookID, deliveryID string) (store.Delivery, error) {
-	id, ok := packID(deliveryID)
+	h := s.at(merchantID)
+	n, seq, ok := h.place(deliveryID)
 	if !ok {
 		return store.Delivery{}, named("delivery", deliveryID, store.ErrNotFound)
 	}
-	r, err := s.run(ctx, call{name: "delivery", on: s.at(merchantID), args: []any{merchantID, webhookID, id}})
+	r, err := s.run(ctx, call{name: "delivery", on: h, args: []any{merchantID, webhookID, n, seq}})
 	if err != nil {
 		return store.Delivery{}, named("delivery", deliveryID, err)
 	}
-	now, packed := r.int(), r.text()
-	if err := r.check("delivery"); err != nil {
-		return store.Delivery{}, err
+	now := stamp(r.int())
+	d, ok := unpackDelivery(r.text(), now)
+	if !ok {
+		return store.Delivery{}, named("delivery", deliveryID, errDamaged)
 	}
-	d, err := readRecord(packed)
-	if err != nil {
-		return store.Delivery{}, named("delivery", deliveryID, err)
-	}
-	out := d.view(merchantID, webhookID, deliveryID, now)
-	out.Log = d.log
-	return out, nil
+	d.ID, d.MerchantID, d.WebhookID = deliveryID, merchantID, webhookID
+	return d, r.check("delivery")
 }
 
 // Stats implements [store.History].
 func (s *Store) Stats(ctx context.Context, merchantID, webhookID string) (store.Stats, error) {
-	var out store.Stats
 	r, err := s.run(ctx, call{name: "stats", on: s.at(merchantID), args: []any{merchantID, webhookID}})
 	if err != nil {
-		return out, named("webhook", webhookID, err)
+		return store.Stats{}, named("webhook", webhookID, err)
 	}
-	out = store.Stats{Total: r.int(), Succeeded: r.int(), Failed: r.int(), Attempts: r.int()}
-	out.Pending = out.Total - out.Succeeded - out.Failed
+	out := store.Stats{Succeeded: r.int(), Failed: r.int(), Pending: r.int(), Attempts: r.int()}
+	out.Total = out.Succeeded + out.Failed + out.Pending
 	return out, r.check("stats")
 }
 
-// Deliveries implements [store.History]. It looks at some thousand deliveries.
+// Deliveries implements [store.History]. It looks at a thousand deliveries.
 func (s *Store) Deliveries(ctx context.Context, merchantID, webhookID string, q store.DeliveryQuery) (store.DeliveryPage, error) {
 	var page store.DeliveryPage
 	below, err := readCursor(deliveryCursor, q.Cursor)
@@ -153,53 +140,63 @@ func (s *Store) Deliveries(ctx context.Context, merchantID, webhookID string, q 
 		return page, err
 	}
 	state := ""
-	if q.Status != "" {
-		state = strconv.Itoa(slices.Index(statuses(), q.Status))
+	for _, letter := range []string{"p", "s", "f"} {
+		if statusOf(letter) == q.Status {
+			state = letter
+		}
 	}
-	r, err := s.run(ctx, call{name: "deliveries", on: s.at(merchantID), args: []any{
-		merchantID, webhookID, below, min(max(q.Limit, 1), 10*batch), state, q.EventType, bound(q.Since), bound(q.Until),
+	h := s.at(merchantID)
+	r, err := s.run(ctx, call{name: "deliveries", on: h, args: []any{
+		merchantID, webhookID, below, max(q.Limit, 1), state, q.EventType, bound(q.Since), bound(q.Until),
 	}})
 	if err != nil {
 		return page, named("webhook", webhookID, err)
 	}
-	now, next := r.int(), r.int()
+	now, n, next := stamp(r.int()), strconv.FormatInt(r.int(), 10), r.int()
 	if next > 0 {
 		page.Next = writeCursor(deliveryCursor, next)
 	}
 	for r.more() {
-		id, packed := unpackID(r.text()), r.text()
-		d, err := readRecord(packed)
-		if err != nil {
-			return page, named("delivery", id, err)
+		seq := strconv.FormatInt(r.int(), 10)
+		d, ok := unpackDelivery(r.text(), now)
+		if !ok {
+			continue
 		}
-		page.Deliveries = append(page.Deliveries, d.view(merchantID, webhookID, id, now))
+		d.ID, d.MerchantID, d.WebhookID, d.Log = h.deliveryID(n+":"+seq), merchantID, webhookID, nil
+		page.Deliveries = append(page.Deliveries, d)
 	}
 	return page, r.check("deliveries")
 }
 
+// markBytes is how much of a nonce's digest is kept.
+const markBytes = 8
+
 // Enqueue implements [store.History].
 func (s *Store) Enqueue(ctx context.Context, merchantID, webhookID string, eventIDs []string, nonce string) ([]store.Enqueued, error) {
 	h := s.at(merchantID)
+	mark := sha256.Sum256([]byte(nonce))
 	out := make([]store.Enqueued, 0, len(eventIDs))
 	for first := true; first || len(out) < len(eventIDs); first = false {
 		part := eventIDs[len(out):]
 		part = part[:min(len(part), batch)]
-		c := call{name: "enqueue", on: h, args: []any{merchantID, webhookID, nonce, store.MaxEnqueued, len(part)}}
+		c := call{name: "enqueue", on: h, args: []any{merchantID, webhookID, store.MaxEnqueued, mark[:markBytes], len(part)}}
 		for _, e := range part {
 			c.keys = append(c.keys, h.event(merchantID, e))
-			c.args = append(c.args, e)
 		}
 		r, err := s.run(ctx, c)
 		if err != nil {
 			return nil, err
 		}
+		n := strconv.FormatInt(r.int(), 10)
 		for range part {
-			v := r.next()
-			if id, ok := v.(string); ok {
-				out = append(out, store.Enqueued{DeliveryID: unpackID(id)})
-			} else {
-				out = append(out, store.Enqueued{Full: v == int64(1)})
+			e := store.Enqueued{}
+			switch seq := r.int(); {
+			case seq < 0:
+				e.Full = true
+			case seq > 0:
+				e.DeliveryID = h.deliveryID(n + ":" + strconv.FormatInt(seq, 10))
 			}
+			out = append(out, e)
 		}
 		if err := r.check("enqueue"); err != nil {
 			return nil, err

@@ -3,8 +3,10 @@ package redisstore
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -14,6 +16,11 @@ type Info struct {
 	Version  string // of the server, empty if it hides it
 	Shards   int
 	Replicas int // connected now, of the node that has the fewest
+
+	// Damaged names what was found unreadable and set aside, at most a hundred of each
+	// shard: what it is, whose, what was wrong and when. Delete the keys that end in
+	// ":bad" once you have seen to them.
+	Damaged []string
 
 	// Durability says in words what can be lost when.
 	Durability string
@@ -25,6 +32,13 @@ func (s *Store) Info(ctx context.Context) (Info, error) {
 	var worst persistence
 	seen := map[string]bool{}
 	for _, h := range s.shards {
+		bad, err := s.client.HGetAll(ctx, h.prefix+"bad").Result()
+		if err != nil {
+			return Info{}, unanswered("info", err)
+		}
+		for what, note := range bad {
+			out.Damaged = append(out.Damaged, h.damage(what, note))
+		}
 		node, name, err := s.node(ctx, h)
 		if err != nil {
 			return Info{}, fmt.Errorf("redisstore: info: %w", err)
@@ -43,9 +57,23 @@ func (s *Store) Info(ctx context.Context) (Info, error) {
 		}
 		worst = max(worst, persistenceOf(ctx, node, info))
 	}
+	slices.Sort(out.Damaged)
 	out.Replicas = max(out.Replicas, 0)
 	out.Durability = worst.String() + "; " + s.failover(out.Replicas)
 	return out, nil
+}
+
+// damage says in words what a script has noted: see bad in lua/lib.lua.
+func (h shard) damage(what, note string) string {
+	u := unpacker{rest: note}
+	at, merchant, webhook, how := u.time(), u.text(2), u.text(2), u.text(2)
+	if field, ok := strings.CutPrefix(what, "delivery "); ok {
+		what = "delivery " + h.deliveryID(field)
+	}
+	if webhook != "" {
+		what += " of webhook " + webhook + " of merchant " + merchant
+	}
+	return fmt.Sprintf("%s: %s %s (%s)", h.prefix, what, how, at.Format(time.RFC3339))
 }
 
 // node returns the node that a shard is on, and its name.
@@ -54,7 +82,7 @@ func (s *Store) node(ctx context.Context, h shard) (redis.Cmdable, string, error
 	if !ok {
 		return s.client, "", nil
 	}
-	master, err := cluster.MasterForKey(ctx, h.ready)
+	master, err := cluster.MasterForKey(ctx, h.id)
 	if err != nil {
 		return nil, "", err
 	}

@@ -1,9 +1,9 @@
 package redisstore
 
 import (
-	"encoding/hex"
 	"fmt"
 	"hash/fnv"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -12,7 +12,8 @@ import (
 // and the keys that every script takes first and last.
 type shard struct {
 	prefix string
-	ready  string
+	id     string // the key that holds the id of the layout
+	ids    string // what the ids of its deliveries begin with
 	group  *group
 
 	patience time.Duration // bounds one call, if it is not 0
@@ -25,11 +26,13 @@ type shard struct {
 	absent string
 }
 
-func makeShards(prefix string, n int) []shard {
-	out := make([]shard, n)
+func makeShards(prefix string, l layout) []shard {
+	out := make([]shard, l.shards)
 	for i := range out {
 		p := fmt.Sprintf("%s:{%02x}:", prefix, i)
-		out[i] = shard{prefix: p, ready: p + "ready", absent: p + "absent", group: &group{}}
+		out[i] = shard{
+			prefix: p, id: p + "id", ids: fmt.Sprintf("%s%.6s%02x", deliveryPrefix, l.id, i), absent: p + "absent", group: &group{},
+		}
 	}
 	return out
 }
@@ -77,23 +80,33 @@ func escape(id string) string {
 	return b.String()
 }
 
-// Deliveries are stored under the 12 bytes that their id writes in hex.
-const (
-	deliveryPrefix = "whdel_"
-	deliveryBytes  = 12
-)
+// A delivery's id is made of the store, its shard and its place there: "whdel_", six
+// characters of the layout's id, the shard in hex, and in base 36 the number of the
+// webhook, '-' and the number of the delivery. So it leads to the record, and an id of
+// another store, or of before Redis was emptied, is not known.
+const deliveryPrefix = "whdel_"
 
-// packID returns the bytes of a delivery's id, or false if no delivery has it.
-func packID(id string) (string, bool) {
-	digits, ok := strings.CutPrefix(id, deliveryPrefix)
-	if !ok || len(digits) != 2*deliveryBytes {
-		return "", false
-	}
-	b, err := hex.DecodeString(digits)
-	if err != nil || hex.EncodeToString(b) != digits {
-		return "", false
-	}
-	return string(b), true
+// deliveryID makes an id of a delivery's place, such as "7:12".
+func (h shard) deliveryID(field string) string {
+	n, seq, _ := strings.Cut(field, ":")
+	return h.ids + base36(n) + "-" + base36(seq)
 }
 
-func unpackID(b string) string { return deliveryPrefix + hex.EncodeToString([]byte(b)) }
+func base36(decimal string) string {
+	n, _ := strconv.ParseInt(decimal, 10, 64) // A script wrote it.
+	return strconv.FormatInt(n, 36)
+}
+
+// place returns the number of the webhook and of the delivery that an id of this
+// shard names, or false if it is none.
+func (h shard) place(id string) (n, seq string, ok bool) {
+	rest, ok := strings.CutPrefix(id, h.ids)
+	first, second, cut := strings.Cut(rest, "-")
+	a, err1 := strconv.ParseInt(first, 36, 64)
+	b, err2 := strconv.ParseInt(second, 36, 64)
+	if !ok || !cut || err1 != nil || err2 != nil || a < 1 || b < 1 || a > 1<<31 || b > 1<<46 {
+		return "", "", false
+	}
+	n, seq = strconv.FormatInt(a, 10), strconv.FormatInt(b, 10)
+	return n, seq, h.deliveryID(n+":"+seq) == id
+}

@@ -54,7 +54,7 @@ func TestSlotMoves(t *testing.T) {
 	require.NoError(t, settle())
 	require.NoError(t, st.Audit(ctx))
 
-	m := redistest.StartMove(t, client, opts.Prefix+":{00}:ready")
+	m := redistest.StartMove(t, client, opts.Prefix+":{00}:id")
 	refused := 0
 	for moved := true; moved; moved = m.Keys(t, 1) > 0 {
 		events := newEvents(1, 10)
@@ -101,7 +101,7 @@ func TestOneShardAway(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, before.Leases, 10)
 
-	m := redistest.StartMove(t, client, opts.Prefix+":{00}:ready")
+	m := redistest.StartMove(t, client, opts.Prefix+":{00}:id")
 	for range 2 { // Each begins at another shard.
 		publish(1)
 		got, err := st.Claim(ctx, ask)
@@ -144,11 +144,11 @@ func TestOneShardAway(t *testing.T) {
 	notices, err = st.ClaimNotices(ctx, 10, time.Minute)
 	awayOrRested(err)
 	require.Empty(t, notices)
-	_, err = st.Prune(ctx, store.PruneRequest{DeliveriesPerWebhook: 1, Limit: 100})
+	_, err = st.Prune(ctx, store.PruneRequest{DeliveryAge: time.Millisecond, Limit: 100})
 	awayOrRested(err)
 	stats, err := st.Stats(ctx, merchants[1], "whk")
 	require.NoError(t, err)
-	require.Equal(t, int64(11), stats.Total, "the rest is pruned: ten are leased, one of five is kept")
+	require.Equal(t, int64(10), stats.Total, "the rest is pruned: ten are leased")
 
 	m.End(t)
 	require.EventuallyWithT(t, func(c *assert.CollectT) {
@@ -169,7 +169,7 @@ func TestReplicasAfterMove(t *testing.T) {
 	st := newStore(t, client, &opts, 1)
 	_, err := st.Publish(t.Context(), merchant, newEvents(1, 10))
 	require.ErrorIs(t, err, redisstore.ErrNotReplicated, "there are none, but it is stored")
-	redistest.StartMove(t, client, opts.Prefix+":{00}:ready").End(t)
+	redistest.StartMove(t, client, opts.Prefix+":{00}:id").End(t)
 	_, err = st.Publish(t.Context(), merchant, newEvents(1, 10))
 	require.ErrorIs(t, err, redisstore.ErrNotReplicated)
 	require.Equal(t, 2, drain(t, st))

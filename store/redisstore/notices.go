@@ -10,17 +10,13 @@ import (
 
 // AddNotice implements [store.Notices].
 func (s *Store) AddNotice(ctx context.Context, merchantID string, n store.Notice, oldMark, newMark string) (bool, error) {
-	since := int64(0)
-	if !n.Since.IsZero() {
-		since = n.Since.UnixMilli()
-	}
-	r, err := s.run(ctx, call{name: "addnotice", on: s.at(merchantID), args: []any{
-		merchantID, n.WebhookID, rand.Text(), oldMark, newMark, string(n.Kind), n.URL, n.Reason, n.Failures, n.DisableAfter, since,
+	r, err := s.run(ctx, call{name: "notices", on: s.at(merchantID), args: []any{
+		"add", merchantID, n.WebhookID, rand.Text(), oldMark, newMark, string(n.Kind), n.URL, n.Reason, n.Failures, n.DisableAfter, millis(n.Since),
 	}})
 	if err != nil {
 		return false, named("webhook", n.WebhookID, err)
 	}
-	return r.int() == 1, r.check("addnotice")
+	return r.int() == 1, r.check("notices")
 }
 
 // ClaimNotices implements [store.Notices].
@@ -42,7 +38,7 @@ func (s *Store) ClaimNotices(ctx context.Context, limit int, lease time.Duration
 
 // claimNotices claims from one shard.
 func (s *Store) claimNotices(ctx context.Context, h shard, limit int, lease time.Duration) ([]store.NoticeLease, error) {
-	r, err := s.run(ctx, call{name: "notices", on: h, args: []any{limit, lease.Milliseconds()}})
+	r, err := s.run(ctx, call{name: "notices", on: h, args: []any{"claim", limit, lease.Milliseconds()}})
 	if err != nil {
 		return nil, err
 	}
@@ -50,9 +46,9 @@ func (s *Store) claimNotices(ctx context.Context, h shard, limit int, lease time
 	for r.more() {
 		id, f := r.text(), r.part()
 		f.next() // the number of its webhook
-		out = append(out, store.NoticeLease{Token: r.int(), Notice: store.Notice{
+		out = append(out, store.NoticeLease{Token: f.int(), Notice: store.Notice{
 			ID: id, MerchantID: f.text(), WebhookID: f.text(), Kind: store.NoticeKind(f.text()), URL: f.text(), Reason: f.text(),
-			Failures: f.number(), DisableAfter: f.number(), Since: stamp(f.int()), At: stamp(f.int()),
+			Failures: f.number(), DisableAfter: f.number(), Since: f.time(), At: f.time(),
 		}})
 		r.bad = r.bad || f.bad
 	}
@@ -61,12 +57,12 @@ func (s *Store) claimNotices(ctx context.Context, h shard, limit int, lease time
 
 // DeferNotice implements [store.Notices].
 func (s *Store) DeferNotice(ctx context.Context, merchantID, noticeID string, token int64, delay time.Duration) error {
-	_, err := s.run(ctx, call{name: "defer", on: s.at(merchantID), args: []any{merchantID, noticeID, token, max(delay.Milliseconds(), 0)}})
+	_, err := s.run(ctx, call{name: "notices", on: s.at(merchantID), args: []any{"defer", merchantID, noticeID, token, max(delay.Milliseconds(), 0)}})
 	return err
 }
 
 // AckNotice implements [store.Notices].
 func (s *Store) AckNotice(ctx context.Context, merchantID, noticeID string) error {
-	_, err := s.run(ctx, call{name: "ack", on: s.at(merchantID), args: []any{merchantID, noticeID}})
+	_, err := s.run(ctx, call{name: "notices", on: s.at(merchantID), args: []any{"ack", merchantID, noticeID}})
 	return err
 }

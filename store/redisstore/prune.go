@@ -23,6 +23,11 @@ func (s *Store) Prune(ctx context.Context, p store.PruneRequest) (store.Pruned, 
 	return done, err
 }
 
+// sweepAge is for how long a lease must be over before Prune puts its delivery back in
+// line, where a claim should have done it. Each call looks at some hundred deliveries that
+// were claimed, so that what was lost beside them is mended in time.
+const sweepAge = time.Minute
+
 // prune removes from one shard what is left to remove.
 func (s *Store) prune(ctx context.Context, h shard, p store.PruneRequest, left *int, done *store.Pruned) error {
 	for _, k := range []struct {
@@ -32,27 +37,32 @@ func (s *Store) prune(ctx context.Context, h shard, p store.PruneRequest, left *
 		code  string
 		count *int
 	}{
+		{what: "sweep", age: sweepAge},
 		{what: "paused", age: p.PausedAge, code: p.PausedCode, count: &done.Paused},
 		{what: "age", age: p.DeliveryAge, count: &done.Deliveries},
 		{what: "surplus", keep: p.DeliveriesPerWebhook, count: &done.Deliveries},
+		{what: "kept", age: p.EventAge, count: &done.Events},
 		{what: "events", age: p.EventAge, count: &done.Events},
 		{what: "notices", age: p.NoticeAge, count: &done.Notices},
 	} {
 		if k.age <= 0 && k.keep <= 0 {
 			continue
 		}
+		from := ""
 		for more := true; more; {
 			limit := min(*left, batch)
-			r, err := s.run(ctx, call{name: "prune", on: h, args: []any{k.what, k.age.Milliseconds() + int64(k.keep), limit, k.code}})
+			r, err := s.run(ctx, call{name: "prune", on: h, args: []any{k.what, k.age.Milliseconds() + int64(k.keep), limit, from, k.code}})
 			if err != nil {
 				return err
 			}
 			n := r.number()
-			more = r.int() == 1
+			more, from = r.int() == 1, r.text()
 			if err := r.check("prune"); err != nil {
 				return err
 			}
-			*k.count += n
+			if k.count != nil {
+				*k.count += n
+			}
 			*left -= n
 			if more && limit == 0 {
 				done.More = true

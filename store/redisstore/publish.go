@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -31,11 +32,12 @@ const (
 
 // Publish implements [store.Publisher].
 func (s *Store) Publish(ctx context.Context, merchantID string, events []store.NewEvent) ([]store.Published, error) {
+	h := s.at(merchantID)
 	if len(events) == 0 {
 		return nil, nil
 	}
 	p := &publishing{merchantID: merchantID, events: events, out: make([]store.Published, 0, len(events))}
-	if err := s.publish(ctx, s.at(merchantID), p); err != nil {
+	if err := s.publish(ctx, h, p); err != nil {
 		return nil, err
 	}
 	return p.out, nil
@@ -51,12 +53,28 @@ func (s *Store) publishSome(ctx context.Context, h shard, list []*publishing) er
 	if !r.more() {
 		r.bad = true
 	}
+	lists := r.part()
+	subscribers := make([]map[int64]string, len(lists.list)) // id by number
+	for i := range subscribers {
+		list := lists.part()
+		subscribers[i] = make(map[int64]string, len(list.list)/2)
+		for list.more() {
+			n, _ := strconv.ParseInt(list.text(), 10, 64) // A script wrote it.
+			subscribers[i][n] = list.text()
+		}
+	}
+	if !r.more() {
+		r.bad = true
+	}
 	var out []store.Published
 	for r.more() {
-		state, ids := r.int(), packReader{rest: r.text()}
+		state, ids, list := r.int(), unpacker{rest: r.text()}, r.number()-1
 		p := store.Published{Duplicate: state == publishedBefore, Conflict: state == publishedConflict}
-		for range ids.length() / 2 {
-			p.Deliveries = append(p.Deliveries, store.PublishedDelivery{WebhookID: ids.copied(), ID: unpackID(ids.text())})
+		for ids.rest != "" && list >= 0 && list < len(subscribers) {
+			n, seq := ids.num(4), ids.num(6)
+			p.Deliveries = append(p.Deliveries, store.PublishedDelivery{
+				WebhookID: subscribers[list][n], ID: h.deliveryID(fmt.Sprintf("%d:%d", n, seq)),
+			})
 		}
 		out = append(out, p)
 		r.bad = r.bad || ids.bad
@@ -71,22 +89,25 @@ func (s *Store) publishSome(ctx context.Context, h shard, list []*publishing) er
 	return nil
 }
 
+// publishCall makes a script of as many events as go into one.
 func publishCall(h shard, list []*publishing) call {
-	n := 0
-	for _, p := range list {
-		n = min(n+len(p.rest()), batch)
-	}
-	c := call{name: "publish", on: h, keys: make([]string, 0, n)}
-	c.args = append(make([]any, 0, 2+8*n), breath, n)
+	c := call{name: "publish", on: h, args: []any{breath, 0}}
+	size := 0
 	for _, p := range list {
 		rest := p.rest()
-		for i := range rest[:min(len(rest), n-len(c.keys))] {
+		for i := range rest {
 			e := &rest[i]
+			if size += len(e.Body); len(c.keys) == batch || len(c.keys) > 0 && size > sharedBytes {
+				c.args[1] = len(c.keys)
+				return c
+			}
 			digest := sha256.Sum256([]byte(e.Fingerprint))
+			mark := append(digest[:printBytes:printBytes], e.Trace...)
 			c.keys = append(c.keys, h.event(p.merchantID, e.ID))
-			c.args = append(c.args, p.merchantID, e.ID, e.Type, digest[:printBytes], e.Test, flag(e.Forged), e.Trace, e.Body)
+			c.args = append(c.args, p.merchantID, e.Type, []byte(packElement(e)), mark, e.Test, e.Body)
 		}
 	}
+	c.args[1] = len(c.keys)
 	return c
 }
 
@@ -102,7 +123,7 @@ func (s *Store) runDurably(ctx context.Context, c call) (reply, error) {
 		return s.runAndWait(ctx, s.client, c)
 	}
 	for pause := firstLook; ; pause *= 2 {
-		node, err := cluster.MasterForKey(ctx, c.on.ready)
+		node, err := cluster.MasterForKey(ctx, c.on.id)
 		if err != nil {
 			return reply{}, unanswered(c.name, err)
 		}
@@ -123,6 +144,9 @@ func (s *Store) runDurably(ctx context.Context, c call) (reply, error) {
 }
 
 func (s *Store) runAndWait(ctx context.Context, node redis.Cmdable, c call) (reply, error) {
+	if err := s.fit(ctx); err != nil {
+		return reply{}, fmt.Errorf("redisstore: %s: %w", c.name, err)
+	}
 	keys, args := s.frame(c)
 	var ran *redis.Cmd
 	var waited *redis.Cmd

@@ -1,177 +1,151 @@
 package redisstore
 
 import (
-	"encoding/binary"
 	"time"
 
 	"github.com/rag-assistant/webhooks/store"
 )
 
-// States and flags of a packed delivery: see lua/lib.lua.
+// Flags of an element: see lua/lib.lua.
 const (
-	statePending = iota
-	stateSuccess
+	flagTest   = 1
+	flagForged = 4
 )
 
-const (
-	flagTest     = 1
-	flagEnqueued = 2
-	flagForged   = 4
-)
-
-// fields reads the values of a packed list one by one.
-type fields struct {
-	list []any
-	bad  bool
-}
-
-func (f *fields) next() any {
-	if len(f.list) == 0 {
-		f.bad = true
-		return nil
-	}
-	v := f.list[0]
-	f.list = f.list[1:]
-	return v
-}
-
-func (f *fields) int() int64 {
-	n, ok := f.next().(int64)
-	f.bad = f.bad || !ok
-	return n
-}
-
-func (f *fields) text() string {
-	s, ok := f.next().(string)
-	f.bad = f.bad || !ok
-	return s
-}
-
-func (f *fields) part() fields {
-	l, ok := f.next().([]any)
-	f.bad = f.bad || !ok
-	return fields{list: l}
-}
-
-// record is a delivery as it is stored.
-type record struct {
-	seq           int64
-	eventID, kind string
+// element is what a queue holds of a delivery.
+type element struct {
+	created       time.Time
 	flags         int64
-	created       int64
-	state         int64
-	claims        int64
-	open          bool
-	reclaims      int64
-	epoch         int64
-	at            int64 // due time, lease's end or end
-	fault         string
-	log           []store.Attempt
+	kind, eventID string
 }
 
-func readRecord(packed string) (record, error) {
-	list, err := unpack(packed)
-	if err != nil {
-		return record{}, err
-	}
-	f := fields{list: list}
-	r := record{
-		seq: f.int(), eventID: f.text(), kind: f.text(), flags: f.int(), created: f.int(), state: f.int(),
-		claims: f.int(), open: f.int() == 1, reclaims: f.int(), epoch: f.int(),
-	}
-	r.at = r.created + f.int()
-	r.fault = f.text()
-	log := f.part()
-	for len(log.list) > 0 {
-		a := log.part()
-		r.log = append(r.log, store.Attempt{
-			Number: len(r.log) + 1, At: stamp(a.int()), Duration: time.Duration(a.int()) * time.Millisecond,
-			StatusCode: int(a.int()), Code: a.text(), ResponseBody: a.text(),
-		})
-		log.bad = log.bad || a.bad
-	}
-	if f.bad || log.bad {
-		return record{}, errPacked
-	}
-	return r, nil
+func unpackElement(packed string) (element, bool) {
+	u := unpacker{rest: packed}
+	e := element{created: u.time(), flags: u.num(1)}
+	u.num(4) // size of the body
+	e.kind = u.text(2)
+	e.eventID = u.rest
+	return e, !u.bad && e.eventID != ""
 }
 
-// statuses are what merchants see of the states.
-func statuses() []store.DeliveryStatus {
-	return []store.DeliveryStatus{store.DeliveryPending, store.DeliverySucceeded, store.DeliveryFailed}
+// packElement writes all of an element but its creation, which the script knows.
+func packElement(e *store.NewEvent) packer {
+	flags := int64(0)
+	if e.Test != "" {
+		flags |= flagTest
+	}
+	if e.Forged {
+		flags |= flagForged
+	}
+	return append(packer(nil).num(flags, 1).num(int64(len(e.Body)), 4).text(e.Type, 2), e.ID...)
 }
 
-// status is what merchants see of a state, and empty for none.
-func status(state int64) store.DeliveryStatus {
-	if all := statuses(); state >= 0 && state < int64(len(all)) {
-		return all[state]
-	}
-	return ""
+func (e *element) event() store.Event {
+	return store.Event{ID: e.eventID, Type: e.kind, Test: e.flags&flagTest != 0, CreatedAt: e.created}
 }
 
-// view shows a delivery as of now, without its attempts.
-func (r *record) view(merchantID, webhookID, id string, now int64) store.Delivery {
-	d := store.Delivery{
-		ID: id, MerchantID: merchantID, WebhookID: webhookID, EventID: r.eventID, EventType: r.kind,
-		Test: r.flags&flagTest != 0, Status: status(r.state), Attempts: len(r.log), Reclaims: int(r.reclaims),
-		CreatedAt: stamp(r.created),
+// record is a delivery that was claimed, or has ended.
+type record struct {
+	element
+
+	token    int64
+	state    int64 // of one that has not ended: see stateLeased
+	end      time.Time
+	reclaims int64
+	attempts int64
+	log      string // and the code, if it ended without an attempt
+}
+
+const stateLeased = 1
+
+func unpackRecord(packed string) (record, bool) {
+	u := unpacker{rest: packed}
+	r := record{token: u.num(6), state: u.num(1), reclaims: u.num(2)}
+	u.num(4) // epoch
+	r.end, r.attempts = u.time(), u.num(2)
+	return r, r.unpackRest(&u)
+}
+
+func (r *record) unpackRest(u *unpacker) bool {
+	var ok bool
+	r.element, ok = unpackElement(u.text(2))
+	r.log = u.rest
+	return ok && !u.bad
+}
+
+// attemptsOf reads the attempts, and the code of what ended without one.
+func (r *record) attemptsOf() (out []store.Attempt, code string, ok bool) {
+	u := unpacker{rest: r.log}
+	for i := range int(r.attempts) {
+		a := store.Attempt{Number: i + 1, At: u.time(), Duration: time.Duration(u.num(4)) * time.Millisecond, StatusCode: int(u.num(2))}
+		a.Code, a.ResponseBody = u.text(2), u.text(4)
+		if u.bad {
+			return nil, "", false
+		}
+		out = append(out, a)
 	}
-	if n := len(r.log); n > 0 {
-		last := &r.log[n-1]
+	return out, u.rest, true
+}
+
+func packAttempt(a *store.Attempt) packer {
+	p := packer(nil).num(min(max(a.Duration.Milliseconds(), 0), 1<<32-1), 4).num(int64(a.StatusCode), 2)
+	return p.text(a.Code[:min(len(a.Code), 1<<16-1)], 2).text(a.ResponseBody, 4)
+}
+
+// unpackDelivery reads a delivery as lua/delivery.lua answers it.
+func unpackDelivery(packed string, now time.Time) (store.Delivery, bool) {
+	u := unpacker{rest: packed}
+	var d store.Delivery
+	var r record
+	var ok bool
+	switch u.take(1) {
+	case "q":
+		r.element, ok = unpackElement(u.rest)
+		d.Status, d.DueAt = store.DeliveryPending, r.created
+	case "a":
+		d.Status, d.DueAt = store.DeliveryPending, u.time()
+		r, ok = unpackRecord(u.rest)
+		if d.Leased = r.state == stateLeased && r.end.After(now); d.Leased {
+			d.DueAt = time.Time{}
+		} else if r.state == stateLeased {
+			d.DueAt = r.end // Nobody has put it back yet.
+		}
+	case "l":
+		u.num(1) // place on its page
+		d.Status = store.DeliveryFailed
+		if u.take(1) == "s" {
+			d.Status = store.DeliverySucceeded
+		}
+		d.FinishedAt = u.time()
+		r = record{token: u.num(6), reclaims: u.num(2), attempts: u.num(2)}
+		ok = r.unpackRest(&u)
+	default:
+		ok = false
+	}
+	d.EventID, d.EventType, d.Test, d.CreatedAt = r.eventID, r.kind, r.flags&flagTest != 0, r.created
+	d.Attempts, d.Reclaims = int(r.attempts), int(r.reclaims)
+	log, code, fine := r.attemptsOf()
+	d.Log = log
+	if n := len(log); n > 0 {
+		last := &log[n-1]
 		d.StatusCode, d.Code, d.ResponseBody, d.LastAttemptAt = last.StatusCode, last.Code, last.ResponseBody, last.At
 	}
-	if r.fault != "" {
-		d.Code = r.fault
+	if code != "" {
+		d.Code = code
 	}
-	switch {
-	case r.state != statePending:
-		d.FinishedAt = stamp(r.at)
-		if r.state == stateSuccess {
-			d.DeliveredAt = d.FinishedAt
-		}
-	case r.open && r.at > now:
-		d.Leased = true
-	default:
-		d.DueAt = stamp(r.at)
+	if d.Status == store.DeliverySucceeded {
+		d.DeliveredAt = d.FinishedAt
 	}
-	return d
+	return d, ok && fine
 }
 
-// headFields is how many fields a packed head has without a trace.
-const headFields = 6
-
-// eventHead is the packed head of a stored event.
-type eventHead struct {
-	flags, created, seq int64
-	kind                string
-}
-
-// cutHead takes apart what is stored of an event: see lua/lib.lua.
-func cutHead(stored string) (head, body string, ok bool) {
-	const fixed = 8
-	if len(stored) < fixed {
-		return "", "", false
-	}
-	size := binary.BigEndian.Uint32([]byte(stored[4:fixed]))
-	if int64(size) > int64(len(stored)-fixed) {
-		return "", "", false
-	}
-	return stored[fixed : fixed+size], stored[fixed+size:], true
-}
-
-func readHead(packed string) (eventHead, error) {
-	list, err := unpack(packed)
-	if err != nil {
-		return eventHead{}, err
-	}
-	f := fields{list: list}
-	h := eventHead{flags: f.int(), created: f.int(), seq: f.int(), kind: f.text()}
-	if f.bad {
-		return eventHead{}, errPacked
-	}
-	return h, nil
-}
-
-func (h *eventHead) view(id string) store.Event {
-	return store.Event{ID: id, Type: h.kind, Test: h.flags&flagTest != 0, CreatedAt: stamp(h.created)}
+// stored reads an event: see EVENT in lua/lib.lua.
+func unpackEvent(packed string) (e element, trace, body string, ok bool) {
+	u := unpacker{rest: packed}
+	size, length, count := int(u.num(2)), int(u.num(2)), int(u.num(2))
+	e, ok = unpackElement(u.take(size))
+	u.take(printBytes)
+	trace = u.take(length)
+	u.take(10 * count)
+	return e, trace, u.rest, ok && !u.bad
 }

@@ -5,6 +5,8 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -39,8 +41,8 @@ func readScripts() (sources, error) {
 func (s sources) compile() scripts {
 	out := scripts{}
 	for name, text := range s {
-		if name != "lib" {
-			out[name] = redis.NewScript(stripComments(s["lib"] + text))
+		if name != "lib" && name != "deliver" {
+			out[name] = redis.NewScript(stripComments(s["lib"] + s["deliver"] + text))
 		}
 	}
 	return out
@@ -64,12 +66,15 @@ type scripts map[string]*redis.Script
 type call struct {
 	name string
 	on   shard
-	keys []string // between the shard's ready and absent
+	keys []string // between the shard's id and absent
 	args []any    // after those that every script takes
 }
 
 // run runs a script and returns its reply without the OK.
 func (s *Store) run(ctx context.Context, c call) (reply, error) {
+	if err := s.fit(ctx); err != nil {
+		return reply{}, fmt.Errorf("redisstore: %s: %w", c.name, err)
+	}
 	if c.on.patience > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, c.on.patience)
@@ -88,10 +93,17 @@ func unanswered(name string, err error) error {
 	switch {
 	case redis.IsOOMError(err):
 		return fmt.Errorf("redisstore: %s: redis has reached its maxmemory: %w: %w", name, store.ErrUnavailable, err)
-	case outOfReach(err):
+	case outOfReach(err) || refusesForNow(err):
 		return fmt.Errorf("redisstore: %s: %w: %w", name, store.ErrUnavailable, err)
 	}
 	return fmt.Errorf("redisstore: %s: %w", name, err)
+}
+
+// refusesForNow reports whether Redis would have to be mended first.
+func refusesForNow(err error) bool {
+	return slices.ContainsFunc([]string{"MISCONF", "NOREPLICAS", "NOAUTH", "WRONGPASS", "NOPERM"}, func(prefix string) bool {
+		return redis.HasErrorPrefix(err, prefix)
+	})
 }
 
 // frame returns all keys and arguments of a call.
@@ -100,10 +112,14 @@ func (s *Store) frame(c call) ([]string, []any) {
 	if s.opts.Now != nil {
 		now = s.opts.Now().UnixMilli()
 	}
-	keys := append(append(make([]string, 0, 2+len(c.keys)), c.on.ready), c.keys...)
-	args := append(make([]any, 0, 3+len(c.args)), c.on.prefix, now, wakeChannel(s.opts.Prefix))
+	keys := append(append(make([]string, 0, 2+len(c.keys)), c.on.id), c.keys...)
+	args := append(make([]any, 0, 4+len(c.args)), c.on.prefix, now, wakeChannel(s.opts.Prefix), s.layout.id)
 	return append(keys, c.on.absent), append(args, c.args...)
 }
+
+// errLayout says that Redis holds nothing of the store that was opened, or another one.
+var errLayout = fmt.Errorf("what was opened is not there any more: redis was emptied or replaced; restore it, or open the store again: %w",
+	store.ErrUnavailable)
 
 // errReply says that a script answered what it never should.
 var errReply = errors.New("reply is not as expected")
@@ -121,6 +137,8 @@ func words(word string) error {
 		return store.ErrLimit
 	case "STALE":
 		return store.ErrStale
+	case "LAYOUT":
+		return errLayout
 	default:
 		return errReply
 	}
@@ -133,7 +151,7 @@ func readReply(name string, out []any) (reply, error) {
 		return r, nil
 	}
 	err := words(word)
-	if errors.Is(err, errReply) {
+	if errors.Is(err, errReply) || errors.Is(err, errLayout) {
 		return reply{}, fmt.Errorf("redisstore: %s: %w", name, err)
 	}
 	if detail := r.text(); detail != "" {
@@ -175,6 +193,13 @@ func (r *reply) int() int64 {
 
 func (r *reply) number() int { return int(r.int()) }
 
+// time reads Unix milliseconds that are written as a text.
+func (r *reply) time() time.Time {
+	ms, err := strconv.ParseInt(r.text(), 10, 64)
+	r.bad = r.bad || err != nil
+	return stamp(ms)
+}
+
 // part reads a list within the list.
 func (r *reply) part() reply {
 	l, ok := r.next().([]any)
@@ -200,12 +225,4 @@ func (r *reply) check(name string) error {
 		return fmt.Errorf("redisstore: %s: %w", name, errReply)
 	}
 	return nil
-}
-
-// stamp turns Unix milliseconds into a time; 0 is no time.
-func stamp(ms int64) time.Time {
-	if ms == 0 {
-		return time.Time{}
-	}
-	return time.UnixMilli(ms).UTC()
 }

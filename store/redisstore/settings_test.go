@@ -1,8 +1,6 @@
 package redisstore_test
 
 import (
-	"maps"
-	"slices"
 	"testing"
 	"time"
 
@@ -13,48 +11,8 @@ import (
 	"github.com/rag-assistant/webhooks/store/redisstore"
 )
 
-// TestSettingsLeaveNothing shows that a webhook without settings is stored as if
-// there were none.
-func TestSettingsLeaveNothing(t *testing.T) {
-	t.Parallel()
-	client := redistest.Client(t)
-	opts := redisstore.Options{Prefix: redistest.Prefix()}
-	t.Cleanup(func() { redistest.Forget(t, client, opts.Prefix) })
-	st := newStore(t, client, &opts, 1)
-	id := "whk_000000000000000000000000"
-	stored := func() []string {
-		h, err := client.HGetAll(t.Context(), opts.Prefix+":{00}:w:1").Result()
-		require.NoError(t, err)
-		maps.DeleteFunc(h, func(name, _ string) bool { return !slices.Contains([]string{"ds", "md", "hd", "rl"}, name) })
-		return slices.Sorted(maps.Keys(h))
-	}
-	update := func(u store.WebhookUpdate) store.Webhook {
-		w, err := st.UpdateWebhook(t.Context(), merchant, id, u)
-		require.NoError(t, err)
-		return w
-	}
-	require.Empty(t, stored())
-	update(store.WebhookUpdate{
-		Description: new("a"), Metadata: map[string]string{"a": "b"}, Headers: new("sealed"), RateLimit: new(5),
-	})
-	require.Equal(t, []string{"ds", "hd", "md", "rl"}, stored())
-	_, err := st.Publish(t.Context(), merchant, newEvents(10, 10))
-	require.NoError(t, err)
-	c, err := st.Claim(t.Context(), everything)
-	require.NoError(t, err)
-	require.Len(t, c.Leases, 5)
-	w := update(store.WebhookUpdate{
-		Description: new(""), Metadata: map[string]string{}, Headers: new(""), RateLimit: new(0),
-	})
-	require.Empty(t, stored())
-	require.Empty(t, w.Description+w.Headers)
-	require.Empty(t, w.Metadata)
-	require.Zero(t, w.RateLimit)
-	require.NoError(t, st.Audit(t.Context()))
-}
-
-// A clock that is set back adds no token, and delays the next one by no more than
-// it was set back.
+// A clock that is set back adds no token, and the next one comes as if the last had been
+// taken just now.
 func TestRateWhenTheClockGoesBack(t *testing.T) {
 	t.Parallel()
 	clock := newClock()
@@ -78,7 +36,7 @@ func TestRateWhenTheClockGoesBack(t *testing.T) {
 	clock.advance(-time.Minute)
 	n, next = claim()
 	require.Zero(t, n)
-	require.Equal(t, time.Minute+250*time.Millisecond, next)
+	require.Equal(t, 250*time.Millisecond, next)
 	clock.advance(next)
 	n, _ = claim()
 	require.Equal(t, 1, n)
@@ -108,4 +66,36 @@ func TestRateWhenMemoryIsFull(t *testing.T) {
 		require.NoError(t, st.Audit(t.Context()))
 		clock.advance(time.Second)
 	}
+}
+
+// TestClockGoesBack sets the clock back by an hour while a lease is held and a retry
+// waits. Both end as if they had begun just then.
+func TestClockGoesBack(t *testing.T) {
+	t.Parallel()
+	clock := newClock()
+	st := newStore(t, redistest.Client(t), &redisstore.Options{Now: clock.now}, 1)
+	_, err := st.Publish(t.Context(), merchant, newEvents(2, 10))
+	require.NoError(t, err)
+	c, err := st.Claim(t.Context(), everything)
+	require.NoError(t, err)
+	require.Len(t, c.Leases, 2)
+	rs := results(c.Leases[:1])
+	rs[0].Outcome, rs[0].Delay = store.Retry, 30*time.Second
+	_, err = st.Finish(t.Context(), rs)
+	require.NoError(t, err)
+	clock.advance(-time.Hour)
+	wait := func() time.Duration {
+		c, err = st.Claim(t.Context(), everything)
+		require.NoError(t, err)
+		require.NoError(t, st.Audit(t.Context()))
+		return c.Next
+	}
+	require.Equal(t, 30*time.Second, wait())
+	clock.advance(30 * time.Second)
+	wait()
+	require.Len(t, c.Leases, 1, "the retry")
+	clock.advance(30 * time.Second)
+	wait()
+	require.Len(t, c.Leases, 1, "what nobody has finished")
+	require.Equal(t, 1, c.Leases[0].Reclaims)
 }

@@ -83,10 +83,12 @@ type Store struct {
 	client  redis.UniversalClient
 	opts    Options
 	scripts scripts
+	layout  layout
 	shards  []shard
 
-	turn atomic.Int64 // where the next claim begins
-	away absences
+	turn    atomic.Int64 // where the next claim begins
+	fitness fitness
+	away    absences
 }
 
 var _ store.Store = (*Store)(nil)
@@ -133,13 +135,13 @@ func Open(ctx context.Context, client redis.UniversalClient, opts *Options) (*St
 		return nil, err
 	}
 	s := &Store{client: client, opts: o, scripts: sources.compile()}
-	n := 0
-	if err = s.checkServers(ctx); err == nil {
-		n, err = s.checkLayout(ctx)
-	}
-	if err != nil {
+	if err := s.checkServers(ctx); err != nil {
 		return nil, fmt.Errorf("redisstore: open: %w", err)
 	}
-	s.shards = makeShards(o.Prefix, n)
+	if s.layout, err = s.checkLayout(ctx); err != nil {
+		return nil, fmt.Errorf("redisstore: open: %w", err)
+	}
+	s.shards = makeShards(o.Prefix, s.layout)
+	s.fitness.at = time.Now()
 	return s, nil
 }

@@ -3,9 +3,11 @@ package redisstore
 import (
 	"context"
 	"crypto/rand"
+	"encoding/base64"
+	"errors"
 	"fmt"
-	"strconv"
 	"strings"
+	"time"
 
 	"github.com/rag-assistant/webhooks/store"
 )
@@ -13,40 +15,71 @@ import (
 // at finds the shard of a merchant.
 func (s *Store) at(merchantID string) shard { return s.shards[pick(s.shards, merchantID)] }
 
-// CreateWebhook implements [store.Webhooks].
-func (s *Store) CreateWebhook(ctx context.Context, merchantID string, w store.Webhook, limit int) (store.Webhook, error) {
-	pairs := []any{"url", w.URL, "dr", w.DisabledReason, "sec", w.Secret, "enc", w.Encoding}
-	for name, value := range map[string]string{"ds": w.Description, "md": packMap(w.Metadata), "hd": w.Headers, "rl": rate(w.RateLimit)} {
-		if value != "" {
-			pairs = append(pairs, name, value)
-		}
-	}
-	args := []any{merchantID, w.ID, rand.Text(), max(limit, 0), string(w.Status), packStrings(w.Events), len(pairs) / 2}
-	r, err := s.run(ctx, call{name: "create", on: s.at(merchantID), args: append(args, pairs...)})
-	if err != nil {
-		return store.Webhook{}, named("webhook", w.ID, err)
-	}
-	return oneWebhook("create", &r)
-}
-
-// rate writes a rate limit, and none as nothing.
-func rate(limit int) string {
-	if limit <= 0 {
-		return ""
-	}
-	return strconv.Itoa(limit)
-}
-
 // named says what a refusal is about.
 func named(what, id string, err error) error { return fmt.Errorf("%s %s: %w", what, id, err) }
 
+// CreateWebhook implements [store.Webhooks].
+func (s *Store) CreateWebhook(ctx context.Context, merchantID string, w store.Webhook, limit int) (store.Webhook, error) {
+	now, err := s.now(ctx)
+	if err != nil {
+		return store.Webhook{}, unanswered("create", err)
+	}
+	w.MerchantID, w.PreviousSecret, w.PreviousUntil, w.DisabledAt = merchantID, "", time.Time{}, time.Time{}
+	w.CreatedAt, w.UpdatedAt = now, now
+	return s.save(ctx, &w, 0, limit)
+}
+
+// save stores a webhook that had a version, 0 for none.
+func (s *Store) save(ctx context.Context, w *store.Webhook, version int64, limit int) (store.Webhook, error) {
+	x := packSettings(w)
+	args := []any{
+		w.MerchantID, w.ID, rand.Text(), version, max(limit, 0), owner(w.MerchantID, w.ID), packHook(w),
+		flag(w.Status == store.Active), packList(w.Events), max(w.RateLimit, 0), len(x) / 2,
+	}
+	_, list, err := s.webhooks(ctx, call{name: "save", on: s.at(w.MerchantID), args: append(args, x...)})
+	if err != nil || len(list) == 0 {
+		return store.Webhook{}, named("webhook", w.ID, err)
+	}
+	return list[0].webhook, nil
+}
+
+// reading is a webhook as it was read, and when.
+type reading struct {
+	webhook store.Webhook
+	at      time.Time
+}
+
+// webhooks runs a script that answers webhooks, and returns where to go on too.
+func (s *Store) webhooks(ctx context.Context, c call) (next string, out []reading, err error) {
+	r, err := s.run(ctx, c)
+	if err != nil {
+		return "", nil, err
+	}
+	now := stamp(r.int())
+	next = r.text()
+	for r.more() {
+		w, err := unpackWebhook(r.text(), r.text(), r.fields(), now)
+		if err == nil {
+			out = append(out, reading{w, now})
+		} else if !r.more() && next == "" && len(out) == 0 {
+			return "", nil, err // One that was asked for; of a list, it is left out.
+		}
+	}
+	return next, out, r.check(c.name)
+}
+
+func (s *Store) webhook(ctx context.Context, merchantID, webhookID string) (reading, error) {
+	_, list, err := s.webhooks(ctx, call{name: "webhook", on: s.at(merchantID), args: []any{merchantID, webhookID, "", 1, 0}})
+	if err != nil || len(list) == 0 {
+		return reading{}, named("webhook", webhookID, errors.Join(err))
+	}
+	return list[0], nil
+}
+
 // Webhook implements [store.Webhooks].
 func (s *Store) Webhook(ctx context.Context, merchantID, webhookID string) (store.Webhook, error) {
-	r, err := s.run(ctx, call{name: "webhook", on: s.at(merchantID), args: []any{merchantID, webhookID}})
-	if err != nil {
-		return store.Webhook{}, named("webhook", webhookID, err)
-	}
-	return oneWebhook("webhook", &r)
+	w, err := s.webhook(ctx, merchantID, webhookID)
+	return w.webhook, err
 }
 
 // ListWebhooks implements [store.Webhooks]. It looks at a hundred webhooks at most.
@@ -56,24 +89,19 @@ func (s *Store) ListWebhooks(ctx context.Context, merchantID string, q store.Web
 	if err != nil {
 		return page, err
 	}
-	r, err := s.run(ctx, call{name: "webhooks", on: s.at(merchantID), args: []any{
-		merchantID, after, min(max(q.Limit, 1), batch), flag(q.ActiveOnly),
+	next, list, err := s.webhooks(ctx, call{name: "webhook", on: s.at(merchantID), args: []any{
+		merchantID, "", after, min(max(q.Limit, 1), batch), flag(q.ActiveOnly),
 	}})
 	if err != nil {
 		return page, err
 	}
-	now := r.int()
-	if next := r.text(); next != "" {
+	if next != "" {
 		page.Next = writePlace(webhookCursor, next)
 	}
-	for r.more() {
-		w, err := readWebhook(r.fields(), now)
-		if err != nil {
-			return page, err
-		}
-		page.Webhooks = append(page.Webhooks, w)
+	for _, w := range list {
+		page.Webhooks = append(page.Webhooks, w.webhook)
 	}
-	return page, r.check("webhooks")
+	return page, nil
 }
 
 // Merchants implements [store.Directory], one shard after the other.
@@ -108,44 +136,26 @@ func (s *Store) Merchants(ctx context.Context, q store.MerchantQuery) (store.Mer
 	return page, nil
 }
 
-// value is what p points to, or the zero value.
-func value[T any](p *T) (v T) {
-	if p != nil {
-		v = *p
-	}
-	return v
-}
+// updateTries is how often UpdateWebhook reads again what somebody else has changed.
+const updateTries = 100
 
-// UpdateWebhook implements [store.Webhooks].
+// UpdateWebhook implements [store.Webhooks]. It stores what it has made of the webhook
+// if nobody has changed it meanwhile, or else begins again.
 func (s *Store) UpdateWebhook(ctx context.Context, merchantID, webhookID string, u store.WebhookUpdate) (store.Webhook, error) {
-	events, rate := "", any("")
-	if u.Events != nil {
-		events = packStrings(u.Events)
-	}
-	if u.RateLimit != nil {
-		rate = max(*u.RateLimit, 0)
-	}
-	p := value(u.Reseal)
-	args := []any{
-		merchantID, webhookID, rand.Text(), u.IfVersion, string(value(u.Status)), u.Reason, events,
-		flag(u.Reseal != nil), p.OldSecret, p.OldPrevious, p.OldHeaders, p.Secret, p.Previous, p.Headers,
-		flag(u.Rotate != nil), value(u.Rotate), u.KeepPrevious.Milliseconds(), rate,
-	}
-	var pairs []any
-	for name, value := range map[string]*string{"url": u.URL, "enc": u.Encoding, "ds": u.Description, "hd": u.Headers} {
-		if value != nil {
-			pairs = append(pairs, name, *value)
+	for try := 1; ; try++ {
+		was, err := s.webhook(ctx, merchantID, webhookID)
+		if err != nil {
+			return store.Webhook{}, err
+		}
+		w, err := apply(was.webhook, &u, was.at)
+		if err != nil {
+			return store.Webhook{}, named("webhook", webhookID, err)
+		}
+		w, err = s.save(ctx, &w, was.webhook.Version, 0)
+		if !errors.Is(err, store.ErrVersion) || u.IfVersion != 0 || try == updateTries {
+			return w, err
 		}
 	}
-	if u.Metadata != nil {
-		pairs = append(pairs, "md", packMap(u.Metadata))
-	}
-	args = append(append(args, len(pairs)/2), pairs...)
-	r, err := s.run(ctx, call{name: "update", on: s.at(merchantID), args: args})
-	if err != nil {
-		return store.Webhook{}, named("webhook", webhookID, err)
-	}
-	return oneWebhook("update", &r)
 }
 
 // collectSteps is how often DeleteWebhook itself takes away a part of what the
@@ -163,8 +173,8 @@ func (s *Store) DeleteWebhook(ctx context.Context, merchantID, webhookID string,
 		return named("webhook", webhookID, err)
 	}
 	for range collectSteps {
-		if more, _ := s.collect(ctx, h); !more { // The webhook is deleted even if this fails.
-			break
+		if more, err := s.collect(ctx, h); !more || err != nil {
+			return nil //nolint:nilerr // If it cannot, the webhook is deleted all the same.
 		}
 	}
 	return nil
@@ -180,43 +190,16 @@ func (s *Store) collect(ctx context.Context, h shard) (more bool, err error) {
 	return more, r.check("collect")
 }
 
-func oneWebhook(name string, r *reply) (store.Webhook, error) {
-	now := r.int()
-	f := r.fields()
-	if err := r.check(name); err != nil {
-		return store.Webhook{}, err
-	}
-	return readWebhook(f, now)
+// writePlace makes a cursor of a record's place in a list that is sorted by text.
+func writePlace(kind, place string) string {
+	return kind + base64.RawURLEncoding.EncodeToString([]byte(place))
 }
 
-func readWebhook(f map[string]string, now int64) (store.Webhook, error) {
-	n := func(name string) int64 {
-		v, _ := strconv.ParseInt(f[name], 10, 64) // Absent is 0.
-		return v
+// readPlace returns the place that a cursor names, empty without a cursor.
+func readPlace(kind, cursor string) (string, error) {
+	place, err := base64.RawURLEncoding.DecodeString(strings.TrimPrefix(cursor, kind))
+	if err != nil || cursor != "" && writePlace(kind, string(place)) != cursor {
+		return "", store.ErrCursor
 	}
-	list, err := unpack(f["ev"])
-	if err != nil {
-		return store.Webhook{}, named("webhook", f["id"], err)
-	}
-	metadata, err := unpackMap(f["md"])
-	if err != nil {
-		return store.Webhook{}, named("webhook", f["id"], err)
-	}
-	limit, _, _ := strings.Cut(f["rl"], " ") // What follows is the state of the bucket.
-	f["rl"] = limit
-	w := store.Webhook{
-		ID: f["id"], MerchantID: f["m"], URL: f["url"], Status: store.Status(f["st"]),
-		DisabledReason: f["dr"], DisabledAt: stamp(n("da")),
-		Secret: f["sec"], Encoding: f["enc"], ConsecutiveFailures: int(n("cf")), FailingSince: stamp(n("fs")), Disablings: n("db"), Mark: f["mk"],
-		Epoch: n("ep"), Version: n("ver"), CreatedAt: stamp(n("cr")), UpdatedAt: stamp(n("up")), PrunedUntil: stamp(n("pr")),
-		Description: f["ds"], Metadata: metadata, Headers: f["hd"], RateLimit: int(n("rl")),
-	}
-	for _, v := range list {
-		kind, _ := v.(string) // packStrings wrote it.
-		w.Events = append(w.Events, kind)
-	}
-	if till := n("pu"); till > now {
-		w.PreviousSecret, w.PreviousUntil = f["psec"], stamp(till)
-	}
-	return w, nil
+	return string(place), nil
 }

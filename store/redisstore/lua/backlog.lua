@@ -1,10 +1,22 @@
--- Counts what waits. Of webhooks that have something to claim, it looks at a thousand.
+-- Counts what waits.
 --
--- Reply    OK, number of pending deliveries, milliseconds since when there is something to claim
+-- Reply    OK, number of pending deliveries, milliseconds since when there is something to claim,
+--          number of records that were found damaged
 
-local oldest = first(HELD) or now
-for _, n in ipairs(call('ZRANGEBYSCORE', READY, '-inf', now, 'LIMIT', 0, 1000)) do
-  local w = call('HMGET', key('w', n), 'st', 'rl')
-  oldest = math.min(oldest, due_at(n, w[1] == 'active', w[2], 0) or now)
+drain()
+settle_claims()
+local oldest, cap = now, tonumber(call('HGET', P .. 'c', 'cap') or '') or math.huge
+for _, n in ipairs(call('ZRANGEBYSCORE', R, '-inf', NOW, 'LIMIT', 0, 64)) do
+  pcall(function()
+    local t = state_of(n, call('HGET', T, n))
+    if t[LEASED] >= cap then return end -- It has no room.
+    local since = t[WAITING] > 0 and t[ACTIVE] == 1 and t[NEXT] or now
+    local el = t[ACTIVE] == 1 and call('LINDEX', key('q', n), 0)
+    if el then since = math.min(since, (sunpack('>I6', el))) end
+    local test = t[TESTS] > 0 and call('ZRANGE', key('y', n), 0, 0, 'WITHSCORES')[2]
+    if test then since = math.min(since, tonumber(test)) end
+    oldest = math.min(oldest, allowed(t, since))
+  end)
 end
-return { 'OK', tonumber(call('HGET', P .. 'c', 'pn') or 0), math.max(now - oldest, 0) }
+finish() -- It counts those of leases that are over.
+return { 'OK', math.max(tonumber(call('HGET', P .. 'c', 'pn') or 0) or 0, 0), now - oldest, call('HLEN', P .. 'bad') }

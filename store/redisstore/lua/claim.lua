@@ -1,209 +1,295 @@
 -- Hides due deliveries until a lease ends.
 --
--- ARGV[4]  how many at most
--- ARGV[5]  lease in milliseconds
--- ARGV[6]  how many of one webhook may be leased at any time
--- ARGV[7]  how many bytes of events at most, ARGV[8] how many the answer has already
--- ARGV[9]  name under which to note what is leased, or empty
--- ARGV[10] how: 0 only answers what is noted, 1 leases if nothing is noted, 2 also notes that it
---          leased nothing. ARGV[7] to ARGV[10] are missing where there is neither bound nor name.
+-- ARGV[5]  how many at most
+-- ARGV[6]  lease in milliseconds
+-- ARGV[7]  how many of one webhook may be leased at any time
+-- ARGV[8]  bytes of bodies, and ARGV[9] 1 if one larger one may be taken alone
+-- ARGV[10] name under which to note what is leased, or empty
+-- ARGV[11] how: again (only answer what is noted), new (do so, or else claim), mark (and note it
+--          too if nothing is claimed)
 -- Reply    OK, time, microseconds until there is more (-1: nothing waits), 1 if there are notices,
---          1 if something was noted before, packed webhooks, packed leases, each a list of all
---          their fields, and what is stored of the events.
---          webhook: merchant, id, url, encoding, secret, previous secret and headers or empty
---          lease:   index of the webhook, index of the event, id of the delivery (12 bytes), id of
---                   the event, type, 1 for a test, claims so far, attempts, reclaims
+--          1 if something was noted before, n and what w holds of each webhook, what is stored of
+--          each event, three numbers for each lease (index of the webhook, index of the event,
+--          seq; '>I2I2I6'), records of the leases
 
 drain()
-local limit, lease, per = num(), num(), num()
-local budget, spent, name, how = num() or math.huge, num() or 0, arg() or '', num() or 1
-local lease_end = string.format('%.0f', now + lease)
-if tonumber(call('HGET', P .. 'c', 'cap') or 0) ~= per then
-  call('HSET', P .. 'c', 'cap', per) -- Webhooks that have leases may or may not have room now.
-  cap_now = per
-  for _, n in ipairs(call('ZRANGE', HELD, 0, -1)) do
-    local w = call('HMGET', key('w', n), 'st', 'rl')
-    offer(n, w[1] == 'active', w[2])
+local limit, lease, per, bytes, alone = num(), num(), num(), num(), arg() == '1'
+local name, how = arg(), arg()
+local NOTE = name ~= '' and P .. 'key:' .. name
+
+local hooks, events, order, leases = {}, {}, {}, {}
+local event_at = {} -- key of an event -> its index
+
+-- answer adds a lease to the reply, with its webhook, unless that has an index, and event.
+local function answer(hook, n, blob, k, event, seq, rec)
+  if not hook then
+    hooks[#hooks + 1], hooks[#hooks + 2] = n, blob
+    hook = #hooks / 2
   end
+  if not event_at[k] then
+    events[#events + 1] = event
+    event_at[k] = #events
+  end
+  order[#order + 1] = spack('>I2I2I6', hook, event_at[k], seq)
+  leases[#leases + 1] = rec
+  return hook
 end
 
-local webhooks, events, leases, noted = {}, {}, {}, {}
-local hooks, taken = 0, 0 -- webhooks and leases so far
-local event_at = {} -- key of an event -> its index, or false if it is not there
-local full = false -- There is no room for another event.
-local READ = 50 -- events at a time
-local function fetch(keys)
-  for from = 1, #keys, READ do
-    for i, s in ipairs(call('MGET', unpack(keys, from, math.min(from + READ - 1, #keys)))) do
-      local size = s and #s or 0
-      if spent > 0 and spent + size > budget then return end
-      spent = spent + size
-      if s then events[#events + 1] = s end -- Whole: the client takes it apart.
-      event_at[keys[from + i - 1]] = s and #events
+local function reply(again, next)
+  local notice = call('ZRANGE', P .. 'nv', 0, 0, 'WITHSCORES')[2]
+  return finish({ 'OK', now, next, notice and tonumber(notice) <= now and 1 or 0, again, hooks, events, table.concat(order), leases })
+end
+
+-- merchant_of reads the merchant in what w holds of a webhook.
+local function merchant_of(blob)
+  local size, len = sunpack('>I4I4', blob)
+  if #blob ~= 4 + size or size < 4 + len then error('what a claim answers of it cannot be read', 0) end
+  return esc(sub(blob, 9, 8 + len))
+end
+
+-- repeat_claim answers what is left of a claim.
+local function repeat_claim(claim)
+  local leased, fields, hook_of = sub(claim, 1, 6) .. '\1', {}, {}
+  for f in string.gmatch(sub(claim, 13), '%S+') do fields[#fields + 1] = f end
+  for i, rec in ipairs(#fields > 0 and call('HMGET', A, unpack(fields)) or {}) do
+    local n, seq = string.match(fields[i], '^(%d+):(%d+)$')
+    local blob = rec and sub(rec, 1, 7) == leased and sunpack('>I6', rec, 14) > now and call('HGET', P .. 'w', n)
+    if blob then
+      local _, _, _, event = element((element_in(rec, IN_RECORD)))
+      local k = event_key(merchant_of(blob), event)
+      local stored = event_at[k] or call('GET', k)
+      if stored then hook_of[n] = answer(hook_of[n], n, blob, k, stored, tonumber(seq), rec) end
     end
   end
 end
 
-local function read_webhook(n)
-  return call('HMGET', key('w', n), 'st', 'ep', 'm', 'id', 'url', 'enc', 'sec', 'psec', 'pu', 'hd', 'rl')
+local note = NOTE and call('GET', NOTE)
+if note then
+  local ok, why = pcall(repeat_claim, note)
+  if not ok then bad('key key:' .. name, why) end
 end
+if note or how == 'again' then return reply(note and 1 or 0, 0) end
 
--- show puts a webhook into the answer and returns its index there.
-local function show(w)
-  local m, previous = 7 * hooks, tonumber(w[9] or 0) > now and w[8] or ''
-  webhooks[m + 1], webhooks[m + 2], webhooks[m + 3], webhooks[m + 4] = w[3], w[4], w[5] or '', w[6] or ''
-  webhooks[m + 5], webhooks[m + 6], webhooks[m + 7] = w[7] or '', previous, w[10] or ''
-  hooks = hooks + 1
-  return hooks
-end
-
--- hand puts a lease into the answer.
-local function hand(index, body, id, r)
-  local m = 9 * taken
-  leases[m + 1], leases[m + 2], leases[m + 3], leases[m + 4], leases[m + 5] = index, body, id, r[EVENT], r[TYPE]
-  leases[m + 6], leases[m + 7], leases[m + 8], leases[m + 9] = r[FLAGS] % 2, r[TOKEN], #r[LOG], r[RECLAIMS]
-  taken = taken + 1
-end
-
--- recover puts back what was leased and not finished in time. Its webhook has been
--- claimable since the lease's end, or since it was enabled if that was later.
-local function recover(n)
-  local w = call('HMGET', key('w', n), 'st', 'rl', 'on')
-  local active = w[1] == 'active'
-  local over = call('ZRANGEBYSCORE', key('l', n), '-inf', now, 'WITHSCORES', 'LIMIT', 0, 200)
-  for i = 1, #over, 2 do
-    local r = load(n, over[i])
-    call('ZREM', key('l', n), over[i])
-    if r then
-      call('ZADD', waiting_in(n, r), over[i + 1], over[i])
-      if not active then paused(n, r) end
+-- forward takes a retry that would come too late, after a clock has gone back, as of now.
+local function forward(t, kind)
+  local late, seqs = call('ZRANGEBYSCORE', key(kind, t.n), '(' .. NOW, '+inf', 'WITHSCORES', 'LIMIT', 0, 1000), {}
+  for i = 1, #late, 2 do seqs[#seqs + 1] = late[i] end
+  for i, rec in ipairs((records(t.n, seqs))) do
+    local since = rec and #rec > 20 and sunpack('>I6', rec, 14) or 0
+    local at = now + late[2 * i] - since
+    if since > now then
+      call('ZADD', key(kind, t.n), text(at), seqs[i])
+      if kind == 'z' then t[NEXT] = math.min(t[NEXT], at) end
     end
   end
-  offer(n, active, w[2], math.max(tonumber(over[2] or now), tonumber(w[3] or 0)))
-  return #over / 2
 end
 
-local function visit(n)
-  local w = read_webhook(n)
-  if not w[1] then
-    call('ZREM', READY, n)
-    return
+-- A clock that has gone back leaves times in the future. They are taken as of now: a lease,
+-- a retry or a bucket lasts no longer than it would have. Under another bound, who had no
+-- room may have some. One claim notices either, and that and the next ones go through all
+-- webhooks. It returns true while there are more of them.
+local function walk()
+  local known = call('HMGET', P .. 'c', 'at', 'cap', 'walk')
+  local last, cursor = tonumber(known[1] or 0), known[3]
+  if now > last + 1000 or now < last - 1000 then call('HSET', P .. 'c', 'at', NOW) end
+  if tonumber(known[2]) ~= per then
+    call('HSET', P .. 'c', 'cap', per)
+    cursor = known[2] and (cursor or 0)
   end
-  local active, epoch, rl = w[1] == 'active', tonumber(w[2]), w[11]
-  local leased = call('ZCARD', key('l', n))
-  local room = math.min(per - leased, limit - taken)
-  local rate, level
-  if rl then
-    local left, since
-    rate, left, since = bucket(rl)
-    level = math.min(left + rate * math.max(now - since, 0), rate * COST)
-    room = math.min(room, math.floor(level / COST))
+  if now < last - 1000 then
+    cursor = 0
+    for _, claim in ipairs(call('ZRANGEBYSCORE', P .. 'h', '(' .. NOW, '+inf', 'LIMIT', 0, 1000)) do
+      local span = #claim > 12 and sunpack('>I6', claim, 7) or 0
+      if tonumber(call('ZSCORE', P .. 'h', claim)) - span > now then call('ZADD', P .. 'h', text(now + span), claim) end
+    end
   end
-  local records, held, index = {}, {}, nil
-  local function take(set)
-    if room <= 0 or full then return end
-    local ids = call('ZRANGEBYSCORE', set, '-inf', now, 'LIMIT', 0, room)
-    if #ids == 0 then return end
-    local found, wanted, keys = call('HMGET', key('d', n), unpack(ids)), {}, {}
-    for i, packed in ipairs(found) do
-      local r = packed and cmsgpack.unpack(packed)
-      if r and r[STATE] == PENDING then
-        found[i], keys[i] = r, event_key(w[3], r[EVENT])
-        if event_at[keys[i]] == nil then wanted[#wanted + 1] = keys[i] end
+  if not cursor then return false end
+  local found = call('HSCAN', T, cursor, 'COUNT', 200)
+  for i = 1, #found[2], 2 do
+    local n = found[2][i]
+    local ok, why = pcall(function()
+      local t = state_of(n, found[2][i + 1])
+      forward(t, 'z')
+      forward(t, 'y')
+      t[TAKEN], t[PARKED] = math.min(t[TAKEN], now), 0
+      place(t)
+      save_state(t)
+    end)
+    if not ok then bad('webhook ' .. n, why, n) end
+  end
+  if found[1] == '0' then call('HDEL', P .. 'c', 'walk') else call('HSET', P .. 'c', 'walk', found[1]) end
+  return found[1] ~= '0'
+end
+
+local walking = walk()
+settle_claims()
+
+local TOKEN, taken, full = nil, 0, false
+local fields, writes, states = {}, {}, {}
+local LEASE_END = spack('>I6', now + lease)
+
+-- waiting lists what waits in z or y until now, as seq and due by turns, and the records.
+local function waiting(t, kind, room)
+  local found, seqs = own(t.n, 'ZRANGEBYSCORE', key(kind, t.n), '-inf', NOW, 'WITHSCORES', 'LIMIT', 0, room), {}
+  for i = 1, #found, 2 do seqs[#seqs + 1] = found[i] end
+  return found, (records(t.n, seqs))
+end
+
+-- candidates lists what could be taken of a webhook, in order: seq, its element, the record or
+-- false, kind. Those without an element are damaged.
+local function candidates(t, room)
+  local out = {}
+  local function add(seq, kind, rec, el)
+    local ok, _, _, _, event, size = pcall(element, el)
+    out[#out + 1] = { seq = tonumber(seq) or seq, kind = kind, rec = rec, el = ok and el, raw = rec or el, event = event, size = size }
+  end
+  local function add_waiting(seq, kind, rec)
+    local ok, el = pcall(element_in, rec, IN_RECORD)
+    add(seq, kind, rec, ok and el)
+  end
+  if t[TESTS] > 0 then
+    local found, recs = waiting(t, 'y', room)
+    for i = 1, #recs do add_waiting(found[2 * i - 1], 'y', recs[i]) end
+  end
+  if t[ACTIVE] == 0 then return out end
+  room = room - #out
+  local fresh = room > 0 and t[LAST] > t[HEAD] and own(t.n, 'LRANGE', key('q', t.n), 0, room - 1) or {}
+  local found, recs = {}, {}
+  if room > 0 and t[WAITING] > 0 and t[NEXT] <= now then found, recs = waiting(t, 'z', room) end
+  local i, j = 1, 1
+  while room > 0 and (fresh[i] or recs[j] ~= nil) do
+    local created = fresh[i] and #fresh[i] >= 6 and sunpack('>I6', fresh[i]) or 0
+    if fresh[i] and (recs[j] == nil or created <= tonumber(found[2 * j])) then
+      if fresh[i] ~= '' then add(t[HEAD] + i, 'q', false, fresh[i]) end
+      i = i + 1
+    else
+      add_waiting(found[2 * j - 1], 'z', recs[j])
+      j = j + 1
+    end
+    room = room - 1
+  end
+  return out
+end
+
+-- fitting cuts a list where the bodies are too many bytes, and reads those that are not known.
+local function fitting(list)
+  local wanted, found = {}, {}
+  for i, d in ipairs(list) do
+    local new = d.el and not event_at[d.k] and not found[d.k]
+    local size = new and d.size or 0
+    if size > bytes and not (alone and taken + i == 1) then
+      full = true
+      for j = #list, i, -1 do list[j] = nil end
+      break
+    end
+    if new then wanted[#wanted + 1], found[d.k], bytes = d.k, true, bytes - size end
+  end
+  for i, s in ipairs(#wanted > 0 and call('MGET', unpack(wanted)) or {}) do found[wanted[i]] = s end
+  return found
+end
+
+-- visit takes what a webhook may have. It reads and understands all of it before it writes.
+local function visit(n, s, blob)
+  local t = state_of(n, s)
+  if not t or not blob then return false end
+  local M = merchant_of(blob)
+  local room = math.min(per - t[LEASED], limit - taken)
+  local level = math.min(t[LEVEL] + t[RATE] * math.max(now - t[TAKEN], 0), t[RATE] * COST)
+  if t[RATE] > 0 then room = math.min(room, math.floor(level / COST)) end
+  local list = room > 0 and candidates(t, room) or {}
+  for _, d in ipairs(list) do d.k = d.el and event_key(M, d.event) end
+  local found = fitting(list)
+  if full and #list == 0 then return true end -- It keeps its place.
+
+  -- From here on it writes.
+  local popped, hook, damaged = t[HEAD], nil, false
+  for _, d in ipairs(list) do
+    local seq, rec, k = d.seq, d.rec, d.k
+    if d.kind == 'q' then popped = math.max(popped, seq) else unwait(t, seq, d.kind == 'y') end
+    if not d.el then
+      drop(n, seq, d.raw)
+      damaged = true
+    elseif not event_at[k] and not found[k] then
+      call('HDEL', A, field(n, seq))
+      spoil(t, seq, rec, d.el, 'internal')
+      bad('event ' .. sub(k, #P + 3), 'is lost', n)
+    else
+      TOKEN = TOKEN or spack('>I6', later('token'))
+      if rec then
+        local reclaims = sunpack('>I2', rec, 8)
+        if byte(rec, 7) == 2 then reclaims = math.min(reclaims + 1, 65535) end
+        rec = TOKEN .. '\1' .. spack('>I2I4', reclaims, t[EPOCH]) .. LEASE_END .. sub(rec, 20)
+      else
+        rec = TOKEN .. '\1\0\0' .. spack('>I4', t[EPOCH]) .. LEASE_END .. '\0\0' .. spack('>I2', #d.el) .. d.el
       end
-    end
-    fetch(wanted)
-    local last = #ids
-    for i, r in ipairs(found) do
-      local body = keys[i] and event_at[keys[i]]
-      if keys[i] and (body == nil or taken > 0 and spent > budget) then
-        full, last = true, i - 1
-        break
-      end
-      if body then -- Nothing else can be delivered.
-        if r[OPEN] == 1 then r[RECLAIMS] = r[RECLAIMS] + 1 end
-        r[TOKEN], r[OPEN], r[EPOCH], r[AT] = r[TOKEN] + 1, 1, epoch, now + lease - r[CREATED]
-        records[#records + 1], records[#records + 2] = ids[i], cmsgpack.pack(r)
-        held[#held + 1], held[#held + 2] = lease_end, ids[i]
-        if name ~= '' then noted[#noted + 1], noted[#noted + 2], noted[#noted + 3] = n, ids[i], r[TOKEN] end
-        index = index or show(w)
-        hand(index, body, ids[i], r)
-      end
-    end
-    if last > 0 then call('ZREM', set, unpack(ids, 1, last)) end
-    room = room - last
-  end
-  room = math.min(room, 1000)
-  local test = first(key('t', n))
-  if test and test <= now and room > 0 then
-    take(key('t', n))
-    test = first(key('t', n))
-  end
-  if active then take(key('q', n)) end
-  if index then
-    call('HSET', key('d', n), unpack(records))
-    call('ZADD', key('l', n), unpack(held))
-    call('ZADD', HELD, 'LT', lease_end, n)
-    if rl then
-      rl = string.format('%.0f %.0f %.0f', rate, level - #records / 2 * COST, now)
-      call('HSET', key('w', n), 'rl', rl)
+      fields[#fields + 1] = field(n, seq)
+      writes[#writes + 1], writes[#writes + 2] = fields[#fields], rec
+      hook = answer(hook, n, blob, k, found[k], seq, rec)
+      taken, t[LEASED] = taken + 1, t[LEASED] + 1
+      if t[RATE] > 0 then level, t[LEVEL], t[TAKEN] = level - COST, level - COST, now end
     end
   end
-  if full and not index then return end -- It keeps its place.
-  -- As offer does, of what is known here. Nothing comes sooner than claimers know,
-  -- for this one was due. What it has left goes behind what others have.
-  local at = due_at(n, active, rl, leased + #held / 2, test or false)
-  if at then call('ZADD', READY, at > now and at or NOW, n) else call('ZREM', READY, n) end
+  if damaged then count_waiting(t) end
+  t[TAKEN] = math.min(t[TAKEN], now) -- A clock that has gone back adds nothing, and takes nothing away.
+  if popped > t[HEAD] then
+    local holes = popped - t[HEAD]
+    for _, d in ipairs(list) do
+      if d.kind == 'q' then holes = holes - 1 end
+    end
+    call('LTRIM', key('q', n), popped - t[HEAD], -1)
+    advance(t, popped, holes)
+  end
+  strip(t)
+  if t[WAITING] > 0 and t[NEXT] <= now then
+    local first = own(n, 'ZRANGE', key('z', n), 0, 0, 'WITHSCORES')[2]
+    t[NEXT] = tonumber(first or 0)
+    if not first then t[WAITING] = 0 end
+  end
+  t[PARKED] = t[LEASED] >= per and 1 or 0
+  local at = t[PARKED] == 0 and due(t, now)
+  if at then call('ZADD', R, text(at), n) else call('ZREM', R, n) end
+  states[#states + 1], states[#states + 2] = n, pack_state(t)
+  return true
 end
 
-local note = name ~= '' and key('again', name)
-local before = note and call('GET', note)
-if before then -- It answers what lasts of it.
-  local list, index = cmsgpack.unpack(before), {}
-  budget = math.huge
-  for i = 1, #list, 3 do
-    local n, id = list[i], list[i + 1]
-    local r = load(n, id)
-    if r and r[OPEN] == 1 and r[TOKEN] == list[i + 2] and time_of(r) > now then
-      local w = read_webhook(n)
-      local k = w[1] and event_key(w[3], r[EVENT]) -- A webhook that was deleted leaves its records for a while.
-      if k and event_at[k] == nil then fetch({ k }) end
-      if k and event_at[k] then
-        index[n] = index[n] or show(w)
-        hand(index[n], event_at[k], id, r)
-      end
+local seen, visits, step = {}, 0, math.min(math.ceil(limit / per), 64)
+repeat
+  local new, ready = {}, call('ZRANGEBYSCORE', R, '-inf', NOW, 'LIMIT', 0, step)
+  for _, n in ipairs(ready) do
+    if not seen[n] then
+      new[#new + 1], seen[n] = n, true
     end
   end
-elseif how > 0 then
-  -- What leases left comes back first, so that its webhooks have their turns.
-  local recovered = 0
-  repeat
-    local n = call('ZRANGEBYSCORE', HELD, '-inf', now, 'LIMIT', 0, 1)[1]
-    if n then recovered = recovered + 1 + recover(n) end
-  until not n or recovered > 1000
+  local some, blobs = {}, {}
+  if #new > 0 then some, blobs = call('HMGET', T, unpack(new)), call('HMGET', P .. 'w', unpack(new)) end
+  for i, n in ipairs(new) do
+    if taken >= limit or full then break end
+    visits = visits + 1
+    local ok, there = pcall(visit, n, some[i], blobs[i])
+    if not ok then -- What cannot be read is left alone for a minute.
+      bad('webhook ' .. n, there, n)
+      call('ZADD', R, text(now + 60000), n)
+    elseif not there then
+      call('ZREM', R, n)
+      bad('webhook ' .. n, 'is not there', n)
+    end
+  end
+  step = #new < #ready and step + 64 or 64
+until #new == 0 or taken >= limit or full or visits > 256
 
-  local seen, visits = {}, 0
-  repeat
-    local fresh = false
-    for _, n in ipairs(call('ZRANGEBYSCORE', READY, '-inf', now, 'LIMIT', 0, 64)) do
-      if taken >= limit or full then break end
-      if not seen[n] then
-        seen[n], fresh = true, true
-        visits = visits + 1
-        visit(n)
-      end
-    end
-  until not fresh or taken >= limit or full or visits > 256
-  if note and (taken > 0 or how == 2) then
-    call('SET', note, cmsgpack.pack(noted))
-    if ARGV[2] == '0' then call('PEXPIRE', note, lease) end
-  end
+local claim = ''
+if #states > 0 then many('HSET', T, states) end
+if #writes > 0 then
+  many('HSET', A, writes)
+  claim = TOKEN .. spack('>I6', lease) .. table.concat(fields, ' ')
+  call('ZADD', P .. 'h', text(now + lease), claim)
 end
+if NOTE and (claim ~= '' or how == 'mark') then call('SET', NOTE, claim, 'PX', lease + 1000) end
 
-local next, at = -1, soonest()
-if at then next = math.max((at - now) * 1000 - micros, 0) end
-local notice = first(P .. 'nv')
-return {
-  'OK', now, next, notice and notice <= now and 1 or 0, before and 1 or 0,
-  cmsgpack.pack(webhooks), cmsgpack.pack(leases), events,
-}
+local next = walking and now or nil
+for _, set in ipairs({ R, P .. 'h' }) do
+  local first = call('ZRANGE', set, 0, 0, 'WITHSCORES')[2]
+  if first and (not next or tonumber(first) < next) then next = tonumber(first) end
+end
+if not next or next > now then call('SET', P .. 'sleep', next and text(next) or '1e15') end
+return reply(0, next and math.max((next - now) * 1000 - micros, 0) or -1)

@@ -1,32 +1,39 @@
 -- Takes away a part of what deleted webhooks left.
 --
--- ARGV[4]  how many records at most
+-- ARGV[5]  how many records at most
 -- Reply    OK, 1 if there is more
 
 drain()
 local limit = num()
-local found = call('HRANDFIELD', P .. 'gc', 1, 'WITHVALUES')
-local n = found[1]
+local n = call('HRANDFIELD', P .. 'gc', 1)[1]
 if not n then return { 'OK', 0 } end
-local merchant = cmsgpack.unpack(found[2])[1]
-for _, kind in ipairs({ 'q', 't', 'l' }) do
-  local ids = call('ZRANGE', key(kind, n), 0, limit - 1)
-  for _, id in ipairs(ids) do
-    local r = load(n, id)
-    if r then expect(member(merchant, r[EVENT]), -1) end
-    call('ZREM', key(kind, n), id)
+
+-- forget leaves nothing of what was enqueued. at is where a record has its element, if it is one.
+local function forget(s, at)
+  pcall(function() forget_enqueued(n, at and element_in(s, at) or s) end)
+end
+for _, kind in ipairs({ 'z', 'y' }) do
+  local seqs = own(n, 'ZRANGE', key(kind, n), 0, limit - 1)
+  local recs, names = records(n, seqs)
+  for _, rec in ipairs(recs) do forget(rec, IN_RECORD) end
+  if #seqs > 0 then
+    call('HDEL', A, unpack(names))
+    call('ZREM', key(kind, n), unpack(seqs))
   end
-  limit = limit - #ids
-  if limit <= 0 then break end
+  if #seqs == limit then return { 'OK', 1 } end
 end
-tally()
-if limit <= 0 then return { 'OK', 1 } end
-local pages = call('ZRANGE', key('p', n), 0, limit - 1)
+local fresh = own(n, 'LRANGE', key('q', n), 0, limit - 1)
+for _, el in ipairs(fresh) do forget(el) end
+call('LTRIM', key('q', n), #fresh, -1)
+if #fresh == limit then return { 'OK', 1 } end
+local pages = own(n, 'ZRANGE', key('g', n), 0, 9)
 for _, page in ipairs(pages) do
-  call('UNLINK', key('g', n) .. ':' .. page)
-  call('ZREM', key('p', n), page)
+  local l = page_key(n, page)
+  for _, s in ipairs(own(n, 'LRANGE', l, 0, -1)) do forget(s, IN_ENDED) end
+  call('UNLINK', l)
+  call('ZREM', P .. 'p', n .. ':' .. page)
+  call('ZREM', key('g', n), page)
 end
-if #pages == limit then return { 'OK', 1 } end
-call('UNLINK', key('d', n), key('f', n), key('y', n), key('w', n))
+if #pages == 10 then return { 'OK', 1 } end
 call('HDEL', P .. 'gc', n)
-return { 'OK', call('HLEN', P .. 'gc') > 0 and 1 or 0 }
+return { 'OK', call('EXISTS', P .. 'gc') }

@@ -1,51 +1,84 @@
--- Lists deliveries of a webhook, newest first.
+-- Goes through deliveries of a webhook, newest first, as far as one call may.
 --
--- ARGV[4]  merchant
--- ARGV[5]  id of the webhook
--- ARGV[6]  sequence below which to begin, 0 for the newest
--- ARGV[7]  how many at most, at most a thousand
--- ARGV[8]  state or empty, ARGV[9] type or empty, ARGV[10] since and ARGV[11] until or empty
--- Reply    OK, time, sequence below which to go on or 0 at the end, and for each: id (12 bytes),
---          packed record; NOTFOUND
+-- ARGV[5]  merchant
+-- ARGV[6]  id of the webhook
+-- ARGV[7]  seq below which to begin, 0 for the newest
+-- ARGV[8]  how many to show
+-- ARGV[9]  p, s, f or empty for any, ARGV[10] type or empty, ARGV[11] since and ARGV[12] until or empty
+-- Reply    OK, time, n, seq below which to go on or 0 at the end, and for each shown: seq, and what
+--          delivery.lua answers; NOTFOUND
 
-local merchant, id, below, limit = arg(), arg(), num(), num()
-local state, type, since, till = tonumber(arg()), arg(), tonumber(arg()), tonumber(arg())
-local n = number_of(merchant, id)
-if not n then return fail('NOTFOUND') end
-if below == 0 then below = math.huge end
+local t = owned(arg(), arg())
+if not t then return fail('NOTFOUND') end
+local below, show = num(), num()
+local state, type, since, till = arg(), arg(), tonumber(arg()), tonumber(arg())
+if below == 0 or below > t[LAST] then below = t[LAST] + 1 end
+local reply = { 'OK', now, tonumber(t.n), 0 }
 
-local function matches(r)
-  return (not state or r[STATE] == state) and (type == '' or r[TYPE] == type) and
-    (not since or r[CREATED] >= since) and (not till or r[CREATED] < till)
+-- matches fails for what cannot be read.
+local function matches(where, s)
+  local el = where == 'q' and s or element_in(s, where == 'a' and IN_RECORD or IN_ENDED)
+  local created, _, kind = element(el)
+  local is = where == 'l' and sub(s, 2, 2) or 'p'
+  return (state == '' or state == is) and (type == '' or type == kind) and (not since or created >= since) and (not till or created < till)
 end
 
-local reply, shown, looks, pages = { 'OK', now, 0 }, 0, 1000, 0
-local top = below == math.huge and '+inf' or math.floor((below - 1) / PAGE)
-for _, page in ipairs(call('ZREVRANGEBYSCORE', key('p', n), top, '-inf', 'LIMIT', 0, looks)) do
-  if looks <= 0 then
-    reply[3] = below
-    return reply
-  end
-  pages = pages + 1
-  local ids, order, all = {}, {}, call('HGETALL', key('g', n) .. ':' .. page)
-  for i = 1, #all, 2 do ids[page * PAGE + all[i]] = all[i + 1] end
-  for seq = page * PAGE + PAGE - 1, page * PAGE, -1 do
-    if ids[seq] and seq < below then order[#order + 1] = ids[seq] end
-  end
-  looks = looks - #order
-  for i, packed in ipairs(#order > 0 and call('HMGET', key('d', n), unpack(order)) or {}) do
-    local r = packed and cmsgpack.unpack(packed)
-    if r and matches(r) then
-      if shown == limit then
-        reply[3] = below
-        return reply
-      end
-      shown = shown + 1
-      reply[#reply + 1], reply[#reply + 2] = order[i], packed
-      below = r[SEQ]
+-- slots reads what a page holds, by seq, as { letter, stored }.
+local function slots(page)
+  local first, out, missing = math.max(page * PAGE, 1), {}, {}
+  local last = math.min(page * PAGE + PAGE - 1, t[LAST])
+  if last > t[HEAD] then
+    local from = math.max(first, t[HEAD] + 1)
+    for i, el in ipairs(call('LRANGE', key('q', t.n), from - t[HEAD] - 1, last - t[HEAD] - 1)) do
+      if el ~= '' then out[from + i - 1] = { 'q', el } end
     end
   end
-  if shown < limit then below = page * PAGE end
+  for _, s in ipairs(page_list(t.n, page)) do
+    if s ~= '' then out[page * PAGE + byte(s)] = { 'l', s } end
+  end
+  for seq = first, last do
+    if not out[seq] then missing[#missing + 1] = seq end
+  end
+  for i, rec in ipairs((records(t.n, t[LEASED] + t[WAITING] + t[TESTS] > 0 and missing or {}))) do
+    if rec then out[missing[i]] = { 'a', rec } end
+  end
+  return out
 end
-if pages == 1000 then reply[3] = below end -- There may be more pages.
+
+-- look shows what matches on a page, and says if there is enough.
+local function look(page)
+  work = work + 2 * PAGE
+  local ok, all = pcall(slots, page)
+  if not ok then return false end
+  for seq = math.min(below - 1, page * PAGE + PAGE - 1), page * PAGE, -1 do
+    local d = all[seq]
+    local fine, match = pcall(matches, d and d[1], d and d[2])
+    if d and fine and match then
+      if show == 0 then
+        reply[4] = seq + 1
+        return true
+      end
+      show = show - 1
+      reply[#reply + 1], reply[#reply + 2] = seq, shown(t, seq, d[1], d[2])
+    end
+  end
+  return false
+end
+
+local page = page_of(below - 1)
+while page >= page_of(t[HEAD]) do
+  if work >= BUSY then
+    reply[4] = (page + 1) * PAGE
+    return reply
+  end
+  if look(page) then return reply end
+  page = page - 1
+end
+for _, p in ipairs(call('ZREVRANGEBYSCORE', key('g', t.n), page, '-inf', 'LIMIT', 0, 20)) do
+  if work >= BUSY then
+    reply[4] = (p + 1) * PAGE
+    return reply
+  end
+  if look(tonumber(p)) then return reply end
+end
 return reply

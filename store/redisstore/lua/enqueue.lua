@@ -1,50 +1,48 @@
 -- Makes one more delivery of each stored event to one webhook.
 --
 -- KEYS[2…] the events, one key each
--- ARGV[4]  merchant
--- ARGV[5]  id of the webhook
--- ARGV[6]  nonce
--- ARGV[7]  how many kept deliveries of one event it may have made
--- ARGV[8]  number of events, followed by the id of each
--- Reply    OK, and for each event the id of the delivery (12 bytes), or 0 if it is not stored, or 1
---          if there are too many; NOTFOUND without the webhook
+-- ARGV[5]  merchant
+-- ARGV[6]  id of the webhook
+-- ARGV[7]  how many that were enqueued may be kept of one event
+-- ARGV[8]  digest of the nonce (8 bytes)
+-- ARGV[9]  number of events
+-- Reply    OK, n, and for each event: seq, 0 if it is not stored, -1 if there are enough; NOTFOUND
 
-local merchant, id, nonce, most, count = arg(), arg(), arg(), num(), num()
-local n = number_of(merchant, id)
-if not n then return fail('NOTFOUND', id) end
-local w = call('HMGET', key('w', n), 'seq', 'st', 'rl')
-local seq, active, made = tonumber(w[1] or 0), w[2] == 'active', false
+local t = owned(arg(), arg())
+if not t then return fail('NOTFOUND') end
+local most, nonce, count = num(), arg(), num()
+local reply, made = { 'OK', tonumber(t.n) }, 0
 
--- Of the id, 8 bytes stand for the nonce, and 4 make it unique.
-local function enqueue(event, k)
-  local _, h = head(k)
-  if not h then return 0 end
-  local mark = string.sub(delivery_id(merchant, event, n, nonce), 1, 8)
-  local before = call('HGET', key('y', n), event) or ''
-  for i = 1, #before, 12 do
-    if string.sub(before, i, i + 7) == mark then return string.sub(before, i, i + 11) end
+local function enqueue(k)
+  local el = head_of(k)
+  if not el then return 0 end
+  local name = t.n .. string.match(k, ':[^:]*$')
+  local all = call('HGET', P .. 'j', name) or ''
+  for i = 1, #all, 14 do
+    if sub(all, i, i + 7) == nonce then return (sunpack('>I6', all, i + 8)) end
   end
-  if #before >= 12 * most then return 1 end
-  made, seq = true, seq + 1
-  local delivery = mark .. struct.pack('>I4', seq % 2 ^ 32)
-  local r = { seq, event, h[4], h[1] % 2 + ENQUEUED, now, PENDING, 0, 0, 0, 0, 0, '', {} }
-  save(n, delivery, r)
-  local page = math.floor(seq / PAGE)
-  call('HSET', key('g', n) .. ':' .. page, seq % PAGE, delivery)
-  call('ZADD', key('p', n), page, page)
-  call('ZADD', waiting_in(n, r), now, delivery)
-  call('HSET', key('y', n), event, before .. delivery)
-  expect(member(merchant, event), 1)
-  if not active then paused(n, r) end
-  return delivery
+  if #all >= 14 * most then return -1 end
+  local flags = byte(el, 7) % 2 + (byte(el, 7) % 8 >= 4 and 4 or 0)
+  call('SETRANGE', k, 12, string.char(flags + 8)) -- The first write, which Redis refuses when its memory is full.
+  el = NOW6 .. string.char(flags + 2) .. sub(el, 8)
+  t[LAST], made = t[LAST] + 1, made + 1
+  call('HSET', P .. 'j', name, all .. nonce .. spack('>I6', t[LAST]))
+  if is_test(el) then
+    enter_test(t, el)
+  else
+    enter(t, { el })
+    paused(t, el)
+  end
+  return t[LAST]
 end
 
-local reply = { 'OK' }
-for i = 1, count do reply[i + 1] = enqueue(arg(), KEYS[i + 1]) end
-if made then
-  call('HSET', key('w', n), 'seq', seq)
-  offer(n, active, w[3])
-  tally()
-  wake()
+for i = 1, count do
+  local ok, seq = pcall(enqueue, KEYS[i + 1])
+  if not ok and made == 0 then error(seq) end
+  reply[i + 2] = ok and seq or 0
 end
-return reply
+if made > 0 then
+  offer(t, now)
+  save_state(t)
+end
+return finish(reply)

@@ -1,60 +1,68 @@
--- Lists events of a merchant, oldest first.
+-- Lists events of a merchant, oldest first. Tests are not listed.
 --
--- ARGV[4]  merchant
--- ARGV[5]  sequence after which to begin
--- ARGV[6]  since and ARGV[7] until, in milliseconds, empty for any
--- ARGV[8]  how many at most
--- ARGV[9]  id of a webhook or empty
--- Reply    OK, sequence after which to go on or -1 at the end, and for each: id, packed head,
---          state of the youngest delivery to the webhook or -1
+-- ARGV[5]  merchant
+-- ARGV[6]  place after which to begin
+-- ARGV[7]  since and ARGV[8] until, in milliseconds, empty for any
+-- ARGV[9]  how many at most
+-- ARGV[10] id of a webhook or empty
+-- Reply    OK, place after which to go on or -1 at the end, and for each: its element, p, s or f of the
+--          youngest delivery to the webhook or empty
 
 local merchant, after = arg(), num()
-local since, till, limit, id = tonumber(arg()) or -math.huge, tonumber(arg()) or math.huge, num(), arg()
+local since, till, limit, id = tonumber(arg()) or 0, tonumber(arg()) or math.huge, num(), arg()
 local M = esc(merchant)
-local n = id ~= '' and number_of(merchant, id)
+local v, gone = key('v', M), tonumber(call('HGET', P .. 'k', M) or 0)
+local t = id ~= '' and owned(merchant, id)
+local reply, found = { 'OK', -1 }, 0
 
-local function delivered(event, created)
-  if not n then return -1 end
-  local ids = delivery_id(merchant, event, id, string.format('%.0f', created)) .. (call('HGET', key('y', n), event) or '')
-  local state, youngest = -1, 0
-  for i = 1, #ids, 12 do
-    local r = load(n, string.sub(ids, i, i + 11))
-    if r and r[SEQ] > youngest then state, youngest = r[STATE], r[SEQ] end
+local function delivered(event)
+  if not t then return '' end
+  local k, youngest = event_key(M, event), 0
+  local el, _, ids = head_of(k)
+  if not el then return '' end
+  for at = 1, #ids, 10 do
+    local n, seq = sunpack('>I4I6', ids, at)
+    if n == tonumber(t.n) and seq > youngest then youngest = seq end
   end
-  return state
+  local all = call('HGET', P .. 'j', t.n .. ':' .. esc(event)) or ''
+  for at = 9, #all, 14 do youngest = math.max(youngest, (sunpack('>I6', all, at))) end
+  local where, s = locate(t, youngest)
+  return where == 'l' and sub(s, 2, 2) or where and 'p' or ''
 end
 
-local reply, found, looks = { 'OK', -1 }, 0, 500
-for _, page in ipairs(call('ZRANGEBYSCORE', key('x', M), math.floor((after + 1) / PAGE), '+inf', 'LIMIT', 0, 500)) do
-  local pk = key('v', M) .. ':' .. page
-  local span = call('HMGET', pk, 'a', 'z')
-  if tonumber(span[2]) < since or tonumber(span[1]) >= till then
-    after = math.max(after, page * PAGE + PAGE - 1)
-  else
-    local ids, all = {}, call('HGETALL', pk)
-    for i = 1, #all, 2 do
-      local offset = tonumber(all[i])
-      if offset then ids[offset] = all[i + 1] end
-    end
-    for i = 0, PAGE - 1 do
-      local seq = page * PAGE + i
-      if ids[i] and seq > after then
-        if found >= limit or looks <= 0 then
-          reply[2] = after
-          return reply
-        end
-        looks = looks - 1
-        after = seq
-        local _, h = head(event_key(merchant, ids[i]))
-        if h and h[2] >= since and h[2] < till then
-          found = found + 1
-          reply[#reply + 1] = ids[i]
-          reply[#reply + 1] = cmsgpack.pack(h)
-          reply[#reply + 1] = delivered(ids[i], h[2])
-        end
-      end
-    end
+-- look shows an event if it matches, and says if there is enough.
+local function look(at, el)
+  if found >= limit or work >= BUSY then
+    reply[2] = after
+    return true
+  end
+  work, after = work + 2, at
+  local ok, created, flags, _, event = pcall(element, el)
+  if ok and created >= since and created < till and flags % 2 == 0 then
+    found = found + 1
+    local fine, state = pcall(delivered, event)
+    reply[#reply + 1], reply[#reply + 2] = el, fine and state or ''
   end
 end
-if #call('ZRANGEBYSCORE', key('x', M), math.floor((after + 1) / PAGE), '+inf', 'LIMIT', 500, 1) > 0 then reply[2] = after end
+
+if after < gone then
+  local old = call('ZRANGEBYSCORE', key('u', M), '(' .. after, '+inf', 'WITHSCORES', 'LIMIT', 0, 1001)
+  for i = 1, #old, 2 do
+    if look(tonumber(old[i + 1]), old[i]) then return reply end
+  end
+end
+local from, size = math.max(after, gone) - gone, call('LLEN', v)
+if since > 0 then -- Events are in order of time.
+  local low, high = from, size
+  while low < high do
+    local mid = math.floor((low + high) / 2)
+    local el = call('LINDEX', v, mid)
+    if #el >= 6 and sunpack('>I6', el) < since then low = mid + 1 else high = mid end
+  end
+  from = low
+end
+for i, el in ipairs(call('LRANGE', v, from, from + 1000)) do
+  if sunpack('>I6', el .. NOW6) >= till then return reply end
+  if look(gone + from + i, el) then return reply end
+end
 return reply

@@ -1,162 +1,170 @@
 -- Settles leases.
 --
--- ARGV[4]  the results, a packed list of 15 fields for each: merchant, id of the webhook,
---          id of the delivery (12 bytes), token, outcome, delay in milliseconds, 1 for a fault, streak (0 same, 1 reset, 2 extend),
---          streak that disables or 0, for how long it must have lasted, reason,
---          duration in milliseconds, status, code, body
--- Reply    OK, and for each result: 0 accepted, 1 accepted and disabled, 2 repeated, 3 stale, 4 gone.
---          Where the caller has to know how the webhook stands, it is a list that begins with this:
---          1 if it is active, streak, when that began or 0, how often it was disabled, mark
+-- ARGV[5]  number of results, followed by the field of a of each, then what each says: token (6),
+--          outcome (1: s f r l x: success, failed, retry, released, failed without an attempt), 1 for a
+--          fault (1), streak (1: 0 same, 1 reset, 2 extend), delay in milliseconds (6), and of one
+--          that extends the streak: length that disables or 0 (4), milliseconds for which it must
+--          have lasted (6), reason; then the attempt of each, from its duration on (of x: its code)
+-- ARGV[#]  number of webhooks, followed by three arguments for each: n, its owner, how many of the
+--          results are its
+-- Reply    OK, and for each result: 0 accepted, 1 accepted and disabled, 2 repeated, 3 stale, 4 gone,
+--          5 damaged, or a list of this and where the webhook stands: 1 if active, streak, when it
+--          began, disablings, mark
 
 drain()
-local results = cmsgpack.unpack(arg())
+local count = num()
+local F, S, B = args(count), args(count), args(count) -- Where each kind of argument begins.
+local groups = num()
+local ns, owners, sizes = {}, {}, {}
+for g = 1, groups do ns[g], owners[g], sizes[g] = arg(), arg(), num() end
 
-local webhooks, order = {}, {}
-local function webhook(merchant, id)
-  local known = merchant .. '\n' .. id
-  local w = webhooks[known]
-  if w == nil then
-    local n = number_of(merchant, id)
-    local f = n and call('HMGET', key('w', n), 'st', 'ep', 'cf', 'rl', 'fs', 'ok', 'at', 'db', 'mk')
-    w = false
-    if f and f[1] then
-      local streak, began = tonumber(f[3] or 0), tonumber(f[5] or 0)
-      w = {
-        n = n, m = merchant, id = id, st = f[1], ep = tonumber(f[2]), cf = streak, was = streak, rl = f[4],
-        fs = began, began = began, ok = tonumber(f[6] or 0), at = tonumber(f[7] or 0), db = tonumber(f[8] or 0), mk = f[9] or '',
-        records = {}, ids = {},
-      }
-      order[#order + 1] = w
-    end
-    webhooks[known] = w
+local recs = call('HMGET', A, unpack(ARGV, F, F + count - 1))
+local states = call('HMGET', T, unpack(ns))
+local reply = { 'OK' }
+local gone, changed, saved = {}, {}, {}
+
+-- late answers for a result of a delivery that is not in a.
+local function late(t, seq, token)
+  if work >= BUSY then return 5 end -- It is asked again.
+  local where, s = locate(t, seq)
+  if where == 'q' then return 3 end
+  if not where then return 4 end
+  return sub(s, 9, 14) == token and token ~= '\0\0\0\0\0\0' and 2 or 3
+end
+
+-- settings reads what changes seldom, once. It returns false if that is lost.
+local function settings(t)
+  if t.x == nil then
+    local x = own(t.n, 'HMGET', key('x', t.n), 'm', 'id', 'ev', 'url', 'fs', 'db', 'mk')
+    t.x = x[1] and { m = x[1], id = x[2], ev = x[3] or '', url = x[4] or '', fs = tonumber(x[5]) or 0, db = tonumber(x[6]) or 0, mk = x[7] or '' }
+    if not x[1] then bad('webhook ' .. t.n, 'settings are lost') end
   end
-  return w
-end
-
-local settled, event_order = {}, {}
-local function settle(w, r)
-  local name = member(w.m, r[EVENT])
-  if not settled[name] then event_order[#event_order + 1] = name end
-  settled[name] = (settled[name] or 0) - 1
-end
-
--- disable turns the webhook off and leaves a notice for its owner.
-local function disable(w, reason, threshold)
-  w.st, w.db = 'disabled', w.db + 1
-  local f = call('HMGET', key('w', w.n), 'ev', 'url')
-  subscribe(esc(w.m), w.id, w.n, cmsgpack.unpack(f[1]), false)
-  call('HINCRBY', key('w', w.n), 'ver', 1)
-  call('HSET', key('w', w.n), 'st', 'disabled', 'dr', reason, 'da', now, 'up', now, 'wk', 0, 'db', w.db)
-  call('ZADD', P .. 'off', '-inf', w.n)
-  notify(w.n, w.m, w.id, w.n .. '.' .. w.ep, 'disabled', f[2] or '', reason, w.cf, threshold, w.fs)
+  return t.x
 end
 
 -- extend makes the streak longer, and says if that has disabled the webhook.
-local function extend(w, threshold, span, reason)
-  if w.cf == 0 then w.fs = now end
-  w.cf = w.cf + 1
-  if w.st ~= 'active' or threshold == 0 or w.cf < threshold or now - w.fs < span then return 0 end
-  disable(w, reason, threshold)
-  return 1
+local function extend(t, x, s)
+  local after, lasted = sunpack('>I4I6', s, 16)
+  t[STREAK] = t[STREAK] + 1
+  if t[STREAK] == 1 then x.fs, x.began = now, true end
+  if t[ACTIVE] == 0 or after == 0 or t[STREAK] < after or now - x.fs < lasted then return false end
+  t[ACTIVE], t[TOLD], x.db = 0, 1, x.db + 1
+  t.disabled = { reason = sub(s, 26), failures = t[STREAK], after = after, since = x.fs }
+  return true
 end
 
--- All records of a webhook are read at once, and unpacked when a result is for one.
-for i = 1, #results, 15 do
-  local w = webhook(results[i], results[i + 1])
-  if w then w.ids[#w.ids + 1] = results[i + 2] end
-end
-for _, w in ipairs(order) do
-  for i, packed in ipairs(call('HMGET', key('d', w.n), unpack(w.ids))) do w.records[w.ids[i]] = packed end
-  w.ids = {} -- of accepted results
+-- streak does to the streak what a result says, and returns what to answer.
+local function streak(t, s)
+  local what, was, disabled = byte(s, 9), t[STREAK], false
+  if what == 1 then t[STREAK] = 0 end
+  if what == 0 or what == 1 and was == 0 and t[TOLD] == 0 then return 0 end
+  local x = settings(t)
+  if not x then return 0 end
+  if what == 2 then disabled = extend(t, x, s) end
+  return { disabled and 1 or 0, t[ACTIVE], t[STREAK], x.fs, x.db, x.mk }
 end
 
--- queue notes for one kind of queue of a webhook what it will get.
-local function queue(w, kind, at, id)
-  local l = w[kind]
-  if not l then
-    l = {}
-    w[kind] = l
+-- settle takes one result in. What it will write it notes, since the next result may
+-- be of damaged data.
+local function settle(t, i, into)
+  local name, s, attempt, rec = ARGV[F + i], ARGV[S + i], ARGV[B + i], recs[i + 1]
+  local seq, token = tonumber(string.match(name, '%d+$')), sub(s, 1, 6)
+  if not rec then return late(t, seq, token) end
+  if sub(rec, 1, 6) ~= token or token == '\0\0\0\0\0\0' then return 3 end
+  local state = byte(rec, 7)
+  if state == 3 then return 2 end
+  local fine, el = pcall(element_in, rec, IN_RECORD)
+  if not fine then
+    into.lost[#into.lost + 1] = { seq, rec }
+    return 4
   end
-  l[#l + 1], l[#l + 2] = at, id
-end
-
-local function finish(merchant, wid, id, token, outcome, delay, fault, streak, threshold, span, reason, duration, status, code, body)
-  local w = webhook(merchant, wid)
-  if not w then return 4 end
-  local r = w.records[id]
-  if not r then return 4 end
-  if type(r) == 'string' then r = cmsgpack.unpack(r) end
-  if r[TOKEN] == 0 or r[TOKEN] ~= token then return 3 end
-  if r[OPEN] ~= 1 then return 2 end
-
-  local answer = 0
-  w.records[id] = r
-  local over = r[CREATED] + r[AT]
-  if over <= now and call('ZSCORE', key('l', w.n), id) then w.since = math.min(w.since or over, over) end
-  r[OPEN] = 0
-  w.ids[#w.ids + 1] = id
-  if outcome ~= 'released' then
-    r[LOG][#r[LOG] + 1] = { now, duration, status, code, body }
-    w.at, w.tried = w.at + 1, true
-    if r[EPOCH] == w.ep then
-      local disabled = streak == 2 and extend(w, threshold, span, reason) or 0
-      if streak == 1 then w.cf = 0 end
-      if streak == 2 or streak == 1 and (w.db > 0 or w.mk ~= '') then
-        answer = { disabled, w.st == 'active' and 1 or 0, w.cf, w.fs, w.db, w.mk }
-      end
+  if state == 1 then t[LEASED], into.freed = t[LEASED] - 1, true else into.unwait[#into.unwait + 1] = { seq, is_test(el) } end
+  local outcome, code = sub(s, 7, 7), 0
+  local attempts = byte(rec, 20) * 256 + byte(rec, 21)
+  if outcome ~= 'l' and outcome ~= 'x' then
+    attempts, attempt = attempts + 1, NOW6 .. attempt
+    t[TRIES] = t[TRIES] + 1
+    if sunpack('>I4', rec, 10) == t[EPOCH] then code = streak(t, s) end
+  end
+  if outcome == 'x' then bad('delivery ' .. name, 'has an event that cannot be read', t.n) end
+  if outcome == 's' or outcome == 'f' or outcome == 'x' then
+    local page = page_of(seq)
+    local list = into.pages[page]
+    if not list then
+      list = {}
+      into.pages[page], into.order[#into.order + 1] = list, page
     end
-  end
-  if outcome == 'success' or outcome == 'failed' then
-    r[STATE], r[AT] = outcome == 'success' and SUCCESS or FAILED, now - r[CREATED]
-    if outcome == 'success' then w.ok = w.ok + 1 end
-    queue(w, 'f', NOW, id)
-    settle(w, r)
+    list[#list + 1] = ended(seq, outcome == 's' and 's' or 'f', rec, attempts, attempt)
+    into.gone[#into.gone + 1] = name
   else
-    if outcome == 'released' and fault == 1 then r[RECLAIMS] = r[RECLAIMS] + 1 end
-    r[AT] = now + delay - r[CREATED]
-    queue(w, is_test(r) and 't' or 'q', now + delay, id)
-    w.back = w.back or {}
-    w.back[#w.back + 1] = r
+    local reclaims = sub(rec, 8, 9)
+    if outcome == 'l' then
+      attempt = ''
+      if byte(s, 8) == 1 then reclaims = spack('>I2', math.min(sunpack('>I2', reclaims) + 1, 65535)) end
+    end
+    rec = token .. '\3' .. reclaims .. sub(rec, 10, 13) .. NOW6 .. spack('>I2', attempts) .. sub(rec, IN_RECORD) .. attempt
+    into.again[#into.again + 1] = { seq, now + sunpack('>I6', s, 10), el }
+    into.changed[#into.changed + 1], into.changed[#into.changed + 2] = name, rec
   end
-  return answer
+  return code
 end
 
-local reply = { 'OK' }
-for i = 1, #results, 15 do reply[#reply + 1] = finish(unpack(results, i, i + 14)) end
+-- disable turns the webhook off, and leaves a notice for its owner.
+local function disable(t, why)
+  local x, k = t.x, key('x', t.n)
+  local ok, how = pcall(subscribe, x.m, x.id, t.n, x.ev, false)
+  if not ok then bad('subscribers of ' .. x.m, how, t.n) end
+  call('HSET', k, 'dr', why.reason, 'da', NOW, 'db', x.db)
+  call('HINCRBY', k, 'ver', 1)
+  call('ZADD', P .. 'off', 0, t.n)
+  add_notice(t.n, x.m, x.id, 'disabled', x.url, why.reason, why.failures, why.after, why.since)
+end
 
--- put adds what one kind of queue of a webhook gets, and returns how much is new.
-local function put(w, kind) return w[kind] and call('ZADD', key(kind, w.n), unpack(w[kind])) or 0 end
+-- write stores what the results of one webhook have changed.
+local function write(t, into)
+  for _, d in ipairs(into.lost) do drop_claimed(t, d[1], d[2]) end
+  for _, d in ipairs(into.unwait) do unwait(t, d[1], d[2]) end
+  for _, page in ipairs(into.order) do close(t, page, into.pages[page]) end
+  for _, f in ipairs(into.gone) do gone[#gone + 1] = f end
+  for _, f in ipairs(into.changed) do changed[#changed + 1] = f end
+  local x = t.x
+  if x and x.began then call('HSET', key('x', t.n), 'fs', text(x.fs)) end
+  for _, d in ipairs(into.again) do wait_again(t, d[1], d[2], d[3]) end
+  if t.disabled then disable(t, t.disabled) end
+  local full = into.freed and t[PARKED] == 1
+  if full then t[PARKED] = 0 end
+  if #into.unwait > 0 and t[WAITING] > 0 then
+    t[NEXT] = tonumber(own(t.n, 'ZRANGE', key('z', t.n), 0, 0, 'WITHSCORES')[2] or 0)
+  end
+  if t.disabled or #into.unwait > 0 then place(t) elseif full or #into.again > 0 then offer(t, now) end
+  saved[#saved + 1], saved[#saved + 2] = t.n, pack_state(t)
+end
 
-for _, w in ipairs(order) do
-  if #w.ids > 0 then
-    local packed = {}
-    for _, id in ipairs(w.ids) do packed[#packed + 1], packed[#packed + 2] = id, cmsgpack.pack(w.records[id]) end
-    call('HSET', key('d', w.n), unpack(packed))
-    if call('ZREM', key('l', w.n), unpack(w.ids)) < #w.ids then -- A lease had ended, and a claim put it back.
-      call('ZREM', key('q', w.n), unpack(w.ids))
-      call('ZREM', key('t', w.n), unpack(w.ids))
+local i = 0
+for g = 1, groups do
+  local first = i
+  local ok, t = pcall(state_of, ns[g], states[g])
+  local there = ok and t and t[OWNER] == owners[g]
+  local into = { unwait = {}, pages = {}, order = {}, gone = {}, changed = {}, again = {}, lost = {} }
+  for _ = 1, sizes[g] do
+    local code = ok and 4 or 5
+    if there then
+      local fine, answer = pcall(settle, t, i, into)
+      if not fine then bad('delivery ' .. ARGV[F + i], answer, t.n, recs[i + 1]) end
+      code = fine and answer or 5
     end
-    put(w, 'q')
-    put(w, 't')
-    local ended = put(w, 'f')
-    if ended > 0 then -- As rekey_ended does.
-      call('ZADD', P .. 'old', 'LT', NOW, w.n)
-      call('ZINCRBY', P .. 'full', ended, w.n)
+    reply[i + 2] = code
+    i = i + 1
+  end
+  if there and #into.gone + #into.again + #into.lost > 0 then
+    local fine, why = pcall(write, t, into)
+    if not fine then
+      bad('webhook ' .. ns[g], why, t.n)
+      for j = first, i - 1 do reply[j + 2] = 5 end
     end
-    if w.cf ~= w.was or w.fs ~= w.began then
-      call('HSET', key('w', w.n), 'at', w.at, 'ok', w.ok, 'cf', w.cf, 'fs', w.fs)
-    elseif w.tried then
-      call('HSET', key('w', w.n), 'at', w.at, 'ok', w.ok)
-    end
-    if w.st ~= 'active' and w.back then
-      for _, r in ipairs(w.back) do paused(w.n, r) end
-    end
-    offer(w.n, w.st == 'active', w.rl, w.since)
   end
 end
-local idle = {}
-for _, name in ipairs(event_order) do expect(name, settled[name], idle) end
-if #idle > 0 then call('ZADD', P .. 'idle', unpack(idle)) end
-tally()
-wake()
-return reply
+if #gone > 0 then call('HDEL', A, unpack(gone)) end
+if #changed > 0 then call('HSET', A, unpack(changed)) end
+if #saved > 0 then call('HSET', T, unpack(saved)) end
+return finish(reply)

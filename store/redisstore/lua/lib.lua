@@ -1,322 +1,292 @@
 -- What every script begins with. It holds no state between calls.
 --
--- KEYS[1]  the shard's sorted set `ready`
+-- KEYS[1]  the shard's key `id`
 -- KEYS[#]  one that never exists, so that nothing runs while a Cluster moves the slot
 -- ARGV[1]  what the shard's keys begin with, such as "wh:{00}:"
 -- ARGV[2]  the time in Unix milliseconds, 0 for the server's clock
 -- ARGV[3]  the channel that wakes claimers
+-- ARGV[4]  the id of the layout
 -- Reply    an array: "OK" and what the script names, or the word of an error and a text
 --
--- A webhook is known by a number n that is never used twice. Keys of a shard:
---   c            HASH    cap (PerWebhook of the last claim), n (last number given), pn (number of
---                        pending deliveries, with those of deleted webhooks that gc has)
---   m:<M>        HASH    webhook id -> n
---   s:<M>        HASH    event type -> the active subscribers, packed {{id, n}, …} by id
---   i:<M>        ZSET    15 digits of when a webhook was made and its id, all with score 0
---   ms           ZSET    the merchants that have webhooks, all with score 0
---   w:<n>        HASH    the webhook and its counters; ds, md, hd, rl, fs, db, mk
---                        and on (when it was enabled last) are there only if they are set
---   d:<n>        HASH    delivery id (12 bytes) -> packed record
---   g:<n>:<page> HASH    sequence mod 100 -> delivery id; p:<n> ZSET the pages
---   q:<n> t:<n>  ZSET    waiting deliveries, waiting tests, by due time
---   l:<n>        ZSET    leased deliveries by the lease's end
---   f:<n>        ZSET    ended deliveries by their end
---   y:<n>        HASH    event id -> ids of its enqueued deliveries, 12 bytes each
---   e:<M>:<E>    STRING  pending deliveries (4 bytes), length of head (4), packed head, body
---   k:<M>        STRING  last event sequence of the merchant
---   v:<M>:<page> HASH    sequence mod 100 -> event id, a and z: first and last time; x:<M> ZSET the pages
---   ready        ZSET    n -> since when, or from when on, it has had something to claim, a token and room
---                        without a visit; those that have no room are not there
---   held         ZSET    n -> when the first of its leases ends
---   old full off ZSET    n -> oldest end, number of ended deliveries, time of the oldest paused one
---   idle         ZSET    M:E -> time of an event without pending deliveries
---   no nv na     HASH, ZSET, ZSET  notices, by when they can be claimed, by age; a notice is M:<its id>
---   nt           HASH    notice -> how often it was claimed
---   nw:<n>       ZSET    the webhook's notices, by age
---   gc           HASH    n of a deleted webhook -> packed {merchant, nonce}
---   seen:<S>:<I> STRING  packed, see seen.lua; it expires
---   again:<name> STRING  packed leases of a claim: n, delivery id, claims so far of each; it expires
--- <M>, <E>, <S> and <I> are escaped ids.
+-- n numbers a webhook within its shard, from 1, never twice. seq numbers the deliveries of
+-- a webhook, from 1. A page is a hundred of them: floor(seq / 100). M and E are the escaped
+-- ids of a merchant and an event. A delivery is in one place at a time: an element of q
+-- until its first claim, a field of a until it has ended (and a member of z or y while it
+-- waits again), then an element of l. What is shared by all webhooks is one hash, so that
+-- one command serves a whole batch.
+--
+-- key        type    what it holds, and what is true of it at rest               written by
+-- id         STRING  the id of the layout; without it no script does anything    Open
+-- c          HASH    n, token and no: last numbers of a webhook, claim, notice;  most
+--                    pn: pending deliveries of all webhooks; at: time of a
+--                    claim a second ago at most; cap: leases that one webhook may
+--                    have; walk and sweep: how far walk of claim.lua and sweep of
+--                    prune.lua came
+-- ms         ZSET    merchants that have webhooks, by name                       save, delete
+-- m:<M>      HASH    webhook id -> n                                             save, delete
+-- i:<M>      ZSET    creation (15 digits) and id of each webhook, by name        save, delete
+-- s          HASH    M|type -> active subscribers, each n, length of id, id; '': padding
+-- x:<n>      HASH    settings, and what changes seldom: see settings.go          save, finish, prune
+-- w          HASH    n -> what a claim answers of the webhook: see settings.go   save
+-- t          HASH    n -> the state of the webhook: see STATE                    all
+-- q:<n>      LIST    fresh deliveries, element i has seq HEAD + 1 + i; '' is a   publish, enqueue, claim
+--                    test, which is in a already, and never comes first
+-- z:<n>      ZSET    due -> seq of those that wait again                         finish, claim
+-- y:<n>      ZSET    due -> seq of tests that wait                               publish, finish, claim
+-- a          HASH    n:seq -> a delivery that was claimed, or a test: see RECORD  claim, finish
+-- g:<n>      ZSET    pages up to that of HEAD that have anything, and those of tests; claim, prune
+-- l:<n>:<p>  LIST    ended deliveries of a page in order of their end: see ENDED  finish, prune
+-- p          ZSET    n:page -> end of the first element of l                     finish, prune
+-- f          ZSET    n -> ended deliveries, at most 50 fewer than there are      finish, prune
+-- off        ZSET    n of a disabled webhook -> no later than the creation of    finish, save, prune
+--                    any delivery of it that waits and is no test
+-- e:<M>:<E>  STRING  the event: see EVENT                                        publish, prune
+-- v:<M>      LIST    elements of the merchant's events, oldest first             publish, prune
+-- k          HASH    M -> how many elements v has lost on its left               prune
+-- o          ZSET    M -> time of the first element of v                         publish, prune
+-- u:<M>      ZSET    place -> element that is too old and still pending          prune
+-- us         ZSET    M that have u, by name                                      prune
+-- j          HASH    n:E -> nonce (8 bytes) and seq (6) of each enqueued delivery enqueue, prune
+-- h          ZSET    lease end -> a claim: token, lease in ms (6 bytes each), fields of a
+-- r          ZSET    ready: n -> since or from when on it is claimable; only     most
+--                    those that have something to claim and room
+-- key:<K>    STRING  claim of h that was made under a name, or empty; expires     claim
+-- sleep      STRING  until when claimers sleep; absent: nobody ever claimed      claim, wake
+-- no nv na   HASH, ZSET, ZSET  notices: see notices.lua; by when they can be claimed; by age
+-- nw:<n>     ZSET    notices of the webhook
+-- gc         HASH    n of a deleted webhook -> nonce of the call                 delete, collect
+-- bad        HASH    what was found damaged -> when, whose, how; at most 100     all
+-- seen:<S>:<I> STRING  packed, see seen.lua; expires
+--
+-- Numbers in records are big-endian.
+-- ELEMENT  creation (6), flags (1: 1 test, 2 enqueued, 4 forged), size of the body (4),
+--          length of type (2), type, id of the event
+-- RECORD   token (6), state (1: 1 leased, 2 lease over, 3 waits again), reclaims (2), epoch (4),
+--          end of the lease (6), attempts (2), length of element (2), element, attempts
+-- ENDED    seq mod 100 (1), outcome (1: s or f), end (6), token (6), reclaims (2), attempts (2),
+--          length of element (2), element, attempts, and the code if it ended without one
+-- attempt  end (6), duration in ms (4), status (2), length of code (2), code, length of body (4), body
+-- EVENT    length of element (2), length of trace (2), number of deliveries (2), element,
+--          fingerprint (16), trace, n (4) and seq (6) of each delivery, body
 
-local P, CHANNEL, READY = ARGV[1], ARGV[3], KEYS[1]
-local call = redis.call
+local P, CHANNEL = ARGV[1], ARGV[3]
+local call, byte, sub, fmt = redis.call, string.byte, string.sub, string.format
+local spack, sunpack = struct.pack, struct.unpack
+if call('GET', KEYS[1]) ~= ARGV[4] then return { 'LAYOUT' } end
 local now, micros = tonumber(ARGV[2]), 0
 if now == 0 then
   local t = call('TIME')
   now, micros = t[1] * 1000 + math.floor(t[2] / 1000), t[2] % 1000
 end
+local NOW, NOW6 = fmt('%.0f', now), spack('>I6', now) -- Redis writes a number as an argument slowly.
 
-local NOW = string.format('%.0f', now) -- Redis writes a number as an argument slowly.
-
-local at_arg = 3
+local at_arg = 4
 local function arg()
   at_arg = at_arg + 1
   return ARGV[at_arg]
 end
 local function num() return tonumber(arg()) end
+local function args(n)
+  at_arg = at_arg + n
+  return at_arg - n + 1
+end
 
+local R, A, T = P .. 'r', P .. 'a', P .. 't'
 local function key(kind, n) return P .. kind .. ':' .. n end
+local function text(n) return type(n) == 'string' and n or fmt('%.0f', n) end
 
 local function esc(id)
   if not string.find(id, '[^%w_.-]') then return id end
-  return (string.gsub(id, '[^%w_.-]', function(c) return string.format('%%%02X', string.byte(c)) end))
+  return (string.gsub(id, '[^%w_.-]', function(c) return fmt('%%%02X', byte(c)) end))
+end
+local function fail(word, about) return { word, about or '' } end
+
+-- drain makes the first write one that Redis allows when its memory is full, so that the
+-- others are allowed too.
+local function drain() call('ZREM', R, '') end
+
+-- many gives a command a list of any length, an even part at a time.
+local function many(cmd, k, list)
+  for i = 1, #list, 1000 do call(cmd, k, unpack(list, i, math.min(i + 999, #list))) end
 end
 
--- Fields of a packed delivery. TOKEN counts claims, and OPEN is 1 while the last
--- one has no result. AT is its due time, its lease's end or its end, after CREATED.
--- LOG is its attempts: {end, duration, status, error, body}. When a lease has ended,
--- the delivery goes back to its queue as it is, with that end as its due time.
-local SEQ, EVENT, TYPE, FLAGS, CREATED, STATE, TOKEN, OPEN, RECLAIMS, EPOCH, AT, FAULT, LOG = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13
-local PENDING, SUCCESS, FAILED = 0, 1, 2 -- STATE
-local TEST, ENQUEUED, FORGED = 1, 2, 4 -- FLAGS are their sum, ENQUEUED of deliveries only, FORGED of events only
-local PAGE = 100
-
--- drain makes the first write one that Redis allows when its memory is full, so
--- that the others are allowed too.
-local function drain() call('ZREM', READY, '') end
-
-local function is_test(r) return r[FLAGS] % 2 == 1 end
-
--- time of a record: its due time, its lease's end or its end.
-local function time_of(r) return r[CREATED] + r[AT] end
-
--- delivery_id derives the id of a fan-out, without its prefix, in 12 bytes. An event
--- that is published anew after it was pruned has another time, which is text here, and
--- so other ids.
-local function delivery_id(merchant, event, webhook, created)
-  local hex = redis.sha1hex(merchant .. '|' .. event .. '|' .. webhook .. '||' .. created)
-  local function part(i) return tonumber(string.sub(hex, i, i + 7), 16) end
-  return struct.pack('>I4I4I4', part(1), part(9), part(17))
+-- bad notes what is damaged: when (6), merchant and webhook, how, each after its length (2), and
+-- the beginning of what is set aside. n is the webhook's number, if it is a webhook's. It is to
+-- be called after drain, or after another write.
+local function bad(what, how, n, record)
+  if call('HLEN', P .. 'bad') >= 100 then return end
+  local of = n and redis.pcall('HMGET', key('x', n), 'm', 'id') or {}
+  local note = NOW6
+  for _, s in ipairs({ of[1] or '', of[2] or '', sub(tostring(how), 1, 200) }) do note = note .. spack('>I2', #s) .. s end
+  call('HSETNX', P .. 'bad', sub(what, 1, 300), note .. sub(record or '', 1, 1000))
 end
 
-local cap_now
-local function cap()
-  cap_now = cap_now or tonumber(call('HGET', P .. 'c', 'cap') or '') or 1e9
-  return cap_now
+-- own runs a command on a key of one webhook, n, or of one merchant. A key of another type is
+-- damaged, and goes.
+local function own(n, cmd, k, ...)
+  local out = redis.pcall(cmd, k, ...)
+  if type(out) ~= 'table' or not out.err then return out end
+  if not string.find(out.err, 'WRONGTYPE', 1, true) then error(out.err, 0) end
+  bad('key ' .. sub(k, #P + 1), 'is of another type', n)
+  call('UNLINK', k)
+  return call(cmd, k, ...)
 end
 
--- first returns the lowest score of a sorted set, or nil.
-local function first(set) return tonumber(call('ZRANGE', set, 0, 0, 'WITHSCORES')[2]) end
-
-local HELD = P .. 'held'
-
--- soonest returns the next moment for which claimers wait, or nil.
-local function soonest()
-  local a, b = first(READY), first(HELD)
-  return a and b and math.min(a, b) or a or b
+-- later gives the next number of a kind, which is not below the time: so none is given again
+-- when the last one is lost, be it damaged or not with a replica that took over.
+local function later(kind)
+  local last = tonumber(call('HGET', P .. 'c', kind) or '') or 0
+  if last > 2 ^ 47 then last = 0 end
+  call('HSET', P .. 'c', kind, text(math.max(last + 1, now)))
+  return math.max(last + 1, now)
 end
 
--- claimable notes that there is something for claimers from a moment on. It is to be
--- called before ready and held change, since claimers know what these held when the
--- script began.
-local woken, known = false, nil
-local function claimable(at)
-  if woken then return end
-  known = known or soonest() or math.huge
-  woken = at < known
+-- work is how much a script has read: records, and half kilobytes of them. Who goes through many
+-- stops when it is BUSY.
+local work, BUSY = 0, 2000
+
+-- STATE: owner (first bytes of a digest of merchant and webhook id), last seq given, last seq
+-- that left q, how many of q are '', leased, members of z, no later than the first of them,
+-- members of y, ended well, failed, attempts of those and of all others, streak, epoch, rate
+-- limit or 0, what was left in the bucket when the last token was taken, when that was, and flags:
+-- active, told (has a mark or was disabled by failures), parked (had no room by the last claim).
+local STATE, STATE_SIZE = '>c8I6I6I4I4I4I6I4I6I6I6I4I4I4I6I6BBB', 87
+local OWNER, LAST, HEAD, HOLES, LEASED, WAITING, NEXT, TESTS, OK, FAILED = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
+local TRIES, STREAK, EPOCH, RATE, LEVEL, TAKEN, ACTIVE, TOLD, PARKED = 11, 12, 13, 14, 15, 16, 17, 18, 19
+local PAGE, COST, COUNTED = 100, 1000, 50
+
+-- pending counts the deliveries of a webhook that have not ended.
+local function pending(t) return t[LAST] - t[HEAD] - t[HOLES] + t[LEASED] + t[WAITING] + t[TESTS] end
+
+local function state_of(n, s)
+  if not s then return nil end
+  if #s ~= STATE_SIZE then error('state cannot be read', 0) end
+  local t = { sunpack(STATE, s) }
+  t.n, t.had = n, pending(t)
+  return t
 end
 
--- Fields of a webhook: fs is when its last streak began, db how often failures have
--- disabled it, and mk the caller's mark.
-
--- The field rl of a webhook is its rate limit, alone if the bucket is full. Else
--- there follow what was left in the bucket when the last token was taken, in
--- thousandths, and when that was.
-local COST = 1000 -- of a delivery
-local function bucket(rl)
-  local rate, level, taken = string.match(rl, '^(%d+) ?(%d*) ?(%d*)$')
-  return tonumber(rate), tonumber(level) or rate * COST, tonumber(taken) or now
-end
-
--- allowed returns the first moment, from one on, at which a bucket has a token. rl is
--- a webhook's field of that name, or false.
-local function allowed(at, rl)
-  if not rl then return at end
-  local rate, level, taken = bucket(rl)
-  if level >= COST then return at end
-  return math.max(at, taken + math.ceil((COST - level) / rate))
-end
-
--- due_at returns the moment from which on a webhook with so many leases has something
--- to claim, or nil. Its caller may know when its first test is due: false if it has none.
-local function due_at(n, active, rl, leased, test)
-  if leased >= cap() then return nil end
-  if test == nil then test = first(key('t', n)) end
-  local q = active and first(key('q', n))
-  local at = q and test and math.min(q, test) or q or test
-  return at and allowed(at, rl) or nil
-end
-
--- offer puts a webhook where it belongs in ready and held. It is to be called
--- after every change of a webhook's queues, leases, status or bucket. What is
--- claimable already keeps its place in the turns. What becomes so has been claimable
--- since the given moment, or now.
-local function offer(n, active, rl, since)
-  local over = first(key('l', n))
-  local at = due_at(n, active, rl, over and call('ZCARD', key('l', n)) or 0)
-  if at then at = math.max(at, since or now) end
-  if at or over then claimable(math.min(at or over, over or at)) end
-  if over then call('ZADD', HELD, over, n) else call('ZREM', HELD, n) end
-  if not at then
-    call('ZREM', READY, n)
-  elseif at > now then
-    call('ZADD', READY, at, n)
-  else
-    call('ZADD', READY, 'LT', at == now and NOW or at, n)
-  end
-end
-
--- wake tells claimers that something is claimable sooner than they know.
-local function wake()
-  if woken then call('PUBLISH', CHANNEL, '') end
-end
-
-local function load(n, id)
-  local packed = call('HGET', key('d', n), id)
-  return packed and cmsgpack.unpack(packed)
-end
-
-local function save(n, id, r) call('HSET', key('d', n), id, cmsgpack.pack(r)) end
-
-local function waiting_in(n, r) return key(is_test(r) and 't' or 'q', n) end
-
--- paused notes that a disabled webhook has a waiting delivery.
-local function paused(n, r)
-  if is_test(r) then return end
-  local walked = tonumber(call('HGET', key('w', n), 'wk') or 0)
-  if r[SEQ] <= walked then call('HSET', key('w', n), 'wk', r[SEQ] - 1) end
-  local bound = tonumber(call('ZSCORE', P .. 'off', n) or '')
-  if not bound or r[CREATED] < bound then call('ZADD', P .. 'off', r[CREATED], n) end
-end
-
--- member names an event in idle, and event_key is where it is stored.
-local function member(merchant, event) return esc(merchant) .. ':' .. esc(event) end
-local function event_key(merchant, event) return P .. 'e:' .. member(merchant, event) end
-
--- head returns the pending count, the head and where the body starts, or nil.
--- A head is {flags, created, sequence, type, fingerprint, numbers of the webhooks of
--- the fan-out, 4 bytes each}, and the trace if there is one.
-local function head(k)
-  local s = call('GETRANGE', k, 0, 255)
-  if s == '' then return nil end
-  local pending, len = struct.unpack('>I4I4', s)
-  if #s < 8 + len then s = call('GETRANGE', k, 0, 7 + len) end
-  return pending, cmsgpack.unpack(string.sub(s, 9, 8 + len)), 9 + len
-end
-
--- tally notes how many pending deliveries there are more, or less, by now. It is to
--- be called once before a script ends that makes or ends some.
+-- difference is how many more deliveries are pending than before the script.
 local difference = 0
-local function tally()
-  if difference ~= 0 then call('HINCRBY', P .. 'c', 'pn', difference) end
-end
-
--- Where BITFIELD finds what a head begins with, after its list's first byte and flags:
--- what kind of number it was created at, and that number if it is one of eight bytes.
-local CREATED_KIND, CREATED_AT, UINT64, INT64 = 80, 88, 0xcf, 0xd3
-
--- expect adds to the number of pending deliveries of an event, which is named M:E. One
--- that has none any more goes to idle, or to a list that the caller will add to idle.
--- The caller calls tally.
-local function expect(name, by, later)
-  local k = P .. 'e:' .. name
-  local f = call('BITFIELD', k, 'OVERFLOW', 'SAT', 'INCRBY', 'u32', 0, by, 'GET', 'u8', CREATED_KIND, 'GET', 'i64', CREATED_AT)
-  local after, kind, created = f[1], f[2], f[3]
-  if kind == 0 then
-    call('DEL', k) -- It was not there.
-    return
+local function pack_state(t)
+  for i = HOLES, TRIES do
+    if t[i] < 0 then t[i] = 0 end -- Only if something was damaged.
   end
-  difference = difference + by
-  if after == 0 then
-    if kind ~= UINT64 and kind ~= INT64 then
-      local _, h = head(k)
-      created = h[2]
-    end
-    if later then
-      later[#later + 1], later[#later + 2] = created, name
-    else
-      call('ZADD', P .. 'idle', created, name)
-    end
-  elseif after == by then
-    call('ZREM', P .. 'idle', name)
-  end
+  local has = pending(t)
+  difference, t.had = difference + has - t.had, has
+  return spack(STATE, unpack(t, 1, PARKED))
+end
+local function save_state(t) call('HSET', T, t.n, pack_state(t)) end
+
+local function page_of(seq) return math.floor(seq / PAGE) end
+local function page_key(n, page) return key('l', n) .. ':' .. page end
+
+-- element reads one: creation, flags, type, event id. It fails if it cannot.
+local function element(el)
+  local created, flags, size, len = sunpack('>I6BI4I2', el)
+  if #el <= 13 + len then error('cannot be read', 0) end
+  return created, flags, sub(el, 14, 13 + len), sub(el, 14 + len), size
+end
+local function is_test(el) return byte(el, 7) % 2 == 1 end
+local function is_enqueued(el) return byte(el, 7) % 4 >= 2 end
+
+-- element_in finds the element in a record from where its length is. It fails if it cannot.
+local IN_RECORD, IN_ENDED = 22, 19
+local function element_in(s, at)
+  local len = sunpack('>I2', s, at)
+  local el = sub(s, at + 2, at + 1 + len)
+  element(el)
+  return el
 end
 
--- rekey_ended puts a webhook where it belongs among those that Prune looks at.
-local function rekey_ended(n)
-  local oldest = first(key('f', n))
-  if oldest then
-    call('ZADD', P .. 'old', oldest, n)
-    call('ZADD', P .. 'full', call('ZCARD', key('f', n)), n)
-  else
-    call('ZREM', P .. 'old', n)
-    call('ZREM', P .. 'full', n)
-  end
+-- fresh_record is the one of a test, which waits, and was never claimed.
+local function fresh_record(el) return string.rep('\0', 6) .. '\3' .. string.rep('\0', 14) .. spack('>I2', #el) .. el end
+
+-- records reads those of some deliveries of a webhook, each false if it is not there.
+local function field(n, seq) return n .. ':' .. text(seq) end
+local function records(n, seqs)
+  if #seqs == 0 then return {}, {} end
+  local names = {}
+  for i, seq in ipairs(seqs) do names[i] = field(n, seq) end
+  work = work + #names
+  return call('HMGET', A, unpack(names)), names
 end
 
--- remove forgets an ended delivery. The caller calls rekey_ended.
-local function remove(n, id, r)
-  call('HDEL', key('d', n), id)
-  call('ZREM', key('f', n), id)
-  local page = math.floor(r[SEQ] / PAGE)
-  local pk = key('g', n) .. ':' .. page
-  call('HDEL', pk, r[SEQ] % PAGE)
-  if call('EXISTS', pk) == 0 then call('ZREM', key('p', n), page) end
-  if #r[LOG] > 0 then call('HINCRBY', key('w', n), 'at', -#r[LOG]) end
-  if r[STATE] == SUCCESS then call('HINCRBY', key('w', n), 'ok', -1) end
-  if r[FLAGS] >= ENQUEUED then
-    local ids, left = call('HGET', key('y', n), r[EVENT]) or '', ''
-    for i = 1, #ids, 12 do
-      if string.sub(ids, i, i + 11) ~= id then left = left .. string.sub(ids, i, i + 11) end
-    end
-    if left == '' then call('HDEL', key('y', n), r[EVENT]) else call('HSET', key('y', n), r[EVENT], left) end
-  end
+-- advance says that q has lost what comes up to a seq, of which so many were ''.
+local function advance(t, to, holes)
+  local from = t[HEAD] == 0 and 0 or page_of(t[HEAD]) + 1
+  if to - t[HEAD] > 100 * PAGE then from = page_of(to) end -- Only if q was lost.
+  for p = from, page_of(to) do own(t.n, 'ZADD', key('g', t.n), p, p) end
+  t[HEAD], t[HOLES] = to, t[HOLES] - holes
 end
 
-local function subscribers(M, type)
-  local packed = call('HGET', key('s', M), type)
-  return packed and cmsgpack.unpack(packed) or {}
-end
-
--- subscribe enters a webhook under its event types, or takes it out.
-local function subscribe(M, id, n, types, on)
-  for _, type in ipairs(types) do
-    local list = {}
-    for _, s in ipairs(subscribers(M, type)) do
-      if s[1] ~= id then list[#list + 1] = s end
+-- strip takes what is no delivery from the left of q.
+local function strip(t)
+  while t[HEAD] < t[LAST] do
+    local el = own(t.n, 'LINDEX', key('q', t.n), 0)
+    if el and el ~= '' then return end
+    if not el then
+      bad('key q:' .. t.n, 'is lost', t.n)
+      return advance(t, t[LAST], t[HOLES])
     end
-    if on then
-      list[#list + 1] = { id, n }
-      table.sort(list, function(a, b) return a[1] < b[1] end)
-    end
-    if #list == 0 then
-      call('HDEL', key('s', M), type)
-    else
-      call('HSET', key('s', M), type, cmsgpack.pack(list))
-    end
+    call('LPOP', key('q', t.n))
+    advance(t, t[HEAD] + 1, 1)
   end
 end
 
-local function fail(word, text) return { word, text or '' } end
-
--- notify leaves a notice for the owner of a webhook and wakes claimers, who hand it on.
-local function notify(n, merchant, webhook, id, kind, url, reason, failures, threshold, since)
-  local notice = esc(merchant) .. ':' .. id
-  call('HSET', P .. 'no', notice, cmsgpack.pack({ n, merchant, webhook, kind, url, reason, failures, threshold, since, now }))
-  for _, set in ipairs({ P .. 'nv', P .. 'na', key('nw', n) }) do call('ZADD', set, NOW, notice) end
-  woken = true
+-- allowed returns the first moment, from one on, at which the bucket has a token.
+local function allowed(t, at)
+  if t[RATE] == 0 or t[LEVEL] >= COST then return at end
+  return math.max(at, math.min(t[TAKEN], now) + math.ceil((COST - t[LEVEL]) / t[RATE]))
 end
 
--- forget_notice removes a notice, which is known as M:id.
-local function forget_notice(notice)
-  local packed = call('HGET', P .. 'no', notice)
-  local n = packed and cmsgpack.unpack(packed)[1]
-  call('HDEL', P .. 'no', notice)
-  call('HDEL', P .. 'nt', notice)
-  call('ZREM', P .. 'nv', notice)
-  call('ZREM', P .. 'na', notice)
-  if n then call('ZREM', key('nw', n), notice) end
+-- due returns since or from when on, but not before a moment, a webhook has something to
+-- claim, or nil.
+local function due(t, from)
+  local at
+  if t[ACTIVE] == 1 then
+    if t[LAST] > t[HEAD] then at = 0 elseif t[WAITING] > 0 then at = t[NEXT] end
+  end
+  if t[TESTS] > 0 then
+    local first = tonumber(own(t.n, 'ZRANGE', key('y', t.n), 0, 0, 'WITHSCORES')[2])
+    if not first then t[TESTS] = 0 end
+    if first and (not at or first < at) then at = first end
+  end
+  return at and allowed(t, math.max(at, from))
 end
 
--- number of a merchant's webhook, or nil.
-local function number_of(merchant, webhook) return call('HGET', key('m', esc(merchant)), webhook) or nil end
+-- soonest is the earliest moment at which something has become claimable by this script.
+local soonest = math.huge
+
+-- offer lets claimers see a webhook that may have become claimable sooner, unless it has no room.
+local function offer(t, from)
+  if t[PARKED] == 1 then return end
+  local at = due(t, from)
+  if not at then return end
+  call('ZADD', R, 'LT', text(at), t.n)
+  soonest = math.min(soonest, at)
+end
+
+-- place puts a webhook where it belongs in r. If it has something to claim still, it
+-- keeps its place.
+local function place(t)
+  local at = t[PARKED] == 0 and due(t, now)
+  if at ~= now then call('ZREM', R, t.n) end
+  if at then offer(t, now) end
+end
+
+-- finish counts what is pending, tells claimers if something is claimable sooner than they
+-- know, and returns the reply.
+local function finish(reply)
+  if difference ~= 0 then
+    local all = redis.pcall('HINCRBY', P .. 'c', 'pn', text(difference))
+    if type(all) ~= 'number' then bad('field pn of c', 'is no number') end
+    if type(all) ~= 'number' or all < 0 then call('HSET', P .. 'c', 'pn', 0) end -- It was damaged.
+  end
+  if soonest == math.huge then return reply end
+  local till = tonumber(call('GET', P .. 'sleep') or '')
+  if till and till <= soonest then return reply end
+  call('SET', P .. 'sleep', text(soonest))
+  call('PUBLISH', CHANNEL, '')
+  return reply
+end

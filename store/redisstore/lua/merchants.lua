@@ -1,7 +1,7 @@
 -- Lists merchants that have webhooks.
 --
--- ARGV[4]  merchant after which to begin
--- ARGV[5]  how many at most
+-- ARGV[5]  where to begin, as ZRANGEBYLEX has it
+-- ARGV[6]  how many at most
 -- Reply    OK, the merchants
 
 local after, limit = arg(), num()

@@ -1,30 +1,69 @@
--- Hides notices until a lease ends, oldest first.
+-- What is done with notices. A notice is packed {n, claims so far, merchant, webhook, kind, url,
+-- reason, failures, streak that disables, beginning of the streak, time}.
 --
--- ARGV[4]  how many at most
--- ARGV[5]  lease in milliseconds
--- Reply    OK, and for each: id, a list of number, merchant and id of the webhook, kind, url, reason,
---          failures, streak that disables, beginning of the streak and time, how often it was claimed
+-- ARGV[5]  add, claim, defer or ack
+-- add      merchant, webhook, nonce of the call, mark before, mark after, kind, url, reason, failures,
+--          streak that disables, beginning of the streak
+--          Reply OK, 1 if it was added or 0 if the mark is another one; NOTFOUND
+-- claim    how many at most, lease in milliseconds
+--          Reply OK, and for each: id, the notice
+-- defer    merchant, id, token, milliseconds
+-- ack      merchant, id
+--          Reply OK
 
 drain()
-local limit, lease = num(), num()
-local found = {}
-for _, notice in ipairs(call('ZRANGEBYSCORE', P .. 'nv', '-inf', now, 'LIMIT', 0, 1000)) do
-  local packed = call('HGET', P .. 'no', notice)
-  if packed then
-    found[#found + 1] = { notice, cmsgpack.unpack(packed) }
-  else
-    call('ZREM', P .. 'nv', notice)
+local what = arg()
+if what == 'add' then
+  local merchant, webhook, nonce, before, after = arg(), arg(), arg(), arg(), arg()
+  local t = owned(merchant, webhook)
+  if not t then return fail('NOTFOUND') end
+  local k = key('x', t.n)
+  local x = call('HMGET', k, 'mk', 'an')
+  if x[2] == nonce then return { 'OK', 1 } end -- The call was sent again.
+  if (x[1] or '') ~= before then return { 'OK', 0 } end
+  call('HSET', k, 'mk', after, 'an', nonce)
+  add_notice(t.n, merchant, webhook, arg(), arg(), arg(), num(), num(), num())
+  t[TOLD] = 1
+  save_state(t)
+  return finish({ 'OK', 1 })
+elseif what == 'claim' then
+  local limit, lease = num(), num()
+  local found = {}
+  for _, id in ipairs(call('ZRANGEBYSCORE', P .. 'nv', '-inf', NOW, 'LIMIT', 0, 1000)) do
+    local ok, notice = pcall(function()
+      local notice = cmsgpack.unpack(call('HGET', P .. 'no', id))
+      notice[11] = tonumber(notice[11]) + 0
+      return notice
+    end)
+    if ok then
+      found[#found + 1] = { id, notice }
+    else
+      bad('notice ' .. id, notice)
+      forget_notice(id)
+    end
   end
+  table.sort(found, function(a, b)
+    if a[2][11] ~= b[2][11] then return a[2][11] < b[2][11] end
+    return tonumber(a[1]) < tonumber(b[1])
+  end)
+  local reply = { 'OK' }
+  for i = 1, math.min(limit, #found) do
+    local id, notice = found[i][1], found[i][2]
+    notice[2], notice[11] = notice[2] + 1, text(notice[11])
+    local packed = cmsgpack.pack(notice)
+    call('HSET', P .. 'no', id, packed)
+    call('ZADD', P .. 'nv', text(now + lease), id)
+    reply[#reply + 1], reply[#reply + 2] = id, notice
+  end
+  return reply
 end
-table.sort(found, function(a, b)
-  if a[2][10] ~= b[2][10] then return a[2][10] < b[2][10] end
-  return a[1] < b[1]
-end)
-local reply = { 'OK' }
-for i = 1, math.min(limit, #found) do
-  call('ZADD', P .. 'nv', now + lease, found[i][1])
-  reply[#reply + 1] = string.match(found[i][1], ':(.*)')
-  reply[#reply + 1] = found[i][2]
-  reply[#reply + 1] = call('HINCRBY', P .. 'nt', found[i][1], 1)
+local merchant, id = arg(), arg()
+local packed = call('HGET', P .. 'no', id)
+local notice = packed and cmsgpack.unpack(packed)
+if not notice or notice[3] ~= merchant then return { 'OK' } end
+if what == 'ack' then
+  forget_notice(id, notice[1])
+elseif notice[2] == num() then
+  call('ZADD', P .. 'nv', text(now + num()), id)
 end
-return reply
+return { 'OK' }

@@ -1,197 +1,350 @@
 -- Removes one kind of what retention no longer keeps.
 --
--- ARGV[4]  what: paused, age, surplus, events, notices
--- ARGV[5]  age in milliseconds, or for surplus how many to keep
--- ARGV[6]  how many records at most
--- ARGV[7]  for paused: the code that they end with
--- Reply    OK, how many it removed or ended, 1 if there may be more
+-- ARGV[5]  what: sweep, paused, age, surplus, kept, events, notices
+-- ARGV[6]  age in milliseconds, or for surplus how many to keep
+-- ARGV[7]  how many records at most
+-- ARGV[8]  where to go on, empty at first
+-- ARGV[9]  for paused: the code that they end with
+-- Reply    OK, how many it removed or ended, 1 if there may be more, where to go on
 
 drain()
-local what, bound, limit, code = arg(), num(), num(), arg()
-local before = now - bound
-local done = 0
-local looks = 1000 -- How many records to look at.
+local what, bound, limit, from, code = arg(), num(), num(), arg(), arg()
+local before, done = now - bound, 0
 
--- lease_over says that nobody has a pending delivery.
-local function lease_over(r) return r[OPEN] == 0 or time_of(r) <= now end
+local function answer(more, go_on) return finish({ 'OK', done, more and 1 or 0, go_on or '' }) end
+local function enough() return done >= limit or work >= BUSY end
 
--- give_up ends a paused delivery as failed. A late result of its last lease is
--- not accepted any more.
-local function give_up(n, merchant, id, r)
-  call('ZREM', key('l', n), id)
-  call('ZREM', waiting_in(n, r), id)
-  if r[OPEN] == 1 then r[TOKEN] = r[TOKEN] + 1 end
-  r[OPEN], r[STATE], r[AT], r[FAULT] = 0, FAILED, now - r[CREATED], code
-  call('ZADD', key('f', n), now, id)
-  save(n, id, r)
-  expect(member(merchant, r[EVENT]), -1)
+-- one runs f for a webhook, and then go if that fails. So what is damaged is not met again.
+local function one(n, f, go)
+  local ok, why = pcall(function()
+    local t = state_of(n, call('HGET', T, n))
+    f(t)
+    if t then save_state(t) end
+  end)
+  if ok then return end
+  bad('webhook ' .. n, why, n)
+  go()
 end
 
--- recover ends what a disabled webhook's leases left, or puts it back. It returns
--- false if there is more to end than the limit.
-local function recover(n, merchant)
-  for _, id in ipairs(call('ZRANGEBYSCORE', key('l', n), '-inf', now, 'LIMIT', 0, 200)) do
-    local r = load(n, id)
-    if not r then
-      call('ZREM', key('l', n), id)
-    elseif r[CREATED] >= before and not is_test(r) then
-      call('ZREM', key('l', n), id)
-      call('ZADD', key('q', n), time_of(r), id)
-      paused(n, r)
-    elseif not is_test(r) then
-      if done >= limit then return false end
-      give_up(n, merchant, id, r)
-      done = done + 1
+-- leave removes a page from the list of those that have anything, if it has none.
+local function leave(t, page)
+  if page >= page_of(t[HEAD]) then return end
+  local seqs = {}
+  for i = 1, PAGE do seqs[i] = page * PAGE + i - 1 end
+  for _, rec in ipairs((records(t.n, seqs))) do
+    if rec then return end
+  end
+  call('ZREM', key('g', t.n), page)
+end
+
+-- recount finds how many have ended, when some of them are lost.
+local function recount(t)
+  local lost = t[OK] + t[FAILED]
+  for _, page in ipairs(own(t.n, 'ZRANGE', key('g', t.n), 0, -1)) do lost = lost - own(t.n, 'LLEN', page_key(t.n, page)) end
+  local failed = math.min(lost, t[FAILED])
+  t[FAILED], t[OK] = t[FAILED] - failed, t[OK] - (lost - failed)
+  if t[OK] + t[FAILED] + pending(t) == 0 then t[TRIES] = 0 end
+end
+
+-- forget removes those ended deliveries of a page of which goes is true.
+local function forget(t, page, goes)
+  local list, gone, rest, youngest, first = page_list(t.n, page), 0, {}, 0, true
+  for _, s in ipairs(list) do
+    if goes(s) then
+      gone = gone + 1
+      local fine, why = pcall(function()
+        local el = element_in(s, IN_ENDED)
+        local created, flags = element(el)
+        if flags % 2 == 0 then youngest = math.max(youngest, created) end
+        forget_enqueued(t.n, el, page * PAGE + byte(s))
+        t[TRIES] = t[TRIES] - (byte(s, 17) * 256 + byte(s, 18))
+      end)
+      if not fine then bad('ended delivery of ' .. t.n .. ':' .. page, why, t.n, s) end
+      local outcome = byte(s, 2) == 115 and OK or FAILED
+      t[outcome] = t[outcome] - 1
+      first = first and #rest == 0
+    else
+      rest[#rest + 1] = s
     end
   end
+  local l, member = page_key(t.n, page), t.n .. ':' .. page
+  pages[l], done = nil, done + gone
+  if #rest == 0 then
+    call('UNLINK', l)
+    call('ZREM', P .. 'p', member)
+    leave(t, page)
+    if gone == 0 or call('ZCARD', key('g', t.n)) < 10 then recount(t) end -- Some may have been lost.
+  else
+    if gone > 0 and first then
+      call('LTRIM', l, gone, -1)
+    elseif gone > 0 then
+      call('UNLINK', l)
+      call('RPUSH', l, unpack(rest))
+    end
+    call('ZADD', P .. 'p', text((sunpack('>I6', rest[1] .. string.rep('\0', 8), 3))), member)
+  end
+  if youngest > tonumber(call('HGET', key('x', t.n), 'pr') or 0) then call('HSET', key('x', t.n), 'pr', text(youngest)) end
+end
+
+-- end_paused ends what a disabled webhook has kept too long. It goes on at an offset in z, with
+-- the oldest creation of what it has left so far.
+local function end_paused()
+  settle_claims()
+  local over = call('ZRANGE', P .. 'h', 0, 0, 'WITHSCORES')[2]
+  if over and tonumber(over) <= now then return answer(true, from) end
+  local n, offset, oldest = string.match(from, '^(%d+) (%d+) (%d+)$')
+  n = n or call('ZRANGEBYSCORE', P .. 'off', '-inf', '(' .. before, 'LIMIT', 0, 1)[1]
+  if not n then return answer(false) end
+  offset, oldest, from = tonumber(offset or 0), tonumber(oldest or 1e15), ''
+
+  -- old says that one is too old, and if it is not, remembers how old it is.
+  local function old(el)
+    local created = element(el)
+    if created >= before then oldest = math.min(oldest, created) end
+    return created < before
+  end
+  one(n, function(t)
+    if not t or t[ACTIVE] == 1 then return call('ZREM', P .. 'off', n) end
+    local all, popped, holes = true, 0, 0
+    for _, el in ipairs(offset == 0 and own(n, 'LRANGE', key('q', n), 0, 199) or {}) do
+      local fine, goes = pcall(old, el)
+      if fine and not goes or done >= limit then
+        all = not fine or not goes
+        break
+      end
+      popped = popped + 1
+      if fine then
+        spoil(t, t[HEAD] + popped, false, el, code)
+        done = done + 1
+      elseif el == '' then
+        holes = holes + 1
+      else
+        drop(n, t[HEAD] + popped, el)
+      end
+    end
+    if popped > 0 then
+      call('LTRIM', key('q', n), popped, -1)
+      advance(t, t[HEAD] + popped, holes)
+      strip(t)
+    end
+    all = all and popped < 200
+    local seqs = own(n, 'ZRANGE', key('z', n), offset, offset + 199)
+    for i, rec in ipairs((records(n, seqs))) do
+      local fine, goes = pcall(function() return old(element_in(rec, IN_RECORD)) end)
+      if fine and not goes or done >= limit then
+        all = all and fine and not goes
+        offset = offset + 1
+      else
+        unwait(t, seqs[i], false)
+        if fine then
+          spoil(t, tonumber(seqs[i]), rec, nil, code)
+          call('HDEL', A, field(n, seqs[i]))
+          done = done + 1
+        else
+          drop(n, seqs[i], rec)
+          count_waiting(t)
+        end
+      end
+    end
+    place(t)
+    if all and #seqs == 200 then
+      from = n .. ' ' .. text(offset) .. ' ' .. text(oldest)
+    elseif all and oldest < 1e15 then
+      call('ZADD', P .. 'off', text(oldest), n)
+    elseif all then
+      call('ZREM', P .. 'off', n)
+    end
+  end, function() call('ZREM', P .. 'off', n) end)
+  return answer(true, from)
+end
+
+local function by_age()
+  repeat
+    local member = call('ZRANGEBYSCORE', P .. 'p', '-inf', '(' .. before, 'LIMIT', 0, 1)[1]
+    if not member then return answer(false) end
+    local n, page = string.match(member, '^(%d+):(%d+)$')
+    one(n or member, function(t)
+      local left, young = limit - done, false
+      forget(t, tonumber(page), function(s)
+        young = young or left == 0 or #s >= 8 and sunpack('>I6', s, 3) >= before
+        left = left - 1
+        return not young
+      end)
+    end, function()
+      call('ZREM', P .. 'p', member)
+      if n then call('UNLINK', page_key(n, page)) end
+    end)
+  until enough()
+  return answer(true)
+end
+
+-- lowest returns the lowest page of a webhook that has something ended.
+local function lowest(n)
+  for _, page in ipairs(call('ZRANGE', key('g', n), 0, 99)) do
+    if #page_list(n, page) > 0 then return tonumber(page) end
+    work = work + 1
+  end
+end
+
+local function surplus()
+  repeat
+    local n = call('ZRANGEBYSCORE', P .. 'f', bound + COUNTED, '+inf', 'LIMIT', 0, 1)[1]
+    if not n then return answer(false) end
+    one(n, function(t)
+      local over, page = t[OK] + t[FAILED] - bound, lowest(n)
+      if page and over > 0 then
+        local slots = {}
+        for i, s in ipairs(page_list(n, page)) do slots[i] = byte(s) or 0 end
+        table.sort(slots)
+        local last = slots[math.min(over, limit - done, #slots)] or -1
+        forget(t, page, function(s) return (byte(s) or 0) <= last end)
+      end
+      local has = t[OK] + t[FAILED]
+      call('ZADD', P .. 'f', page and has or math.min(has, bound), n)
+    end, function() call('ZREM', P .. 'f', n) end)
+  until enough()
+  return answer(true)
+end
+
+local cache = {}
+local function state(n)
+  if cache[n] == nil then
+    local ok, t = pcall(state_of, n, call('HGET', T, n))
+    cache[n] = ok and t or false
+  end
+  return cache[n]
+end
+
+-- open says that a delivery has not ended.
+local function open(n, seq, test)
+  local t = state(n)
+  work = work + 1
+  return t and (not test and seq > t[HEAD] or call('HEXISTS', A, field(n, seq)) == 1)
+end
+
+-- wanted says that a delivery still has to carry an event.
+local function wanted(M, el)
+  local _, _, _, event = element(el)
+  local stored, _, ids = head_of(event_key(M, event))
+  if not stored then return false end
+  local flags = byte(stored, 7)
+  for at = 1, #ids, 10 do
+    local n, seq = sunpack('>I4I6', ids, at)
+    if open(text(n), seq, flags % 2 == 1) then return true end
+  end
+  if flags < 8 then return false end
+  for _, n in ipairs(call('HVALS', key('m', M))) do
+    local all = call('HGET', P .. 'j', n .. ':' .. esc(event)) or ''
+    for at = 9, #all, 14 do
+      if open(n, (sunpack('>I6', all, at)), flags % 2 == 1) then return true end
+    end
+  end
+  return false
+end
+
+-- away removes an event unless it is wanted, and says if it has.
+local function away(M, el)
+  local ok, keep = pcall(wanted, M, el)
+  if ok and keep then return false end
+  if not ok then bad('an event of ' .. M, keep, nil, el) end
+  local fine, _, _, _, event = pcall(element, el)
+  if fine then call('UNLINK', event_key(M, event)) end
+  done = done + 1
   return true
 end
 
--- page_of reads a page of a webhook's deliveries: ids by sequence mod 100.
-local function page_of(n, page)
-  local ids, all = {}, call('HGETALL', key('g', n) .. ':' .. page)
-  for i = 1, #all, 2 do ids[tonumber(all[i])] = all[i + 1] end
-  return ids
+-- kept looks again at events that were too old before, but pending.
+local function kept()
+  local M, after = string.match(from, '^(%S+) (%d+)$')
+  M = M or call('ZRANGEBYLEX', P .. 'us', '-', '+', 'LIMIT', 0, 1)[1]
+  if not M then return answer(false) end
+  local k = key('u', M)
+  local all = own(nil, 'ZRANGEBYSCORE', k, '(' .. (after or '-inf'), '+inf', 'WITHSCORES', 'LIMIT', 0, 200)
+  for i = 1, #all, 2 do
+    if enough() then return answer(true, M .. ' ' .. (after or 0)) end
+    if (#all[i] < 6 or sunpack('>I6', all[i]) < before) and away(M, all[i]) then call('ZREM', k, all[i]) end
+    after = all[i + 1]
+  end
+  if #all == 400 then return answer(true, M .. ' ' .. after) end
+  if call('EXISTS', k) == 0 then call('ZREM', P .. 'us', M) end
+  M = call('ZRANGEBYLEX', P .. 'us', '(' .. M, '+', 'LIMIT', 0, 1)[1]
+  return answer(M, M and M .. ' 0')
 end
 
--- walk goes through a disabled webhook's deliveries from the oldest that it has
--- not walked through. It returns when to come back, or false if it has not come
--- to the end, and how far it came.
-local SPAN = 12
-local function walk(n, merchant)
-  local walked = tonumber(call('HGET', key('w', n), 'wk') or 0)
-  local pages = call('ZRANGEBYSCORE', key('p', n), math.floor((walked + 1) / PAGE), '+inf', 'LIMIT', 0, SPAN)
-  for _, page in ipairs(pages) do
-    local ids = page_of(n, page)
-    for i = 0, PAGE - 1 do
-      local seq = tonumber(page) * PAGE + i
-      if ids[i] and seq > walked then
-        local r = load(n, ids[i])
-        looks = looks - 1
-        if r and r[STATE] == PENDING and not is_test(r) and lease_over(r) then
-          if r[CREATED] >= before then return r[CREATED], walked end
-          if done >= limit then return false, walked end
-          give_up(n, merchant, ids[i], r)
-          done = done + 1
-        end
-        walked = seq
+local function events()
+  repeat
+    local M = call('ZRANGEBYSCORE', P .. 'o', '-inf', '(' .. before, 'LIMIT', 0, 1)[1]
+    if not M then return answer(false) end
+    local v, taken = key('v', M), 0
+    local gone = tonumber(call('HGET', P .. 'k', M) or 0)
+    for _, el in ipairs(own(nil, 'LRANGE', v, 0, PAGE - 1)) do
+      if enough() or #el >= 6 and sunpack('>I6', el) >= before then break end
+      taken = taken + 1
+      if not away(M, el) then
+        own(nil, 'ZADD', key('u', M), gone + taken, el)
+        call('ZADD', P .. 'us', 0, M)
       end
     end
-  end
-  return #pages < SPAN and math.huge, walked
+    call('LTRIM', v, taken, -1)
+    call('HSET', P .. 'k', M, text(gone + taken))
+    local first = call('LINDEX', v, 0)
+    if first then call('ZADD', P .. 'o', text((sunpack('>I6', first .. NOW6))), M) else call('ZREM', P .. 'o', M) end
+  until enough()
+  return answer(true)
 end
 
-local function answer(more)
-  tally()
-  return { 'OK', done, more }
-end
-
-if what == 'paused' then
-  for _, n in ipairs(call('ZRANGEBYSCORE', P .. 'off', '-inf', '(' .. before, 'LIMIT', 0, 100)) do
-    local w = call('HMGET', key('w', n), 'm', 'rl')
-    local merchant = w[1]
-    if merchant then
-      local back = recover(n, merchant)
-      if back then
-        local walked
-        back, walked = walk(n, merchant)
-        call('HSET', key('w', n), 'wk', walked)
-      end
-      rekey_ended(n)
-      offer(n, false, w[2])
-      if not back then return answer(1) end
-      local lease = first(key('l', n))
-      if lease then back = math.min(back, lease - bound - 1) end
-      if back < math.huge then
-        call('ZADD', P .. 'off', back, n)
-      else
-        call('ZREM', P .. 'off', n)
-      end
-      if looks <= 0 then return answer(1) end
-    else
-      call('ZREM', P .. 'off', n)
-    end
-  end
-  return answer(0)
-end
-
-local function sweep(n, ids)
-  local till = tonumber(call('HGET', key('w', n), 'pr') or 0)
-  local youngest = till
-  for _, id in ipairs(ids) do
-    local r = load(n, id)
-    if r and not is_test(r) then youngest = math.max(youngest, r[CREATED]) end
-    if r then remove(n, id, r) else call('ZREM', key('f', n), id) end
+local function notices()
+  for i, id in ipairs(call('ZRANGEBYSCORE', P .. 'na', '-inf', '(' .. before, 'LIMIT', 0, limit + 1)) do
+    if i > limit then return answer(true) end
+    local packed = call('HGET', P .. 'no', id)
+    local ok, notice = pcall(cmsgpack.unpack, packed)
+    forget_notice(id, ok and notice[1])
     done = done + 1
   end
-  if youngest > till then call('HSET', key('w', n), 'pr', string.format('%.0f', youngest)) end
-  rekey_ended(n)
+  return answer(false)
 end
 
--- made_first finds ended deliveries, those that were made first before the others. Where
--- many older ones wait, it takes several calls: sw is the page to go on from.
-local function made_first(n, most)
-  local wk, out = key('w', n), {}
-  local from = call('HGET', wk, 'sw') or '0'
-  local pages = call('ZRANGEBYSCORE', key('p', n), from, '+inf', 'LIMIT', 0, SPAN)
-  for _, page in ipairs(pages) do
-    local ids = page_of(n, page)
-    for i = 0, PAGE - 1 do
-      if ids[i] and #out < most then
-        looks = looks - 1
-        if call('ZSCORE', key('f', n), ids[i]) then out[#out + 1] = ids[i] end
-      end
-    end
+-- heal looks at one record of a, and mends what does not agree with it: nobody has it, though
+-- its lease ended long ago, it is not in line, it cannot be read, or its webhook is not there.
+local function heal(name, rec)
+  local n, seq = string.match(name, '^(%d+):(%d+)$')
+  local t = n and state(n)
+  local ok, el = pcall(element_in, rec, IN_RECORD)
+  local leased = byte(rec, 7) == 1 and #rec >= 20
+  if not t then
+    local over = not ok or not leased or sunpack('>I6', rec, 14) < before
+    if over and not (n and call('HEXISTS', P .. 'gc', n) == 1) then call('HDEL', A, name) end
+    return
   end
-  if #out < most and #pages == SPAN then
-    call('HSET', wk, 'sw', pages[SPAN] + 1)
+  if not ok then
+    drop_claimed(t, seq, rec)
+  elseif leased then
+    local over = sunpack('>I6', rec, 14)
+    if over >= before then return end
+    call('HSET', A, name, sub(rec, 1, 6) .. '\2' .. sub(rec, 8))
+    t[LEASED] = t[LEASED] - 1
+    wait_again(t, seq, over, el)
+  elseif own(n, 'ZSCORE', key(is_test(el) and 'y' or 'z', n), seq) then
+    return
   else
-    call('HDEL', wk, 'sw')
-    if #out == 0 and from == '0' then return call('ZRANGE', key('f', n), 0, most - 1) end -- No page has them.
+    wait_again(t, seq, now, el)
+    bad('delivery ' .. name, 'was not in line', n)
   end
-  return out
+  t[PARKED] = 0
+  offer(t, now)
+  save_state(t)
 end
 
-if what == 'age' then
-  while true do
-    local n = call('ZRANGEBYSCORE', P .. 'old', '-inf', '(' .. before, 'LIMIT', 0, 1)[1]
-    if not n then return { 'OK', done, 0 } end
-    if done >= limit then return { 'OK', done, 1 } end
-    sweep(n, call('ZRANGEBYSCORE', key('f', n), '-inf', '(' .. before, 'LIMIT', 0, limit - done))
+-- sweep goes on with its way through a.
+local function sweep()
+  local found = call('HSCAN', A, call('HGET', P .. 'c', 'sweep') or 0, 'COUNT', 200)
+  for i = 1, #found[2], 2 do
+    local ok, why = pcall(heal, found[2][i], found[2][i + 1])
+    if not ok then bad('delivery ' .. found[2][i], why) end
   end
-elseif what == 'surplus' then
-  while true do
-    local n = call('ZRANGEBYSCORE', P .. 'full', '(' .. bound, '+inf', 'LIMIT', 0, 1)[1]
-    if not n then return { 'OK', done, 0 } end
-    if done >= limit or looks <= 0 then return { 'OK', done, 1 } end
-    sweep(n, made_first(n, math.min(call('ZCARD', key('f', n)) - bound, limit - done)))
-  end
-elseif what == 'events' then
-  local found = call('ZRANGEBYSCORE', P .. 'idle', '-inf', '(' .. before, 'LIMIT', 0, limit + 1)
-  for i, member in ipairs(found) do
-    if i > limit then return { 'OK', done, 1 } end
-    local M = string.match(member, '^[^:]*')
-    local _, h = head(P .. 'e:' .. member)
-    call('ZREM', P .. 'idle', member)
-    call('DEL', P .. 'e:' .. member)
-    if h and h[3] > 0 then
-      local page = math.floor(h[3] / PAGE)
-      local pk = key('v', M) .. ':' .. page
-      call('HDEL', pk, h[3] % PAGE)
-      if call('HLEN', pk) <= 2 then -- only its span
-        call('DEL', pk)
-        call('ZREM', key('x', M), page)
-      end
-    end
-    done = done + 1
-  end
-  return { 'OK', done, 0 }
-else
-  local found = call('ZRANGEBYSCORE', P .. 'na', '-inf', '(' .. before, 'LIMIT', 0, limit + 1)
-  for i, notice in ipairs(found) do
-    if i > limit then return { 'OK', done, 1 } end
-    forget_notice(notice)
-    done = done + 1
-  end
-  return { 'OK', done, 0 }
+  call('HSET', P .. 'c', 'sweep', found[1])
+  return answer(false)
 end
+
+local kinds = { sweep = sweep, paused = end_paused, age = by_age, surplus = surplus, kept = kept, events = events, notices = notices }
+return kinds[what]()

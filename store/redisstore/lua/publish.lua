@@ -1,171 +1,147 @@
--- Stores events and a pending delivery for each subscriber. All events that it
--- answers for are stored, or none is, also if it stops at damaged data: what can fail
--- comes before the first write.
+-- Stores events and a pending delivery for each subscriber. All events that it answers for
+-- are stored, or none is: everything is read before the first write, which is an event's,
+-- and which Redis refuses when its memory is full.
 --
 -- KEYS[2…] the events, one key each
--- ARGV[4]  after how many deliveries to stop
--- ARGV[5]  number of events, followed by eight arguments for each: merchant, id, type,
---          fingerprint (16 bytes), id of the webhook to test or empty, 1 if it is forged, trace, body
--- Reply    OK, and for each event until it stopped: 0 new, 1 duplicate or 2 conflict, a packed list
---          of the ids of each webhook and its delivery (12 bytes); NOTFOUND if a webhook to test is
---          not there
+-- ARGV[5]  after how many deliveries to stop
+-- ARGV[6]  number of events, followed by six arguments for each: merchant, type, what follows the
+--          creation in an element, fingerprint (16 bytes) and trace, id of the webhook to test or
+--          empty, body
+-- Reply    OK, the lists of subscribers, each n and id by turns, and for each event until it stopped:
+--          0 new, 1 duplicate or 2 conflict, n and seq of the deliveries ('>I4I6'), and the number
+--          of their list; NOTFOUND if a webhook to test is not there
 
 local budget, count = num(), num()
+local lists, list_at = {}, {}
 
--- What is read, and what will be written, of merchants and of webhooks.
-local merchants, webhooks, order = {}, {}, {}
-
-local function merchant_of(id)
-  local m = merchants[id]
-  if not m then
-    m = { M = esc(id), lists = {}, pages = {} }
-    merchants[id] = m
+-- fan_out returns the number of a list of subscribers, of one type and of every type.
+local function fan_out(M, type)
+  local name = M .. '|' .. type
+  if list_at[name] then return list_at[name] end
+  local packed = call('HMGET', P .. 's', name, M .. '|*')
+  local out, seen = subscribers(packed[1]), {}
+  for i = 1, #out, 2 do seen[out[i]] = true end
+  local all = subscribers(packed[2])
+  for i = 1, #all, 2 do
+    if not seen[all[i]] then out[#out + 1], out[#out + 2] = all[i], all[i + 1] end
   end
-  return m
+  lists[#lists + 1] = out
+  list_at[name] = #lists
+  return #lists
 end
 
--- fan_out merges the subscribers of one type and of every type, by id.
-local function fan_out(m, type)
-  if m.lists[type] then return m.lists[type] end
-  local packed = call('HMGET', key('s', m.M), type, '*')
-  local out = packed[1] and cmsgpack.unpack(packed[1]) or {}
-  if packed[2] and type ~= '*' then
-    local seen = {}
-    for _, s in ipairs(out) do seen[s[2]] = true end
-    for _, s in ipairs(cmsgpack.unpack(packed[2])) do
-      if not seen[s[2]] then out[#out + 1] = s end
-    end
-    table.sort(out, function(a, b) return a[1] < b[1] end)
-  end
-  local numbers = {}
-  for j, s in ipairs(out) do numbers[j] = struct.pack('>I4', s[2]) end
-  out.numbers = table.concat(numbers)
-  m.lists[type] = out
-  return out
-end
-
--- list puts an event at the end of its merchant's list and returns its place there.
-local function list(m, id)
-  local seq = (m.sequence or tonumber(call('GET', key('k', m.M)) or 0)) + 1
-  m.sequence = seq
-  local page = math.floor(seq / PAGE)
-  local p = m.pages[page]
-  if not p then
-    local pk = key('v', m.M) .. ':' .. page
-    local span = call('HMGET', pk, 'a', 'z')
-    local a, z = math.min(tonumber(span[1] or now), now), math.max(tonumber(span[2] or now), now)
-    p = { new = not span[1], pk, 'a', a, 'z', z }
-    m.pages[page] = p
-  end
-  p[#p + 1], p[#p + 2] = seq % PAGE, id
-  return seq
-end
-
-local function webhook(n)
-  local w = webhooks[n]
-  if not w then
-    local f = call('HMGET', key('w', n), 'seq', 'rl')
-    call('HLEN', key('d', n)) -- Fails now if it is damaged.
-    w = { n = n, seq = tonumber(f[1] or 0), records = {}, pages = {}, q = {}, t = {} }
-    if call('ZCARD', key('l', n)) < cap() then -- As offer does, since nothing else changes.
-      w.at = allowed(now, f[2])
-      claimable(w.at)
-    end
-    webhooks[n], order[#order + 1] = w, w
-  end
-  return w
-end
-
--- deliver makes a delivery, due now.
-local function deliver(n, id, event, type, test)
-  local w = webhook(n)
-  w.seq = w.seq + 1
-  local r, page = w.records, math.floor(w.seq / PAGE)
-  r[#r + 1], r[#r + 2] = id, cmsgpack.pack({ w.seq, event, type, test and TEST or 0, now, PENDING, 0, 0, 0, 0, 0, '', {} })
-  local p = w.pages[page] or {}
-  w.pages[page] = p
-  p[#p + 1], p[#p + 2] = w.seq % PAGE, id
-  local q = test and w.t or w.q
-  q[#q + 1], q[#q + 2] = NOW, id
-end
-
--- repeated returns the ids of webhooks and deliveries of an event that is stored.
-local function repeated(merchant, event, h)
-  local ids, created = {}, string.format('%.0f', h[2])
-  for i = 1, #h[6], 4 do
-    local id = call('HGET', key('w', struct.unpack('>I4', h[6], i)), 'id')
-    if id then ids[#ids + 1], ids[#ids + 2] = id, delivery_id(merchant, event, id, created) end
-  end
-  return ids
-end
-
-local made, reply = 0, { 'OK' }
-local stored, idle = {}, {}
-local heads = {} -- of this script's new events, by key
+-- What is asked, with its list. Webhooks are read once.
+local asked, wanted, known = {}, {}, {}
 for i = 1, count do
-  if made >= budget then break end
-  local merchant, id, type, print, test, forged, trace, body = arg(), arg(), arg(), arg(), arg(), arg(), arg(), arg()
-  local k, h = KEYS[i + 1], nil
-  if heads[k] then
-    h = heads[k]
+  local merchant, type, tail, print, test, body = arg(), arg(), arg(), arg(), arg(), arg()
+  local M = string.match(KEYS[i + 1], '^([^:]*):', #P + 3)
+  local q = { k = KEYS[i + 1], M = M, el = NOW6 .. tail, print = print, body = body, test = test ~= '' }
+  if q.test then
+    local n = number_of(merchant, test)
+    if not n and call('EXISTS', q.k) == 0 then return fail('NOTFOUND', test) end
+    lists[#lists + 1] = n and { n, test } or {}
+    q.list = #lists
   else
-    local _
-    _, h = head(k)
+    q.list = fan_out(M, type)
   end
-  if h and h[5] == print then
-    reply[#reply + 1] = 1
-    reply[#reply + 1] = cmsgpack.pack(repeated(merchant, id, h))
-  elseif h then
-    reply[#reply + 1] = 2
-    reply[#reply + 1] = cmsgpack.pack({})
-  else
-    local m, to, seq = merchant_of(merchant), nil, 0
-    if test == '' then
-      to, seq = fan_out(m, type), list(m, id)
-    else
-      local n = number_of(merchant, test)
-      if not n then return fail('NOTFOUND', test) end
-      to = { { test, n }, numbers = struct.pack('>I4', n) }
+  asked[i] = q
+  local list = lists[q.list]
+  for j = 1, #list, 2 do
+    if not known[list[j]] then
+      known[list[j]] = true
+      wanted[#wanted + 1] = list[j]
     end
-    local ids = {}
-    for j, s in ipairs(to) do
-      local delivery = delivery_id(merchant, id, s[1], NOW)
-      ids[2 * j - 1], ids[2 * j] = s[1], delivery
-      deliver(s[2], delivery, id, type, test ~= '')
-    end
-    local flags = (test ~= '' and TEST or 0) + (forged == '1' and FORGED or 0)
-    h = { flags, now, seq, type, print, to.numbers, trace ~= '' and trace or nil }
-    heads[k] = h
-    local packed = cmsgpack.pack(h)
-    stored[#stored + 1], stored[#stored + 2] = k, struct.pack('>I4I4', #to, #packed) .. packed .. body
-    if #to == 0 then idle[#idle + 1], idle[#idle + 2] = NOW, m.M .. ':' .. esc(id) end
-    made, difference = made + #to, difference + #to
-    reply[#reply + 1] = 0
-    reply[#reply + 1] = cmsgpack.pack(ids)
+  end
+end
+local states, damaged = {}, {}
+for i = 1, #wanted, 1000 do
+  for j, s in ipairs(call('HMGET', T, unpack(wanted, i, math.min(i + 999, #wanted)))) do
+    local n = wanted[i + j - 1]
+    local ok, t = pcall(state_of, n, s)
+    states[n] = ok and t or nil
+    if not ok or not t then damaged[#damaged + 1] = n end
   end
 end
 
--- From here on it writes, first what Redis refuses when its memory is full.
-if #stored > 0 then call('MSET', unpack(stored)) end
-if #idle > 0 then call('ZADD', P .. 'idle', unpack(idle)) end
-for _, m in pairs(merchants) do
-  for page, p in pairs(m.pages) do
-    call('HSET', unpack(p))
-    if p.new then call('ZADD', key('x', m.M), page, page) end
+local reply, made = { 'OK', lists }, 0 -- made counts deliveries, and those of before that it answers
+local order, logs, log_order, fresh, tests = {}, {}, {}, {}, {}
+
+-- before answers for an event that was published before.
+local function before(q, print, ids)
+  if print ~= sub(q.print, 1, 16) then return 2, '', 0 end
+  local names, out, kept = {}, {}, {}
+  for at = 1, #ids, 10 do names[#names + 1] = text((sunpack('>I4', ids, at))) end
+  local blobs = #names > 0 and call('HMGET', P .. 'w', unpack(names)) or {}
+  for i, blob in ipairs(blobs) do
+    if blob then
+      local len = sunpack('>I4', blob, 5)
+      local len2 = sunpack('>I4', blob, 9 + len)
+      out[#out + 1], out[#out + 2] = names[i], sub(blob, 13 + len, 12 + len + len2)
+      kept[#kept + 1] = sub(ids, 10 * i - 9, 10 * i)
+    end
   end
-  if m.sequence then call('SET', key('k', m.M), string.format('%.0f', m.sequence)) end
+  lists[#lists + 1] = out
+  made = made + #names
+  return 1, table.concat(kept), #lists
 end
-for _, w in ipairs(order) do
-  call('HSET', key('d', w.n), unpack(w.records))
-  for page, ids in pairs(w.pages) do
-    call('HSET', key('g', w.n) .. ':' .. page, unpack(ids))
-    call('ZADD', key('p', w.n), page, page)
+
+local function publish(q)
+  local list, ids, seqs = lists[q.list], {}, {}
+  for j = 1, #list, 2 do
+    local t = states[list[j]]
+    if t then
+      seqs[#seqs + 1] = t
+      ids[#ids + 1] = spack('>I4I6', t.n, t[LAST] + 1)
+    end
   end
-  if #w.q > 0 then call('ZADD', key('q', w.n), unpack(w.q)) end
-  if #w.t > 0 then call('ZADD', key('t', w.n), unpack(w.t)) end
-  call('HSET', key('w', w.n), 'seq', w.seq)
-  if w.at then call('ZADD', READY, 'LT', w.at == now and NOW or w.at, w.n) end
+  local packed = table.concat(ids)
+  local head = spack('>I2I2I2', #q.el, #q.print - 16, #seqs) .. q.el .. q.print .. packed
+  local stored = redis.pcall('SET', q.k, head .. q.body, 'NX')
+  if not stored or type(stored) == 'table' and stored.err then
+    local el, print, given = head_of(q.k)
+    if not el then return stored end -- No memory is left, and nothing was written.
+    return before(q, print, given)
+  end
+  for _, t in ipairs(seqs) do
+    if not t.touched then
+      t.touched, t.empty, t.list = true, t[LAST] == t[HEAD], {}
+      order[#order + 1] = t
+    end
+    t[LAST] = t[LAST] + 1
+    if q.test then
+      if #t.list > 0 then enter(t, t.list) end
+      t.list = {}
+      enter_test(t, q.el)
+    else
+      t.list[#t.list + 1] = q.el
+    end
+  end
+  made = made + #seqs
+  local log = logs[q.M]
+  if not log then
+    log = {}
+    logs[q.M], log_order[#log_order + 1] = log, q.M
+  end
+  log[#log + 1] = q.el
+  return 0, packed, q.list
 end
-tally()
-wake()
-return reply
+
+for _, q in ipairs(asked) do
+  if made >= budget then break end
+  local m, state, ids, list = #reply, publish(q)
+  if type(state) == 'table' then return state end
+  reply[m + 1], reply[m + 2], reply[m + 3] = state, ids, list
+end
+for _, M in ipairs(log_order) do
+  if push(nil, key('v', M), logs[M]) == #logs[M] then call('ZADD', P .. 'o', NOW, M) end
+end
+for _, t in ipairs(order) do
+  if #t.list > 0 then enter(t, t.list) end
+  if t.empty or t[TESTS] > 0 then offer(t, now) end
+  fresh[#fresh + 1], fresh[#fresh + 2] = t.n, pack_state(t)
+end
+if #fresh > 0 then
+  many('HSET', T, fresh)
+  for _, n in ipairs(damaged) do bad('webhook ' .. n, 'state cannot be read', n) end
+end
+return finish(reply)

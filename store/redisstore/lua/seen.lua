@@ -1,10 +1,10 @@
 -- A receiver's memory of one id.
 --
 -- KEYS[2]  the id
--- ARGV[4]  begin, commit or forget
--- ARGV[5]  holder
--- ARGV[6]  fingerprint or, for commit, value
--- ARGV[7]  milliseconds of lease or ttl
+-- ARGV[5]  begin, commit or forget
+-- ARGV[6]  holder
+-- ARGV[7]  fingerprint or, for commit, value
+-- ARGV[8]  milliseconds of lease or ttl
 -- Reply    OK, and for begin: new, in_progress, done or conflict, value; STALE
 --
 -- The value of the key is packed {holder, fingerprint, until, done, value}.

@@ -1,11 +1,8 @@
--- Counts the deliveries of a webhook.
+-- Reads the counters of a webhook.
 --
--- ARGV[4]  merchant
--- ARGV[5]  id of the webhook
--- Reply    OK, all, succeeded, failed, attempts; NOTFOUND
+-- ARGV[5]  merchant, ARGV[6] id of the webhook
+-- Reply    OK, succeeded, failed, pending, attempts; NOTFOUND
 
-local n = number_of(arg(), arg())
-if not n then return fail('NOTFOUND') end
-local f = call('HMGET', key('w', n), 'ok', 'at')
-local ok = tonumber(f[1] or 0)
-return { 'OK', call('HLEN', key('d', n)), ok, call('ZCARD', key('f', n)) - ok, tonumber(f[2] or 0) }
+local t = owned(arg(), arg())
+if not t then return fail('NOTFOUND') end
+return { 'OK', t[OK], t[FAILED], pending(t), t[TRIES] }

@@ -1,0 +1,312 @@
+package redisstore_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/stretchr/testify/require"
+
+	"github.com/rag-assistant/webhooks/internal/redistest"
+	"github.com/rag-assistant/webhooks/store"
+	"github.com/rag-assistant/webhooks/store/redisstore"
+)
+
+// damages are what may happen to the keys and records of one webhook, which is number 1
+// and belongs to merchant_0, or to a member of what all share. The values of a hash are
+// damaged by name.
+func damages(ctx context.Context, c redis.Cmdable, p string) map[string]func() error {
+	out := map[string]func() error{}
+	for _, k := range []string{"q:1", "z:1", "y:1", "g:1", "l:1:0", "x:1", "i:merchant_0", "m:merchant_0", "v:merchant_0", "e:merchant_0:evt_5", "e:merchant_0:evt_0", "nw:1"} {
+		gone := func() error { return some(c.Del(ctx, p+k).Result()) }
+		out["no "+k] = gone
+		out["another type of "+k] = func() error {
+			if err := gone(); err != nil {
+				return err
+			}
+			if k[0] == 'e' {
+				return c.LPush(ctx, p+k, "x").Err()
+			}
+			return c.Set(ctx, p+k, "x", 0).Err()
+		}
+	}
+	hashes := map[string][]string{"t": {"1"}, "w": {"1"}, "a": {"1:2", "1:3", "1:8"}, "s": {"merchant_0|" + eventType}, "j": {"1:evt_1"}, "x:1": {"ev", "ver", "id", "m"}, "c": {"token", "no", "pn"}, "no": {"oldest"}}
+	for k, fields := range hashes {
+		for _, f := range fields {
+			at := func() string { // The id of a notice is the store's.
+				if f != "oldest" {
+					return f
+				}
+				ids, _ := c.HKeys(ctx, p+k).Result()
+				return slices.Min(ids)
+			}
+			out["no "+k+" "+f] = func() error { return some(c.HDel(ctx, p+k, at()).Result()) }
+			out["garbage in "+k+" "+f] = func() error { return c.HSet(ctx, p+k, at(), "\xc1\xff\xff\xff\xff\xff\xff\xff\xff").Err() }
+			out["nothing in "+k+" "+f] = func() error { return c.HSet(ctx, p+k, at(), "").Err() }
+			out["half of "+k+" "+f] = func() error {
+				v, _ := c.HGet(ctx, p+k, at()).Result()
+				return c.HSet(ctx, p+k, at(), v[:len(v)/2]).Err()
+			}
+		}
+	}
+	for _, k := range []string{"q:1", "l:1:0", "v:merchant_0"} {
+		out["garbage in "+k] = func() error { return c.LSet(ctx, p+k, 0, "garbage").Err() }
+		out["half of "+k] = func() error {
+			v, _ := c.LIndex(ctx, p+k, 0).Result()
+			return c.LSet(ctx, p+k, 0, v[:len(v)/2]).Err()
+		}
+	}
+	for _, k := range []string{"z:1", "y:1", "g:1", "p", "f", "off", "o", "h", "r", "us", "nv", "na"} {
+		out["garbage in "+k] = func() error { return c.ZAdd(ctx, p+k, redis.Z{Score: 1, Member: "garbage"}).Err() }
+	}
+	for _, e := range []string{"evt_0", "evt_5"} {
+		out["half of "+e] = func() error {
+			v, _ := c.Get(ctx, p+"e:merchant_0:"+e).Result()
+			return c.Set(ctx, p+"e:merchant_0:"+e, v[:9], 0).Err()
+		}
+		out["garbage in "+e] = func() error { return c.Set(ctx, p+"e:merchant_0:"+e, "\xff\xff\xff\xffgarbage", 0).Err() }
+	}
+	return out
+}
+
+// some fails if there was nothing to damage.
+func some(n int64, err error) error {
+	if n == 0 && err == nil {
+		return errors.New("there is nothing to damage")
+	}
+	return err
+}
+
+// play lets deliveries of three merchants end, wait, be leased and be fresh, does what it
+// is told, goes on with all that a store is for, and returns what became of those of the
+// merchants other than the first.
+func play(t *testing.T, damage func(client redis.Cmdable, prefix string) error) []string {
+	t.Helper()
+	ctx, client, clock := t.Context(), redistest.Client(t), newClock()
+	prefix := redistest.Prefix()
+	t.Cleanup(func() { redistest.Forget(t, client, prefix) })
+	st := newStore(t, client, &redisstore.Options{Prefix: prefix, Now: clock.now}, 0)
+	events := func(from, n int) []store.NewEvent {
+		var out []store.NewEvent
+		for i := from; i < from+n; i++ {
+			id := fmt.Sprint("evt_", i)
+			out = append(out, store.NewEvent{ID: id, Type: eventType, Fingerprint: id, Body: []byte("body of " + id)})
+		}
+		return out
+	}
+	for i := range 3 {
+		m := fmt.Sprint("merchant_", i)
+		_, err := st.CreateWebhook(ctx, m, store.Webhook{ID: "whk", URL: "https://example.com", Events: []string{eventType}, Status: store.Active}, 0)
+		require.NoError(t, err)
+		_, err = st.Publish(ctx, m, events(0, 6))
+		require.NoError(t, err)
+		_, err = st.Enqueue(ctx, m, "whk", []string{"evt_1"}, "again")
+		require.NoError(t, err)
+	}
+	c, err := st.Claim(ctx, store.ClaimRequest{Limit: 9, Lease: time.Minute, PerWebhook: 3})
+	require.NoError(t, err)
+	require.Len(t, c.Leases, 9)
+	rs := results(c.Leases)
+	for i := range rs {
+		if c.Leases[i].EventID == "evt_1" {
+			rs[i].Outcome, rs[i].Delay = store.Retry, 90*time.Second
+		}
+	}
+	settled := slices.DeleteFunc(rs, func(r store.Result) bool {
+		return slices.ContainsFunc(c.Leases, func(l store.Lease) bool { return l.DeliveryID == r.DeliveryID && l.EventID == "evt_2" })
+	})
+	_, err = st.Finish(ctx, settled)
+	require.NoError(t, err)
+	for i := range 3 {
+		_, err = st.AddNotice(ctx, fmt.Sprint("merchant_", i), store.Notice{Kind: store.NoticeWarning, WebhookID: "whk"}, "", "mark")
+		require.NoError(t, err)
+		e := store.NewEvent{ID: "evt_test", Type: "webhook.test", Fingerprint: "x", Test: "whk"}
+		_, err = st.Publish(ctx, fmt.Sprint("merchant_", i), []store.NewEvent{e})
+		require.NoError(t, err)
+	}
+
+	require.NoError(t, damage(client, prefix+":{00}:"))
+
+	bodies := map[string]int{}
+	for range 4 {
+		for i := range 3 {
+			m := fmt.Sprint("merchant_", i)
+			_, err := st.Publish(ctx, m, events(10, 2))
+			_, err2 := st.Enqueue(ctx, m, "whk", []string{"evt_3"}, "again")
+			if i > 0 {
+				require.NoError(t, err)
+				require.NoError(t, err2)
+			}
+		}
+		for range 20 {
+			c, err := st.Claim(ctx, store.ClaimRequest{Limit: 4, Lease: time.Minute, PerWebhook: 2})
+			require.NoError(t, err)
+			for _, l := range c.Leases {
+				bodies[l.MerchantID+" "+string(l.Body)]++
+			}
+			_, err = st.Finish(ctx, results(c.Leases))
+			require.NoError(t, err)
+		}
+		clock.advance(time.Minute)
+	}
+	_, err = st.Backlog(ctx)
+	require.NoError(t, err)
+	notices, err := st.ClaimNotices(ctx, 10, time.Minute)
+	require.NoError(t, err)
+	out := show(t, st)
+	for _, n := range notices {
+		if n.MerchantID != "merchant_0" {
+			out = append(out, fmt.Sprint("notice for ", n.MerchantID))
+		}
+	}
+	_, err = st.Prune(ctx, store.PruneRequest{
+		DeliveryAge: time.Second, EventAge: time.Second, NoticeAge: time.Second, PausedAge: time.Second, PausedCode: "paused", DeliveriesPerWebhook: 1, Limit: 1000,
+	})
+	require.NoError(t, err)
+	out = append(out, show(t, st)...)
+	_ = st.DeleteWebhook(ctx, "merchant_0", "whk", 0) // It may not be found any more.
+	_, err = st.Prune(ctx, store.PruneRequest{Limit: 1000})
+	require.NoError(t, err)
+	out = append(out, show(t, st)...)
+	for _, k := range slices.Sorted(maps.Keys(bodies)) {
+		if k[:10] != "merchant_0" {
+			out = append(out, fmt.Sprint(k, " ", bodies[k]))
+		}
+	}
+	return out
+}
+
+// show writes down what the merchants other than the first see.
+func show(t *testing.T, st *redisstore.Store) []string {
+	t.Helper()
+	var out []string
+	for i := range 3 {
+		m := fmt.Sprint("merchant_", i)
+		stats, err1 := st.Stats(t.Context(), m, "whk")
+		page, err2 := st.Deliveries(t.Context(), m, "whk", store.DeliveryQuery{Limit: 100})
+		list, err3 := st.ListWebhooks(t.Context(), m, store.WebhookQuery{Limit: 100})
+		events, err4 := st.Events(t.Context(), m, store.EventQuery{Limit: 100, WebhookID: "whk"})
+		if i == 0 {
+			continue // It is enough that it answers.
+		}
+		for _, err := range []error{err1, err2, err3, err4} {
+			require.NoError(t, err)
+		}
+		out = append(out, fmt.Sprintf("%s %+v %d webhooks %d events", m, stats, len(list.Webhooks), len(events.Events)))
+		for _, d := range page.Deliveries {
+			out = append(out, fmt.Sprintf("%s %s %s %d %d", m, d.EventID, d.Status, d.Attempts, d.Reclaims))
+		}
+	}
+	return out
+}
+
+// TestDamage damages each kind of record and key in turn. What others get is what they get
+// without.
+func TestDamage(t *testing.T) {
+	t.Parallel()
+	want := play(t, func(redis.Cmdable, string) error { return nil })
+	require.Contains(t, fmt.Sprint(want), "success")
+	for name := range damages(t.Context(), nil, "") {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got := play(t, func(c redis.Cmdable, p string) error { return damages(context.Background(), c, p)[name]() })
+			require.Equal(t, want, got)
+		})
+	}
+}
+
+// TestDamageIsNamed damages a delivery, and asks what is known of it.
+func TestDamageIsNamed(t *testing.T) {
+	t.Parallel()
+	client := redistest.Client(t)
+	opts := redisstore.Options{Prefix: redistest.Prefix()}
+	t.Cleanup(func() { redistest.Forget(t, client, opts.Prefix) })
+	st := newStore(t, client, &opts, 1)
+	out, err := st.Publish(t.Context(), merchant, newEvents(3, 10))
+	require.NoError(t, err)
+	require.NoError(t, client.LSet(t.Context(), opts.Prefix+":{00}:q:1", 1, "garbage").Err())
+	c, err := st.Claim(t.Context(), everything)
+	require.NoError(t, err)
+	require.Len(t, c.Leases, 2)
+	b, err := st.Backlog(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, int64(1), b.Damaged)
+	require.Equal(t, int64(2), b.Pending)
+	info, err := st.Info(t.Context())
+	require.NoError(t, err)
+	require.Len(t, info.Damaged, 1)
+	for _, part := range []string{out[1].Deliveries[0].ID, "whk_000000000000000000000000", merchant, "cannot be read"} {
+		require.Contains(t, info.Damaged[0], part)
+	}
+	require.ErrorContains(t, st.Audit(t.Context()), out[1].Deliveries[0].ID)
+}
+
+// TestDamagedEvent damages an event and takes another one away: their deliveries end.
+func TestDamagedEvent(t *testing.T) {
+	t.Parallel()
+	client := redistest.Client(t)
+	opts := redisstore.Options{Prefix: redistest.Prefix()}
+	t.Cleanup(func() { redistest.Forget(t, client, opts.Prefix) })
+	st := newStore(t, client, &opts, 1)
+	events := newEvents(3, 10)
+	out, err := st.Publish(t.Context(), merchant, events)
+	require.NoError(t, err)
+	key := func(i int) string { return opts.Prefix + ":{00}:e:" + merchant + ":" + events[i].ID }
+	require.NoError(t, client.Set(t.Context(), key(0), "\xff\xffgarbage", 0).Err())
+	require.NoError(t, client.Del(t.Context(), key(1)).Err())
+	c, err := st.Claim(t.Context(), everything)
+	require.NoError(t, err)
+	require.Len(t, c.Leases, 1)
+	for _, p := range out[:2] {
+		d, err := st.Delivery(t.Context(), merchant, p.Deliveries[0].WebhookID, p.Deliveries[0].ID)
+		require.NoError(t, err)
+		require.Equal(t, store.DeliveryFailed, d.Status)
+		require.Equal(t, "internal", d.Code)
+	}
+	info, err := st.Info(t.Context())
+	require.NoError(t, err)
+	require.Len(t, info.Damaged, 2)
+}
+
+// TestSweep takes away what leads to deliveries that were claimed. Prune finds them.
+func TestSweep(t *testing.T) {
+	t.Parallel()
+	for name, keys := range map[string][]string{"leases": {"h"}, "line": {"z:1"}, "both": {"h", "z:1", "r"}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			client, clock, prefix := redistest.Client(t), newClock(), redistest.Prefix()
+			t.Cleanup(func() { redistest.Forget(t, client, prefix) })
+			st := newStore(t, client, &redisstore.Options{Prefix: prefix, Now: clock.now}, 1)
+			_, err := st.Publish(t.Context(), merchant, newEvents(20, 10))
+			require.NoError(t, err)
+			c, err := st.Claim(t.Context(), everything)
+			require.NoError(t, err)
+			require.Len(t, c.Leases, 20)
+			rs := results(c.Leases[:10])
+			for i := range rs {
+				rs[i].Outcome, rs[i].Delay = store.Retry, time.Minute
+			}
+			_, err = st.Finish(t.Context(), rs)
+			require.NoError(t, err)
+			for _, k := range keys {
+				require.NoError(t, some(client.Del(t.Context(), prefix+":{00}:"+k).Result()))
+			}
+			clock.advance(time.Hour)
+			_, err = st.Prune(t.Context(), store.PruneRequest{Limit: 1})
+			require.NoError(t, err)
+			c, err = st.Claim(t.Context(), everything)
+			require.NoError(t, err)
+			require.Len(t, c.Leases, 20)
+			_, err = st.Finish(t.Context(), results(c.Leases))
+			require.NoError(t, err)
+			s, err := st.Stats(t.Context(), merchant, "whk_000000000000000000000000")
+			require.NoError(t, err)
+			require.Equal(t, store.Stats{Total: 20, Succeeded: 20, Attempts: 30}, s)
+		})
+	}
+}
