@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"fmt"
 	"time"
 )
 
@@ -30,4 +31,24 @@ type Backlog struct {
 	// Damaged counts what was found unreadable and set aside, as far as the store
 	// notes it. A store that cannot be damaged leaves it at 0.
 	Damaged int64
+}
+
+// Damage is something that a store could not read, and set aside.
+type Damage struct {
+	At   time.Time // when it was found
+	What string    // such as the id of a delivery, in the store's own words
+	How  string    // what is wrong with it
+
+	// Whose it is, empty if that is not known.
+	MerchantID string
+	WebhookID  string
+}
+
+// String says all of it in one line.
+func (d Damage) String() string {
+	of := ""
+	if d.WebhookID != "" {
+		of = " of webhook " + d.WebhookID + " of merchant " + d.MerchantID
+	}
+	return fmt.Sprintf("%s%s %s (%s)", d.What, of, d.How, d.At.Format(time.RFC3339))
 }

@@ -139,6 +139,11 @@ type Pruned struct {
 	Events     int // removed
 	Notices    int // removed
 
+	// Damaged tells of what was found unreadable since a Prune last told, each once, for
+	// a line in a log. A store may tell of some only, and may lose what it had told when
+	// an answer is lost: [Backlog.Damaged] counts all that it has noted.
+	Damaged []Damage
+
 	// More says that there may be more to do. It may be true once too often.
 	More bool
 }

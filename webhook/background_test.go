@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -70,6 +71,24 @@ func TestRetentionReachesTheStore(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestDamageIsLogged(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var logs strings.Builder
+		st := newHooked()
+		told := store.Pruned{Damaged: []store.Damage{{What: "delivery whdel_1", How: "cannot be read", MerchantID: "merchant_42", WebhookID: "whk_1"}}}
+		st.prune = func(context.Context, store.PruneRequest) (store.Pruned, error) {
+			defer func() { told = store.Pruned{} }()
+			return told, nil
+		}
+		r := harness.NewRig(t, st, &webhook.DispatcherOptions{Logger: textLogger(&logs)})
+		harness.Pass(10 * time.Minute)
+		require.Equal(t, `level=ERROR msg="webhook record damaged; it was set aside" merchant_id=merchant_42 webhook_id=whk_1 `+
+			`record="delivery whdel_1" error="cannot be read" found_at=0001-01-01T00:00:00.000Z`+"\n", logs.String())
+		r.Close()
+	})
 }
 
 // TestIdlePolls counts how often a store with nothing to give is asked.

@@ -26,6 +26,13 @@ func (r *run) logger(l *store.Lease) *slog.Logger {
 	return slog.New(r.opts.Logger.Handler().WithAttrs(about(l)))
 }
 
+// logDamage tells the operator of a record that the store has set aside.
+func (r *run) logDamage(ctx context.Context, d store.Damage) {
+	r.opts.Logger.LogAttrs(ctx, slog.LevelError, "webhook record damaged; it was set aside",
+		slog.String("merchant_id", d.MerchantID), slog.String("webhook_id", d.WebhookID),
+		slog.String("record", d.What), slog.String("error", d.How), slog.Time("found_at", d.At))
+}
+
 // logAttempt writes the line of an attempt whose result was stored. Empty fields are
 // left out.
 func (r *run) logAttempt(ctx context.Context, level slog.Level, outcome store.Outcome, i *SettledInfo) {

@@ -234,6 +234,9 @@ func (r *run) prune(ctx context.Context) {
 				})
 				return err
 			})
+			for _, damage := range done.Damaged {
+				r.logDamage(ctx, damage)
+			}
 			more = err == nil && done.More
 		}
 	}

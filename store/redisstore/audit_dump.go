@@ -25,7 +25,7 @@ type dump struct {
 var types = map[string][]string{ //nolint:gochecknoglobals // constant
 	"hash":   {"c", "m", "s", "x", "w", "t", "a", "k", "j", "no", "gc", "bad"},
 	"list":   {"q", "l", "v"},
-	"zset":   {"ms", "i", "z", "y", "g", "p", "f", "off", "o", "u", "us", "h", "r", "nv", "na", "nw"},
+	"zset":   {"ms", "i", "z", "y", "g", "p", "f", "off", "o", "u", "us", "h", "r", "nv", "na", "nw", "untold"},
 	"string": {"id", "e", "key", "sleep", "seen"},
 }
 

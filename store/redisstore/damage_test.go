@@ -241,9 +241,14 @@ func TestDamageIsNamed(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, info.Damaged, 1)
 	for _, part := range []string{out[1].Deliveries[0].ID, "whk_000000000000000000000000", merchant, "cannot be read"} {
-		require.Contains(t, info.Damaged[0], part)
+		require.Contains(t, info.Damaged[0].String(), part)
 	}
 	require.ErrorContains(t, st.Audit(t.Context()), out[1].Deliveries[0].ID)
+	for _, want := range [][]store.Damage{info.Damaged, nil} {
+		pruned, err := st.Prune(t.Context(), store.PruneRequest{Limit: 1})
+		require.NoError(t, err)
+		require.Equal(t, want, pruned.Damaged, "it is told once")
+	}
 }
 
 // TestDamagedEvent damages an event and takes another one away: their deliveries end.

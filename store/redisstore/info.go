@@ -6,9 +6,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/rag-assistant/webhooks/store"
 )
 
 // Info describes the Redis behind a store, for a start-up log or a status page.
@@ -18,9 +19,8 @@ type Info struct {
 	Replicas int // connected now, of the node that has the fewest
 
 	// Damaged names what was found unreadable and set aside, at most a hundred of each
-	// shard: what it is, whose, what was wrong and when. Delete the keys that end in
-	// ":bad" once you have seen to them.
-	Damaged []string
+	// shard. Delete the keys that end in ":bad" once you have seen to them.
+	Damaged []store.Damage
 
 	// Durability says in words what can be lost when.
 	Durability string
@@ -57,23 +57,21 @@ func (s *Store) Info(ctx context.Context) (Info, error) {
 		}
 		worst = max(worst, persistenceOf(ctx, node, info))
 	}
-	slices.Sort(out.Damaged)
+	slices.SortFunc(out.Damaged, func(a, b store.Damage) int { return a.At.Compare(b.At) })
 	out.Replicas = max(out.Replicas, 0)
 	out.Durability = worst.String() + "; " + s.failover(out.Replicas)
 	return out, nil
 }
 
-// damage says in words what a script has noted: see bad in lua/lib.lua.
-func (h shard) damage(what, note string) string {
+// damage reads what a script has noted: see bad in lua/lib.lua.
+func (h shard) damage(what, note string) store.Damage {
 	u := unpacker{rest: note}
-	at, merchant, webhook, how := u.time(), u.text(2), u.text(2), u.text(2)
+	d := store.Damage{At: u.time(), MerchantID: u.text(2), WebhookID: u.text(2), How: u.text(2)}
 	if field, ok := strings.CutPrefix(what, "delivery "); ok {
 		what = "delivery " + h.deliveryID(field)
 	}
-	if webhook != "" {
-		what += " of webhook " + webhook + " of merchant " + merchant
-	}
-	return fmt.Sprintf("%s: %s %s (%s)", h.prefix, what, how, at.Format(time.RFC3339))
+	d.What = what + " in " + h.prefix
+	return d
 }
 
 // node returns the node that a shard is on, and its name.

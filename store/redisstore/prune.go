@@ -57,6 +57,9 @@ func (s *Store) prune(ctx context.Context, h shard, p store.PruneRequest, left *
 			}
 			n := r.number()
 			more, from = r.int() == 1, r.text()
+			for r.more() {
+				done.Damaged = append(done.Damaged, h.damage(r.text(), r.text()))
+			}
 			if err := r.check("prune"); err != nil {
 				return err
 			}

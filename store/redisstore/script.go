@@ -82,18 +82,38 @@ func (s *Store) run(ctx context.Context, c call) (reply, error) {
 	}
 	keys, args := s.frame(c)
 	out, err := s.scripts[c.name].Run(ctx, s.client, keys, args...).Slice()
+	if err != nil && strings.Contains(err.Error(), "WRONGTYPE") {
+		err = s.mistyped(ctx, c.on, err)
+	}
 	if err != nil {
 		return reply{}, unanswered(c.name, err)
 	}
 	return readReply(c.name, out)
 }
 
+// mistyped names the key of a shard that has another type than it should. What belongs to
+// one webhook is set aside by the scripts, so it is one of all.
+func (s *Store) mistyped(ctx context.Context, h shard, err error) error {
+	for want, kinds := range types {
+		for _, kind := range kinds {
+			is := s.client.Type(ctx, h.prefix+kind).Val()
+			if is != "" && is != "none" && is != want {
+				return fmt.Errorf("the key %s%s is a %s and should be a %s; delete it if nothing is lost with it, else restore it: %w", h.prefix, kind, is, want, errMistyped)
+			}
+		}
+	}
+	return err
+}
+
+// errMistyped says that a key that all of a shard share is damaged.
+var errMistyped = errors.New("redis refuses it")
+
 // unanswered tells what may be gone at the next try from what will not.
 func unanswered(name string, err error) error {
 	switch {
 	case redis.IsOOMError(err):
 		return fmt.Errorf("redisstore: %s: redis has reached its maxmemory: %w: %w", name, store.ErrUnavailable, err)
-	case outOfReach(err) || refusesForNow(err):
+	case outOfReach(err) || refusesForNow(err) || errors.Is(err, errMistyped):
 		return fmt.Errorf("redisstore: %s: %w: %w", name, store.ErrUnavailable, err)
 	}
 	return fmt.Errorf("redisstore: %s: %w", name, err)

@@ -97,6 +97,11 @@ func (t *Telemetry) WatchBacklog(st store.Backlogs) (metric.Registration, error)
 	if err != nil {
 		return nil, fmt.Errorf("otelwebhook: watch backlog: %w", err)
 	}
+	damaged, err := t.meter.Int64ObservableGauge("webhook.backlog.damaged",
+		metric.WithDescription("Records that were found unreadable and set aside."), metric.WithUnit("{record}"))
+	if err != nil {
+		return nil, fmt.Errorf("otelwebhook: watch backlog: %w", err)
+	}
 	registration, err := t.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
 		ctx, cancel := context.WithTimeout(ctx, backlogTimeout)
 		defer cancel()
@@ -106,8 +111,9 @@ func (t *Telemetry) WatchBacklog(st store.Backlogs) (metric.Registration, error)
 		}
 		o.ObserveInt64(pending, b.Pending)
 		o.ObserveFloat64(oldest, b.OldestDue.Seconds())
+		o.ObserveInt64(damaged, b.Damaged)
 		return nil
-	}, pending, oldest)
+	}, pending, oldest, damaged)
 	if err != nil {
 		return nil, fmt.Errorf("otelwebhook: watch backlog: %w", err)
 	}

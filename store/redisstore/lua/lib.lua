@@ -56,6 +56,7 @@
 -- nw:<n>     ZSET    notices of the webhook
 -- gc         HASH    n of a deleted webhook -> nonce of the call                 delete, collect
 -- bad        HASH    what was found damaged -> when, whose, how; at most 100     all
+-- untold     ZSET    fields of bad that sweep has not told yet                   all, prune
 -- seen:<S>:<I> STRING  packed, see seen.lua; expires
 --
 -- Numbers in records are big-endian.
@@ -118,7 +119,8 @@ local function bad(what, how, n, record)
   local of = n and redis.pcall('HMGET', key('x', n), 'm', 'id') or {}
   local note = NOW6
   for _, s in ipairs({ of[1] or '', of[2] or '', sub(tostring(how), 1, 200) }) do note = note .. spack('>I2', #s) .. s end
-  call('HSETNX', P .. 'bad', sub(what, 1, 300), note .. sub(record or '', 1, 1000))
+  what = sub(what, 1, 300)
+  if call('HSETNX', P .. 'bad', what, note .. sub(record or '', 1, 1000)) == 1 then call('ZADD', P .. 'untold', 0, what) end
 end
 
 -- own runs a command on a key of one webhook, n, or of one merchant. A key of another type is

@@ -5,7 +5,8 @@
 -- ARGV[7]  how many records at most
 -- ARGV[8]  where to go on, empty at first
 -- ARGV[9]  for paused: the code that they end with
--- Reply    OK, how many it removed or ended, 1 if there may be more, where to go on
+-- Reply    OK, how many it removed or ended, 1 if there may be more, where to go on; of sweep also
+--          names and notes of what was found damaged and not told before
 
 drain()
 local what, bound, limit, from, code = arg(), num(), num(), arg(), arg()
@@ -343,7 +344,12 @@ local function sweep()
     if not ok then bad('delivery ' .. found[2][i], why) end
   end
   call('HSET', P .. 'c', 'sweep', found[1])
-  return answer(false)
+  local reply = answer(false)
+  local untold = call('ZPOPMIN', P .. 'untold', 100)
+  for i = 1, #untold, 2 do
+    reply[#reply + 1], reply[#reply + 2] = untold[i], call('HGET', P .. 'bad', untold[i]) or ''
+  end
+  return reply
 end
 
 local kinds = { sweep = sweep, paused = end_paused, age = by_age, surplus = surplus, kept = kept, events = events, notices = notices }
