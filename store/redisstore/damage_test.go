@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -312,6 +313,92 @@ func TestSweep(t *testing.T) {
 			s, err := st.Stats(t.Context(), merchant, "whk_000000000000000000000000")
 			require.NoError(t, err)
 			require.Equal(t, store.Stats{Total: 20, Succeeded: 20, Attempts: 30}, s)
+		})
+	}
+}
+
+// TestSharedKeyOfAnotherType replaces each key that a whole shard shares. What is refused
+// is an outage that names the key, the other shard goes on, and once the key is back
+// all arrives.
+func TestSharedKeyOfAnotherType(t *testing.T) {
+	t.Parallel()
+	for kind := range strings.FieldsSeq("c ms s w t a p f off k o us j h r no nv na gc bad untold") {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			ctx, client, clock, prefix := t.Context(), redistest.Client(t), newClock(), redistest.Prefix()
+			t.Cleanup(func() { redistest.Forget(t, client, prefix) })
+			st := newStore(t, client, &redisstore.Options{Prefix: prefix, Now: clock.now, Shards: 2}, 0)
+			merchants := []string{"merchant_0", "merchant_1"} // of the first shard and of the second
+			got := map[string]bool{}
+			publish := func(m string, id int) error {
+				e := store.NewEvent{ID: fmt.Sprint("evt_", id), Type: eventType, Fingerprint: fmt.Sprint(id), Body: []byte("x")}
+				_, err := st.Publish(ctx, m, []store.NewEvent{e})
+				return err
+			}
+			claim := func(outcome store.Outcome) error {
+				c, err := st.Claim(ctx, store.ClaimRequest{Limit: 10, Lease: time.Minute, PerWebhook: 2})
+				if err != nil {
+					return err
+				}
+				rs := results(c.Leases)
+				for i, l := range c.Leases {
+					got[l.MerchantID+" "+l.EventID] = true
+					rs[i].Outcome, rs[i].Streak = outcome, store.StreakExtend
+				}
+				_, err = st.Finish(ctx, rs)
+				return err
+			}
+			for _, m := range merchants {
+				_, err := st.CreateWebhook(ctx, m, store.Webhook{ID: "whk", URL: "https://example.com", Events: []string{eventType}, Status: store.Active}, 0)
+				require.NoError(t, err)
+				for id := range 5 {
+					require.NoError(t, publish(m, id))
+				}
+				_, err = st.AddNotice(ctx, m, store.Notice{Kind: store.NoticeWarning, WebhookID: "whk"}, "", "mark")
+				require.NoError(t, err)
+			}
+			require.NoError(t, claim(store.Retry))
+			require.Equal(t, int64(1), client.Exists(ctx, prefix+":{00}:m:merchant_0", prefix+":{00}:m:merchant_1").Val())
+			require.Equal(t, int64(1), client.Exists(ctx, prefix+":{00}:m:merchant_0").Val())
+
+			key := prefix + ":{00}:" + kind
+			before, err := client.Dump(ctx, key).Result()
+			if !errors.Is(err, redis.Nil) {
+				require.NoError(t, err)
+				require.NoError(t, client.Del(ctx, key).Err())
+			}
+			require.NoError(t, client.SetNX(ctx, key, "x", 0).Err())
+			for round := range 3 {
+				clock.advance(time.Minute)
+				_, backlog := st.Backlog(ctx)
+				_, prune := st.Prune(ctx, store.PruneRequest{DeliveryAge: time.Hour, EventAge: time.Hour, NoticeAge: time.Hour, DeliveriesPerWebhook: 10, Limit: 100})
+				for _, err := range []error{publish(merchants[0], 10+round), claim(store.Succeeded), backlog, prune} {
+					if err != nil {
+						require.ErrorIs(t, err, store.ErrUnavailable)
+						require.ErrorContains(t, err, "the key "+key+" is a string")
+					}
+				}
+				require.NoError(t, publish(merchants[1], 10+round))
+			}
+			require.NoError(t, client.Del(ctx, key).Err())
+			if before != "" {
+				require.NoError(t, client.Restore(ctx, key, 0, before).Err())
+			}
+
+			for _, m := range merchants {
+				for round := range 3 {
+					require.NoError(t, publish(m, 10+round))
+				}
+			}
+			for range 20 {
+				clock.advance(time.Minute)
+				require.NoError(t, claim(store.Succeeded))
+			}
+			for _, m := range merchants {
+				for _, id := range []int{0, 1, 2, 3, 4, 10, 11, 12} {
+					require.Contains(t, got, fmt.Sprint(m, " evt_", id))
+				}
+			}
 		})
 	}
 }

@@ -20,6 +20,7 @@
 //	webhook.attempt.duration           histogram  seconds                   webhook.attempt.outcome, error.type
 //	webhook.backlog.pending            gauge      deliveries not ended
 //	webhook.backlog.oldest_due         gauge      seconds: see [store.Backlog]
+//	webhook.backlog.damaged            gauge
 //	webhook.store.operation.duration   histogram  seconds                   webhook.store.operation, error.type
 //
 // An attempt's outcome is success or failed; its error.type is one of the Code
