@@ -22,6 +22,8 @@ type heap struct {
 	Pending  int
 	Webhooks int
 	Cycles   int // of each operation
+	Ended    int // deliveries that end before any of this; 0: measures the operations instead
+	FanOut   int // of those
 }
 
 func (h heap) row() string { return thousands(h.Pending) + " over " + thousands(h.Webhooks) }
@@ -36,14 +38,33 @@ func (b *bench) growth(ctx context.Context) ([]report.Table, error) {
 		{Key: "redis", Title: "Redis store: what is pending, over how many webhooks", Head: "pending", Note: note +
 			", by Redis's own count; its append-only file is on, without rewrites meanwhile."},
 	}
+	kept := report.Table{
+		Key: "kept", Title: "Redis store: what is kept, and what it costs to remove it", Head: "deliveries of an event",
+		Note: "Deliveries that have ended, each with one attempt, over 100 webhooks: bytes of Redis for each beside its share of the event's body of 1 KiB, " +
+			"and Redis's time and commands for each until retention has removed it and its event.",
+	}
 	for range b.rounds {
 		for i := range tables {
 			if err := b.growthRound(ctx, &tables[i]); err != nil {
 				return nil, fmt.Errorf("%s: %w", tables[i].Key, err)
 			}
 		}
+		for _, fanOut := range []int{1, 100} {
+			h := heap{Webhooks: 100, Ended: 100_000, FanOut: fanOut}
+			if b.smoke {
+				h.Ended = 1_000
+			}
+			got, err := b.pile(ctx, h, true)
+			if err != nil {
+				return nil, fmt.Errorf("kept: %w", err)
+			}
+			for _, name := range []string{report.BytesEach, report.RemovalEach, "commands"} {
+				kept.Add(strconv.Itoa(fanOut), name, got[name])
+			}
+			b.logf("growth: kept, fan-out %d: %.0f B, %.1f µs", fanOut, got[report.BytesEach], got[report.RemovalEach])
+		}
 	}
-	return tables, nil
+	return append(tables, kept), nil
 }
 
 func (b *bench) growthRound(ctx context.Context, t *report.Table) error {

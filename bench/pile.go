@@ -54,6 +54,9 @@ func (h heap) measure(ctx context.Context) (map[string]float64, error) {
 	if err := s.register(ctx); err != nil {
 		return nil, err
 	}
+	if h.Ended > 0 {
+		return s.retention(ctx)
+	}
 	out := map[string]float64{}
 	before, resident, err := s.size(ctx)
 	if err != nil {
@@ -88,8 +91,12 @@ func (s *stack) id(webhook int) string { return fmt.Sprintf("whk_%024d", webhook
 
 func (s *stack) register(ctx context.Context) error {
 	for i := range s.Webhooks {
+		kind := fmt.Sprintf("type.%d", i)
+		if s.FanOut > 1 {
+			kind = "type.0"
+		}
 		_, err := s.store.CreateWebhook(ctx, s.merchant(i), store.Webhook{
-			ID: s.id(i), URL: "https://example.com/webhooks", Events: []string{fmt.Sprintf("type.%d", i)}, Status: store.Active,
+			ID: s.id(i), URL: "https://example.com/webhooks", Events: []string{kind}, Status: store.Active,
 			Secret: strings.Repeat("s", 100), Encoding: "standard",
 		}, 0)
 		if err != nil {
@@ -194,6 +201,70 @@ func (s *stack) cycles(ctx context.Context, out map[string]float64) error {
 		out[name+" µs each"] = middle(all)
 	}
 	return nil
+}
+
+// retention lets deliveries end, and measures what they take until they are removed.
+func (s *stack) retention(ctx context.Context) (map[string]float64, error) {
+	before, _, err := s.size(ctx)
+	if err != nil {
+		return nil, err
+	}
+	types := s.Webhooks / s.FanOut
+	for left := s.Ended / s.FanOut; left > 0; left -= growthBatch {
+		s.events, s.Webhooks = 0, types
+		if err := s.publish(ctx, min(growthBatch, left)); err != nil {
+			return nil, err
+		}
+		for {
+			c, err := s.store.Claim(ctx, store.ClaimRequest{Limit: growthBatch, Lease: time.Minute, PerWebhook: growthLimit})
+			if err != nil {
+				return nil, err
+			}
+			if len(c.Leases) == 0 {
+				break
+			}
+			if _, err := s.store.Finish(ctx, settle(c.Leases)); err != nil {
+				return nil, err
+			}
+		}
+	}
+	after, _, err := s.size(ctx)
+	if err != nil {
+		return nil, err
+	}
+	body, err := s.bodySize(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := pause(ctx, 10*time.Millisecond); err != nil { // so that all have ended before
+		return nil, err
+	}
+	began, err := servers.Count(ctx, s.client)
+	if err != nil {
+		return nil, err
+	}
+	removed, n := 0, float64(s.Ended)
+	for more := true; more; {
+		p, err := s.store.Prune(ctx, store.PruneRequest{DeliveryAge: time.Millisecond, EventAge: time.Millisecond, Limit: 500})
+		if err != nil {
+			return nil, err
+		}
+		removed += p.Deliveries
+		more = p.More
+	}
+	if removed != s.Ended {
+		return nil, fmt.Errorf("%d of %d were removed", removed, s.Ended)
+	}
+	ended, err := servers.Count(ctx, s.client)
+	if err != nil {
+		return nil, err
+	}
+	used := ended.Sub(began)
+	return map[string]float64{
+		report.BytesEach:   float64(after-before)/n - body/float64(s.FanOut),
+		report.RemovalEach: micros(used.CPU) / n,
+		"commands":         float64(used.Commands) / n,
+	}, nil
 }
 
 func settle(leases []store.Lease) []store.Result {

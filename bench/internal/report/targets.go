@@ -37,6 +37,7 @@ const (
 	MostInFlight = "most in flight at one"
 	TimesSmall   = "× 1,000 pending"
 	BytesEach    = "bytes each beside the body"
+	RemovalEach  = "removal, Redis µs"
 	PerSecond    = "commands/s, shard and process"
 	Lost         = "lost"
 	Repeated     = "delivered again"
@@ -76,18 +77,24 @@ func targets() []target {
 		}
 	}
 	return append(out, []target{
-		{"deliveries/s, memory store, of the bare loop", "throughput", "drain", Case(RowMemory, "http", 64, 1, 1), OfFloor, true, 85, " %"},
-		{"deliveries/s, Redis store, of the bare loop", "throughput", "drain", Case(RowRedis, "http", 64, 1, 1), OfFloor, true, 65, " %"},
-		{"publish and deliver, Redis store, of asynq", "throughput", "both", RowRedis, OfAsynq, true, 4, " ×"},
-		{"publish → receipt when idle, memory, p50 of the bare POST", "latency", "idle", RowMemory, TimesBare, false, 1.5, " ×"},
-		{"publish → receipt when idle, Redis, p50 of the bare POST", "latency", "idle", RowRedis, TimesBare, false, 4, " ×"},
-		{"10 of 100 endpoints hang: throughput of the other 90", "fairness", "steady", "10 hang", OfClean, true, 95, " %"},
-		{"10 of 100 endpoints hang: p99 of the other 90", "fairness", "steady", "10 hang", P99OfClean, false, 1.5, " ×"},
+		{"deliveries/s, memory store, of the bare loop", "throughput", "drain", Case(RowMemory, "http", 64, 1, 1), OfFloor, true, 90, " %"},
+		{"deliveries/s, Redis store, of the bare loop", "throughput", "drain", Case(RowRedis, "http", 64, 1, 1), OfFloor, true, 50, " %"},
+		{"the same: Redis for each", "throughput", "drain", Case(RowRedis, "http", 64, 1, 1), RedisEach, false, 20, " µs"},
+		{"publish and deliver, Redis store, of asynq", "throughput", "both", RowRedis, OfAsynq, true, 2, " ×"},
+		{"the same: Redis for each", "throughput", "both", RowRedis, RedisEach, false, 65, " µs"},
+		{"publish and deliver by 100, Redis store, of asynq", "throughput", "both", RowRedis + ", 100 events a call", OfAsynq, true, 2.8, " ×"},
+		{"the same: Redis for each", "throughput", "both", RowRedis + ", 100 events a call", RedisEach, false, 38, " µs"},
+		{"publish → receipt when idle, memory, p50 of the bare POST", "latency", "idle", RowMemory, TimesBare, false, 1.3, " ×"},
+		{"publish → receipt when idle, Redis, p50 of the bare POST", "latency", "idle", RowRedis, TimesBare, false, 3.5, " ×"},
+		{"10 of 100 endpoints hang: throughput of the other 90", "fairness", "steady", "10 hang", OfClean, true, 99, " %"},
+		{"10 of 100 endpoints hang: p99 of the other 90", "fairness", "steady", "10 hang", P99OfClean, false, 1.2, " ×"},
 		{"burst, 10 hang, 10 slow, 10 fail: longest wait of the others", "fairness", "burst", "with the bad", LongestWait, false, 100, " ms"},
 		{"in flight at one endpoint, over all processes", "fairness", "burst", "with the bad", MostInFlight, false, 10, ""},
 		{"1 M pending: a claim, of that at 1 k, memory", "growth", "memory", "1,000,000 over 1,000", "claim " + TimesSmall, false, 1.3, " ×"},
 		{"1 M pending: a claim, of that at 1 k, Redis", "growth", "redis", "1,000,000 over 1,000", "claim " + TimesSmall, false, 1.3, " ×"},
-		{"1 M pending: Redis for each beside the body", "growth", "redis", "1,000,000 over 1,000", BytesEach, false, 500, " B"},
+		{"1 M pending: Redis for each beside the body", "growth", "redis", "1,000,000 over 1,000", BytesEach, false, 350, " B"},
+		{"an ended delivery: Redis beside the body", "growth", "kept", "1", BytesEach, false, 250, " B"},
+		{"retention of a delivery and its event: Redis for each", "growth", "kept", "1", RemovalEach, false, 2, " µs"},
 		{"idle: Redis commands per second, shard and process", "latency", "rest", RowRedis, PerSecond, false, 1, ""},
 		{"16 shards on 3 nodes: lost", "shards", "shards", "16", Lost, false, 0, ""},
 		{"16 shards on 3 nodes: delivered again", "shards", "shards", "16", Repeated, false, 0, ""},
