@@ -37,7 +37,7 @@ func TestDifferential(t *testing.T) {
 	t.Parallel()
 	n, err := strconv.Atoi(os.Getenv(sequencesVariable))
 	if err != nil {
-		n = 20 // TestConformance plays some hundred more.
+		n = 60 // TestConformance plays 450 more.
 	}
 	storetest.RunDifferential(t, opener(redistest.Client(t), 2), n)
 }
