@@ -29,12 +29,15 @@ type Dispatcher struct {
 	out     *egress.Egress
 	signers vault.Signers
 	running atomic.Bool
+
+	troubles troubles
 }
 
 // DispatchStore are the roles that a Dispatcher uses.
 type DispatchStore interface {
 	store.Queue
 	store.Notices
+	store.Backlogs // for Health
 
 	// Webhook is that of [store.Webhooks].
 	Webhook(ctx context.Context, merchantID, webhookID string) (store.Webhook, error)

@@ -252,13 +252,14 @@ func (r *run) lingering(ctx context.Context, what string, f func(context.Context
 	return r.call(longer, what, f)
 }
 
-// call calls the store with a bound on its time.
+// call calls the store with a bound on its time. A fault that lasts is logged when it
+// begins, once a minute, and when it is over.
 func (r *run) call(ctx context.Context, what string, f func(context.Context) error) error {
-	return r.guard(what, func() error {
-		ctx, cancel := context.WithTimeout(ctx, storeTimeout)
-		defer cancel()
-		return f(ctx)
-	})
+	bounded, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	err := r.contain(what, nil, func() error { return f(bounded) })
+	r.troubles.note(ctx, r.opts.Logger, what, err)
+	return err
 }
 
 // guard turns a panic into an error and logs either. The end of a context is not
@@ -266,18 +267,23 @@ func (r *run) call(ctx context.Context, what string, f func(context.Context) err
 func (r *run) guard(what string, f func() error) error { return r.guardLease(what, nil, f) }
 
 // guardLease is guard with a lease, which its log lines name.
-func (r *run) guardLease(what string, l *store.Lease, f func() error) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("%s panicked: %v", what, p)
-			r.logger(l).Error("webhook panic", slog.String("in", what), slog.Any("panic", p),
-				slog.String("stack", string(debug.Stack())))
-		}
-	}()
-	if err = f(); err != nil && !isCanceled(err) {
+func (r *run) guardLease(what string, l *store.Lease, f func() error) error {
+	err := r.contain(what, l, f)
+	if err != nil && !isCanceled(err) {
 		r.logger(l).Error("webhook failure", slog.String("in", what), slog.Any("error", err))
 	}
 	return err
+}
+
+// contain turns a panic into an error, and logs it.
+func (r *run) contain(what string, l *store.Lease, f func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%s panicked: %v", what, p)
+			r.logger(l).Error("webhook panic", slog.String("in", what), slog.Any("panic", p), slog.String("stack", string(debug.Stack())))
+		}
+	}()
+	return f()
 }
 
 func signal(c chan struct{}) {

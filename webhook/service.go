@@ -34,7 +34,8 @@ type ServiceStore interface {
 	store.Webhooks
 	store.Publisher
 	store.History
-	store.Seen // for requests that are sent again, and to bound tests
+	store.Seen     // for requests that are sent again, and to bound tests
+	store.Backlogs // for Health
 }
 
 // ServiceOptions configures a [Service].

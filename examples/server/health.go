@@ -4,18 +4,20 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"strings"
 	"sync/atomic"
 	"time"
 
-	"github.com/rag-assistant/webhooks/store"
+	"github.com/rag-assistant/webhooks/webhook"
 )
 
 // health answers whether this process lives, and whether it is ready for requests.
 type health struct {
-	store    store.Backlogs
+	of       func(context.Context) webhook.Health
+	log      *slog.Logger
 	draining atomic.Bool
 }
 
@@ -26,8 +28,9 @@ func (h *health) routes(mux *http.ServeMux) {
 	mux.HandleFunc("GET /readyz", h.ready)
 }
 
-// ready fails while the process stops but still listens (see -drain-delay), and while
-// the store does not answer within a second.
+// ready fails while the process stops but still listens (see -drain-delay), and while it
+// cannot do its work, which includes a store that does not answer within a second. Why
+// that is stands in the log alone: anybody may ask.
 func (h *health) ready(w http.ResponseWriter, r *http.Request) {
 	if h.draining.Load() {
 		http.Error(w, "stopping", http.StatusServiceUnavailable)
@@ -35,8 +38,9 @@ func (h *health) ready(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), time.Second)
 	defer cancel()
-	if _, err := h.store.Backlog(ctx); err != nil {
-		http.Error(w, "the store does not answer", http.StatusServiceUnavailable)
+	if now := h.of(ctx); !now.Ready {
+		h.log.WarnContext(ctx, "not ready", slog.String("why", now.String()))
+		http.Error(w, "not able to work, see the log", http.StatusServiceUnavailable)
 		return
 	}
 	_, _ = io.WriteString(w, "ok\n")

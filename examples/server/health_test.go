@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/rag-assistant/webhooks/store"
 	"github.com/rag-assistant/webhooks/store/memstore"
+	"github.com/rag-assistant/webhooks/webhook"
 )
 
 // deaf is a store that does not answer in time.
@@ -35,12 +37,17 @@ func TestReady(t *testing.T) {
 		mux.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil))
 		return w.Code
 	}
-	h := &health{store: memstore.New(nil)}
+	of := func(st store.Store) *health {
+		svc, err := webhook.NewService(st, &webhook.ServiceOptions{InsecurePlaintextSecrets: true})
+		require.NoError(t, err)
+		return &health{of: svc.Health, log: slog.New(slog.DiscardHandler)}
+	}
+	h := of(memstore.New(nil))
 	require.Equal(t, http.StatusOK, ask(h, "/readyz"))
 	h.draining.Store(true)
 	require.Equal(t, http.StatusServiceUnavailable, ask(h, "/readyz"))
 	require.Equal(t, http.StatusOK, ask(h, "/healthz"), "it lives")
-	away := &health{store: deaf{memstore.New(nil)}}
+	away := of(deaf{memstore.New(nil)})
 	require.Equal(t, http.StatusServiceUnavailable, ask(away, "/readyz"))
 	require.Equal(t, http.StatusOK, ask(away, "/healthz"))
 }

@@ -92,7 +92,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	alive := &health{store: st}
+	alive := &health{of: svc.Health, log: log}
+	if c.dispatches() {
+		alive.of = disp.Health
+	}
 	mux := http.NewServeMux()
 	alive.routes(mux)
 	keys, fetch, err := c.keys(log)

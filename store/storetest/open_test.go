@@ -52,7 +52,7 @@ func otherwise(c *call) {
 	case "Prune":
 		set(c.prune.DeliveriesPerWebhook > 0, &c.prune.DeliveriesPerWebhook, c.prune.DeliveriesPerWebhook+store.PruneSlack)
 		c.do()
-		c.pruned.More = c.pruned.More || c.pruned != store.Pruned{}
+		c.pruned.More = c.pruned.More || c.pruned.Deliveries+c.pruned.Paused+c.pruned.Events+c.pruned.Notices > 0
 	case "Publish":
 		answering(func(c *call) { slices.Reverse(c.p.Deliveries) })(c)
 	}

@@ -50,5 +50,7 @@ func Example() {
 			fmt.Println(m.Name, pending.DataPoints[0].Value)
 		}
 	}
-	// Output: webhook.backlog.pending 1
+	// Output:
+	// webhook.backlog.pending 1
+	// webhook.backlog.damaged 0
 }
