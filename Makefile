@@ -46,7 +46,7 @@ test: ## Run all tests and fuzz seeds with the race detector and a Redis.
 		for m in $(TESTED); do (cd "$$m" && "$(CURDIR)/tools/with-redis.sh" go test -race -timeout 40m $(TESTFLAGS) ./...) || code=1; done; \
 		exit $$code; } 2>&1 | tee .cache/test.log
 
-chaos: ## Kill workers and Redis under load, for a minute.
+chaos: ## Kill workers, break Redis and its records under load, for a good minute.
 	@tools/install.sh redis-server
 	@set -o pipefail; go test -tags chaos -count 1 -timeout 5m -v ./internal/chaos 2>&1 | grep -v 'connection pool: failed to dial'
 

@@ -3,14 +3,15 @@
 // published, that no invariant of the store is broken, and that there are no more
 // second deliveries than requests on the wire when something died.
 //
-// It needs a redis-server on PATH. The short run takes less than a minute:
+// It needs a redis-server on PATH. The short run takes a good minute:
 //
 //	make chaos
 //
 // Worker processes and a Redis with an append-only file die by SIGKILL, workers
 // are stopped for longer than their leases, and the receiver is slow, fails, and
-// breaks connections off after it has processed an event. The long run takes about
-// ten minutes and writes docs/chaos.md:
+// breaks connections off after it has processed an event. Redis is reached over a slow
+// link, goes by a clock that jumps, has records damaged, and is emptied. The long run
+// takes about ten minutes and writes docs/chaos.md:
 //
 //	make chaos-long
 //

@@ -1,0 +1,204 @@
+//go:build chaos
+
+package chaos_test
+
+import (
+	"context"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/stretchr/testify/require"
+
+	"github.com/rag-assistant/webhooks/internal/redistest"
+	"github.com/rag-assistant/webhooks/store"
+	"github.com/rag-assistant/webhooks/store/redisstore"
+	"github.com/rag-assistant/webhooks/webhook"
+	"github.com/rag-assistant/webhooks/webhook/event"
+)
+
+// TestSlowLinkAndClock lets workers reach Redis over a slow link for a while, and then
+// lets the clock that all of them go by jump forward an hour, and back again. Only the
+// jump forward may cause second deliveries: it ends the leases of then. What the clock
+// that went back leaves in the future does not wait for it.
+//
+//nolint:paralleltest // each has the machine to itself
+func TestSlowLinkAndClock(t *testing.T) {
+	const events = 2000
+	server := redistest.Start(t, "appendonly yes", "appendfsync no")
+	proxy := redistest.StartProxy(t, server.Addr)
+	clock := filepath.Join(t.TempDir(), "offset")
+	set := func(offset time.Duration) {
+		next := clock + ".next"
+		require.NoError(t, os.WriteFile(next, []byte(offset.String()), 0o600))
+		require.NoError(t, os.Rename(next, clock))
+	}
+	set(0)
+	direct := address{Addrs: []string{server.Addr}}
+	s := setup{
+		Redis: address{Addrs: []string{proxy.Addr}}, Workers: workers, Clock: clock,
+		Concurrency: concurrency, PerWebhook: concurrency, AttemptTimeout: attemptTimeout, Lease: lease,
+		Delays: []time.Duration{50 * time.Millisecond, time.Second}, MaxAttempts: 50,
+	}
+	receiver := newReceiver(t, rand.New(rand.NewPCG(seed(t), 1)), attemptTimeout)
+	w := newWorld(t, direct, &redisstore.Options{Now: s.now()}, receiver, merchants, hooks)
+	crew := startWorkers(t, s)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		w.publish(t.Context(), 5*time.Millisecond, times(events))
+	}()
+	for _, trouble := range []func(){
+		func() { proxy.Set(redistest.Link{Rate: 256 << 10}) },
+		func() { proxy.Set(redistest.Link{}) },
+		func() { set(time.Hour) },
+		func() { set(0) },
+	} {
+		<-time.After(2 * time.Second)
+		trouble()
+	}
+	<-done
+	w.settled(lease + 10*time.Second)
+	for _, c := range crew {
+		c.stop(t)
+	}
+	w.check()
+	require.Len(t, w.acked, events)
+	second, _ := w.receiver.repeats()
+	t.Logf("second deliveries: %d of at most %d", second, workers*concurrency)
+	require.LessOrEqual(t, second, workers*concurrency)
+}
+
+// TestDamagedRecords damages records while deliveries are on their way. No more are
+// missing than were damaged, and the store names or has ended each of these.
+//
+//nolint:paralleltest // each has the machine to itself
+func TestDamagedRecords(t *testing.T) {
+	const events, damages = 2000, 30
+	rng := rand.New(rand.NewPCG(seed(t), 2))
+	w, server, s := scene(t, rand.New(rand.NewPCG(rng.Uint64(), 1)))
+	client := server.Client(t)
+	crew := startWorkers(t, s)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		w.publish(t.Context(), 4*time.Millisecond, times(events))
+	}()
+	for range damages {
+		<-time.After(200 * time.Millisecond)
+		require.NoError(t, damage(t.Context(), client, "wh:{00}:", rng))
+	}
+	<-done
+	// What a damaged record leaves behind is found by pruning, which workers do once a minute.
+	pruning, stop := context.WithCancel(t.Context())
+	defer stop()
+	var told []store.Damage
+	pruned := make(chan struct{})
+	go func() {
+		defer close(pruned)
+		for pruning.Err() == nil {
+			p, _ := w.store.Prune(t.Context(), store.PruneRequest{Limit: 100})
+			told = append(told, p.Damaged...)
+			<-time.After(50 * time.Millisecond)
+		}
+	}()
+	w.settled(lease + 10*time.Second)
+	stop()
+	<-pruned
+	for _, c := range crew {
+		c.stop(t)
+	}
+	info, err := w.store.Info(t.Context())
+	require.NoError(t, err)
+	named := map[string]bool{}
+	for _, d := range info.Damaged {
+		t.Log(d)
+		named[strings.Fields(d.What)[1]] = true
+	}
+	missing := 0
+	for _, p := range w.acked {
+		require.Len(t, p.deliveries, hooks)
+		for hook, id := range p.deliveries {
+			if w.receiver.processed(id) {
+				continue
+			}
+			missing++
+			d, err := w.svc.Delivery(t.Context(), p.merchant, hook, id)
+			if err == nil && d.Status == webhook.DeliveryFailed {
+				require.Equal(t, webhook.CodeInternal, d.Code)
+			} else {
+				require.True(t, named[id], "%s of %s is neither delivered, nor ended, nor named: %v", id, hook, err)
+			}
+		}
+	}
+	t.Logf("%d of %d deliveries are missing", missing, events*hooks)
+	require.Len(t, w.acked, events)
+	require.LessOrEqual(t, missing, damages*hooks)
+	require.Subset(t, told, info.Damaged, "each is told once")
+	b, err := w.store.Backlog(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, int64(len(info.Damaged)), b.Damaged)
+	require.Positive(t, b.Damaged)
+}
+
+// damage breaks a random record: of a delivery that was claimed, that waits or has
+// ended, or an event, or takes the event away.
+func damage(ctx context.Context, c *redis.Client, p string, rng *rand.Rand) error {
+	some := func(pattern string) string {
+		keys, _ := c.Keys(ctx, p+pattern).Result()
+		if len(keys) == 0 {
+			return p + "none"
+		}
+		return keys[rng.IntN(len(keys))]
+	}
+	garbage := "\xff\xff\xffgarbage"
+	switch rng.IntN(5) {
+	case 0:
+		if fields, err := c.HRandField(ctx, p+"a", 1).Result(); err == nil && len(fields) > 0 {
+			return c.HSet(ctx, p+"a", fields[0], garbage).Err()
+		}
+	case 1:
+		_ = c.LSet(ctx, some("q:*"), 0, garbage).Err() // Mostly it is empty.
+	case 2:
+		_ = c.LSet(ctx, some("l:*"), -1, garbage).Err()
+	case 3:
+		_ = c.SetArgs(ctx, some("e:*"), garbage, redis.SetArgs{Mode: "XX"}).Err() // There may be none.
+	case 4:
+		return c.Del(ctx, some("e:*")).Err()
+	}
+	return nil
+}
+
+// TestEmptied empties Redis under load. From then on nothing is acknowledged, until
+// the store is opened again, and then all is as with a new one.
+//
+//nolint:paralleltest // each has the machine to itself
+func TestEmptied(t *testing.T) {
+	w, server, s := scene(t, nil)
+	crew := startWorkers(t, s)
+	w.publish(t.Context(), 4*time.Millisecond, times(200))
+	require.NoError(t, server.Client(t).FlushAll(t.Context()).Err())
+	for range 100 {
+		_, err := w.svc.Publish(t.Context(), "merchant_0", event.New(event.DocumentCreated{DocumentID: "doc", Title: "Chaos"}))
+		require.ErrorIs(t, err, store.ErrUnavailable)
+	}
+	require.False(t, w.svc.Health(t.Context()).Ready)
+	for _, c := range crew {
+		c.stop(t)
+	}
+
+	again := newWorld(t, s.Redis, nil, newReceiver(t, nil, attemptTimeout), merchants, hooks)
+	crew = startWorkers(t, s)
+	again.publish(t.Context(), 4*time.Millisecond, times(200))
+	again.settled(10 * time.Second)
+	for _, c := range crew {
+		c.stop(t)
+	}
+	again.check()
+	_, err := w.svc.Publish(t.Context(), "merchant_0", event.New(event.DocumentCreated{DocumentID: "doc", Title: "Chaos"}))
+	require.ErrorIs(t, err, store.ErrUnavailable, "who has not opened it again knows the old one")
+}
