@@ -70,7 +70,7 @@ func faults() []fault {
 			s.through(redistest.Link{Delay: 100 * time.Millisecond}, 3*time.Second, 6*time.Second)
 		}},
 		{name: "512 KiB a second to Redis", weight: 2, inFlight: inAll, run: func(s *soak) {
-			s.through(redistest.Link{Rate: 512 << 10}, 3*time.Second, 6*time.Second)
+			s.through(redistest.Link{Rate: 512 << 10}, 4*time.Second, 8*time.Second)
 		}},
 		{name: "scripts forgotten", weight: 2, run: func(s *soak) {
 			require.NoError(s.t, s.control.ScriptFlush(s.t.Context()).Err())

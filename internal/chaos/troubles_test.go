@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -94,21 +95,23 @@ func TestDamagedRecords(t *testing.T) {
 	}
 	<-done
 	// What a damaged record leaves behind is found by pruning, which workers do once a minute.
-	pruning, stop := context.WithCancel(t.Context())
-	defer stop()
 	var told []store.Damage
-	pruned := make(chan struct{})
-	go func() {
-		defer close(pruned)
-		for pruning.Err() == nil {
+	var pruning sync.WaitGroup
+	settled := make(chan struct{})
+	pruning.Go(func() {
+		for {
 			p, _ := w.store.Prune(t.Context(), store.PruneRequest{Limit: 100})
 			told = append(told, p.Damaged...)
-			<-time.After(50 * time.Millisecond)
+			select {
+			case <-settled:
+				return
+			case <-time.After(50 * time.Millisecond):
+			}
 		}
-	}()
+	})
 	w.settled(lease + 10*time.Second)
-	stop()
-	<-pruned
+	close(settled)
+	pruning.Wait()
 	for _, c := range crew {
 		c.stop(t)
 	}
