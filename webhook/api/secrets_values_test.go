@@ -166,7 +166,7 @@ func touched(t *testing.T, l *leaks, sealed bool) map[string]any {
 		"webhook.Scheme": registered.Webhook.Signature, "webhook.Detection": detection, "webhook.ReceiverKind": detection.Receiver,
 		"webhook.Probe": detection.Probes[0], "webhook.ProbeBody": detection.Probes[0].Sent,
 		"webhook.Stats": stats, "webhook.Notice": notice, "webhook.NoticeKind": notice.Kind,
-		"webhook.Health": webhook.Health{Notes: []string{"the store does not answer"}},
+		"webhook.Health":     webhook.Health{Notes: []string{"the store does not answer"}},
 		"webhook.NoticeFunc": dispatcherOptions.OnNotice,
 	}
 }
