@@ -158,7 +158,7 @@ end
 -- head_of reads an event that is stored: its element, its fingerprint, and what names its
 -- deliveries; or nil.
 local function head_of(k)
-  local s = call('GETRANGE', k, 0, 1023)
+  local s = call('GETRANGE', k, 0, 255)
   if s == '' then return nil end
   local len, trace, count = sunpack('>I2I2I2', s)
   local size = 22 + len + trace + 10 * count

@@ -12,7 +12,12 @@ drain()
 local what, bound, limit, from, code = arg(), num(), num(), arg(), arg()
 local before, done = now - bound, 0
 
-local function answer(more, go_on) return finish({ 'OK', done, more and 1 or 0, go_on or '' }) end
+local going = {} -- keys of events, which go all at once
+
+local function answer(more, go_on)
+  if #going > 0 then call('UNLINK', unpack(going)) end
+  return finish({ 'OK', done, more and 1 or 0, go_on or '' })
+end
 local function enough() return done >= limit or work >= BUSY end
 
 -- one runs f for a webhook, and then go if that fails. So what is damaged is not met again.
@@ -53,14 +58,14 @@ local function forget(t, page, goes)
   for _, s in ipairs(list) do
     if goes(s) then
       gone = gone + 1
-      local fine, why = pcall(function()
-        local el = element_in(s, IN_ENDED)
-        local created, flags = element(el)
+      local fine, len, created, flags = pcall(sunpack, '>I2I6B', s, IN_ENDED)
+      if fine and #s > IN_ENDED + len then
         if flags % 2 == 0 then youngest = math.max(youngest, created) end
-        forget_enqueued(t.n, el, page * PAGE + byte(s))
+        if flags % 4 >= 2 then pcall(forget_enqueued, t.n, element_in(s, IN_ENDED), page * PAGE + byte(s)) end
         t[TRIES] = t[TRIES] - (byte(s, 17) * 256 + byte(s, 18))
-      end)
-      if not fine then bad('ended delivery of ' .. t.n .. ':' .. page, why, t.n, s) end
+      else
+        bad('ended delivery of ' .. t.n .. ':' .. page, 'cannot be read', t.n, s)
+      end
       local outcome = byte(s, 2) == 115 and OK or FAILED
       t[outcome] = t[outcome] - 1
       first = first and #rest == 0
@@ -226,30 +231,34 @@ end
 -- wanted says that a delivery still has to carry an event.
 local function wanted(M, el)
   local _, _, _, event = element(el)
-  local stored, _, ids = head_of(event_key(M, event))
-  if not stored then return false end
+  local k = event_key(M, event)
+  local stored, _, ids = head_of(k)
+  if not stored then return false, k end
   local flags = byte(stored, 7)
   for at = 1, #ids, 10 do
     local n, seq = sunpack('>I4I6', ids, at)
     if open(text(n), seq, flags % 2 == 1) then return true end
   end
-  if flags < 8 then return false end
+  if flags < 8 then return false, k end
   for _, n in ipairs(call('HVALS', key('m', M))) do
     local all = call('HGET', P .. 'j', n .. ':' .. esc(event)) or ''
     for at = 9, #all, 14 do
       if open(n, (sunpack('>I6', all, at)), flags % 2 == 1) then return true end
     end
   end
-  return false
+  return false, k
 end
 
--- away removes an event unless it is wanted, and says if it has.
+-- away removes an event, unless it is wanted, and says if it goes.
 local function away(M, el)
-  local ok, keep = pcall(wanted, M, el)
+  local ok, keep, k = pcall(wanted, M, el)
   if ok and keep then return false end
-  if not ok then bad('an event of ' .. M, keep, nil, el) end
-  local fine, _, _, _, event = pcall(element, el)
-  if fine then call('UNLINK', event_key(M, event)) end
+  if not ok then
+    bad('an event of ' .. M, keep, nil, el)
+    local fine, _, _, _, event = pcall(element, el)
+    k = fine and event_key(M, event)
+  end
+  if k then going[#going + 1] = k end
   done = done + 1
   return true
 end
