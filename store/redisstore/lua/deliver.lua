@@ -168,45 +168,54 @@ local function head_of(k)
   return sub(s, 7, 6 + len), sub(s, 7 + len, 22 + len), sub(s, 23 + len + trace, size)
 end
 
--- settle_claims ends leases whose time is over: those deliveries wait again. It does so for
--- some hundred, and what is left is for the next call.
+-- leases_of lists what a claim still has, as { n, seq, record }, and says how much it had.
+local function leases_of(claim)
+  local leased, fields, out = sub(claim, 1, 6) .. '\1', {}, {}
+  for name in string.gmatch(sub(claim, 13), '%d+:%d+') do fields[#fields + 1] = name end
+  for i, rec in ipairs(#fields > 0 and call('HMGET', A, unpack(fields)) or {}) do
+    if rec and sub(rec, 1, 7) == leased then
+      local n, seq = string.match(fields[i], '(%d+):(%d+)')
+      out[#out + 1] = { n, seq, rec }
+    end
+  end
+  return out, #fields
+end
+
+-- lapse ends a lease: the delivery waits again, from a moment on.
+local function lapse(t, seq, rec, el, at)
+  call('HSET', A, field(t.n, seq), sub(rec, 1, 6) .. '\2' .. sub(rec, 8))
+  t[LEASED] = t[LEASED] - 1
+  wait_again(t, seq, at, el)
+end
+
+-- settle_claims ends leases whose time is over. It does so for some hundred, and what is left
+-- is for the next call.
 local function settle_claims()
   local looks = 0
   while looks < 200 do
     local over = call('ZRANGEBYSCORE', P .. 'h', '-inf', NOW, 'WITHSCORES', 'LIMIT', 0, 1)
     if not over[1] then return end
-    local claim, at = over[1], tonumber(over[2])
-    local leased, fields, of, order = sub(claim, 1, 6) .. '\1', {}, {}, {}
-    for name in string.gmatch(sub(claim, 13), '%d+:%d+') do fields[#fields + 1] = name end
-    looks = looks + #fields + 5
-    for i, rec in ipairs(#fields > 0 and call('HMGET', A, unpack(fields)) or {}) do
-      if rec and sub(rec, 1, 7) == leased then
-        local n, seq = string.match(fields[i], '(%d+):(%d+)')
-        if not of[n] then of[n], order[#order + 1] = {}, n end
-        table.insert(of[n], { seq, rec })
+    local claim, at, states, deleted = over[1], tonumber(over[2]), {}, {}
+    local leases, had = leases_of(claim)
+    looks = looks + had + 5
+    for _, d in ipairs(leases) do
+      local n, seq, rec = unpack(d)
+      if states[n] == nil then
+        local ok, t = safely('webhook ' .. n, n, state_of, n, call('HGET', T, n))
+        states[n], deleted[n] = t or false, ok and not t
+      end
+      local t, fine, el = states[n], pcall(element_in, rec, IN_RECORD)
+      if t and fine then
+        lapse(t, seq, rec, el, at)
+      elseif t then
+        drop_claimed(t, seq, rec)
+      elseif deleted[n] then
+        call('HDEL', A, field(n, seq))
+        if fine then forget_enqueued(n, el) end
       end
     end
-    for _, n in ipairs(order) do
-      local ok, t = pcall(state_of, n, call('HGET', T, n))
-      for _, d in ipairs(of[n]) do
-        local seq, rec = d[1], d[2]
-        local fine, el = pcall(element_in, rec, IN_RECORD)
-        if not ok then
-          bad('webhook ' .. n, t, n)
-        elseif not t then -- It was deleted.
-          call('HDEL', A, n .. ':' .. seq)
-          if fine then forget_enqueued(n, el) end
-        else
-          t[LEASED] = t[LEASED] - 1
-          if fine then
-            call('HSET', A, n .. ':' .. seq, sub(rec, 1, 6) .. '\2' .. sub(rec, 8))
-            wait_again(t, seq, at, el)
-          else
-            drop(n, seq, rec)
-          end
-        end
-      end
-      if ok and t then
+    for _, t in pairs(states) do
+      if t then
         t[PARKED] = 0
         offer(t, at)
         save_state(t)

@@ -121,6 +121,15 @@ local function bad(what, how, n, record)
   call('HSETNX', P .. 'bad', sub(what, 1, 300), note .. sub(record or '', 1, 1000))
 end
 
+-- safely calls f, and notes what is damaged if f fails: of what, and of which webhook. It returns
+-- true and what f does, or false.
+local function safely(what, n, f, ...)
+  local ok, out = pcall(f, ...)
+  if ok then return true, out end
+  bad(what, out, n)
+  return false
+end
+
 -- own runs a command on a key of one webhook, n, or of one merchant. A key of another type is
 -- damaged, and goes.
 local function own(n, cmd, k, ...)

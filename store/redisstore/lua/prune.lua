@@ -16,14 +16,12 @@ local function enough() return done >= limit or work >= BUSY end
 
 -- one runs f for a webhook, and then go if that fails. So what is damaged is not met again.
 local function one(n, f, go)
-  local ok, why = pcall(function()
+  local ok = safely('webhook ' .. n, n, function()
     local t = state_of(n, call('HGET', T, n))
     f(t)
     if t then save_state(t) end
   end)
-  if ok then return end
-  bad('webhook ' .. n, why, n)
-  go()
+  if not ok then go() end
 end
 
 -- leave removes a page from the list of those that have anything, if it has none.
@@ -321,9 +319,7 @@ local function heal(name, rec)
   elseif leased then
     local over = sunpack('>I6', rec, 14)
     if over >= before then return end
-    call('HSET', A, name, sub(rec, 1, 6) .. '\2' .. sub(rec, 8))
-    t[LEASED] = t[LEASED] - 1
-    wait_again(t, seq, over, el)
+    lapse(t, seq, rec, el, over)
   elseif own(n, 'ZSCORE', key(is_test(el) and 'y' or 'z', n), seq) then
     return
   else
@@ -338,10 +334,7 @@ end
 -- sweep goes on with its way through a.
 local function sweep()
   local found = call('HSCAN', A, call('HGET', P .. 'c', 'sweep') or 0, 'COUNT', 200)
-  for i = 1, #found[2], 2 do
-    local ok, why = pcall(heal, found[2][i], found[2][i + 1])
-    if not ok then bad('delivery ' .. found[2][i], why) end
-  end
+  for i = 1, #found[2], 2 do safely('delivery ' .. found[2][i], nil, heal, found[2][i], found[2][i + 1]) end
   call('HSET', P .. 'c', 'sweep', found[1])
   return answer(false)
 end
