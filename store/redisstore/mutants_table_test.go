@@ -54,7 +54,7 @@ var mutants = []struct {
 	{"prune/by_count", "what was made last goes first", "prune", "call('ZRANGE', key('g', n), 0, 99)", "call('ZREVRANGE', key('g', n), 0, 99)"},
 	{"differential/seed=0", "deliveries go too early", "prune", "young = young or left == 0 or #s >= 8 and sunpack('>I6', s, 3) >= before", "young = left == 0"},
 	{"differential/seed=0", "what was pruned is not noted", "prune", "if youngest >", "if 0 >"},
-	{"differential/seed=0", "paused deliveries of any age end", "prune", "return created < before", "return true"},
+	{"differential/seed=0", "paused deliveries of any age end", "prune", "if fine and created >= before then", "if false then"},
 	{"webhooks/volatile", "merchants share webhooks", "deliver", "call('HGET', key('m', esc(merchant)), webhook)", "call('HGET', key('m', 'all'), webhook)"},
 	{"differential/seed=0", "any owner settles", "finish", "t[OWNER] == owners[g]", "true"},
 	{"differential/seed=0", "any holder commits", "seen", "local mine = s and s[1] == holder", "local mine = s"},

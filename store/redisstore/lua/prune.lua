@@ -95,30 +95,32 @@ local function end_paused()
   if not n then return answer(false) end
   offset, oldest, from = tonumber(offset or 0), tonumber(oldest or 1e15), ''
 
-  -- old says that one is too old, and if it is not, remembers how old it is.
-  local function old(el)
-    local created = element(el)
-    if created >= before then oldest = math.min(oldest, created) end
-    return created < before
-  end
   one(n, function(t)
     if not t or t[ACTIVE] == 1 then return call('ZREM', P .. 'off', n) end
-    local all, popped, holes = true, 0, 0
-    for _, el in ipairs(offset == 0 and own(n, 'LRANGE', key('q', n), 0, 199) or {}) do
-      local fine, goes = pcall(old, el)
-      if fine and not goes or done >= limit then
-        all = not fine or not goes
-        break
-      end
-      popped = popped + 1
-      if fine then
-        spoil(t, t[HEAD] + popped, false, el, code)
+    local all, popped, holes, damaged = true, 0, 0, false
+
+    -- over ends one that is too old, or sets it aside if it cannot be read. It says if the one is gone.
+    local function over(seq, rec, el)
+      local fine, created = pcall(function() return (element(el or element_in(rec, IN_RECORD))) end)
+      if fine and created >= before then
+        oldest = math.min(oldest, created)
+        return false
+      elseif done >= limit then
+        all = false
+        return false
+      elseif fine then
+        spoil(t, tonumber(seq), rec, el, code)
+        if rec then call('HDEL', A, field(n, seq)) end
         done = done + 1
-      elseif el == '' then
-        holes = holes + 1
       else
-        drop(n, t[HEAD] + popped, el)
+        drop(n, seq, rec or el)
+        damaged = true
       end
+      return true
+    end
+    for i, el in ipairs(offset == 0 and own(n, 'LRANGE', key('q', n), 0, 199) or {}) do
+      if el == '' then holes = holes + 1 elseif not over(t[HEAD] + i, false, el) then break end
+      popped = i
     end
     if popped > 0 then
       call('LTRIM', key('q', n), popped, -1)
@@ -128,22 +130,9 @@ local function end_paused()
     all = all and popped < 200
     local seqs = own(n, 'ZRANGE', key('z', n), offset, offset + 199)
     for i, rec in ipairs((records(n, seqs))) do
-      local fine, goes = pcall(function() return old(element_in(rec, IN_RECORD)) end)
-      if fine and not goes or done >= limit then
-        all = all and fine and not goes
-        offset = offset + 1
-      else
-        unwait(t, seqs[i], false)
-        if fine then
-          spoil(t, tonumber(seqs[i]), rec, nil, code)
-          call('HDEL', A, field(n, seqs[i]))
-          done = done + 1
-        else
-          drop(n, seqs[i], rec)
-          count_waiting(t)
-        end
-      end
+      if over(seqs[i], rec) then unwait(t, seqs[i], false) else offset = offset + 1 end
     end
+    if damaged then count_waiting(t) end
     place(t)
     if all and #seqs == 200 then
       from = n .. ' ' .. text(offset) .. ' ' .. text(oldest)
