@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"errors"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -53,6 +54,12 @@ func (u *unpacker) text(size int) string { return u.take(int(u.num(size))) }
 func (u *unpacker) copied(size int) string { return strings.Clone(u.text(size)) }
 
 func (u *unpacker) time() time.Time { return stamp(u.num(6)) }
+
+// integer reads a number as scripts write it, 0 if there is none.
+func integer(s string) int64 {
+	n, _ := strconv.ParseInt(s, 10, 64) // Only of what was damaged it cannot.
+	return n
+}
 
 func packList(list []string) string {
 	var p packer

@@ -29,7 +29,8 @@ const (
 type settling struct {
 	index         int // among the results of the call
 	field         string
-	n, owner      string
+	n             int64
+	owner         string
 	what, attempt packer
 }
 
@@ -51,7 +52,7 @@ func (s *Store) Finish(ctx context.Context, results []store.Result) ([]store.Fin
 			continue
 		}
 		parts[part] = append(parts[part], settling{
-			index: i, field: n + ":" + seq, n: n, owner: owner(r.MerchantID, r.WebhookID), what: packResult(r), attempt: packAttempt(&r.Attempt),
+			index: i, field: field(n, seq), n: n, owner: owner(r.MerchantID, r.WebhookID), what: packResult(r), attempt: packAttempt(&r.Attempt),
 		})
 	}
 	var asked sync.WaitGroup

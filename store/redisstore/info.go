@@ -68,7 +68,8 @@ func (h shard) damage(what, note string) string {
 	u := unpacker{rest: note}
 	at, merchant, webhook, how := u.time(), u.text(2), u.text(2), u.text(2)
 	if field, ok := strings.CutPrefix(what, "delivery "); ok {
-		what = "delivery " + h.deliveryID(field)
+		n, seq, _ := strings.Cut(field, ":")
+		what = "delivery " + h.deliveryID(integer(n), integer(seq))
 	}
 	if webhook != "" {
 		what += " of webhook " + webhook + " of merchant " + merchant
@@ -135,14 +136,12 @@ func (p persistence) String() string {
 }
 
 func (s *Store) failover(replicas int) string {
-	var b strings.Builder
 	switch {
 	case replicas == 0:
-		b.WriteString("no replica: without the node there is no service")
+		return "no replica: without the node there is no service"
 	case s.opts.WaitReplicas > 0:
-		fmt.Fprintf(&b, "%d replicas, and Publish waits for %d: a failover loses no event unless they all fail", replicas, s.opts.WaitReplicas)
+		return fmt.Sprintf("%d replicas, and Publish waits for %d: a failover loses no event unless they all fail", replicas, s.opts.WaitReplicas)
 	default:
-		fmt.Fprintf(&b, "%d replicas, behind by their lag: a failover loses what they had not received", replicas)
+		return fmt.Sprintf("%d replicas, behind by their lag: a failover loses what they had not received", replicas)
 	}
-	return b.String()
 }

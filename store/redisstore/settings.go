@@ -3,7 +3,6 @@ package redisstore
 import (
 	"crypto/sha256"
 	"maps"
-	"strconv"
 	"time"
 
 	"github.com/rag-assistant/webhooks/store"
@@ -98,10 +97,7 @@ func unpackWebhook(blob, packed string, x map[string]string, now time.Time) (sto
 	if err1 != nil || err2 != nil || err3 != nil || x["id"] != h.webhookID {
 		return store.Webhook{}, errDamaged
 	}
-	n := func(name string) int64 {
-		v, _ := strconv.ParseInt(x[name], 10, 64) // Absent is 0.
-		return v
-	}
+	n := func(name string) int64 { return integer(x[name]) }
 	w := store.Webhook{
 		ID: h.webhookID, MerchantID: h.merchantID, URL: h.url, Events: events, Status: store.Disabled,
 		DisabledReason: x["dr"], DisabledAt: stamp(n("da")),
