@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -21,20 +20,14 @@ var luaFiles embed.FS
 // sources are the scripts as text, by name.
 type sources map[string]string
 
-func readScripts() (sources, error) {
-	files, err := luaFiles.ReadDir("lua")
-	if err != nil {
-		return nil, fmt.Errorf("redisstore: %w", err)
-	}
+func readScripts() sources {
+	files, _ := luaFiles.ReadDir("lua") // What is embedded can be read.
 	out := sources{}
 	for _, f := range files {
-		text, err := luaFiles.ReadFile("lua/" + f.Name())
-		if err != nil {
-			return nil, fmt.Errorf("redisstore: %w", err)
-		}
+		text, _ := luaFiles.ReadFile("lua/" + f.Name())
 		out[strings.TrimSuffix(f.Name(), ".lua")] = string(text)
 	}
-	return out, nil
+	return out
 }
 
 // compile puts what scripts share before each.
@@ -124,24 +117,9 @@ var errLayout = fmt.Errorf("what was opened is not there any more: redis was emp
 // errReply says that a script answered what it never should.
 var errReply = errors.New("reply is not as expected")
 
-// words are what scripts say when they refuse.
-func words(word string) error {
-	switch word {
-	case "NOTFOUND":
-		return store.ErrNotFound
-	case "CONFLICT":
-		return store.ErrConflict
-	case "VERSION":
-		return store.ErrVersion
-	case "LIMIT":
-		return store.ErrLimit
-	case "STALE":
-		return store.ErrStale
-	case "LAYOUT":
-		return errLayout
-	default:
-		return errReply
-	}
+// refusals are what scripts say when they refuse.
+var refusals = map[string]error{ //nolint:gochecknoglobals // constant
+	"NOTFOUND": store.ErrNotFound, "CONFLICT": store.ErrConflict, "VERSION": store.ErrVersion, "LIMIT": store.ErrLimit, "STALE": store.ErrStale,
 }
 
 func readReply(name string, out []any) (reply, error) {
@@ -150,9 +128,12 @@ func readReply(name string, out []any) (reply, error) {
 	if word == "OK" {
 		return r, nil
 	}
-	err := words(word)
-	if errors.Is(err, errReply) || errors.Is(err, errLayout) {
-		return reply{}, fmt.Errorf("redisstore: %s: %w", name, err)
+	err := refusals[word]
+	switch {
+	case word == "LAYOUT":
+		return reply{}, fmt.Errorf("redisstore: %s: %w", name, errLayout)
+	case err == nil:
+		return reply{}, fmt.Errorf("redisstore: %s: %w", name, errReply)
 	}
 	if detail := r.text(); detail != "" {
 		return reply{}, fmt.Errorf("%s: %w", detail, err)
@@ -193,12 +174,7 @@ func (r *reply) int() int64 {
 
 func (r *reply) number() int { return int(r.int()) }
 
-// time reads Unix milliseconds that are written as a text.
-func (r *reply) time() time.Time {
-	ms, err := strconv.ParseInt(r.text(), 10, 64)
-	r.bad = r.bad || err != nil
-	return stamp(ms)
-}
+func (r *reply) time() time.Time { return stamp(r.int()) }
 
 // part reads a list within the list.
 func (r *reply) part() reply {

@@ -261,7 +261,7 @@ end
 -- add_notice stores a notice. Its id is a number of which the lowest is the oldest.
 local function add_notice(n, merchant, webhook, kind, url, reason, failures, after, since)
   local id = text(later('no'))
-  call('HSET', P .. 'no', id, cmsgpack.pack({ n, 0, merchant, webhook, kind, url, reason, failures, after, text(since), NOW }))
+  call('HSET', P .. 'no', id, cmsgpack.pack({ n, 0, merchant, webhook, kind, url, reason, failures, after, since, now }))
   call('ZADD', P .. 'nv', NOW, id)
   call('ZADD', P .. 'na', NOW, id)
   own(n, 'ZADD', key('nw', n), 0, id)
