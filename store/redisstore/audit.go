@@ -312,16 +312,12 @@ func (c *counting) ended() {
 	each(c.lists, "l:"+c.n, func(p string, list []string) {
 		page := integer(p)
 		for _, packed := range list {
-			u := unpacker{rest: packed}
-			seq, outcome := page*pageSize+u.num(1), u.take(1)
-			d, ok := unpackDelivery("l"+packed, time.UnixMilli(c.now))
-			c.want(ok && (outcome == "s" || outcome == "f"), "a delivery can be read", "%s:%d", c.n, seq)
-			e := element{eventID: d.EventID}
-			if at := 20; len(packed) > at+7 { // where its element has the flags
-				e.flags = int64(packed[at+6])
-			}
-			c.see(seq, &e, false)
-			c.tries += int64(d.Attempts)
+			slot, outcome, r, ok := unpackEnded(packed)
+			_, _, fine := r.attemptsOf()
+			seq := page*pageSize + slot
+			c.want(ok && fine && (outcome == "s" || outcome == "f"), "a delivery can be read", "%s:%d", c.n, seq)
+			c.see(seq, &r.element, false)
+			c.tries += r.attempts
 			if outcome == "s" {
 				c.ok++
 			} else {
@@ -329,8 +325,8 @@ func (c *counting) ended() {
 			}
 		}
 		c.pages[page] = true
-		first := unpacker{rest: list[0][min(2, len(list[0])):]}
-		c.want(c.sets["p"][c.n+":"+p] == first.num(6), "a page is found by its oldest end", "%s:%s", c.n, p)
+		_, _, first, _ := unpackEnded(list[0])
+		c.want(c.sets["p"][c.n+":"+p] == millis(first.end), "a page is found by its oldest end", "%s:%s", c.n, p)
 	})
 }
 
