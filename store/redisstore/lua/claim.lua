@@ -234,11 +234,7 @@ local function visit(n, s, blob)
     advance(t, popped, holes)
   end
   strip(t)
-  if t[WAITING] > 0 and t[NEXT] <= now then
-    local first = own(n, 'ZRANGE', key('z', n), 0, 0, 'WITHSCORES')[2]
-    t[NEXT] = tonumber(first or 0)
-    if not first then t[WAITING] = 0 end
-  end
+  if t[WAITING] > 0 and t[NEXT] <= now then look_next(t) end
   t[PARKED] = t[LEASED] >= per and 1 or 0
   local at = t[PARKED] == 0 and due(t, now)
   if at then call('ZADD', R, text(at), n) else call('ZREM', R, n) end

@@ -26,6 +26,13 @@ local function unwait(t, seq, test)
   return gone
 end
 
+-- look_next finds when the first of z is due, once some have gone.
+local function look_next(t)
+  local first = first_due(t, 'z')
+  t[NEXT] = first or 0
+  if not first then t[WAITING] = 0 end
+end
+
 -- count_waiting counts what waits anew, after damage.
 local function count_waiting(t)
   t[WAITING], t[TESTS] = own(t.n, 'ZCARD', key('z', t.n)), own(t.n, 'ZCARD', key('y', t.n))
@@ -81,13 +88,13 @@ end
 
 -- close stores ended deliveries of a page.
 local function close(t, page, list)
-  local before, after = t[OK] + t[FAILED], 0
+  local before = t[OK] + t[FAILED]
   for _, s in ipairs(list) do
     local outcome = byte(s, 2) == 115 and OK or FAILED
     t[outcome] = t[outcome] + 1
   end
   if push(t.n, page_key(t.n, page), list) == #list then call('ZADD', P .. 'p', NOW, t.n .. ':' .. page) end
-  after = before + #list
+  local after = before + #list
   if math.floor(after / COUNTED) ~= math.floor(before / COUNTED) then call('ZADD', P .. 'f', after, t.n) end
 end
 

@@ -128,9 +128,7 @@ local function write(t, into)
   if t.disabled then disable(t, t.disabled) end
   local full = into.freed and t[PARKED] == 1
   if full then t[PARKED] = 0 end
-  if #into.unwait > 0 and t[WAITING] > 0 then
-    t[NEXT] = tonumber(own(t.n, 'ZRANGE', key('z', t.n), 0, 0, 'WITHSCORES')[2] or 0)
-  end
+  if #into.unwait > 0 and t[WAITING] > 0 then look_next(t) end
   if t.disabled or #into.unwait > 0 then place(t) elseif full or #into.again > 0 then offer(t, now) end
   saved[#saved + 1], saved[#saved + 2] = t.n, pack_state(t)
 end

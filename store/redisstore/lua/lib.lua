@@ -249,6 +249,9 @@ local function allowed(t, at)
   return math.max(at, math.min(t[TAKEN], now) + math.ceil((COST - t[LEVEL]) / t[RATE]))
 end
 
+-- first_due returns when the first of z or y is due, or nil.
+local function first_due(t, kind) return tonumber(own(t.n, 'ZRANGE', key(kind, t.n), 0, 0, 'WITHSCORES')[2]) end
+
 -- due returns since or from when on, but not before a moment, a webhook has something to
 -- claim, or nil.
 local function due(t, from)
@@ -257,7 +260,7 @@ local function due(t, from)
     if t[LAST] > t[HEAD] then at = 0 elseif t[WAITING] > 0 then at = t[NEXT] end
   end
   if t[TESTS] > 0 then
-    local first = tonumber(own(t.n, 'ZRANGE', key('y', t.n), 0, 0, 'WITHSCORES')[2])
+    local first = first_due(t, 'y')
     if not first then t[TESTS] = 0 end
     if first and (not at or first < at) then at = first end
   end
