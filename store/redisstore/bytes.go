@@ -61,19 +61,20 @@ func integer(s string) int64 {
 	return n
 }
 
-func packList(list []string) string {
+// packList writes texts, each after its length.
+func packList(list []string, size int) string {
 	var p packer
 	for _, s := range list {
-		p = p.text(s, 2)
+		p = p.text(s, size)
 	}
 	return string(p)
 }
 
-func unpackList(packed string) ([]string, error) {
+func unpackList(packed string, size int) ([]string, error) {
 	u := unpacker{rest: packed}
 	var out []string
 	for u.rest != "" {
-		out = append(out, u.text(2))
+		out = append(out, u.text(size))
 	}
 	if u.bad {
 		return nil, errDamaged

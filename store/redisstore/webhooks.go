@@ -34,7 +34,7 @@ func (s *Store) save(ctx context.Context, w *store.Webhook, version int64, limit
 	x := packSettings(w)
 	args := []any{
 		w.MerchantID, w.ID, rand.Text(), version, max(limit, 0), owner(w.MerchantID, w.ID), packHook(w),
-		flag(w.Status == store.Active), packList(w.Events), max(w.RateLimit, 0), len(x) / 2,
+		flag(w.Status == store.Active), packList(w.Events, 2), max(w.RateLimit, 0), len(x) / 2,
 	}
 	_, _, list, err := s.webhooks(ctx, call{name: "save", on: s.at(w.MerchantID), args: append(args, x...)})
 	if err != nil || len(list) == 0 {
