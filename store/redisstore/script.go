@@ -5,6 +5,7 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -30,27 +31,17 @@ func readScripts() sources {
 	return out
 }
 
-// compile puts what scripts share before each.
+// compile puts what scripts share before each, and leaves out whole lines of comment,
+// which Redis would only keep in memory.
 func (s sources) compile() scripts {
+	comment := regexp.MustCompile(`(?m)^(--.*)?\n`)
 	out := scripts{}
 	for name, text := range s {
 		if name != "lib" && name != "deliver" {
-			out[name] = redis.NewScript(stripComments(s["lib"] + s["deliver"] + text))
+			out[name] = redis.NewScript(comment.ReplaceAllString(s["lib"]+s["deliver"]+text, ""))
 		}
 	}
 	return out
-}
-
-// stripComments leaves out whole lines of comment, which Redis would only keep
-// in memory.
-func stripComments(text string) string {
-	var b strings.Builder
-	for line := range strings.Lines(text) {
-		if !strings.HasPrefix(line, "--") && strings.TrimSpace(line) != "" {
-			b.WriteString(line)
-		}
-	}
-	return b.String()
 }
 
 type scripts map[string]*redis.Script
