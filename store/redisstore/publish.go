@@ -49,9 +49,6 @@ func (s *Store) publishSome(ctx context.Context, h shard, list []*publishing) er
 	if err != nil {
 		return err
 	}
-	if !r.more() {
-		r.bad = true
-	}
 	lists := r.part()
 	subscribers := make([]map[int64]string, len(lists.list)) // id by number
 	for i := range subscribers {
