@@ -29,20 +29,23 @@ func (s *Store) Audit(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("redisstore: audit: %w", err)
 	}
-	a := &audit{now: now.UnixMilli(), layout: s.layout.id}
+	var broken []error
 	for _, h := range s.shards {
 		d, err := s.read(ctx, h)
 		if err != nil {
 			return fmt.Errorf("redisstore: audit: %w", err)
 		}
-		a.begin(d)
-		a.of = h
+		a := &audit{
+			dump: d, of: h, now: now.UnixMilli(), layout: s.layout.id,
+			subscribers: map[string][]string{}, carried: map[string]bool{}, enqueued: map[string]int{}, leases: map[string]string{},
+		}
 		a.shard(h.prefix)
+		broken = append(broken, a.broken...)
 	}
-	return errors.Join(a.broken...)
+	return errors.Join(broken...)
 }
 
-// audit collects what is wrong.
+// audit collects what is wrong with a shard.
 type audit struct {
 	dump
 
@@ -55,14 +58,7 @@ type audit struct {
 	carried     map[string]bool     // events that pending deliveries need, as M:E
 	enqueued    map[string]int      // deliveries by n:E
 	leases      map[string]string   // token of each claim in h, by field
-	owners      map[string]string   // M by n
 	pending     int64
-}
-
-func (a *audit) begin(d dump) {
-	a.dump, a.pending = d, 0
-	a.subscribers, a.carried, a.enqueued = map[string][]string{}, map[string]bool{}, map[string]int{}
-	a.leases, a.owners = map[string]string{}, map[string]string{}
 }
 
 // want reports a broken promise unless ok.
@@ -70,11 +66,6 @@ func (a *audit) want(ok bool, promise, format string, args ...any) {
 	if !ok && len(a.broken) < 10 {
 		a.broken = append(a.broken, fmt.Errorf("%s: "+format, append([]any{promise}, args...)...))
 	}
-}
-
-func integer(s string) int64 {
-	n, _ := strconv.ParseInt(s, 10, 64) // Absent is 0.
-	return n
 }
 
 func (a *audit) shard(prefix string) {
@@ -220,7 +211,6 @@ func (a *audit) webhook(n, packed string) {
 		return
 	}
 	merchant := escape(w.MerchantID)
-	a.owners[n] = merchant
 	_, listed := a.sets["i:"+merchant][fmt.Sprintf("%015d", millis(w.CreatedAt))+w.ID]
 	a.want(listed && a.hashes["m:"+merchant][w.ID] == n && t.owner == owner(w.MerchantID, w.ID), "a merchant lists its webhooks", "%s", w.ID)
 	a.want(t.told == (w.Disablings > 0 || w.Mark != "") || t.told && x["an"] != "", "what was told is known", "%s", w.ID)
@@ -322,16 +312,12 @@ func (c *counting) ended() {
 	each(c.lists, "l:"+c.n, func(p string, list []string) {
 		page := integer(p)
 		for _, packed := range list {
-			u := unpacker{rest: packed}
-			seq, outcome := page*pageSize+u.num(1), u.take(1)
-			d, ok := unpackDelivery("l"+packed, time.UnixMilli(c.now))
-			c.want(ok && (outcome == "s" || outcome == "f"), "a delivery can be read", "%s:%d", c.n, seq)
-			e := element{eventID: d.EventID}
-			if at := 20; len(packed) > at+7 { // where its element has the flags
-				e.flags = int64(packed[at+6])
-			}
-			c.see(seq, &e, false)
-			c.tries += int64(d.Attempts)
+			slot, outcome, r, ok := unpackEnded(packed)
+			_, _, fine := r.attemptsOf()
+			seq := page*pageSize + slot
+			c.want(ok && fine && (outcome == "s" || outcome == "f"), "a delivery can be read", "%s:%d", c.n, seq)
+			c.see(seq, &r.element, false)
+			c.tries += r.attempts
 			if outcome == "s" {
 				c.ok++
 			} else {
@@ -339,8 +325,8 @@ func (c *counting) ended() {
 			}
 		}
 		c.pages[page] = true
-		first := unpacker{rest: list[0][min(2, len(list[0])):]}
-		c.want(c.sets["p"][c.n+":"+p] == first.num(6), "a page is found by its oldest end", "%s:%s", c.n, p)
+		_, _, first, _ := unpackEnded(list[0])
+		c.want(c.sets["p"][c.n+":"+p] == millis(first.end), "a page is found by its oldest end", "%s:%s", c.n, p)
 	})
 }
 

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/rag-assistant/webhooks/store"
 )
 
 const (
@@ -20,7 +22,7 @@ const (
 )
 
 // errAway says that a part did not answer a moment ago.
-var errAway = errors.New("redisstore: this part of the store did not answer a moment ago")
+var errAway = fmt.Errorf("redisstore: this part of the store did not answer a moment ago: %w", store.ErrUnavailable)
 
 // absences remembers which shards did not answer, so that one node of a Cluster
 // that is down or hangs does not hold up what is on the others.
@@ -55,9 +57,6 @@ func (a *absences) note(shards []int, away bool) {
 		if !away {
 			delete(a.until, i)
 			continue
-		}
-		if a.until == nil {
-			a.until = map[int]time.Time{}
 		}
 		a.until[i] = time.Now().Add(rest)
 	}
@@ -98,35 +97,27 @@ func (s *Store) ping(ctx context.Context, h shard) error {
 	ctx, cancel := context.WithTimeout(ctx, probe)
 	defer cancel()
 	node, _, err := s.node(ctx, h)
-	if err != nil {
-		return err
+	if err == nil {
+		err = node.Ping(ctx).Err()
 	}
-	return node.Ping(ctx).Err()
+	if err != nil {
+		return unanswered("ping", err)
+	}
+	return nil
 }
 
 // neighbours returns the shards that are on the same node, as far as is known, if
 // it is the node that is away.
 func (s *Store) neighbours(ctx context.Context, i int, why error) []int {
-	cluster, ok := s.client.(*redis.ClusterClient)
-	if redis.IsTryAgainError(why) { // Its slot moves.
-		return []int{i}
-	}
-	if !ok {
-		out := make([]int, len(s.shards))
-		for j := range out {
-			out[j] = j
-		}
-		return out
-	}
 	ctx, cancel := context.WithTimeout(ctx, probe)
 	defer cancel()
-	node, err := cluster.MasterForKey(ctx, s.shards[i].id)
-	if err != nil {
+	_, node, err := s.node(ctx, s.shards[i])
+	if err != nil || redis.IsTryAgainError(why) { // Its slot moves.
 		return []int{i}
 	}
 	var out []int
 	for j, h := range s.shards {
-		if n, err := cluster.MasterForKey(ctx, h.id); err == nil && n == node {
+		if _, name, err := s.node(ctx, h); err == nil && name == node {
 			out = append(out, j)
 		}
 	}

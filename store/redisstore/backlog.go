@@ -2,8 +2,6 @@ package redisstore
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"time"
 
 	"github.com/rag-assistant/webhooks/store"
@@ -29,9 +27,6 @@ func (s *Store) Backlog(ctx context.Context) (store.Backlog, error) {
 		err = errAway
 	}
 	if err != nil {
-		if !errors.Is(err, store.ErrUnavailable) && outOfReach(err) || errors.Is(err, errAway) {
-			err = fmt.Errorf("%w: %w", store.ErrUnavailable, err)
-		}
 		return store.Backlog{}, err
 	}
 	return out, nil

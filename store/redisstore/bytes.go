@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"errors"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -54,19 +55,26 @@ func (u *unpacker) copied(size int) string { return strings.Clone(u.text(size)) 
 
 func (u *unpacker) time() time.Time { return stamp(u.num(6)) }
 
-func packList(list []string) string {
+// integer reads a number as scripts write it, 0 if there is none.
+func integer(s string) int64 {
+	n, _ := strconv.ParseInt(s, 10, 64) // Only of what was damaged it cannot.
+	return n
+}
+
+// packList writes texts, each after its length.
+func packList(list []string, size int) string {
 	var p packer
 	for _, s := range list {
-		p = p.text(s, 2)
+		p = p.text(s, size)
 	}
 	return string(p)
 }
 
-func unpackList(packed string) ([]string, error) {
+func unpackList(packed string, size int) ([]string, error) {
 	u := unpacker{rest: packed}
 	var out []string
 	for u.rest != "" {
-		out = append(out, u.text(2))
+		out = append(out, u.text(size))
 	}
 	if u.bad {
 		return nil, errDamaged

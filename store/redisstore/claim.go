@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/rag-assistant/webhooks/store"
@@ -131,7 +130,7 @@ func (g *claiming) claim(ctx context.Context, h shard, limit, bytes, round int) 
 func (g *claiming) read(h shard, at time.Time, hooks, events reply, order *unpacker, records reply) []settling {
 	known := make([]claimed, len(hooks.list)/2)
 	for i := range known {
-		known[i].n = hooks.text()
+		known[i].n = integer(hooks.text())
 		known[i].hook, known[i].err = unpackHook(hooks.text(), at)
 	}
 	of := make([]stored, len(events.list))
@@ -151,16 +150,15 @@ func (g *claiming) read(h shard, at time.Time, hooks, events reply, order *unpac
 			continue // The lease ends by itself.
 		}
 		hook, event := &known[w], &of[e]
-		field := hook.n + ":" + strconv.FormatInt(seq, 10)
 		if !event.ok {
 			what := append(packer(packed[:6]), spoiledOutcome...).num(0, 1).num(int64(store.StreakSame), 1).num(0, 6)
 			spoiled = append(spoiled, settling{
-				field: field, n: hook.n, owner: owner(hook.merchantID, hook.webhookID), what: what, attempt: packer(faultCode),
+				field: field(hook.n, seq), n: hook.n, owner: owner(hook.merchantID, hook.webhookID), what: what, attempt: packer(faultCode),
 			})
 			continue
 		}
 		g.out.Leases = append(g.out.Leases, store.Lease{
-			MerchantID: hook.merchantID, WebhookID: hook.webhookID, DeliveryID: h.deliveryID(field), EventID: r.eventID, EventType: r.kind,
+			MerchantID: hook.merchantID, WebhookID: hook.webhookID, DeliveryID: h.deliveryID(hook.n, seq), EventID: r.eventID, EventType: r.kind,
 			Test: r.flags&flagTest != 0, Forged: r.flags&flagForged != 0, Body: event.body, Trace: event.trace,
 			Token: r.token, Attempts: int(r.attempts), Reclaims: int(r.reclaims),
 			URL: hook.url, Encoding: hook.encoding, Secret: hook.secret, PreviousSecret: hook.previous, Headers: hook.headers,
@@ -173,7 +171,7 @@ func (g *claiming) read(h shard, at time.Time, hooks, events reply, order *unpac
 type claimed struct {
 	hook
 
-	n   string
+	n   int64
 	err error
 }
 

@@ -15,10 +15,7 @@ func OpenMutant(ctx context.Context, client redis.UniversalClient, opts *Options
 	if err != nil {
 		return nil, err
 	}
-	text, err := readScripts()
-	if err != nil {
-		return nil, err
-	}
+	text := readScripts()
 	if !strings.Contains(text[script], before) {
 		return nil, fmt.Errorf("%s.lua does not contain %q", script, before)
 	}

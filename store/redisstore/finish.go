@@ -29,7 +29,8 @@ const (
 type settling struct {
 	index         int // among the results of the call
 	field         string
-	n, owner      string
+	n             int64
+	owner         string
 	what, attempt packer
 }
 
@@ -51,7 +52,7 @@ func (s *Store) Finish(ctx context.Context, results []store.Result) ([]store.Fin
 			continue
 		}
 		parts[part] = append(parts[part], settling{
-			index: i, field: n + ":" + seq, n: n, owner: owner(r.MerchantID, r.WebhookID), what: packResult(r), attempt: packAttempt(&r.Attempt),
+			index: i, field: field(n, seq), n: n, owner: owner(r.MerchantID, r.WebhookID), what: packResult(r), attempt: packAttempt(&r.Attempt),
 		})
 	}
 	var asked sync.WaitGroup
@@ -134,18 +135,12 @@ func (s *Store) settle(ctx context.Context, h shard, list []settling) ([]store.F
 	same := func(a, b *settling) int { return cmp.Or(cmp.Compare(a.n, b.n), cmp.Compare(a.owner, b.owner)) }
 	slices.SortStableFunc(list, func(a, b settling) int { return same(&a, &b) })
 	n := len(list)
-	args := append(make([]any, 0, 5+6*n), n)
+	args := make([]any, 2+3*n, 2+6*n)
+	args[0] = n
 	for i := range list {
-		args = append(args, list[i].field)
+		args[1+i], args[1+n+i], args[1+2*n+i] = list[i].field, []byte(list[i].what), []byte(list[i].attempt)
 	}
-	for i := range list {
-		args = append(args, []byte(list[i].what))
-	}
-	for i := range list {
-		args = append(args, []byte(list[i].attempt))
-	}
-	groups, at := 0, len(args)
-	args = append(args, 0)
+	groups, at := 0, len(args)-1
 	for first, i := 0, 1; i <= n; i++ {
 		if i == n || same(&list[first], &list[i]) != 0 {
 			args = append(args, list[first].n, list[first].owner, i-first)

@@ -120,9 +120,6 @@ func (g *group) next() []*publishing {
 
 // again lets those wait first that a script stopped before.
 func (g *group) again(list []*publishing) {
-	if len(list) == 0 {
-		return
-	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.waiting = append(list, g.waiting...)

@@ -80,13 +80,11 @@ func (s *Store) checkServer(ctx context.Context, node redis.Cmdable) error {
 	case redis.IsPermissionError(err) && !s.opts.AllowUnknownVersion:
 		return fmt.Errorf("this user of redis may not run INFO; allow it with +info, or set Options.AllowUnknownVersion: %w", err)
 	}
-	err = s.checkVersion(infoField(info, "redis_version"))
-	if err == nil {
-		err = s.checkPolicy(policy(ctx, node, info))
-	}
-	if err == nil {
-		err = s.checkPersistence(persistenceOf(ctx, node, info))
-	}
+	err = errors.Join(
+		s.checkVersion(infoField(info, "redis_version")),
+		s.checkPolicy(policy(ctx, node, info)),
+		s.checkPersistence(persistenceOf(ctx, node, info)),
+	)
 	if err != nil {
 		return unfitError{err}
 	}

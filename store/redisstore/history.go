@@ -44,18 +44,18 @@ func bound(t time.Time) string {
 	return strconv.FormatInt(ms, 10)
 }
 
-// statusOf is the status that a script calls by a letter.
+// letters are what scripts call a status by.
+var letters = map[store.DeliveryStatus]string{ //nolint:gochecknoglobals // constant
+	store.DeliveryPending: "p", store.DeliverySucceeded: "s", store.DeliveryFailed: "f",
+}
+
 func statusOf(letter string) store.DeliveryStatus {
-	switch letter {
-	case "p":
-		return store.DeliveryPending
-	case "s":
-		return store.DeliverySucceeded
-	case "f":
-		return store.DeliveryFailed
-	default:
-		return ""
+	for status, l := range letters {
+		if l == letter {
+			return status
+		}
 	}
+	return ""
 }
 
 // Event implements [store.History].
@@ -139,30 +139,24 @@ func (s *Store) Deliveries(ctx context.Context, merchantID, webhookID string, q 
 	if err != nil {
 		return page, err
 	}
-	state := ""
-	for _, letter := range []string{"p", "s", "f"} {
-		if statusOf(letter) == q.Status {
-			state = letter
-		}
-	}
 	h := s.at(merchantID)
 	r, err := s.run(ctx, call{name: "deliveries", on: h, args: []any{
-		merchantID, webhookID, below, max(q.Limit, 1), state, q.EventType, bound(q.Since), bound(q.Until),
+		merchantID, webhookID, below, max(q.Limit, 1), letters[q.Status], q.EventType, bound(q.Since), bound(q.Until),
 	}})
 	if err != nil {
 		return page, named("webhook", webhookID, err)
 	}
-	now, n, next := stamp(r.int()), strconv.FormatInt(r.int(), 10), r.int()
+	now, n, next := stamp(r.int()), r.int(), r.int()
 	if next > 0 {
 		page.Next = writeCursor(deliveryCursor, next)
 	}
 	for r.more() {
-		seq := strconv.FormatInt(r.int(), 10)
+		seq := r.int()
 		d, ok := unpackDelivery(r.text(), now)
 		if !ok {
 			continue
 		}
-		d.ID, d.MerchantID, d.WebhookID, d.Log = h.deliveryID(n+":"+seq), merchantID, webhookID, nil
+		d.ID, d.MerchantID, d.WebhookID, d.Log = h.deliveryID(n, seq), merchantID, webhookID, nil
 		page.Deliveries = append(page.Deliveries, d)
 	}
 	return page, r.check("deliveries")
@@ -187,14 +181,14 @@ func (s *Store) Enqueue(ctx context.Context, merchantID, webhookID string, event
 		if err != nil {
 			return nil, err
 		}
-		n := strconv.FormatInt(r.int(), 10)
+		n := r.int()
 		for range part {
 			e := store.Enqueued{}
 			switch seq := r.int(); {
 			case seq < 0:
 				e.Full = true
 			case seq > 0:
-				e.DeliveryID = h.deliveryID(n + ":" + strconv.FormatInt(seq, 10))
+				e.DeliveryID = h.deliveryID(n, seq)
 			}
 			out = append(out, e)
 		}

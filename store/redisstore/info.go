@@ -68,7 +68,8 @@ func (h shard) damage(what, note string) store.Damage {
 	u := unpacker{rest: note}
 	d := store.Damage{At: u.time(), MerchantID: u.text(2), WebhookID: u.text(2), How: u.text(2)}
 	if field, ok := strings.CutPrefix(what, "delivery "); ok {
-		what = "delivery " + h.deliveryID(field)
+		n, seq, _ := strings.Cut(field, ":")
+		what = "delivery " + h.deliveryID(integer(n), integer(seq))
 	}
 	d.What = what + " in " + h.prefix
 	return d
@@ -133,14 +134,12 @@ func (p persistence) String() string {
 }
 
 func (s *Store) failover(replicas int) string {
-	var b strings.Builder
 	switch {
 	case replicas == 0:
-		b.WriteString("no replica: without the node there is no service")
+		return "no replica: without the node there is no service"
 	case s.opts.WaitReplicas > 0:
-		fmt.Fprintf(&b, "%d replicas, and Publish waits for %d: a failover loses no event unless they all fail", replicas, s.opts.WaitReplicas)
+		return fmt.Sprintf("%d replicas, and Publish waits for %d: a failover loses no event unless they all fail", replicas, s.opts.WaitReplicas)
 	default:
-		fmt.Fprintf(&b, "%d replicas, behind by their lag: a failover loses what they had not received", replicas)
+		return fmt.Sprintf("%d replicas, behind by their lag: a failover loses what they had not received", replicas)
 	}
-	return b.String()
 }

@@ -3,6 +3,7 @@ package redisstore
 import (
 	"fmt"
 	"hash/fnv"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -59,25 +60,7 @@ func (h shard) seen(scope, id string) string {
 // escape writes an id so that no two pairs of ids make one key. lib.lua has the
 // same rule.
 func escape(id string) string {
-	safe := func(c byte) bool {
-		return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_' || c == '.' || c == '-'
-	}
-	i := 0
-	for i < len(id) && safe(id[i]) {
-		i++
-	}
-	if i == len(id) {
-		return id
-	}
-	var b strings.Builder
-	for j := range len(id) {
-		if safe(id[j]) {
-			b.WriteByte(id[j])
-		} else {
-			fmt.Fprintf(&b, "%%%02X", id[j])
-		}
-	}
-	return b.String()
+	return strings.ReplaceAll(strings.ReplaceAll(url.QueryEscape(id), "+", "%20"), "~", "%7E")
 }
 
 // A delivery's id is made of the store, its shard and its place there: "whdel_", six
@@ -86,27 +69,19 @@ func escape(id string) string {
 // another store, or of before Redis was emptied, is not known.
 const deliveryPrefix = "whdel_"
 
-// deliveryID makes an id of a delivery's place, such as "7:12".
-func (h shard) deliveryID(field string) string {
-	n, seq, _ := strings.Cut(field, ":")
-	return h.ids + base36(n) + "-" + base36(seq)
+func (h shard) deliveryID(n, seq int64) string {
+	return h.ids + strconv.FormatInt(n, 36) + "-" + strconv.FormatInt(seq, 36)
 }
 
-func base36(decimal string) string {
-	n, _ := strconv.ParseInt(decimal, 10, 64) // A script wrote it.
-	return strconv.FormatInt(n, 36)
-}
+// field is what a delivery's record is found by: see lua/lib.lua.
+func field(n, seq int64) string { return strconv.FormatInt(n, 10) + ":" + strconv.FormatInt(seq, 10) }
 
 // place returns the number of the webhook and of the delivery that an id of this
 // shard names, or false if it is none.
-func (h shard) place(id string) (n, seq string, ok bool) {
-	rest, ok := strings.CutPrefix(id, h.ids)
-	first, second, cut := strings.Cut(rest, "-")
-	a, err1 := strconv.ParseInt(first, 36, 64)
-	b, err2 := strconv.ParseInt(second, 36, 64)
-	if !ok || !cut || err1 != nil || err2 != nil || a < 1 || b < 1 || a > 1<<31 || b > 1<<46 {
-		return "", "", false
-	}
-	n, seq = strconv.FormatInt(a, 10), strconv.FormatInt(b, 10)
-	return n, seq, h.deliveryID(n+":"+seq) == id
+func (h shard) place(id string) (n, seq int64, ok bool) {
+	first, second, _ := strings.Cut(strings.TrimPrefix(id, h.ids), "-")
+	n, err1 := strconv.ParseInt(first, 36, 64)
+	seq, err2 := strconv.ParseInt(second, 36, 64)
+	ok = err1 == nil && err2 == nil && n >= 1 && seq >= 1 && n <= 1<<31 && seq <= 1<<46
+	return n, seq, ok && h.deliveryID(n, seq) == id
 }

@@ -37,7 +37,7 @@ func (s *Store) prune(ctx context.Context, h shard, p store.PruneRequest, left *
 		code  string
 		count *int
 	}{
-		{what: "sweep", age: sweepAge},
+		{what: "sweep", age: sweepAge, count: new(int)},
 		{what: "paused", age: p.PausedAge, code: p.PausedCode, count: &done.Paused},
 		{what: "age", age: p.DeliveryAge, count: &done.Deliveries},
 		{what: "surplus", keep: p.DeliveriesPerWebhook, count: &done.Deliveries},
@@ -63,9 +63,7 @@ func (s *Store) prune(ctx context.Context, h shard, p store.PruneRequest, left *
 			if err := r.check("prune"); err != nil {
 				return err
 			}
-			if k.count != nil {
-				*k.count += n
-			}
+			*k.count += n
 			*left -= n
 			if more && limit == 0 {
 				done.More = true

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -50,16 +49,13 @@ func (s *Store) publishSome(ctx context.Context, h shard, list []*publishing) er
 	if err != nil {
 		return err
 	}
-	if !r.more() {
-		r.bad = true
-	}
 	lists := r.part()
 	subscribers := make([]map[int64]string, len(lists.list)) // id by number
 	for i := range subscribers {
 		list := lists.part()
 		subscribers[i] = make(map[int64]string, len(list.list)/2)
 		for list.more() {
-			n, _ := strconv.ParseInt(list.text(), 10, 64) // A script wrote it.
+			n := integer(list.text())
 			subscribers[i][n] = list.text()
 		}
 	}
@@ -73,7 +69,7 @@ func (s *Store) publishSome(ctx context.Context, h shard, list []*publishing) er
 		for ids.rest != "" && list >= 0 && list < len(subscribers) {
 			n, seq := ids.num(4), ids.num(6)
 			p.Deliveries = append(p.Deliveries, store.PublishedDelivery{
-				WebhookID: subscribers[list][n], ID: h.deliveryID(fmt.Sprintf("%d:%d", n, seq)),
+				WebhookID: subscribers[list][n], ID: h.deliveryID(n, seq),
 			})
 		}
 		out = append(out, p)

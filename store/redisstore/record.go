@@ -66,6 +66,14 @@ func unpackRecord(packed string) (record, bool) {
 	return r, r.unpackRest(&u)
 }
 
+// unpackEnded reads what l holds of a delivery: its slot on the page, s or f, and the rest.
+func unpackEnded(packed string) (slot int64, outcome string, r record, ok bool) {
+	u := unpacker{rest: packed}
+	slot, outcome = u.num(1), u.take(1)
+	r = record{end: u.time(), token: u.num(6), reclaims: u.num(2), attempts: u.num(2)}
+	return slot, outcome, r, r.unpackRest(&u)
+}
+
 func (r *record) unpackRest(u *unpacker) bool {
 	var ok bool
 	r.element, ok = unpackElement(u.text(2))
@@ -111,14 +119,12 @@ func unpackDelivery(packed string, now time.Time) (store.Delivery, bool) {
 			d.DueAt = r.end // Nobody has put it back yet.
 		}
 	case "l":
-		u.num(1) // place on its page
-		d.Status = store.DeliveryFailed
-		if u.take(1) == "s" {
-			d.Status = store.DeliverySucceeded
+		var outcome string
+		_, outcome, r, ok = unpackEnded(u.rest)
+		d.Status, d.FinishedAt = store.DeliveryFailed, r.end
+		if outcome == "s" {
+			d.Status, d.DeliveredAt = store.DeliverySucceeded, r.end
 		}
-		d.FinishedAt = u.time()
-		r = record{token: u.num(6), reclaims: u.num(2), attempts: u.num(2)}
-		ok = r.unpackRest(&u)
 	default:
 		ok = false
 	}
@@ -133,13 +139,10 @@ func unpackDelivery(packed string, now time.Time) (store.Delivery, bool) {
 	if code != "" {
 		d.Code = code
 	}
-	if d.Status == store.DeliverySucceeded {
-		d.DeliveredAt = d.FinishedAt
-	}
 	return d, ok && fine
 }
 
-// stored reads an event: see EVENT in lua/lib.lua.
+// unpackEvent reads an event: see EVENT in lua/lib.lua.
 func unpackEvent(packed string) (e element, trace, body string, ok bool) {
 	u := unpacker{rest: packed}
 	size, length, count := int(u.num(2)), int(u.num(2)), int(u.num(2))

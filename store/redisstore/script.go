@@ -5,8 +5,8 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -21,43 +21,27 @@ var luaFiles embed.FS
 // sources are the scripts as text, by name.
 type sources map[string]string
 
-func readScripts() (sources, error) {
-	files, err := luaFiles.ReadDir("lua")
-	if err != nil {
-		return nil, fmt.Errorf("redisstore: %w", err)
-	}
+func readScripts() sources {
+	files, _ := luaFiles.ReadDir("lua") // What is embedded can be read.
 	out := sources{}
 	for _, f := range files {
-		text, err := luaFiles.ReadFile("lua/" + f.Name())
-		if err != nil {
-			return nil, fmt.Errorf("redisstore: %w", err)
-		}
+		text, _ := luaFiles.ReadFile("lua/" + f.Name())
 		out[strings.TrimSuffix(f.Name(), ".lua")] = string(text)
-	}
-	return out, nil
-}
-
-// compile puts what scripts share before each.
-func (s sources) compile() scripts {
-	out := scripts{}
-	for name, text := range s {
-		if name != "lib" && name != "deliver" {
-			out[name] = redis.NewScript(stripComments(s["lib"] + s["deliver"] + text))
-		}
 	}
 	return out
 }
 
-// stripComments leaves out whole lines of comment, which Redis would only keep
-// in memory.
-func stripComments(text string) string {
-	var b strings.Builder
-	for line := range strings.Lines(text) {
-		if !strings.HasPrefix(line, "--") && strings.TrimSpace(line) != "" {
-			b.WriteString(line)
+// compile puts what scripts share before each, and leaves out whole lines of comment,
+// which Redis would only keep in memory.
+func (s sources) compile() scripts {
+	comment := regexp.MustCompile(`(?m)^(--.*)?\n`)
+	out := scripts{}
+	for name, text := range s {
+		if name != "lib" && name != "deliver" {
+			out[name] = redis.NewScript(comment.ReplaceAllString(s["lib"]+s["deliver"]+text, ""))
 		}
 	}
-	return b.String()
+	return out
 }
 
 type scripts map[string]*redis.Script
@@ -144,24 +128,9 @@ var errLayout = fmt.Errorf("what was opened is not there any more: redis was emp
 // errReply says that a script answered what it never should.
 var errReply = errors.New("reply is not as expected")
 
-// words are what scripts say when they refuse.
-func words(word string) error {
-	switch word {
-	case "NOTFOUND":
-		return store.ErrNotFound
-	case "CONFLICT":
-		return store.ErrConflict
-	case "VERSION":
-		return store.ErrVersion
-	case "LIMIT":
-		return store.ErrLimit
-	case "STALE":
-		return store.ErrStale
-	case "LAYOUT":
-		return errLayout
-	default:
-		return errReply
-	}
+// refusals are what scripts say when they refuse.
+var refusals = map[string]error{ //nolint:gochecknoglobals // constant
+	"NOTFOUND": store.ErrNotFound, "CONFLICT": store.ErrConflict, "VERSION": store.ErrVersion, "LIMIT": store.ErrLimit, "STALE": store.ErrStale,
 }
 
 func readReply(name string, out []any) (reply, error) {
@@ -170,9 +139,12 @@ func readReply(name string, out []any) (reply, error) {
 	if word == "OK" {
 		return r, nil
 	}
-	err := words(word)
-	if errors.Is(err, errReply) || errors.Is(err, errLayout) {
-		return reply{}, fmt.Errorf("redisstore: %s: %w", name, err)
+	err := refusals[word]
+	switch {
+	case word == "LAYOUT":
+		return reply{}, fmt.Errorf("redisstore: %s: %w", name, errLayout)
+	case err == nil:
+		return reply{}, fmt.Errorf("redisstore: %s: %w", name, errReply)
 	}
 	if detail := r.text(); detail != "" {
 		return reply{}, fmt.Errorf("%s: %w", detail, err)
@@ -213,12 +185,7 @@ func (r *reply) int() int64 {
 
 func (r *reply) number() int { return int(r.int()) }
 
-// time reads Unix milliseconds that are written as a text.
-func (r *reply) time() time.Time {
-	ms, err := strconv.ParseInt(r.text(), 10, 64)
-	r.bad = r.bad || err != nil
-	return stamp(ms)
-}
+func (r *reply) time() time.Time { return stamp(r.int()) }
 
 // part reads a list within the list.
 func (r *reply) part() reply {

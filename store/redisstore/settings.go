@@ -2,8 +2,8 @@ package redisstore
 
 import (
 	"crypto/sha256"
+	"errors"
 	"maps"
-	"strconv"
 	"time"
 
 	"github.com/rag-assistant/webhooks/store"
@@ -80,13 +80,13 @@ func unpackState(packed string) (state, error) {
 
 // packSettings returns the names and values of what x holds of the client's fields.
 func packSettings(w *store.Webhook) []any {
-	var metadata packer
+	var metadata []string
 	for k, v := range w.Metadata {
-		metadata = metadata.text(k, 4).text(v, 4)
+		metadata = append(metadata, k, v)
 	}
 	return []any{
 		"cr", millis(w.CreatedAt), "up", millis(w.UpdatedAt), "url", w.URL,
-		"dr", w.DisabledReason, "da", millis(w.DisabledAt), "ds", w.Description, "md", []byte(metadata),
+		"dr", w.DisabledReason, "da", millis(w.DisabledAt), "ds", w.Description, "md", packList(metadata, 4),
 	}
 }
 
@@ -94,14 +94,12 @@ func packSettings(w *store.Webhook) []any {
 func unpackWebhook(blob, packed string, x map[string]string, now time.Time) (store.Webhook, error) {
 	h, err1 := unpackHook(blob, now)
 	t, err2 := unpackState(packed)
-	events, err3 := unpackList(x["ev"])
-	if err1 != nil || err2 != nil || err3 != nil || x["id"] != h.webhookID {
+	events, err3 := unpackList(x["ev"], 2)
+	metadata, err4 := unpackList(x["md"], 4)
+	if err := errors.Join(err1, err2, err3, err4); err != nil || len(metadata)%2 != 0 || x["id"] != h.webhookID {
 		return store.Webhook{}, errDamaged
 	}
-	n := func(name string) int64 {
-		v, _ := strconv.ParseInt(x[name], 10, 64) // Absent is 0.
-		return v
-	}
+	n := func(name string) int64 { return integer(x[name]) }
 	w := store.Webhook{
 		ID: h.webhookID, MerchantID: h.merchantID, URL: h.url, Events: events, Status: store.Disabled,
 		DisabledReason: x["dr"], DisabledAt: stamp(n("da")),
@@ -113,16 +111,11 @@ func unpackWebhook(blob, packed string, x map[string]string, now time.Time) (sto
 	if t.active {
 		w.Status = store.Active
 	}
-	metadata := unpacker{rest: x["md"]}
-	if metadata.rest != "" {
+	if len(metadata) > 0 {
 		w.Metadata = map[string]string{}
 	}
-	for metadata.rest != "" {
-		k := metadata.text(4)
-		w.Metadata[k] = metadata.text(4)
-	}
-	if metadata.bad {
-		return store.Webhook{}, errDamaged
+	for i := 0; i < len(metadata); i += 2 {
+		w.Metadata[metadata[i]] = metadata[i+1]
 	}
 	return w, nil
 }

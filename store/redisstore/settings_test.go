@@ -99,3 +99,31 @@ func TestClockGoesBack(t *testing.T) {
 	require.Len(t, c.Leases, 1, "what nobody has finished")
 	require.Equal(t, 1, c.Leases[0].Reclaims)
 }
+
+// TestPausedBehindATest prunes a backlog in steps, one of which ends where a test was.
+func TestPausedBehindATest(t *testing.T) {
+	t.Parallel()
+	clock := newClock()
+	st := newStore(t, redistest.Client(t), &redisstore.Options{Now: clock.now}, 1)
+	page, err := st.ListWebhooks(t.Context(), merchant, store.WebhookQuery{Limit: 1})
+	require.NoError(t, err)
+	id := page.Webhooks[0].ID
+	for i, e := range newEvents(4, 10) {
+		if i == 2 {
+			e.Test = id
+		}
+		_, err := st.Publish(t.Context(), merchant, []store.NewEvent{e})
+		require.NoError(t, err)
+	}
+	_, err = st.UpdateWebhook(t.Context(), merchant, id, store.WebhookUpdate{Status: new(store.Disabled)})
+	require.NoError(t, err)
+	clock.advance(time.Hour)
+	ended := 0
+	for more := true; more; {
+		done, err := st.Prune(t.Context(), store.PruneRequest{PausedAge: time.Minute, PausedCode: "paused", Limit: 2})
+		require.NoError(t, err)
+		require.NoError(t, st.Audit(t.Context()))
+		ended, more = ended+done.Paused, done.More
+	}
+	require.Equal(t, 3, ended)
+}

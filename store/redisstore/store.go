@@ -130,11 +130,7 @@ func Open(ctx context.Context, client redis.UniversalClient, opts *Options) (*St
 	if err != nil {
 		return nil, fmt.Errorf("redisstore: open: %w", err)
 	}
-	sources, err := readScripts()
-	if err != nil {
-		return nil, err
-	}
-	s := &Store{client: client, opts: o, scripts: sources.compile()}
+	s := &Store{client: client, opts: o, scripts: readScripts().compile(), away: absences{until: map[int]time.Time{}}}
 	if err := s.checkServers(ctx); err != nil {
 		return nil, fmt.Errorf("redisstore: open: %w", err)
 	}

@@ -34,52 +34,46 @@ func (s *Store) save(ctx context.Context, w *store.Webhook, version int64, limit
 	x := packSettings(w)
 	args := []any{
 		w.MerchantID, w.ID, rand.Text(), version, max(limit, 0), owner(w.MerchantID, w.ID), packHook(w),
-		flag(w.Status == store.Active), packList(w.Events), max(w.RateLimit, 0), len(x) / 2,
+		flag(w.Status == store.Active), packList(w.Events, 2), max(w.RateLimit, 0), len(x) / 2,
 	}
-	_, list, err := s.webhooks(ctx, call{name: "save", on: s.at(w.MerchantID), args: append(args, x...)})
+	_, _, list, err := s.webhooks(ctx, call{name: "save", on: s.at(w.MerchantID), args: append(args, x...)})
 	if err != nil || len(list) == 0 {
 		return store.Webhook{}, named("webhook", w.ID, err)
-	}
-	return list[0].webhook, nil
-}
-
-// reading is a webhook as it was read, and when.
-type reading struct {
-	webhook store.Webhook
-	at      time.Time
-}
-
-// webhooks runs a script that answers webhooks, and returns where to go on too.
-func (s *Store) webhooks(ctx context.Context, c call) (next string, out []reading, err error) {
-	r, err := s.run(ctx, c)
-	if err != nil {
-		return "", nil, err
-	}
-	now := stamp(r.int())
-	next = r.text()
-	for r.more() {
-		w, err := unpackWebhook(r.text(), r.text(), r.fields(), now)
-		if err == nil {
-			out = append(out, reading{w, now})
-		} else if !r.more() && next == "" && len(out) == 0 {
-			return "", nil, err // One that was asked for; of a list, it is left out.
-		}
-	}
-	return next, out, r.check(c.name)
-}
-
-func (s *Store) webhook(ctx context.Context, merchantID, webhookID string) (reading, error) {
-	_, list, err := s.webhooks(ctx, call{name: "webhook", on: s.at(merchantID), args: []any{merchantID, webhookID, "", 1, 0}})
-	if err != nil || len(list) == 0 {
-		return reading{}, named("webhook", webhookID, errors.Join(err))
 	}
 	return list[0], nil
 }
 
+// webhooks runs a script that answers webhooks, and returns the time and where to go on too.
+func (s *Store) webhooks(ctx context.Context, c call) (now time.Time, next string, out []store.Webhook, err error) {
+	r, err := s.run(ctx, c)
+	if err != nil {
+		return now, "", nil, err
+	}
+	now, next = r.time(), r.text()
+	for r.more() {
+		w, err := unpackWebhook(r.text(), r.text(), r.fields(), now)
+		if err == nil {
+			out = append(out, w)
+		} else if !r.more() && next == "" && len(out) == 0 {
+			return now, "", nil, err // One that was asked for; of a list, it is left out.
+		}
+	}
+	return now, next, out, r.check(c.name)
+}
+
+// webhook returns a webhook, and when it was read.
+func (s *Store) webhook(ctx context.Context, merchantID, webhookID string) (store.Webhook, time.Time, error) {
+	now, _, list, err := s.webhooks(ctx, call{name: "webhook", on: s.at(merchantID), args: []any{merchantID, webhookID, "", 1, 0}})
+	if err != nil || len(list) == 0 {
+		return store.Webhook{}, now, named("webhook", webhookID, err)
+	}
+	return list[0], now, nil
+}
+
 // Webhook implements [store.Webhooks].
 func (s *Store) Webhook(ctx context.Context, merchantID, webhookID string) (store.Webhook, error) {
-	w, err := s.webhook(ctx, merchantID, webhookID)
-	return w.webhook, err
+	w, _, err := s.webhook(ctx, merchantID, webhookID)
+	return w, err
 }
 
 // ListWebhooks implements [store.Webhooks]. It looks at a hundred webhooks at most.
@@ -89,7 +83,7 @@ func (s *Store) ListWebhooks(ctx context.Context, merchantID string, q store.Web
 	if err != nil {
 		return page, err
 	}
-	next, list, err := s.webhooks(ctx, call{name: "webhook", on: s.at(merchantID), args: []any{
+	_, next, list, err := s.webhooks(ctx, call{name: "webhook", on: s.at(merchantID), args: []any{
 		merchantID, "", after, min(max(q.Limit, 1), batch), flag(q.ActiveOnly),
 	}})
 	if err != nil {
@@ -98,9 +92,7 @@ func (s *Store) ListWebhooks(ctx context.Context, merchantID string, q store.Web
 	if next != "" {
 		page.Next = writePlace(webhookCursor, next)
 	}
-	for _, w := range list {
-		page.Webhooks = append(page.Webhooks, w.webhook)
-	}
+	page.Webhooks = list
 	return page, nil
 }
 
@@ -143,15 +135,15 @@ const updateTries = 100
 // if nobody has changed it meanwhile, or else begins again.
 func (s *Store) UpdateWebhook(ctx context.Context, merchantID, webhookID string, u store.WebhookUpdate) (store.Webhook, error) {
 	for try := 1; ; try++ {
-		was, err := s.webhook(ctx, merchantID, webhookID)
+		was, now, err := s.webhook(ctx, merchantID, webhookID)
 		if err != nil {
 			return store.Webhook{}, err
 		}
-		w, err := apply(was.webhook, &u, was.at)
+		w, err := apply(was, &u, now)
 		if err != nil {
 			return store.Webhook{}, named("webhook", webhookID, err)
 		}
-		w, err = s.save(ctx, &w, was.webhook.Version, 0)
+		w, err = s.save(ctx, &w, was.Version, 0)
 		if !errors.Is(err, store.ErrVersion) || u.IfVersion != 0 || try == updateTries {
 			return w, err
 		}

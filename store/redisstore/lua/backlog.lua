@@ -13,8 +13,7 @@ for _, n in ipairs(call('ZRANGEBYSCORE', R, '-inf', NOW, 'LIMIT', 0, 64)) do
     local since = t[WAITING] > 0 and t[ACTIVE] == 1 and t[NEXT] or now
     local el = t[ACTIVE] == 1 and call('LINDEX', key('q', n), 0)
     if el then since = math.min(since, (sunpack('>I6', el))) end
-    local test = t[TESTS] > 0 and call('ZRANGE', key('y', n), 0, 0, 'WITHSCORES')[2]
-    if test then since = math.min(since, tonumber(test)) end
+    if t[TESTS] > 0 then since = math.min(since, first_due(t, 'y') or now) end
     oldest = math.min(oldest, allowed(t, since))
   end)
 end

@@ -49,11 +49,10 @@ end
 
 -- repeat_claim answers what is left of a claim.
 local function repeat_claim(claim)
-  local leased, fields, hook_of = sub(claim, 1, 6) .. '\1', {}, {}
-  for f in string.gmatch(sub(claim, 13), '%S+') do fields[#fields + 1] = f end
-  for i, rec in ipairs(#fields > 0 and call('HMGET', A, unpack(fields)) or {}) do
-    local n, seq = string.match(fields[i], '^(%d+):(%d+)$')
-    local blob = rec and sub(rec, 1, 7) == leased and sunpack('>I6', rec, 14) > now and call('HGET', P .. 'w', n)
+  local hook_of = {}
+  for _, d in ipairs((leases_of(claim))) do
+    local n, seq, rec = unpack(d)
+    local blob = sunpack('>I6', rec, 14) > now and call('HGET', P .. 'w', n)
     if blob then
       local _, _, _, event = element((element_in(rec, IN_RECORD)))
       local k = event_key(merchant_of(blob), event)
@@ -64,21 +63,24 @@ local function repeat_claim(claim)
 end
 
 local note = NOTE and call('GET', NOTE)
-if note then
-  local ok, why = pcall(repeat_claim, note)
-  if not ok then bad('key key:' .. name, why) end
-end
+if note then safely('key key:' .. name, nil, repeat_claim, note) end
 if note or how == 'again' then return reply(note and 1 or 0, 0) end
+
+-- waiting lists what waits in z or y, as seq and due by turns, and the records.
+local function waiting(t, kind, from, to, most)
+  local found, seqs = own(t.n, 'ZRANGEBYSCORE', key(kind, t.n), from, to, 'WITHSCORES', 'LIMIT', 0, most), {}
+  for i = 1, #found, 2 do seqs[#seqs + 1] = found[i] end
+  return found, (records(t.n, seqs))
+end
 
 -- forward takes a retry that would come too late, after a clock has gone back, as of now.
 local function forward(t, kind)
-  local late, seqs = call('ZRANGEBYSCORE', key(kind, t.n), '(' .. NOW, '+inf', 'WITHSCORES', 'LIMIT', 0, 1000), {}
-  for i = 1, #late, 2 do seqs[#seqs + 1] = late[i] end
-  for i, rec in ipairs((records(t.n, seqs))) do
+  local late, recs = waiting(t, kind, '(' .. NOW, '+inf', 1000)
+  for i, rec in ipairs(recs) do
     local since = rec and #rec > 20 and sunpack('>I6', rec, 14) or 0
     local at = now + late[2 * i] - since
     if since > now then
-      call('ZADD', key(kind, t.n), text(at), seqs[i])
+      call('ZADD', key(kind, t.n), text(at), late[2 * i - 1])
       if kind == 'z' then t[NEXT] = math.min(t[NEXT], at) end
     end
   end
@@ -107,7 +109,7 @@ local function walk()
   local found = call('HSCAN', T, cursor, 'COUNT', 200)
   for i = 1, #found[2], 2 do
     local n = found[2][i]
-    local ok, why = pcall(function()
+    safely('webhook ' .. n, n, function()
       local t = state_of(n, found[2][i + 1])
       forward(t, 'z')
       forward(t, 'y')
@@ -115,7 +117,6 @@ local function walk()
       place(t)
       save_state(t)
     end)
-    if not ok then bad('webhook ' .. n, why, n) end
   end
   if found[1] == '0' then call('HDEL', P .. 'c', 'walk') else call('HSET', P .. 'c', 'walk', found[1]) end
   return found[1] ~= '0'
@@ -127,13 +128,6 @@ settle_claims()
 local TOKEN, taken, full = nil, 0, false
 local fields, writes, states = {}, {}, {}
 local LEASE_END = spack('>I6', now + lease)
-
--- waiting lists what waits in z or y until now, as seq and due by turns, and the records.
-local function waiting(t, kind, room)
-  local found, seqs = own(t.n, 'ZRANGEBYSCORE', key(kind, t.n), '-inf', NOW, 'WITHSCORES', 'LIMIT', 0, room), {}
-  for i = 1, #found, 2 do seqs[#seqs + 1] = found[i] end
-  return found, (records(t.n, seqs))
-end
 
 -- candidates lists what could be taken of a webhook, in order: seq, its element, the record or
 -- false, kind. Those without an element are damaged.
@@ -148,14 +142,14 @@ local function candidates(t, room)
     add(seq, kind, rec, ok and el)
   end
   if t[TESTS] > 0 then
-    local found, recs = waiting(t, 'y', room)
+    local found, recs = waiting(t, 'y', '-inf', NOW, room)
     for i = 1, #recs do add_waiting(found[2 * i - 1], 'y', recs[i]) end
   end
   if t[ACTIVE] == 0 then return out end
   room = room - #out
   local fresh = room > 0 and t[LAST] > t[HEAD] and own(t.n, 'LRANGE', key('q', t.n), 0, room - 1) or {}
   local found, recs = {}, {}
-  if room > 0 and t[WAITING] > 0 and t[NEXT] <= now then found, recs = waiting(t, 'z', room) end
+  if room > 0 and t[WAITING] > 0 and t[NEXT] <= now then found, recs = waiting(t, 'z', '-inf', NOW, room) end
   local i, j = 1, 1
   while room > 0 and (fresh[i] or recs[j] ~= nil) do
     local created = fresh[i] and #fresh[i] >= 6 and sunpack('>I6', fresh[i]) or 0
@@ -240,11 +234,7 @@ local function visit(n, s, blob)
     advance(t, popped, holes)
   end
   strip(t)
-  if t[WAITING] > 0 and t[NEXT] <= now then
-    local first = own(n, 'ZRANGE', key('z', n), 0, 0, 'WITHSCORES')[2]
-    t[NEXT] = tonumber(first or 0)
-    if not first then t[WAITING] = 0 end
-  end
+  if t[WAITING] > 0 and t[NEXT] <= now then look_next(t) end
   t[PARKED] = t[LEASED] >= per and 1 or 0
   local at = t[PARKED] == 0 and due(t, now)
   if at then call('ZADD', R, text(at), n) else call('ZREM', R, n) end
@@ -265,9 +255,8 @@ repeat
   for i, n in ipairs(new) do
     if taken >= limit or full then break end
     visits = visits + 1
-    local ok, there = pcall(visit, n, some[i], blobs[i])
+    local ok, there = safely('webhook ' .. n, n, visit, n, some[i], blobs[i])
     if not ok then -- What cannot be read is left alone for a minute.
-      bad('webhook ' .. n, there, n)
       call('ZADD', R, text(now + 60000), n)
     elseif not there then
       call('ZREM', R, n)

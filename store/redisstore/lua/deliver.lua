@@ -26,6 +26,13 @@ local function unwait(t, seq, test)
   return gone
 end
 
+-- look_next finds when the first of z is due, once some have gone.
+local function look_next(t)
+  local first = first_due(t, 'z')
+  t[NEXT] = first or 0
+  if not first then t[WAITING] = 0 end
+end
+
 -- count_waiting counts what waits anew, after damage.
 local function count_waiting(t)
   t[WAITING], t[TESTS] = own(t.n, 'ZCARD', key('z', t.n)), own(t.n, 'ZCARD', key('y', t.n))
@@ -81,13 +88,13 @@ end
 
 -- close stores ended deliveries of a page.
 local function close(t, page, list)
-  local before, after = t[OK] + t[FAILED], 0
+  local before = t[OK] + t[FAILED]
   for _, s in ipairs(list) do
     local outcome = byte(s, 2) == 115 and OK or FAILED
     t[outcome] = t[outcome] + 1
   end
   if push(t.n, page_key(t.n, page), list) == #list then call('ZADD', P .. 'p', NOW, t.n .. ':' .. page) end
-  after = before + #list
+  local after = before + #list
   if math.floor(after / COUNTED) ~= math.floor(before / COUNTED) then call('ZADD', P .. 'f', after, t.n) end
 end
 
@@ -168,45 +175,54 @@ local function head_of(k)
   return sub(s, 7, 6 + len), sub(s, 7 + len, 22 + len), sub(s, 23 + len + trace, size)
 end
 
--- settle_claims ends leases whose time is over: those deliveries wait again. It does so for
--- some hundred, and what is left is for the next call.
+-- leases_of lists what a claim still has, as { n, seq, record }, and says how much it had.
+local function leases_of(claim)
+  local leased, fields, out = sub(claim, 1, 6) .. '\1', {}, {}
+  for name in string.gmatch(sub(claim, 13), '%d+:%d+') do fields[#fields + 1] = name end
+  for i, rec in ipairs(#fields > 0 and call('HMGET', A, unpack(fields)) or {}) do
+    if rec and sub(rec, 1, 7) == leased then
+      local n, seq = string.match(fields[i], '(%d+):(%d+)')
+      out[#out + 1] = { n, seq, rec }
+    end
+  end
+  return out, #fields
+end
+
+-- lapse ends a lease: the delivery waits again, from a moment on.
+local function lapse(t, seq, rec, el, at)
+  call('HSET', A, field(t.n, seq), sub(rec, 1, 6) .. '\2' .. sub(rec, 8))
+  t[LEASED] = t[LEASED] - 1
+  wait_again(t, seq, at, el)
+end
+
+-- settle_claims ends leases whose time is over. It does so for some hundred, and what is left
+-- is for the next call.
 local function settle_claims()
   local looks = 0
   while looks < 200 do
     local over = call('ZRANGEBYSCORE', P .. 'h', '-inf', NOW, 'WITHSCORES', 'LIMIT', 0, 1)
     if not over[1] then return end
-    local claim, at = over[1], tonumber(over[2])
-    local leased, fields, of, order = sub(claim, 1, 6) .. '\1', {}, {}, {}
-    for name in string.gmatch(sub(claim, 13), '%d+:%d+') do fields[#fields + 1] = name end
-    looks = looks + #fields + 5
-    for i, rec in ipairs(#fields > 0 and call('HMGET', A, unpack(fields)) or {}) do
-      if rec and sub(rec, 1, 7) == leased then
-        local n, seq = string.match(fields[i], '(%d+):(%d+)')
-        if not of[n] then of[n], order[#order + 1] = {}, n end
-        table.insert(of[n], { seq, rec })
+    local claim, at, states, deleted = over[1], tonumber(over[2]), {}, {}
+    local leases, had = leases_of(claim)
+    looks = looks + had + 5
+    for _, d in ipairs(leases) do
+      local n, seq, rec = unpack(d)
+      if states[n] == nil then
+        local ok, t = safely('webhook ' .. n, n, state_of, n, call('HGET', T, n))
+        states[n], deleted[n] = t or false, ok and not t
+      end
+      local t, fine, el = states[n], pcall(element_in, rec, IN_RECORD)
+      if t and fine then
+        lapse(t, seq, rec, el, at)
+      elseif t then
+        drop_claimed(t, seq, rec)
+      elseif deleted[n] then
+        call('HDEL', A, field(n, seq))
+        if fine then forget_enqueued(n, el) end
       end
     end
-    for _, n in ipairs(order) do
-      local ok, t = pcall(state_of, n, call('HGET', T, n))
-      for _, d in ipairs(of[n]) do
-        local seq, rec = d[1], d[2]
-        local fine, el = pcall(element_in, rec, IN_RECORD)
-        if not ok then
-          bad('webhook ' .. n, t, n)
-        elseif not t then -- It was deleted.
-          call('HDEL', A, n .. ':' .. seq)
-          if fine then forget_enqueued(n, el) end
-        else
-          t[LEASED] = t[LEASED] - 1
-          if fine then
-            call('HSET', A, n .. ':' .. seq, sub(rec, 1, 6) .. '\2' .. sub(rec, 8))
-            wait_again(t, seq, at, el)
-          else
-            drop(n, seq, rec)
-          end
-        end
-      end
-      if ok and t then
+    for _, t in pairs(states) do
+      if t then
         t[PARKED] = 0
         offer(t, at)
         save_state(t)
@@ -252,7 +268,7 @@ end
 -- add_notice stores a notice. Its id is a number of which the lowest is the oldest.
 local function add_notice(n, merchant, webhook, kind, url, reason, failures, after, since)
   local id = text(later('no'))
-  call('HSET', P .. 'no', id, cmsgpack.pack({ n, 0, merchant, webhook, kind, url, reason, failures, after, text(since), NOW }))
+  call('HSET', P .. 'no', id, cmsgpack.pack({ n, 0, merchant, webhook, kind, url, reason, failures, after, since, now }))
   call('ZADD', P .. 'nv', NOW, id)
   call('ZADD', P .. 'na', NOW, id)
   own(n, 'ZADD', key('nw', n), 0, id)

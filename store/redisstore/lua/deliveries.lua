@@ -65,20 +65,16 @@ local function look(page)
   return false
 end
 
-local page = page_of(below - 1)
-while page >= page_of(t[HEAD]) do
-  if work >= BUSY then
-    reply[4] = (page + 1) * PAGE
-    return reply
-  end
-  if look(page) then return reply end
-  page = page - 1
-end
-for _, p in ipairs(call('ZREVRANGEBYSCORE', key('g', t.n), page, '-inf', 'LIMIT', 0, 20)) do
+-- All pages from that of HEAD on, then those that g names: more of either than one call may look at.
+local page, head, pages = page_of(below - 1), page_of(t[HEAD]), {}
+for p = page, math.max(head, page - 20), -1 do pages[#pages + 1] = p end
+local listed = call('ZREVRANGEBYSCORE', key('g', t.n), math.min(page, head - 1), '-inf', 'LIMIT', 0, 20)
+for _, p in ipairs(listed) do pages[#pages + 1] = tonumber(p) end
+for _, p in ipairs(pages) do
   if work >= BUSY then
     reply[4] = (p + 1) * PAGE
     return reply
   end
-  if look(tonumber(p)) then return reply end
+  if look(p) then return reply end
 end
 return reply

@@ -89,12 +89,8 @@ local function settle(t, i, into)
   if outcome == 'x' then bad('delivery ' .. name, 'has an event that cannot be read', t.n) end
   if outcome == 's' or outcome == 'f' or outcome == 'x' then
     local page = page_of(seq)
-    local list = into.pages[page]
-    if not list then
-      list = {}
-      into.pages[page], into.order[#into.order + 1] = list, page
-    end
-    list[#list + 1] = ended(seq, outcome == 's' and 's' or 'f', rec, attempts, attempt)
+    into.pages[page] = into.pages[page] or {}
+    table.insert(into.pages[page], ended(seq, outcome == 's' and 's' or 'f', rec, attempts, attempt))
     into.gone[#into.gone + 1] = name
   else
     local reclaims = sub(rec, 8, 9)
@@ -112,8 +108,7 @@ end
 -- disable turns the webhook off, and leaves a notice for its owner.
 local function disable(t, why)
   local x, k = t.x, key('x', t.n)
-  local ok, how = pcall(subscribe, x.m, x.id, t.n, x.ev, false)
-  if not ok then bad('subscribers of ' .. x.m, how, t.n) end
+  safely('subscribers of ' .. x.m, t.n, subscribe, x.m, x.id, t.n, x.ev, false)
   call('HSET', k, 'dr', why.reason, 'da', NOW, 'db', x.db)
   call('HINCRBY', k, 'ver', 1)
   call('ZADD', P .. 'off', 0, t.n)
@@ -124,7 +119,7 @@ end
 local function write(t, into)
   for _, d in ipairs(into.lost) do drop_claimed(t, d[1], d[2]) end
   for _, d in ipairs(into.unwait) do unwait(t, d[1], d[2]) end
-  for _, page in ipairs(into.order) do close(t, page, into.pages[page]) end
+  for page, list in pairs(into.pages) do close(t, page, list) end
   for _, f in ipairs(into.gone) do gone[#gone + 1] = f end
   for _, f in ipairs(into.changed) do changed[#changed + 1] = f end
   local x = t.x
@@ -133,9 +128,7 @@ local function write(t, into)
   if t.disabled then disable(t, t.disabled) end
   local full = into.freed and t[PARKED] == 1
   if full then t[PARKED] = 0 end
-  if #into.unwait > 0 and t[WAITING] > 0 then
-    t[NEXT] = tonumber(own(t.n, 'ZRANGE', key('z', t.n), 0, 0, 'WITHSCORES')[2] or 0)
-  end
+  if #into.unwait > 0 and t[WAITING] > 0 then look_next(t) end
   if t.disabled or #into.unwait > 0 then place(t) elseif full or #into.again > 0 then offer(t, now) end
   saved[#saved + 1], saved[#saved + 2] = t.n, pack_state(t)
 end
@@ -145,7 +138,7 @@ for g = 1, groups do
   local first = i
   local ok, t = pcall(state_of, ns[g], states[g])
   local there = ok and t and t[OWNER] == owners[g]
-  local into = { unwait = {}, pages = {}, order = {}, gone = {}, changed = {}, again = {}, lost = {} }
+  local into = { unwait = {}, pages = {}, gone = {}, changed = {}, again = {}, lost = {} }
   for _ = 1, sizes[g] do
     local code = ok and 4 or 5
     if there then
@@ -156,12 +149,8 @@ for g = 1, groups do
     reply[i + 2] = code
     i = i + 1
   end
-  if there and #into.gone + #into.again + #into.lost > 0 then
-    local fine, why = pcall(write, t, into)
-    if not fine then
-      bad('webhook ' .. ns[g], why, t.n)
-      for j = first, i - 1 do reply[j + 2] = 5 end
-    end
+  if there and #into.gone + #into.again + #into.lost > 0 and not safely('webhook ' .. t.n, t.n, write, t, into) then
+    for j = first, i - 1 do reply[j + 2] = 5 end
   end
 end
 if #gone > 0 then call('HDEL', A, unpack(gone)) end

@@ -123,6 +123,15 @@ local function bad(what, how, n, record)
   if call('HSETNX', P .. 'bad', what, note .. sub(record or '', 1, 1000)) == 1 then call('ZADD', P .. 'untold', 0, what) end
 end
 
+-- safely calls f, and notes what is damaged if f fails: of what, and of which webhook. It returns
+-- true and what f does, or false.
+local function safely(what, n, f, ...)
+  local ok, out = pcall(f, ...)
+  if ok then return true, out end
+  bad(what, out, n)
+  return false
+end
+
 -- own runs a command on a key of one webhook, n, or of one merchant. A key of another type is
 -- damaged, and goes.
 local function own(n, cmd, k, ...)
@@ -242,6 +251,9 @@ local function allowed(t, at)
   return math.max(at, math.min(t[TAKEN], now) + math.ceil((COST - t[LEVEL]) / t[RATE]))
 end
 
+-- first_due returns when the first of z or y is due, or nil.
+local function first_due(t, kind) return tonumber(own(t.n, 'ZRANGE', key(kind, t.n), 0, 0, 'WITHSCORES')[2]) end
+
 -- due returns since or from when on, but not before a moment, a webhook has something to
 -- claim, or nil.
 local function due(t, from)
@@ -250,7 +262,7 @@ local function due(t, from)
     if t[LAST] > t[HEAD] then at = 0 elseif t[WAITING] > 0 then at = t[NEXT] end
   end
   if t[TESTS] > 0 then
-    local first = tonumber(own(t.n, 'ZRANGE', key('y', t.n), 0, 0, 'WITHSCORES')[2])
+    local first = first_due(t, 'y')
     if not first then t[TESTS] = 0 end
     if first and (not at or first < at) then at = first end
   end

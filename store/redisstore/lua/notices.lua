@@ -28,32 +28,19 @@ if what == 'add' then
   return finish({ 'OK', 1 })
 elseif what == 'claim' then
   local limit, lease = num(), num()
-  local found = {}
-  for _, id in ipairs(call('ZRANGEBYSCORE', P .. 'nv', '-inf', NOW, 'LIMIT', 0, 1000)) do
-    local ok, notice = pcall(function()
+  local reply, ids = { 'OK' }, call('ZRANGEBYSCORE', P .. 'nv', '-inf', NOW, 'LIMIT', 0, 1000)
+  table.sort(ids, function(a, b) return (tonumber(a) or 0) < (tonumber(b) or 0) end)
+  for _, id in ipairs(ids) do
+    if #reply > 2 * limit then break end
+    local ok = safely('notice ' .. id, nil, function()
       local notice = cmsgpack.unpack(call('HGET', P .. 'no', id))
-      notice[11] = tonumber(notice[11]) + 0
-      return notice
+      if #notice ~= 11 then error('cannot be read', 0) end
+      notice[2] = notice[2] + 1
+      call('HSET', P .. 'no', id, cmsgpack.pack(notice))
+      call('ZADD', P .. 'nv', text(now + lease), id)
+      reply[#reply + 1], reply[#reply + 2] = id, notice
     end)
-    if ok then
-      found[#found + 1] = { id, notice }
-    else
-      bad('notice ' .. id, notice)
-      forget_notice(id)
-    end
-  end
-  table.sort(found, function(a, b)
-    if a[2][11] ~= b[2][11] then return a[2][11] < b[2][11] end
-    return tonumber(a[1]) < tonumber(b[1])
-  end)
-  local reply = { 'OK' }
-  for i = 1, math.min(limit, #found) do
-    local id, notice = found[i][1], found[i][2]
-    notice[2], notice[11] = notice[2] + 1, text(notice[11])
-    local packed = cmsgpack.pack(notice)
-    call('HSET', P .. 'no', id, packed)
-    call('ZADD', P .. 'nv', text(now + lease), id)
-    reply[#reply + 1], reply[#reply + 2] = id, notice
+    if not ok then forget_notice(id) end
   end
   return reply
 end

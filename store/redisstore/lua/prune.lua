@@ -22,14 +22,12 @@ local function enough() return done >= limit or work >= BUSY end
 
 -- one runs f for a webhook, and then go if that fails. So what is damaged is not met again.
 local function one(n, f, go)
-  local ok, why = pcall(function()
+  local ok = safely('webhook ' .. n, n, function()
     local t = state_of(n, call('HGET', T, n))
     f(t)
     if t then save_state(t) end
   end)
-  if ok then return end
-  bad('webhook ' .. n, why, n)
-  go()
+  if not ok then go() end
 end
 
 -- leave removes a page from the list of those that have anything, if it has none.
@@ -103,30 +101,32 @@ local function end_paused()
   if not n then return answer(false) end
   offset, oldest, from = tonumber(offset or 0), tonumber(oldest or 1e15), ''
 
-  -- old says that one is too old, and if it is not, remembers how old it is.
-  local function old(el)
-    local created = element(el)
-    if created >= before then oldest = math.min(oldest, created) end
-    return created < before
-  end
   one(n, function(t)
     if not t or t[ACTIVE] == 1 then return call('ZREM', P .. 'off', n) end
-    local all, popped, holes = true, 0, 0
-    for _, el in ipairs(offset == 0 and own(n, 'LRANGE', key('q', n), 0, 199) or {}) do
-      local fine, goes = pcall(old, el)
-      if fine and not goes or done >= limit then
-        all = not fine or not goes
-        break
-      end
-      popped = popped + 1
-      if fine then
-        spoil(t, t[HEAD] + popped, false, el, code)
+    local all, popped, holes, damaged = true, 0, 0, false
+
+    -- over ends one that is too old, or sets it aside if it cannot be read. It says if the one is gone.
+    local function over(seq, rec, el)
+      local fine, created = pcall(function() return (element(el or element_in(rec, IN_RECORD))) end)
+      if fine and created >= before then
+        oldest = math.min(oldest, created)
+        return false
+      elseif done >= limit then
+        all = false
+        return false
+      elseif fine then
+        spoil(t, tonumber(seq), rec, el, code)
+        if rec then call('HDEL', A, field(n, seq)) end
         done = done + 1
-      elseif el == '' then
-        holes = holes + 1
       else
-        drop(n, t[HEAD] + popped, el)
+        drop(n, seq, rec or el)
+        damaged = true
       end
+      return true
+    end
+    for i, el in ipairs(offset == 0 and own(n, 'LRANGE', key('q', n), 0, 199) or {}) do
+      if el == '' then holes = holes + 1 elseif not over(t[HEAD] + i, false, el) then break end
+      popped = i
     end
     if popped > 0 then
       call('LTRIM', key('q', n), popped, -1)
@@ -136,22 +136,9 @@ local function end_paused()
     all = all and popped < 200
     local seqs = own(n, 'ZRANGE', key('z', n), offset, offset + 199)
     for i, rec in ipairs((records(n, seqs))) do
-      local fine, goes = pcall(function() return old(element_in(rec, IN_RECORD)) end)
-      if fine and not goes or done >= limit then
-        all = all and fine and not goes
-        offset = offset + 1
-      else
-        unwait(t, seqs[i], false)
-        if fine then
-          spoil(t, tonumber(seqs[i]), rec, nil, code)
-          call('HDEL', A, field(n, seqs[i]))
-          done = done + 1
-        else
-          drop(n, seqs[i], rec)
-          count_waiting(t)
-        end
-      end
+      if over(seqs[i], rec) then unwait(t, seqs[i], false) else offset = offset + 1 end
     end
+    if damaged then count_waiting(t) end
     place(t)
     if all and #seqs == 200 then
       from = n .. ' ' .. text(offset) .. ' ' .. text(oldest)
@@ -331,9 +318,7 @@ local function heal(name, rec)
   elseif leased then
     local over = sunpack('>I6', rec, 14)
     if over >= before then return end
-    call('HSET', A, name, sub(rec, 1, 6) .. '\2' .. sub(rec, 8))
-    t[LEASED] = t[LEASED] - 1
-    wait_again(t, seq, over, el)
+    lapse(t, seq, rec, el, over)
   elseif own(n, 'ZSCORE', key(is_test(el) and 'y' or 'z', n), seq) then
     return
   else
@@ -348,10 +333,7 @@ end
 -- sweep goes on with its way through a.
 local function sweep()
   local found = call('HSCAN', A, call('HGET', P .. 'c', 'sweep') or 0, 'COUNT', 200)
-  for i = 1, #found[2], 2 do
-    local ok, why = pcall(heal, found[2][i], found[2][i + 1])
-    if not ok then bad('delivery ' .. found[2][i], why) end
-  end
+  for i = 1, #found[2], 2 do safely('delivery ' .. found[2][i], nil, heal, found[2][i], found[2][i + 1]) end
   call('HSET', P .. 'c', 'sweep', found[1])
   local reply = answer(false)
   local untold = call('ZPOPMIN', P .. 'untold', 100)

@@ -64,7 +64,7 @@ for i = 1, #wanted, 1000 do
 end
 
 local reply, made = { 'OK', lists }, 0 -- made counts deliveries, and those of before that it answers
-local order, logs, log_order, fresh, tests = {}, {}, {}, {}, {}
+local order, logs, fresh = {}, {}, {}
 
 -- before answers for an event that was published before.
 local function before(q, print, ids)
@@ -117,12 +117,8 @@ local function publish(q)
     end
   end
   made = made + #seqs
-  local log = logs[q.M]
-  if not log then
-    log = {}
-    logs[q.M], log_order[#log_order + 1] = log, q.M
-  end
-  log[#log + 1] = q.el
+  logs[q.M] = logs[q.M] or {}
+  table.insert(logs[q.M], q.el)
   return 0, packed, q.list
 end
 
@@ -132,8 +128,8 @@ for _, q in ipairs(asked) do
   if type(state) == 'table' then return state end
   reply[m + 1], reply[m + 2], reply[m + 3] = state, ids, list
 end
-for _, M in ipairs(log_order) do
-  if push(nil, key('v', M), logs[M]) == #logs[M] then call('ZADD', P .. 'o', NOW, M) end
+for M, log in pairs(logs) do
+  if push(nil, key('v', M), log) == #log then call('ZADD', P .. 'o', NOW, M) end
 end
 for _, t in ipairs(order) do
   if #t.list > 0 then enter(t, t.list) end
