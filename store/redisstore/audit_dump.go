@@ -112,16 +112,11 @@ func scores(list []redis.Z) map[string]int64 {
 	return out
 }
 
-// each calls f for the keys of a kind with what follows the kind, in order.
+// each calls f for the keys of a kind with what follows the kind.
 func each[V any](of map[string]V, kind string, f func(rest string, v V)) {
-	var names []string
-	for name := range of {
-		if strings.HasPrefix(name, kind+":") {
-			names = append(names, name)
+	for name, v := range of {
+		if rest, ok := strings.CutPrefix(name, kind+":"); ok {
+			f(rest, v)
 		}
-	}
-	slices.Sort(names)
-	for _, name := range names {
-		f(strings.TrimPrefix(name, kind+":"), of[name])
 	}
 }

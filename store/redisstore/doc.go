@@ -39,10 +39,10 @@
 //   - While a Cluster moves a slot, calls for the merchants of its shard fail and
 //     change nothing. What fails is tried again by a dispatcher, and must be by
 //     who publishes.
-//   - The event of one merchant goes to one shard, so a merchant is bound to one
+//   - The events of one merchant go to one shard, so a merchant is bound to one
 //     node of a Cluster.
-//   - A page of Deliveries looks at some thousand of them, a page of Events at five
-//     hundred, a page of ListWebhooks at a hundred.
+//   - A page of Deliveries or Events looks at a thousand of them at most, a page of
+//     ListWebhooks at a hundred.
 //   - A Claim with a Key in a store of several shards begins at a shard that the key
 //     names. If that is out of reach, the claim cannot be asked for again.
 //   - Processes that claim with different ClaimRequest.PerWebhook work, but each

@@ -26,33 +26,25 @@ func (s *Store) ClaimNotices(ctx context.Context, limit int, lease time.Duration
 		if len(out) >= limit {
 			return false, nil
 		}
-		got, err := s.claimNotices(ctx, h, min(limit-len(out), batch), lease)
-		out = append(out, got...)
-		return true, err
+		r, err := s.run(ctx, call{name: "notices", on: h, args: []any{"claim", min(limit-len(out), batch), lease.Milliseconds()}})
+		if err != nil {
+			return false, err
+		}
+		for r.more() {
+			id, f := r.text(), r.part()
+			f.next() // the number of its webhook
+			out = append(out, store.NoticeLease{Token: f.int(), Notice: store.Notice{
+				ID: id, MerchantID: f.text(), WebhookID: f.text(), Kind: store.NoticeKind(f.text()), URL: f.text(), Reason: f.text(),
+				Failures: f.number(), DisableAfter: f.number(), Since: f.time(), At: f.time(),
+			}})
+			r.bad = r.bad || f.bad
+		}
+		return true, r.check("notices")
 	})
 	if len(out) > 0 {
 		return out, nil // What is claimed is claimed.
 	}
 	return nil, err
-}
-
-// claimNotices claims from one shard.
-func (s *Store) claimNotices(ctx context.Context, h shard, limit int, lease time.Duration) ([]store.NoticeLease, error) {
-	r, err := s.run(ctx, call{name: "notices", on: h, args: []any{"claim", limit, lease.Milliseconds()}})
-	if err != nil {
-		return nil, err
-	}
-	var out []store.NoticeLease
-	for r.more() {
-		id, f := r.text(), r.part()
-		f.next() // the number of its webhook
-		out = append(out, store.NoticeLease{Token: f.int(), Notice: store.Notice{
-			ID: id, MerchantID: f.text(), WebhookID: f.text(), Kind: store.NoticeKind(f.text()), URL: f.text(), Reason: f.text(),
-			Failures: f.number(), DisableAfter: f.number(), Since: f.time(), At: f.time(),
-		}})
-		r.bad = r.bad || f.bad
-	}
-	return out, r.check("notices")
 }
 
 // DeferNotice implements [store.Notices].

@@ -196,10 +196,10 @@ local function visit(n, s, blob)
   if full and #list == 0 then return true end -- It keeps its place.
 
   -- From here on it writes.
-  local popped, hook, damaged = t[HEAD], nil, false
+  local popped, fresh, hook, damaged = t[HEAD], 0, nil, false
   for _, d in ipairs(list) do
     local seq, rec, k = d.seq, d.rec, d.k
-    if d.kind == 'q' then popped = math.max(popped, seq) else unwait(t, seq, d.kind == 'y') end
+    if d.kind == 'q' then popped, fresh = seq, fresh + 1 else unwait(t, seq, d.kind == 'y') end
     if not d.el then
       drop(n, seq, d.raw)
       damaged = true
@@ -226,12 +226,9 @@ local function visit(n, s, blob)
   if damaged then count_waiting(t) end
   t[TAKEN] = math.min(t[TAKEN], now) -- A clock that has gone back adds nothing, and takes nothing away.
   if popped > t[HEAD] then
-    local holes = popped - t[HEAD]
-    for _, d in ipairs(list) do
-      if d.kind == 'q' then holes = holes - 1 end
-    end
-    call('LTRIM', key('q', n), popped - t[HEAD], -1)
-    advance(t, popped, holes)
+    local gone = popped - t[HEAD]
+    call('LTRIM', key('q', n), gone, -1)
+    advance(t, popped, gone - fresh)
   end
   strip(t)
   if t[WAITING] > 0 and t[NEXT] <= now then look_next(t) end
