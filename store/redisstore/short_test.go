@@ -60,8 +60,8 @@ type mass struct {
 	*redisstore.Store
 
 	clock *clock
-	first string // a webhook
-	ids   []string
+	hooks []string
+	ids   []string // of events
 }
 
 // claimAll claims what is due, and settles all but every tenth in a row.
@@ -115,10 +115,12 @@ func strains() []struct {
 		{"publish for nobody", publish("nobody", 2000, 1000)},
 		{"enqueue", func(t *testing.T, c *mass) {
 			t.Helper()
-			for i := range store.MaxEnqueued + 1 {
-				out, err := c.Enqueue(t.Context(), merchant, c.first, c.ids[:100], fmt.Sprint(i))
-				require.NoError(t, err)
-				require.Equal(t, i == store.MaxEnqueued, out[0].Full)
+			for i := range store.MaxEnqueued + 1 { // 20,000 in all
+				for _, hook := range c.hooks[:10] {
+					out, err := c.Enqueue(t.Context(), merchant, hook, c.ids[:100], fmt.Sprint(i))
+					require.NoError(t, err)
+					require.Equal(t, i == store.MaxEnqueued, out[0].Full)
+				}
 			}
 		}},
 		{"claim and finish by many", func(t *testing.T, c *mass) { t.Helper(); c.claimAll(t, 1000) }},
@@ -147,26 +149,30 @@ func strains() []struct {
 		{"lists", func(t *testing.T, c *mass) {
 			t.Helper()
 			for _, q := range []store.DeliveryQuery{{Limit: 1000}, {Limit: 1000, EventType: "none"}, {Limit: 1, Status: store.DeliveryFailed}} {
-				_, err := c.Deliveries(t.Context(), merchant, c.first, q)
+				_, err := c.Deliveries(t.Context(), merchant, c.hooks[0], q)
 				require.NoError(t, err)
 			}
-			for _, q := range []store.EventQuery{{Limit: 1000}, {Limit: 1000, WebhookID: c.first}} {
+			for _, q := range []store.EventQuery{{Limit: 1000}, {Limit: 1000, WebhookID: c.hooks[0]}} {
 				_, err := c.Events(t.Context(), merchant, q)
 				require.NoError(t, err)
 			}
 		}},
 		{"disable, prune what is paused, and delete", func(t *testing.T, c *mass) {
 			t.Helper()
-			_, err := c.UpdateWebhook(t.Context(), merchant, c.first, store.WebhookUpdate{Status: new(store.Disabled)})
+			_, err := c.UpdateWebhook(t.Context(), merchant, c.hooks[0], store.WebhookUpdate{Status: new(store.Disabled)})
 			require.NoError(t, err)
 			_, err = c.Publish(t.Context(), merchant, newEvents(20, 10))
 			require.NoError(t, err)
-			_, err = c.Enqueue(t.Context(), merchant, c.first, c.ids[:100], "more")
+			_, err = c.Enqueue(t.Context(), merchant, c.hooks[0], c.ids[:100], "more")
 			require.NoError(t, err)
 			c.clock.advance(time.Hour)
 			_, err = c.Prune(t.Context(), store.PruneRequest{PausedAge: time.Minute, PausedCode: "paused", Limit: 1 << 20})
 			require.NoError(t, err)
-			require.NoError(t, c.DeleteWebhook(t.Context(), merchant, c.first, 0))
+			for i := range 1200 {
+				_, err := c.AddNotice(t.Context(), merchant, store.Notice{Kind: store.NoticeWarning, WebhookID: c.hooks[0]}, mark(i), mark(i+1))
+				require.NoError(t, err)
+			}
+			require.NoError(t, c.DeleteWebhook(t.Context(), merchant, c.hooks[0], 0))
 		}},
 		{"prune", func(t *testing.T, c *mass) {
 			t.Helper()
@@ -181,6 +187,14 @@ func strains() []struct {
 	}
 }
 
+// mark is what a webhook's mark is after so many notices.
+func mark(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprint("mark_", n)
+}
+
 // TestScriptsAreShort asks for the worst of each script.
 func TestScriptsAreShort(t *testing.T) {
 	t.Parallel()
@@ -188,7 +202,10 @@ func TestScriptsAreShort(t *testing.T) {
 	st := newStore(t, m.watch(t, redistest.Start(t)), &redisstore.Options{Now: clock.now}, 200)
 	page, err := st.ListWebhooks(t.Context(), merchant, store.WebhookQuery{Limit: 100})
 	require.NoError(t, err)
-	c := &mass{Store: st, clock: clock, first: page.Webhooks[0].ID}
+	c := &mass{Store: st, clock: clock}
+	for _, w := range page.Webhooks {
+		c.hooks = append(c.hooks, w.ID)
+	}
 	for _, s := range strains() {
 		m.during(s.name)
 		s.do(t, c)
@@ -196,4 +213,7 @@ func TestScriptsAreShort(t *testing.T) {
 		assert.Less(t, m.most[s.name], short, s.name)
 	}
 	require.NoError(t, st.Audit(t.Context()))
+	notices, err := st.ClaimNotices(t.Context(), 1000, time.Minute)
+	require.NoError(t, err)
+	require.Empty(t, notices, "of a webhook that was deleted")
 }

@@ -5,11 +5,10 @@
 
 drain()
 settle_claims()
-local oldest, cap = now, tonumber(call('HGET', P .. 'c', 'cap') or '') or math.huge
+local oldest = now
 for _, n in ipairs(call('ZRANGEBYSCORE', R, '-inf', NOW, 'LIMIT', 0, 64)) do
   pcall(function()
     local t = state_of(n, call('HGET', T, n))
-    if t[LEASED] >= cap then return end -- It has no room.
     local since = t[WAITING] > 0 and t[ACTIVE] == 1 and t[NEXT] or now
     local el = t[ACTIVE] == 1 and call('LINDEX', key('q', n), 0)
     if el then since = math.min(since, (sunpack('>I6', el))) end

@@ -87,17 +87,12 @@ local function forward(t, kind)
 end
 
 -- A clock that has gone back leaves times in the future. They are taken as of now: a lease,
--- a retry or a bucket lasts no longer than it would have. Under another bound, who had no
--- room may have some. One claim notices either, and that and the next ones go through all
--- webhooks. It returns true while there are more of them.
+-- a retry or a bucket lasts no longer than it would have. One claim notices, and that and
+-- the next ones go through all webhooks. It returns true while there are more of them.
 local function walk()
-  local known = call('HMGET', P .. 'c', 'at', 'cap', 'walk')
-  local last, cursor = tonumber(known[1] or 0), known[3]
+  local known = call('HMGET', P .. 'c', 'at', 'walk')
+  local last, cursor = tonumber(known[1] or 0), known[2]
   if now > last + 1000 or now < last - 1000 then call('HSET', P .. 'c', 'at', NOW) end
-  if tonumber(known[2]) ~= per then
-    call('HSET', P .. 'c', 'cap', per)
-    cursor = known[2] and (cursor or 0)
-  end
   if now < last - 1000 then
     cursor = 0
     for _, claim in ipairs(call('ZRANGEBYSCORE', P .. 'h', '(' .. NOW, '+inf', 'LIMIT', 0, 1000)) do

@@ -26,6 +26,9 @@ local fresh = own(n, 'LRANGE', key('q', n), 0, limit - 1)
 for _, el in ipairs(fresh) do forget(el) end
 call('LTRIM', key('q', n), #fresh, -1)
 if #fresh == limit then return { 'OK', 1 } end
+local notices = own(n, 'ZRANGE', key('nw', n), 0, limit - 1)
+for _, notice in ipairs(notices) do forget_notice(notice, n) end
+if #notices == limit then return { 'OK', 1 } end
 local pages = own(n, 'ZRANGE', key('g', n), 0, 9)
 for _, page in ipairs(pages) do
   local l = page_key(n, page)

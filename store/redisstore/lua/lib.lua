@@ -19,9 +19,8 @@
 -- id         STRING  the id of the layout; without it no script does anything    Open
 -- c          HASH    n, token and no: last numbers of a webhook, claim, notice;  most
 --                    pn: pending deliveries of all webhooks; at: time of a
---                    claim a second ago at most; cap: leases that one webhook may
---                    have; walk and sweep: how far walk of claim.lua and sweep of
---                    prune.lua came
+--                    claim a second ago at most; walk and sweep: how far walk of
+--                    claim.lua and sweep of prune.lua came
 -- ms         ZSET    merchants that have webhooks, by name                       save, delete
 -- m:<M>      HASH    webhook id -> n                                             save, delete
 -- i:<M>      ZSET    creation (15 digits) and id of each webhook, by name        save, delete
