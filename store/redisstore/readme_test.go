@@ -3,6 +3,7 @@ package redisstore_test
 import (
 	"context"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -93,4 +94,20 @@ func sinceOf(t *testing.T, docs any, name string) string {
 	since, ok := about["since"].(string)
 	require.True(t, ok)
 	return since
+}
+
+// TestLayoutIsInTheDocs compares the layout at the head of the scripts with what
+// docs/stores.md says of it.
+func TestLayoutIsInTheDocs(t *testing.T) {
+	t.Parallel()
+	lib, err := os.ReadFile("lua/lib.lua")
+	require.NoError(t, err)
+	_, rest, _ := strings.Cut(string(lib), "-- Reply ")
+	_, rest, _ = strings.Cut(rest, "--\n")
+	layout, _, _ := strings.Cut(rest, "\nlocal ")
+	layout = strings.TrimRight(regexp.MustCompile(`(?m)^-- ?`).ReplaceAllString(layout, ""), "\n")
+	require.Contains(t, layout, "written by")
+	docs, err := os.ReadFile("../../docs/stores.md")
+	require.NoError(t, err)
+	require.Contains(t, string(docs), "```text\n"+layout+"\n```\n")
 }
