@@ -7,8 +7,10 @@ import (
 	"github.com/rag-assistant/webhooks/store"
 )
 
-// Prune implements [store.Queue]. One script removes a hundred records at most,
-// so that others get their turn.
+// pruneStep is how many records one script removes at most, so that others get their turn.
+const pruneStep = 500
+
+// Prune implements [store.Queue].
 func (s *Store) Prune(ctx context.Context, p store.PruneRequest) (store.Pruned, error) {
 	var done store.Pruned
 	left := max(p.Limit, 1)
@@ -50,7 +52,7 @@ func (s *Store) prune(ctx context.Context, h shard, p store.PruneRequest, left *
 		}
 		from := ""
 		for more := true; more; {
-			limit := min(*left, batch)
+			limit := min(*left, pruneStep)
 			r, err := s.run(ctx, call{name: "prune", on: h, args: []any{k.what, k.age.Milliseconds() + int64(k.keep), limit, from, k.code}})
 			if err != nil {
 				return err
