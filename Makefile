@@ -47,7 +47,7 @@ test: ## Run all tests and fuzz seeds with the race detector and a Redis.
 		exit $$code; } 2>&1 | tee .cache/test.log
 
 chaos: ## Kill workers, break Redis and its records under load, for a good minute.
-	@tools/install.sh redis-server
+	@tools/install.sh gcc redis-server
 	@set -o pipefail; go test -tags chaos -count 1 -timeout 5m -v ./internal/chaos 2>&1 | grep -v 'connection pool: failed to dial'
 
 # WEBHOOK_CHAOS_LONG is how long its first part takes.

@@ -4,8 +4,10 @@ package chaos_test
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -17,36 +19,27 @@ import (
 
 	"github.com/rag-assistant/webhooks/internal/redistest"
 	"github.com/rag-assistant/webhooks/store"
-	"github.com/rag-assistant/webhooks/store/redisstore"
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/event"
 )
 
 // TestSlowLinkAndClock lets workers reach Redis over a slow link for a while, and then
-// lets the clock that all of them go by jump forward an hour, and back again. Only the
+// lets the clock of Redis jump forward an hour, and back again. Only the
 // jump forward may cause second deliveries: it ends the leases of then. What the clock
 // that went back leaves in the future does not wait for it.
 //
 //nolint:paralleltest // each has the machine to itself
 func TestSlowLinkAndClock(t *testing.T) {
 	const events = 2000
-	server := redistest.Start(t, "appendonly yes", "appendfsync no")
+	server, set := clockedRedis(t)
 	proxy := redistest.StartProxy(t, server.Addr)
-	clock := filepath.Join(t.TempDir(), "offset")
-	set := func(offset time.Duration) {
-		next := clock + ".next"
-		require.NoError(t, os.WriteFile(next, []byte(offset.String()), 0o600))
-		require.NoError(t, os.Rename(next, clock))
-	}
-	set(0)
-	direct := address{Addrs: []string{server.Addr}}
 	s := setup{
-		Redis: address{Addrs: []string{proxy.Addr}}, Workers: workers, Clock: clock,
+		Redis: address{Addrs: []string{proxy.Addr}}, Workers: workers,
 		Concurrency: concurrency, PerWebhook: concurrency, AttemptTimeout: attemptTimeout, Lease: lease,
 		Delays: []time.Duration{50 * time.Millisecond, time.Second}, MaxAttempts: 50,
 	}
 	receiver := newReceiver(t, rand.New(rand.NewPCG(seed(t), 1)), attemptTimeout)
-	w := newWorld(t, direct, &redisstore.Options{Now: s.now()}, receiver, merchants, hooks)
+	w := newWorld(t, address{Addrs: []string{server.Addr}}, nil, receiver, merchants, hooks)
 	crew := startWorkers(t, s)
 	done := make(chan struct{})
 	go func() {
@@ -74,6 +67,32 @@ func TestSlowLinkAndClock(t *testing.T) {
 	require.LessOrEqual(t, second, workers*concurrency)
 }
 
+// clockedRedis starts a Redis whose clock can be set wrong.
+func clockedRedis(t *testing.T) (server *redistest.Server, set func(offset time.Duration)) {
+	t.Helper()
+	library, clock := filepath.Join(t.TempDir(), "clock.so"), filepath.Join(t.TempDir(), "offset")
+	out, err := exec.CommandContext(t.Context(), "cc", "-shared", "-fPIC", "-O2", "-o", library, "testdata/clock.c").CombinedOutput()
+	require.NoError(t, err, string(out))
+	set = func(offset time.Duration) {
+		next := clock + ".next"
+		require.NoError(t, os.WriteFile(next, fmt.Append(nil, int(offset.Seconds())), 0o600))
+		require.NoError(t, os.Rename(next, clock))
+	}
+	set(0)
+	t.Setenv("CLOCK_OFFSET", clock)
+	t.Setenv("LD_PRELOAD", library)
+	server = redistest.Start(t, "appendonly yes", "appendfsync no")
+	require.NoError(t, os.Unsetenv("LD_PRELOAD"))
+	client := server.Client(t)
+	for _, offset := range []time.Duration{time.Hour, 0} {
+		set(offset)
+		now, err := client.Time(t.Context()).Result()
+		require.NoError(t, err)
+		require.WithinDuration(t, time.Now().Add(offset), now, time.Minute)
+	}
+	return server, set
+}
+
 // TestDamagedRecords damages records while deliveries are on their way. No more are
 // missing than were damaged, and the store names or has ended each of these.
 //
@@ -84,6 +103,8 @@ func TestDamagedRecords(t *testing.T) {
 	w, server, s := scene(t, rand.New(rand.NewPCG(rng.Uint64(), 1)))
 	client := server.Client(t)
 	crew := startWorkers(t, s)
+	hung := w.hooks[w.merchants[0]][0] // Its deliveries wait, so that there are some to damage.
+	w.receiver.feel(hung, silent)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -93,6 +114,7 @@ func TestDamagedRecords(t *testing.T) {
 		<-time.After(200 * time.Millisecond)
 		require.NoError(t, damage(t.Context(), client, "wh:{00}:", rng))
 	}
+	w.receiver.feel(hung, well)
 	<-done
 	// What a damaged record leaves behind is found by pruning, which workers do once a minute.
 	var told []store.Damage
@@ -140,6 +162,7 @@ func TestDamagedRecords(t *testing.T) {
 	}
 	t.Logf("%d of %d deliveries are missing", missing, events*hooks)
 	require.Len(t, w.acked, events)
+	require.Positive(t, missing, "deliveries were damaged before they arrived")
 	require.LessOrEqual(t, missing, damages*hooks)
 	require.Subset(t, told, info.Damaged, "each is told once")
 	b, err := w.store.Backlog(t.Context())
@@ -183,13 +206,28 @@ func damage(ctx context.Context, c *redis.Client, p string, rng *rand.Rand) erro
 func TestEmptied(t *testing.T) {
 	w, server, s := scene(t, nil)
 	crew := startWorkers(t, s)
-	w.publish(t.Context(), 4*time.Millisecond, times(200))
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		w.publish(ctx, 4*time.Millisecond, func() bool { return ctx.Err() == nil })
+	}()
+	require.Eventually(t, func() bool { return w.acknowledged() > 200 }, 10*time.Second, time.Millisecond)
 	require.NoError(t, server.Client(t).FlushAll(t.Context()).Err())
+	flushed := time.Now()
+	_, err := w.store.Claim(t.Context(), store.ClaimRequest{Limit: 1, PerWebhook: 1, Lease: lease})
+	require.ErrorIs(t, err, store.ErrUnavailable)
 	for range 100 {
 		_, err := w.svc.Publish(t.Context(), "merchant_0", event.New(event.DocumentCreated{DocumentID: "doc", Title: "Chaos"}))
 		require.ErrorIs(t, err, store.ErrUnavailable)
 	}
 	require.False(t, w.svc.Health(t.Context()).Ready)
+	cancel()
+	<-done
+	require.Positive(t, w.tries.Load(), "publishers were at work")
+	for _, p := range w.acked {
+		require.True(t, p.began.Before(flushed), "%s was acknowledged of an emptied store", p.event)
+	}
 	for _, c := range crew {
 		c.stop(t)
 	}
@@ -202,6 +240,6 @@ func TestEmptied(t *testing.T) {
 		c.stop(t)
 	}
 	again.check()
-	_, err := w.svc.Publish(t.Context(), "merchant_0", event.New(event.DocumentCreated{DocumentID: "doc", Title: "Chaos"}))
+	_, err = w.svc.Publish(t.Context(), "merchant_0", event.New(event.DocumentCreated{DocumentID: "doc", Title: "Chaos"}))
 	require.ErrorIs(t, err, store.ErrUnavailable, "who has not opened it again knows the old one")
 }

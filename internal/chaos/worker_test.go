@@ -13,7 +13,6 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
-	"strconv"
 	"syscall"
 	"testing"
 	"time"
@@ -53,10 +52,6 @@ type setup struct {
 	Delays                  []time.Duration
 	MaxAttempts             int
 	DisableAfter            int // 0: never
-
-	// Clock is a file that says how far the store's clock is from the machine's. Empty:
-	// the store goes by Redis's own.
-	Clock string
 
 	// Notices is where workers post the ids of notices, unless it is empty.
 	Notices string
@@ -110,7 +105,7 @@ func (s setup) deliver(ctx context.Context) error {
 	var st *redisstore.Store
 	for { // A supervisor would start it again until Redis is there.
 		var err error
-		if st, err = redisstore.Open(ctx, client, &redisstore.Options{Shards: s.Shards, Now: s.now()}); err == nil {
+		if st, err = redisstore.Open(ctx, client, &redisstore.Options{Shards: s.Shards}); err == nil {
 			break
 		}
 		select {
@@ -207,20 +202,4 @@ func (w *worker) stop(t *testing.T) {
 	t.Helper()
 	w.signal(t, syscall.SIGTERM)
 	require.NoError(t, <-w.done, "a worker ends with 0 and leaves no goroutine")
-}
-
-// now returns the clock of the setup, nil for Redis's own. The file holds how far it is
-// from the machine's.
-func (s setup) now() func() time.Time {
-	if s.Clock == "" {
-		return nil
-	}
-	return func() time.Time {
-		text, err := os.ReadFile(s.Clock)
-		offset, err2 := time.ParseDuration(string(text))
-		if err != nil || err2 != nil {
-			panic("the clock cannot be read: " + strconv.Quote(string(text)))
-		}
-		return time.Now().Add(offset)
-	}
 }
