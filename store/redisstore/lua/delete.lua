@@ -27,7 +27,6 @@ call('HDEL', key('m', M), id)
 call('ZREM', key('i', M), fmt('%015.0f', tonumber(x[3] or 0)) .. id)
 if call('EXISTS', key('m', M)) == 0 then call('ZREM', P .. 'ms', merchant) end
 for _, set in ipairs({ 'r', 'f', 'off' }) do call('ZREM', P .. set, n) end
-for _, notice in ipairs(own(n, 'ZRANGE', key('nw', n), 0, 999)) do forget_notice(notice, n) end
 call('HDEL', T, n)
 call('HDEL', P .. 'w', n)
 call('UNLINK', key('x', n))
