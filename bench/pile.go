@@ -209,9 +209,8 @@ func (s *stack) retention(ctx context.Context) (map[string]float64, error) {
 	if err != nil {
 		return nil, err
 	}
-	types := s.Webhooks / s.FanOut
+	s.Webhooks /= s.FanOut // as many types
 	for left := s.Ended / s.FanOut; left > 0; left -= growthBatch {
-		s.events, s.Webhooks = 0, types
 		if err := s.publish(ctx, min(growthBatch, left)); err != nil {
 			return nil, err
 		}

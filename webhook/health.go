@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -15,7 +16,7 @@ import (
 // Health tells how a [Service] or a [Dispatcher] is, for a page such as /readyz.
 type Health struct {
 	// Ready is whether it does its work. A process that is not ready should get no
-	// requests, and is not mended by a restart.
+	// requests until it is.
 	Ready bool
 
 	// Notes say in words what is wrong. There may be some of one that is ready. They
@@ -66,7 +67,7 @@ const sayAgain = time.Minute
 // troubles are the calls of the store that fail now.
 type troubles struct {
 	mu  sync.Mutex
-	now map[string]*trouble // by what calls
+	now map[string]trouble // by what calls
 }
 
 type trouble struct {
@@ -81,36 +82,45 @@ func (t *troubles) note(ctx context.Context, log *slog.Logger, in string, err er
 	if isCanceled(err) {
 		return
 	}
+	now := time.Now()
+	known, say := t.take(in, err, now)
+	switch {
+	case !say:
+	case err == nil:
+		log.InfoContext(ctx, "webhook failure is over", slog.String("in", in), slog.Duration("lasted", now.Sub(known.since)))
+	case known.since.Equal(now):
+		log.ErrorContext(ctx, "webhook failure", slog.String("in", in), slog.Any("error", err))
+	default:
+		log.ErrorContext(ctx, "webhook failure", slog.String("in", in), slog.Any("error", err), slog.Duration("lasts", now.Sub(known.since)))
+	}
+}
+
+// take updates the trouble of a kind of call, and reports whether it is worth a line.
+func (t *troubles) take(in string, err error, now time.Time) (known trouble, say bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	known, now := t.now[in], time.Now()
-	switch {
-	case err == nil && known != nil:
+	known, had := t.now[in]
+	if err == nil {
 		delete(t.now, in)
-		log.InfoContext(ctx, "webhook failure is over", slog.String("in", in), slog.Duration("lasted", now.Sub(known.since)))
-	case err != nil && known == nil:
-		if t.now == nil {
-			t.now = map[string]*trouble{}
-		}
-		t.now[in] = &trouble{in: in, since: now, said: now, err: err}
-		log.ErrorContext(ctx, "webhook failure", slog.String("in", in), slog.Any("error", err))
-	case err != nil:
-		known.err = err
-		if now.Sub(known.said) >= sayAgain {
-			known.said = now
-			log.ErrorContext(ctx, "webhook failure", slog.String("in", in), slog.Any("error", err), slog.Duration("lasts", now.Sub(known.since)))
-		}
+		return known, had
 	}
+	if !had {
+		known = trouble{in: in, since: now}
+	}
+	known.err = err
+	if say = now.Sub(known.said) >= sayAgain; say {
+		known.said = now
+	}
+	if t.now == nil {
+		t.now = map[string]trouble{}
+	}
+	t.now[in] = known
+	return known, say
 }
 
 // list returns them, the oldest first.
 func (t *troubles) list() []trouble {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	var out []trouble
-	for _, known := range t.now {
-		out = append(out, *known)
-	}
-	slices.SortFunc(out, func(a, b trouble) int { return a.since.Compare(b.since) })
-	return out
+	return slices.SortedFunc(maps.Values(t.now), func(a, b trouble) int { return a.since.Compare(b.since) })
 }

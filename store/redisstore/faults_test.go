@@ -249,3 +249,34 @@ func TestMany(t *testing.T) {
 	require.InDelta(t, many/2-100-store.PruneSlack/2, done.Deliveries, store.PruneSlack/2)
 	require.NoError(t, st.Audit(ctx))
 }
+
+// TestDeletedWebhookHasNoNotices deletes a webhook, and then everything fails that would
+// take away what it left.
+func TestDeletedWebhookHasNoNotices(t *testing.T) {
+	t.Parallel()
+	client, armed, ran := redistest.Start(t).Client(t), false, 0
+	st := newStore(t, client, &redisstore.Options{Prefix: "wh"}, 2)
+	page, err := st.ListWebhooks(t.Context(), merchant, store.WebhookQuery{Limit: 2})
+	require.NoError(t, err)
+	for _, w := range page.Webhooks {
+		_, err := st.AddNotice(t.Context(), merchant, store.Notice{Kind: store.NoticeWarning, WebhookID: w.ID}, "", "mark")
+		require.NoError(t, err)
+	}
+	client.AddHook(hook{process: func(ctx context.Context, cmd redis.Cmder, next redis.ProcessHook) error {
+		if ran > 0 {
+			return redis.ErrClosed
+		}
+		err := next(ctx, cmd)
+		if armed && err == nil {
+			ran++
+		}
+		return err
+	}})
+	armed = true
+	require.NoError(t, st.DeleteWebhook(t.Context(), merchant, page.Webhooks[0].ID, 0))
+	armed, ran = false, 0
+	notices, err := st.ClaimNotices(t.Context(), 10, time.Minute)
+	require.NoError(t, err)
+	require.Len(t, notices, 1)
+	require.Equal(t, page.Webhooks[1].ID, notices[0].WebhookID)
+}

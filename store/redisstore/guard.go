@@ -42,6 +42,8 @@ func (s *Store) fit(ctx context.Context) error {
 	}
 	f.at = time.Now() // Others go by the last time meanwhile.
 	f.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, patience) // One node that hangs holds up nobody for long.
+	defer cancel()
 	err := s.checkServers(ctx)
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -160,14 +160,14 @@ func (s *Store) runAndWait(ctx context.Context, node redis.Cmdable, c call) (rep
 		err = try(func(p redis.Pipeliner) *redis.Cmd { return script.Eval(ctx, p, keys, args...) })
 	}
 	if err != nil {
-		return reply{}, unanswered(c.name, err)
+		return reply{}, s.refused(ctx, c, err)
 	}
 	if got, err := waited.Int(); err != nil || got < s.opts.WaitReplicas {
 		return reply{}, fmt.Errorf("redisstore: %s: %d of %d replicas have it: %w", c.name, got, s.opts.WaitReplicas, ErrNotReplicated)
 	}
 	out, err := ran.Slice()
 	if err != nil {
-		return reply{}, unanswered(c.name, err)
+		return reply{}, s.refused(ctx, c, err)
 	}
 	return readReply(c.name, out)
 }

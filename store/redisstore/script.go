@@ -66,38 +66,37 @@ func (s *Store) run(ctx context.Context, c call) (reply, error) {
 	}
 	keys, args := s.frame(c)
 	out, err := s.scripts[c.name].Run(ctx, s.client, keys, args...).Slice()
-	if err != nil && strings.Contains(err.Error(), "WRONGTYPE") {
-		err = s.mistyped(ctx, c.on, err)
-	}
 	if err != nil {
-		return reply{}, unanswered(c.name, err)
+		return reply{}, s.refused(ctx, c, err)
 	}
 	return readReply(c.name, out)
 }
 
-// mistyped names the key of a shard that has another type than it should. What belongs to
-// one webhook is set aside by the scripts, so it is one of all.
-func (s *Store) mistyped(ctx context.Context, h shard, err error) error {
+// refused says what is wrong when a script fails, such as which key of its shard has
+// another type than it should. What belongs to one webhook is set aside by the scripts,
+// so it is one of all.
+func (s *Store) refused(ctx context.Context, c call, err error) error {
+	if !strings.Contains(err.Error(), "WRONGTYPE") {
+		return unanswered(c.name, err)
+	}
 	for want, kinds := range types {
 		for _, kind := range kinds {
-			is := s.client.Type(ctx, h.prefix+kind).Val()
+			is := s.client.Type(ctx, c.on.prefix+kind).Val()
 			if is != "" && is != "none" && is != want {
-				return fmt.Errorf("the key %s%s is a %s and should be a %s; delete it if nothing is lost with it, else restore it: %w", h.prefix, kind, is, want, errMistyped)
+				return fmt.Errorf("redisstore: %s: the key %s%s is a %s and should be a %s; delete it if nothing is lost with it, else restore it: %w",
+					c.name, c.on.prefix, kind, is, want, store.ErrUnavailable)
 			}
 		}
 	}
-	return err
+	return fmt.Errorf("redisstore: %s: %w: %w", c.name, store.ErrUnavailable, err)
 }
-
-// errMistyped says that a key that all of a shard share is damaged.
-var errMistyped = errors.New("redis refuses it")
 
 // unanswered tells what may be gone at the next try from what will not.
 func unanswered(name string, err error) error {
 	switch {
 	case redis.IsOOMError(err):
 		return fmt.Errorf("redisstore: %s: redis has reached its maxmemory: %w: %w", name, store.ErrUnavailable, err)
-	case outOfReach(err) || refusesForNow(err) || errors.Is(err, errMistyped):
+	case outOfReach(err) || refusesForNow(err):
 		return fmt.Errorf("redisstore: %s: %w: %w", name, store.ErrUnavailable, err)
 	}
 	return fmt.Errorf("redisstore: %s: %w", name, err)

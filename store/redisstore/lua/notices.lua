@@ -35,6 +35,7 @@ elseif what == 'claim' then
     local ok = safely('notice ' .. id, nil, function()
       local notice = cmsgpack.unpack(call('HGET', P .. 'no', id))
       if #notice ~= 11 then error('cannot be read', 0) end
+      if call('HEXISTS', T, notice[1]) == 0 then return forget_notice(id, notice[1]) end -- Its webhook was deleted.
       notice[2] = notice[2] + 1
       call('HSET', P .. 'no', id, cmsgpack.pack(notice))
       call('ZADD', P .. 'nv', text(now + lease), id)

@@ -338,7 +338,8 @@ local function sweep()
   local reply = answer(false)
   local untold = call('ZPOPMIN', P .. 'untold', 100)
   for i = 1, #untold, 2 do
-    reply[#reply + 1], reply[#reply + 2] = untold[i], call('HGET', P .. 'bad', untold[i]) or ''
+    local note = call('HGET', P .. 'bad', untold[i])
+    if note then reply[#reply + 1], reply[#reply + 2] = untold[i], note end
   end
   return reply
 end
