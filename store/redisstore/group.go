@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -181,6 +182,7 @@ func (s *Store) publishWaiting(ctx context.Context, h shard, list []*publishing)
 			close(p.done)
 		}
 		h.group.again(stopped)
+		runtime.Gosched() // Whoever publishes again at once goes with the next script.
 	}
 }
 
