@@ -49,15 +49,36 @@ func (r *run) try(ctx context.Context, c claimed) settled {
 		s.result.Outcome, s.result.Delay = store.Released, time.Second
 		return s
 	}
+	if r.outage.lasts.Load() && !c.probe {
+		r.waive(&s, probePause)
+		return s
+	}
 	began := time.Now()
-	err := r.guardLease("attempt", &c.Lease, func() (err error) {
-		resp, err = r.post(ctx, c)
-		var theirs bool // What the endpoint did wrong is no failure of this side.
-		if refused, theirs = errors.AsType[*egress.Error](err); theirs {
-			err = nil
+	var err error
+	for {
+		err = r.contain("attempt", &c.Lease, func() (err error) {
+			resp, err = r.post(ctx, c)
+			return err
+		})
+		if !egress.Exhausted(err) {
+			break
 		}
-		return err
-	})
+		r.makeRoom(ctx, err)
+		if ctx.Err() != nil || r.late(ctx, c, r.opts.AttemptTimeout*2) {
+			r.waive(&s, time.Second)
+			return s
+		}
+		began = time.Now()
+	}
+	if r.exhausted.Load() && r.exhausted.Swap(false) {
+		r.trouble(ctx, "sockets", nil)
+	}
+	// What the endpoint did wrong is no failure of this side.
+	if refused, _ = errors.AsType[*egress.Error](err); refused != nil {
+		err = nil
+	} else if err != nil && !isCanceled(err) {
+		r.logger(&c.Lease).ErrorContext(ctx, "webhook failure", slog.String("in", "attempt"), slog.Any("error", err))
+	}
 	s.info.Duration = time.Since(began)
 	switch {
 	case outer.Err() != nil && (err != nil || refused != nil):
@@ -66,8 +87,12 @@ func (r *run) try(ctx context.Context, c claimed) settled {
 	case refused != nil:
 		s.info.Code = Code(refused.Code)
 		r.failed(&s, c, "")
+		s.suspect = refused.Suspect()
+	case err == nil && doubted(resp, nil) && r.skewed.Load() && !c.Test:
+		r.waive(&s, maxSkew)
+		return s
 	case err == nil:
-		r.judge(&s, c, resp)
+		r.grade(&s, c, resp)
 	default:
 		s.info.Code = CodeInternal
 		s.result.Outcome, s.result.Fault = store.Released, true
@@ -91,8 +116,8 @@ func (r *run) late(ctx context.Context, c claimed, attempt time.Duration) bool {
 	return true
 }
 
-// judge turns a status into a result.
-func (r *run) judge(s *settled, c claimed, resp egress.Response) {
+// grade turns a status into a result.
+func (r *run) grade(s *settled, c claimed, resp egress.Response) {
 	s.info.StatusCode = resp.StatusCode
 	switch resp.StatusCode / 100 {
 	case 2:

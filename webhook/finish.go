@@ -21,6 +21,9 @@ type settled struct {
 
 	at        time.Time // as in claimed
 	storeTime time.Time
+
+	suspect bool      // it may be a fault of this side: see outage
+	heldAt  time.Time // since when it is kept back
 }
 
 // work makes attempts until there are no more leases. Each worker has a context of
@@ -31,6 +34,11 @@ func (r *run) work(ctx context.Context) {
 	for c := range r.leases {
 		s := r.try(ctx, c)
 		r.slots.attempted()
+		if r.voted(ctx, &s) {
+			s.heldAt = time.Now()
+			r.suspects <- s
+			continue
+		}
 		r.results <- s
 	}
 }

@@ -44,7 +44,7 @@ func (d *Dispatcher) Health(ctx context.Context) Health {
 	}
 	for _, t := range d.troubles.list() {
 		h.Notes = append(h.Notes, fmt.Sprintf("%s has failed for %s: %v", t.in, time.Since(t.since).Round(time.Second), t.err))
-		h.Ready = h.Ready && t.in != "claim" && t.in != "finish"
+		h.Ready = h.Ready && !slices.Contains([]string{"claim", "finish", "clock", wayOut}, t.in)
 	}
 	return h
 }
@@ -64,63 +64,76 @@ func askHealth(ctx context.Context, st store.Backlogs) Health {
 // sayAgain is how often a trouble that lasts is logged.
 const sayAgain = time.Minute
 
-// troubles are the calls of the store that fail now.
+// troubles are the calls of the store, and the other works of a dispatcher, that fail
+// now or did before.
 type troubles struct {
 	mu  sync.Mutex
-	now map[string]trouble // by what calls
+	now map[string]trouble // by what fails
 }
 
 type trouble struct {
 	in          string
 	since, said time.Time
-	err         error
+	told        bool  // there was a line since it began
+	err         error // nil: it is over
 }
 
-// note takes in how a call has ended. It logs the beginning of a trouble, that it lasts,
-// and its end. The end of a context says nothing.
-func (t *troubles) note(ctx context.Context, log *slog.Logger, in string, err error) {
+// trouble notes how a call of the store, or another work of this process, has ended. It
+// tells the observer when a trouble begins and ends, and logs that and, once a minute,
+// that it lasts. One that comes and goes has a line a minute. The end of a context says
+// nothing.
+func (r *run) trouble(ctx context.Context, in string, err error) {
 	if isCanceled(err) {
 		return
 	}
-	now := time.Now()
-	known, say := t.take(in, err, now)
+	now, log := time.Now(), r.opts.Logger
+	known, turn, say := r.troubles.take(in, err, now)
+	if turn {
+		r.opts.Observer.trouble(ctx, TroubleInfo{In: in, Since: known.since, Err: err})
+	}
 	switch {
 	case !say:
 	case err == nil:
 		log.InfoContext(ctx, "webhook failure is over", slog.String("in", in), slog.Duration("lasted", now.Sub(known.since)))
-	case known.since.Equal(now):
+	case turn:
 		log.ErrorContext(ctx, "webhook failure", slog.String("in", in), slog.Any("error", err))
 	default:
 		log.ErrorContext(ctx, "webhook failure", slog.String("in", in), slog.Any("error", err), slog.Duration("lasts", now.Sub(known.since)))
 	}
 }
 
-// take updates the trouble of a kind of call, and reports whether it is worth a line.
-func (t *troubles) take(in string, err error, now time.Time) (known trouble, say bool) {
+// take updates a kind of trouble, and reports whether it has begun or ended, and whether
+// that is worth a line.
+func (t *troubles) take(in string, err error, now time.Time) (known trouble, turn, say bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	known, had := t.now[in]
-	if err == nil {
-		delete(t.now, in)
-		return known, had
+	known = t.now[in]
+	if err == nil && known.err == nil {
+		return known, false, false
 	}
-	if !had {
-		known = trouble{in: in, since: now}
+	turn = err == nil || known.err == nil
+	if known.err == nil {
+		known.in, known.since, known.told = in, now, false
 	}
 	known.err = err
-	if say = now.Sub(known.said) >= sayAgain; say {
-		known.said = now
+	say = now.Sub(known.said) >= sayAgain
+	switch {
+	case err == nil:
+		say = known.told
+	case say:
+		known.said, known.told = now, true
 	}
 	if t.now == nil {
 		t.now = map[string]trouble{}
 	}
 	t.now[in] = known
-	return known, say
+	return known, turn, say
 }
 
 // list returns them, the oldest first.
 func (t *troubles) list() []trouble {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return slices.SortedFunc(maps.Values(t.now), func(a, b trouble) int { return a.since.Compare(b.since) })
+	all := slices.SortedFunc(maps.Values(t.now), func(a, b trouble) int { return a.since.Compare(b.since) })
+	return slices.DeleteFunc(all, func(t trouble) bool { return t.err == nil })
 }

@@ -36,6 +36,26 @@ type Observer struct {
 
 	// Settled is called after the store has accepted a result.
 	Settled func(context.Context, SettledInfo)
+
+	// Trouble is called when something of a dispatcher's own begins to fail, and when
+	// that is over: see [TroubleInfo]. It is where an operator is told.
+	Trouble func(context.Context, TroubleInfo)
+}
+
+// TroubleInfo describes a trouble of a dispatcher. [Dispatcher.Health] lists those that
+// last.
+type TroubleInfo struct {
+	// In is what fails: a call of the store, such as "claim" or "finish", or
+	//
+	//   - "way to endpoints": many endpoints at once cannot be reached, for a reason that
+	//     is on this side. Deliveries wait, and nothing is counted.
+	//   - "clock": this machine's clock is more than a minute off the store's. A 401 or
+	//     403 does not count meanwhile.
+	//   - "sockets": this process has no descriptors or ports left, and makes fewer
+	//     attempts at once.
+	In    string
+	Since time.Time // when it began
+	Err   error     // nil: it is over
 }
 
 // MaxTrace is the length of the longest [Observer].Trace that is kept, in bytes.
@@ -153,6 +173,13 @@ func (o *Observer) settled(ctx context.Context, i SettledInfo) {
 	if o.Settled != nil {
 		defer contain()
 		o.Settled(ctx, i)
+	}
+}
+
+func (o *Observer) trouble(ctx context.Context, i TroubleInfo) {
+	if o.Trouble != nil {
+		defer contain()
+		o.Trouble(ctx, i)
 	}
 }
 

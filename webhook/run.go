@@ -9,6 +9,7 @@ import (
 	"runtime/debug"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/rag-assistant/webhooks/store"
@@ -51,6 +52,11 @@ type run struct {
 	wakes   chan struct{} // capacity 1: something may be claimable
 	notices chan struct{} // capacity 1: a notice is waiting
 	alarms  chan alarm
+
+	suspects  chan settled // results that may be a fault of this side
+	outage    *outage
+	skewed    atomic.Bool // the store has another time
+	exhausted atomic.Bool // there was no socket for the last attempt
 }
 
 // claimed is a lease with the moment before it was asked for, on this process's
@@ -61,6 +67,7 @@ type claimed struct {
 	at        time.Time
 	storeTime time.Time      // the store's, at that moment
 	added     []vault.Header // what the host adds to the requests of an attempt
+	probe     bool           // it tries the way out in an outage
 }
 
 // Run delivers until ctx ends and returns nil after an orderly stop: it claims
@@ -83,11 +90,14 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 		wakes:      make(chan struct{}, 1),
 		notices:    make(chan struct{}, 1),
 		alarms:     make(chan alarm, maxAlarms),
+		suspects:   make(chan settled, n),
+		outage:     newOutage(d.opts.Lease),
 	}
+	r.warnOfFewDescriptors(ctx)
 	// The stop goes from front to back: ctx ends the claiming and the background
-	// tasks; then the workers finish what is on the wire; then the last results
-	// are stored, and then the notices that they led to.
-	var background, workers, finisher, alarmer sync.WaitGroup
+	// tasks; then the workers finish what is on the wire; then what was kept back and the
+	// last results are stored, and then the notices that they led to.
+	var background, workers, judge, finisher, alarmer sync.WaitGroup
 	background.Go(func() { r.watch(ctx) })
 	background.Go(func() { r.prune(ctx) })
 	background.Go(func() { r.notify(ctx) })
@@ -100,6 +110,7 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 	}
 	results, giveUp := context.WithCancel(context.WithoutCancel(ctx))
 	defer giveUp()
+	judge.Go(func() { r.judge(results) })
 	finisher.Go(func() { r.finish(results) })
 	alarmer.Go(func() { r.raise(results) })
 
@@ -108,6 +119,8 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 	drain := time.AfterFunc(d.opts.DrainTimeout, cutShort)
 	workers.Wait()
 	drain.Stop()
+	close(r.suspects)
+	judge.Wait()
 	close(r.results)
 	grace := time.AfterFunc(stopGrace, giveUp)
 	finisher.Wait()
@@ -125,12 +138,17 @@ func (r *run) claim(ctx context.Context) {
 	defer timer.Stop()
 	keys := id.New("c_")
 	for n := 0; ; n++ {
-		want := r.slots.take(ctx, maxBatch)
+		most, probe := maxBatch, r.outage.lasts.Load()
+		if probe {
+			most = probes
+		}
+		want := r.slots.take(ctx, most)
 		if want == 0 {
 			return
 		}
 		began := time.Now()
 		got, c, ok := r.ask(ctx, want, keys+"_"+strconv.Itoa(n))
+		c.probe = probe
 		for _, l := range got.Leases {
 			c.Lease = l
 			r.leases <- c
@@ -142,7 +160,7 @@ func (r *run) claim(ctx context.Context) {
 		if got.Notices {
 			signal(r.notices)
 		}
-		if len(got.Leases) == want {
+		if len(got.Leases) == want && !probe {
 			r.slots.backlog(began)
 			continue
 		}
@@ -154,12 +172,29 @@ func (r *run) claim(ctx context.Context) {
 		if idle == 0 && len(got.Leases) == 0 {
 			idle = time.Millisecond // Somebody else is at it.
 		}
-		timer.Reset(idle)
+		if probe {
+			idle = probePause
+		}
+		if !r.sleep(ctx, timer, idle) {
+			return
+		}
+	}
+}
+
+// sleep waits until something may be claimable, and returns false if ctx has ended.
+// While an outage lasts, news of the store end no sleep.
+func (r *run) sleep(ctx context.Context, timer *time.Timer, d time.Duration) bool {
+	timer.Reset(d)
+	for {
 		select {
 		case <-ctx.Done():
-			return
-		case <-r.wakes:
+			return false
 		case <-timer.C:
+			return true
+		case <-r.wakes:
+			if !r.outage.lasts.Load() {
+				return true
+			}
 		}
 	}
 }
@@ -181,10 +216,12 @@ func (r *run) ask(ctx context.Context, want int, key string) (got store.Claimed,
 			return err
 		})
 		switch {
-		case err == nil && got.Again:
-			return got, claimed{at: first, storeTime: got.At.Add(first.Sub(at))}, true
 		case err == nil:
-			return got, claimed{at: at, storeTime: got.At}, true
+			r.compareClocks(ctx, at, got.At, time.Now())
+			if !got.Again {
+				return got, claimed{at: at, storeTime: got.At}, true
+			}
+			return got, claimed{at: first, storeTime: got.At.Add(first.Sub(at))}, true
 		case !pause.wait(ctx):
 			return store.Claimed{}, claimed{}, false
 		}
@@ -258,7 +295,7 @@ func (r *run) call(ctx context.Context, what string, f func(context.Context) err
 	bounded, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
 	err := r.contain(what, nil, func() error { return f(bounded) })
-	r.troubles.note(ctx, r.opts.Logger, what, err)
+	r.trouble(ctx, what, err)
 	return err
 }
 

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"syscall"
 )
@@ -41,6 +42,41 @@ func (e *Error) Error() string { return "egress: " + string(e.Code) }
 // Unwrap returns the cause. Show it to operators only: its text may hold addresses of
 // your network and bytes that the peer chose.
 func (e *Error) Unwrap() error { return e.cause }
+
+// Suspect reports whether the cause may be on this side, as far as one request can
+// tell: the resolver failed without saying that there is no such name, no way led to
+// any of the addresses, or the certificate's authority is unknown. If many hosts fail
+// so at once, it is.
+func (e *Error) Suspect() bool {
+	switch e.Code {
+	case CodeDNS:
+		dns, ok := errors.AsType[*net.DNSError](e.cause)
+		return !ok || !dns.IsNotFound
+	case CodeTLS:
+		_, unknown := errors.AsType[x509.UnknownAuthorityError](e.cause)
+		_, none := errors.AsType[x509.SystemRootsError](e.cause)
+		return unknown || none
+	case CodeConnect:
+		causes := []error{e.cause}
+		if joined, ok := e.cause.(interface{ Unwrap() []error }); ok {
+			causes = joined.Unwrap()
+		}
+		return !slices.ContainsFunc(causes, func(err error) bool { return !wayless(err) })
+	default:
+		return false
+	}
+}
+
+// wayless reports whether nothing came back from an address.
+func wayless(err error) bool {
+	for _, no := range []syscall.Errno{syscall.ENETUNREACH, syscall.EHOSTUNREACH, syscall.ENETDOWN} {
+		if errors.Is(err, no) {
+			return true
+		}
+	}
+	timeout, ok := errors.AsType[net.Error](err)
+	return errors.Is(err, context.DeadlineExceeded) || ok && timeout.Timeout()
+}
 
 // Classify returns the code of an error of a round trip, whichever
 // http.RoundTripper made it, and "" for nil. The code names the step that failed: a
@@ -93,9 +129,7 @@ func (f *fault) Unwrap() error { return f.cause }
 // a [fault]. It returns nil if there is none.
 func localFault(err error) error {
 	lookup, isLookup := errors.AsType[*net.DNSError](err)
-	for _, limit := range []syscall.Errno{
-		syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.EADDRNOTAVAIL,
-	} {
+	for _, limit := range limits() {
 		// Of a failed look-up, package net keeps the cause as text only.
 		if errors.Is(err, limit) || isLookup && strings.HasSuffix(lookup.Err, limit.Error()) {
 			return limit
@@ -105,6 +139,18 @@ func localFault(err error) error {
 		return f
 	}
 	return nil
+}
+
+// limits are the errors of a machine that has no more of something.
+func limits() []syscall.Errno {
+	return []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.EADDRNOTAVAIL}
+}
+
+// Exhausted reports whether an error of [Post] says that this machine, or process, has
+// no more descriptors, ports or memory for a connection. It may have in a moment, with
+// fewer requests at once.
+func Exhausted(err error) bool {
+	return slices.ContainsFunc(limits(), func(limit syscall.Errno) bool { return errors.Is(err, limit) })
 }
 
 func isTLS(err error) bool {

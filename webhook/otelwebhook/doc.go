@@ -21,6 +21,7 @@
 //	webhook.backlog.pending            gauge      deliveries not ended
 //	webhook.backlog.oldest_due         gauge      seconds: see [store.Backlog]
 //	webhook.backlog.damaged            gauge
+//	webhook.dispatcher.troubles        up/down    what fails on this side   webhook.dispatcher.trouble
 //	webhook.store.operation.duration   histogram  seconds                   webhook.store.operation, error.type
 //
 // An attempt's outcome is success or failed; its error.type is one of the Code

@@ -79,6 +79,15 @@ func (t *Telemetry) countSettled(ctx context.Context, i webhook.SettledInfo) {
 	}
 }
 
+// countTrouble counts the troubles that last.
+func (t *Telemetry) countTrouble(ctx context.Context, i webhook.TroubleInfo) {
+	step := int64(1)
+	if i.Err == nil {
+		step = -1
+	}
+	t.troubles.Add(ctx, step, t.labels(label{TroubleKey, i.In}))
+}
+
 // backlogTimeout bounds a call of Backlog, for which a collector waits.
 const backlogTimeout = 5 * time.Second
 

@@ -76,6 +76,17 @@ func TestMetrics(t *testing.T) {
 	})
 }
 
+// TestTroubles counts a trouble while it lasts.
+func TestTroubles(t *testing.T) {
+	t.Parallel()
+	p := newProbe(t, otelwebhook.Options{})
+	trouble := p.Observer().Trouble
+	trouble(t.Context(), webhook.TroubleInfo{In: "claim", Err: errors.New("no answer")})
+	require.Equal(t, map[string]float64{"webhook.dispatcher.trouble=claim": 1}, series(t, p.collect(t)["webhook.dispatcher.troubles"]))
+	trouble(t.Context(), webhook.TroubleInfo{In: "claim"})
+	require.Equal(t, map[string]float64{"webhook.dispatcher.trouble=claim": 0}, series(t, p.collect(t)["webhook.dispatcher.troubles"]))
+}
+
 func TestOldestDueIsInSeconds(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -28,6 +28,7 @@ const (
 	EventTypeKey      = attribute.Key("webhook.event.type")
 	OutcomeKey        = attribute.Key("webhook.attempt.outcome")
 	OperationKey      = attribute.Key("webhook.store.operation")
+	TroubleKey        = attribute.Key("webhook.dispatcher.trouble")
 	MerchantIDKey     = attribute.Key("webhook.merchant.id") // this and those below: on spans only
 	WebhookIDKey      = attribute.Key("webhook.id")
 	DeliveryIDKey     = attribute.Key("webhook.delivery.id")
@@ -121,6 +122,7 @@ func (t *Telemetry) Observer() webhook.Observer {
 		Attempting: t.attempting,
 		Attempted:  t.timeAttempt,
 		Settled:    t.countSettled,
+		Trouble:    t.countTrouble,
 	}
 }
 
@@ -128,7 +130,7 @@ func (t *Telemetry) Observer() webhook.Observer {
 type instruments struct {
 	published, succeeded, failed, retried, disabled metric.Int64Counter
 
-	active                     metric.Int64UpDownCounter
+	active, troubles           metric.Int64UpDownCounter
 	attemptTime, operationTime metric.Float64Histogram
 }
 
@@ -149,7 +151,7 @@ func newInstruments(m metric.Meter) (*instruments, error) {
 		*c.to, err = m.Int64Counter(c.name, metric.WithDescription(c.text), metric.WithUnit(c.unit))
 		bad = append(bad, err)
 	}
-	var err1, err2, err3 error
+	var err1, err2, err3, err4 error
 	i.active, err1 = m.Int64UpDownCounter("webhook.attempt.active",
 		metric.WithDescription("Attempts on the wire."), metric.WithUnit("{attempt}"))
 	i.attemptTime, err2 = m.Float64Histogram("webhook.attempt.duration",
@@ -158,5 +160,7 @@ func newInstruments(m metric.Meter) (*instruments, error) {
 	i.operationTime, err3 = m.Float64Histogram("webhook.store.operation.duration",
 		metric.WithDescription("How long calls of the store took."), metric.WithUnit("s"),
 		metric.WithExplicitBucketBoundaries(.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 10))
-	return &i, errors.Join(append(bad, err1, err2, err3)...)
+	i.troubles, err4 = m.Int64UpDownCounter("webhook.dispatcher.troubles",
+		metric.WithDescription("What fails now on the dispatcher's own side."), metric.WithUnit("{trouble}"))
+	return &i, errors.Join(append(bad, err1, err2, err3, err4)...)
 }
