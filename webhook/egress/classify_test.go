@@ -119,11 +119,11 @@ func TestNewNamesEveryFault(t *testing.T) {
 	t.Parallel()
 	e, err := egress.New(&egress.Options{
 		MaxURLLength: -1, MaxIdleConns: -1, MaxIdleConnsPerHost: -1,
-		DNSTimeout: -1, DialTimeout: -1, TLSHandshakeTimeout: -1, IdleConnTimeout: -1,
+		DNSTimeout: -1, DialTimeout: -1, TLSHandshakeTimeout: -1, IdleConnTimeout: -1, MaxConnAge: -1,
 	})
 	require.Nil(t, e)
 	for _, name := range []string{
-		"MaxURLLength", "MaxIdleConns", "MaxIdleConnsPerHost", "DNSTimeout", "DialTimeout", "TLSHandshakeTimeout", "IdleConnTimeout",
+		"MaxURLLength", "MaxIdleConns", "MaxIdleConnsPerHost", "DNSTimeout", "DialTimeout", "TLSHandshakeTimeout", "IdleConnTimeout", "MaxConnAge",
 	} {
 		require.ErrorContains(t, err, name+" is negative")
 	}
@@ -132,9 +132,9 @@ func TestNewNamesEveryFault(t *testing.T) {
 func TestTransportIsTheSafeOne(t *testing.T) {
 	t.Parallel()
 	e := newEgress(t, nil)
-	tr := e.Transport()
-	require.Same(t, tr, e.Transport())
-	require.Same(t, tr, e.Client().Transport)
+	require.Same(t, e.Transport(), e.Transport())
+	require.Same(t, e.Transport(), e.Client().Transport)
+	tr := e.Transport().Inner()
 	require.Nil(t, tr.Proxy)
 	require.True(t, tr.DisableCompression)
 	require.False(t, tr.DisableKeepAlives)

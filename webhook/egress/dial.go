@@ -7,14 +7,9 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"slices"
 	"strconv"
 	"syscall"
-	"time"
 )
-
-// maxCandidates is how many of a host's addresses are tried.
-const maxCandidates = 8
 
 // CheckAddress applies [Egress.CheckURL] and resolves the host. It refuses the URL,
 // with a [*URLError], if the host has no address or one that may not be reached. If
@@ -52,15 +47,18 @@ func (e *Egress) dialHTTP(ctx context.Context, _, address string) (conn net.Conn
 	if !e.opts.InsecureAllowHTTP {
 		return nil, blocked("the scheme http is not allowed")
 	}
-	conn, _, err = e.dial(ctx, "http", address)
-	return conn, err
+	conn, _, tag, err := e.dial(ctx, "http", address)
+	if err != nil {
+		return nil, err
+	}
+	return e.frame(conn, tag), nil
 }
 
 // dialTLS connects for the scheme https. It makes the handshake itself, and not
 // the transport, so that whatever fails in it is known to be TLS.
 func (e *Egress) dialTLS(ctx context.Context, _, address string) (_ net.Conn, err error) {
 	defer recoverFault(&err)
-	raw, host, err := e.dial(ctx, "https", address)
+	raw, host, tag, err := e.dial(ctx, "https", address)
 	if err != nil {
 		return nil, err
 	}
@@ -75,26 +73,30 @@ func (e *Egress) dialTLS(ctx context.Context, _, address string) (_ net.Conn, er
 		}
 		return nil, &Error{Code: CodeTLS, cause: err}
 	}
-	return conn, nil
+	return e.frame(conn, tag), nil
 }
 
 // dial connects to the first of the host's allowed addresses that accepts.
 // Rules for host and port apply again: a stored URL may be older than they are,
 // and net/http maps characters such as full-width digits after any check.
-func (e *Egress) dial(ctx context.Context, scheme, address string) (net.Conn, string, error) {
+func (e *Egress) dial(ctx context.Context, scheme, address string) (conn net.Conn, host, tag string, err error) {
+	tag, address, err = untagged(address)
+	if err != nil {
+		return nil, "", "", blocked(err.Error())
+	}
 	host, port, err := splitHostPort(address)
 	if err != nil {
-		return nil, "", blocked(err.Error())
+		return nil, "", "", blocked(err.Error())
 	}
 	if !e.allowPort(scheme, port) {
-		return nil, "", blocked("port " + strconv.Itoa(int(port)) + " is not allowed")
+		return nil, "", "", blocked("port " + strconv.Itoa(int(port)) + " is not allowed")
 	}
 	candidates, err := e.candidates(ctx, host, port)
 	if err != nil {
-		return nil, "", err
+		return nil, "", "", err
 	}
-	conn, err := e.connectFirst(ctx, candidates)
-	return conn, host, err
+	conn, err = e.connectFirst(ctx, host, candidates)
+	return conn, host, tag, err
 }
 
 // splitHostPort is stricter than package net: the port must be a number.
@@ -129,16 +131,23 @@ func (e *Egress) candidates(ctx context.Context, host string, port uint16) ([]st
 	if err != nil {
 		return nil, err
 	}
-	var allowed []string
+	var four, six []string
 	for _, a := range addrs {
-		if e.addresses.allows(a) && len(allowed) < maxCandidates {
-			allowed = append(allowed, netip.AddrPortFrom(a.WithZone("").Unmap(), port).String())
+		switch a = a.WithZone("").Unmap(); {
+		case !e.addresses.allows(a):
+		case a.Is4():
+			four = append(four, netip.AddrPortFrom(a, port).String())
+		default:
+			six = append(six, netip.AddrPortFrom(a, port).String())
 		}
 	}
-	if len(allowed) == 0 {
+	if len(four)+len(six) == 0 {
 		return nil, blocked(fmt.Sprintf("none of %d addresses is public", len(addrs)))
 	}
-	return allowed, nil
+	if addrs[0].Unmap().Is4() { // The resolver prefers it (RFC 6724).
+		return e.worked.first(host, turns(four, six)), nil
+	}
+	return e.worked.first(host, turns(six, four)), nil
 }
 
 // lookup resolves a name to at least one address. All its errors are of CodeDNS.
@@ -182,47 +191,6 @@ func (e *Egress) lookupInTime(ctx context.Context, name string) ([]netip.Addr, e
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-}
-
-// connectFirst tries one address after the other, in the resolver's order
-// (RFC 6724 with Go's own). Each gets an equal share of the time that is left.
-func (e *Egress) connectFirst(ctx context.Context, candidates []string) (net.Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, e.opts.DialTimeout)
-	defer cancel()
-	end, _ := ctx.Deadline()
-	var failed []error
-	for i, address := range candidates {
-		share := time.Until(end) / time.Duration(len(candidates)-i)
-		conn, err := e.connectOne(ctx, address, share)
-		if err == nil {
-			return conn, nil
-		}
-		if endsDialing(err) {
-			return nil, err
-		}
-		failed = append(failed, err)
-	}
-	// If this machine has no IPv6, that must not excuse a receiver that refuses IPv4.
-	if remote := slices.DeleteFunc(slices.Clone(failed), func(err error) bool { return localFault(err) != nil }); len(remote) > 0 {
-		failed = remote
-	}
-	return nil, &Error{Code: CodeConnect, cause: errors.Join(failed...)}
-}
-
-func (e *Egress) connectOne(ctx context.Context, address string, limit time.Duration) (net.Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	return e.connect(ctx, "tcp", address)
-}
-
-// endsDialing reports whether no other address is to be tried, because control or
-// the proxy has refused this one, or the proxy itself has failed.
-func endsDialing(err error) bool {
-	if _, ok := errors.AsType[*Error](err); ok {
-		return true
-	}
-	_, ok := errors.AsType[*fault](err)
-	return ok
 }
 
 func (e *Egress) dialer() *net.Dialer { return &net.Dialer{ControlContext: e.control} }

@@ -12,13 +12,18 @@ import (
 
 const maxHeaderBytes = 32 << 10 // of a response, informational ones included
 
+// ownerShare is the part of all idle connections that one owner may have.
+const ownerShare = 8
+
 // Egress holds the rules and the transport that keeps them. It is safe for
 // concurrent use. Make one and keep it: it owns the idle connections.
 type Egress struct {
 	opts      Options
 	addresses addresses
 	tls       *tls.Config
-	transport *http.Transport
+	transport *Transport
+	idle      *idle
+	worked    *worked // which address of a host accepted last
 
 	// namesToProxy is true if the proxy resolves names.
 	namesToProxy bool
@@ -40,7 +45,10 @@ func New(o *Options) (*Egress, error) {
 	if err := errors.Join(opts.validate(), err); err != nil {
 		return nil, fmt.Errorf("egress: new: %w", err)
 	}
-	e := &Egress{opts: opts, addresses: newAddresses(&opts), tls: newTLS(opts.RootCAs)}
+	e := &Egress{
+		opts: opts, addresses: newAddresses(&opts), tls: newTLS(opts.RootCAs), worked: &worked{},
+		idle: &idle{most: max(opts.MaxIdleConns/ownerShare, 1), of: map[string]int{}},
+	}
 	e.connect = e.dialer().DialContext
 	if through != nil {
 		e.connect, e.namesToProxy = through.connect, opts.Proxy.InsecureResolveNames
@@ -51,9 +59,8 @@ func New(o *Options) (*Egress, error) {
 }
 
 // Transport returns the transport that keeps e's rules. Every call returns the same
-// one. It is safe for concurrent use and must not be changed. Close its idle
-// connections after the last request.
-func (e *Egress) Transport() *http.Transport { return e.transport }
+// one. Close its idle connections after the last request.
+func (e *Egress) Transport() *Transport { return e.transport }
 
 // Client returns a client on [Egress.Transport]. It is for requests other than
 // deliveries, which [Post] sends. The client does not follow redirects. A request may
@@ -69,10 +76,10 @@ func (e *Egress) Client() *http.Client {
 // newTransport sets no ResponseHeaderTimeout: it would only start once the
 // request is written, which a receiver that does not read can put off for ever.
 // The context of a request bounds it whole.
-func (e *Egress) newTransport() *http.Transport {
+func (e *Egress) newTransport() *Transport {
 	http1 := new(http.Protocols)
 	http1.SetHTTP1(true)
-	return &http.Transport{
+	return &Transport{inner: &http.Transport{
 		Proxy:                  nil, // net/http would give it names, to be resolved unchecked: see tunnel.
 		DialContext:            e.dialHTTP,
 		DialTLSContext:         e.dialTLS,
@@ -82,5 +89,5 @@ func (e *Egress) newTransport() *http.Transport {
 		MaxIdleConns:           e.opts.MaxIdleConns,
 		MaxIdleConnsPerHost:    e.opts.MaxIdleConnsPerHost,
 		IdleConnTimeout:        e.opts.IdleConnTimeout,
-	}
+	}}
 }

@@ -3,8 +3,12 @@ package egress
 import (
 	"context"
 	"net"
+	"net/http"
 	"net/netip"
 )
+
+// Inner is the transport of net/http.
+func (t *Transport) Inner() *http.Transport { return t.inner }
 
 // SetConnect replaces the connecting, so that tests need no public network. All checks
 // come before it, except for that of the control function.
@@ -39,3 +43,11 @@ func Rooted(r Resolver) Resolver { return rooted{r} }
 
 // ResolverOf returns the resolver that e uses.
 func ResolverOf(e *Egress) Resolver { return e.opts.Resolver }
+
+// Framed returns how many bytes of a text belong to the response that it begins with, and
+// whether the response ends there.
+func Framed(text []byte) (n int, ends bool) {
+	f := &framed{state: inHead}
+	n = f.take(text)
+	return n, f.state == unasked
+}

@@ -1,6 +1,10 @@
 package egress_test
 
 import (
+	"bufio"
+	"bytes"
+	"io"
+	"net/http"
 	"net/netip"
 	"net/url"
 	"strings"
@@ -57,5 +61,37 @@ func FuzzCheckURL(f *testing.F) {
 		again, err := e.CheckURL(got)
 		require.NoError(t, err)
 		require.Equal(t, got, again)
+	})
+}
+
+// FuzzFraming holds where a response ends to where net/http says.
+func FuzzFraming(f *testing.F) {
+	for _, s := range []string{
+		"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\n\r\n",
+		"HTTP/1.1 204 No Content\r\nContent-Length: 2\r\n\r\nok",
+		"HTTP/1.1 304 Not\nTransfer-Encoding: chunked\n\n2\nok\n0\n\n",
+		"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n2;a=b\r\nok\r\n00\r\nX-A: b\r\n\r\nHTTP",
+		"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nokok",
+		"HTTP/1.1 200 OK\r\nX: y\r\n Content-Length: 5\r\n\r\nhello",
+	} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		in := bufio.NewReaderSize(bytes.NewReader(text), len(text)+16)
+		resp, err := http.ReadResponse(in, &http.Request{Method: http.MethodPost})
+		if err != nil || resp.StatusCode < 200 || resp.Close {
+			return // Its connection is not used again.
+		}
+		_, err = io.Copy(io.Discard, resp.Body)
+		_ = resp.Body.Close()
+		if err != nil {
+			return
+		}
+		n, ends := egress.Framed(text)
+		require.LessOrEqual(t, n, len(text)-in.Buffered(), "a byte too much is handed out")
+		if ends {
+			require.Equal(t, len(text)-in.Buffered(), n)
+		}
 	})
 }

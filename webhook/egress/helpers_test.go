@@ -2,11 +2,12 @@ package egress_test
 
 import (
 	"context"
-	"io"
+	"fmt"
 	"log"
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
 	"sync"
 	"testing"
 	"time"
@@ -18,8 +19,14 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	log.SetOutput(io.Discard) // net/http reports there what a receiver sends beyond its response.
-	goleak.VerifyTestMain(m)
+	log.SetOutput(&printed) // net/http reports there what a receiver sends beyond its response.
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		if text := printed.String(); code == 0 && text != "" {
+			_, _ = fmt.Fprintln(os.Stderr, "a receiver reached the standard logger:", text)
+			code = 1
+		}
+		os.Exit(code)
+	}))
 }
 
 // newEgress returns an Egress that is closed with the test.

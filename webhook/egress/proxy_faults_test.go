@@ -99,7 +99,7 @@ func TestProxyTriesTheNextAddress(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, http.StatusNoContent, resp.StatusCode)
 	close(asked)
-	for _, want := range []string{"[2606:4700::1]:80", "[2606:4700::2]:80", "8.8.8.8:80", ""} {
+	for _, want := range []string{"[2606:4700::1]:80", "8.8.8.8:80", ""} {
 		require.Equal(t, want, <-asked)
 	}
 
@@ -141,18 +141,18 @@ func TestProxyLimits(t *testing.T) {
 		{"silent for each address", silent, []string{"8.8.8.1", "8.8.8.2", "8.8.8.3"}, time.Minute, 5 * time.Second, egress.CodeConnect, "", 3},
 		{"reads nothing", func(net.Conn) { <-time.After(time.Hour) }, []string{"8.8.8.8"}, time.Minute, 5 * time.Second, egress.CodeConnect, "", 1},
 		{"drips", drips, []string{"8.8.8.8"}, time.Minute, 5 * time.Second, egress.CodeConnect, "", 1},
-		{"does not accept", nil, []string{"8.8.8.1", "8.8.8.2"}, time.Minute, 2500 * time.Millisecond, "", "proxy: connect", 1},
+		{"does not accept", nil, []string{"8.8.8.1", "8.8.8.2"}, time.Minute, 5 * time.Second, "", "proxy: connect", 2},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				e := newEgress(t, &egress.Options{Resolver: answer(tt.addrs...)})
-				dialled := 0
+				var dialled atomic.Int32
 				var scripts sync.WaitGroup
 				defer scripts.Wait()
 				require.NoError(t, e.SetProxy(&egress.Proxy{URL: "http://10.0.0.5:3128"}, func(ctx context.Context, network, address string) (net.Conn, error) {
 					require.Equal(t, "10.0.0.5:3128", address)
-					dialled++
+					dialled.Add(1)
 					if tt.script == nil {
 						<-ctx.Done()
 						return nil, &net.OpError{Op: "dial", Net: network, Err: ctx.Err()}
@@ -175,7 +175,7 @@ func TestProxyLimits(t *testing.T) {
 					requireCode(t, tt.code, err)
 				}
 				synctest.Wait()
-				require.Equal(t, tt.dialled, dialled)
+				require.EqualValues(t, tt.dialled, dialled.Load())
 			})
 		})
 	}
