@@ -157,8 +157,8 @@ type Result struct {
 	Attempt Attempt
 
 	// Streak applies only if the webhook's Epoch is still that of the claim, so that
-	// a result of before a re-enabling cannot disable it again. It never applies if
-	// Outcome is Released.
+	// a result of before a re-enabling, or of the URL before, does not count. It never
+	// applies if Outcome is Released.
 	Streak Streak
 
 	// DisableAfter, if above 0, disables an active webhook in the same step when

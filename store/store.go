@@ -142,7 +142,8 @@ type Webhooks interface {
 	// Turning a disabled webhook active empties DisabledReason and DisabledAt, sets
 	// ConsecutiveFailures to 0 and adds 1 to Epoch. Its paused deliveries are
 	// claimable at once if due. Setting the status that it already has changes none
-	// of these.
+	// of these. Another URL, too, sets ConsecutiveFailures to 0 and adds 1 to Epoch:
+	// what the endpoint before did says nothing of this one. Both at once add 1.
 	UpdateWebhook(ctx context.Context, merchantID, webhookID string, u WebhookUpdate) (Webhook, error)
 
 	// DeleteWebhook forgets the webhook with its deliveries, stats and notices. A

@@ -60,7 +60,7 @@ type Webhook struct {
 	// first, at most [MaxMark] bytes. [Notices].AddNotice changes it.
 	Mark string
 
-	// Epoch counts how often the webhook was turned active, from 1.
+	// Epoch counts how often the webhook was turned active or got another URL, from 1.
 	Epoch int64
 	// Version counts changes by CreateWebhook and UpdateWebhook, from 1, and
 	// changes when Finish disables the webhook.

@@ -158,6 +158,10 @@ func (s *Store) UpdateWebhook(ctx context.Context, merchantID, webhookID string,
 		return store.Webhook{}, err
 	}
 	w.owner.unsubscribe(w)
+	if u.URL != nil && *u.URL != w.URL || u.Status != nil && *u.Status == store.Active && !w.active() {
+		w.ConsecutiveFailures = 0
+		w.Epoch++
+	}
 	w.apply(u, now)
 	if u.Status != nil && *u.Status != w.Status {
 		s.turnTo(w, *u.Status, u.Reason, now)
@@ -215,8 +219,7 @@ func set(field, to *string) {
 func (s *Store) turnTo(w *webhook, to store.Status, reason string, now int64) {
 	w.Status = to
 	if w.active() {
-		w.DisabledReason, w.DisabledAt, w.ConsecutiveFailures = "", time.Time{}, 0
-		w.Epoch++
+		w.DisabledReason, w.DisabledAt = "", time.Time{}
 		s.paused.remove(w)
 	} else {
 		w.DisabledReason, w.DisabledAt = reason, stamp(now)

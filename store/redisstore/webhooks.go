@@ -26,15 +26,15 @@ func (s *Store) CreateWebhook(ctx context.Context, merchantID string, w store.We
 	}
 	w.MerchantID, w.PreviousSecret, w.PreviousUntil, w.DisabledAt = merchantID, "", time.Time{}, time.Time{}
 	w.CreatedAt, w.UpdatedAt = now, now
-	return s.save(ctx, &w, 0, limit)
+	return s.save(ctx, &w, 0, limit, false)
 }
 
-// save stores a webhook that had a version, 0 for none.
-func (s *Store) save(ctx context.Context, w *store.Webhook, version int64, limit int) (store.Webhook, error) {
+// save stores a webhook that had a version, 0 for none. Anew says that a streak begins.
+func (s *Store) save(ctx context.Context, w *store.Webhook, version int64, limit int, anew bool) (store.Webhook, error) {
 	x := packSettings(w)
 	args := []any{
 		w.MerchantID, w.ID, rand.Text(), version, max(limit, 0), owner(w.MerchantID, w.ID), packHook(w),
-		flag(w.Status == store.Active), packList(w.Events, 2), max(w.RateLimit, 0), len(x) / 2,
+		flag(w.Status == store.Active) + 2*flag(anew), packList(w.Events, 2), max(w.RateLimit, 0), len(x) / 2,
 	}
 	_, _, list, err := s.webhooks(ctx, call{name: "save", on: s.at(w.MerchantID), args: append(args, x...)})
 	if err != nil || len(list) == 0 {
@@ -143,7 +143,7 @@ func (s *Store) UpdateWebhook(ctx context.Context, merchantID, webhookID string,
 		if err != nil {
 			return store.Webhook{}, named("webhook", webhookID, err)
 		}
-		w, err = s.save(ctx, &w, was.Version, 0)
+		w, err = s.save(ctx, &w, was.Version, 0, w.URL != was.URL || w.Status == store.Active && was.Status != store.Active)
 		if !errors.Is(err, store.ErrVersion) || u.IfVersion != 0 || try == updateTries {
 			return w, err
 		}

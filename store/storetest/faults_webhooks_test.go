@@ -184,6 +184,8 @@ func webhookFaults() []fault {
 		{"enabling keeps the streak", "", "UpdateWebhook", enabling(func(c *call) { c.w.ConsecutiveFailures = c.before.ConsecutiveFailures })},
 		{"enabling keeps the reason", "", "UpdateWebhook", enabling(func(c *call) { c.w.DisabledReason, c.w.DisabledAt = c.before.DisabledReason, c.before.DisabledAt })},
 		{"enabling keeps the epoch", "", "UpdateWebhook", enabling(func(c *call) { c.w.Epoch = c.before.Epoch })},
+		{"another URL keeps the streak", "", "UpdateWebhook", updating(func(c *call) { set(!enables(c.update), &c.w.ConsecutiveFailures, c.before.ConsecutiveFailures) })},
+		{"another URL keeps the epoch", "", "UpdateWebhook", updating(func(c *call) { set(!enables(c.update), &c.w.Epoch, c.before.Epoch) })},
 		{"enabling forgets since when it failed", "", "UpdateWebhook", enabling(func(c *call) { c.w.FailingSince = time.Time{} })},
 		{"enabling forgets disablings", "", "UpdateWebhook", enabling(func(c *call) { c.w.Disablings = 0 })},
 		{"enabling clears the mark", "", "UpdateWebhook", enabling(func(c *call) { c.w.Mark = "" })},

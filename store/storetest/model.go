@@ -204,6 +204,11 @@ func (m *model) UpdateWebhook(_ context.Context, merchantID, webhookID string, u
 	}
 	w.Version++
 	w.UpdatedAt = m.now
+	anew := u.URL != nil && *u.URL != w.URL || u.Status != nil && *u.Status == store.Active && w.Status != store.Active
+	if anew {
+		w.ConsecutiveFailures = 0
+		w.Epoch++
+	}
 	assign(&w.URL, u.URL)
 	if u.Events != nil {
 		w.Events = slices.Clone(u.Events)
@@ -227,8 +232,7 @@ func (m *model) UpdateWebhook(_ context.Context, merchantID, webhookID string, u
 	if u.Status != nil && *u.Status != w.Status {
 		w.Status = *u.Status
 		if w.Status == store.Active {
-			w.DisabledReason, w.DisabledAt, w.ConsecutiveFailures = "", time.Time{}, 0
-			w.Epoch++
+			w.DisabledReason, w.DisabledAt = "", time.Time{}
 		} else {
 			w.DisabledReason, w.DisabledAt = u.Reason, m.now
 		}

@@ -7,14 +7,15 @@
 -- ARGV[9]  how many webhooks the merchant may have, 0 for any number
 -- ARGV[10] owner, see STATE
 -- ARGV[11] what w holds
--- ARGV[12] 1 if it is active
+-- ARGV[12] 1 if it is active, 2 if a new streak begins, 3 both, 0 none
 -- ARGV[13] event types, each after its length
 -- ARGV[14] rate limit
 -- ARGV[15] number of pairs, followed by names and values of what x holds, first cr
 -- Reply    as of webhook.lua; CONFLICT; LIMIT; NOTFOUND; VERSION
 
 local merchant, id, nonce, version, limit, owner, blob = arg(), arg(), arg(), num(), num(), arg(), arg()
-local active, types, rate, pairs_at = num(), arg(), num(), at_arg + 1
+local flags, types, rate, pairs_at = num(), arg(), num(), at_arg + 1
+local active = flags % 2
 local M = esc(merchant)
 local n = number_of(merchant, id)
 
@@ -45,13 +46,13 @@ call('HSET', P .. 'w', n, blob)
 local was = version > 0 and t[ACTIVE] or 0
 if was == 1 and (active == 0 or types ~= x[3]) then subscribe(merchant, id, n, x[3], false) end
 if active == 1 and (was == 0 or types ~= x[3]) then subscribe(merchant, id, n, types, true) end
+if flags >= 2 then t[EPOCH], t[STREAK] = t[EPOCH] + 1, 0 end
 if rate ~= t[RATE] then t[RATE], t[LEVEL], t[TAKEN] = rate, rate * COST, now end
 if version == 0 then
   if active == 0 then call('ZADD', P .. 'off', 0, n) end
 elseif active ~= was then
   t[ACTIVE] = active
   if active == 1 then
-    t[EPOCH], t[STREAK] = t[EPOCH] + 1, 0
     call('ZREM', P .. 'off', n)
   else
     call('ZADD', P .. 'off', 0, n)
