@@ -53,6 +53,21 @@ type Policy struct {
 	Jitter float64
 }
 
+// Guide is the schedule of the integration guide, the zero Policy: three attempts
+// within 6 minutes.
+func Guide() Policy { return Policy{} }
+
+// Days is a schedule for receivers that may be away for a day: eight attempts over some
+// 28 hours, spread by a fifth so that what failed together does not come back together.
+func Days() Policy {
+	return Policy{
+		Delays: []time.Duration{
+			5 * time.Second, 5 * time.Minute, 30 * time.Minute, 2 * time.Hour, 5 * time.Hour, 10 * time.Hour, 10 * time.Hour,
+		},
+		MaxAttempts: 8, Jitter: 0.2,
+	}
+}
+
 // Validate reports everything that is wrong with p in one error.
 func (p Policy) Validate() error {
 	var bad []error

@@ -142,3 +142,30 @@ func TestValidateNamesEveryFault(t *testing.T) {
 	require.ErrorContains(t, err, "jitter")
 	require.Error(t, retry.Policy{Jitter: 1.5}.Validate())
 }
+
+// TestPresets holds how long deliveries of the presets are tried, at most.
+func TestPresets(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		p        retry.Policy
+		attempts int
+		least    time.Duration
+		most     time.Duration
+	}{
+		{retry.Guide(), 3, 6 * time.Minute, 6 * time.Minute},
+		{retry.Days(), 8, 22 * time.Hour, 34 * time.Hour},
+	} {
+		require.NoError(t, tt.p.Validate())
+		total, attempts := time.Duration(0), 1
+		for ; ; attempts++ {
+			delay, again := tt.p.Next(attempts, "whdel_1")
+			if !again {
+				break
+			}
+			total += delay
+		}
+		require.Equal(t, tt.attempts, attempts)
+		require.GreaterOrEqual(t, total, tt.least)
+		require.LessOrEqual(t, total, tt.most)
+	}
+}

@@ -136,6 +136,10 @@ func (r *run) grade(s *settled, c claimed, resp egress.Response) {
 		wish = resp.RetryAfter
 	}
 	r.failed(s, c, wish)
+	if resp.StatusCode == http.StatusGone && r.opts.DisableOnGone && !r.opts.NeverDisable && !c.Test {
+		s.result.Outcome, s.result.Delay, s.result.Streak = store.Failed, 0, store.StreakExtend
+		s.result.DisableAfter, s.result.DisableAfterFailingFor, s.result.DisableReason = 1, 0, string(ReasonGone)
+	}
 }
 
 // failed decides whether there is another attempt, and what the failure means

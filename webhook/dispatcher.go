@@ -85,6 +85,11 @@ type DispatcherOptions struct {
 	// DisableAfter, before it is disabled. Defaults to 0: the count alone decides.
 	DisableAfterFailingFor time.Duration
 
+	// DisableOnGone disables a webhook whose endpoint answers 410 Gone, with [ReasonGone],
+	// and fails that delivery: the rule of Standard Webhooks. Defaults to false: a 410 is
+	// a failure like any other.
+	DisableOnGone bool
+
 	// WarnAfter is how many consecutive failures make a notice of kind
 	// [NoticeWarning], so that the owner hears of it in time: half of DisableAfter,
 	// say. Unless NeverDisable is set, it must be below DisableAfter. Defaults to 0:

@@ -126,7 +126,7 @@ const (
 )
 
 // Replay makes a new delivery of every event in the range that the webhook
-// subscribes to and that missed it or failed. Events whose delivery succeeded or is
+// subscribes to and that missed it since it was registered, or failed. Events whose delivery succeeded or is
 // still pending are left alone, so that a replay can be repeated. What it could not
 // send is counted: see [Replayed].
 func (s *Service) Replay(ctx context.Context, merchantID, webhookID string, r Replay) (Replayed, error) {
@@ -166,13 +166,16 @@ func (s *Service) Replay(ctx context.Context, merchantID, webhookID string, r Re
 		for _, e := range page.Events {
 			switch {
 			case !wanted[e.Type] && !wanted[store.EveryType]:
+			case e.Delivered == "" && !r.Backfill && e.CreatedAt.Before(w.CreatedAt):
 			case r.Failed && e.Delivered == store.DeliveryFailed, r.Missed && e.Delivered == "" && e.CreatedAt.After(w.PrunedUntil):
 				again = append(again, e.ID)
 			case r.Missed && e.Delivered == "":
 				done.LeftOut++
 			}
 		}
-		if len(again) > 0 {
+		if r.DryRun {
+			done.Deliveries += len(again)
+		} else if len(again) > 0 {
 			answers, err := s.store.Enqueue(ctx, merchantID, webhookID, again, nonce)
 			if err == nil && len(answers) != len(again) {
 				err = errAnswers

@@ -27,6 +27,9 @@ const (
 	// maxIdle bounds a wait for the next due delivery. A missed wake-up costs at most
 	// this much. An idle store is asked this often.
 	maxIdle = 2 * time.Second
+	// maxCrowded bounds the pause of a claimer that finds nothing because others take
+	// it all. It doubles up to this.
+	maxCrowded = 100 * time.Millisecond
 	// storeTimeout bounds one call of the store.
 	storeTimeout = 10 * time.Second
 	// pruneEvery is the pause between prunings, pruneBatch the size of a step.
@@ -137,6 +140,7 @@ func (r *run) claim(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	keys := id.New("c_")
+	crowded := time.Duration(0) // the last pause, while others take everything
 	for n := 0; ; n++ {
 		most, probe := maxBatch, r.outage.lasts.Load()
 		if probe {
@@ -169,8 +173,11 @@ func (r *run) claim(ctx context.Context) {
 		if idle < 0 || idle > maxIdle {
 			idle = maxIdle
 		}
-		if idle == 0 && len(got.Leases) == 0 {
-			idle = time.Millisecond // Somebody else is at it.
+		if idle > 0 || len(got.Leases) > 0 {
+			crowded = 0
+		} else { // Somebody else is at it.
+			crowded = min(max(2*crowded, time.Millisecond), maxCrowded)
+			idle = crowded
 		}
 		if probe {
 			idle = probePause

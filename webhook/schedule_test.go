@@ -11,6 +11,7 @@ import (
 
 	"github.com/rag-assistant/webhooks/internal/harness"
 	"github.com/rag-assistant/webhooks/retry"
+	"github.com/rag-assistant/webhooks/store"
 	"github.com/rag-assistant/webhooks/verifier"
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/event"
@@ -227,6 +228,54 @@ func TestCountAttemptsCountsTries(t *testing.T) {
 		require.Equal(t, webhook.Disabled, r.Webhook(reg.Webhook.ID).Status)
 		require.Equal(t, webhook.DeliveryPending, r.Delivery(reg.Webhook.ID, p.Deliveries[0].ID).Status,
 			"its third attempt is paused")
+		r.Close()
+	})
+}
+
+// TestGone has an endpoint that answers 410.
+func TestGone(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		opts     webhook.DispatcherOptions
+		status   webhook.Status
+		reason   webhook.Reason
+		attempts int
+	}{
+		{webhook.DispatcherOptions{}, webhook.Active, "", 3},
+		{webhook.DispatcherOptions{DisableOnGone: true}, webhook.Disabled, webhook.ReasonGone, 1},
+		{webhook.DispatcherOptions{DisableOnGone: true, DisableAfterFailingFor: time.Hour, CountAttempts: true}, webhook.Disabled, webhook.ReasonGone, 1},
+		{webhook.DispatcherOptions{DisableOnGone: true, NeverDisable: true}, webhook.Active, "", 3},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			r := harness.NewRig(t, nil, &tt.opts)
+			r.Endpoint.Set(harness.Always(http.StatusGone))
+			reg := r.Register(event.TypeDocumentCreated)
+			p := r.Publish()
+			harness.Pass(time.Hour)
+			r.Close()
+			w := r.Webhook(reg.Webhook.ID)
+			require.Equal(t, tt.status, w.Status)
+			require.Equal(t, tt.reason, w.DisabledReason)
+			d := r.Delivery(reg.Webhook.ID, p.Deliveries[0].ID)
+			require.Equal(t, webhook.DeliveryFailed, d.Status)
+			require.Equal(t, tt.attempts, d.Attempts)
+		})
+	}
+}
+
+// TestACrowdedStoreIsAskedLess has a store that has nothing and says to come again at once.
+func TestACrowdedStoreIsAskedLess(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		st := newHooked()
+		asked := 0
+		st.claim = func(context.Context, store.ClaimRequest) (store.Claimed, error) {
+			asked++
+			return store.Claimed{At: time.Now()}, nil
+		}
+		r := harness.NewRig(t, st, nil)
+		harness.Pass(10 * time.Second)
+		require.Less(t, asked, 120)
 		r.Close()
 	})
 }

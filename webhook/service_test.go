@@ -210,9 +210,11 @@ func TestReplay(t *testing.T) {
 		n, err := svc.Replay(ctx, harness.Merchant, reg.Webhook.ID, webhook.Replay{Until: began})
 		require.NoError(t, err)
 		require.Zero(t, n.Deliveries, "nothing in the range")
-		n, err = svc.Replay(ctx, harness.Merchant, reg.Webhook.ID, webhook.Replay{Missed: true})
-		require.NoError(t, err)
-		require.Equal(t, webhook.Replayed{Deliveries: 1}, n)
+		for _, dry := range []bool{true, true, false} {
+			n, err = svc.Replay(ctx, harness.Merchant, reg.Webhook.ID, webhook.Replay{Missed: true, DryRun: dry})
+			require.NoError(t, err)
+			require.Equal(t, webhook.Replayed{Deliveries: 1}, n)
+		}
 		n, err = svc.Replay(ctx, harness.Merchant, reg.Webhook.ID, webhook.Replay{Since: began, Until: time.Now()})
 		require.NoError(t, err)
 		require.Equal(t, webhook.Replayed{Deliveries: 1}, n, "the failed one; the missed one is pending by now")
@@ -227,6 +229,14 @@ func TestReplay(t *testing.T) {
 			ids = append(ids, d.EventID)
 		}
 		require.ElementsMatch(t, []string{"failed", "missed", "pending"}, ids)
+
+		other := harness.Register(t, svc, harness.Merchant, "document.created")
+		n, err = svc.Replay(ctx, harness.Merchant, other.Webhook.ID, webhook.Replay{})
+		require.NoError(t, err)
+		require.Zero(t, n, "what is older than a webhook, it did not miss")
+		n, err = svc.Replay(ctx, harness.Merchant, other.Webhook.ID, webhook.Replay{Backfill: true})
+		require.NoError(t, err)
+		require.Equal(t, webhook.Replayed{Deliveries: 4}, n)
 
 		_, err = svc.Replay(ctx, harness.Merchant, reg.Webhook.ID, webhook.Replay{Since: time.Now(), Until: began})
 		require.Contains(t, fields(t, err), "until")

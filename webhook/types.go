@@ -32,6 +32,7 @@ type Reason string
 // A webhook is disabled by its failures or on request.
 const (
 	ReasonFailures Reason = "consecutive_failures" // by the dispatcher
+	ReasonGone     Reason = "gone"                 // by the dispatcher: the endpoint answered 410
 	ReasonRequest  Reason = "requested"            // by Update
 )
 
@@ -381,11 +382,19 @@ type Replay struct {
 	// set means both.
 	Missed bool
 	Failed bool
+
+	// Backfill also counts events as missed that were published before the webhook was
+	// registered. Without it, a new webhook gets nothing of before.
+	Backfill bool
+
+	// DryRun counts what would be sent, and sends nothing. It does not know which events
+	// were sent again too often.
+	DryRun bool
 }
 
 // Replayed is what a replay did.
 type Replayed struct {
-	Deliveries int // that it made
+	Deliveries int // that it made, or would make
 
 	// LeftOut counts events without a delivery that may have had one, which retention
 	// has removed. Nobody can say any more whether the webhook missed them.

@@ -183,14 +183,15 @@ func (h *Handler) replay(x *exchange) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	in := webhook.Replay{Since: m.moment("since"), Until: m.moment("until")}
+	q := x.query()
+	in := webhook.Replay{Since: m.moment("since"), Until: m.moment("until"), Backfill: m.flag("backfill"), DryRun: q.flag("dryRun")}
 	if s := m.text("status"); s != nil {
 		in.Failed, in.Missed = *s == "failed", *s == "missed"
 		if !in.Failed && !in.Missed {
 			m.bad.add("status", `must be "failed" or "missed"; leave it out for both`)
 		}
 	}
-	if err := invalidIf(m.done()); err != nil {
+	if err := invalidIf(append(q.done(), m.done()...)); err != nil {
 		return answer{}, err
 	}
 	n, err := h.svc.Replay(x.R.Context(), x.MerchantID, x.WebhookID, in)

@@ -269,7 +269,9 @@ func TestRedeliverAndReplayAnswers(t *testing.T) {
 			{`{"since":"1999-12-31T00:00:00Z","until":"2000-01-01T00:00:01Z","status":"failed"}`, 1},
 			{``, 0}, // It is pending by now.
 		} {
+			dry := s.do(http.MethodPost, one+"/replay?dryRun=true", c.body).is(http.StatusAccepted).object()
 			v := s.do(http.MethodPost, one+"/replay", c.body).is(http.StatusAccepted).object()
+			require.Equal(t, v["deliveries"], dry["deliveries"])
 			require.Equal(t, map[string]any{"deliveries": c.made}, v, c.body)
 		}
 

@@ -143,7 +143,7 @@ func TestOpenAPIHasAllConstants(t *testing.T) {
 			"CodeStatus": string(webhook.CodeStatus),
 		}, append(enum("DeliveryError"), string(webhook.CodeStatus))}, // which statusCode says already
 		"Reason": {map[string]any{
-			"ReasonFailures": string(webhook.ReasonFailures), "ReasonRequest": string(webhook.ReasonRequest),
+			"ReasonFailures": string(webhook.ReasonFailures), "ReasonGone": string(webhook.ReasonGone), "ReasonRequest": string(webhook.ReasonRequest),
 		}, reason},
 		"Encoding": {map[string]any{
 			"EncodingStandard": string(webhook.EncodingStandard), "EncodingASCII": string(webhook.EncodingASCII),
@@ -321,8 +321,9 @@ func TestOpenAPIRequests(t *testing.T) {
 			if op.RequestBody != nil {
 				schema := op.RequestBody.Value.Content["application/json"].Schema.Value
 				require.Equal(t, new(false), schema.AdditionalProperties.Has, op.OperationID)
-				for name := range schema.Properties {
-					require.True(t, s.knows(method, url, fmt.Sprintf("{%q:true}", name), name), "%s: %s", op.OperationID, name)
+				for name, member := range schema.Properties {
+					wrong := map[bool]string{true: "1", false: "true"}[member.Value.Type.Is("boolean")]
+					require.True(t, s.knows(method, url, fmt.Sprintf("{%q:%s}", name, wrong), name), "%s: %s", op.OperationID, name)
 				}
 			}
 			for _, p := range op.Parameters {

@@ -209,6 +209,18 @@ func (m *members) whole(name string, fallback int64) int64 {
 
 const wantsWhole = "must be a whole number"
 
+// flag returns a boolean member, false if it is absent.
+func (m *members) flag(name string) bool {
+	switch raw := string(m.take(name)); raw {
+	case "", "false":
+	case "true":
+		return true
+	default:
+		m.bad.add(name, "must be true or false")
+	}
+	return false
+}
+
 // moment returns a time, zero if it is absent.
 func (m *members) moment(name string) time.Time {
 	s := m.text(name)

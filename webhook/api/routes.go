@@ -34,7 +34,7 @@ func (h *Handler) table() []route {
 	add("webhooks/event-types", methods{http.MethodGet: plain(h.eventTypes)})
 	add(one, methods{http.MethodGet: plain(h.show), http.MethodPut: plain(h.update), http.MethodDelete: plain(h.remove)})
 	add(one+"/test", methods{http.MethodPost: h.test})
-	add(one+"/replay", methods{http.MethodPost: plain(h.replay)})
+	add(one+"/replay", methods{http.MethodPost: h.replay})
 	add(one+"/secret/rotate", methods{http.MethodPost: plain(h.rotate)})
 	add(one+"/public-key", methods{http.MethodGet: plain(h.publicKey)})
 	add(one+"/deliveries", methods{http.MethodGet: h.deliveries})

@@ -154,6 +154,7 @@ func touched(t *testing.T, l *leaks, sealed bool) map[string]any {
 		"webhook.RateLimitRequest": webhook.RateLimitRequest{MerchantID: harness.Merchant},
 		"webhook.PublishingInfo":   webhook.PublishingInfo{}, "webhook.RequestHeadersFunc": webhook.RequestHeadersFunc(func(context.Context, webhook.AttemptInfo) map[string]string { return nil }),
 		"webhook.PublishedInfo": infos[reflect.TypeFor[webhook.PublishedInfo]()],
+		"webhook.TroubleInfo":   webhook.TroubleInfo{},
 		"webhook.AttemptInfo":   infos[reflect.TypeFor[webhook.AttemptInfo]()],
 		"webhook.SettledInfo":   infos[reflect.TypeFor[webhook.SettledInfo]()],
 		"webhook.InvalidError":  refused, "webhook.Fault": refused.Faults[0], "webhook.FaultKind": refused.Faults[0].Kind,

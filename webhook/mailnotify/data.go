@@ -25,6 +25,8 @@ type Data struct {
 	URL  string // scheme, host and path; empty if it cannot be read
 	Name string // the URL's host, or the id of the webhook
 
+	Reason webhook.Reason // of a disabled webhook
+
 	Failures     int // in a row; 0 if the webhook has recovered
 	DisableAfter int // the failures that disable the webhook; 0: none do
 
@@ -55,7 +57,7 @@ type content struct{ subject, text, html string }
 func (m *Mailer) data(ctx context.Context, n webhook.Notice) Data {
 	d := Data{
 		Kind: n.Kind, MerchantID: oneLine(n.MerchantID), WebhookID: oneLine(n.WebhookID), URL: bareurl.Of(n.URL), Name: oneLine(n.WebhookID),
-		Failures: n.Failures, DisableAfter: n.DisableAfter, Since: n.Since.UTC(), At: n.At.UTC(),
+		Reason: n.Reason, Failures: n.Failures, DisableAfter: n.DisableAfter, Since: n.Since.UTC(), At: n.At.UTC(),
 	}
 	if u, err := url.Parse(d.URL); err == nil && u.Hostname() != "" {
 		d.Name = u.Hostname()

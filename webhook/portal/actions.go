@@ -167,6 +167,7 @@ type replayView struct {
 	Since, Until string
 	Which        string
 	Errors       map[string]string
+	Counted      *webhook.Replayed // by a dry run
 }
 
 func (p *Portal) replayForm(x *exchange) (answer, error) {
@@ -202,9 +203,14 @@ func (p *Portal) replay(x *exchange) (answer, error) {
 	if len(v.Errors) > 0 {
 		return p.askToReplay(x, http.StatusUnprocessableEntity, v)
 	}
+	in.DryRun = x.form.Has("count")
 	n, err := p.svc.Replay(x.R.Context(), x.MerchantID, x.WebhookID, in)
 	if err != nil {
 		return answer{}, err
+	}
+	if in.DryRun {
+		v.Counted = &n
+		return p.askToReplay(x, http.StatusOK, v)
 	}
 	q := url.Values{"done": {"replayed"}, "n": {strconv.Itoa(n.Deliveries)}}
 	return answer{redirect: x.hook() + "/deliveries?" + q.Encode()}, nil

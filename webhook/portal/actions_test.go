@@ -174,6 +174,7 @@ func TestReplay(t *testing.T) {
 	s.delivered(hook, failure("no"))
 
 	s.do(hook+"/replay", nil).is(http.StatusOK).says("Failed and missed")
+	s.do(hook+"/replay", values("which", "missed", "count", "1")).is(http.StatusOK).says("would be sent")
 	p := s.do(hook+"/replay", values("which", "failed", "since", "yesterday", "until", "2026-01-01T10:00")).is(http.StatusUnprocessableEntity).
 		says("Write a date and a time")
 	require.Contains(t, p.body, `value="failed" checked`)

@@ -72,6 +72,7 @@ type showView struct {
 	Recent   []webhook.Delivery
 	All      bool // all event types
 	ByFaults bool // failures have disabled it
+	Gone     bool // it answered 410
 }
 
 func (p *Portal) show(x *exchange) (answer, error) {
@@ -99,7 +100,7 @@ func (p *Portal) showView(x *exchange) (showView, error) {
 	return showView{
 		Webhook: w, Health: newHealth(recent.Deliveries, 60), Stats: stats,
 		Recent: recent.Deliveries[:min(len(recent.Deliveries), recentShown)],
-		All:    len(w.Events) == 1 && w.Events[0] == webhook.EveryType, ByFaults: w.DisabledReason == webhook.ReasonFailures,
+		All:    len(w.Events) == 1 && w.Events[0] == webhook.EveryType, ByFaults: w.DisabledReason == webhook.ReasonFailures, Gone: w.DisabledReason == webhook.ReasonGone,
 	}, nil
 }
 
