@@ -189,7 +189,7 @@ const (
 // Finished answers for one result.
 type Finished struct {
 	State    FinishState
-	Disabled bool // this result disabled the webhook
+	Disabled bool // this result disabled the webhook; of the last that did, a repetition says so too
 
 	// Standing is where the webhook stands after an accepted result whose Streak was
 	// applied, and nil for any other. A store may leave it out after a StreakReset if

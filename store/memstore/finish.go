@@ -33,7 +33,7 @@ func (s *Store) finish(r *store.Result, now int64) (out store.Finished) {
 	case r.Token != d.token || d.token == 0:
 		return store.Finished{State: store.FinishStale}
 	case !d.open:
-		return store.Finished{State: store.FinishRepeated}
+		return store.Finished{State: store.FinishRepeated, Disabled: w.disabler == disabler{d, r.Token}}
 	}
 	d.open = false
 	if d.phase == leased {
@@ -88,6 +88,7 @@ func (s *Store) streak(d *delivery, r *store.Result, out *store.Finished, now in
 		if w.active() && r.DisableAfter > 0 && w.ConsecutiveFailures >= r.DisableAfter &&
 			stamp(now).Sub(w.FailingSince) >= r.DisableAfterFailingFor {
 			s.disable(w, r, now)
+			w.disabler = disabler{d, r.Token}
 			out.Disabled = true
 		}
 	}

@@ -23,6 +23,8 @@ type merchant struct {
 type webhook struct {
 	store.Webhook
 
+	disabler disabler // the result that disabled it last
+
 	owner      *merchant
 	deliveries series[delivery]
 	stats      store.Stats
@@ -131,6 +133,12 @@ func (e *event) youngest(w *webhook) *delivery {
 		}
 	}
 	return nil
+}
+
+// disabler is a result.
+type disabler struct {
+	of    *delivery
+	token int64
 }
 
 // phase is where a delivery is.

@@ -21,8 +21,9 @@ const (
 	spoiledOutcome = "x"
 	// faultCode is the code of such a delivery.
 	faultCode = "internal"
-	// finishDisabled is what the script says of a result that has disabled its webhook.
-	finishDisabled = 1
+	// What the script says of a result that has disabled its webhook, and of its repetition.
+	finishDisabled   = 1
+	repeatedDisabled = 6
 )
 
 // settling is a result as the script takes it.
@@ -154,6 +155,7 @@ func (s *Store) settle(ctx context.Context, h shard, list []settling) ([]store.F
 	}
 	states := []store.FinishState{
 		store.FinishAccepted, store.FinishAccepted, store.FinishRepeated, store.FinishStale, store.FinishGone, store.FinishUnavailable,
+		store.FinishRepeated,
 	}
 	out := make([]store.Finished, n)
 	for i := range out {
@@ -171,7 +173,7 @@ func (s *Store) settle(ctx context.Context, h shard, list []settling) ([]store.F
 			r.bad = true
 			break
 		}
-		out[i].State, out[i].Disabled = states[state], state == finishDisabled
+		out[i].State, out[i].Disabled = states[state], state == finishDisabled || state == repeatedDisabled
 	}
 	return out, r.check("finish")
 }

@@ -74,6 +74,7 @@ var mutants = []struct {
 	{differential, "the same rate fills the bucket", "save", "if rate ~= t[RATE] then", "if true then"},
 	{differential, "another rate wakes nobody", "save", "else\n  offer(t, now)\nend", "end"},
 	{differential, "an enabling keeps the streak", "save", "t[EPOCH], t[STREAK] = t[EPOCH] + 1, 0", "t[EPOCH] = t[EPOCH] + 1"},
+	{differential, "a repeated result does not say that it has disabled", "finish", "and 6 or 2", "and 2 or 2"},
 	{differential, "another URL keeps the streak", "save", "if flags >= 2 then", "if flags >= 2 and active == 1 and not (x[2] and t[ACTIVE] == 1) then"},
 	{differential, "a change keeps the version", "save", "'ver', version + 1,", "'ver', math.max(version, 1),"},
 	{"rate/to_the_millisecond", "what ended is pending", "finish", "t[LEASED], into.freed = t[LEASED] - 1, true else", "into.freed = true else"},

@@ -16,7 +16,7 @@ import (
 // What x holds of it: m, id, url, ev (event types, each after its length), dr and da
 // (why and when it was disabled), ds and md (description and metadata), ver, cr, up
 // (created, updated), un (the call that wrote it last), fs (when the streak began), db
-// (disablings), mk (mark), an (the last call of AddNotice), pr (what was pruned).
+// (disablings), dt (the result that disabled it last: token, seq), mk (mark), an (the last call of AddNotice), pr (what was pruned).
 // Metadata is names and values, each after its length (4).
 
 // owner is what the state of a webhook begins with, so that a script can tell by it

@@ -154,14 +154,15 @@ func sameResults(x *trial) {
 		for _, f := range fs {
 			got.add(string(f.State), 1)
 			if f.Disabled {
-				got.add("disabled", 1)
+				got.add("disabled "+string(f.State), 1)
 			}
 		}
 		return err
 	})
 	equal(x, "number of accepted results", got.add(string(store.FinishAccepted), 0), 5)
 	equal(x, "number of repeated results", got.add(string(store.FinishRepeated), 0), 5*crowd-5)
-	equal(x, "number of results that disabled", got.add("disabled", 0), 1)
+	equal(x, "number of accepted results that disabled", got.add("disabled accepted", 0), 1)
+	equal(x, "number of its repetitions", got.add("disabled repeated", 0), crowd-1)
 	equal(x, "ConsecutiveFailures", x.read(w).ConsecutiveFailures, 5)
 	equal(x, "number of notices", len(x.notices(9)), 1)
 	same(x, "Stats", x.stats(w), store.Stats{Total: 5, Failed: 5, Attempts: 5})

@@ -92,6 +92,7 @@ func finishFaults() []fault {
 		{"a result of before the enabling is refused", "", "Finish", refusing(func(c *call) bool { return c.d.epoch != c.w.Epoch })},
 		{"a repeated result counts twice", "", "Finish", resulting(func(c *call) { c.d.settled = c.d.settled && c.r.Outcome == store.Released })},
 		{"a repeated retry counts twice", "", "Finish", resulting(func(c *call) { c.d.settled = c.d.settled && !c.d.pending() })},
+		{"a repeated result does not say that it has disabled", "", "Finish", settled(func(c *call) { set(c.f.State == store.FinishRepeated, &c.f.Disabled, false) })},
 		{"a repeated result is stale", "", "Finish", settled(func(c *call) { set(c.f.State == store.FinishRepeated, &c.f.State, store.FinishStale) })},
 		{"another outcome overwrites the first", "", "Finish", resulting(func(c *call) {
 			set(c.r.Outcome == store.Succeeded && c.d.Status == store.DeliveryFailed && c.r.Token == c.d.token, &c.d.settled, false)

@@ -33,6 +33,8 @@ type modelWebhook struct {
 	store.Webhook
 	bucket modelBucket
 	line   modelLine
+
+	disabler string // the result that disabled it last
 }
 
 type modelWatcher struct{ wake func() }

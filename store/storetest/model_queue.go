@@ -238,7 +238,7 @@ func (m *model) finish(r store.Result) store.Finished {
 	case r.Token != d.token || d.token == 0:
 		return store.Finished{State: store.FinishStale}
 	case d.settled:
-		return store.Finished{State: store.FinishRepeated}
+		return store.Finished{State: store.FinishRepeated, Disabled: m.webhookOf(d).disabler == disablerOf(r)}
 	}
 	out := store.Finished{State: store.FinishAccepted}
 	d.settled = true
@@ -264,11 +264,16 @@ func (m *model) finish(r store.Result) store.Finished {
 	}
 
 	if w := m.webhookOf(d); w.Epoch == d.epoch && r.Streak != store.StreakSame {
-		out.Disabled = m.streak(w, r)
+		if out.Disabled = m.streak(w, r); out.Disabled {
+			w.disabler = disablerOf(r)
+		}
 		out.Standing = standingOf(w)
 	}
 	return out
 }
+
+// disablerOf names a result.
+func disablerOf(r store.Result) string { return fmt.Sprint(r.DeliveryID, r.Token) }
 
 func standingOf(w *modelWebhook) *store.Standing {
 	return &store.Standing{

@@ -47,7 +47,7 @@ func otherwise(c *call) {
 	case "Finish":
 		settling(nil, func(c *call) {
 			set(c.r.Streak == store.StreakReset && c.w.Mark == "" && c.w.Disablings == 0, &c.f.Standing, nil)
-			set(c.f.Disabled, &c.w.UpdatedAt, c.w.DisabledAt)
+			set(c.f.Disabled && c.f.State == store.FinishAccepted, &c.w.UpdatedAt, c.w.DisabledAt)
 		})(c)
 	case "Prune":
 		set(c.prune.DeliveriesPerWebhook > 0, &c.prune.DeliveriesPerWebhook, c.prune.DeliveriesPerWebhook+store.PruneSlack)

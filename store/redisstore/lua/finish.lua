@@ -8,7 +8,7 @@
 -- ARGV[#]  number of webhooks, followed by three arguments for each: n, its owner, how many of the
 --          results are its
 -- Reply    OK, and for each result: 0 accepted, 1 accepted and disabled, 2 repeated, 3 stale, 4 gone,
---          5 damaged, or a list of this and where the webhook stands: 1 if active, streak, when it
+--          5 damaged, 6 repeated and disabled, or a list of this and where the webhook stands: 1 if active, streak, when it
 --          began, disablings, mark
 
 drain()
@@ -23,13 +23,18 @@ local states = call('HMGET', T, unpack(ns))
 local reply = { 'OK' }
 local gone, changed, saved = {}, {}, {}
 
+-- again answers for a result that is repeated.
+local function again(t, seq, token)
+  return own(t.n, 'HGET', key('x', t.n), 'dt') == token .. text(seq) and 6 or 2
+end
+
 -- late answers for a result of a delivery that is not in a.
 local function late(t, seq, token)
   if work >= BUSY then return 5 end -- It is asked again.
   local where, s = locate(t, seq)
   if where == 'q' then return 3 end
   if not where then return 4 end
-  return sub(s, 9, 14) == token and token ~= '\0\0\0\0\0\0' and 2 or 3
+  return sub(s, 9, 14) == token and token ~= '\0\0\0\0\0\0' and again(t, seq, token) or 3
 end
 
 -- settings reads what changes seldom, once. It returns false if that is lost.
@@ -43,24 +48,24 @@ local function settings(t)
 end
 
 -- extend makes the streak longer, and says if that has disabled the webhook.
-local function extend(t, x, s)
+local function extend(t, x, s, seq)
   local after, lasted = sunpack('>I4I6', s, 16)
   t[STREAK] = t[STREAK] + 1
   if t[STREAK] == 1 then x.fs, x.began = now, true end
   if t[ACTIVE] == 0 or after == 0 or t[STREAK] < after or now - x.fs < lasted then return false end
   t[ACTIVE], t[TOLD], x.db = 0, 1, x.db + 1
-  t.disabled = { reason = sub(s, 26), failures = t[STREAK], after = after, since = x.fs }
+  t.disabled = { by = sub(s, 1, 6) .. text(seq), reason = sub(s, 26), failures = t[STREAK], after = after, since = x.fs }
   return true
 end
 
 -- streak does to the streak what a result says, and returns what to answer.
-local function streak(t, s)
+local function streak(t, s, seq)
   local what, was, disabled = byte(s, 9), t[STREAK], false
   if what == 1 then t[STREAK] = 0 end
   if what == 0 or what == 1 and was == 0 and t[TOLD] == 0 then return 0 end
   local x = settings(t)
   if not x then return 0 end
-  if what == 2 then disabled = extend(t, x, s) end
+  if what == 2 then disabled = extend(t, x, s, seq) end
   return { disabled and 1 or 0, t[ACTIVE], t[STREAK], x.fs, x.db, x.mk }
 end
 
@@ -72,7 +77,7 @@ local function settle(t, i, into)
   if not rec then return late(t, seq, token) end
   if sub(rec, 1, 6) ~= token or token == '\0\0\0\0\0\0' then return 3 end
   local state = byte(rec, 7)
-  if state == 3 then return 2 end
+  if state == 3 then return again(t, seq, token) end
   local fine, el = pcall(element_in, rec, IN_RECORD)
   if not fine then
     into.lost[#into.lost + 1] = { seq, rec }
@@ -84,7 +89,7 @@ local function settle(t, i, into)
   if outcome ~= 'l' and outcome ~= 'x' then
     attempts, attempt = attempts + 1, NOW6 .. attempt
     t[TRIES] = t[TRIES] + 1
-    if sunpack('>I4', rec, 10) == t[EPOCH] then code = streak(t, s) end
+    if sunpack('>I4', rec, 10) == t[EPOCH] then code = streak(t, s, seq) end
   end
   if outcome == 'x' then bad('delivery ' .. name, 'has an event that cannot be read', t.n) end
   if outcome == 's' or outcome == 'f' or outcome == 'x' then
@@ -109,7 +114,7 @@ end
 local function disable(t, why)
   local x, k = t.x, key('x', t.n)
   safely('subscribers of ' .. x.m, t.n, subscribe, x.m, x.id, t.n, x.ev, false)
-  call('HSET', k, 'dr', why.reason, 'da', NOW, 'db', x.db)
+  call('HSET', k, 'dr', why.reason, 'da', NOW, 'db', x.db, 'dt', why.by)
   call('HINCRBY', k, 'ver', 1)
   call('ZADD', P .. 'off', 0, t.n)
   add_notice(t.n, x.m, x.id, 'disabled', x.url, why.reason, why.failures, why.after, why.since)
