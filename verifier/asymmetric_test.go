@@ -58,8 +58,8 @@ func TestPublicKeys(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			for _, required := range []bool{false, true} {
-				v := newVerifier(t, tt.secret, &verifier.Options{PublicKeys: tt.keys, RequireStandard: required, Now: atTestTime})
+			for _, accept := range []bool{false, true} {
+				v := newVerifier(t, tt.secret, &verifier.Options{PublicKeys: tt.keys, AcceptUntimed: accept, Now: atTestTime})
 				h := http.Header{}
 				signAsymmetric(t, h, testTime, eventBody, tt.sender)
 				err := v.Check(h, []byte(eventBody))
@@ -79,10 +79,11 @@ func TestPublicKeys(t *testing.T) {
 func TestPublicKeysAloneNeverAcceptTheUntimedSignature(t *testing.T) {
 	t.Parallel()
 	key := signer.NewPrivateKey()
-	handler := verifier.Middleware("", &verifier.Options{PublicKeys: []string{key.Public().String()}, Now: atTestTime})(
+	handler := verifier.Middleware("", &verifier.Options{PublicKeys: []string{key.Public().String()}, AcceptUntimed: true, Now: atTestTime})(
 		http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	for _, signature := range []string{"", untimedHeader(secretA, eventBody), untimedHeader("", eventBody), untimedHeader(key.Public().String(), eventBody)} {
 		r, w := newRequest(t, eventBody), httptest.NewRecorder()
+		r.Header = http.Header{"Content-Type": {"application/json"}}
 		r.Header.Set(signer.HeaderSignature, signature)
 		handler.ServeHTTP(w, r)
 		require.Equal(t, http.StatusUnauthorized, w.Code)

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -25,6 +26,7 @@ func newRequest(t *testing.T, body string) *http.Request {
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", strings.NewReader(body))
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set(signer.HeaderSignature, untimedHeader(secretA, body))
+	setStandard(t, r.Header, time.Now(), body, secretA)
 	return r
 }
 
@@ -60,7 +62,7 @@ func TestHandlerFindsEventAndBody(t *testing.T) {
 			if req.ContentLength < 0 {
 				req.TransferEncoding = []string{"chunked"}
 			}
-			req.Header.Set(signer.HeaderSignature, untimedHeader(secretA, eventBody))
+			setStandard(t, req.Header, time.Now(), eventBody, secretA)
 			w := httptest.NewRecorder()
 			handler.ServeHTTP(w, req)
 			require.True(t, called)
@@ -172,8 +174,8 @@ func TestOnReject(t *testing.T) {
 		{"broken", func(r *http.Request) {
 			r.Body = io.NopCloser(io.MultiReader(strings.NewReader("{"), brokenReader{}))
 		}, 400, errBroken, "incomplete"},
-		{"missing", func(r *http.Request) { r.Header.Del(signer.HeaderSignature) }, 401, verifier.ErrMissingSignature, ""},
-		{"mismatch", func(r *http.Request) { r.Header.Set(signer.HeaderSignature, "sha256=") }, 401, verifier.ErrMismatch, ""},
+		{"missing", func(r *http.Request) { r.Header.Del(signer.HeaderStandardID) }, 401, verifier.ErrMissingSignature, ""},
+		{"mismatch", func(r *http.Request) { r.Header.Set(signer.HeaderStandardSignature, "v1,") }, 401, verifier.ErrMismatch, ""},
 		{"event", func(r *http.Request) { r.Header.Set(signer.HeaderEvent, "x") }, 400, verifier.ErrEventType, ""},
 	} {
 		got = nil
@@ -218,7 +220,7 @@ func TestManyAtOnce(t *testing.T) {
 			id := fmt.Sprintf("evt_%d", i)
 			body := strings.Replace(eventBody, "evt_1", id, 1)
 			good, bad := newRequest(t, body), newRequest(t, body)
-			bad.Header.Set(signer.HeaderSignature, untimedHeader(secretC, body))
+			setStandard(t, bad.Header, time.Now(), body, secretC)
 			w := httptest.NewRecorder()
 			handler.ServeHTTP(w, good)
 			assert.Equal(t, id, w.Body.String())

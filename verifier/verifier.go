@@ -52,11 +52,11 @@ type Options struct {
 	// changes keys, list both. Defaults to none.
 	PublicKeys []string
 
-	// RequireStandard accepts only requests with the Standard Webhooks headers, so
-	// that no captured request is accepted again after Tolerance. Defaults to false:
-	// a request with X-Webhook-Signature alone, which covers no time, is accepted
-	// too.
-	RequireStandard bool
+	// AcceptUntimed also accepts a request that has X-Webhook-Signature and none of
+	// the three Standard Webhooks headers. Such a request has no time in it: whoever
+	// has captured one can send it again for ever. Set it only for a sender that does
+	// not send those headers. Defaults to false.
+	AcceptUntimed bool
 
 	// Tolerance is how far webhook-timestamp may be from now, either way. Defaults
 	// to [DefaultTolerance], as in every Standard Webhooks library.
@@ -217,16 +217,17 @@ func (v *Verifier) Verify(header http.Header, body []byte) (event.Event, error) 
 // server and [net/http.Header.Set] make them. A signature header that comes twice
 // is a mismatch.
 func (v *Verifier) Check(header http.Header, body []byte) error {
-	standard := v.checkStandard(header, body)
-	if standard == nil || v.opts.RequireStandard || errors.Is(standard, ErrStale) {
-		return standard
+	if len(header[keyStandardID])+len(header[keyStandardTimestamp])+len(header[keyStandardSignature]) > 0 {
+		return v.checkStandard(header, body)
 	}
-	untimed := v.checkUntimed(header, body)
-	if errors.Is(untimed, ErrMissingSignature) {
-		return standard
+	if len(header[keySignature]) > 0 && !v.opts.AcceptUntimed {
+		return errUntimed
 	}
-	return untimed
+	return v.checkUntimed(header, body)
 }
+
+var errUntimed = fmt.Errorf("%w: there is "+signer.HeaderSignature+
+	" alone, which has no time in it and needs Options.AcceptUntimed", ErrMissingSignature)
 
 // The headers of package signer in canonical form, in which a map look-up does not
 // allocate.

@@ -17,8 +17,7 @@ import (
 
 func main() {
 	verified := verifier.Middleware(os.Getenv("WEBHOOK_SECRET"), &verifier.Options{
-		RequireStandard: true,    // What was captured cannot be sent again later.
-		MaxBody:         2 << 20, // 256 KiB in their longest spelling.
+		MaxBody: 2 << 20, // 256 KiB in their longest spelling.
 	})
 	http.Handle("POST /webhooks", verified(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		e, _ := verifier.FromContext(r.Context())

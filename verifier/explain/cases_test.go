@@ -107,11 +107,11 @@ var cases = []struct {
 		c.untimedOnly()
 		c.set("webhook-timestamp", timestamp)
 		c.set("X-Webhook-Signature", "t="+timestamp+",v1="+untimed(secretA, timestamp+"."+c.body)[7:])
-	}, codes{explain.SignedOther, explain.SchemeOther}},
+	}, codes{explain.SignedOther, explain.SchemeOther, explain.HeaderMissing}},
 	{"v1 in X-Webhook-Signature", func(c *capture) {
 		c.set("X-Webhook-Signature", c.header.Get("webhook-signature"))
 		c.header.Del("webhook-signature")
-	}, codes{explain.SchemeSwapped}},
+	}, codes{explain.SchemeSwapped, explain.HeaderMissing}},
 	{"X-Webhook-Signature's in webhook-signature", func(c *capture) {
 		c.set("webhook-signature", c.header.Get("X-Webhook-Signature"))
 		c.standardOnly()
@@ -120,7 +120,7 @@ var cases = []struct {
 		text := "evt_1." + strconv.FormatInt(testTime.Unix(), 10) + "." + c.body
 		c.set("X-Webhook-Signature", untimed(decoded(secretA), text))
 		c.header.Del("webhook-signature")
-	}, codes{explain.SchemeSwapped}},
+	}, codes{explain.SchemeSwapped, explain.HeaderMissing}},
 	{"no webhook-id", func(c *capture) { c.standardOnly(); c.header.Del("webhook-id") }, codes{explain.HeaderMissing}},
 	{"no webhook-signature", func(c *capture) { c.standardOnly(); c.header.Del("webhook-signature") }, codes{explain.HeaderMissing}},
 	{"an unknown version", func(c *capture) {
@@ -163,11 +163,19 @@ var cases = []struct {
 		c.set("webhook-timestamp", ms)
 		c.set("webhook-signature", standard(decoded(secretA), "evt_1."+ms+"."+c.body))
 	}, codes{explain.TimeMalformed}},
+	{"nothing but X-Webhook-Signature", func(c *capture) { c.untimedOnly(); c.untimed = false }, codes{explain.Untimed}},
+	{"nothing but X-Webhook-Signature, and that wrong", func(c *capture) {
+		c.untimedOnly()
+		c.untimed = false
+		c.secrets = []string{secretB}
+	}, codes{explain.SecretWrong, explain.Untimed}},
+	{"a wrong signature beside X-Webhook-Signature", func(c *capture) { c.set("webhook-signature", standard("x", "y")) }, codes{explain.SecretWrong}},
+	{"two of three headers beside X-Webhook-Signature", func(c *capture) { c.header.Del("webhook-id") }, codes{explain.HeaderMissing}},
 	{"stale", func(c *capture) { c.now = testTime.Add(6 * time.Minute) }, codes{explain.Stale}},
 	{"another event type", func(c *capture) { c.set("X-Webhook-Event", "document.deleted") }, codes{explain.EventType}},
 	{"another event type, and a wrong signature beside the right one", func(c *capture) {
 		c.set("X-Webhook-Event", "document.deleted")
-		c.set("webhook-signature", standard(decoded(secretB), c.body))
+		c.set("X-Webhook-Signature", untimed(secretB, c.body))
 	}, codes{explain.EventType}},
 	{"not an event", func(c *capture) { *c = *arrived(new(testing.T), "{}") }, codes{explain.EventMalformed}},
 

@@ -26,7 +26,23 @@ func Explain(header http.Header, body []byte, secrets ...string) Report {
 
 // At is Explain for a request that arrived at another time.
 func At(now time.Time, header http.Header, body []byte, secrets ...string) Report {
-	x := &explanation{now: now, header: header, body: body, ring: newKeyring(secrets), bodies: variants(body)}
+	return With(&verifier.Options{Now: func() time.Time { return now }}, header, body, secrets...)
+}
+
+// With is Explain for a receiver with other options than the default. The secrets and
+// keys of o are accepted beside the first of the secrets. A nil o is the default.
+func With(o *verifier.Options, header http.Header, body []byte, secrets ...string) Report {
+	x := &explanation{header: header, body: body, bodies: variants(body)}
+	if o != nil {
+		x.opts = *o
+	}
+	if x.opts.Now == nil {
+		x.opts.Now = time.Now
+	}
+	if x.opts.Tolerance == 0 {
+		x.opts.Tolerance = verifier.DefaultTolerance
+	}
+	x.now, x.ring = x.opts.Now(), newKeyring(slices.Concat(secrets, x.opts.OtherSecrets, x.opts.PublicKeys))
 	err := x.verify()
 	x.report.Verified = err == nil
 	untimed, standard := x.untimed(), x.standard()
@@ -38,6 +54,7 @@ func At(now time.Time, header http.Header, body []byte, secrets ...string) Repor
 
 // explanation is the work on one report.
 type explanation struct {
+	opts   verifier.Options
 	now    time.Time
 	header http.Header
 	body   []byte
@@ -73,14 +90,14 @@ var errSecret = errors.New("explain: the first secret is not usable")
 
 // verify asks package verifier, with the first secret.
 func (x *explanation) verify() error {
-	secret, opts := "", &verifier.Options{Now: func() time.Time { return x.now }}
+	secret, opts := "", x.opts
 	if len(x.ring.texts) > 0 {
 		secret = x.ring.texts[0]
 	}
 	if strings.HasPrefix(secret, "whpk_") {
-		secret, opts.PublicKeys = "", []string{secret}
+		secret, opts.PublicKeys = "", append([]string{secret}, opts.PublicKeys...)
 	}
-	v, err := verifier.New(secret, opts)
+	v, err := verifier.New(secret, &opts)
 	if err != nil {
 		return errSecret
 	}
@@ -186,11 +203,14 @@ func (x *explanation) value(name string) string {
 // verdict sorts the findings of both schemes into causes and observations. err is
 // what package verifier said.
 func (x *explanation) verdict(err error, untimed, standard result) {
-	right := untimed.right || standard.right
+	right, decides := untimed.right || standard.right, x.standardDecides()
 	x.add(errors.Is(err, errSecret), x.ring.first...)
 	x.add(false, x.ring.others...)
 	for _, r := range []result{untimed, standard} {
 		cause := err != nil && (r.right || !right)
+		if decides { // Then X-Webhook-Signature rescues nothing.
+			cause = err != nil && (!r.untimed || !standard.right)
+		}
 		x.add(cause, r.causes...)
 		if !r.right {
 			x.add(cause && (r.untimed || !r.readable), r.forms...)
@@ -198,6 +218,12 @@ func (x *explanation) verdict(err error, untimed, standard result) {
 		if r.readable && !r.right {
 			x.noMatch(cause)
 		}
+	}
+	if untimed.present && !standard.present && !x.opts.AcceptUntimed {
+		x.add(true, Finding{
+			Untimed, true, "There is X-Webhook-Signature and none of the headers of Standard Webhooks, so the request has no time in it.",
+			"If the sender never sends them, set Options.AcceptUntimed of package verifier. If it does, look whether something on the way drops them.",
+		})
 	}
 	switch {
 	case errors.Is(err, verifier.ErrEventType):
@@ -213,6 +239,11 @@ func (x *explanation) verdict(err error, untimed, standard result) {
 			"Look whether the request comes from the sender at all, and whether something on the way drops headers.",
 		})
 	}
+}
+
+// standardDecides reports whether package verifier goes by the Standard Webhooks headers.
+func (x *explanation) standardDecides() bool {
+	return len(x.header["Webhook-Id"])+len(x.header["Webhook-Timestamp"])+len(x.header["Webhook-Signature"]) > 0
 }
 
 // noMatch says that nothing made a signature match, unless that is no surprise.

@@ -12,6 +12,7 @@ type Code string
 // About the headers.
 const (
 	HeaderMissing  Code = "header_missing"  // no signature, or a header of Standard Webhooks is not there
+	Untimed        Code = "untimed"         // X-Webhook-Signature alone, which has no time in it
 	HeaderMoved    Code = "header_moved"    // the signature is under another name
 	HeaderRepeated Code = "header_repeated" // more than one line of a kind
 	HeaderJoined   Code = "header_joined"   // several values in one line
@@ -70,8 +71,8 @@ type Finding struct {
 
 // Report is the result of [Explain].
 type Report struct {
-	// Verified is true if package verifier accepts the request, with these secrets
-	// and its defaults.
+	// Verified is true if package verifier accepts the request, with the first of the
+	// secrets and the options that were given.
 	Verified bool
 
 	// Findings are the causes, if there are any, and then the observations.

@@ -119,8 +119,9 @@ func FuzzExplain(f *testing.F) {
 		if flags&4 != 0 {
 			arrival = " " + body
 		}
-		r := explain.At(testTime, h, []byte(arrival), secret, secretA)
-		v, err := verifier.New(secret, &verifier.Options{Now: func() time.Time { return testTime }})
+		opts := &verifier.Options{AcceptUntimed: flags&8 != 0, Now: func() time.Time { return testTime }}
+		r := explain.With(opts, h, []byte(arrival), secret, secretA)
+		v, err := verifier.New(secret, opts)
 		require.NoError(t, err)
 		_, err = v.Verify(h, []byte(arrival))
 		require.Equal(t, err == nil, r.Verified, "%v\n%v", err, r)

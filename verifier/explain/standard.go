@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/rag-assistant/webhooks/signer"
-	"github.com/rag-assistant/webhooks/verifier"
 	"github.com/rag-assistant/webhooks/webhook/event"
 )
 
@@ -113,10 +112,10 @@ func (x *explanation) time(r *result, value string) (time.Time, bool) {
 	age := x.now.Sub(at).Round(time.Second)
 	var text string
 	switch {
-	case age > verifier.DefaultTolerance:
-		text = fmt.Sprintf("The request was signed %s ago; %s are allowed.", age, verifier.DefaultTolerance)
-	case age < -verifier.DefaultTolerance:
-		text = fmt.Sprintf("The request was signed %s in the future; %s are allowed.", -age, verifier.DefaultTolerance)
+	case age > x.opts.Tolerance:
+		text = fmt.Sprintf("The request was signed %s ago; %s are allowed.", age, x.opts.Tolerance)
+	case age < -x.opts.Tolerance:
+		text = fmt.Sprintf("The request was signed %s in the future; %s are allowed.", -age, x.opts.Tolerance)
 	default:
 		return at, true
 	}

@@ -32,7 +32,10 @@ func signed(tb testing.TB, body string) *http.Request {
 	require.NoError(tb, err)
 	r := httptest.NewRequestWithContext(tb.Context(), http.MethodPost, "/webhooks", strings.NewReader(body))
 	r.Header.Set("Content-Type", "application/json")
-	r.Header.Set(signer.HeaderSignature, string(s.AppendSignature(nil, []byte(body))))
+	now := time.Now()
+	r.Header.Set(signer.HeaderStandardID, "msg_1")
+	r.Header.Set(signer.HeaderStandardTimestamp, strconv.FormatInt(now.Unix(), 10))
+	r.Header.Set(signer.HeaderStandardSignature, string(s.AppendStandard(nil, "msg_1", now, []byte(body))))
 	return r
 }
 

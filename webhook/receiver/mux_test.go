@@ -113,7 +113,7 @@ func TestRejectedRequests(t *testing.T) {
 	o.Verifier.OnReject = func(*http.Request, int, error) { told++ }
 	r := newReceiver(t, o, func(context.Context, event.Event) error { return errors.New("is not called") })
 	forged := signed(t, body("evt_1", `{}`))
-	forged.Header.Set("X-Webhook-Signature", "sha256=00")
+	forged.Header.Set("webhook-signature", "v1,AAAA")
 	w := serve(r, forged)
 	require.Equal(t, http.StatusUnauthorized, w.Code)
 	require.EqualValues(t, 1, r.Metrics().Rejected)
