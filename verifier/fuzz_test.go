@@ -37,6 +37,11 @@ func plainCheck(h http.Header, body string, now time.Time, acceptUntimed bool, s
 	once := true
 	for _, name := range []string{"Webhook-Signature", "Webhook-Id", "Webhook-Timestamp"} {
 		switch {
+		case name == "Webhook-Signature" && len(h[name]) > 1:
+			words := regexp.MustCompile(`[^ \t,]+`).FindAllString(strings.Join(h[name], " "), -1)
+			for i := 0; i+1 < len(words); i += 2 {
+				value[name] += words[i] + "," + words[i+1] + " "
+			}
 		case len(h[name]) == 1:
 			value[name] = strings.Trim(h[name][0], " \t")
 		case len(h[name]) == 0 && once: // The first header that does not come exactly once decides.

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/rag-assistant/webhooks/signer"
@@ -214,8 +215,9 @@ func (v *Verifier) Verify(header http.Header, body []byte) (event.Event, error) 
 // Check reports whether body, the bytes that arrived, is signed. It fails with
 // [ErrMissingSignature], [ErrMismatch] or [ErrStale], as the table in the package
 // documentation says. The keys of header must be in canonical form, as net/http's
-// server and [net/http.Header.Set] make them. A signature header that comes twice
-// is a mismatch.
+// server and [net/http.Header.Set] make them. A header that comes twice is a
+// mismatch, except webhook-signature, whose values are joined again: adapters of
+// AWS Lambda cut it at its commas or spaces.
 func (v *Verifier) Check(header http.Header, body []byte) error {
 	if len(header[keyStandardID])+len(header[keyStandardTimestamp])+len(header[keyStandardSignature]) > 0 {
 		return v.checkStandard(header, body)
@@ -251,9 +253,13 @@ func (v *Verifier) checkUntimed(header http.Header, body []byte) error {
 }
 
 func (v *Verifier) checkStandard(header http.Header, body []byte) error {
-	signature, err := single(header, keyStandardSignature)
-	if err != nil {
-		return err
+	signatures := header[keyStandardSignature]
+	if len(signatures) == 0 {
+		return ErrMissingSignature
+	}
+	signature := trim(signatures[0])
+	if len(signatures) > 1 {
+		signature = rejoin(signatures)
 	}
 	id, err := single(header, keyStandardID)
 	if err != nil {
@@ -309,6 +315,17 @@ func single(header http.Header, key string) (string, error) {
 	default:
 		return "", fmt.Errorf("%w: %s comes %d times", ErrMismatch, key, len(values))
 	}
+}
+
+// rejoin returns what a webhook-signature was before it was cut into several values.
+// Neither versions nor signatures have commas or spaces in them.
+func rejoin(values []string) string {
+	words := strings.FieldsFunc(strings.Join(values, " "), func(c rune) bool { return c == ' ' || c == '\t' || c == ',' })
+	var b strings.Builder
+	for pair := range slices.Chunk(words, 2) {
+		b.WriteString(strings.Join(pair, ",") + " ")
+	}
+	return trim(b.String())
 }
 
 // trim removes the optional white space around a value (RFC 9110, section 5.6.3).

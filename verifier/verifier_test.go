@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -243,11 +244,51 @@ func TestHeadersComeOnce(t *testing.T) {
 		setStandard(t, h, testTime, eventBody, secretA)
 		require.NoError(t, v.Check(h, []byte(eventBody)))
 		h.Add(name, h.Get(name))
-		require.ErrorIs(t, v.Check(h, []byte(eventBody)), verifier.ErrMismatch, name)
+		if name != signer.HeaderStandardSignature { // See TestSignatureCutIntoValues.
+			require.ErrorIs(t, v.Check(h, []byte(eventBody)), verifier.ErrMismatch, name)
+		}
 		h.Del(name)
 		require.ErrorIs(t, v.Check(h, []byte(eventBody)), verifier.ErrMissingSignature, name)
 		h[http.CanonicalHeaderKey(name)] = []string{}
 		require.ErrorIs(t, v.Check(h, []byte(eventBody)), verifier.ErrMissingSignature, name)
+	}
+}
+
+// Adapters of AWS Lambda cut a header at its commas into several values.
+func TestSignatureCutIntoValues(t *testing.T) {
+	t.Parallel()
+	v := newVerifier(t, secretA, &verifier.Options{Now: atTestTime})
+	h := http.Header{}
+	setStandard(t, h, testTime, eventBody, secretB, secretA)
+	two := h.Get(signer.HeaderStandardSignature)
+	setStandard(t, h, testTime, eventBody, secretA)
+	one := h.Get(signer.HeaderStandardSignature)
+	wrong := "v1," + strings.Repeat("A", 43) + "="
+	for _, tt := range []struct {
+		name   string
+		values []string
+		want   error
+	}{
+		{"one, at its comma", strings.Split(one, ","), nil},
+		{"two, at their commas", strings.Split(two, ","), nil},
+		{"two, at the space", strings.Split(two, " "), nil},
+		{"two, at both", strings.FieldsFunc(two, func(r rune) bool { return r == ' ' || r == ',' }), nil},
+		{"with white space left", []string{"v1", " " + one[3:] + "\t", "v2", " x"}, nil},
+		{"two lines", []string{wrong, one}, nil},
+		{"two lines, none right", []string{wrong, wrong}, verifier.ErrMismatch},
+		{"an odd piece", []string{"v1", one[3:], "v1"}, nil},
+		{"out of step", []string{"x", "v1", one[3:]}, verifier.ErrMismatch},
+		{"without its version", []string{one[3:], one[3:]}, verifier.ErrMismatch},
+		{"nothing", []string{"", " "}, verifier.ErrMismatch},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			h := h.Clone()
+			h[http.CanonicalHeaderKey(signer.HeaderStandardSignature)] = tt.values
+			err := v.Check(h, []byte(eventBody))
+			require.ErrorIs(t, err, tt.want)
+			require.Equal(t, tt.want == nil, err == nil)
+		})
 	}
 }
 

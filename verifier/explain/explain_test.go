@@ -77,6 +77,17 @@ func TestObservations(t *testing.T) {
 	}
 }
 
+// TestSignatureCutIntoValues: package verifier joins what adapters of AWS Lambda cut.
+func TestSignatureCutIntoValues(t *testing.T) {
+	t.Parallel()
+	c := arrived(t, eventBody)
+	c.header["Webhook-Signature"] = strings.Split(c.header.Get("webhook-signature"), ",")
+	require.True(t, c.explain().Verified, c.explain())
+	require.Empty(t, c.explain().Findings)
+	c.body += "\n"
+	require.Equal(t, codes{explain.BodyLineBreak}, causes(c.explain()))
+}
+
 func TestExplainTakesThePresent(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -53,11 +53,12 @@ func (x *explanation) standard() result {
 	var missing []string
 	for i, name := range names {
 		f := find(x.header, name, strings.Replace(name, "webhook-", "svix-", 1))
+		if i == 0 {
+			all = rejoin(f.values)
+			f.values = all[:min(len(all), 1)]
+		}
 		if values[i] = r.once(f, name); values[i] == "" {
 			missing = append(missing, name)
-		}
-		if i == 0 {
-			all = f.values
 		}
 	}
 	if len(missing) == len(names) {
@@ -94,6 +95,20 @@ func (x *explanation) standard() result {
 	}}
 	r.conclude(search(claims, []scheme{{keys: x.ring.standard, messages: x.standardMessages()}, swapped}, x.bodies))
 	return r
+}
+
+// rejoin undoes what package verifier undoes: adapters of AWS Lambda cut
+// webhook-signature at its commas or spaces.
+func rejoin(values []string) []string {
+	if len(values) < 2 {
+		return values
+	}
+	var out []string
+	words := strings.FieldsFunc(strings.Join(values, " "), func(c rune) bool { return c == ' ' || c == '\t' || c == ',' })
+	for pair := range slices.Chunk(words, 2) {
+		out = append(out, strings.Join(pair, ","))
+	}
+	return out
 }
 
 // time reads webhook-timestamp and notes what is wrong with it.
