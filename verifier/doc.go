@@ -30,6 +30,9 @@
 //	absent                   wrong       ErrMissingSignature   ErrMismatch
 //	absent                   absent      ErrMissingSignature   ErrMissingSignature
 //
+// Where there is none of the three, svix-id, svix-timestamp and svix-signature count as
+// Standard Webhooks, too.
+//
 // "Verifies" means with one of the secrets (v1) or one of the public keys (v1a).
 // A receiver that has public keys only, and so nothing that anybody could steal,
 // accepts no X-Webhook-Signature at all.

@@ -219,8 +219,8 @@ func (v *Verifier) Verify(header http.Header, body []byte) (event.Event, error) 
 // mismatch, except webhook-signature, whose values are joined again: adapters of
 // AWS Lambda cut it at its commas or spaces.
 func (v *Verifier) Check(header http.Header, body []byte) error {
-	if len(header[keyStandardID])+len(header[keyStandardTimestamp])+len(header[keyStandardSignature]) > 0 {
-		return v.checkStandard(header, body)
+	if h := standardHeaders(header); h.present() {
+		return v.checkStandard(h, body)
 	}
 	if len(header[keySignature]) > 0 && !v.opts.AcceptUntimed {
 		return errUntimed
@@ -242,7 +242,7 @@ const (
 )
 
 func (v *Verifier) checkUntimed(header http.Header, body []byte) error {
-	value, err := single(header, keySignature)
+	value, err := single(header[keySignature], keySignature)
 	if err != nil {
 		return err
 	}
@@ -252,20 +252,34 @@ func (v *Verifier) checkUntimed(header http.Header, body []byte) error {
 	return nil
 }
 
-func (v *Verifier) checkStandard(header http.Header, body []byte) error {
-	signatures := header[keyStandardSignature]
-	if len(signatures) == 0 {
+// standard has the values of the three Standard Webhooks headers.
+type standard struct{ id, timestamp, signature []string }
+
+// standardHeaders returns those under webhook-, or, if there is none of them, those
+// under svix-, the names that the standard's forerunner has for them.
+func standardHeaders(header http.Header) standard {
+	h := standard{header[keyStandardID], header[keyStandardTimestamp], header[keyStandardSignature]}
+	if !h.present() {
+		h = standard{header["Svix-Id"], header["Svix-Timestamp"], header["Svix-Signature"]}
+	}
+	return h
+}
+
+func (h standard) present() bool { return len(h.id)+len(h.timestamp)+len(h.signature) > 0 }
+
+func (v *Verifier) checkStandard(h standard, body []byte) error {
+	if len(h.signature) == 0 {
 		return ErrMissingSignature
 	}
-	signature := trim(signatures[0])
-	if len(signatures) > 1 {
-		signature = rejoin(signatures)
+	signature := trim(h.signature[0])
+	if len(h.signature) > 1 {
+		signature = rejoin(h.signature)
 	}
-	id, err := single(header, keyStandardID)
+	id, err := single(h.id, keyStandardID)
 	if err != nil {
 		return err
 	}
-	timestamp, err := single(header, keyStandardTimestamp)
+	timestamp, err := single(h.timestamp, keyStandardTimestamp)
 	if err != nil {
 		return err
 	}
@@ -290,7 +304,7 @@ func (v *Verifier) checkStandard(header http.Header, body []byte) error {
 
 // read returns the event in a body that passed Check.
 func (v *Verifier) read(header http.Header, body []byte) (event.Event, error) {
-	e, err := event.Parse(body)
+	e, err := parse(header, body)
 	if err != nil {
 		return event.Event{}, fmt.Errorf("verifier: verify: %w", err)
 	}
@@ -305,9 +319,19 @@ func (v *Verifier) read(header http.Header, body []byte) (event.Event, error) {
 	return e, nil
 }
 
+// parse reads the event of a request that passed Check.
+func parse(header http.Header, body []byte) (event.Event, error) {
+	h := standardHeaders(header)
+	if !h.present() {
+		return event.Parse(body)
+	}
+	sent, _ := parseTimestamp(trim(h.timestamp[0]))
+	return event.ParseStandard(body, trim(h.id[0]), sent)
+}
+
 // single returns the value of a header that must come exactly once.
-func single(header http.Header, key string) (string, error) {
-	switch values := header[key]; len(values) {
+func single(values []string, key string) (string, error) {
+	switch len(values) {
 	case 0:
 		return "", ErrMissingSignature
 	case 1:

@@ -384,6 +384,65 @@ func TestInterop(t *testing.T) {
 	require.ErrorIs(t, v.Check(h, []byte(eventBody+" ")), verifier.ErrMismatch)
 }
 
+// TestOtherSenders verifies messages as other senders of Standard Webhooks make them.
+func TestOtherSenders(t *testing.T) {
+	t.Parallel()
+	const body = `{"type":"Contact-Created","data":{"name":"Ada"}}`
+	want := event.Event{ID: "evt_1", Type: "Contact-Created", Created: testTime, Data: json.RawMessage(`{"name":"Ada"}`)}
+	webhookToSvix := func(h http.Header, names ...string) {
+		for _, name := range names {
+			h["Svix-"+name] = h["Webhook-"+name]
+			delete(h, "Webhook-"+name)
+		}
+	}
+	for _, tt := range []struct {
+		name   string
+		change func(http.Header)
+		now    time.Time
+		err    error
+	}{
+		{"webhook-", func(http.Header) {}, testTime, nil},
+		{"svix-", func(h http.Header) { webhookToSvix(h, "Id", "Timestamp", "Signature") }, testTime, nil},
+		{"svix-, cut at its comma", func(h http.Header) {
+			webhookToSvix(h, "Id", "Timestamp", "Signature")
+			h["Svix-Signature"] = strings.Split(h["Svix-Signature"][0], ",")
+		}, testTime, nil},
+		{"svix-, late", func(h http.Header) { webhookToSvix(h, "Id", "Timestamp", "Signature") }, testTime.Add(time.Hour), verifier.ErrStale},
+		{"svix-, without its time", func(h http.Header) {
+			webhookToSvix(h, "Id", "Signature")
+			h.Del("webhook-timestamp")
+		}, testTime, verifier.ErrMissingSignature},
+		{"one of each", func(h http.Header) { webhookToSvix(h, "Id") }, testTime, verifier.ErrMissingSignature},
+		{"svix- beside wrong ones", func(h http.Header) {
+			webhookToSvix(h, "Id", "Timestamp", "Signature")
+			setStandard(t, h, testTime, body, secretB)
+		}, testTime, verifier.ErrMismatch},
+		{"svix-, wrong, beside X-Webhook-Signature", func(h http.Header) {
+			webhookToSvix(h, "Id", "Timestamp", "Signature")
+			h.Set("svix-id", "evt_2")
+			h.Set(signer.HeaderSignature, untimedHeader(secretA, body))
+		}, testTime, verifier.ErrMismatch},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			h := http.Header{}
+			setStandard(t, h, testTime, body, secretA)
+			tt.change(h)
+			v := newVerifier(t, secretA, &verifier.Options{AcceptUntimed: true, Now: func() time.Time { return tt.now }})
+			e, err := v.Verify(h, []byte(body))
+			require.ErrorIs(t, err, tt.err)
+			if tt.err == nil {
+				require.NoError(t, err)
+				require.Equal(t, want, e)
+			}
+		})
+	}
+	h := http.Header{}
+	h.Set(signer.HeaderSignature, untimedHeader(secretA, body))
+	_, err := newVerifier(t, secretA, &verifier.Options{AcceptUntimed: true}).Verify(h, []byte(body))
+	require.ErrorIs(t, err, event.ErrMalformed, "without the headers there is no id and no time")
+}
+
 func TestCheckAllocatesNothing(t *testing.T) { //nolint:paralleltest // AllocsPerRun refuses to run beside others.
 	untimed, standard, both := http.Header{}, http.Header{}, http.Header{}
 	setStandard(t, standard, testTime, eventBody, secretA)

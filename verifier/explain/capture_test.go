@@ -59,6 +59,14 @@ func (c *capture) untimedOnly() {
 	}
 }
 
+// svix gives the headers of Standard Webhooks their other names.
+func (c *capture) svix() {
+	for _, name := range []string{"Id", "Timestamp", "Signature"} {
+		c.header["Svix-"+name] = c.header["Webhook-"+name]
+		c.header.Del("webhook-" + name)
+	}
+}
+
 func (c *capture) standardOnly() { c.header.Del("X-Webhook-Signature") }
 
 // arrived is a request signed with secretA in both ways, that verifies.

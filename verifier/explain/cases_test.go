@@ -45,13 +45,19 @@ var cases = []struct {
 		c.header["X-Hub-Signature-256"] = c.header["X-Webhook-Signature"]
 		c.standardOnly()
 	}, codes{explain.HeaderMoved}},
-	{"svix's names", func(c *capture) {
-		for _, name := range []string{"Id", "Timestamp", "Signature"} {
-			c.header["Svix-"+name] = c.header["Webhook-"+name]
+	{"svix's names, late", func(c *capture) { c.svix(); c.now = testTime.Add(time.Hour) }, codes{explain.Stale}},
+	{"svix's names in lower case in a map", func(c *capture) {
+		c.svix()
+		for _, name := range []string{"id", "timestamp", "signature"} {
+			c.header["svix-"+name] = []string{c.header.Get("svix-" + name)}
+			c.header.Del("svix-" + name)
 		}
-		c.untimedOnly()
 		c.standardOnly()
 	}, codes{explain.HeaderMoved, explain.HeaderMoved, explain.HeaderMoved}},
+	{"one of svix's names", func(c *capture) {
+		c.header["Svix-Id"] = c.header["Webhook-Id"]
+		c.header.Del("webhook-id")
+	}, codes{explain.HeaderMoved}},
 	{"doubled", func(c *capture) {
 		c.untimedOnly()
 		c.header.Add("X-Webhook-Signature", c.header.Get("X-Webhook-Signature"))

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"net/textproto"
 	"slices"
 	"strconv"
 	"strings"
@@ -230,8 +231,8 @@ func (x *explanation) verdict(err error, untimed, standard result) {
 		x.add(true, x.eventType())
 	case errors.Is(err, event.ErrMalformed):
 		x.add(true, Finding{
-			EventMalformed, true, "The body is signed, but it is no event: one JSON object with id, type, created and data.",
-			"Verifier.Check accepts it; Verify and the middleware want an event.",
+			EventMalformed, true, "The body is signed, but it is no event: one JSON object with a type.",
+			"Verifier.Check accepts it; Verify and the middleware want an event. Without the headers of Standard Webhooks it needs id, created and data, too.",
 		})
 	case !untimed.present && !standard.present:
 		x.add(true, Finding{
@@ -243,7 +244,18 @@ func (x *explanation) verdict(err error, untimed, standard result) {
 
 // standardDecides reports whether package verifier goes by the Standard Webhooks headers.
 func (x *explanation) standardDecides() bool {
-	return len(x.header["Webhook-Id"])+len(x.header["Webhook-Timestamp"])+len(x.header["Webhook-Signature"]) > 0
+	names := x.standardNames()
+	return slices.ContainsFunc(names[:], func(name string) bool {
+		return len(x.header[textproto.CanonicalMIMEHeaderKey(name)]) > 0
+	})
+}
+
+// event reads the body as package verifier does.
+func (x *explanation) event() (event.Event, error) {
+	if !x.standardDecides() {
+		return event.Parse(x.body)
+	}
+	return event.ParseStandard(x.body, x.value(signer.HeaderStandardID), x.now)
 }
 
 // noMatch says that nothing made a signature match, unless that is no surprise.
@@ -266,7 +278,7 @@ func (x *explanation) eventType() Finding {
 
 // observe notes what can be seen without any secret.
 func (x *explanation) observe(right bool) {
-	if e, err := event.Parse(x.body); err == nil {
+	if e, err := x.event(); err == nil {
 		if names := find(x.header, signer.HeaderEvent).values; len(names) > 1 || len(names) == 1 && strings.Trim(names[0], " \t") != string(e.Type) {
 			x.add(false, x.eventType())
 		}

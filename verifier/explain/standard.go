@@ -2,6 +2,7 @@ package explain
 
 import (
 	"fmt"
+	"net/textproto"
 	"slices"
 	"strconv"
 	"strings"
@@ -49,7 +50,7 @@ func (x *explanation) standard() result {
 	var r result
 	var values [3]string
 	var all []string
-	names := [3]string{signer.HeaderStandardSignature, signer.HeaderStandardID, signer.HeaderStandardTimestamp}
+	names := x.standardNames()
 	var missing []string
 	for i, name := range names {
 		f := find(x.header, name, strings.Replace(name, "webhook-", "svix-", 1))
@@ -95,6 +96,17 @@ func (x *explanation) standard() result {
 	}}
 	r.conclude(search(claims, []scheme{{keys: x.ring.standard, messages: x.standardMessages()}, swapped}, x.bodies))
 	return r
+}
+
+// standardNames are the names under which package verifier looks for the headers.
+func (x *explanation) standardNames() [3]string {
+	names := [3]string{signer.HeaderStandardSignature, signer.HeaderStandardID, signer.HeaderStandardTimestamp}
+	svix := [3]string{"svix-signature", "svix-id", "svix-timestamp"}
+	there := func(name string) bool { return len(x.header[textproto.CanonicalMIMEHeaderKey(name)]) > 0 }
+	if !slices.ContainsFunc(names[:], there) && slices.ContainsFunc(svix[:], there) {
+		return svix
+	}
+	return names
 }
 
 // rejoin undoes what package verifier undoes: adapters of AWS Lambda cut

@@ -26,16 +26,21 @@ const secret = "whsec_xyz789abc123def456ghi789jkl012mno345"
 // signed is a request as a sender makes it.
 func signed(tb testing.TB, body string) *http.Request {
 	tb.Helper()
+	return message(tb, "msg_1", time.Now(), body)
+}
+
+// message is a request with a message id, sent at a time.
+func message(tb testing.TB, id string, at time.Time, body string) *http.Request {
+	tb.Helper()
 	key, err := signer.ParseSecret(secret)
 	require.NoError(tb, err)
 	s, err := signer.New(key)
 	require.NoError(tb, err)
 	r := httptest.NewRequestWithContext(tb.Context(), http.MethodPost, "/webhooks", strings.NewReader(body))
 	r.Header.Set("Content-Type", "application/json")
-	now := time.Now()
-	r.Header.Set(signer.HeaderStandardID, "msg_1")
-	r.Header.Set(signer.HeaderStandardTimestamp, strconv.FormatInt(now.Unix(), 10))
-	r.Header.Set(signer.HeaderStandardSignature, string(s.AppendStandard(nil, "msg_1", now, []byte(body))))
+	r.Header.Set(signer.HeaderStandardID, id)
+	r.Header.Set(signer.HeaderStandardTimestamp, strconv.FormatInt(at.Unix(), 10))
+	r.Header.Set(signer.HeaderStandardSignature, string(s.AppendStandard(nil, id, at, []byte(body))))
 	return r
 }
 

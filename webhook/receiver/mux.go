@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"regexp"
 	"strings"
 
 	"github.com/rag-assistant/webhooks/webhook/event"
@@ -24,6 +25,9 @@ type Mux struct {
 	bad    []error
 }
 
+// patternForm is wider than [event.Type]: other senders have other types.
+var patternForm = regexp.MustCompile(`^(\*|[^\s.*]+(\.[^\s.*]+)*(\.\*)?)$`)
+
 // NewMux returns a Mux without handlers.
 func NewMux() *Mux {
 	return &Mux{exact: map[event.Type]HandlerFunc{}, prefix: map[string]HandlerFunc{}}
@@ -39,13 +43,12 @@ func (m *Mux) Handle(pattern string, h HandlerFunc) {
 	if !star {
 		_, known = m.exact[event.Type(pattern)]
 	}
-	stem, dotted := strings.CutSuffix(words, ".")
 	switch {
 	case h == nil:
 		m.bad = append(m.bad, fmt.Errorf("pattern %q: its handler is nil", pattern))
 	case known:
 		m.bad = append(m.bad, fmt.Errorf("pattern %q is there twice", pattern))
-	case !star && !event.Type(pattern).Valid(), star && words != "" && (!dotted || !event.Type(stem).Valid()):
+	case !patternForm.MatchString(pattern):
 		m.bad = append(m.bad, fmt.Errorf(`pattern %q is neither a type, nor one with ".*" behind it, nor "*"`, pattern))
 	case star:
 		m.prefix[words] = h

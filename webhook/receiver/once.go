@@ -92,9 +92,10 @@ func (r *Receiver) giveUp(ctx context.Context, j *job) {
 }
 
 // fingerprintOf returns a hash of what an event says, not of how it is written: the
-// same event may come in another encoding.
+// same event may come in another encoding. It leaves the time out, which may be that
+// of the attempt.
 func fingerprintOf(j *job) string {
-	text, err := json.Marshal([]any{j.Type, j.Created, sortable(j.Data)})
+	text, err := json.Marshal([]any{j.Type, sortable(j.Data)})
 	if err != nil {
 		return "" // Cannot happen, since the event was parsed. Then nothing is compared.
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -140,6 +141,37 @@ func TestSameIDOtherContent(t *testing.T) {
 	require.Equal(t, 1, ran)
 	require.EqualValues(t, 3, r.Metrics().Conflicts)
 	require.EqualValues(t, 1, r.Metrics().Duplicates)
+}
+
+// TestOtherSenders: the id of a message is in its header, and a repeat has another time.
+func TestOtherSenders(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		mux := receiver.NewMux()
+		var got []event.Event
+		for _, pattern := range []string{"Contact-Created", "Invoice.*"} {
+			mux.Handle(pattern, func(_ context.Context, e event.Event) error {
+				got = append(got, e)
+				return nil
+			})
+		}
+		r, err := receiver.New(secret, mux, &receiver.Options{Seen: memstore.New(nil)})
+		require.NoError(t, err)
+		for _, body := range []string{`{"type":"Contact-Created","data":{"id":"contact_1"}}`, `{"type":"Invoice.Paid","id":"invoice_1"}`} {
+			got = nil
+			for i, want := range []int{http.StatusOK, http.StatusOK, http.StatusOK, http.StatusConflict} {
+				time.Sleep(time.Minute)
+				sent := body
+				if want == http.StatusConflict {
+					sent = strings.Replace(body, "_1", "_2", 1)
+				}
+				w := serve(r, message(t, "msg_"+body[9:16], time.Now(), sent))
+				require.Equal(t, want, w.Code, "repeat %d", i)
+			}
+			require.Len(t, got, 1)
+			require.Equal(t, "msg_"+body[9:16], got[0].ID)
+		}
+	})
 }
 
 func TestScopesAndTimes(t *testing.T) {
