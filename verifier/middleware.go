@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"mime"
 	"net/http"
 	"os"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -44,7 +46,7 @@ func (v *Verifier) Middleware(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		e, body, refusal := v.receive(w, r)
 		if refusal != nil {
-			v.opts.OnReject(r, refusal.status, refusal.reason)
+			v.reject(r, refusal)
 			refusal.answer(w)
 			return
 		}
@@ -70,6 +72,23 @@ type refusal struct {
 	status int
 	public string // for the sender
 	reason error  // for the operator
+}
+
+// reject tells OnReject. If that panics, the sender still gets its answer, and the
+// panic goes where net/http writes those of handlers.
+func (v *Verifier) reject(r *http.Request, f *refusal) {
+	defer func() {
+		p := recover()
+		if p == nil {
+			return
+		}
+		printf := log.Printf
+		if server, ok := r.Context().Value(http.ServerContextKey).(*http.Server); ok && server.ErrorLog != nil {
+			printf = server.ErrorLog.Printf
+		}
+		printf("verifier: OnReject panicked: %v\n%s", p, debug.Stack())
+	}()
+	v.opts.OnReject(r, f.status, f.reason)
 }
 
 func (f *refusal) answer(w http.ResponseWriter) {

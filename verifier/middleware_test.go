@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	stdlog "log"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -259,6 +260,23 @@ func TestHTTP2(t *testing.T) {
 			require.Equal(t, "evt_1", body)
 		}
 	}
+}
+
+func TestPanicOfOnReject(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	v := newVerifier(t, secretA, &verifier.Options{OnReject: func(*http.Request, int, error) { panic("told too much") }})
+	server := httptest.NewUnstartedServer(v.Middleware(http.NotFoundHandler()))
+	server.Config.ErrorLog = stdlog.New(&log, "", 0)
+	server.Start()
+	resp, err := server.Client().Post(server.URL, "application/json", strings.NewReader(eventBody))
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	require.JSONEq(t, `{"error":"invalid signature"}`, readAll(t, resp.Body))
+	require.Equal(t, http.StatusUnauthorized, resp.StatusCode)
+	server.Close()
+	require.Contains(t, log.String(), "OnReject panicked: told too much")
+	require.Contains(t, log.String(), "TestPanicOfOnReject", "with its stack")
 }
 
 func TestPanicOfHandlerIsNotCaught(t *testing.T) {

@@ -85,7 +85,8 @@ type Options struct {
 
 	// OnReject is called for each request that the middleware answers itself, before
 	// the answer is sent. It gets the status of the answer and the reason. Several
-	// goroutines may call it at once. Defaults to nothing.
+	// goroutines may call it at once. If it panics, the answer is sent all the same, and
+	// the panic goes to the server's ErrorLog. Defaults to nothing.
 	OnReject func(r *http.Request, status int, reason error)
 
 	// Now is the clock that ages are measured by. Defaults to [time.Now].

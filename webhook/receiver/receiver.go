@@ -58,8 +58,8 @@ type Options struct {
 	MaxPerSecond int
 
 	// OnError is called for each event that was not processed, with the error or
-	// panic of its handler. Several goroutines may call it at once. Defaults to
-	// nothing.
+	// panic of its handler. Several goroutines may call it at once. If it panics, that
+	// is logged. Defaults to nothing.
 	OnError func(ctx context.Context, e event.Event, err error)
 
 	// Logger gets a line at warn for each failed event and each rejected request, with
@@ -149,6 +149,7 @@ func New(secret string, mux *Mux, o *Options) (*Receiver, error) {
 		r.metrics.count(&r.metrics.Rejected)
 		r.opts.Logger.LogAttrs(req.Context(), slog.LevelWarn, "webhook request rejected", slog.Int("status", status), slog.Any("reason", reason))
 		if opts.Verifier.OnReject != nil {
+			defer r.recovered(req.Context(), "OnReject")
 			opts.Verifier.OnReject(req, status, reason)
 		}
 	}
@@ -235,11 +236,26 @@ func (r *Receiver) process(ctx context.Context, j *job) error {
 		r.giveUp(ctx, j)
 		r.opts.Logger.WarnContext(ctx, "webhook event not processed", slog.String("event_id", j.ID),
 			slog.String("event_type", string(j.Type)), slog.Any("error", err))
-		r.opts.OnError(ctx, j.Event, err)
+		r.report(ctx, j, err)
 		return err
 	}
 	r.commit(ctx, j)
 	return nil
+}
+
+// report tells OnError.
+func (r *Receiver) report(ctx context.Context, j *job, err error) {
+	defer r.recovered(ctx, "OnError")
+	r.opts.OnError(ctx, j.Event, err)
+}
+
+// recovered is deferred around functions of the user's that must not end the process,
+// or keep an answer back.
+func (r *Receiver) recovered(ctx context.Context, what string) {
+	if p := recover(); p != nil {
+		r.opts.Logger.ErrorContext(ctx, "webhook receiver's option panicked", slog.String("option", what),
+			slog.Any("panic", p), slog.String("stack", string(debug.Stack())))
+	}
 }
 
 // handle turns a panic into an error.
