@@ -195,6 +195,9 @@ func TestScopesAndTimes(t *testing.T) {
 	post(t, a, body("evt_1", `{}`))
 	post(t, b, body("evt_1", `{}`))
 	require.Equal(t, 3, ran)
+	now = now.Add(7 * 24 * time.Hour)
+	post(t, b, body("evt_1", `{}`))
+	require.Equal(t, 3, ran, "as long as this module's sender can replay by default")
 }
 
 // away is a memory that cannot be reached.

@@ -35,7 +35,7 @@ type Options struct {
 
 	// Remember is how long Seen remembers an event. Make it longer than the sender
 	// goes on trying, and longer than after which an event may be replayed. Defaults
-	// to 3 days.
+	// to 8 days: this module keeps events for 7.
 	Remember time.Duration
 
 	// HandlerTimeout bounds a handler's context. A handler that does not return then
@@ -76,7 +76,7 @@ func (o Options) withDefaults() Options {
 		o.Scope = "receiver"
 	}
 	if o.Remember == 0 {
-		o.Remember = 3 * 24 * time.Hour
+		o.Remember = 8 * 24 * time.Hour
 	}
 	if o.HandlerTimeout == 0 {
 		o.HandlerTimeout = time.Minute
