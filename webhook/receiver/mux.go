@@ -14,7 +14,8 @@ import (
 // HandlerFunc processes an event. If it returns an error, the event counts as not
 // received, and the sender sends it again.
 //
-// ctx ends after Options.HandlerTimeout. It does not end when the sender hangs up.
+// ctx ends after Options.HandlerTimeout, or when another process has the event because
+// Options.Seen was away for too long. It does not end when the sender hangs up.
 type HandlerFunc func(ctx context.Context, e event.Event) error
 
 // Mux finds the handler of an event by its type. Register all handlers before you

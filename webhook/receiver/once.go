@@ -10,14 +10,17 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/rag-assistant/webhooks/store"
 )
 
 const (
-	// leaseMargin is how long a lease outlives the handler's context.
-	leaseMargin = 30 * time.Second
+	// leaseTime is how long an event is nobody else's when its process has died, and
+	// renewAfter how often a process that lives renews it.
+	leaseTime  = 30 * time.Second
+	renewAfter = 10 * time.Second
 	// seenTimeout bounds one call of Seen.
 	seenTimeout = 5 * time.Second
 )
@@ -52,12 +55,45 @@ func (r *Receiver) ask(ctx context.Context, j *job) (store.SeenState, error) {
 	ctx, cancel := context.WithTimeout(ctx, seenTimeout)
 	defer cancel()
 	answer, err := r.opts.Seen.BeginSeen(ctx, r.opts.Scope, j.ID, store.SeenBegin{
-		Holder: j.holder, Fingerprint: j.fingerprint, Lease: r.opts.HandlerTimeout + leaseMargin,
+		Holder: j.holder, Fingerprint: j.fingerprint, Lease: leaseTime,
 	})
 	if err != nil {
 		r.opts.Logger.ErrorContext(ctx, "webhook event cannot be looked up", slog.Any("error", err))
 	}
 	return answer.State, err
+}
+
+var errLeaseLost = errors.New("receiver: another process has the event")
+
+// hold renews the lease of an event until the function that it returns is called, or
+// ctx ends. If somebody else has the event by then, it calls lost.
+func (r *Receiver) hold(ctx context.Context, lost context.CancelCauseFunc, j *job) (release func()) {
+	if j.holder == "" {
+		return func() {}
+	}
+	var mu sync.Mutex // No renewal may come after release.
+	mu.Lock()
+	defer mu.Unlock()
+	var timer *time.Timer
+	timer = time.AfterFunc(renewAfter, func() {
+		defer r.recovered(ctx, "Seen")
+		mu.Lock()
+		defer mu.Unlock()
+		if timer == nil || ctx.Err() != nil {
+			return
+		}
+		if state, err := r.ask(context.WithoutCancel(ctx), j); err == nil && state != store.SeenNew {
+			lost(errLeaseLost)
+			return
+		}
+		timer.Reset(renewAfter)
+	})
+	return func() {
+		mu.Lock()
+		defer mu.Unlock()
+		timer.Stop()
+		timer = nil
+	}
 }
 
 // commit notes that an event is processed.

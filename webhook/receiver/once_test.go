@@ -255,9 +255,9 @@ func TestHandlerTimeout(t *testing.T) {
 		})
 		done := make(chan int)
 		go func() { done <- post(t, deaf, body("evt_1", `{}`)).Code }()
-		<-time.After(80 * time.Second)
+		<-time.After(75 * time.Second)
 		require.Equal(t, http.StatusServiceUnavailable, post(t, deaf, body("evt_1", `{}`)).Code)
-		<-time.After(20 * time.Second)
+		<-time.After(25 * time.Second)
 		require.Equal(t, http.StatusOK, post(t, deaf, body("evt_1", `{}`)).Code, "its lease has ended")
 		require.Equal(t, http.StatusOK, <-done)
 		require.EqualValues(t, 2, ran.Load())
@@ -291,5 +291,89 @@ func FuzzReceive(f *testing.F) {
 		require.Equal(t, before, ran, "a handler runs once")
 		require.Equal(t, first, second)
 		require.Contains(t, []int{200, 400, 409}, first)
+	})
+}
+
+// mortal is a memory shared by processes, as seen by one that may die.
+type mortal struct {
+	store.Seen
+	dead atomic.Bool
+}
+
+func (m *mortal) BeginSeen(ctx context.Context, scope, id string, b store.SeenBegin) (store.SeenAnswer, error) {
+	if m.dead.Load() {
+		return store.SeenAnswer{}, errors.New("the process is dead")
+	}
+	return m.Seen.BeginSeen(ctx, scope, id, b)
+}
+
+// TestLongHandlers have 10 minutes, while the sender tries at once, after 1 minute and
+// after 5 more.
+func TestLongHandlers(t *testing.T) {
+	t.Parallel()
+	start := func(t *testing.T, seen store.Seen, h receiver.HandlerFunc) *receiver.Receiver {
+		t.Helper()
+		return newReceiver(t, &receiver.Options{Seen: seen, HandlerTimeout: 10 * time.Minute}, h)
+	}
+	t.Run("one that lives keeps its event", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			seen := memstore.New(nil)
+			a := start(t, seen, func(context.Context, event.Event) error {
+				time.Sleep(7 * time.Minute)
+				return nil
+			})
+			b := start(t, seen, nothing)
+			go post(t, a, body("evt_1", `{}`))
+			for _, pause := range []time.Duration{time.Minute, 5 * time.Minute} {
+				time.Sleep(pause)
+				require.Equal(t, http.StatusServiceUnavailable, post(t, b, body("evt_1", `{}`)).Code)
+			}
+			time.Sleep(2 * time.Minute)
+			require.Equal(t, http.StatusOK, post(t, b, body("evt_1", `{}`)).Code)
+			require.EqualValues(t, 1, a.Metrics().Processed)
+			require.Zero(t, b.Metrics().Processed)
+		})
+	})
+	t.Run("one that dies loses none", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			seen := memstore.New(nil)
+			dying := &mortal{Seen: seen}
+			a := start(t, dying, func(ctx context.Context, _ event.Event) error {
+				<-ctx.Done()
+				require.ErrorIs(t, context.Cause(ctx), context.DeadlineExceeded)
+				return ctx.Err()
+			})
+			b := start(t, seen, nothing)
+			go post(t, a, body("evt_1", `{}`))
+			time.Sleep(15 * time.Second)
+			dying.dead.Store(true)
+			time.Sleep(45 * time.Second)
+			require.Equal(t, http.StatusOK, post(t, b, body("evt_1", `{}`)).Code, "the second attempt")
+			require.EqualValues(t, 1, b.Metrics().Processed)
+			time.Sleep(10 * time.Minute)
+		})
+	})
+	t.Run("one that was cut off is told", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			seen := memstore.New(nil)
+			cut := &mortal{Seen: seen}
+			told := make(chan error, 1)
+			a := start(t, cut, func(ctx context.Context, _ event.Event) error {
+				<-ctx.Done()
+				told <- context.Cause(ctx)
+				return ctx.Err()
+			})
+			b := start(t, seen, nothing)
+			go post(t, a, body("evt_1", `{}`))
+			time.Sleep(time.Second)
+			cut.dead.Store(true)
+			time.Sleep(time.Minute)
+			require.Equal(t, http.StatusOK, post(t, b, body("evt_1", `{}`)).Code)
+			cut.dead.Store(false)
+			require.ErrorContains(t, <-told, "another process has the event")
+		})
 	})
 }

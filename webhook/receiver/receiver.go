@@ -39,8 +39,8 @@ type Options struct {
 	Remember time.Duration
 
 	// HandlerTimeout bounds a handler's context. A handler that does not return then
-	// keeps the event for 30 seconds more, after which another process may process
-	// it. Defaults to 1 minute.
+	// keeps the event for up to 30 seconds more, after which another process may
+	// process it. Defaults to 1 minute.
 	HandlerTimeout time.Duration
 
 	// Async acknowledges an event before it is processed. If the process then dies,
@@ -260,8 +260,10 @@ func (r *Receiver) recovered(ctx context.Context, what string) {
 
 // handle turns a panic into an error.
 func (r *Receiver) handle(ctx context.Context, j *job) (err error) {
+	ctx, lost := context.WithCancelCause(ctx)
 	ctx, cancel := context.WithTimeout(ctx, r.opts.HandlerTimeout)
 	defer cancel()
+	defer r.hold(ctx, lost, j)()
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("receiver: the handler of %s panicked: %v", j.Type, p)
