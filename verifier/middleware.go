@@ -113,7 +113,10 @@ func (v *Verifier) receive(w http.ResponseWriter, r *http.Request) (event.Event,
 	if f != nil {
 		return event.Event{}, nil, f
 	}
-	if err := v.Check(r.Header, body); err != nil {
+	switch err := v.Check(r.Header, body); {
+	case errors.Is(err, ErrMismatch) && len(body) == 0 && r.ContentLength < 0:
+		return event.Event{}, nil, readBefore("the body was read before, or is empty")
+	case err != nil:
 		return event.Event{}, nil, &refusal{http.StatusUnauthorized, "invalid signature", err}
 	}
 	e, err := v.read(r.Header, body)
@@ -187,14 +190,18 @@ func (v *Verifier) readBody(w http.ResponseWriter, r *http.Request) ([]byte, *re
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return nil, &refusal{http.StatusRequestTimeout, "body timed out", fmt.Errorf("verifier: body timed out: %w", err)}
 	case errors.Is(err, http.ErrBodyReadAfterClose), err == nil && n < r.ContentLength:
-		return nil, &refusal{
-			http.StatusInternalServerError, "the receiver has read the body before its verifier",
-			errors.New("verifier: the body is not as it arrived: verify before any middleware that reads or changes it"),
-		}
+		return nil, readBefore("the body is not as it arrived")
 	case err != nil:
 		return nil, &refusal{http.StatusBadRequest, "incomplete body", fmt.Errorf("verifier: incomplete body: %w", err)}
 	}
 	return buf.Bytes(), nil
+}
+
+func readBefore(what string) *refusal {
+	return &refusal{
+		http.StatusInternalServerError, "the receiver has read the body before its verifier",
+		errors.New("verifier: " + what + ": verify before any middleware that reads or changes it"),
+	}
 }
 
 func tooLarge(limit int64) *refusal {

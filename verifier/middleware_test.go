@@ -96,49 +96,56 @@ func TestBodyReadBefore(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		before func(r *http.Request)
-		status int
+		status int // with a length
+		chunks int // in chunks, where less is known
 	}{
-		{"nothing", func(*http.Request) {}, 200},
-		{"read", func(r *http.Request) { _, _ = io.ReadAll(r.Body) }, 500},
-		{"read and closed", func(r *http.Request) { _, _ = io.ReadAll(r.Body); _ = r.Body.Close() }, 500},
-		{"closed", func(r *http.Request) { _ = r.Body.Close() }, 500},
-		{"read in part", func(r *http.Request) { _, _ = r.Body.Read(make([]byte, 3)) }, 500},
-		{"replaced by nothing", func(r *http.Request) { r.Body = http.NoBody }, 500},
-		{"replaced by less", func(r *http.Request) { r.Body = io.NopCloser(strings.NewReader("{}")) }, 500},
+		{"nothing", func(*http.Request) {}, 200, 200},
+		{"read", func(r *http.Request) { _, _ = io.ReadAll(r.Body) }, 500, 500},
+		{"read and closed", func(r *http.Request) { _, _ = io.ReadAll(r.Body); _ = r.Body.Close() }, 500, 500},
+		{"closed", func(r *http.Request) { _ = r.Body.Close() }, 500, 500},
+		{"read in part", func(r *http.Request) { _, _ = r.Body.Read(make([]byte, 3)) }, 500, 401},
+		{"replaced by nothing", func(r *http.Request) { r.Body = http.NoBody }, 500, 500},
+		{"replaced by less", func(r *http.Request) { r.Body = io.NopCloser(strings.NewReader("{}")) }, 500, 401},
 		{"read and put back", func(r *http.Request) {
 			body, _ := io.ReadAll(r.Body)
 			r.Body = io.NopCloser(bytes.NewReader(body))
-		}, 200},
-		{"removed", func(r *http.Request) { r.Body = nil }, 401},
+		}, 200, 200},
+		{"removed", func(r *http.Request) { r.Body = nil }, 401, 500},
 	} {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			var status int
-			var reason error
-			v := newVerifier(t, secretA, &verifier.Options{
-				OnReject: func(_ *http.Request, s int, err error) { status, reason = s, err },
+		for _, chunked := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, chunked %t", tt.name, chunked), func(t *testing.T) {
+				t.Parallel()
+				var status int
+				var reason error
+				v := newVerifier(t, secretA, &verifier.Options{
+					OnReject: func(_ *http.Request, s int, err error) { status, reason = s, err },
+				})
+				next := v.Middleware(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+				server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					tt.before(r)
+					next.ServeHTTP(w, r)
+				}))
+				defer server.Close()
+				req := newRequest(t, eventBody)
+				out, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL, strings.NewReader(eventBody))
+				require.NoError(t, err)
+				out.Header = req.Header
+				want := tt.status
+				if chunked {
+					out.ContentLength, want = -1, tt.chunks
+				}
+				resp, err := server.Client().Do(out)
+				require.NoError(t, err)
+				defer resp.Body.Close()
+				body := readAll(t, resp.Body)
+				require.Equal(t, want, resp.StatusCode)
+				if want == 500 {
+					require.Equal(t, 500, status)
+					require.ErrorContains(t, reason, "verify before any middleware that reads")
+					require.Contains(t, body, "before its verifier")
+				}
 			})
-			next := v.Middleware(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
-			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				tt.before(r)
-				next.ServeHTTP(w, r)
-			}))
-			defer server.Close()
-			req := newRequest(t, eventBody)
-			out, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL, strings.NewReader(eventBody))
-			require.NoError(t, err)
-			out.Header = req.Header
-			resp, err := server.Client().Do(out)
-			require.NoError(t, err)
-			defer resp.Body.Close()
-			body := readAll(t, resp.Body)
-			require.Equal(t, tt.status, resp.StatusCode)
-			if tt.status == 500 {
-				require.Equal(t, 500, status)
-				require.ErrorContains(t, reason, "not as it arrived")
-				require.Contains(t, body, "before its verifier")
-			}
-		})
+		}
 	}
 }
 
