@@ -193,6 +193,8 @@ var cases = []struct {
 	{"the older secret, in quotes", func(c *capture) { c.secrets = []string{secretB, `"` + secretA + `"`} }, codes{explain.SecretQuoted, explain.SecretOther}},
 	{"a line break behind the secret", func(c *capture) { c.secrets = []string{secretA + "\n"} }, codes{explain.SecretSpace}},
 	{"quotes around the secret", func(c *capture) { c.secrets = []string{`"` + secretA + `"`} }, codes{explain.SecretQuoted}},
+	{"a byte order mark in front of the secret", func(c *capture) { c.secrets = []string{"\ufeff" + secretA} }, codes{explain.SecretSpace}},
+	{"v1, in front of the secret", func(c *capture) { c.secrets = []string{"v1," + secretA} }, codes{explain.SecretMalformed}},
 	{"a secret of the receiver's own", func(c *capture) {
 		c.untimedOnly()
 		c.secrets = []string{"changeme"}

@@ -48,7 +48,7 @@ func With(o *verifier.Options, header http.Header, body []byte, secrets ...strin
 	x.report.Verified = err == nil
 	untimed, standard := x.untimed(), x.standard()
 	x.verdict(err, untimed, standard)
-	x.observe(untimed.right || standard.right)
+	x.observe(standard.right || untimed.right && !x.standardDecides())
 	slices.SortStableFunc(x.report.Findings, func(a, b Finding) int { return b.rank() - a.rank() })
 	return x.report
 }
