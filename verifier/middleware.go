@@ -30,8 +30,8 @@ func Middleware(secret string, opts *Options) func(http.Handler) http.Handler {
 }
 
 // Middleware returns a handler that calls next for requests that carry a verified
-// event. next finds the event with [FromContext], and the body as it arrived in
-// r.Body and r.GetBody. It never sees the other requests, which are answered with
+// event. next finds the event with [FromContext], all of the request with
+// [MessageFromContext], and the body as it arrived in r.Body and r.GetBody. It never sees the other requests, which are answered with
 // {"error":"…"}:
 //
 //	405  the method is not POST
@@ -46,11 +46,12 @@ func (v *Verifier) Middleware(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		e, body, refusal := v.receive(w, r)
 		if refusal != nil {
-			v.reject(r, refusal)
+			v.reject(r, body, refusal)
 			refusal.answer(w)
 			return
 		}
-		verified := r.WithContext(context.WithValue(r.Context(), contextKey{}, e))
+		m := &Message{Event: e, Header: r.Header, Body: body}
+		verified := r.WithContext(context.WithValue(r.Context(), contextKey{}, m))
 		verified.ContentLength, verified.TransferEncoding = int64(len(body)), nil
 		verified.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
 		verified.Body = io.NopCloser(bytes.NewReader(body))
@@ -61,8 +62,24 @@ func (v *Verifier) Middleware(next http.Handler) http.Handler {
 // FromContext returns the event that a [Verifier.Middleware] put into the context
 // of a request.
 func FromContext(ctx context.Context) (event.Event, bool) {
-	e, ok := ctx.Value(contextKey{}).(event.Event)
-	return e, ok
+	m, ok := MessageFromContext(ctx)
+	return m.Event, ok
+}
+
+// Message is a verified request as it arrived. Header and Body must not be changed.
+type Message struct {
+	Event  event.Event
+	Header http.Header
+	Body   []byte
+}
+
+// MessageFromContext returns the message that a [Verifier.Middleware] put into the
+// context of a request.
+func MessageFromContext(ctx context.Context) (Message, bool) {
+	if m, ok := ctx.Value(contextKey{}).(*Message); ok {
+		return *m, true
+	}
+	return Message{}, false
 }
 
 type contextKey struct{}
@@ -74,9 +91,9 @@ type refusal struct {
 	reason error  // for the operator
 }
 
-// reject tells OnReject. If that panics, the sender still gets its answer, and the
+// reject tells OnReject, with what was read of the body. If that panics, the sender still gets its answer, and the
 // panic goes where net/http writes those of handlers.
-func (v *Verifier) reject(r *http.Request, f *refusal) {
+func (v *Verifier) reject(r *http.Request, body []byte, f *refusal) {
 	defer func() {
 		p := recover()
 		if p == nil {
@@ -88,7 +105,9 @@ func (v *Verifier) reject(r *http.Request, f *refusal) {
 		}
 		printf("verifier: OnReject panicked: %v\n%s", p, debug.Stack())
 	}()
-	v.opts.OnReject(r, f.status, f.reason)
+	shown := r.WithContext(r.Context())
+	shown.Body = io.NopCloser(bytes.NewReader(body))
+	v.opts.OnReject(shown, f.status, f.reason)
 }
 
 func (f *refusal) answer(w http.ResponseWriter) {
@@ -111,17 +130,17 @@ func (v *Verifier) receive(w http.ResponseWriter, r *http.Request) (event.Event,
 	}
 	body, f := v.readBody(w, r)
 	if f != nil {
-		return event.Event{}, nil, f
+		return event.Event{}, body, f
 	}
 	switch err := v.Check(r.Header, body); {
 	case errors.Is(err, ErrMismatch) && len(body) == 0 && r.ContentLength < 0:
-		return event.Event{}, nil, readBefore("the body was read before, or is empty")
+		return event.Event{}, body, readBefore("the body was read before, or is empty")
 	case err != nil:
-		return event.Event{}, nil, &refusal{http.StatusUnauthorized, "invalid signature", err}
+		return event.Event{}, body, &refusal{http.StatusUnauthorized, "invalid signature", err}
 	}
 	e, err := v.read(r.Header, body)
 	if err != nil {
-		return event.Event{}, nil, &refusal{http.StatusBadRequest, "invalid event", err}
+		return event.Event{}, body, &refusal{http.StatusBadRequest, "invalid event", err}
 	}
 	return e, body, nil
 }
@@ -186,13 +205,13 @@ func (v *Verifier) readBody(w http.ResponseWriter, r *http.Request) ([]byte, *re
 	var over *http.MaxBytesError
 	switch {
 	case errors.As(err, &over):
-		return nil, tooLarge(over.Limit)
+		return buf.Bytes(), tooLarge(over.Limit)
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return nil, &refusal{http.StatusRequestTimeout, "body timed out", fmt.Errorf("verifier: body timed out: %w", err)}
+		return buf.Bytes(), &refusal{http.StatusRequestTimeout, "body timed out", fmt.Errorf("verifier: body timed out: %w", err)}
 	case errors.Is(err, http.ErrBodyReadAfterClose), err == nil && n < r.ContentLength:
-		return nil, readBefore("the body is not as it arrived")
+		return buf.Bytes(), readBefore("the body is not as it arrived")
 	case err != nil:
-		return nil, &refusal{http.StatusBadRequest, "incomplete body", fmt.Errorf("verifier: incomplete body: %w", err)}
+		return buf.Bytes(), &refusal{http.StatusBadRequest, "incomplete body", fmt.Errorf("verifier: incomplete body: %w", err)}
 	}
 	return buf.Bytes(), nil
 }

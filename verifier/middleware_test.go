@@ -45,6 +45,9 @@ func TestHandlerFindsEventAndBody(t *testing.T) {
 				e, ok := verifier.FromContext(r.Context())
 				assert.True(t, ok)
 				assert.Equal(t, "evt_1", e.ID)
+				m, ok := verifier.MessageFromContext(r.Context())
+				assert.True(t, ok)
+				assert.Equal(t, verifier.Message{Event: e, Header: r.Header, Body: []byte(eventBody)}, m)
 				assert.Equal(t, event.TypeWebhookTest, e.Type)
 				assert.Equal(t, int64(len(eventBody)), r.ContentLength)
 				assert.Empty(t, r.TransferEncoding)
@@ -153,6 +156,7 @@ func TestOnReject(t *testing.T) {
 	t.Parallel()
 	type rejection struct {
 		path   string
+		body   string
 		status int
 		reason error
 	}
@@ -160,7 +164,7 @@ func TestOnReject(t *testing.T) {
 	v := newVerifier(t, secretA, &verifier.Options{
 		MaxBody: 500,
 		OnReject: func(r *http.Request, status int, reason error) {
-			got = append(got, rejection{r.URL.Path, status, reason})
+			got = append(got, rejection{r.URL.Path, readAll(t, r.Body), status, reason})
 		},
 	})
 	handler := v.Middleware(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
@@ -170,21 +174,22 @@ func TestOnReject(t *testing.T) {
 		status int
 		is     error
 		says   string
+		body   string
 	}{
-		{"accepted", func(*http.Request) {}, 200, nil, ""},
-		{"method", func(r *http.Request) { r.Method = http.MethodPut }, 405, nil, "method"},
-		{"type", func(r *http.Request) { r.Header.Del("Content-Type") }, 415, nil, "Content-Type"},
-		{"coding", func(r *http.Request) { r.Header.Set("Content-Encoding", "br") }, 415, nil, "Content-Encoding"},
-		{"length", func(r *http.Request) { r.ContentLength = 501 }, 413, nil, "500 bytes"},
+		{"accepted", func(*http.Request) {}, 200, nil, "", ""},
+		{"method", func(r *http.Request) { r.Method = http.MethodPut }, 405, nil, "method", ""},
+		{"type", func(r *http.Request) { r.Header.Del("Content-Type") }, 415, nil, "Content-Type", ""},
+		{"coding", func(r *http.Request) { r.Header.Set("Content-Encoding", "br") }, 415, nil, "Content-Encoding", ""},
+		{"length", func(r *http.Request) { r.ContentLength = 501 }, 413, nil, "500 bytes", ""},
 		{"size", func(r *http.Request) {
 			r.ContentLength, r.Body = -1, io.NopCloser(strings.NewReader(strings.Repeat(" ", 501)))
-		}, 413, nil, "500 bytes"},
+		}, 413, nil, "500 bytes", strings.Repeat(" ", 500)},
 		{"broken", func(r *http.Request) {
 			r.Body = io.NopCloser(io.MultiReader(strings.NewReader("{"), brokenReader{}))
-		}, 400, errBroken, "incomplete"},
-		{"missing", func(r *http.Request) { r.Header.Del(signer.HeaderStandardID) }, 401, verifier.ErrMissingSignature, ""},
-		{"mismatch", func(r *http.Request) { r.Header.Set(signer.HeaderStandardSignature, "v1,") }, 401, verifier.ErrMismatch, ""},
-		{"event", func(r *http.Request) { r.Header.Set(signer.HeaderEvent, "x") }, 400, verifier.ErrEventType, ""},
+		}, 400, errBroken, "incomplete", "{"},
+		{"missing", func(r *http.Request) { r.Header.Del(signer.HeaderStandardID) }, 401, verifier.ErrMissingSignature, "", eventBody},
+		{"mismatch", func(r *http.Request) { r.Header.Set(signer.HeaderStandardSignature, "v1,") }, 401, verifier.ErrMismatch, "", eventBody},
+		{"event", func(r *http.Request) { r.Header.Set(signer.HeaderEvent, "x") }, 400, verifier.ErrEventType, "", eventBody},
 	} {
 		got = nil
 		r := newRequest(t, eventBody)
@@ -198,6 +203,7 @@ func TestOnReject(t *testing.T) {
 		}
 		require.Len(t, got, 1, tt.name)
 		require.Equal(t, "/", got[0].path)
+		require.Equal(t, tt.body, got[0].body, tt.name)
 		require.Equal(t, tt.status, got[0].status)
 		require.ErrorContains(t, got[0].reason, tt.says)
 		if tt.is != nil {

@@ -84,9 +84,10 @@ type Options struct {
 	ContentTypes []string
 
 	// OnReject is called for each request that the middleware answers itself, before
-	// the answer is sent. It gets the status of the answer and the reason. Several
-	// goroutines may call it at once. If it panics, the answer is sent all the same, and
-	// the panic goes to the server's ErrorLog. Defaults to nothing.
+	// the answer is sent. It gets the status of the answer and the reason, and r.Body
+	// has what was read of the body, which may be nothing. Several goroutines may call
+	// it at once. If it panics, the answer is sent all the same, and the panic goes to
+	// the server's ErrorLog. Defaults to nothing.
 	OnReject func(r *http.Request, status int, reason error)
 
 	// Now is the clock that ages are measured by. Defaults to [time.Now].

@@ -98,7 +98,7 @@ func (r *Receiver) processAcknowledged(ctx context.Context, j *job) {
 	defer r.recovered(ctx, "Seen") // All else is guarded.
 	if j.holder != "" {
 		if state, err := r.ask(ctx, j); err == nil && state != store.SeenNew {
-			r.metrics.count(&r.metrics.Duplicates)
+			r.duplicate(ctx, j)
 			return
 		}
 	}

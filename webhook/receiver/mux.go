@@ -16,6 +16,7 @@ import (
 //
 // ctx ends after Options.HandlerTimeout, or when another process has the event because
 // Options.Seen was away for too long. It does not end when the sender hangs up.
+// MessageFromContext of package verifier has the headers and the body as they arrived.
 type HandlerFunc func(ctx context.Context, e event.Event) error
 
 // Mux finds the handler of an event by its type. Register all handlers before you

@@ -7,9 +7,12 @@ import (
 	"log/slog"
 	"net/http"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/rag-assistant/webhooks/store/memstore"
+	"github.com/rag-assistant/webhooks/verifier"
 	"github.com/rag-assistant/webhooks/webhook/event"
 	"github.com/rag-assistant/webhooks/webhook/receiver"
 )
@@ -103,6 +106,52 @@ func TestNewListsEveryFault(t *testing.T) {
 	require.ErrorContains(t, err, "mux is nil")
 	_, err = receiver.New(secret, receiver.NewMux(), nil)
 	require.ErrorContains(t, err, "no handlers")
+}
+
+// TestWhatIsSeenOfARequest: lines lead to the sender's log, and handlers have all of it.
+func TestWhatIsSeenOfARequest(t *testing.T) {
+	t.Parallel()
+	for _, async := range []bool{false, true} {
+		var log syncBuffer
+		var got verifier.Message
+		r := newReceiver(t, &receiver.Options{
+			Async: async, Seen: memstore.New(nil),
+			Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		}, func(ctx context.Context, e event.Event) error {
+			if e.ID == "evt_2" {
+				return errors.New("no")
+			}
+			got, _ = verifier.MessageFromContext(ctx)
+			return nil
+		})
+		send := func(delivery, body string, at time.Time) {
+			req := message(t, "msg_1", at, body)
+			req.Header.Set("X-Webhook-Delivery-ID", delivery)
+			serve(r, req)
+		}
+		send("whdel_first", body("evt_1", `{}`), time.Now())
+		send("whdel_failed", body("evt_2", `{}`), time.Now())
+		require.NoError(t, r.Close(t.Context()))
+		send("whdel_closed", body("evt_1", `{}`), time.Now())
+		send("whdel_late", body("evt_1", `{}`), time.Now().Add(-time.Hour))
+		require.Equal(t, body("evt_1", `{}`), string(got.Body))
+		require.Equal(t, "whdel_first", got.Header.Get("X-Webhook-Delivery-ID"))
+		for _, line := range []string{
+			`level=WARN msg="webhook event not processed" event_id=evt_2 event_type=document.created delivery_id=whdel_failed error=no`,
+			`level=DEBUG msg="webhook event refused" event_id=evt_1 event_type=document.created delivery_id=whdel_closed reason=closed`,
+			`level=WARN msg="webhook request rejected" status=401 reason="verifier: request is out of time`, `delivery_id=whdel_late`,
+		} {
+			require.Contains(t, log.String(), line)
+		}
+	}
+	var log syncBuffer
+	r := newReceiver(t, &receiver.Options{
+		Seen: memstore.New(nil), Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+	}, nothing)
+	for range 2 {
+		post(t, r, body("evt_1", `{}`))
+	}
+	require.Contains(t, log.String(), `level=DEBUG msg="webhook event came before" event_id=evt_1`)
 }
 
 func TestRejectedRequests(t *testing.T) {

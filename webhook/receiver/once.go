@@ -35,19 +35,23 @@ func (r *Receiver) begin(ctx context.Context, w http.ResponseWriter, j *job) boo
 	state, err := r.ask(ctx, j)
 	switch {
 	case err != nil:
-		r.metrics.count(&r.metrics.Refused)
-		refuse(w, http.StatusServiceUnavailable, busyPause, "unavailable")
+		r.refuseEvent(ctx, w, j, &r.metrics.Refused, "unavailable")
 	case state == store.SeenInProgress:
-		r.metrics.count(&r.metrics.Duplicates)
-		refuse(w, http.StatusServiceUnavailable, busyPause, "the event is being processed")
+		r.refuseEvent(ctx, w, j, &r.metrics.Duplicates, "the event is being processed")
 	case state == store.SeenDone:
-		r.metrics.count(&r.metrics.Duplicates)
+		r.duplicate(ctx, j)
 	case state == store.SeenConflict:
 		r.metrics.count(&r.metrics.Conflicts)
-		r.opts.Logger.WarnContext(ctx, "webhook event id came before with other content", slog.String("event_id", j.ID))
+		r.opts.Logger.LogAttrs(ctx, slog.LevelWarn, "webhook event id came before with other content", j.attrs()...)
 		refuse(w, http.StatusConflict, 0, "the id was used before with other content")
 	}
 	return err == nil && state == store.SeenNew
+}
+
+// duplicate counts an event that was processed before.
+func (r *Receiver) duplicate(ctx context.Context, j *job) {
+	r.metrics.count(&r.metrics.Duplicates)
+	r.opts.Logger.LogAttrs(ctx, slog.LevelDebug, "webhook event came before", j.attrs()...)
 }
 
 // ask takes the lease of the event's id, or renews it for the same holder.
@@ -58,7 +62,7 @@ func (r *Receiver) ask(ctx context.Context, j *job) (store.SeenState, error) {
 		Holder: j.holder, Fingerprint: j.fingerprint, Lease: leaseTime,
 	})
 	if err != nil {
-		r.opts.Logger.ErrorContext(ctx, "webhook event cannot be looked up", slog.Any("error", err))
+		r.opts.Logger.LogAttrs(ctx, slog.LevelError, "webhook event cannot be looked up", j.attrs(slog.Any("error", err))...)
 	}
 	return answer.State, err
 }
@@ -106,11 +110,10 @@ func (r *Receiver) commit(ctx context.Context, j *job) {
 	err := r.opts.Seen.CommitSeen(ctx, r.opts.Scope, j.ID, j.holder, nil, r.opts.Remember)
 	switch {
 	case errors.Is(err, store.ErrStale):
-		r.opts.Logger.ErrorContext(ctx, "webhook handler took longer than its time; the event may be processed again",
-			slog.String("event_id", j.ID), slog.String("event_type", string(j.Type)))
+		r.opts.Logger.LogAttrs(ctx, slog.LevelError, "webhook handler took longer than its time; the event may be processed again", j.attrs()...)
 	case err != nil:
-		r.opts.Logger.ErrorContext(ctx, "webhook event cannot be noted as processed; it may be processed again",
-			slog.String("event_id", j.ID), slog.Any("error", err))
+		r.opts.Logger.LogAttrs(ctx, slog.LevelError, "webhook event cannot be noted as processed; it may be processed again",
+			j.attrs(slog.Any("error", err))...)
 	}
 }
 
@@ -122,8 +125,8 @@ func (r *Receiver) giveUp(ctx context.Context, j *job) {
 	ctx, cancel := context.WithTimeout(ctx, seenTimeout)
 	defer cancel()
 	if err := r.opts.Seen.ForgetSeen(ctx, r.opts.Scope, j.ID, j.holder); err != nil {
-		r.opts.Logger.ErrorContext(ctx, "webhook event cannot be given up; it can be processed when its lease ends",
-			slog.String("event_id", j.ID), slog.Any("error", err))
+		r.opts.Logger.LogAttrs(ctx, slog.LevelError, "webhook event cannot be given up; it can be processed when its lease ends",
+			j.attrs(slog.Any("error", err))...)
 	}
 }
 

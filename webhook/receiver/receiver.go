@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/rag-assistant/webhooks/signer"
 	"github.com/rag-assistant/webhooks/store"
 	"github.com/rag-assistant/webhooks/verifier"
 	"github.com/rag-assistant/webhooks/webhook/event"
@@ -63,8 +64,10 @@ type Options struct {
 	OnError func(ctx context.Context, e event.Event, err error)
 
 	// Logger gets a line at warn for each failed event and each rejected request, with
-	// the reason, and a line at error for each fault of Seen. No line holds a body or
-	// a secret. Defaults to discarding them.
+	// the reason, a line at error for each fault of Seen, and one at debug for each
+	// event that came before or is refused for now. Lines have the delivery's id, by
+	// which it is found in the sender's log. No line holds a body or a secret. Defaults
+	// to discarding them.
 	Logger *slog.Logger
 
 	// Now is the clock for MaxPerSecond and processing times. Defaults to [time.Now].
@@ -147,7 +150,8 @@ func New(secret string, mux *Mux, o *Options) (*Receiver, error) {
 	rules := opts.Verifier
 	rules.OnReject = func(req *http.Request, status int, reason error) {
 		r.metrics.count(&r.metrics.Rejected)
-		r.opts.Logger.LogAttrs(req.Context(), slog.LevelWarn, "webhook request rejected", slog.Int("status", status), slog.Any("reason", reason))
+		r.opts.Logger.LogAttrs(req.Context(), slog.LevelWarn, "webhook request rejected", slog.Int("status", status),
+			slog.Any("reason", reason), slog.String("delivery_id", deliveryID(req.Header)))
 		if opts.Verifier.OnReject != nil {
 			defer r.recovered(req.Context(), "OnReject")
 			opts.Verifier.OnReject(req, status, reason)
@@ -175,35 +179,33 @@ func (r *Receiver) Close(ctx context.Context) error { return r.crew.close(ctx) }
 // receive answers a request whose event is verified.
 func (r *Receiver) receive(w http.ResponseWriter, req *http.Request) {
 	e, _ := verifier.FromContext(req.Context())
+	// A sender that hangs up will send the event again, so the handler goes on: by
+	// then it is done.
+	ctx := context.WithoutCancel(req.Context())
+	j := &job{Event: e, handler: r.mux.find(e.Type), delivery: deliveryID(req.Header)}
 	r.metrics.count(&r.metrics.Received)
 	if r.crew.isClosed() {
-		r.metrics.count(&r.metrics.Refused)
-		refuse(w, http.StatusServiceUnavailable, busyPause, "closed")
+		r.refuseEvent(ctx, w, j, &r.metrics.Refused, "closed")
 		return
 	}
 	if wait := r.bucket.take(r.opts.Now()); wait > 0 {
 		r.metrics.count(&r.metrics.Limited)
+		r.opts.Logger.LogAttrs(ctx, slog.LevelDebug, "webhook event over the limit", j.attrs()...)
 		refuse(w, http.StatusTooManyRequests, wait, "too many events")
 		return
 	}
-	h := r.mux.find(e.Type)
-	if h == nil { // Nothing is gained by sending it again.
+	if j.handler == nil { // Nothing is gained by sending it again.
 		r.metrics.count(&r.metrics.Unknown)
-		r.opts.Logger.InfoContext(req.Context(), "webhook event has no handler", slog.String("event_type", string(e.Type)))
+		r.opts.Logger.LogAttrs(ctx, slog.LevelInfo, "webhook event has no handler", j.attrs()...)
 		return
 	}
-	// A sender that hangs up will send the event again, so the handler goes on: by
-	// then it is done.
-	ctx := context.WithoutCancel(req.Context())
-	j := &job{Event: e, handler: h}
 	if !r.begin(ctx, w, j) {
 		return
 	}
 	if r.opts.Async {
 		if !r.crew.add(func() { r.processAcknowledged(ctx, j) }) {
 			r.giveUp(ctx, j)
-			r.metrics.count(&r.metrics.Refused)
-			refuse(w, http.StatusServiceUnavailable, busyPause, "busy")
+			r.refuseEvent(ctx, w, j, &r.metrics.Refused, "busy")
 		}
 		return
 	}
@@ -223,8 +225,30 @@ type job struct {
 	event.Event
 
 	handler     HandlerFunc
+	delivery    string // the sender's id of the delivery; not signed
 	holder      string // of the lease in Seen; empty: there is no Seen
 	fingerprint string
+}
+
+// attrs are on each line about the event.
+func (j *job) attrs(more ...slog.Attr) []slog.Attr {
+	return append([]slog.Attr{
+		slog.String("event_id", j.ID), slog.String("event_type", string(j.Type)), slog.String("delivery_id", j.delivery),
+	}, more...)
+}
+
+// deliveryID returns the id by which a delivery is found in the sender's log, or as
+// much of it as should be in a line.
+func deliveryID(header http.Header) string {
+	id := header.Get(signer.HeaderDeliveryID)
+	return id[:min(len(id), 64)]
+}
+
+// refuseEvent counts an event that cannot be taken now, and asks for it again later.
+func (r *Receiver) refuseEvent(ctx context.Context, w http.ResponseWriter, j *job, count *int64, why string) {
+	r.metrics.count(count)
+	r.opts.Logger.LogAttrs(ctx, slog.LevelDebug, "webhook event refused", j.attrs(slog.String("reason", why))...)
+	refuse(w, http.StatusServiceUnavailable, busyPause, why)
 }
 
 // process runs the handler and remembers what became of it.
@@ -234,8 +258,7 @@ func (r *Receiver) process(ctx context.Context, j *job) error {
 	r.metrics.processed(r.opts.Now().Sub(began), err)
 	if err != nil {
 		r.giveUp(ctx, j)
-		r.opts.Logger.WarnContext(ctx, "webhook event not processed", slog.String("event_id", j.ID),
-			slog.String("event_type", string(j.Type)), slog.Any("error", err))
+		r.opts.Logger.LogAttrs(ctx, slog.LevelWarn, "webhook event not processed", j.attrs(slog.Any("error", err))...)
 		r.report(ctx, j, err)
 		return err
 	}
@@ -267,8 +290,7 @@ func (r *Receiver) handle(ctx context.Context, j *job) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("receiver: the handler of %s panicked: %v", j.Type, p)
-			r.opts.Logger.ErrorContext(ctx, "webhook handler panicked", slog.String("event_type", string(j.Type)),
-				slog.String("stack", string(debug.Stack())))
+			r.opts.Logger.LogAttrs(ctx, slog.LevelError, "webhook handler panicked", j.attrs(slog.String("stack", string(debug.Stack())))...)
 		}
 	}()
 	return j.handler(ctx, j.Event)
