@@ -77,6 +77,7 @@ func arrived(tb testing.TB, body string) *capture {
 	s, err := signer.New(secret)
 	require.NoError(tb, err)
 	c := &capture{header: http.Header{}, body: body, secrets: []string{secretA}, now: testTime}
+	c.set("Content-Type", "application/json")
 	c.set("X-Webhook-Signature", string(s.AppendSignature(nil, []byte(body))))
 	c.set("X-Webhook-Event", "document.created")
 	c.set("X-Webhook-Delivery-ID", "whdel_1")
@@ -134,6 +135,22 @@ func marshal(v any) []byte {
 		panic(err)
 	}
 	return out
+}
+
+// pythonBytes is repr(body) of Python.
+func pythonBytes(body string) string {
+	var b strings.Builder
+	for _, c := range []byte(body) {
+		switch {
+		case c == '\\':
+			b.WriteString(`\\`)
+		case c < ' ' || c > '~':
+			b.WriteString(`\x` + hex.EncodeToString([]byte{c}))
+		default:
+			b.WriteByte(c)
+		}
+	}
+	return "b'" + b.String() + "'"
 }
 
 func escaped(body string) string {

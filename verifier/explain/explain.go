@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"net/textproto"
@@ -44,8 +45,9 @@ func With(o *verifier.Options, header http.Header, body []byte, secrets ...strin
 		x.opts.Tolerance = verifier.DefaultTolerance
 	}
 	x.now, x.ring = x.opts.Now(), newKeyring(slices.Concat(secrets, x.opts.OtherSecrets, x.opts.PublicKeys))
-	err := x.verify()
-	x.report.Verified = err == nil
+	status, err := x.verify()
+	x.report.Verified = status == http.StatusOK
+	x.refused(status)
 	untimed, standard := x.untimed(), x.standard()
 	x.verdict(err, untimed, standard)
 	x.observe(standard.right || untimed.right && !x.standardDecides())
@@ -89,8 +91,9 @@ func (f Finding) rank() int {
 
 var errSecret = errors.New("explain: the first secret is not usable")
 
-// verify asks package verifier, with the first secret.
-func (x *explanation) verify() error {
+// verify asks package verifier, with the first secret. It returns how the middleware
+// answers, and whether the signature and the event alone would do.
+func (x *explanation) verify() (status int, err error) {
 	secret, opts := "", x.opts
 	if len(x.ring.texts) > 0 {
 		secret = x.ring.texts[0]
@@ -100,10 +103,52 @@ func (x *explanation) verify() error {
 	}
 	v, err := verifier.New(secret, &opts)
 	if err != nil {
-		return errSecret
+		return http.StatusUnauthorized, errSecret
+	}
+	status = http.StatusOK
+	answer := &answer{header: http.Header{}}
+	v.Middleware(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})).ServeHTTP(answer, &http.Request{
+		Method: http.MethodPost, Header: x.header, Body: io.NopCloser(bytes.NewReader(x.body)), ContentLength: int64(len(x.body)),
+	})
+	if answer.status != 0 {
+		status = answer.status
 	}
 	_, err = v.Verify(x.header, x.body)
-	return err
+	return status, err
+}
+
+// answer is a ResponseWriter that keeps the status.
+type answer struct {
+	header http.Header
+	status int
+}
+
+// Header returns headers that nobody reads.
+func (a *answer) Header() http.Header { return a.header }
+
+// Write drops p.
+func (a *answer) Write(p []byte) (int, error) { return len(p), nil }
+
+// WriteHeader keeps status.
+func (a *answer) WriteHeader(status int) { a.status = status }
+
+// refused says why the middleware does not look at the signature.
+func (x *explanation) refused(status int) {
+	switch coded := x.header.Get("Content-Encoding"); {
+	case status == http.StatusRequestEntityTooLarge:
+		x.add(true, Finding{
+			BodyLong, true, "The body is longer than the middleware reads, so it answers 413.", "See Options.MaxBody of package verifier.",
+		})
+	case status == http.StatusUnsupportedMediaType && coded != "" && !strings.EqualFold(coded, "identity"):
+		x.add(true, Finding{
+			ContentCoding, true, "There is a Content-Encoding, so the middleware answers 415.", "Webhooks are not compressed: look what does it on the way.",
+		})
+	case status == http.StatusUnsupportedMediaType:
+		x.add(true, Finding{
+			ContentType, true, "The Content-Type is missing, or not one that the middleware lets in, so it answers 415.",
+			"It is application/json in UTF-8, unless Options.ContentTypes of package verifier says otherwise.",
+		})
+	}
 }
 
 // result is what came of one of the two schemes.
@@ -260,12 +305,12 @@ func (x *explanation) event() (event.Event, error) {
 
 // noMatch says that nothing made a signature match, unless that is no surprise.
 func (x *explanation) noMatch(cause bool) {
-	if len(x.body) == 0 || x.truncated() || len(x.ring.texts) == 0 {
+	if len(x.body) == 0 || x.truncated() || isDump(x.body) || len(x.ring.texts) == 0 {
 		return // The other findings say why.
 	}
 	x.add(cause, Finding{
-		SecretWrong, true, fmt.Sprintf("A signature is none of this body, in any of %d forms, with any secret that was given.", len(x.bodies)),
-		"The secret is another webhook's or was rotated, or the body has changed in a way that cannot be undone: compare it with the sender's delivery log.",
+		Unmatched, true, fmt.Sprintf("A signature is none of this body, in any of %d forms, with any secret that was given.", len(x.bodies)),
+		"Either the secret is another webhook's or was rotated, or the body has changed in a way that cannot be undone: compare it with the sender's delivery log.",
 	})
 }
 
@@ -297,6 +342,11 @@ func (x *explanation) observe(right bool) {
 		x.add(!x.report.Verified, Finding{
 			BodyTruncated, true, fmt.Sprintf("The body ends early: there are %d bytes of it.", len(x.body)),
 			"Look for a limit on the size of bodies, and for a connection that broke off.",
+		})
+	}
+	if isDump(x.body) {
+		x.add(!x.report.Verified, Finding{
+			BodyDump, true, "The body is what a program prints of the bytes or of an object, and not the bytes.", asItArrived,
 		})
 	}
 	if bytes.ContainsRune(x.body, utf8.RuneError) || !utf8.Valid(x.body) {
