@@ -12,7 +12,8 @@ import (
 )
 
 // HandlerFunc processes an event. If it returns an error, the event counts as not
-// received, and the sender sends it again.
+// received, and the sender sends it again, unless the error is one of [Acknowledge].
+// [RetryAfter] says when.
 //
 // ctx ends after Options.HandlerTimeout, or when another process has the event because
 // Options.Seen was away for too long. It does not end when the sender hangs up.

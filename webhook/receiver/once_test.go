@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -117,6 +118,47 @@ func TestWhatFailedIsProcessedAgain(t *testing.T) {
 		require.EqualValues(t, 2, m.Failed)
 		require.EqualValues(t, 1, m.Duplicates)
 	})
+}
+
+// TestWhatHandlersSay: an error may ask for no repeat, or for a later one.
+func TestWhatHandlersSay(t *testing.T) {
+	t.Parallel()
+	broken := errors.New("broken")
+	for _, tt := range []struct {
+		name      string
+		err       error
+		status    int
+		wait      string
+		processed bool // for the sender
+	}{
+		{"fails", broken, 500, "", false},
+		{"acknowledges", receiver.Acknowledge(broken), 200, "", true},
+		{"acknowledges, wrapped", fmt.Errorf("indexing: %w", receiver.Acknowledge(broken)), 200, "", true},
+		{"later", receiver.RetryAfter(90*time.Second, broken), 503, "90", false},
+		{"later, a fraction", receiver.RetryAfter(1500*time.Millisecond, fmt.Errorf("busy: %w", broken)), 503, "2", false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			ran := 0
+			var told error
+			r := newReceiver(t, &receiver.Options{
+				Seen: memstore.New(nil), OnError: func(_ context.Context, _ event.Event, err error) { told = err },
+			}, func(context.Context, event.Event) error {
+				ran++
+				return tt.err
+			})
+			w := post(t, r, body("evt_1", `{}`))
+			require.Equal(t, tt.status, w.Code)
+			require.Equal(t, tt.wait, w.Header().Get("Retry-After"))
+			require.ErrorIs(t, told, broken)
+			require.Equal(t, tt.err.Error(), told.Error())
+			require.EqualValues(t, 1, r.Metrics().Failed)
+			post(t, r, body("evt_1", `{}`))
+			require.Equal(t, tt.processed, ran == 1)
+		})
+	}
+	require.NoError(t, receiver.Acknowledge(nil))
+	require.Error(t, receiver.RetryAfter(time.Second, nil))
 }
 
 func TestSameIDOtherContent(t *testing.T) {

@@ -58,8 +58,8 @@ type Options struct {
 	// seconds. More are answered with 429 and Retry-After. Defaults to 0: any number.
 	MaxPerSecond int
 
-	// OnError is called for each event that was not processed, with the error or
-	// panic of its handler. Several goroutines may call it at once. If it panics, that
+	// OnError is called for each event whose handler failed, with its error or panic,
+	// also if that was one of [Acknowledge]. Several goroutines may call it at once. If it panics, that
 	// is logged. Defaults to nothing.
 	OnError func(ctx context.Context, e event.Event, err error)
 
@@ -124,7 +124,8 @@ func (o Options) validate() error {
 //	409  the id came before with other content
 //	429  there are too many events: see [Options.MaxPerSecond]
 //	500  the handler failed or panicked
-//	503  the event is being processed, the queue is full, the Receiver is closed, or Seen is away
+//	503  the event is being processed, the queue is full, the Receiver is closed, or Seen is away;
+//	     or the handler wants the event later: see [RetryAfter]
 //
 // All but the first make the sender try again. It is safe for concurrent use.
 type Receiver struct {
@@ -209,7 +210,10 @@ func (r *Receiver) receive(w http.ResponseWriter, req *http.Request) {
 		}
 		return
 	}
+	var h *handled
 	switch err := r.process(ctx, j); {
+	case errors.As(err, &h):
+		refuse(w, http.StatusServiceUnavailable, h.wait, "the event was not processed")
 	case errors.Is(err, errData):
 		refuse(w, http.StatusBadRequest, 0, "the data is not that of the type")
 	case err != nil:
@@ -256,14 +260,21 @@ func (r *Receiver) process(ctx context.Context, j *job) error {
 	began := r.opts.Now()
 	err := r.handle(ctx, j)
 	r.metrics.processed(r.opts.Now().Sub(began), err)
-	if err != nil {
+	h, is := errors.AsType[*handled](err)
+	acknowledged := is && h.acknowledged
+	if err == nil || acknowledged {
+		r.commit(ctx, j)
+	} else {
 		r.giveUp(ctx, j)
+	}
+	if err != nil {
 		r.opts.Logger.LogAttrs(ctx, slog.LevelWarn, "webhook event not processed", j.attrs(slog.Any("error", err))...)
 		r.report(ctx, j, err)
-		return err
 	}
-	r.commit(ctx, j)
-	return nil
+	if acknowledged {
+		return nil
+	}
+	return err
 }
 
 // report tells OnError.
