@@ -29,6 +29,29 @@ func Middleware(secret string, opts *Options) func(http.Handler) http.Handler {
 	return v.Middleware
 }
 
+// Checker is anything that verifies requests, such as a [Verifier], or a scheme of
+// another sender's. It must be safe for concurrent use.
+type Checker interface {
+	// Verify returns the event that header and body carry. Its error is answered with
+	// 401, or with 400 if it wraps [event.ErrMalformed] or [ErrEventType].
+	Verify(header http.Header, body []byte) (event.Event, error)
+}
+
+// MiddlewareFor returns the middleware that [Verifier.Middleware] is, for any way to
+// verify. Of opts, the limits, ContentTypes and OnReject count. It fails if c is nil
+// or an option is out of range.
+func MiddlewareFor(c Checker, opts *Options) (func(http.Handler) http.Handler, error) {
+	o := withDefaults(opts)
+	err := o.validate()
+	if c == nil {
+		err = errors.Join(errors.New("there is nothing to verify with"), err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("verifier: middleware: %w", err)
+	}
+	return (&Verifier{opts: o, other: c}).Middleware, nil
+}
+
 // Middleware returns a handler that calls next for requests that carry a verified
 // event. next finds the event with [FromContext], all of the request with
 // [MessageFromContext], and the body as it arrived in r.Body and r.GetBody. It never sees the other requests, which are answered with
@@ -132,17 +155,34 @@ func (v *Verifier) receive(w http.ResponseWriter, r *http.Request) (event.Event,
 	if f != nil {
 		return event.Event{}, body, f
 	}
-	switch err := v.Check(r.Header, body); {
-	case errors.Is(err, ErrMismatch) && len(body) == 0 && r.ContentLength < 0:
-		return event.Event{}, body, readBefore("the body was read before, or is empty")
-	case err != nil:
-		return event.Event{}, body, &refusal{http.StatusUnauthorized, "invalid signature", err}
+	e, f := v.judge(r.Header, body)
+	if f != nil && errors.Is(f.reason, ErrMismatch) && len(body) == 0 && r.ContentLength < 0 {
+		f = readBefore("the body was read before, or is empty")
 	}
-	e, err := v.read(r.Header, body)
-	if err != nil {
-		return event.Event{}, body, &refusal{http.StatusBadRequest, "invalid event", err}
+	return e, body, f
+}
+
+// judge verifies a body that arrived whole.
+func (v *Verifier) judge(header http.Header, body []byte) (event.Event, *refusal) {
+	var e event.Event
+	var err error
+	signed := true
+	if v.other != nil {
+		e, err = v.other.Verify(header, body)
+		signed = errors.Is(err, event.ErrMalformed) || errors.Is(err, ErrEventType)
+	} else if err = v.Check(header, body); err != nil {
+		signed = false
+	} else {
+		e, err = v.read(header, body)
 	}
-	return e, body, nil
+	switch {
+	case err == nil:
+		return e, nil
+	case signed:
+		return event.Event{}, &refusal{http.StatusBadRequest, "invalid event", err}
+	default:
+		return event.Event{}, &refusal{http.StatusUnauthorized, "invalid signature", err}
+	}
 }
 
 // checkRequest judges what is known before the body is read. With the first read,

@@ -275,6 +275,59 @@ func TestHTTP2(t *testing.T) {
 	}
 }
 
+// otherScheme is another sender's way to sign.
+type otherScheme string
+
+var errToken = errors.New("another token")
+
+func (t otherScheme) Verify(header http.Header, body []byte) (event.Event, error) {
+	switch header.Get("X-Token") {
+	case string(t):
+		return event.ParseStandard(body, header.Get("X-ID"), testTime)
+	case "typed":
+		return event.Event{}, verifier.ErrEventType
+	}
+	return event.Event{}, errToken
+}
+
+func TestMiddlewareFor(t *testing.T) {
+	t.Parallel()
+	var reason error
+	middleware, err := verifier.MiddlewareFor(otherScheme("right"), &verifier.Options{
+		MaxBody: 20, OnReject: func(_ *http.Request, _ int, err error) { reason = err },
+	})
+	require.NoError(t, err)
+	handler := middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		m, _ := verifier.MessageFromContext(r.Context())
+		_, _ = io.WriteString(w, m.Event.ID+string(m.Event.Type)+string(m.Body))
+	}))
+	for _, tt := range []struct {
+		token, body string
+		status      int
+		answer      string
+		reason      error
+	}{
+		{"right", `{"type":"x"}`, 200, `id_1x{"type":"x"}`, nil},
+		{"wrong", `{"type":"x"}`, 401, `{"error":"invalid signature"}`, errToken},
+		{"typed", `{"type":"x"}`, 400, `{"error":"invalid event"}`, verifier.ErrEventType},
+		{"right", `{}`, 400, `{"error":"invalid event"}`, event.ErrMalformed},
+		{"right", strings.Repeat(" ", 21), 413, `{"error":"body too large"}`, nil},
+	} {
+		r, w := newRequest(t, tt.body), httptest.NewRecorder()
+		r.Header.Set("X-Token", tt.token)
+		r.Header.Set("X-ID", "id_1")
+		handler.ServeHTTP(w, r)
+		require.Equal(t, tt.status, w.Code)
+		require.Equal(t, tt.answer, w.Body.String())
+		if tt.reason != nil {
+			require.ErrorIs(t, reason, tt.reason)
+		}
+	}
+	_, err = verifier.MiddlewareFor(nil, &verifier.Options{MaxBody: -1})
+	require.ErrorContains(t, err, "nothing to verify with")
+	require.ErrorContains(t, err, "max body")
+}
+
 func TestPanicOfOnReject(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer

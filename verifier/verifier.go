@@ -157,6 +157,7 @@ type Verifier struct {
 	signer *signer.Signer // knows the secrets
 	keys   []signer.PublicKey
 	opts   Options
+	other  Checker // of MiddlewareFor; nil: this one
 }
 
 // New returns a Verifier that accepts what was signed with secret: "whsec_…", as it

@@ -154,6 +154,29 @@ func TestWhatIsSeenOfARequest(t *testing.T) {
 	require.Contains(t, log.String(), `level=DEBUG msg="webhook event came before" event_id=evt_1`)
 }
 
+func TestNewForAnyVerifier(t *testing.T) {
+	t.Parallel()
+	later := time.Now().Add(time.Hour)
+	v, err := verifier.New(secret, &verifier.Options{Now: func() time.Time { return later }})
+	require.NoError(t, err)
+	mux := receiver.NewMux()
+	mux.Handle("*", nothing)
+	told := 0
+	o := &receiver.Options{}
+	o.Verifier.OnReject = func(*http.Request, int, error) { told++ }
+	r, err := receiver.NewFor(v, mux, o)
+	require.NoError(t, err)
+	require.Equal(t, http.StatusOK, serve(r, message(t, "msg_1", later, body("evt_1", `{}`))).Code)
+	require.Equal(t, http.StatusUnauthorized, serve(r, signed(t, body("evt_2", `{}`))).Code)
+	require.Equal(t, 1, told)
+	require.EqualValues(t, 1, r.Metrics().Rejected)
+	require.EqualValues(t, 1, r.Metrics().Processed)
+	_, err = receiver.NewFor(nil, receiver.NewMux(), &receiver.Options{Workers: -1})
+	for _, word := range []string{"nothing to verify with", "no handlers", "Workers"} {
+		require.ErrorContains(t, err, word)
+	}
+}
+
 func TestRejectedRequests(t *testing.T) {
 	t.Parallel()
 	told := 0

@@ -142,6 +142,22 @@ type Receiver struct {
 // is wrong, if the secret or a pattern of mux is invalid, or an option is out of
 // range. It starts nothing.
 func New(secret string, mux *Mux, o *Options) (*Receiver, error) {
+	return newReceiver(mux, o, func(rules *verifier.Options) (func(http.Handler) http.Handler, error) {
+		v, err := verifier.New(secret, rules)
+		return v.Middleware, err
+	})
+}
+
+// NewFor is [New] for another way to verify, such as a [verifier.Verifier] that is
+// there already, or the scheme of another sender. Of o.Verifier, the limits,
+// ContentTypes and OnReject count.
+func NewFor(v verifier.Checker, mux *Mux, o *Options) (*Receiver, error) {
+	return newReceiver(mux, o, func(rules *verifier.Options) (func(http.Handler) http.Handler, error) {
+		return verifier.MiddlewareFor(v, rules)
+	})
+}
+
+func newReceiver(mux *Mux, o *Options, verify func(*verifier.Options) (func(http.Handler) http.Handler, error)) (*Receiver, error) {
 	var opts Options
 	if o != nil {
 		opts = *o
@@ -158,11 +174,11 @@ func New(secret string, mux *Mux, o *Options) (*Receiver, error) {
 			opts.Verifier.OnReject(req, status, reason)
 		}
 	}
-	v, err := verifier.New(secret, &rules)
+	middleware, err := verify(&rules)
 	if err := errors.Join(err, mux.check(), opts.validate()); err != nil {
 		return nil, fmt.Errorf("receiver: new: %w", err)
 	}
-	r.verify = v.Middleware(http.HandlerFunc(r.receive))
+	r.verify = middleware(http.HandlerFunc(r.receive))
 	r.bucket = bucket{rate: opts.MaxPerSecond}
 	r.crew = crew{workers: opts.Workers, queue: opts.Queue}
 	r.opts.Verifier = verifier.Options{} // It may hold secrets.
