@@ -63,18 +63,19 @@ func MiddlewareFor(c Checker, opts *Options) (func(http.Handler) http.Handler, e
 //	408  the body takes longer than [Options.BodyTimeout]
 //	400  the body ends early
 //	500  another middleware has read the body before
+//	503  Options.Secrets has failed
 //	401  Check fails, whatever the reason
 //	400  Check passes, but the body is no event, or of another type than X-Webhook-Event, or too old
 func (v *Verifier) Middleware(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		e, body, refusal := v.receive(w, r)
+		m, refusal := v.receive(w, r)
 		if refusal != nil {
-			v.reject(r, body, refusal)
+			v.reject(r, m.Body, refusal)
 			refusal.answer(w)
 			return
 		}
-		m := &Message{Event: e, Header: r.Header, Body: body}
-		verified := r.WithContext(context.WithValue(r.Context(), contextKey{}, m))
+		body := m.Body
+		verified := r.WithContext(context.WithValue(r.Context(), contextKey{}, &m))
 		verified.ContentLength, verified.TransferEncoding = int64(len(body)), nil
 		verified.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
 		verified.Body = io.NopCloser(bytes.NewReader(body))
@@ -94,6 +95,11 @@ type Message struct {
 	Event  event.Event
 	Header http.Header
 	Body   []byte
+
+	// Key tells which key matched: 0 is the secret, then come the other secrets, or
+	// those of [Options.Secrets], and then the public keys. It is 0 with
+	// [MiddlewareFor].
+	Key int
 }
 
 // MessageFromContext returns the message that a [Verifier.Middleware] put into the
@@ -145,43 +151,46 @@ func (f *refusal) answer(w http.ResponseWriter) {
 	_, _ = io.WriteString(w, `{"error":"`+f.public+`"}`)
 }
 
-func (v *Verifier) receive(w http.ResponseWriter, r *http.Request) (event.Event, []byte, *refusal) {
+// receive reads and judges a request. Of one that is refused, the message has what was
+// read of the body.
+func (v *Verifier) receive(w http.ResponseWriter, r *http.Request) (Message, *refusal) {
 	// The deadline comes first: net/http may read the rest of a body that is refused.
 	v.limitTime(w, r)
 	if f := v.checkRequest(r); f != nil {
-		return event.Event{}, nil, f
+		return Message{}, f
 	}
 	body, f := v.readBody(w, r)
-	if f != nil {
-		return event.Event{}, body, f
+	m := Message{Header: r.Header, Body: body}
+	if f == nil {
+		f = v.judge(&m)
 	}
-	e, f := v.judge(r.Header, body)
 	if f != nil && errors.Is(f.reason, ErrMismatch) && len(body) == 0 && r.ContentLength < 0 {
 		f = readBefore("the body was read before, or is empty")
 	}
-	return e, body, f
+	return m, f
 }
 
-// judge verifies a body that arrived whole.
-func (v *Verifier) judge(header http.Header, body []byte) (event.Event, *refusal) {
-	var e event.Event
+// judge verifies a message that arrived whole.
+func (v *Verifier) judge(m *Message) *refusal {
 	var err error
 	signed := true
 	if v.other != nil {
-		e, err = v.other.Verify(header, body)
+		m.Event, err = v.other.Verify(m.Header, m.Body)
 		signed = errors.Is(err, event.ErrMalformed) || errors.Is(err, ErrEventType)
-	} else if err = v.Check(header, body); err != nil {
+	} else if m.Key, err = v.check(m.Header, m.Body); err != nil {
 		signed = false
 	} else {
-		e, err = v.read(header, body)
+		m.Event, err = v.read(m.Header, m.Body)
 	}
 	switch {
 	case err == nil:
-		return e, nil
+		return nil
 	case signed:
-		return event.Event{}, &refusal{http.StatusBadRequest, "invalid event", err}
+		return &refusal{http.StatusBadRequest, "invalid event", err}
+	case errors.Is(err, ErrSecrets):
+		return &refusal{http.StatusServiceUnavailable, "unavailable", err}
 	default:
-		return event.Event{}, &refusal{http.StatusUnauthorized, "invalid signature", err}
+		return &refusal{http.StatusUnauthorized, "invalid signature", err}
 	}
 }
 

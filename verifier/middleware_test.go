@@ -290,6 +290,67 @@ func (t otherScheme) Verify(header http.Header, body []byte) (event.Event, error
 	return event.Event{}, errToken
 }
 
+// TestSecretsOfEachRequest changes secrets without a new Verifier.
+func TestSecretsOfEachRequest(t *testing.T) {
+	t.Parallel()
+	current, fault := []string{secretA}, error(nil)
+	var reason error
+	key := signer.NewPrivateKey()
+	v := newVerifier(t, "", &verifier.Options{
+		Secrets:    func() ([]string, error) { return current, fault },
+		PublicKeys: []string{key.Public().String()},
+		OnReject:   func(_ *http.Request, _ int, err error) { reason = err },
+	})
+	got := -1
+	handler := v.Middleware(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		m, _ := verifier.MessageFromContext(r.Context())
+		got = m.Key
+	}))
+	asymmetric, err := signer.NewAsymmetric(key)
+	require.NoError(t, err)
+	for _, tt := range []struct {
+		name    string
+		secrets []string
+		fault   error
+		by      *signer.Signer
+		status  int
+		key     int
+		says    string
+	}{
+		{"the first", []string{secretA}, nil, newSigner(t, secretA), 200, 0, ""},
+		{"one that is new", []string{secretA}, nil, newSigner(t, secretB), 401, 0, "does not match"},
+		{"it has come", []string{secretB, secretA}, nil, newSigner(t, secretB), 200, 0, ""},
+		{"the old one", []string{secretB, secretA}, nil, newSigner(t, secretA), 200, 1, ""},
+		{"both", []string{secretC, secretB, secretA}, nil, newSigner(t, secretA, secretB), 200, 1, ""},
+		{"a public key", []string{secretB, secretA}, nil, asymmetric, 200, 2, ""},
+		{"it has gone", []string{secretB}, nil, newSigner(t, secretA), 401, 0, "does not match"},
+		{"the function fails", nil, errBroken, newSigner(t, secretA), 503, 0, "broken"},
+		{"none", nil, nil, newSigner(t, secretA), 503, 0, "there are none"},
+		{"a broken one", []string{secretA, "x" + secretB}, nil, newSigner(t, secretA), 503, 0, "other secret 1"},
+	} {
+		current, fault, got = tt.secrets, tt.fault, -1
+		r, w := newRequest(t, eventBody), httptest.NewRecorder()
+		signAsymmetric(t, r.Header, time.Now(), tt.by)
+		handler.ServeHTTP(w, r)
+		require.Equal(t, tt.status, w.Code, tt.name)
+		if tt.status == 200 {
+			require.Equal(t, tt.key, got, tt.name)
+			continue
+		}
+		require.ErrorContains(t, reason, tt.says, tt.name)
+		require.Equal(t, tt.status == 503, errors.Is(reason, verifier.ErrSecrets))
+		require.NotContains(t, reason.Error(), secretB[6:16])
+	}
+	for says, opts := range map[string]*verifier.Options{
+		"broken":                             {Secrets: func() ([]string, error) { return nil, errBroken }},
+		"there are secrets beside":           {Secrets: func() ([]string, error) { return []string{secretA}, nil }, OtherSecrets: []string{secretB}},
+		"other secret 1: signer: parse: sec": {Secrets: func() ([]string, error) { return []string{secretA, ""}, nil }},
+	} {
+		_, err := verifier.New("", opts)
+		require.ErrorContains(t, err, says)
+	}
+}
+
 func TestMiddlewareFor(t *testing.T) {
 	t.Parallel()
 	var reason error

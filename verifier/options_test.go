@@ -75,7 +75,7 @@ func TestOptionsPrintNoSecret(t *testing.T) {
 			}
 		}
 	}
-	require.Contains(t, fmt.Sprintf("%+v", &opts), "{OtherSecrets:[whsec_*** whsec_***] PublicKeys:[] AcceptUntimed:true")
+	require.Contains(t, fmt.Sprintf("%+v", &opts), "{OtherSecrets:[whsec_*** whsec_***] PublicKeys:[] Secrets:<nil> AcceptUntimed:true")
 }
 
 func TestOptionsAreCopied(t *testing.T) {

@@ -35,6 +35,10 @@ var (
 	ErrEventType = errors.New("verifier: event type of the header is not the body's")
 )
 
+// ErrSecrets is the error of a request that cannot be judged, because
+// [Options.Secrets] has failed.
+var ErrSecrets = errors.New("verifier: the secrets are not available")
+
 // The defaults of [Options].
 const (
 	DefaultTolerance   = 5 * time.Minute
@@ -52,6 +56,12 @@ type Options struct {
 	// that signs with the asymmetric scheme of Standard Webhooks (v1a). While it
 	// changes keys, list both. Defaults to none.
 	PublicKeys []string
+
+	// Secrets is asked at each request for the secrets that are accepted, in place of
+	// the secret and OtherSecrets, which are left empty. So secrets change without a
+	// restart. If it fails, or a secret is malformed, the request is answered with 503.
+	// [New] asks it once. Several goroutines may call it at once. Defaults to nil.
+	Secrets func() ([]string, error)
 
 	// AcceptUntimed also accepts a request that has X-Webhook-Signature and none of
 	// the three Standard Webhooks headers. Such a request has no time in it: whoever
@@ -154,10 +164,9 @@ func (o Options) validate() error {
 
 // Verifier verifies webhook requests. It is safe for concurrent use.
 type Verifier struct {
-	signer *signer.Signer // knows the secrets
-	keys   []signer.PublicKey
-	opts   Options
-	other  Checker // of MiddlewareFor; nil: this one
+	keys  keys // the secrets' are empty if Options.Secrets is set
+	opts  Options
+	other Checker // of MiddlewareFor; nil: this one
 }
 
 // New returns a Verifier that accepts what was signed with secret: "whsec_…", as it
@@ -167,41 +176,77 @@ type Verifier struct {
 // or malformed, or an option is out of range.
 func New(secret string, opts *Options) (*Verifier, error) {
 	o := withDefaults(opts)
-	s, keys, err := o.parseKeys(secret)
+	k, err := o.parseKeys(secret)
 	o.OtherSecrets, o.PublicKeys = nil, nil // The signer keeps what it needs.
 	if err := errors.Join(err, o.validate()); err != nil {
 		return nil, fmt.Errorf("verifier: new: %w", err)
 	}
-	return &Verifier{signer: s, keys: keys, opts: o}, nil
+	return &Verifier{keys: k, opts: o}, nil
+}
+
+// keys are what verifies: each secret's by itself, so that it can be told which did.
+type keys struct {
+	secrets []*signer.Signer
+	public  []signer.PublicKey
+}
+
+// current returns the keys that are accepted now.
+func (v *Verifier) current() (keys, error) {
+	if v.opts.Secrets == nil {
+		return v.keys, nil
+	}
+	texts, err := v.opts.Secrets()
+	if err == nil && len(texts) == 0 {
+		err = errors.New("there are none")
+	}
+	k := keys{public: v.keys.public}
+	if err == nil {
+		k.secrets, err = parseSecrets(texts)
+	}
+	if err != nil {
+		return keys{}, fmt.Errorf("%w: %w", ErrSecrets, err)
+	}
+	return k, nil
 }
 
 // parseKeys reads secret, and the secrets and keys of the options.
-func (o Options) parseKeys(secret string) (*signer.Signer, []signer.PublicKey, error) {
+func (o Options) parseKeys(secret string) (keys, error) {
 	var bad []error
-	var err error
-	keys := make([]signer.PublicKey, len(o.PublicKeys))
+	k := keys{public: make([]signer.PublicKey, len(o.PublicKeys))}
 	for i, text := range o.PublicKeys {
-		if keys[i], err = signer.ParsePublicKey(text); err != nil {
+		var err error
+		if k.public[i], err = signer.ParsePublicKey(text); err != nil {
 			bad = append(bad, fmt.Errorf("public key %d: %w", i+1, err))
 		}
 	}
-	if secret == "" && len(keys) > 0 && len(o.OtherSecrets) == 0 {
-		return new(signer.Signer), keys, errors.Join(bad...)
+	none := secret == "" && len(o.OtherSecrets) == 0
+	var err error
+	switch {
+	case o.Secrets != nil && !none:
+		err = errors.New("there are secrets beside Options.Secrets")
+	case o.Secrets != nil:
+		_, err = (&Verifier{opts: o}).current()
+	case !none || len(k.public) == 0:
+		k.secrets, err = parseSecrets(append([]string{secret}, o.OtherSecrets...))
 	}
-	secrets := make([]signer.Secret, 1+len(o.OtherSecrets))
-	if secrets[0], err = signer.ParseSecret(secret); err != nil {
+	return k, errors.Join(append(bad, err)...)
+}
+
+// parseSecrets makes a signer of each secret, the first of which has no number.
+func parseSecrets(texts []string) ([]*signer.Signer, error) {
+	var bad []error
+	out := make([]*signer.Signer, len(texts))
+	for i, text := range texts {
+		secret, err := signer.ParseSecret(text)
+		if err == nil {
+			out[i], err = signer.New(secret)
+		}
+		if err != nil && i > 0 {
+			err = fmt.Errorf("other secret %d: %w", i, err)
+		}
 		bad = append(bad, err)
 	}
-	for i, text := range o.OtherSecrets {
-		if secrets[i+1], err = signer.ParseSecret(text); err != nil {
-			bad = append(bad, fmt.Errorf("other secret %d: %w", i+1, err))
-		}
-	}
-	if err := errors.Join(bad...); err != nil {
-		return nil, nil, err
-	}
-	s, err := signer.New(secrets[0], secrets[1:]...)
-	return s, keys, err
+	return out, errors.Join(bad...)
 }
 
 // Verify returns the event that header and body carry. It fails as [Verifier.Check]
@@ -222,13 +267,23 @@ func (v *Verifier) Verify(header http.Header, body []byte) (event.Event, error) 
 // mismatch, except webhook-signature, whose values are joined again: adapters of
 // AWS Lambda cut it at its commas or spaces.
 func (v *Verifier) Check(header http.Header, body []byte) error {
+	_, err := v.check(header, body)
+	return err
+}
+
+// check is Check, and tells which key matched: see [Message].
+func (v *Verifier) check(header http.Header, body []byte) (int, error) {
+	k, err := v.current()
+	if err != nil {
+		return 0, err
+	}
 	if h := standardHeaders(header); h.present() {
-		return v.checkStandard(h, body)
+		return v.checkStandard(k, h, body)
 	}
 	if len(header[keySignature]) > 0 && !v.opts.AcceptUntimed {
-		return errUntimed
+		return 0, errUntimed
 	}
-	return v.checkUntimed(header, body)
+	return k.checkUntimed(header, body)
 }
 
 var errUntimed = fmt.Errorf("%w: there is "+signer.HeaderSignature+
@@ -244,15 +299,21 @@ const (
 	keyStandardSignature = "Webhook-Signature"
 )
 
-func (v *Verifier) checkUntimed(header http.Header, body []byte) error {
+func (k keys) checkUntimed(header http.Header, body []byte) (int, error) {
 	value, err := single(header[keySignature], keySignature)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	if !v.signer.Verify(body, value) {
-		return ErrMismatch
+	match := -1
+	for i, s := range k.secrets {
+		if s.Verify(body, value) && match < 0 {
+			match = i
+		}
 	}
-	return nil
+	if match < 0 {
+		return 0, ErrMismatch
+	}
+	return match, nil
 }
 
 // standard has the values of the three Standard Webhooks headers.
@@ -270,9 +331,9 @@ func standardHeaders(header http.Header) standard {
 
 func (h standard) present() bool { return len(h.id)+len(h.timestamp)+len(h.signature) > 0 }
 
-func (v *Verifier) checkStandard(h standard, body []byte) error {
+func (v *Verifier) checkStandard(k keys, h standard, body []byte) (int, error) {
 	if len(h.signature) == 0 {
-		return ErrMissingSignature
+		return 0, ErrMissingSignature
 	}
 	signature := trim(h.signature[0])
 	if len(h.signature) > 1 {
@@ -280,29 +341,34 @@ func (v *Verifier) checkStandard(h standard, body []byte) error {
 	}
 	id, err := single(h.id, keyStandardID)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	timestamp, err := single(h.timestamp, keyStandardTimestamp)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	at, ok := parseTimestamp(timestamp)
 	if !ok {
-		return fmt.Errorf("%w: %s is not in whole seconds", ErrMismatch, keyStandardTimestamp)
+		return 0, fmt.Errorf("%w: %s is not in whole seconds", ErrMismatch, keyStandardTimestamp)
 	}
-	match := v.signer.VerifyStandard(id, at, body, signature)
-	for _, key := range v.keys {
-		if key.VerifyStandard(id, at, body, signature) {
-			match = true
+	match := -1
+	for i, s := range k.secrets {
+		if s.VerifyStandard(id, at, body, signature) && match < 0 {
+			match = i
 		}
 	}
-	if !match {
-		return ErrMismatch
+	for i, key := range k.public {
+		if key.VerifyStandard(id, at, body, signature) && match < 0 {
+			match = len(k.secrets) + i
+		}
+	}
+	if match < 0 {
+		return 0, ErrMismatch
 	}
 	if age := v.opts.Now().Sub(at); age > v.opts.Tolerance || age < -v.opts.Tolerance {
-		return fmt.Errorf("%w: it was sent %s ago", ErrStale, age.Round(time.Second))
+		return 0, fmt.Errorf("%w: it was sent %s ago", ErrStale, age.Round(time.Second))
 	}
-	return nil
+	return match, nil
 }
 
 // read returns the event in a body that passed Check.

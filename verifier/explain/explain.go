@@ -38,6 +38,10 @@ func With(o *verifier.Options, header http.Header, body []byte, secrets ...strin
 	if o != nil {
 		x.opts = *o
 	}
+	if x.opts.Secrets != nil {
+		texts, _ := x.opts.Secrets() // Without any, the report says so.
+		x.opts.Secrets, x.opts.OtherSecrets = nil, texts
+	}
 	if x.opts.Now == nil {
 		x.opts.Now = time.Now
 	}

@@ -89,6 +89,17 @@ func TestSignatureCutIntoValues(t *testing.T) {
 	require.Equal(t, codes{explain.BodyLineBreak}, causes(c.explain()))
 }
 
+func TestSecretsOfEachRequest(t *testing.T) {
+	t.Parallel()
+	c := arrived(t, eventBody)
+	secrets := []string{secretB, secretA}
+	opts := c.options()
+	opts.Secrets = func() ([]string, error) { return secrets, nil }
+	require.True(t, explain.With(opts, c.header, []byte(c.body)).Verified)
+	secrets = nil
+	require.Equal(t, codes{explain.SecretMissing}, causes(explain.With(opts, c.header, []byte(c.body))))
+}
+
 // TestDumpsAreUndone: where all bytes are there, the signature matches.
 func TestDumpsAreUndone(t *testing.T) {
 	t.Parallel()
