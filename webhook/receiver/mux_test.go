@@ -154,6 +154,47 @@ func TestWhatIsSeenOfARequest(t *testing.T) {
 	require.Contains(t, log.String(), `level=DEBUG msg="webhook event came before" event_id=evt_1`)
 }
 
+func TestObserver(t *testing.T) {
+	t.Parallel()
+	no := errors.New("no")
+	var got []receiver.SettledInfo
+	mux := receiver.NewMux()
+	mux.Handle("document.*", func(_ context.Context, e event.Event) error {
+		if e.ID == "evt_failed" {
+			return no
+		}
+		return nil
+	})
+	now := noon()
+	r, err := receiver.New(secret, mux, &receiver.Options{
+		Seen: memstore.New(nil), MaxPerSecond: 6, Now: func() time.Time { now = now.Add(time.Millisecond); return now },
+		Observer: receiver.Observer{Settled: func(_ context.Context, i receiver.SettledInfo) {
+			got = append(got, i)
+			panic("is logged")
+		}},
+	})
+	require.NoError(t, err)
+	post(t, r, body("evt_1", `{}`))
+	post(t, r, body("evt_1", `{}`))
+	post(t, r, body("evt_1", `{"other":1}`))
+	post(t, r, body("evt_failed", `{}`))
+	post(t, r, typed("evt_2", "order.paid", `{}`))
+	require.NoError(t, r.Close(t.Context()))
+	post(t, r, body("evt_3", `{}`))
+	var outcomes []receiver.Outcome
+	for _, i := range got {
+		outcomes = append(outcomes, i.Outcome)
+	}
+	require.Equal(t, []receiver.Outcome{
+		receiver.Processed, receiver.Duplicate, receiver.Conflict, receiver.Failed, receiver.Unknown, receiver.Refused,
+	}, outcomes)
+	require.Equal(t, "evt_1", got[0].Event.ID)
+	require.Equal(t, time.Millisecond, got[0].Took)
+	require.ErrorIs(t, got[3].Err, no)
+	require.Equal(t, event.Type("order.paid"), got[4].Event.Type)
+	require.EqualValues(t, 1, r.Metrics().Conflicts)
+}
+
 func TestNewForAnyVerifier(t *testing.T) {
 	t.Parallel()
 	later := time.Now().Add(time.Hour)

@@ -35,13 +35,13 @@ func (r *Receiver) begin(ctx context.Context, w http.ResponseWriter, j *job) boo
 	state, err := r.ask(ctx, j)
 	switch {
 	case err != nil:
-		r.refuseEvent(ctx, w, j, &r.metrics.Refused, "unavailable")
+		r.refuseEvent(ctx, w, j, Refused, "unavailable")
 	case state == store.SeenInProgress:
-		r.refuseEvent(ctx, w, j, &r.metrics.Duplicates, "the event is being processed")
+		r.refuseEvent(ctx, w, j, Duplicate, "the event is being processed")
 	case state == store.SeenDone:
 		r.duplicate(ctx, j)
 	case state == store.SeenConflict:
-		r.metrics.count(&r.metrics.Conflicts)
+		r.settle(ctx, SettledInfo{Event: j.Event, Outcome: Conflict})
 		r.opts.Logger.LogAttrs(ctx, slog.LevelWarn, "webhook event id came before with other content", j.attrs()...)
 		refuse(w, http.StatusConflict, 0, "the id was used before with other content")
 	}
@@ -50,7 +50,7 @@ func (r *Receiver) begin(ctx context.Context, w http.ResponseWriter, j *job) boo
 
 // duplicate counts an event that was processed before.
 func (r *Receiver) duplicate(ctx context.Context, j *job) {
-	r.metrics.count(&r.metrics.Duplicates)
+	r.settle(ctx, SettledInfo{Event: j.Event, Outcome: Duplicate})
 	r.opts.Logger.LogAttrs(ctx, slog.LevelDebug, "webhook event came before", j.attrs()...)
 }
 

@@ -63,6 +63,9 @@ type Options struct {
 	// is logged. Defaults to nothing.
 	OnError func(ctx context.Context, e event.Event, err error)
 
+	// Observer is told what becomes of each event. Defaults to nothing.
+	Observer Observer
+
 	// Logger gets a line at warn for each failed event and each rejected request, with
 	// the reason, a line at error for each fault of Seen, and one at debug for each
 	// event that came before or is refused for now. Lines have the delivery's id, by
@@ -202,17 +205,17 @@ func (r *Receiver) receive(w http.ResponseWriter, req *http.Request) {
 	j := &job{Event: e, handler: r.mux.find(e.Type), delivery: deliveryID(req.Header)}
 	r.metrics.count(&r.metrics.Received)
 	if r.crew.isClosed() {
-		r.refuseEvent(ctx, w, j, &r.metrics.Refused, "closed")
+		r.refuseEvent(ctx, w, j, Refused, "closed")
 		return
 	}
 	if wait := r.bucket.take(r.opts.Now()); wait > 0 {
-		r.metrics.count(&r.metrics.Limited)
+		r.settle(ctx, SettledInfo{Event: e, Outcome: Limited})
 		r.opts.Logger.LogAttrs(ctx, slog.LevelDebug, "webhook event over the limit", j.attrs()...)
 		refuse(w, http.StatusTooManyRequests, wait, "too many events")
 		return
 	}
 	if j.handler == nil { // Nothing is gained by sending it again.
-		r.metrics.count(&r.metrics.Unknown)
+		r.settle(ctx, SettledInfo{Event: e, Outcome: Unknown})
 		r.opts.Logger.LogAttrs(ctx, slog.LevelInfo, "webhook event has no handler", j.attrs()...)
 		return
 	}
@@ -222,7 +225,7 @@ func (r *Receiver) receive(w http.ResponseWriter, req *http.Request) {
 	if r.opts.Async {
 		if !r.crew.add(func() { r.processAcknowledged(ctx, j) }) {
 			r.giveUp(ctx, j)
-			r.refuseEvent(ctx, w, j, &r.metrics.Refused, "busy")
+			r.refuseEvent(ctx, w, j, Refused, "busy")
 		}
 		return
 	}
@@ -265,8 +268,8 @@ func deliveryID(header http.Header) string {
 }
 
 // refuseEvent counts an event that cannot be taken now, and asks for it again later.
-func (r *Receiver) refuseEvent(ctx context.Context, w http.ResponseWriter, j *job, count *int64, why string) {
-	r.metrics.count(count)
+func (r *Receiver) refuseEvent(ctx context.Context, w http.ResponseWriter, j *job, o Outcome, why string) {
+	r.settle(ctx, SettledInfo{Event: j.Event, Outcome: o})
 	r.opts.Logger.LogAttrs(ctx, slog.LevelDebug, "webhook event refused", j.attrs(slog.String("reason", why))...)
 	refuse(w, http.StatusServiceUnavailable, busyPause, why)
 }
@@ -275,7 +278,11 @@ func (r *Receiver) refuseEvent(ctx context.Context, w http.ResponseWriter, j *jo
 func (r *Receiver) process(ctx context.Context, j *job) error {
 	began := r.opts.Now()
 	err := r.handle(ctx, j)
-	r.metrics.processed(r.opts.Now().Sub(began), err)
+	i := SettledInfo{Event: j.Event, Outcome: Processed, Took: r.opts.Now().Sub(began), Err: err}
+	if err != nil {
+		i.Outcome = Failed
+	}
+	r.settle(ctx, i)
 	h, is := errors.AsType[*handled](err)
 	acknowledged := is && h.acknowledged
 	if err == nil || acknowledged {
