@@ -59,6 +59,19 @@ func (s Secret) Equal(other Secret) bool {
 
 func secretOf(text string) Secret { return Secret{hidden.Of(masked, text)} }
 
+// knownPrefix returns the prefix of text if it is that of any secret or key.
+func knownPrefix(text string) string {
+	switch {
+	case strings.HasPrefix(text, secretPrefix):
+		return secretPrefix
+	case strings.HasPrefix(text, privatePrefix):
+		return privatePrefix
+	case strings.HasPrefix(text, publicPrefix):
+		return publicPrefix
+	}
+	return ""
+}
+
 // decodeKey returns the bytes that a secret holds in base64.
 func decodeKey(text string) ([]byte, error) {
 	key, err := decode("secret", secretPrefix, text, base64.StdEncoding)
@@ -81,8 +94,21 @@ func decode(what, prefix, text string, padded *base64.Encoding) ([]byte, error) 
 		reason = "is empty"
 	case len(strings.TrimSpace(text)) < len(text):
 		reason = "has white space around it"
+	case strings.Contains(text, "\ufeff"):
+		reason = "has a byte order mark in it, as from a file"
+	case strings.ContainsAny(text[:1]+text[len(text)-1:], "\"'`"):
+		reason = "has quotes around it"
+	case strings.HasPrefix(text, "v1,"):
+		reason = "has v1, in front of " + prefix + ": leave it out"
+	case strings.Contains(text, "***"):
+		reason = "is the mask that is printed in place of it"
 	case !prefixed:
 		reason = "does not start with " + prefix
+		if known := knownPrefix(text); known != "" {
+			reason += " but with " + known
+		} else if strings.Contains(text, secretPrefix) {
+			reason += ": there is something in front of that"
+		}
 	case strings.ContainsAny(encoded, "\r\n"): // The decoder would skip them.
 		reason = "has a line break in it"
 	}

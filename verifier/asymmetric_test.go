@@ -13,12 +13,12 @@ import (
 	"github.com/rag-assistant/webhooks/verifier"
 )
 
-// signAsymmetric sets the headers that a sender without shared secrets sets.
-func signAsymmetric(tb testing.TB, h http.Header, at time.Time, body string, s *signer.Signer) {
+// signAsymmetric signs eventBody as a sender without shared secrets does.
+func signAsymmetric(tb testing.TB, h http.Header, at time.Time, s *signer.Signer) {
 	tb.Helper()
 	h.Set("webhook-id", "evt_1")
 	h.Set("webhook-timestamp", strconv.FormatInt(at.Unix(), 10))
-	h.Set("webhook-signature", string(s.AppendStandard(nil, "evt_1", at, []byte(body))))
+	h.Set("webhook-signature", string(s.AppendStandard(nil, "evt_1", at, []byte(eventBody))))
 }
 
 func TestPublicKeys(t *testing.T) {
@@ -58,15 +58,15 @@ func TestPublicKeys(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			for _, required := range []bool{false, true} {
-				v := newVerifier(t, tt.secret, &verifier.Options{PublicKeys: tt.keys, RequireStandard: required, Now: atTestTime})
+			for _, accept := range []bool{false, true} {
+				v := newVerifier(t, tt.secret, &verifier.Options{PublicKeys: tt.keys, AcceptUntimed: accept, Now: atTestTime})
 				h := http.Header{}
-				signAsymmetric(t, h, testTime, eventBody, tt.sender)
+				signAsymmetric(t, h, testTime, tt.sender)
 				err := v.Check(h, []byte(eventBody))
 				require.ErrorIs(t, err, tt.want)
 				require.Equal(t, tt.want == nil, err == nil)
 				require.ErrorIs(t, v.Check(h, []byte(eventBody+" ")), verifier.ErrMismatch)
-				signAsymmetric(t, h, testTime.Add(-time.Hour), eventBody, tt.sender)
+				signAsymmetric(t, h, testTime.Add(-time.Hour), tt.sender)
 				if tt.want == nil {
 					require.ErrorIs(t, v.Check(h, []byte(eventBody)), verifier.ErrStale)
 				}
@@ -79,10 +79,11 @@ func TestPublicKeys(t *testing.T) {
 func TestPublicKeysAloneNeverAcceptTheUntimedSignature(t *testing.T) {
 	t.Parallel()
 	key := signer.NewPrivateKey()
-	handler := verifier.Middleware("", &verifier.Options{PublicKeys: []string{key.Public().String()}, Now: atTestTime})(
+	handler := verifier.Middleware("", &verifier.Options{PublicKeys: []string{key.Public().String()}, AcceptUntimed: true, Now: atTestTime})(
 		http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	for _, signature := range []string{"", untimedHeader(secretA, eventBody), untimedHeader("", eventBody), untimedHeader(key.Public().String(), eventBody)} {
 		r, w := newRequest(t, eventBody), httptest.NewRecorder()
+		r.Header = http.Header{"Content-Type": {"application/json"}}
 		r.Header.Set(signer.HeaderSignature, signature)
 		handler.ServeHTTP(w, r)
 		require.Equal(t, http.StatusUnauthorized, w.Code)
@@ -91,7 +92,7 @@ func TestPublicKeysAloneNeverAcceptTheUntimedSignature(t *testing.T) {
 	r.Header.Del(signer.HeaderSignature)
 	s, err := signer.NewAsymmetric(key)
 	require.NoError(t, err)
-	signAsymmetric(t, r.Header, testTime, eventBody, s)
+	signAsymmetric(t, r.Header, testTime, s)
 	handler.ServeHTTP(w, r)
 	require.Equal(t, http.StatusOK, w.Code)
 }

@@ -84,7 +84,7 @@ func TestTransfersOnTheWire(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			r := newReceiver(t, verifier.Options{MaxBody: limit})
+			r := newReceiver(t, verifier.Options{AcceptUntimed: true, MaxBody: limit})
 			a := r.send(t, tt.raw)
 			require.Equal(t, tt.status, a.status, a.body)
 			handled := r.handled()
@@ -99,7 +99,7 @@ func TestTransfersOnTheWire(t *testing.T) {
 
 func TestMethodsOnTheWire(t *testing.T) {
 	t.Parallel()
-	r := newReceiver(t, verifier.Options{})
+	r := newReceiver(t, verifier.Options{AcceptUntimed: true})
 	for _, method := range []string{"GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND", "post"} {
 		a := r.send(t, requestLine(method+" / HTTP/1.1", eventBody))
 		require.Equal(t, http.StatusMethodNotAllowed, a.status, method)
@@ -110,8 +110,8 @@ func TestMethodsOnTheWire(t *testing.T) {
 
 func TestContentTypesOnTheWire(t *testing.T) {
 	t.Parallel()
-	r := newReceiver(t, verifier.Options{})
-	vendor := newReceiver(t, verifier.Options{ContentTypes: []string{"application/vnd.x+json", "application/json"}})
+	r := newReceiver(t, verifier.Options{AcceptUntimed: true})
+	vendor := newReceiver(t, verifier.Options{AcceptUntimed: true, ContentTypes: []string{"application/vnd.x+json", "application/json"}})
 	for _, tt := range []struct {
 		lines          []string
 		status, vendor int
@@ -203,7 +203,7 @@ func TestBodiesOnTheWire(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			r := newReceiver(t, verifier.Options{})
+			r := newReceiver(t, verifier.Options{AcceptUntimed: true})
 			a := r.send(t, request(tt.body))
 			if tt.ok {
 				require.Equal(t, http.StatusOK, a.status, a.body)
@@ -235,7 +235,7 @@ func TestExpectContinue(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			r := newReceiver(t, verifier.Options{MaxBody: 200})
+			r := newReceiver(t, verifier.Options{AcceptUntimed: true, MaxBody: 200})
 			conn := r.dial(t)
 			_, err := io.WriteString(conn, tt.head)
 			require.NoError(t, err)
@@ -244,7 +244,7 @@ func TestExpectContinue(t *testing.T) {
 			require.True(t, strings.HasPrefix(a.raw, "HTTP/1.1 "+strconv.Itoa(tt.status)), "no 100 is sent: %s", a.raw)
 		})
 	}
-	r := newReceiver(t, verifier.Options{MaxBody: 200})
+	r := newReceiver(t, verifier.Options{AcceptUntimed: true, MaxBody: 200})
 	head, _, _ := strings.Cut(request(eventBody, "Expect: 100-continue"), "\r\n\r\n")
 	conn := r.dial(t)
 	_, err := io.WriteString(conn, head+"\r\n\r\n")
@@ -264,7 +264,7 @@ func TestExpectContinue(t *testing.T) {
 func TestClientAborts(t *testing.T) {
 	t.Parallel()
 	for _, reset := range []bool{false, true} {
-		r := newReceiver(t, verifier.Options{})
+		r := newReceiver(t, verifier.Options{AcceptUntimed: true})
 		conn := r.dial(t)
 		raw := request(eventBody)
 		_, err := io.WriteString(conn, raw[:len(raw)-10])

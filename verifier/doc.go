@@ -21,26 +21,29 @@
 // webhook-timestamp, webhook-signature). Our sender does both. Only the second is
 // bound to a time.
 //
-//	Standard Webhooks        untimed        RequireStandard: false   true
-//	verifies, in time        any            accepted                 accepted
-//	verifies, out of time    any            ErrStale                 ErrStale
-//	wrong                    verifies       accepted                 ErrMismatch
-//	in part, or absent       verifies       accepted                 ErrMissingSignature
-//	wrong                    wrong, absent  ErrMismatch              ErrMismatch
-//	in part, or absent       wrong          ErrMismatch              ErrMissingSignature
-//	in part, or absent       absent         ErrMissingSignature      ErrMissingSignature
+//	Standard Webhooks        untimed     by default            with Options.AcceptUntimed
+//	verifies, in time        any         accepted              accepted
+//	verifies, out of time    any         ErrStale              ErrStale
+//	wrong                    any         ErrMismatch           ErrMismatch
+//	some headers of three    any         ErrMissingSignature   ErrMissingSignature
+//	absent                   verifies    ErrMissingSignature   accepted
+//	absent                   wrong       ErrMissingSignature   ErrMismatch
+//	absent                   absent      ErrMissingSignature   ErrMissingSignature
+//
+// Where there is none of the three, svix-id, svix-timestamp and svix-signature count as
+// Standard Webhooks, too.
 //
 // "Verifies" means with one of the secrets (v1) or one of the public keys (v1a).
 // A receiver that has public keys only, and so nothing that anybody could steal,
-// does not look at X-Webhook-Signature at all.
+// accepts no X-Webhook-Signature at all.
 //
 // A receiver that has one secret of two keeps working while the sender moves to
 // the other, since webhook-signature lists both.
 //
-// Whoever has captured a request can leave the Standard Webhooks headers out and
-// send it again, much later, with X-Webhook-Signature. So set RequireStandard if
-// your sender always sends them, and in any case remember the ids of events that
-// were processed.
+// A sender that sends X-Webhook-Signature alone is refused unless AcceptUntimed is
+// set. With it, whoever has captured a request can leave the Standard Webhooks
+// headers out and send it again, much later. In any case remember the ids of events
+// that were processed.
 //
 // # Guarantees
 //

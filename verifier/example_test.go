@@ -3,8 +3,10 @@ package verifier_test
 import (
 	"errors"
 	"fmt"
+	"log"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"time"
 
@@ -24,10 +26,10 @@ func ExampleMiddleware() {
 	}))
 
 	body := `{"id":"evt_1","type":"webhook.test","created":"2025-11-04T12:00:00Z","data":{}}`
-	for _, signature := range []string{sign(secret, body), sign(secret, body+" ")} {
+	for _, signed := range []string{body, body + " "} {
 		r := httptest.NewRequest(http.MethodPost, "/webhooks", strings.NewReader(body))
 		r.Header.Set("Content-Type", "application/json")
-		r.Header.Set("X-Webhook-Signature", signature)
+		sign(r.Header, secret, signed)
 		w := httptest.NewRecorder()
 		handler.ServeHTTP(w, r)
 		fmt.Printf("%d %q\n", w.Code, w.Body)
@@ -40,7 +42,7 @@ func ExampleMiddleware() {
 
 // Outside of net/http's server, in a queue consumer or a function.
 func ExampleVerifier_Verify() {
-	v, err := verifier.New("whsec_xyz789abc123def456ghi789jkl012mno345", &verifier.Options{RequireStandard: true})
+	v, err := verifier.New("whsec_xyz789abc123def456ghi789jkl012mno345", nil)
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -89,7 +91,7 @@ func ExampleOptions_otherSecrets() {
 	body := `{"id":"evt_1","type":"webhook.test","created":"2025-11-04T12:00:00Z","data":{}}`
 	for _, secret := range []string{current, previous} {
 		header := http.Header{}
-		header.Set("X-Webhook-Signature", sign(secret, body))
+		sign(header, secret, body)
 		fmt.Println(v.Check(header, []byte(body)))
 	}
 	// Output:
@@ -97,14 +99,37 @@ func ExampleOptions_otherSecrets() {
 	// <nil>
 }
 
-func sign(text, body string) string {
+// A sender that has nothing but X-Webhook-Signature has to be let in by name.
+func ExampleOptions_acceptUntimed() {
+	secret := "whsec_xyz789abc123def456ghi789jkl012mno345"
+	body := `{"id":"evt_1","type":"webhook.test","created":"2025-11-04T12:00:00Z","data":{}}`
+	header := http.Header{}
+	header.Set("X-Webhook-Signature", "sha256=9825343407e4617868f6bb422f3390147492438909623b521df7bf06150d3fcb")
+	v, err := verifier.New(secret, &verifier.Options{AcceptUntimed: true})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(v.Check(header, []byte(body)))
+	header.Set("webhook-signature", "v1,AAAA")
+	fmt.Println(v.Check(header, []byte(body)))
+	// Output:
+	// <nil>
+	// verifier: signature is missing
+}
+
+// sign sets the headers of Standard Webhooks.
+func sign(header http.Header, text, body string) {
 	secret, err := signer.ParseSecret(text)
 	if err != nil {
-		return ""
+		log.Fatal(err)
 	}
 	s, err := signer.New(secret)
 	if err != nil {
-		return ""
+		log.Fatal(err)
 	}
-	return string(s.AppendSignature(nil, []byte(body)))
+	now := time.Now()
+	header.Set("webhook-id", "evt_1")
+	header.Set("webhook-timestamp", strconv.FormatInt(now.Unix(), 10))
+	header.Set("webhook-signature", string(s.AppendStandard(nil, "evt_1", now, []byte(body))))
 }

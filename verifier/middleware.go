@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"mime"
 	"net/http"
 	"os"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -27,9 +29,32 @@ func Middleware(secret string, opts *Options) func(http.Handler) http.Handler {
 	return v.Middleware
 }
 
+// Checker is anything that verifies requests, such as a [Verifier], or a scheme of
+// another sender's. It must be safe for concurrent use.
+type Checker interface {
+	// Verify returns the event that header and body carry. Its error is answered with
+	// 401, or with 400 if it wraps [event.ErrMalformed] or [ErrEventType].
+	Verify(header http.Header, body []byte) (event.Event, error)
+}
+
+// MiddlewareFor returns the middleware that [Verifier.Middleware] is, for any way to
+// verify. Of opts, the limits, ContentTypes and OnReject count. It fails if c is nil
+// or an option is out of range.
+func MiddlewareFor(c Checker, opts *Options) (func(http.Handler) http.Handler, error) {
+	o := withDefaults(opts)
+	err := o.validate()
+	if c == nil {
+		err = errors.Join(errors.New("there is nothing to verify with"), err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("verifier: middleware: %w", err)
+	}
+	return (&Verifier{opts: o, other: c}).Middleware, nil
+}
+
 // Middleware returns a handler that calls next for requests that carry a verified
-// event. next finds the event with [FromContext], and the body as it arrived in
-// r.Body and r.GetBody. It never sees the other requests, which are answered with
+// event. next finds the event with [FromContext], all of the request with
+// [MessageFromContext], and the body as it arrived in r.Body and r.GetBody. It never sees the other requests, which are answered with
 // {"error":"…"}:
 //
 //	405  the method is not POST
@@ -38,17 +63,19 @@ func Middleware(secret string, opts *Options) func(http.Handler) http.Handler {
 //	408  the body takes longer than [Options.BodyTimeout]
 //	400  the body ends early
 //	500  another middleware has read the body before
+//	503  Options.Secrets has failed
 //	401  Check fails, whatever the reason
 //	400  Check passes, but the body is no event, or of another type than X-Webhook-Event, or too old
 func (v *Verifier) Middleware(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		e, body, refusal := v.receive(w, r)
+		m, refusal := v.receive(w, r)
 		if refusal != nil {
-			v.opts.OnReject(r, refusal.status, refusal.reason)
+			v.reject(r, m.Body, refusal)
 			refusal.answer(w)
 			return
 		}
-		verified := r.WithContext(context.WithValue(r.Context(), contextKey{}, e))
+		body := m.Body
+		verified := r.WithContext(context.WithValue(r.Context(), contextKey{}, &m))
 		verified.ContentLength, verified.TransferEncoding = int64(len(body)), nil
 		verified.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
 		verified.Body = io.NopCloser(bytes.NewReader(body))
@@ -59,8 +86,29 @@ func (v *Verifier) Middleware(next http.Handler) http.Handler {
 // FromContext returns the event that a [Verifier.Middleware] put into the context
 // of a request.
 func FromContext(ctx context.Context) (event.Event, bool) {
-	e, ok := ctx.Value(contextKey{}).(event.Event)
-	return e, ok
+	m, ok := MessageFromContext(ctx)
+	return m.Event, ok
+}
+
+// Message is a verified request as it arrived. Header and Body must not be changed.
+type Message struct {
+	Event  event.Event
+	Header http.Header
+	Body   []byte
+
+	// Key tells which key matched: 0 is the secret, then come the other secrets, or
+	// those of [Options.Secrets], and then the public keys. It is 0 with
+	// [MiddlewareFor].
+	Key int
+}
+
+// MessageFromContext returns the message that a [Verifier.Middleware] put into the
+// context of a request.
+func MessageFromContext(ctx context.Context) (Message, bool) {
+	if m, ok := ctx.Value(contextKey{}).(*Message); ok {
+		return *m, true
+	}
+	return Message{}, false
 }
 
 type contextKey struct{}
@@ -70,6 +118,25 @@ type refusal struct {
 	status int
 	public string // for the sender
 	reason error  // for the operator
+}
+
+// reject tells OnReject, with what was read of the body. If that panics, the sender still gets its answer, and the
+// panic goes where net/http writes those of handlers.
+func (v *Verifier) reject(r *http.Request, body []byte, f *refusal) {
+	defer func() {
+		p := recover()
+		if p == nil {
+			return
+		}
+		printf := log.Printf
+		if server, ok := r.Context().Value(http.ServerContextKey).(*http.Server); ok && server.ErrorLog != nil {
+			printf = server.ErrorLog.Printf
+		}
+		printf("verifier: OnReject panicked: %v\n%s", p, debug.Stack())
+	}()
+	shown := r.WithContext(r.Context())
+	shown.Body = io.NopCloser(bytes.NewReader(body))
+	v.opts.OnReject(shown, f.status, f.reason)
 }
 
 func (f *refusal) answer(w http.ResponseWriter) {
@@ -84,24 +151,47 @@ func (f *refusal) answer(w http.ResponseWriter) {
 	_, _ = io.WriteString(w, `{"error":"`+f.public+`"}`)
 }
 
-func (v *Verifier) receive(w http.ResponseWriter, r *http.Request) (event.Event, []byte, *refusal) {
+// receive reads and judges a request. Of one that is refused, the message has what was
+// read of the body.
+func (v *Verifier) receive(w http.ResponseWriter, r *http.Request) (Message, *refusal) {
 	// The deadline comes first: net/http may read the rest of a body that is refused.
 	v.limitTime(w, r)
 	if f := v.checkRequest(r); f != nil {
-		return event.Event{}, nil, f
+		return Message{}, f
 	}
 	body, f := v.readBody(w, r)
-	if f != nil {
-		return event.Event{}, nil, f
+	m := Message{Header: r.Header, Body: body}
+	if f == nil {
+		f = v.judge(&m)
 	}
-	if err := v.Check(r.Header, body); err != nil {
-		return event.Event{}, nil, &refusal{http.StatusUnauthorized, "invalid signature", err}
+	if f != nil && errors.Is(f.reason, ErrMismatch) && len(body) == 0 && r.ContentLength < 0 {
+		f = readBefore("the body was read before, or is empty")
 	}
-	e, err := v.read(r.Header, body)
-	if err != nil {
-		return event.Event{}, nil, &refusal{http.StatusBadRequest, "invalid event", err}
+	return m, f
+}
+
+// judge verifies a message that arrived whole.
+func (v *Verifier) judge(m *Message) *refusal {
+	var err error
+	signed := true
+	if v.other != nil {
+		m.Event, err = v.other.Verify(m.Header, m.Body)
+		signed = errors.Is(err, event.ErrMalformed) || errors.Is(err, ErrEventType)
+	} else if m.Key, err = v.check(m.Header, m.Body); err != nil {
+		signed = false
+	} else {
+		m.Event, err = v.read(m.Header, m.Body)
 	}
-	return e, body, nil
+	switch {
+	case err == nil:
+		return nil
+	case signed:
+		return &refusal{http.StatusBadRequest, "invalid event", err}
+	case errors.Is(err, ErrSecrets):
+		return &refusal{http.StatusServiceUnavailable, "unavailable", err}
+	default:
+		return &refusal{http.StatusUnauthorized, "invalid signature", err}
+	}
 }
 
 // checkRequest judges what is known before the body is read. With the first read,
@@ -164,18 +254,22 @@ func (v *Verifier) readBody(w http.ResponseWriter, r *http.Request) ([]byte, *re
 	var over *http.MaxBytesError
 	switch {
 	case errors.As(err, &over):
-		return nil, tooLarge(over.Limit)
+		return buf.Bytes(), tooLarge(over.Limit)
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return nil, &refusal{http.StatusRequestTimeout, "body timed out", fmt.Errorf("verifier: body timed out: %w", err)}
+		return buf.Bytes(), &refusal{http.StatusRequestTimeout, "body timed out", fmt.Errorf("verifier: body timed out: %w", err)}
 	case errors.Is(err, http.ErrBodyReadAfterClose), err == nil && n < r.ContentLength:
-		return nil, &refusal{
-			http.StatusInternalServerError, "the receiver has read the body before its verifier",
-			errors.New("verifier: the body is not as it arrived: verify before any middleware that reads or changes it"),
-		}
+		return buf.Bytes(), readBefore("the body is not as it arrived")
 	case err != nil:
-		return nil, &refusal{http.StatusBadRequest, "incomplete body", fmt.Errorf("verifier: incomplete body: %w", err)}
+		return buf.Bytes(), &refusal{http.StatusBadRequest, "incomplete body", fmt.Errorf("verifier: incomplete body: %w", err)}
 	}
 	return buf.Bytes(), nil
+}
+
+func readBefore(what string) *refusal {
+	return &refusal{
+		http.StatusInternalServerError, "the receiver has read the body before its verifier",
+		errors.New("verifier: " + what + ": verify before any middleware that reads or changes it"),
+	}
 }
 
 func tooLarge(limit int64) *refusal {

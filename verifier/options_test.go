@@ -65,7 +65,7 @@ func TestNewFailsClosed(t *testing.T) {
 
 func TestOptionsPrintNoSecret(t *testing.T) {
 	t.Parallel()
-	opts := verifier.Options{OtherSecrets: []string{secretA, secretB}, RequireStandard: true}
+	opts := verifier.Options{OtherSecrets: []string{secretA, secretB}, AcceptUntimed: true}
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
 		for _, holder := range []any{opts, &opts, []verifier.Options{opts}, struct{ O *verifier.Options }{&opts}} {
 			text := fmt.Sprintf(verb, holder)
@@ -75,16 +75,19 @@ func TestOptionsPrintNoSecret(t *testing.T) {
 			}
 		}
 	}
-	require.Contains(t, fmt.Sprintf("%+v", &opts), "{OtherSecrets:[whsec_*** whsec_***] PublicKeys:[] RequireStandard:true")
+	require.Contains(t, fmt.Sprintf("%+v", &opts), "{OtherSecrets:[whsec_*** whsec_***] PublicKeys:[] Secrets:<nil> AcceptUntimed:true")
 }
 
 func TestOptionsAreCopied(t *testing.T) {
 	t.Parallel()
-	opts := &verifier.Options{OtherSecrets: []string{secretB}, ContentTypes: []string{"application/json"}, Now: atTestTime}
+	opts := &verifier.Options{OtherSecrets: []string{secretB}, AcceptUntimed: true, ContentTypes: []string{"application/json"}, Now: atTestTime}
 	v := newVerifier(t, secretA, opts)
-	opts.OtherSecrets[0], opts.ContentTypes[0], opts.RequireStandard = secretC, "text/plain", true
+	opts.OtherSecrets[0], opts.ContentTypes[0], opts.AcceptUntimed = secretC, "text/plain", false
 	r, w := newRequest(t, eventBody), httptest.NewRecorder()
 	r.Header.Set(signer.HeaderSignature, untimedHeader(secretB, eventBody))
+	r.Header.Del(signer.HeaderStandardID)
+	r.Header.Del(signer.HeaderStandardTimestamp)
+	r.Header.Del(signer.HeaderStandardSignature)
 	v.Middleware(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})).ServeHTTP(w, r)
 	require.Equal(t, http.StatusOK, w.Code)
 }

@@ -117,7 +117,7 @@ func patient(t *testing.T) *http.Server {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	protocols.SetUnencryptedHTTP2(true)
-	return &http.Server{Handler: newVerifier(t, secretA, nil).Middleware(next), Protocols: protocols}
+	return &http.Server{Handler: newVerifier(t, secretA, &verifier.Options{AcceptUntimed: true}).Middleware(next), Protocols: protocols}
 }
 
 // TestHandlerOutlivesBodyTimeout: the deadline is for the body and nothing after.

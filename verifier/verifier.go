@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/rag-assistant/webhooks/signer"
@@ -34,6 +35,10 @@ var (
 	ErrEventType = errors.New("verifier: event type of the header is not the body's")
 )
 
+// ErrSecrets is the error of a request that cannot be judged, because
+// [Options.Secrets] has failed.
+var ErrSecrets = errors.New("verifier: the secrets are not available")
+
 // The defaults of [Options].
 const (
 	DefaultTolerance   = 5 * time.Minute
@@ -52,11 +57,17 @@ type Options struct {
 	// changes keys, list both. Defaults to none.
 	PublicKeys []string
 
-	// RequireStandard accepts only requests with the Standard Webhooks headers, so
-	// that no captured request is accepted again after Tolerance. Defaults to false:
-	// a request with X-Webhook-Signature alone, which covers no time, is accepted
-	// too.
-	RequireStandard bool
+	// Secrets is asked at each request for the secrets that are accepted, in place of
+	// the secret and OtherSecrets, which are left empty. So secrets change without a
+	// restart. If it fails, or a secret is malformed, the request is answered with 503.
+	// [New] asks it once. Several goroutines may call it at once. Defaults to nil.
+	Secrets func() ([]string, error)
+
+	// AcceptUntimed also accepts a request that has X-Webhook-Signature and none of
+	// the three Standard Webhooks headers. Such a request has no time in it: whoever
+	// has captured one can send it again for ever. Set it only for a sender that does
+	// not send those headers. Defaults to false.
+	AcceptUntimed bool
 
 	// Tolerance is how far webhook-timestamp may be from now, either way. Defaults
 	// to [DefaultTolerance], as in every Standard Webhooks library.
@@ -83,8 +94,10 @@ type Options struct {
 	ContentTypes []string
 
 	// OnReject is called for each request that the middleware answers itself, before
-	// the answer is sent. It gets the status of the answer and the reason. Several
-	// goroutines may call it at once. Defaults to nothing.
+	// the answer is sent. It gets the status of the answer and the reason, and r.Body
+	// has what was read of the body, which may be nothing. Several goroutines may call
+	// it at once. If it panics, the answer is sent all the same, and the panic goes to
+	// the server's ErrorLog. Defaults to nothing.
 	OnReject func(r *http.Request, status int, reason error)
 
 	// Now is the clock that ages are measured by. Defaults to [time.Now].
@@ -151,9 +164,9 @@ func (o Options) validate() error {
 
 // Verifier verifies webhook requests. It is safe for concurrent use.
 type Verifier struct {
-	signer *signer.Signer // knows the secrets
-	keys   []signer.PublicKey
-	opts   Options
+	keys  keys // the secrets' are empty if Options.Secrets is set
+	opts  Options
+	other Checker // of MiddlewareFor; nil: this one
 }
 
 // New returns a Verifier that accepts what was signed with secret: "whsec_…", as it
@@ -163,41 +176,77 @@ type Verifier struct {
 // or malformed, or an option is out of range.
 func New(secret string, opts *Options) (*Verifier, error) {
 	o := withDefaults(opts)
-	s, keys, err := o.parseKeys(secret)
+	k, err := o.parseKeys(secret)
 	o.OtherSecrets, o.PublicKeys = nil, nil // The signer keeps what it needs.
 	if err := errors.Join(err, o.validate()); err != nil {
 		return nil, fmt.Errorf("verifier: new: %w", err)
 	}
-	return &Verifier{signer: s, keys: keys, opts: o}, nil
+	return &Verifier{keys: k, opts: o}, nil
+}
+
+// keys are what verifies: each secret's by itself, so that it can be told which did.
+type keys struct {
+	secrets []*signer.Signer
+	public  []signer.PublicKey
+}
+
+// current returns the keys that are accepted now.
+func (v *Verifier) current() (keys, error) {
+	if v.opts.Secrets == nil {
+		return v.keys, nil
+	}
+	texts, err := v.opts.Secrets()
+	if err == nil && len(texts) == 0 {
+		err = errors.New("there are none")
+	}
+	k := keys{public: v.keys.public}
+	if err == nil {
+		k.secrets, err = parseSecrets(texts)
+	}
+	if err != nil {
+		return keys{}, fmt.Errorf("%w: %w", ErrSecrets, err)
+	}
+	return k, nil
 }
 
 // parseKeys reads secret, and the secrets and keys of the options.
-func (o Options) parseKeys(secret string) (*signer.Signer, []signer.PublicKey, error) {
+func (o Options) parseKeys(secret string) (keys, error) {
 	var bad []error
-	var err error
-	keys := make([]signer.PublicKey, len(o.PublicKeys))
+	k := keys{public: make([]signer.PublicKey, len(o.PublicKeys))}
 	for i, text := range o.PublicKeys {
-		if keys[i], err = signer.ParsePublicKey(text); err != nil {
+		var err error
+		if k.public[i], err = signer.ParsePublicKey(text); err != nil {
 			bad = append(bad, fmt.Errorf("public key %d: %w", i+1, err))
 		}
 	}
-	if secret == "" && len(keys) > 0 && len(o.OtherSecrets) == 0 {
-		return new(signer.Signer), keys, errors.Join(bad...)
+	none := secret == "" && len(o.OtherSecrets) == 0
+	var err error
+	switch {
+	case o.Secrets != nil && !none:
+		err = errors.New("there are secrets beside Options.Secrets")
+	case o.Secrets != nil:
+		_, err = (&Verifier{opts: o}).current()
+	case !none || len(k.public) == 0:
+		k.secrets, err = parseSecrets(append([]string{secret}, o.OtherSecrets...))
 	}
-	secrets := make([]signer.Secret, 1+len(o.OtherSecrets))
-	if secrets[0], err = signer.ParseSecret(secret); err != nil {
+	return k, errors.Join(append(bad, err)...)
+}
+
+// parseSecrets makes a signer of each secret, the first of which has no number.
+func parseSecrets(texts []string) ([]*signer.Signer, error) {
+	var bad []error
+	out := make([]*signer.Signer, len(texts))
+	for i, text := range texts {
+		secret, err := signer.ParseSecret(text)
+		if err == nil {
+			out[i], err = signer.New(secret)
+		}
+		if err != nil && i > 0 {
+			err = fmt.Errorf("other secret %d: %w", i, err)
+		}
 		bad = append(bad, err)
 	}
-	for i, text := range o.OtherSecrets {
-		if secrets[i+1], err = signer.ParseSecret(text); err != nil {
-			bad = append(bad, fmt.Errorf("other secret %d: %w", i+1, err))
-		}
-	}
-	if err := errors.Join(bad...); err != nil {
-		return nil, nil, err
-	}
-	s, err := signer.New(secrets[0], secrets[1:]...)
-	return s, keys, err
+	return out, errors.Join(bad...)
 }
 
 // Verify returns the event that header and body carry. It fails as [Verifier.Check]
@@ -214,19 +263,31 @@ func (v *Verifier) Verify(header http.Header, body []byte) (event.Event, error) 
 // Check reports whether body, the bytes that arrived, is signed. It fails with
 // [ErrMissingSignature], [ErrMismatch] or [ErrStale], as the table in the package
 // documentation says. The keys of header must be in canonical form, as net/http's
-// server and [net/http.Header.Set] make them. A signature header that comes twice
-// is a mismatch.
+// server and [net/http.Header.Set] make them. A header that comes twice is a
+// mismatch, except webhook-signature, whose values are joined again: adapters of
+// AWS Lambda cut it at its commas or spaces.
 func (v *Verifier) Check(header http.Header, body []byte) error {
-	standard := v.checkStandard(header, body)
-	if standard == nil || v.opts.RequireStandard || errors.Is(standard, ErrStale) {
-		return standard
-	}
-	untimed := v.checkUntimed(header, body)
-	if errors.Is(untimed, ErrMissingSignature) {
-		return standard
-	}
-	return untimed
+	_, err := v.check(header, body)
+	return err
 }
+
+// check is Check, and tells which key matched: see [Message].
+func (v *Verifier) check(header http.Header, body []byte) (int, error) {
+	k, err := v.current()
+	if err != nil {
+		return 0, err
+	}
+	if h := standardHeaders(header); h.present() {
+		return v.checkStandard(k, h, body)
+	}
+	if len(header[keySignature]) > 0 && !v.opts.AcceptUntimed {
+		return 0, errUntimed
+	}
+	return k.checkUntimed(header, body)
+}
+
+var errUntimed = fmt.Errorf("%w: there is "+signer.HeaderSignature+
+	" alone, which has no time in it and needs Options.AcceptUntimed", ErrMissingSignature)
 
 // The headers of package signer in canonical form, in which a map look-up does not
 // allocate.
@@ -238,52 +299,81 @@ const (
 	keyStandardSignature = "Webhook-Signature"
 )
 
-func (v *Verifier) checkUntimed(header http.Header, body []byte) error {
-	value, err := single(header, keySignature)
+func (k keys) checkUntimed(header http.Header, body []byte) (int, error) {
+	value, err := single(header[keySignature], keySignature)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	if !v.signer.Verify(body, value) {
-		return ErrMismatch
+	match := -1
+	for i, s := range k.secrets {
+		if s.Verify(body, value) && match < 0 {
+			match = i
+		}
 	}
-	return nil
+	if match < 0 {
+		return 0, ErrMismatch
+	}
+	return match, nil
 }
 
-func (v *Verifier) checkStandard(header http.Header, body []byte) error {
-	signature, err := single(header, keyStandardSignature)
-	if err != nil {
-		return err
+// standard has the values of the three Standard Webhooks headers.
+type standard struct{ id, timestamp, signature []string }
+
+// standardHeaders returns those under webhook-, or, if there is none of them, those
+// under svix-, the names that the standard's forerunner has for them.
+func standardHeaders(header http.Header) standard {
+	h := standard{header[keyStandardID], header[keyStandardTimestamp], header[keyStandardSignature]}
+	if !h.present() {
+		h = standard{header["Svix-Id"], header["Svix-Timestamp"], header["Svix-Signature"]}
 	}
-	id, err := single(header, keyStandardID)
-	if err != nil {
-		return err
+	return h
+}
+
+func (h standard) present() bool { return len(h.id)+len(h.timestamp)+len(h.signature) > 0 }
+
+func (v *Verifier) checkStandard(k keys, h standard, body []byte) (int, error) {
+	if len(h.signature) == 0 {
+		return 0, ErrMissingSignature
 	}
-	timestamp, err := single(header, keyStandardTimestamp)
+	signature := trim(h.signature[0])
+	if len(h.signature) > 1 {
+		signature = rejoin(h.signature)
+	}
+	id, err := single(h.id, keyStandardID)
 	if err != nil {
-		return err
+		return 0, err
+	}
+	timestamp, err := single(h.timestamp, keyStandardTimestamp)
+	if err != nil {
+		return 0, err
 	}
 	at, ok := parseTimestamp(timestamp)
 	if !ok {
-		return fmt.Errorf("%w: %s is not in whole seconds", ErrMismatch, keyStandardTimestamp)
+		return 0, fmt.Errorf("%w: %s is not in whole seconds", ErrMismatch, keyStandardTimestamp)
 	}
-	match := v.signer.VerifyStandard(id, at, body, signature)
-	for _, key := range v.keys {
-		if key.VerifyStandard(id, at, body, signature) {
-			match = true
+	match := -1
+	for i, s := range k.secrets {
+		if s.VerifyStandard(id, at, body, signature) && match < 0 {
+			match = i
 		}
 	}
-	if !match {
-		return ErrMismatch
+	for i, key := range k.public {
+		if key.VerifyStandard(id, at, body, signature) && match < 0 {
+			match = len(k.secrets) + i
+		}
+	}
+	if match < 0 {
+		return 0, ErrMismatch
 	}
 	if age := v.opts.Now().Sub(at); age > v.opts.Tolerance || age < -v.opts.Tolerance {
-		return fmt.Errorf("%w: it was sent %s ago", ErrStale, age.Round(time.Second))
+		return 0, fmt.Errorf("%w: it was sent %s ago", ErrStale, age.Round(time.Second))
 	}
-	return nil
+	return match, nil
 }
 
 // read returns the event in a body that passed Check.
 func (v *Verifier) read(header http.Header, body []byte) (event.Event, error) {
-	e, err := event.Parse(body)
+	e, err := parse(header, body)
 	if err != nil {
 		return event.Event{}, fmt.Errorf("verifier: verify: %w", err)
 	}
@@ -298,9 +388,19 @@ func (v *Verifier) read(header http.Header, body []byte) (event.Event, error) {
 	return e, nil
 }
 
+// parse reads the event of a request that passed Check.
+func parse(header http.Header, body []byte) (event.Event, error) {
+	h := standardHeaders(header)
+	if !h.present() {
+		return event.Parse(body)
+	}
+	sent, _ := parseTimestamp(trim(h.timestamp[0]))
+	return event.ParseStandard(body, trim(h.id[0]), sent)
+}
+
 // single returns the value of a header that must come exactly once.
-func single(header http.Header, key string) (string, error) {
-	switch values := header[key]; len(values) {
+func single(values []string, key string) (string, error) {
+	switch len(values) {
 	case 0:
 		return "", ErrMissingSignature
 	case 1:
@@ -308,6 +408,17 @@ func single(header http.Header, key string) (string, error) {
 	default:
 		return "", fmt.Errorf("%w: %s comes %d times", ErrMismatch, key, len(values))
 	}
+}
+
+// rejoin returns what a webhook-signature was before it was cut into several values.
+// Neither versions nor signatures have commas or spaces in them.
+func rejoin(values []string) string {
+	words := strings.FieldsFunc(strings.Join(values, " "), func(c rune) bool { return c == ' ' || c == '\t' || c == ',' })
+	var b strings.Builder
+	for pair := range slices.Chunk(words, 2) {
+		b.WriteString(strings.Join(pair, ",") + " ")
+	}
+	return trim(b.String())
 }
 
 // trim removes the optional white space around a value (RFC 9110, section 5.6.3).

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -43,7 +44,7 @@ func TestVectors(t *testing.T) {
 	byName := map[string]signature{}
 	check := func(t *testing.T, s signature, untimed, standard string) error {
 		t.Helper()
-		opts := &verifier.Options{PublicKeys: s.PublicKeys, Now: func() time.Time { return time.Unix(s.Timestamp, 0) }}
+		opts := &verifier.Options{AcceptUntimed: true, PublicKeys: s.PublicKeys, Now: func() time.Time { return time.Unix(s.Timestamp, 0) }}
 		secret := ""
 		if len(s.Secrets) > 0 {
 			secret, opts.OtherSecrets = s.Secrets[0], s.Secrets[1:]
@@ -89,7 +90,7 @@ func TestVectors(t *testing.T) {
 func TestSchemes(t *testing.T) {
 	t.Parallel()
 	const absent, wrong, right, stale, part = "absent", "wrong", "right", "stale", "part"
-	set := func(h http.Header, untimed, standard string) {
+	set := func(h http.Header, untimed, standard, without string) {
 		switch untimed {
 		case right:
 			h.Set(signer.HeaderSignature, untimedHeader(secretA, eventBody))
@@ -105,13 +106,13 @@ func TestSchemes(t *testing.T) {
 			setStandard(t, h, testTime, eventBody, secretB)
 		case part:
 			setStandard(t, h, testTime, eventBody, secretA)
-			h.Del(signer.HeaderStandardTimestamp)
+			h.Del(without)
 		}
 	}
 	missing, mismatch, old := verifier.ErrMissingSignature, verifier.ErrMismatch, verifier.ErrStale
 	for _, tt := range []struct {
 		standard, untimed string
-		optional, require error
+		require, accept   error
 	}{
 		{right, right, nil, nil},
 		{right, wrong, nil, nil},
@@ -119,25 +120,27 @@ func TestSchemes(t *testing.T) {
 		{stale, right, old, old},
 		{stale, wrong, old, old},
 		{stale, absent, old, old},
-		{wrong, right, nil, mismatch},
+		{wrong, right, mismatch, mismatch},
 		{wrong, wrong, mismatch, mismatch},
 		{wrong, absent, mismatch, mismatch},
-		{part, right, nil, missing},
-		{part, wrong, mismatch, missing},
+		{part, right, missing, missing},
+		{part, wrong, missing, missing},
 		{part, absent, missing, missing},
-		{absent, right, nil, missing},
-		{absent, wrong, mismatch, missing},
+		{absent, right, missing, nil},
+		{absent, wrong, missing, mismatch},
 		{absent, absent, missing, missing},
 	} {
 		t.Run(fmt.Sprintf("standard %s, untimed %s", tt.standard, tt.untimed), func(t *testing.T) {
 			t.Parallel()
-			h := http.Header{}
-			set(h, tt.untimed, tt.standard)
-			for required, want := range map[bool]error{false: tt.optional, true: tt.require} {
-				v := newVerifier(t, secretA, &verifier.Options{RequireStandard: required, Now: atTestTime})
-				err := v.Check(h, []byte(eventBody))
-				require.ErrorIs(t, err, want)
-				require.Equal(t, want == nil, err == nil)
+			for _, without := range []string{signer.HeaderStandardID, signer.HeaderStandardTimestamp, signer.HeaderStandardSignature} {
+				h := http.Header{}
+				set(h, tt.untimed, tt.standard, without)
+				for accept, want := range map[bool]error{false: tt.require, true: tt.accept} {
+					v := newVerifier(t, secretA, &verifier.Options{AcceptUntimed: accept, Now: atTestTime})
+					err := v.Check(h, []byte(eventBody))
+					require.ErrorIs(t, err, want)
+					require.Equal(t, want == nil, err == nil)
+				}
 			}
 		})
 	}
@@ -168,8 +171,8 @@ func TestRotation(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			for _, required := range []bool{false, true} {
-				v := newVerifier(t, tt.secret, &verifier.Options{OtherSecrets: tt.others, RequireStandard: required, Now: atTestTime})
+			for _, accept := range []bool{false, true} {
+				v := newVerifier(t, tt.secret, &verifier.Options{OtherSecrets: tt.others, AcceptUntimed: accept, Now: atTestTime})
 				require.Equal(t, tt.during, v.Check(during, []byte(eventBody)) == nil)
 				require.Equal(t, tt.after, v.Check(after, []byte(eventBody)) == nil)
 			}
@@ -235,13 +238,15 @@ func TestTimestampForms(t *testing.T) {
 
 func TestHeadersComeOnce(t *testing.T) {
 	t.Parallel()
-	v := newVerifier(t, secretA, &verifier.Options{RequireStandard: true, Now: atTestTime})
+	v := newVerifier(t, secretA, &verifier.Options{Now: atTestTime})
 	for _, name := range []string{signer.HeaderStandardID, signer.HeaderStandardTimestamp, signer.HeaderStandardSignature} {
 		h := http.Header{}
 		setStandard(t, h, testTime, eventBody, secretA)
 		require.NoError(t, v.Check(h, []byte(eventBody)))
 		h.Add(name, h.Get(name))
-		require.ErrorIs(t, v.Check(h, []byte(eventBody)), verifier.ErrMismatch, name)
+		if name != signer.HeaderStandardSignature { // See TestSignatureCutIntoValues.
+			require.ErrorIs(t, v.Check(h, []byte(eventBody)), verifier.ErrMismatch, name)
+		}
 		h.Del(name)
 		require.ErrorIs(t, v.Check(h, []byte(eventBody)), verifier.ErrMissingSignature, name)
 		h[http.CanonicalHeaderKey(name)] = []string{}
@@ -249,10 +254,48 @@ func TestHeadersComeOnce(t *testing.T) {
 	}
 }
 
+// Adapters of AWS Lambda cut a header at its commas into several values.
+func TestSignatureCutIntoValues(t *testing.T) {
+	t.Parallel()
+	v := newVerifier(t, secretA, &verifier.Options{Now: atTestTime})
+	h := http.Header{}
+	setStandard(t, h, testTime, eventBody, secretB, secretA)
+	two := h.Get(signer.HeaderStandardSignature)
+	setStandard(t, h, testTime, eventBody, secretA)
+	one := h.Get(signer.HeaderStandardSignature)
+	wrong := "v1," + strings.Repeat("A", 43) + "="
+	for _, tt := range []struct {
+		name   string
+		values []string
+		want   error
+	}{
+		{"one, at its comma", strings.Split(one, ","), nil},
+		{"two, at their commas", strings.Split(two, ","), nil},
+		{"two, at the space", strings.Split(two, " "), nil},
+		{"two, at both", strings.FieldsFunc(two, func(r rune) bool { return r == ' ' || r == ',' }), nil},
+		{"with white space left", []string{"v1", " " + one[3:] + "\t", "v2", " x"}, nil},
+		{"two lines", []string{wrong, one}, nil},
+		{"two lines, none right", []string{wrong, wrong}, verifier.ErrMismatch},
+		{"an odd piece", []string{"v1", one[3:], "v1"}, nil},
+		{"out of step", []string{"x", "v1", one[3:]}, verifier.ErrMismatch},
+		{"without its version", []string{one[3:], one[3:]}, verifier.ErrMismatch},
+		{"nothing", []string{"", " "}, verifier.ErrMismatch},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			h := h.Clone()
+			h[http.CanonicalHeaderKey(signer.HeaderStandardSignature)] = tt.values
+			err := v.Check(h, []byte(eventBody))
+			require.ErrorIs(t, err, tt.want)
+			require.Equal(t, tt.want == nil, err == nil)
+		})
+	}
+}
+
 // Of the characters around a value, HTTP lets spaces and tabs go.
 func TestOptionalWhiteSpace(t *testing.T) {
 	t.Parallel()
-	v, good := newVerifier(t, secretA, nil), untimedHeader(secretA, eventBody)
+	v, good := newVerifier(t, secretA, &verifier.Options{AcceptUntimed: true}), untimedHeader(secretA, eventBody)
 	for around, want := range map[string]error{
 		" ": nil, "\t \t": nil, "\n": verifier.ErrMismatch, "\r": verifier.ErrMismatch, "\v": verifier.ErrMismatch,
 		"\f": verifier.ErrMismatch, "\u00a0": verifier.ErrMismatch, "\u3000": verifier.ErrMismatch, "\x00": verifier.ErrMismatch,
@@ -265,7 +308,7 @@ func TestOptionalWhiteSpace(t *testing.T) {
 
 func TestVerify(t *testing.T) {
 	t.Parallel()
-	v := newVerifier(t, secretA, nil)
+	v := newVerifier(t, secretA, &verifier.Options{AcceptUntimed: true})
 	h := http.Header{}
 	h.Set(signer.HeaderSignature, untimedHeader(secretA, eventBody))
 	h.Set(signer.HeaderEvent, "webhook.test")
@@ -307,8 +350,8 @@ func TestMaxAge(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			v := newVerifier(t, secretA, &verifier.Options{
-				MaxAge: tt.maxAge,
-				Now:    func() time.Time { return testTime.Add(tt.now) },
+				AcceptUntimed: true, MaxAge: tt.maxAge,
+				Now: func() time.Time { return testTime.Add(tt.now) },
 			})
 			h := http.Header{}
 			h.Set(signer.HeaderSignature, untimedHeader(secretA, eventBody))
@@ -334,11 +377,70 @@ func TestInterop(t *testing.T) {
 	h.Set(standardwebhooks.HeaderWebhookID, "evt_1")
 	h.Set(standardwebhooks.HeaderWebhookTimestamp, strconv.FormatInt(now.Unix(), 10))
 	h.Set(standardwebhooks.HeaderWebhookSignature, signature)
-	v := newVerifier(t, secretB, &verifier.Options{OtherSecrets: []string{secretA}, RequireStandard: true})
+	v := newVerifier(t, secretB, &verifier.Options{OtherSecrets: []string{secretA}})
 	require.NoError(t, theirs.Verify([]byte(eventBody), h))
 	_, err = v.Verify(h, []byte(eventBody))
 	require.NoError(t, err)
 	require.ErrorIs(t, v.Check(h, []byte(eventBody+" ")), verifier.ErrMismatch)
+}
+
+// TestOtherSenders verifies messages as other senders of Standard Webhooks make them.
+func TestOtherSenders(t *testing.T) {
+	t.Parallel()
+	const body = `{"type":"Contact-Created","data":{"name":"Ada"}}`
+	want := event.Event{ID: "evt_1", Type: "Contact-Created", Created: testTime, Data: json.RawMessage(`{"name":"Ada"}`)}
+	webhookToSvix := func(h http.Header, names ...string) {
+		for _, name := range names {
+			h["Svix-"+name] = h["Webhook-"+name]
+			delete(h, "Webhook-"+name)
+		}
+	}
+	for _, tt := range []struct {
+		name   string
+		change func(http.Header)
+		now    time.Time
+		err    error
+	}{
+		{"webhook-", func(http.Header) {}, testTime, nil},
+		{"svix-", func(h http.Header) { webhookToSvix(h, "Id", "Timestamp", "Signature") }, testTime, nil},
+		{"svix-, cut at its comma", func(h http.Header) {
+			webhookToSvix(h, "Id", "Timestamp", "Signature")
+			h["Svix-Signature"] = strings.Split(h["Svix-Signature"][0], ",")
+		}, testTime, nil},
+		{"svix-, late", func(h http.Header) { webhookToSvix(h, "Id", "Timestamp", "Signature") }, testTime.Add(time.Hour), verifier.ErrStale},
+		{"svix-, without its time", func(h http.Header) {
+			webhookToSvix(h, "Id", "Signature")
+			h.Del("webhook-timestamp")
+		}, testTime, verifier.ErrMissingSignature},
+		{"one of each", func(h http.Header) { webhookToSvix(h, "Id") }, testTime, verifier.ErrMissingSignature},
+		{"svix- beside wrong ones", func(h http.Header) {
+			webhookToSvix(h, "Id", "Timestamp", "Signature")
+			setStandard(t, h, testTime, body, secretB)
+		}, testTime, verifier.ErrMismatch},
+		{"svix-, wrong, beside X-Webhook-Signature", func(h http.Header) {
+			webhookToSvix(h, "Id", "Timestamp", "Signature")
+			h.Set("svix-id", "evt_2")
+			h.Set(signer.HeaderSignature, untimedHeader(secretA, body))
+		}, testTime, verifier.ErrMismatch},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			h := http.Header{}
+			setStandard(t, h, testTime, body, secretA)
+			tt.change(h)
+			v := newVerifier(t, secretA, &verifier.Options{AcceptUntimed: true, Now: func() time.Time { return tt.now }})
+			e, err := v.Verify(h, []byte(body))
+			require.ErrorIs(t, err, tt.err)
+			if tt.err == nil {
+				require.NoError(t, err)
+				require.Equal(t, want, e)
+			}
+		})
+	}
+	h := http.Header{}
+	h.Set(signer.HeaderSignature, untimedHeader(secretA, body))
+	_, err := newVerifier(t, secretA, &verifier.Options{AcceptUntimed: true}).Verify(h, []byte(body))
+	require.ErrorIs(t, err, event.ErrMalformed, "without the headers there is no id and no time")
 }
 
 func TestCheckAllocatesNothing(t *testing.T) { //nolint:paralleltest // AllocsPerRun refuses to run beside others.
@@ -347,7 +449,7 @@ func TestCheckAllocatesNothing(t *testing.T) { //nolint:paralleltest // AllocsPe
 	setStandard(t, both, testTime, eventBody, secretA)
 	untimed.Set(signer.HeaderSignature, untimedHeader(secretA, eventBody))
 	both.Set(signer.HeaderSignature, untimedHeader(secretA, eventBody))
-	v := newVerifier(t, secretA, &verifier.Options{OtherSecrets: []string{secretB}, Now: atTestTime})
+	v := newVerifier(t, secretA, &verifier.Options{OtherSecrets: []string{secretB}, AcceptUntimed: true, Now: atTestTime})
 	body := []byte(eventBody)
 	for name, h := range map[string]http.Header{"untimed": untimed, "standard": standard, "both": both} {
 		require.NoError(t, v.Check(h, body))

@@ -25,6 +25,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rag-assistant/webhooks/verifier"
 	"github.com/rag-assistant/webhooks/verifier/explain"
 )
 
@@ -40,10 +41,11 @@ func main() {
 	os.Exit(code)
 }
 
-const usage = `usage: WEBHOOK_SECRET=whsec_… explain [-at 2025-11-04T12:00:00Z] [request.http]
+const usage = `usage: WEBHOOK_SECRET=whsec_… explain [-at 2025-11-04T12:00:00Z] [-untimed] [request.http]
 
 The file, or stdin, holds the request as it arrived: the headers, an empty line, the
-body. -at is when it arrived. WEBHOOK_OTHER_SECRETS may hold older secrets, separated
+body. -at is when it arrived. -untimed is for a receiver that accepts
+X-Webhook-Signature alone. WEBHOOK_OTHER_SECRETS may hold older secrets, separated
 by commas.
 `
 
@@ -55,6 +57,7 @@ func run(args []string, getenv func(string) string, stdin io.Reader, stdout io.W
 		now, err = time.Parse(time.RFC3339, text)
 		return err
 	})
+	untimed := flags.Bool("untimed", false, "the receiver accepts X-Webhook-Signature alone")
 	if err := flags.Parse(args); err != nil {
 		return 2, err
 	}
@@ -66,7 +69,8 @@ func run(args []string, getenv func(string) string, stdin io.Reader, stdout io.W
 	if err != nil {
 		return 2, err
 	}
-	report := explain.At(now, header, body, secrets(getenv)...)
+	opts := &verifier.Options{AcceptUntimed: *untimed, Now: func() time.Time { return now }}
+	report := explain.With(opts, header, body, secrets(getenv)...)
 	if _, err := fmt.Fprint(stdout, report); err != nil {
 		return 2, err
 	}

@@ -93,6 +93,7 @@ func explained(addr string, err error) error {
 type config struct {
 	addr, secret string
 	fail, status int
+	untimed      bool
 	delay        time.Duration
 }
 
@@ -102,6 +103,7 @@ func parse(args []string, getenv func(string) string, out io.Writer) (config, er
 	fs.SetOutput(io.Discard) // The caller prints the error, once.
 	fs.StringVar(&c.addr, "addr", "127.0.0.1:3000", "`host:port` to listen on")
 	fs.StringVar(&c.secret, "secret", "", "the webhook's `secret`, or the sender's public key (default $WEBHOOK_SECRET, which other users of this machine cannot see)")
+	fs.BoolVar(&c.untimed, "untimed", false, "accept requests that have X-Webhook-Signature alone, as from a sender without Standard Webhooks")
 	fs.IntVar(&c.fail, "fail", 0, "let the first `N` verified requests fail with -status, then answer 200")
 	fs.IntVar(&c.status, "status", 0, "`code` to answer verified requests with (default 200, or 500 with -fail)")
 	fs.DurationVar(&c.delay, "delay", 0, "`time` to wait before each answer; the sender gives up after 10s")

@@ -118,7 +118,7 @@ func TestSaysWhyItRefuses(t *testing.T) {
 		status int
 		says   string
 	}{
-		{"another secret", nil, other, 401, "secret_wrong"},
+		{"another secret", nil, other, 401, "unmatched"},
 		{"no signature", func(r *http.Request) { clear(r.Header) }, secret, 401, "header_missing"},
 		{"a body that was written again", func(r *http.Request) {
 			body, _ := io.ReadAll(r.Body)

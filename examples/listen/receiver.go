@@ -37,7 +37,7 @@ func newReceiver(c config, p *printer) (*receiver, error) {
 	if c.secret == "" {
 		return r, nil
 	}
-	secret, opts := c.secret, &verifier.Options{}
+	secret, opts := c.secret, &verifier.Options{AcceptUntimed: c.untimed}
 	if strings.HasPrefix(secret, "whpk_") {
 		secret, opts.PublicKeys = "", []string{secret}
 	}
@@ -160,5 +160,7 @@ func (r *receiver) explain(in *request) {
 		r.printer.note("the body is too long to look for the reason at once; see examples/explain")
 		return
 	}
-	r.printer.reasons(explain.At(in.at, in.header, in.body, r.secret))
+	r.printer.reasons(explain.With(&verifier.Options{
+		AcceptUntimed: r.untimed, Now: func() time.Time { return in.at },
+	}, in.header, in.body, r.secret))
 }

@@ -16,11 +16,13 @@ import (
 )
 
 func main() {
-	verified := verifier.Middleware(os.Getenv("WEBHOOK_SECRET"), &verifier.Options{
-		RequireStandard: true,    // What was captured cannot be sent again later.
-		MaxBody:         2 << 20, // 256 KiB in their longest spelling.
+	v, err := verifier.New(os.Getenv("WEBHOOK_SECRET"), &verifier.Options{
+		MaxBody: 2 << 20, // 256 KiB in their longest spelling are 1.5 MiB.
 	})
-	http.Handle("POST /webhooks", verified(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	if err != nil {
+		log.Fatal("WEBHOOK_SECRET is not the secret of a webhook: ", err)
+	}
+	http.Handle("POST /webhooks", v.Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		e, _ := verifier.FromContext(r.Context())
 		log.Println("received", e.Type, e.ID)
 		// Put it into a queue, unless its id is there already; work on it afterwards.

@@ -2,8 +2,12 @@
 const crypto = require('node:crypto');
 const express = require('express');
 
-const secret = process.env.WEBHOOK_SECRET;
+const secret = process.env.WEBHOOK_SECRET ?? '';
 const key = Buffer.from(secret.slice('whsec_'.length), 'base64');
+if (!secret.startsWith('whsec_') || key.length < 16) {
+  console.error('WEBHOOK_SECRET is not the secret of a webhook: set it to "whsec_" and what follows');
+  process.exit(1); // With an empty key, anybody could sign.
+}
 
 function same(expected, given) {
   const a = Buffer.from(expected);

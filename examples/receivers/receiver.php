@@ -2,14 +2,21 @@
 
 declare(strict_types=1);
 
+const MAX_BODY = 2 << 20; // 256 KiB in their longest spelling are 1.5 MiB.
+
 $secret = (string) getenv('WEBHOOK_SECRET');
-if ($secret === '') {
-    throw new RuntimeException('WEBHOOK_SECRET is not set');
+$key = (string) base64_decode(substr($secret, strlen('whsec_')), true);
+if (!str_starts_with($secret, 'whsec_') || strlen($key) < 16) { // With an empty key, anybody could sign.
+    throw new RuntimeException('WEBHOOK_SECRET is not the secret of a webhook: set it to "whsec_" and what follows');
 }
-$key = base64_decode(substr($secret, strlen('whsec_')), true);
 
 // The body as it arrived, not what json_decode and json_encode make of it.
-$body = file_get_contents('php://input');
+$length = (int) ($_SERVER['CONTENT_LENGTH'] ?? 0);
+$body = $length > MAX_BODY ? '' : file_get_contents('php://input', false, null, 0, MAX_BODY + 1);
+if ($length > MAX_BODY || strlen($body) > MAX_BODY) {
+    http_response_code(413);
+    exit;
+}
 
 // X-Webhook-Signature is over the body.
 $expected = 'sha256=' . hash_hmac('sha256', $body, $secret);

@@ -7,10 +7,14 @@ import time
 
 from flask import Flask, abort, request
 
-SECRET = os.environ["WEBHOOK_SECRET"]
+SECRET = os.environ.get("WEBHOOK_SECRET", "")
 KEY = base64.b64decode(SECRET.removeprefix("whsec_"))
+if not SECRET.startswith("whsec_") or len(KEY) < 16:  # With an empty key, anybody could sign.
+    raise SystemExit('WEBHOOK_SECRET is not the secret of a webhook: set it to "whsec_" and what follows')
+MAX_BODY = 2 << 20  # 256 KiB in their longest spelling are 1.5 MiB.
 
 app = Flask(__name__)
+app.config["MAX_CONTENT_LENGTH"] = MAX_BODY + 1  # Flask reads no further.
 
 
 def same(expected, given):
@@ -38,6 +42,8 @@ def fresh(body):
 @app.post("/webhooks")
 def receive():
     body = request.get_data()  # Not get_json(): it would leave the bytes behind.
+    if len(body) > MAX_BODY:
+        abort(413)
     if not signed(body) or not fresh(body):
         abort(401)
     event = json.loads(body)

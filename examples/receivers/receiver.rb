@@ -2,8 +2,12 @@ require 'json'
 require 'openssl'
 require 'sinatra'
 
-SECRET = ENV.fetch('WEBHOOK_SECRET')
+SECRET = ENV.fetch('WEBHOOK_SECRET', '')
 KEY = SECRET.delete_prefix('whsec_').unpack1('m')
+if !SECRET.start_with?('whsec_') || KEY.bytesize < 16 # With an empty key, anybody could sign.
+  abort 'WEBHOOK_SECRET is not the secret of a webhook: set it to "whsec_" and what follows'
+end
+MAX_BODY = 2 << 20 # 256 KiB in their longest spelling are 1.5 MiB.
 
 set :bind, '127.0.0.1'
 set :port, ENV.fetch('PORT', '8080')
@@ -31,7 +35,9 @@ helpers do
 end
 
 post '/webhooks' do
-  raw = request.body.read # Not what JSON.generate makes of the parsed body.
+  halt 413 if request.content_length.to_i > MAX_BODY
+  raw = request.body.read(MAX_BODY + 1).to_s # Not what JSON.generate makes of the parsed body.
+  halt 413 if raw.bytesize > MAX_BODY
   halt 401 unless signed?(raw) && fresh?(raw)
   event = JSON.parse(raw)
   logger.info "received #{event['type']} #{event['id']}"

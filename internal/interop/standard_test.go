@@ -73,7 +73,7 @@ func TestStandardWebhooksJavaScript(t *testing.T) {
 	require.Equal(t, accepted, verified)
 	for i, c := range theirs {
 		secret := c.Key
-		opts := &verifier.Options{RequireStandard: true}
+		opts := &verifier.Options{}
 		if public[i] != "" {
 			secret, opts.PublicKeys = "", []string{public[i]}
 		}

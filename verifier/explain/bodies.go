@@ -36,6 +36,7 @@ func variants(body []byte) []variant {
 	if len(body) <= maxUndone {
 		v.charsets(body)
 		v.wrappers(body)
+		v.dumps(body)
 		v.rewritten(body)
 	}
 	v.add(nil, BodyEmpty, "An empty body was signed.", "Whoever signs has to sign the body that is sent.")

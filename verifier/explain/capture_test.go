@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rag-assistant/webhooks/signer"
+	"github.com/rag-assistant/webhooks/verifier"
 	"github.com/rag-assistant/webhooks/verifier/explain"
 )
 
@@ -36,18 +37,33 @@ type capture struct {
 	body    string
 	secrets []string
 	now     time.Time
+	untimed bool // the receiver accepts X-Webhook-Signature alone
 }
 
 func (c *capture) explain() explain.Report {
-	return explain.At(c.now, c.header, []byte(c.body), c.secrets...)
+	return explain.With(c.options(), c.header, []byte(c.body), c.secrets...)
+}
+
+func (c *capture) options() *verifier.Options {
+	return &verifier.Options{AcceptUntimed: c.untimed, Now: func() time.Time { return c.now }}
 }
 
 func (c *capture) set(name, value string) { c.header.Set(name, value) }
 
-// untimedOnly leaves X-Webhook-Signature and removes the other.
+// untimedOnly leaves X-Webhook-Signature and removes the other, of a sender for which
+// the receiver accepts that.
 func (c *capture) untimedOnly() {
+	c.untimed = true
 	for _, name := range []string{"webhook-id", "webhook-timestamp", "webhook-signature"} {
 		c.header.Del(name)
+	}
+}
+
+// svix gives the headers of Standard Webhooks their other names.
+func (c *capture) svix() {
+	for _, name := range []string{"Id", "Timestamp", "Signature"} {
+		c.header["Svix-"+name] = c.header["Webhook-"+name]
+		c.header.Del("webhook-" + name)
 	}
 }
 
@@ -60,7 +76,8 @@ func arrived(tb testing.TB, body string) *capture {
 	require.NoError(tb, err)
 	s, err := signer.New(secret)
 	require.NoError(tb, err)
-	c := &capture{http.Header{}, body, []string{secretA}, testTime}
+	c := &capture{header: http.Header{}, body: body, secrets: []string{secretA}, now: testTime}
+	c.set("Content-Type", "application/json")
 	c.set("X-Webhook-Signature", string(s.AppendSignature(nil, []byte(body))))
 	c.set("X-Webhook-Event", "document.created")
 	c.set("X-Webhook-Delivery-ID", "whdel_1")
@@ -118,6 +135,22 @@ func marshal(v any) []byte {
 		panic(err)
 	}
 	return out
+}
+
+// pythonBytes is repr(body) of Python.
+func pythonBytes(body string) string {
+	var b strings.Builder
+	for _, c := range []byte(body) {
+		switch {
+		case c == '\\':
+			b.WriteString(`\\`)
+		case c < ' ' || c > '~':
+			b.WriteString(`\x` + hex.EncodeToString([]byte{c}))
+		default:
+			b.WriteByte(c)
+		}
+	}
+	return "b'" + b.String() + "'"
 }
 
 func escaped(body string) string {

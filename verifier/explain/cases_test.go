@@ -9,6 +9,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"net/url"
 	"strconv"
 	"strings"
@@ -16,6 +17,7 @@ import (
 	"time"
 	"unicode/utf16"
 
+	"github.com/rag-assistant/webhooks/verifier"
 	"github.com/rag-assistant/webhooks/verifier/explain"
 )
 
@@ -45,13 +47,19 @@ var cases = []struct {
 		c.header["X-Hub-Signature-256"] = c.header["X-Webhook-Signature"]
 		c.standardOnly()
 	}, codes{explain.HeaderMoved}},
-	{"svix's names", func(c *capture) {
-		for _, name := range []string{"Id", "Timestamp", "Signature"} {
-			c.header["Svix-"+name] = c.header["Webhook-"+name]
+	{"svix's names, late", func(c *capture) { c.svix(); c.now = testTime.Add(time.Hour) }, codes{explain.Stale}},
+	{"svix's names in lower case in a map", func(c *capture) {
+		c.svix()
+		for _, name := range []string{"id", "timestamp", "signature"} {
+			c.header["svix-"+name] = []string{c.header.Get("svix-" + name)}
+			c.header.Del("svix-" + name)
 		}
-		c.untimedOnly()
 		c.standardOnly()
 	}, codes{explain.HeaderMoved, explain.HeaderMoved, explain.HeaderMoved}},
+	{"one of svix's names", func(c *capture) {
+		c.header["Svix-Id"] = c.header["Webhook-Id"]
+		c.header.Del("webhook-id")
+	}, codes{explain.HeaderMoved}},
 	{"doubled", func(c *capture) {
 		c.untimedOnly()
 		c.header.Add("X-Webhook-Signature", c.header.Get("X-Webhook-Signature"))
@@ -107,11 +115,11 @@ var cases = []struct {
 		c.untimedOnly()
 		c.set("webhook-timestamp", timestamp)
 		c.set("X-Webhook-Signature", "t="+timestamp+",v1="+untimed(secretA, timestamp+"."+c.body)[7:])
-	}, codes{explain.SignedOther, explain.SchemeOther}},
+	}, codes{explain.SignedOther, explain.SchemeOther, explain.HeaderMissing}},
 	{"v1 in X-Webhook-Signature", func(c *capture) {
 		c.set("X-Webhook-Signature", c.header.Get("webhook-signature"))
 		c.header.Del("webhook-signature")
-	}, codes{explain.SchemeSwapped}},
+	}, codes{explain.SchemeSwapped, explain.HeaderMissing}},
 	{"X-Webhook-Signature's in webhook-signature", func(c *capture) {
 		c.set("webhook-signature", c.header.Get("X-Webhook-Signature"))
 		c.standardOnly()
@@ -120,7 +128,7 @@ var cases = []struct {
 		text := "evt_1." + strconv.FormatInt(testTime.Unix(), 10) + "." + c.body
 		c.set("X-Webhook-Signature", untimed(decoded(secretA), text))
 		c.header.Del("webhook-signature")
-	}, codes{explain.SchemeSwapped}},
+	}, codes{explain.SchemeSwapped, explain.HeaderMissing}},
 	{"no webhook-id", func(c *capture) { c.standardOnly(); c.header.Del("webhook-id") }, codes{explain.HeaderMissing}},
 	{"no webhook-signature", func(c *capture) { c.standardOnly(); c.header.Del("webhook-signature") }, codes{explain.HeaderMissing}},
 	{"an unknown version", func(c *capture) {
@@ -163,22 +171,32 @@ var cases = []struct {
 		c.set("webhook-timestamp", ms)
 		c.set("webhook-signature", standard(decoded(secretA), "evt_1."+ms+"."+c.body))
 	}, codes{explain.TimeMalformed}},
+	{"nothing but X-Webhook-Signature", func(c *capture) { c.untimedOnly(); c.untimed = false }, codes{explain.Untimed}},
+	{"nothing but X-Webhook-Signature, and that wrong", func(c *capture) {
+		c.untimedOnly()
+		c.untimed = false
+		c.secrets = []string{secretB}
+	}, codes{explain.Unmatched, explain.Untimed}},
+	{"a wrong signature beside X-Webhook-Signature", func(c *capture) { c.set("webhook-signature", standard("x", "y")) }, codes{explain.Unmatched}},
+	{"two of three headers beside X-Webhook-Signature", func(c *capture) { c.header.Del("webhook-id") }, codes{explain.HeaderMissing}},
 	{"stale", func(c *capture) { c.now = testTime.Add(6 * time.Minute) }, codes{explain.Stale}},
 	{"another event type", func(c *capture) { c.set("X-Webhook-Event", "document.deleted") }, codes{explain.EventType}},
 	{"another event type, and a wrong signature beside the right one", func(c *capture) {
 		c.set("X-Webhook-Event", "document.deleted")
-		c.set("webhook-signature", standard(decoded(secretB), c.body))
+		c.set("X-Webhook-Signature", untimed(secretB, c.body))
 	}, codes{explain.EventType}},
 	{"not an event", func(c *capture) { *c = *arrived(new(testing.T), "{}") }, codes{explain.EventMalformed}},
 
 	// Secrets.
 	{"no secret", func(c *capture) { c.secrets = nil }, codes{explain.SecretMissing}},
-	{"an empty secret", func(c *capture) { c.secrets = []string{""} }, codes{explain.SecretMissing, explain.SecretWrong}},
-	{"another secret", func(c *capture) { c.secrets = []string{secretB} }, codes{explain.SecretWrong}},
+	{"an empty secret", func(c *capture) { c.secrets = []string{""} }, codes{explain.SecretMissing, explain.Unmatched}},
+	{"another secret", func(c *capture) { c.secrets = []string{secretB} }, codes{explain.Unmatched}},
 	{"the older secret", func(c *capture) { c.secrets = []string{secretB, secretA} }, codes{explain.SecretOther}},
 	{"the older secret, in quotes", func(c *capture) { c.secrets = []string{secretB, `"` + secretA + `"`} }, codes{explain.SecretQuoted, explain.SecretOther}},
 	{"a line break behind the secret", func(c *capture) { c.secrets = []string{secretA + "\n"} }, codes{explain.SecretSpace}},
 	{"quotes around the secret", func(c *capture) { c.secrets = []string{`"` + secretA + `"`} }, codes{explain.SecretQuoted}},
+	{"a byte order mark in front of the secret", func(c *capture) { c.secrets = []string{"\ufeff" + secretA} }, codes{explain.SecretSpace}},
+	{"v1, in front of the secret", func(c *capture) { c.secrets = []string{"v1," + secretA} }, codes{explain.SecretMalformed}},
 	{"a secret of the receiver's own", func(c *capture) {
 		c.untimedOnly()
 		c.secrets = []string{"changeme"}
@@ -205,7 +223,7 @@ var cases = []struct {
 	{"empty", func(c *capture) { c.body = "" }, codes{explain.BodyEmpty}},
 	{"truncated", func(c *capture) { c.body = c.body[:len(c.body)-10] }, codes{explain.BodyTruncated}},
 	{"shorter than its length", func(c *capture) { c.set("Content-Length", "5000"); c.body += "x" }, codes{explain.BodyTruncated}},
-	{"changed", func(c *capture) { c.body = strings.Replace(c.body, "doc_1", "doc_2", 1) }, codes{explain.SecretWrong}},
+	{"changed", func(c *capture) { c.body = strings.Replace(c.body, "doc_1", "doc_2", 1) }, codes{explain.Unmatched}},
 	{"signed empty", func(c *capture) { c.untimedOnly(); c.set("X-Webhook-Signature", untimed(secretA, "")) }, codes{explain.BodyEmpty}},
 	{"a line break more", func(c *capture) { c.body += "\n" }, codes{explain.BodyLineBreak}},
 	{"a line break less", func(c *capture) { b := c.body; *c = *arrived(new(testing.T), b+"\n"); c.body = b }, codes{explain.BodyLineBreak}},
@@ -279,7 +297,39 @@ var cases = []struct {
 		c.body = b
 	}, codes{explain.BodyRewritten}},
 
+	{"an object of JavaScript's", func(c *capture) { c.body = "[object Object]" }, codes{explain.BodyDump}},
+	{"a dict of Python's", func(c *capture) { c.body = `{'id': 'evt_1', 'type': 'document.created'}` }, codes{explain.BodyDump}},
+	{"bytes as Python prints them", func(c *capture) { c.body = pythonBytes(c.body) }, codes{explain.BodyDump}},
+	{"bytes as Python prints them, with both quotes", func(c *capture) {
+		*c = *arrived(new(testing.T), `{"id":"it's"}`)
+		c.body = `b'{"id":"it\'s"}'`
+	}, codes{explain.BodyDump}},
+	{"a Buffer as Node.js prints it", func(c *capture) { c.body = strings.ReplaceAll(fmt.Sprintf("<Buffer % x>", c.body), "  ", " ") }, codes{explain.BodyDump}},
+	{"a Buffer as Node.js prints a long one", func(c *capture) { c.body = fmt.Sprintf("<Buffer % x ... 91 more bytes>", c.body[:50]) }, codes{explain.BodyDump}},
+	{"a Buffer as JSON", func(c *capture) {
+		numbers := []int{}
+		for _, b := range []byte(c.body) {
+			numbers = append(numbers, int(b))
+		}
+		c.body = `{"type":"Buffer","data":` + string(marshal(numbers)) + `}`
+	}, codes{explain.BodyDump}},
+	{"chunks", func(c *capture) {
+		c.body = fmt.Sprintf("a\r\n%s\r\n%x\r\n%s\r\n0\r\n\r\n", c.body[:10], len(c.body)-10, c.body[10:])
+	}, codes{explain.BodyChunked}},
+
+	// What the middleware refuses.
+	{"no content type", func(c *capture) { c.header.Del("Content-Type") }, codes{explain.ContentType}},
+	{"another content type", func(c *capture) { c.set("Content-Type", "text/plain") }, codes{explain.ContentType}},
+	{"compressed, says its header", func(c *capture) { c.set("Content-Encoding", "gzip") }, codes{explain.ContentCoding}},
+	{"long", func(c *capture) {
+		*c = *arrived(new(testing.T), `{"id":"`+strings.Repeat("x", verifier.DefaultMaxBody)+`"}`)
+	}, codes{explain.BodyLong, explain.EventMalformed}},
+
 	// Several at once.
+	{"another content type and another secret", func(c *capture) {
+		c.set("Content-Type", "text/plain")
+		c.secrets = []string{secretB}
+	}, codes{explain.ContentType, explain.Unmatched}},
 	{"quoted secret and a line break more", func(c *capture) { c.secrets = []string{"'" + secretA + "'"}; c.body += "\n" }, codes{explain.SecretQuoted, explain.BodyLineBreak}},
 	{"older secret, no prefix, indented", func(c *capture) {
 		c.untimedOnly()

@@ -6,10 +6,11 @@
 //	log.Print(report)
 //
 // It knows what usually happens to requests and secrets on their way: a JSON parser
-// writes the body again, a line break is added, the character set changes, the
+// writes the body again, a program prints it, a line break is added, the character set changes, the
 // secret is in quotes, the key was decoded or should have been. It undoes these
 // mistakes, one or two at a time, until the signature matches. What it finds in this
-// way is proven, and marked as a [Finding.Cause]. All else are observations.
+// way is proven, and marked as a [Finding.Cause], as is what the middleware of package
+// verifier refuses a request for. All else are observations.
 //
 // A secret may be "whsec_…" or a public key, "whpk_…"; the first is the one that
 // should match.

@@ -12,7 +12,9 @@ import (
 // secret came from a file that ends with a line break.
 func ExampleAt() {
 	header := http.Header{}
-	header.Set("X-Webhook-Signature", "sha256=5fa2bbdedf8f7b617caa68712a48a2869a6c7209d749e8dad566ef08ff51282a")
+	header.Set("webhook-id", "evt_1")
+	header.Set("webhook-timestamp", "1762257600")
+	header.Set("webhook-signature", "v1,3oExqefreE02JvXhq3vRe8oSKc2bW7D/T8BjmmfgHGk=")
 	body := []byte(`{"type": "webhook.test", "id": "evt_1", "data": {}, "created": "2025-11-04T12:00:00Z"}`)
 	secret := "whsec_xyz789abc123def456ghi789jkl012mno345\n"
 

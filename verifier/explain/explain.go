@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
+	"net/textproto"
 	"slices"
 	"strconv"
 	"strings"
@@ -26,18 +28,40 @@ func Explain(header http.Header, body []byte, secrets ...string) Report {
 
 // At is Explain for a request that arrived at another time.
 func At(now time.Time, header http.Header, body []byte, secrets ...string) Report {
-	x := &explanation{now: now, header: header, body: body, ring: newKeyring(secrets), bodies: variants(body)}
-	err := x.verify()
-	x.report.Verified = err == nil
+	return With(&verifier.Options{Now: func() time.Time { return now }}, header, body, secrets...)
+}
+
+// With is Explain for a receiver with other options than the default. The secrets and
+// keys of o are accepted beside the first of the secrets. A nil o is the default.
+func With(o *verifier.Options, header http.Header, body []byte, secrets ...string) Report {
+	x := &explanation{header: header, body: body, bodies: variants(body)}
+	if o != nil {
+		x.opts = *o
+	}
+	if x.opts.Secrets != nil {
+		texts, _ := x.opts.Secrets() // Without any, the report says so.
+		x.opts.Secrets, x.opts.OtherSecrets = nil, texts
+	}
+	if x.opts.Now == nil {
+		x.opts.Now = time.Now
+	}
+	if x.opts.Tolerance == 0 {
+		x.opts.Tolerance = verifier.DefaultTolerance
+	}
+	x.now, x.ring = x.opts.Now(), newKeyring(slices.Concat(secrets, x.opts.OtherSecrets, x.opts.PublicKeys))
+	status, err := x.verify()
+	x.report.Verified = status == http.StatusOK
+	x.refused(status)
 	untimed, standard := x.untimed(), x.standard()
 	x.verdict(err, untimed, standard)
-	x.observe(untimed.right || standard.right)
+	x.observe(standard.right || untimed.right && !x.standardDecides())
 	slices.SortStableFunc(x.report.Findings, func(a, b Finding) int { return b.rank() - a.rank() })
 	return x.report
 }
 
 // explanation is the work on one report.
 type explanation struct {
+	opts   verifier.Options
 	now    time.Time
 	header http.Header
 	body   []byte
@@ -71,21 +95,64 @@ func (f Finding) rank() int {
 
 var errSecret = errors.New("explain: the first secret is not usable")
 
-// verify asks package verifier, with the first secret.
-func (x *explanation) verify() error {
-	secret, opts := "", &verifier.Options{Now: func() time.Time { return x.now }}
+// verify asks package verifier, with the first secret. It returns how the middleware
+// answers, and whether the signature and the event alone would do.
+func (x *explanation) verify() (status int, err error) {
+	secret, opts := "", x.opts
 	if len(x.ring.texts) > 0 {
 		secret = x.ring.texts[0]
 	}
 	if strings.HasPrefix(secret, "whpk_") {
-		secret, opts.PublicKeys = "", []string{secret}
+		secret, opts.PublicKeys = "", append([]string{secret}, opts.PublicKeys...)
 	}
-	v, err := verifier.New(secret, opts)
+	v, err := verifier.New(secret, &opts)
 	if err != nil {
-		return errSecret
+		return http.StatusUnauthorized, errSecret
+	}
+	status = http.StatusOK
+	answer := &answer{header: http.Header{}}
+	v.Middleware(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})).ServeHTTP(answer, &http.Request{
+		Method: http.MethodPost, Header: x.header, Body: io.NopCloser(bytes.NewReader(x.body)), ContentLength: int64(len(x.body)),
+	})
+	if answer.status != 0 {
+		status = answer.status
 	}
 	_, err = v.Verify(x.header, x.body)
-	return err
+	return status, err
+}
+
+// answer is a ResponseWriter that keeps the status.
+type answer struct {
+	header http.Header
+	status int
+}
+
+// Header returns headers that nobody reads.
+func (a *answer) Header() http.Header { return a.header }
+
+// Write drops p.
+func (a *answer) Write(p []byte) (int, error) { return len(p), nil }
+
+// WriteHeader keeps status.
+func (a *answer) WriteHeader(status int) { a.status = status }
+
+// refused says why the middleware does not look at the signature.
+func (x *explanation) refused(status int) {
+	switch coded := x.header.Get("Content-Encoding"); {
+	case status == http.StatusRequestEntityTooLarge:
+		x.add(true, Finding{
+			BodyLong, true, "The body is longer than the middleware reads, so it answers 413.", "See Options.MaxBody of package verifier.",
+		})
+	case status == http.StatusUnsupportedMediaType && coded != "" && !strings.EqualFold(coded, "identity"):
+		x.add(true, Finding{
+			ContentCoding, true, "There is a Content-Encoding, so the middleware answers 415.", "Webhooks are not compressed: look what does it on the way.",
+		})
+	case status == http.StatusUnsupportedMediaType:
+		x.add(true, Finding{
+			ContentType, true, "The Content-Type is missing, or not one that the middleware lets in, so it answers 415.",
+			"It is application/json in UTF-8, unless Options.ContentTypes of package verifier says otherwise.",
+		})
+	}
 }
 
 // result is what came of one of the two schemes.
@@ -186,11 +253,14 @@ func (x *explanation) value(name string) string {
 // verdict sorts the findings of both schemes into causes and observations. err is
 // what package verifier said.
 func (x *explanation) verdict(err error, untimed, standard result) {
-	right := untimed.right || standard.right
+	right, decides := untimed.right || standard.right, x.standardDecides()
 	x.add(errors.Is(err, errSecret), x.ring.first...)
 	x.add(false, x.ring.others...)
 	for _, r := range []result{untimed, standard} {
 		cause := err != nil && (r.right || !right)
+		if decides { // Then X-Webhook-Signature rescues nothing.
+			cause = err != nil && (!r.untimed || !standard.right)
+		}
 		x.add(cause, r.causes...)
 		if !r.right {
 			x.add(cause && (r.untimed || !r.readable), r.forms...)
@@ -199,13 +269,19 @@ func (x *explanation) verdict(err error, untimed, standard result) {
 			x.noMatch(cause)
 		}
 	}
+	if untimed.present && !standard.present && !x.opts.AcceptUntimed {
+		x.add(true, Finding{
+			Untimed, true, "There is X-Webhook-Signature and none of the headers of Standard Webhooks, so the request has no time in it.",
+			"If the sender never sends them, set Options.AcceptUntimed of package verifier. If it does, look whether something on the way drops them.",
+		})
+	}
 	switch {
 	case errors.Is(err, verifier.ErrEventType):
 		x.add(true, x.eventType())
 	case errors.Is(err, event.ErrMalformed):
 		x.add(true, Finding{
-			EventMalformed, true, "The body is signed, but it is no event: one JSON object with id, type, created and data.",
-			"Verifier.Check accepts it; Verify and the middleware want an event.",
+			EventMalformed, true, "The body is signed, but it is no event: one JSON object with a type.",
+			"Verifier.Check accepts it; Verify and the middleware want an event. Without the headers of Standard Webhooks it needs id, created and data, too.",
 		})
 	case !untimed.present && !standard.present:
 		x.add(true, Finding{
@@ -215,14 +291,30 @@ func (x *explanation) verdict(err error, untimed, standard result) {
 	}
 }
 
+// standardDecides reports whether package verifier goes by the Standard Webhooks headers.
+func (x *explanation) standardDecides() bool {
+	names := x.standardNames()
+	return slices.ContainsFunc(names[:], func(name string) bool {
+		return len(x.header[textproto.CanonicalMIMEHeaderKey(name)]) > 0
+	})
+}
+
+// event reads the body as package verifier does.
+func (x *explanation) event() (event.Event, error) {
+	if !x.standardDecides() {
+		return event.Parse(x.body)
+	}
+	return event.ParseStandard(x.body, x.value(signer.HeaderStandardID), x.now)
+}
+
 // noMatch says that nothing made a signature match, unless that is no surprise.
 func (x *explanation) noMatch(cause bool) {
-	if len(x.body) == 0 || x.truncated() || len(x.ring.texts) == 0 {
+	if len(x.body) == 0 || x.truncated() || isDump(x.body) || len(x.ring.texts) == 0 {
 		return // The other findings say why.
 	}
 	x.add(cause, Finding{
-		SecretWrong, true, fmt.Sprintf("A signature is none of this body, in any of %d forms, with any secret that was given.", len(x.bodies)),
-		"The secret is another webhook's or was rotated, or the body has changed in a way that cannot be undone: compare it with the sender's delivery log.",
+		Unmatched, true, fmt.Sprintf("A signature is none of this body, in any of %d forms, with any secret that was given.", len(x.bodies)),
+		"Either the secret is another webhook's or was rotated, or the body has changed in a way that cannot be undone: compare it with the sender's delivery log.",
 	})
 }
 
@@ -235,7 +327,7 @@ func (x *explanation) eventType() Finding {
 
 // observe notes what can be seen without any secret.
 func (x *explanation) observe(right bool) {
-	if e, err := event.Parse(x.body); err == nil {
+	if e, err := x.event(); err == nil {
 		if names := find(x.header, signer.HeaderEvent).values; len(names) > 1 || len(names) == 1 && strings.Trim(names[0], " \t") != string(e.Type) {
 			x.add(false, x.eventType())
 		}
@@ -254,6 +346,11 @@ func (x *explanation) observe(right bool) {
 		x.add(!x.report.Verified, Finding{
 			BodyTruncated, true, fmt.Sprintf("The body ends early: there are %d bytes of it.", len(x.body)),
 			"Look for a limit on the size of bodies, and for a connection that broke off.",
+		})
+	}
+	if isDump(x.body) {
+		x.add(!x.report.Verified, Finding{
+			BodyDump, true, "The body is what a program prints of the bytes or of an object, and not the bytes.", asItArrived,
 		})
 	}
 	if bytes.ContainsRune(x.body, utf8.RuneError) || !utf8.Valid(x.body) {

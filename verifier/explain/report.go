@@ -12,6 +12,7 @@ type Code string
 // About the headers.
 const (
 	HeaderMissing  Code = "header_missing"  // no signature, or a header of Standard Webhooks is not there
+	Untimed        Code = "untimed"         // X-Webhook-Signature alone, which has no time in it
 	HeaderMoved    Code = "header_moved"    // the signature is under another name
 	HeaderRepeated Code = "header_repeated" // more than one line of a kind
 	HeaderJoined   Code = "header_joined"   // several values in one line
@@ -23,6 +24,8 @@ const (
 	TimeMalformed  Code = "time_malformed"  // a webhook-timestamp that is not in whole seconds
 	Stale          Code = "stale"           // out of time
 	SignedOther    Code = "signed_other"    // neither the body nor "id.timestamp.body" was signed
+	ContentType    Code = "content_type"    // one that the middleware does not let in
+	ContentCoding  Code = "content_coding"  // a Content-Encoding, which it does not let in
 	EventType      Code = "event_type"      // X-Webhook-Event is not the body's type
 )
 
@@ -35,11 +38,17 @@ const (
 	SecretPrivate   Code = "secret_private"   // the sender's private key
 	SecretOther     Code = "secret_other"     // another one than the first matches
 	SecretKey       Code = "secret_key"       // the right secret, but made into a wrong key: decoded or not, without its prefix
-	SecretWrong     Code = "secret_wrong"     // nothing matches, whatever is undone
 )
+
+// Unmatched says that no secret matches, whatever is undone. Whether the secret is
+// another or the body has changed cannot be told.
+const Unmatched Code = "unmatched"
 
 // About the body.
 const (
+	BodyLong        Code = "body_long"    // longer than the middleware reads
+	BodyDump        Code = "body_dump"    // what a program prints of bytes or an object
+	BodyChunked     Code = "body_chunked" // with the framing of its chunks
 	BodyEmpty       Code = "body_empty"
 	BodyTruncated   Code = "body_truncated"
 	BodyRewritten   Code = "body_rewritten"  // the same JSON, written again
@@ -70,8 +79,8 @@ type Finding struct {
 
 // Report is the result of [Explain].
 type Report struct {
-	// Verified is true if package verifier accepts the request, with these secrets
-	// and its defaults.
+	// Verified is true if the middleware of package verifier accepts the request as a
+	// POST, with the first of the secrets and the options that were given.
 	Verified bool
 
 	// Findings are the causes, if there are any, and then the observations.

@@ -66,17 +66,19 @@ func (ring *keyring) name(i int) string {
 // read takes in the secret at i.
 func (ring *keyring) read(i int, text string) {
 	name := ring.name(i)
-	trimmed := strings.TrimSpace(text)
-	bare := unquote(trimmed)
+	trimmed := strings.TrimSpace(strings.TrimPrefix(text, "\ufeff"))
+	bare := strings.TrimPrefix(unquote(trimmed), "v1,")
 	around := Finding{}
 	switch {
 	case bare == "":
 		ring.note(i, SecretMissing, name+" is empty.", secretAdvice)
 		return
+	case strings.HasSuffix(trimmed, "v1,"+bare):
+		around = Finding{SecretMalformed, true, name + " has \"v1,\" in front.", "Leave it out: a secret begins with \"whsec_\"."}
 	case bare != trimmed:
 		around = Finding{SecretQuoted, true, name + " has quotes around it.", "They came along from a file or a shell: remove them."}
 	case trimmed != text:
-		around = Finding{SecretSpace, true, name + " has white space around it, such as a line break.", "It came along from a file or a secret store: remove it."}
+		around = Finding{SecretSpace, true, name + " has white space or a byte order mark around it, such as a line break.", "It came along from a file or a secret store: remove it."}
 	}
 	if around.Code != "" {
 		ring.note(i, around.Code, around.Text, around.Advice)

@@ -2,13 +2,13 @@ package explain
 
 import (
 	"fmt"
+	"net/textproto"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/rag-assistant/webhooks/signer"
-	"github.com/rag-assistant/webhooks/verifier"
 	"github.com/rag-assistant/webhooks/webhook/event"
 )
 
@@ -50,15 +50,16 @@ func (x *explanation) standard() result {
 	var r result
 	var values [3]string
 	var all []string
-	names := [3]string{signer.HeaderStandardSignature, signer.HeaderStandardID, signer.HeaderStandardTimestamp}
+	names := x.standardNames()
 	var missing []string
 	for i, name := range names {
 		f := find(x.header, name, strings.Replace(name, "webhook-", "svix-", 1))
+		if i == 0 {
+			all = rejoin(f.values)
+			f.values = all[:min(len(all), 1)]
+		}
 		if values[i] = r.once(f, name); values[i] == "" {
 			missing = append(missing, name)
-		}
-		if i == 0 {
-			all = f.values
 		}
 	}
 	if len(missing) == len(names) {
@@ -97,6 +98,31 @@ func (x *explanation) standard() result {
 	return r
 }
 
+// standardNames are the names under which package verifier looks for the headers.
+func (x *explanation) standardNames() [3]string {
+	names := [3]string{signer.HeaderStandardSignature, signer.HeaderStandardID, signer.HeaderStandardTimestamp}
+	svix := [3]string{"svix-signature", "svix-id", "svix-timestamp"}
+	there := func(name string) bool { return len(x.header[textproto.CanonicalMIMEHeaderKey(name)]) > 0 }
+	if !slices.ContainsFunc(names[:], there) && slices.ContainsFunc(svix[:], there) {
+		return svix
+	}
+	return names
+}
+
+// rejoin undoes what package verifier undoes: adapters of AWS Lambda cut
+// webhook-signature at its commas or spaces.
+func rejoin(values []string) []string {
+	if len(values) < 2 {
+		return values
+	}
+	var out []string
+	words := strings.FieldsFunc(strings.Join(values, " "), func(c rune) bool { return c == ' ' || c == '\t' || c == ',' })
+	for pair := range slices.Chunk(words, 2) {
+		out = append(out, strings.Join(pair, ","))
+	}
+	return out
+}
+
 // time reads webhook-timestamp and notes what is wrong with it.
 func (x *explanation) time(r *result, value string) (time.Time, bool) {
 	seconds, err := strconv.ParseUint(value, 10, 40)
@@ -113,10 +139,10 @@ func (x *explanation) time(r *result, value string) (time.Time, bool) {
 	age := x.now.Sub(at).Round(time.Second)
 	var text string
 	switch {
-	case age > verifier.DefaultTolerance:
-		text = fmt.Sprintf("The request was signed %s ago; %s are allowed.", age, verifier.DefaultTolerance)
-	case age < -verifier.DefaultTolerance:
-		text = fmt.Sprintf("The request was signed %s in the future; %s are allowed.", -age, verifier.DefaultTolerance)
+	case age > x.opts.Tolerance:
+		text = fmt.Sprintf("The request was signed %s ago; %s are allowed.", age, x.opts.Tolerance)
+	case age < -x.opts.Tolerance:
+		text = fmt.Sprintf("The request was signed %s in the future; %s are allowed.", -age, x.opts.Tolerance)
 	default:
 		return at, true
 	}

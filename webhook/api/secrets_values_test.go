@@ -140,12 +140,14 @@ func touched(t *testing.T, l *leaks, sealed bool) map[string]any {
 	v, err := verifier.New(registered.Secret.Reveal(), &verifierOptions)
 	require.NoError(t, err)
 
+	var checker verifier.Checker = v
 	var asService webhook.ServiceStore = st
 	var asDispatch webhook.DispatchStore = st
 	return map[string]any{
 		"signer.Secret": registered.Secret, "signer.PrivateKey": private, "signer.PublicKey": private.Public(), "signer.Signer": s,
-		"verifier.Options": verifierOptions, "verifier.Verifier": v,
-		"webhook.Service": svc, "webhook.Dispatcher": disp, "api.Handler": h,
+		"verifier.Options": verifierOptions, "verifier.Verifier": v, "verifier.Checker": &checker,
+		"verifier.Message": verifier.Message{Body: []byte("{}")},
+		"webhook.Service":  svc, "webhook.Dispatcher": disp, "api.Handler": h,
 		"webhook.ServiceStore": &asService, "webhook.DispatchStore": &asDispatch, "webhook.AuthenticateFunc": auth,
 		"webhook.ServiceOptions": serviceOptions, "webhook.DispatcherOptions": dispatcherOptions, "api.Options": handlerOptions,
 		"webhook.Retention": dispatcherOptions.Retention, "webhook.Limits": serviceOptions.Limits, "webhook.Observer": observer,

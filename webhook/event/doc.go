@@ -22,6 +22,7 @@
 //
 // [Event.MarshalJSON] writes an object with id, type, created and data, in this
 // order. [Parse] reads that, and refuses what two parsers could read in two ways.
+// [ParseStandard] also reads the messages of other senders.
 //
 // The package needs the standard library only.
 //

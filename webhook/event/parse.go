@@ -69,6 +69,39 @@ func Parse(body []byte) (Event, error) {
 	}, nil
 }
 
+// ParseStandard reads a message of any sender that follows Standard Webhooks, from a
+// body that was verified. id and sent are its webhook-id and webhook-timestamp.
+//
+// A body that [Parse] reads is that event. Otherwise the body must be one JSON object
+// with a type, a string of 1 to 255 bytes without control characters. Then the event's
+// ID is id, its Created is the body's timestamp, in RFC 3339, or else sent, and its
+// Data is the body's data, or else the whole body. The error wraps [ErrMalformed].
+func ParseStandard(body []byte, id string, sent time.Time) (Event, error) {
+	if e, err := Parse(body); err == nil {
+		return e, nil
+	}
+	fields, err := strictjson.Object(body, strictjson.Limits{Depth: maxDepth})
+	if err != nil {
+		return Event{}, fmt.Errorf("%w: %w", ErrMalformed, err)
+	}
+	name, _ := strictjson.String(fields.Get("type"))
+	if !validID(name) {
+		return Event{}, malformed("type", "is missing, or not a string of 1 to 255 bytes without control characters")
+	}
+	if !validID(id) {
+		return Event{}, malformed("webhook-id", "is not 1 to 255 bytes without control characters")
+	}
+	e := Event{ID: id, Type: Type(name), Created: sent.UTC(), Data: json.RawMessage(bytes.Clone(body))}
+	text, _ := strictjson.String(fields.Get("timestamp"))
+	if at, ok := parseTime(text); ok {
+		e.Created = at
+	}
+	if data := fields.Get("data"); data != nil {
+		e.Data = json.RawMessage(bytes.Clone(data))
+	}
+	return e, nil
+}
+
 func malformed(field, reason string) error {
 	return fmt.Errorf("%w: %s %s", ErrMalformed, field, reason)
 }

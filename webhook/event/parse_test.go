@@ -200,3 +200,57 @@ func FuzzParse(f *testing.F) {
 		_ = value
 	})
 }
+
+func TestParseStandard(t *testing.T) {
+	t.Parallel()
+	sent := time.Date(2025, 11, 4, 13, 0, 0, 0, time.FixedZone("", 3600))
+	occurred := time.Date(2022, 11, 3, 20, 26, 10, 344522000, time.UTC)
+	raw := func(text string) json.RawMessage { return json.RawMessage(text) }
+	own := event.Event{ID: "evt_1", Type: "a.b", Created: time.Date(2025, 11, 4, 12, 34, 56, 0, time.UTC), Data: raw(`{"a":1}`)}
+	for _, tt := range []struct {
+		name, body string
+		want       event.Event
+	}{
+		{"one of ours", envelope(), own},
+		{
+			"as the standard shows it", `{"type":"example.event","timestamp":"2022-11-03T20:26:10.344522Z","data":{"foo":"bar"}}`,
+			event.Event{ID: "msg_1", Type: "example.event", Created: occurred, Data: raw(`{"foo":"bar"}`)},
+		},
+		{"without a time", `{"type":"Contact-Created","data":1}`, event.Event{ID: "msg_1", Type: "Contact-Created", Created: sent.UTC(), Data: raw("1")}},
+		{
+			"a time as a number", `{"type":"x","timestamp":1667507170,"data":null}`,
+			event.Event{ID: "msg_1", Type: "x", Created: sent.UTC(), Data: raw("null")},
+		},
+		{
+			"data at the top, with an id of its own", `{"type":"contact.updated","id":"contact_1","name":"é"}`,
+			event.Event{ID: "msg_1", Type: "contact.updated", Created: sent.UTC(), Data: raw(`{"type":"contact.updated","id":"contact_1","name":"é"}`)},
+		},
+		{"a type of another alphabet", `{"type":"événement: créé","data":{}}`, event.Event{ID: "msg_1", Type: "événement: créé", Created: sent.UTC(), Data: raw("{}")}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			body := []byte(tt.body)
+			got, err := event.ParseStandard(body, "msg_1", sent)
+			require.NoError(t, err)
+			clear(body)
+			require.Equal(t, tt.want, got, "nothing of the body is kept")
+		})
+	}
+	for _, tt := range []struct{ name, body, id, want string }{
+		{"no type", `{"data":{}}`, "msg_1", "type is missing"},
+		{"type a number", `{"type":1}`, "msg_1", "type is missing, or not a string"},
+		{"type with a line feed", `{"type":"a\n"}`, "msg_1", "without control characters"},
+		{"a member twice", `{"type":"a","type":"a"}`, "msg_1", "event: malformed"},
+		{"not JSON", `type=a`, "msg_1", "event: malformed"},
+		{"a list", `[]`, "msg_1", "JSON must be an object"},
+		{"no id", `{"type":"a"}`, "", "webhook-id"},
+		{"a long id", `{"type":"a"}`, strings.Repeat("a", 256), "webhook-id"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			_, err := event.ParseStandard([]byte(tt.body), tt.id, sent)
+			require.ErrorIs(t, err, event.ErrMalformed)
+			require.ErrorContains(t, err, tt.want)
+		})
+	}
+}

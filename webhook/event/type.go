@@ -3,7 +3,8 @@ package event
 import "fmt"
 
 // Type is the type of an event: words of lower-case ASCII letters, digits and
-// underscores, joined by dots, at most [MaxTypeLen] bytes.
+// underscores, joined by dots, at most [MaxTypeLen] bytes. Other senders have other
+// types: see [ParseStandard].
 type Type string
 
 // MaxTypeLen is the most bytes that a [Type] may have.

@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -14,6 +16,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/rag-assistant/webhooks/store"
 	"github.com/rag-assistant/webhooks/store/memstore"
 	"github.com/rag-assistant/webhooks/webhook/event"
 	"github.com/rag-assistant/webhooks/webhook/receiver"
@@ -96,6 +99,56 @@ func TestAsyncFailures(t *testing.T) {
 	require.Equal(t, http.StatusOK, post(t, r, body("evt_1", `{}`)).Code, "the id was given up")
 	require.NoError(t, r.Close(t.Context()))
 	require.EqualValues(t, 2, ran.Load())
+}
+
+// TestPanicsOfTheUsers: no function of the user's ends the process or keeps an answer
+// back.
+func TestPanicsOfTheUsers(t *testing.T) {
+	t.Parallel()
+	for _, async := range []bool{false, true} {
+		var log syncBuffer
+		o := &receiver.Options{
+			Async: async, Logger: slog.New(slog.NewTextHandler(&log, nil)),
+			OnError: func(context.Context, event.Event, error) { panic("in OnError") },
+		}
+		o.Verifier.OnReject = func(*http.Request, int, error) { panic("in OnReject") }
+		r := newReceiver(t, o, func(_ context.Context, e event.Event) error {
+			if e.ID == "evt_1" {
+				return errors.New("no")
+			}
+			return nil
+		})
+		want := map[bool]int{false: http.StatusInternalServerError, true: http.StatusOK}[async]
+		require.Equal(t, want, post(t, r, body("evt_1", `{}`)).Code)
+		require.Equal(t, http.StatusOK, post(t, r, body("evt_2", `{}`)).Code)
+		require.Equal(t, http.StatusUnauthorized, serve(r, message(t, "msg_1", time.Now().Add(-time.Hour), body("evt_3", `{}`))).Code)
+		require.NoError(t, r.Close(t.Context()))
+		require.EqualValues(t, 1, r.Metrics().Processed)
+		require.Contains(t, log.String(), "in OnError")
+		require.Contains(t, log.String(), "in OnReject")
+		require.Contains(t, log.String(), "TestPanicsOfTheUsers", "with its stack")
+	}
+}
+
+// broken is a memory that panics.
+type broken struct{ store.Seen }
+
+func (broken) CommitSeen(context.Context, string, string, string, []byte, time.Duration) error {
+	panic("in CommitSeen")
+}
+
+func TestPanicOfSeen(t *testing.T) {
+	t.Parallel()
+	var log syncBuffer
+	r := newReceiver(t, &receiver.Options{
+		Async: true, Workers: 1, Seen: broken{memstore.New(nil)}, Logger: slog.New(slog.NewTextHandler(&log, nil)),
+	}, nothing)
+	for _, id := range []string{"evt_1", "evt_2"} {
+		require.Equal(t, http.StatusOK, post(t, r, body(id, `{}`)).Code)
+	}
+	require.NoError(t, r.Close(t.Context()))
+	require.EqualValues(t, 2, r.Metrics().Processed)
+	require.Equal(t, 2, strings.Count(log.String(), "in CommitSeen"))
 }
 
 // TestWaitedTooLong lets an event wait in one process until its lease has ended

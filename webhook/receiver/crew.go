@@ -95,9 +95,10 @@ func (c *crew) load() (waiting, busy int) {
 // processAcknowledged processes an event that was acknowledged. It may have waited
 // for so long that its lease has ended and another process has it, so it asks again.
 func (r *Receiver) processAcknowledged(ctx context.Context, j *job) {
+	defer r.recovered(ctx, "Seen") // All else is guarded.
 	if j.holder != "" {
 		if state, err := r.ask(ctx, j); err == nil && state != store.SeenNew {
-			r.metrics.count(&r.metrics.Duplicates)
+			r.duplicate(ctx, j)
 			return
 		}
 	}

@@ -16,7 +16,8 @@
 // [Options.Seen], one handler at a time processes an event id, over all processes
 // that share the Seen, and none does after one has succeeded. If the handler returns
 // an error or panics, the id is given up, and the next repeat is processed. If the
-// process dies in the middle, the id is free when its lease ends.
+// process dies in the middle, the id is free within 30 seconds, however long handlers
+// may take.
 //
 // A handler may still run twice for one event, if its process dies after the work is
 // done and before that is noted. If that must not happen, store the id in the same

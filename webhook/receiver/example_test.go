@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
+	"time"
 
 	"github.com/rag-assistant/webhooks/signer"
 	"github.com/rag-assistant/webhooks/store/memstore"
@@ -56,7 +58,10 @@ func deliver(url string, body []byte) int {
 		return 0
 	}
 	r.Header.Set("Content-Type", "application/json")
-	r.Header.Set(signer.HeaderSignature, string(s.AppendSignature(nil, body)))
+	now := time.Now()
+	r.Header.Set(signer.HeaderStandardID, "evt_1")
+	r.Header.Set(signer.HeaderStandardTimestamp, strconv.FormatInt(now.Unix(), 10))
+	r.Header.Set(signer.HeaderStandardSignature, string(s.AppendStandard(nil, "evt_1", now, body)))
 	resp, err := http.DefaultClient.Do(r)
 	if err != nil {
 		return 0

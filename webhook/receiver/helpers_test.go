@@ -1,6 +1,7 @@
 package receiver_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"net/http/httptest"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -26,13 +28,21 @@ const secret = "whsec_xyz789abc123def456ghi789jkl012mno345"
 // signed is a request as a sender makes it.
 func signed(tb testing.TB, body string) *http.Request {
 	tb.Helper()
+	return message(tb, "msg_1", time.Now(), body)
+}
+
+// message is a request with a message id, sent at a time.
+func message(tb testing.TB, id string, at time.Time, body string) *http.Request {
+	tb.Helper()
 	key, err := signer.ParseSecret(secret)
 	require.NoError(tb, err)
 	s, err := signer.New(key)
 	require.NoError(tb, err)
 	r := httptest.NewRequestWithContext(tb.Context(), http.MethodPost, "/webhooks", strings.NewReader(body))
 	r.Header.Set("Content-Type", "application/json")
-	r.Header.Set(signer.HeaderSignature, string(s.AppendSignature(nil, []byte(body))))
+	r.Header.Set(signer.HeaderStandardID, id)
+	r.Header.Set(signer.HeaderStandardTimestamp, strconv.FormatInt(at.Unix(), 10))
+	r.Header.Set(signer.HeaderStandardSignature, string(s.AppendStandard(nil, id, at, []byte(body))))
 	return r
 }
 
@@ -73,6 +83,24 @@ func newReceiver(tb testing.TB, o *receiver.Options, h receiver.HandlerFunc) *re
 	r, err := receiver.New(secret, mux, o)
 	require.NoError(tb, err)
 	return r
+}
+
+// syncBuffer is for several goroutines.
+type syncBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *syncBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *syncBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
 }
 
 func nothing(context.Context, event.Event) error { return nil }

@@ -40,14 +40,25 @@ func (m *metrics) count(what *int64) {
 	*what++
 }
 
-func (m *metrics) processed(took time.Duration, err error) {
+func (m *metrics) settled(i SettledInfo) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.took += took
-	if err != nil {
-		m.Failed++
-	} else {
+	m.took += i.Took
+	switch i.Outcome {
+	case Processed:
 		m.Processed++
+	case Failed:
+		m.Failed++
+	case Duplicate:
+		m.Duplicates++
+	case Conflict:
+		m.Conflicts++
+	case Unknown:
+		m.Unknown++
+	case Limited:
+		m.Limited++
+	case Refused:
+		m.Refused++
 	}
 }
 

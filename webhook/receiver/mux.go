@@ -5,15 +5,19 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"regexp"
 	"strings"
 
 	"github.com/rag-assistant/webhooks/webhook/event"
 )
 
 // HandlerFunc processes an event. If it returns an error, the event counts as not
-// received, and the sender sends it again.
+// received, and the sender sends it again, unless the error is one of [Acknowledge].
+// [RetryAfter] says when.
 //
-// ctx ends after Options.HandlerTimeout. It does not end when the sender hangs up.
+// ctx ends after Options.HandlerTimeout, or when another process has the event because
+// Options.Seen was away for too long. It does not end when the sender hangs up.
+// MessageFromContext of package verifier has the headers and the body as they arrived.
 type HandlerFunc func(ctx context.Context, e event.Event) error
 
 // Mux finds the handler of an event by its type. Register all handlers before you
@@ -23,6 +27,9 @@ type Mux struct {
 	prefix map[string]HandlerFunc // by the text before the star
 	bad    []error
 }
+
+// patternForm is wider than [event.Type]: other senders have other types.
+var patternForm = regexp.MustCompile(`^(\*|[^\s.*]+(\.[^\s.*]+)*(\.\*)?)$`)
 
 // NewMux returns a Mux without handlers.
 func NewMux() *Mux {
@@ -39,13 +46,12 @@ func (m *Mux) Handle(pattern string, h HandlerFunc) {
 	if !star {
 		_, known = m.exact[event.Type(pattern)]
 	}
-	stem, dotted := strings.CutSuffix(words, ".")
 	switch {
 	case h == nil:
 		m.bad = append(m.bad, fmt.Errorf("pattern %q: its handler is nil", pattern))
 	case known:
 		m.bad = append(m.bad, fmt.Errorf("pattern %q is there twice", pattern))
-	case !star && !event.Type(pattern).Valid(), star && words != "" && (!dotted || !event.Type(stem).Valid()):
+	case !patternForm.MatchString(pattern):
 		m.bad = append(m.bad, fmt.Errorf(`pattern %q is neither a type, nor one with ".*" behind it, nor "*"`, pattern))
 	case star:
 		m.prefix[words] = h

@@ -10,14 +10,17 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/rag-assistant/webhooks/store"
 )
 
 const (
-	// leaseMargin is how long a lease outlives the handler's context.
-	leaseMargin = 30 * time.Second
+	// leaseTime is how long an event is nobody else's when its process has died, and
+	// renewAfter how often a process that lives renews it.
+	leaseTime  = 30 * time.Second
+	renewAfter = 10 * time.Second
 	// seenTimeout bounds one call of Seen.
 	seenTimeout = 5 * time.Second
 )
@@ -32,19 +35,23 @@ func (r *Receiver) begin(ctx context.Context, w http.ResponseWriter, j *job) boo
 	state, err := r.ask(ctx, j)
 	switch {
 	case err != nil:
-		r.metrics.count(&r.metrics.Refused)
-		refuse(w, http.StatusServiceUnavailable, busyPause, "unavailable")
+		r.refuseEvent(ctx, w, j, Refused, "unavailable")
 	case state == store.SeenInProgress:
-		r.metrics.count(&r.metrics.Duplicates)
-		refuse(w, http.StatusServiceUnavailable, busyPause, "the event is being processed")
+		r.refuseEvent(ctx, w, j, Duplicate, "the event is being processed")
 	case state == store.SeenDone:
-		r.metrics.count(&r.metrics.Duplicates)
+		r.duplicate(ctx, j)
 	case state == store.SeenConflict:
-		r.metrics.count(&r.metrics.Conflicts)
-		r.opts.Logger.WarnContext(ctx, "webhook event id came before with other content", slog.String("event_id", j.ID))
+		r.settle(ctx, SettledInfo{Event: j.Event, Outcome: Conflict})
+		r.opts.Logger.LogAttrs(ctx, slog.LevelWarn, "webhook event id came before with other content", j.attrs()...)
 		refuse(w, http.StatusConflict, 0, "the id was used before with other content")
 	}
 	return err == nil && state == store.SeenNew
+}
+
+// duplicate counts an event that was processed before.
+func (r *Receiver) duplicate(ctx context.Context, j *job) {
+	r.settle(ctx, SettledInfo{Event: j.Event, Outcome: Duplicate})
+	r.opts.Logger.LogAttrs(ctx, slog.LevelDebug, "webhook event came before", j.attrs()...)
 }
 
 // ask takes the lease of the event's id, or renews it for the same holder.
@@ -52,12 +59,45 @@ func (r *Receiver) ask(ctx context.Context, j *job) (store.SeenState, error) {
 	ctx, cancel := context.WithTimeout(ctx, seenTimeout)
 	defer cancel()
 	answer, err := r.opts.Seen.BeginSeen(ctx, r.opts.Scope, j.ID, store.SeenBegin{
-		Holder: j.holder, Fingerprint: j.fingerprint, Lease: r.opts.HandlerTimeout + leaseMargin,
+		Holder: j.holder, Fingerprint: j.fingerprint, Lease: leaseTime,
 	})
 	if err != nil {
-		r.opts.Logger.ErrorContext(ctx, "webhook event cannot be looked up", slog.Any("error", err))
+		r.opts.Logger.LogAttrs(ctx, slog.LevelError, "webhook event cannot be looked up", j.attrs(slog.Any("error", err))...)
 	}
 	return answer.State, err
+}
+
+var errLeaseLost = errors.New("receiver: another process has the event")
+
+// hold renews the lease of an event until the function that it returns is called, or
+// ctx ends. If somebody else has the event by then, it calls lost.
+func (r *Receiver) hold(ctx context.Context, lost context.CancelCauseFunc, j *job) (release func()) {
+	if j.holder == "" {
+		return func() {}
+	}
+	var mu sync.Mutex // No renewal may come after release.
+	mu.Lock()
+	defer mu.Unlock()
+	var timer *time.Timer
+	timer = time.AfterFunc(renewAfter, func() {
+		defer r.recovered(ctx, "Seen")
+		mu.Lock()
+		defer mu.Unlock()
+		if timer == nil || ctx.Err() != nil {
+			return
+		}
+		if state, err := r.ask(context.WithoutCancel(ctx), j); err == nil && state != store.SeenNew {
+			lost(errLeaseLost)
+			return
+		}
+		timer.Reset(renewAfter)
+	})
+	return func() {
+		mu.Lock()
+		defer mu.Unlock()
+		timer.Stop()
+		timer = nil
+	}
 }
 
 // commit notes that an event is processed.
@@ -70,11 +110,10 @@ func (r *Receiver) commit(ctx context.Context, j *job) {
 	err := r.opts.Seen.CommitSeen(ctx, r.opts.Scope, j.ID, j.holder, nil, r.opts.Remember)
 	switch {
 	case errors.Is(err, store.ErrStale):
-		r.opts.Logger.ErrorContext(ctx, "webhook handler took longer than its time; the event may be processed again",
-			slog.String("event_id", j.ID), slog.String("event_type", string(j.Type)))
+		r.opts.Logger.LogAttrs(ctx, slog.LevelError, "webhook handler took longer than its time; the event may be processed again", j.attrs()...)
 	case err != nil:
-		r.opts.Logger.ErrorContext(ctx, "webhook event cannot be noted as processed; it may be processed again",
-			slog.String("event_id", j.ID), slog.Any("error", err))
+		r.opts.Logger.LogAttrs(ctx, slog.LevelError, "webhook event cannot be noted as processed; it may be processed again",
+			j.attrs(slog.Any("error", err))...)
 	}
 }
 
@@ -86,15 +125,16 @@ func (r *Receiver) giveUp(ctx context.Context, j *job) {
 	ctx, cancel := context.WithTimeout(ctx, seenTimeout)
 	defer cancel()
 	if err := r.opts.Seen.ForgetSeen(ctx, r.opts.Scope, j.ID, j.holder); err != nil {
-		r.opts.Logger.ErrorContext(ctx, "webhook event cannot be given up; it can be processed when its lease ends",
-			slog.String("event_id", j.ID), slog.Any("error", err))
+		r.opts.Logger.LogAttrs(ctx, slog.LevelError, "webhook event cannot be given up; it can be processed when its lease ends",
+			j.attrs(slog.Any("error", err))...)
 	}
 }
 
 // fingerprintOf returns a hash of what an event says, not of how it is written: the
-// same event may come in another encoding.
+// same event may come in another encoding. It leaves the time out, which may be that
+// of the attempt.
 func fingerprintOf(j *job) string {
-	text, err := json.Marshal([]any{j.Type, j.Created, sortable(j.Data)})
+	text, err := json.Marshal([]any{j.Type, sortable(j.Data)})
 	if err != nil {
 		return "" // Cannot happen, since the event was parsed. Then nothing is compared.
 	}

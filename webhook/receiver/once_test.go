@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -118,6 +120,47 @@ func TestWhatFailedIsProcessedAgain(t *testing.T) {
 	})
 }
 
+// TestWhatHandlersSay: an error may ask for no repeat, or for a later one.
+func TestWhatHandlersSay(t *testing.T) {
+	t.Parallel()
+	broken := errors.New("broken")
+	for _, tt := range []struct {
+		name      string
+		err       error
+		status    int
+		wait      string
+		processed bool // for the sender
+	}{
+		{"fails", broken, 500, "", false},
+		{"acknowledges", receiver.Acknowledge(broken), 200, "", true},
+		{"acknowledges, wrapped", fmt.Errorf("indexing: %w", receiver.Acknowledge(broken)), 200, "", true},
+		{"later", receiver.RetryAfter(90*time.Second, broken), 503, "90", false},
+		{"later, a fraction", receiver.RetryAfter(1500*time.Millisecond, fmt.Errorf("busy: %w", broken)), 503, "2", false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			ran := 0
+			var told error
+			r := newReceiver(t, &receiver.Options{
+				Seen: memstore.New(nil), OnError: func(_ context.Context, _ event.Event, err error) { told = err },
+			}, func(context.Context, event.Event) error {
+				ran++
+				return tt.err
+			})
+			w := post(t, r, body("evt_1", `{}`))
+			require.Equal(t, tt.status, w.Code)
+			require.Equal(t, tt.wait, w.Header().Get("Retry-After"))
+			require.ErrorIs(t, told, broken)
+			require.Equal(t, tt.err.Error(), told.Error())
+			require.EqualValues(t, 1, r.Metrics().Failed)
+			post(t, r, body("evt_1", `{}`))
+			require.Equal(t, tt.processed, ran == 1)
+		})
+	}
+	require.NoError(t, receiver.Acknowledge(nil))
+	require.Error(t, receiver.RetryAfter(time.Second, nil))
+}
+
 func TestSameIDOtherContent(t *testing.T) {
 	t.Parallel()
 	ran := 0
@@ -142,6 +185,37 @@ func TestSameIDOtherContent(t *testing.T) {
 	require.EqualValues(t, 1, r.Metrics().Duplicates)
 }
 
+// TestOtherSenders: the id of a message is in its header, and a repeat has another time.
+func TestOtherSenders(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		mux := receiver.NewMux()
+		var got []event.Event
+		for _, pattern := range []string{"Contact-Created", "Invoice.*"} {
+			mux.Handle(pattern, func(_ context.Context, e event.Event) error {
+				got = append(got, e)
+				return nil
+			})
+		}
+		r, err := receiver.New(secret, mux, &receiver.Options{Seen: memstore.New(nil)})
+		require.NoError(t, err)
+		for _, body := range []string{`{"type":"Contact-Created","data":{"id":"contact_1"}}`, `{"type":"Invoice.Paid","id":"invoice_1"}`} {
+			got = nil
+			for i, want := range []int{http.StatusOK, http.StatusOK, http.StatusOK, http.StatusConflict} {
+				time.Sleep(time.Minute)
+				sent := body
+				if want == http.StatusConflict {
+					sent = strings.Replace(body, "_1", "_2", 1)
+				}
+				w := serve(r, message(t, "msg_"+body[9:16], time.Now(), sent))
+				require.Equal(t, want, w.Code, "repeat %d", i)
+			}
+			require.Len(t, got, 1)
+			require.Equal(t, "msg_"+body[9:16], got[0].ID)
+		}
+	})
+}
+
 func TestScopesAndTimes(t *testing.T) {
 	t.Parallel()
 	now := noon()
@@ -163,6 +237,9 @@ func TestScopesAndTimes(t *testing.T) {
 	post(t, a, body("evt_1", `{}`))
 	post(t, b, body("evt_1", `{}`))
 	require.Equal(t, 3, ran)
+	now = now.Add(7 * 24 * time.Hour)
+	post(t, b, body("evt_1", `{}`))
+	require.Equal(t, 3, ran, "as long as this module's sender can replay by default")
 }
 
 // away is a memory that cannot be reached.
@@ -220,9 +297,9 @@ func TestHandlerTimeout(t *testing.T) {
 		})
 		done := make(chan int)
 		go func() { done <- post(t, deaf, body("evt_1", `{}`)).Code }()
-		<-time.After(80 * time.Second)
+		<-time.After(75 * time.Second)
 		require.Equal(t, http.StatusServiceUnavailable, post(t, deaf, body("evt_1", `{}`)).Code)
-		<-time.After(20 * time.Second)
+		<-time.After(25 * time.Second)
 		require.Equal(t, http.StatusOK, post(t, deaf, body("evt_1", `{}`)).Code, "its lease has ended")
 		require.Equal(t, http.StatusOK, <-done)
 		require.EqualValues(t, 2, ran.Load())
@@ -256,5 +333,89 @@ func FuzzReceive(f *testing.F) {
 		require.Equal(t, before, ran, "a handler runs once")
 		require.Equal(t, first, second)
 		require.Contains(t, []int{200, 400, 409}, first)
+	})
+}
+
+// mortal is a memory shared by processes, as seen by one that may die.
+type mortal struct {
+	store.Seen
+	dead atomic.Bool
+}
+
+func (m *mortal) BeginSeen(ctx context.Context, scope, id string, b store.SeenBegin) (store.SeenAnswer, error) {
+	if m.dead.Load() {
+		return store.SeenAnswer{}, errors.New("the process is dead")
+	}
+	return m.Seen.BeginSeen(ctx, scope, id, b)
+}
+
+// TestLongHandlers have 10 minutes, while the sender tries at once, after 1 minute and
+// after 5 more.
+func TestLongHandlers(t *testing.T) {
+	t.Parallel()
+	start := func(t *testing.T, seen store.Seen, h receiver.HandlerFunc) *receiver.Receiver {
+		t.Helper()
+		return newReceiver(t, &receiver.Options{Seen: seen, HandlerTimeout: 10 * time.Minute}, h)
+	}
+	t.Run("one that lives keeps its event", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			seen := memstore.New(nil)
+			a := start(t, seen, func(context.Context, event.Event) error {
+				time.Sleep(7 * time.Minute)
+				return nil
+			})
+			b := start(t, seen, nothing)
+			go post(t, a, body("evt_1", `{}`))
+			for _, pause := range []time.Duration{time.Minute, 5 * time.Minute} {
+				time.Sleep(pause)
+				require.Equal(t, http.StatusServiceUnavailable, post(t, b, body("evt_1", `{}`)).Code)
+			}
+			time.Sleep(2 * time.Minute)
+			require.Equal(t, http.StatusOK, post(t, b, body("evt_1", `{}`)).Code)
+			require.EqualValues(t, 1, a.Metrics().Processed)
+			require.Zero(t, b.Metrics().Processed)
+		})
+	})
+	t.Run("one that dies loses none", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			seen := memstore.New(nil)
+			dying := &mortal{Seen: seen}
+			a := start(t, dying, func(ctx context.Context, _ event.Event) error {
+				<-ctx.Done()
+				require.ErrorIs(t, context.Cause(ctx), context.DeadlineExceeded)
+				return ctx.Err()
+			})
+			b := start(t, seen, nothing)
+			go post(t, a, body("evt_1", `{}`))
+			time.Sleep(15 * time.Second)
+			dying.dead.Store(true)
+			time.Sleep(45 * time.Second)
+			require.Equal(t, http.StatusOK, post(t, b, body("evt_1", `{}`)).Code, "the second attempt")
+			require.EqualValues(t, 1, b.Metrics().Processed)
+			time.Sleep(10 * time.Minute)
+		})
+	})
+	t.Run("one that was cut off is told", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			seen := memstore.New(nil)
+			cut := &mortal{Seen: seen}
+			told := make(chan error, 1)
+			a := start(t, cut, func(ctx context.Context, _ event.Event) error {
+				<-ctx.Done()
+				told <- context.Cause(ctx)
+				return ctx.Err()
+			})
+			b := start(t, seen, nothing)
+			go post(t, a, body("evt_1", `{}`))
+			time.Sleep(time.Second)
+			cut.dead.Store(true)
+			time.Sleep(time.Minute)
+			require.Equal(t, http.StatusOK, post(t, b, body("evt_1", `{}`)).Code)
+			cut.dead.Store(false)
+			require.ErrorContains(t, <-told, "another process has the event")
+		})
 	})
 }

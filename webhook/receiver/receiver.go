@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/rag-assistant/webhooks/signer"
 	"github.com/rag-assistant/webhooks/store"
 	"github.com/rag-assistant/webhooks/verifier"
 	"github.com/rag-assistant/webhooks/webhook/event"
@@ -35,12 +36,12 @@ type Options struct {
 
 	// Remember is how long Seen remembers an event. Make it longer than the sender
 	// goes on trying, and longer than after which an event may be replayed. Defaults
-	// to 3 days.
+	// to 8 days: this module keeps events for 7.
 	Remember time.Duration
 
 	// HandlerTimeout bounds a handler's context. A handler that does not return then
-	// keeps the event for 30 seconds more, after which another process may process
-	// it. Defaults to 1 minute.
+	// keeps the event for up to 30 seconds more, after which another process may
+	// process it. Defaults to 1 minute.
 	HandlerTimeout time.Duration
 
 	// Async acknowledges an event before it is processed. If the process then dies,
@@ -57,14 +58,19 @@ type Options struct {
 	// seconds. More are answered with 429 and Retry-After. Defaults to 0: any number.
 	MaxPerSecond int
 
-	// OnError is called for each event that was not processed, with the error or
-	// panic of its handler. Several goroutines may call it at once. Defaults to
-	// nothing.
+	// OnError is called for each event whose handler failed, with its error or panic,
+	// also if that was one of [Acknowledge]. Several goroutines may call it at once. If it panics, that
+	// is logged. Defaults to nothing.
 	OnError func(ctx context.Context, e event.Event, err error)
 
+	// Observer is told what becomes of each event. Defaults to nothing.
+	Observer Observer
+
 	// Logger gets a line at warn for each failed event and each rejected request, with
-	// the reason, and a line at error for each fault of Seen. No line holds a body or
-	// a secret. Defaults to discarding them.
+	// the reason, a line at error for each fault of Seen, and one at debug for each
+	// event that came before or is refused for now. Lines have the delivery's id, by
+	// which it is found in the sender's log. No line holds a body or a secret. Defaults
+	// to discarding them.
 	Logger *slog.Logger
 
 	// Now is the clock for MaxPerSecond and processing times. Defaults to [time.Now].
@@ -76,7 +82,7 @@ func (o Options) withDefaults() Options {
 		o.Scope = "receiver"
 	}
 	if o.Remember == 0 {
-		o.Remember = 3 * 24 * time.Hour
+		o.Remember = 8 * 24 * time.Hour
 	}
 	if o.HandlerTimeout == 0 {
 		o.HandlerTimeout = time.Minute
@@ -121,7 +127,8 @@ func (o Options) validate() error {
 //	409  the id came before with other content
 //	429  there are too many events: see [Options.MaxPerSecond]
 //	500  the handler failed or panicked
-//	503  the event is being processed, the queue is full, the Receiver is closed, or Seen is away
+//	503  the event is being processed, the queue is full, the Receiver is closed, or Seen is away;
+//	     or the handler wants the event later: see [RetryAfter]
 //
 // All but the first make the sender try again. It is safe for concurrent use.
 type Receiver struct {
@@ -138,6 +145,22 @@ type Receiver struct {
 // is wrong, if the secret or a pattern of mux is invalid, or an option is out of
 // range. It starts nothing.
 func New(secret string, mux *Mux, o *Options) (*Receiver, error) {
+	return newReceiver(mux, o, func(rules *verifier.Options) (func(http.Handler) http.Handler, error) {
+		v, err := verifier.New(secret, rules)
+		return v.Middleware, err
+	})
+}
+
+// NewFor is [New] for another way to verify, such as a [verifier.Verifier] that is
+// there already, or the scheme of another sender. Of o.Verifier, the limits,
+// ContentTypes and OnReject count.
+func NewFor(v verifier.Checker, mux *Mux, o *Options) (*Receiver, error) {
+	return newReceiver(mux, o, func(rules *verifier.Options) (func(http.Handler) http.Handler, error) {
+		return verifier.MiddlewareFor(v, rules)
+	})
+}
+
+func newReceiver(mux *Mux, o *Options, verify func(*verifier.Options) (func(http.Handler) http.Handler, error)) (*Receiver, error) {
 	var opts Options
 	if o != nil {
 		opts = *o
@@ -147,16 +170,18 @@ func New(secret string, mux *Mux, o *Options) (*Receiver, error) {
 	rules := opts.Verifier
 	rules.OnReject = func(req *http.Request, status int, reason error) {
 		r.metrics.count(&r.metrics.Rejected)
-		r.opts.Logger.LogAttrs(req.Context(), slog.LevelWarn, "webhook request rejected", slog.Int("status", status), slog.Any("reason", reason))
+		r.opts.Logger.LogAttrs(req.Context(), slog.LevelWarn, "webhook request rejected", slog.Int("status", status),
+			slog.Any("reason", reason), slog.String("delivery_id", deliveryID(req.Header)))
 		if opts.Verifier.OnReject != nil {
+			defer r.recovered(req.Context(), "OnReject")
 			opts.Verifier.OnReject(req, status, reason)
 		}
 	}
-	v, err := verifier.New(secret, &rules)
+	middleware, err := verify(&rules)
 	if err := errors.Join(err, mux.check(), opts.validate()); err != nil {
 		return nil, fmt.Errorf("receiver: new: %w", err)
 	}
-	r.verify = v.Middleware(http.HandlerFunc(r.receive))
+	r.verify = middleware(http.HandlerFunc(r.receive))
 	r.bucket = bucket{rate: opts.MaxPerSecond}
 	r.crew = crew{workers: opts.Workers, queue: opts.Queue}
 	r.opts.Verifier = verifier.Options{} // It may hold secrets.
@@ -174,39 +199,40 @@ func (r *Receiver) Close(ctx context.Context) error { return r.crew.close(ctx) }
 // receive answers a request whose event is verified.
 func (r *Receiver) receive(w http.ResponseWriter, req *http.Request) {
 	e, _ := verifier.FromContext(req.Context())
-	r.metrics.count(&r.metrics.Received)
-	if r.crew.isClosed() {
-		r.metrics.count(&r.metrics.Refused)
-		refuse(w, http.StatusServiceUnavailable, busyPause, "closed")
-		return
-	}
-	if wait := r.bucket.take(r.opts.Now()); wait > 0 {
-		r.metrics.count(&r.metrics.Limited)
-		refuse(w, http.StatusTooManyRequests, wait, "too many events")
-		return
-	}
-	h := r.mux.find(e.Type)
-	if h == nil { // Nothing is gained by sending it again.
-		r.metrics.count(&r.metrics.Unknown)
-		r.opts.Logger.InfoContext(req.Context(), "webhook event has no handler", slog.String("event_type", string(e.Type)))
-		return
-	}
 	// A sender that hangs up will send the event again, so the handler goes on: by
 	// then it is done.
 	ctx := context.WithoutCancel(req.Context())
-	j := &job{Event: e, handler: h}
+	j := &job{Event: e, handler: r.mux.find(e.Type), delivery: deliveryID(req.Header)}
+	r.metrics.count(&r.metrics.Received)
+	if r.crew.isClosed() {
+		r.refuseEvent(ctx, w, j, Refused, "closed")
+		return
+	}
+	if wait := r.bucket.take(r.opts.Now()); wait > 0 {
+		r.settle(ctx, SettledInfo{Event: e, Outcome: Limited})
+		r.opts.Logger.LogAttrs(ctx, slog.LevelDebug, "webhook event over the limit", j.attrs()...)
+		refuse(w, http.StatusTooManyRequests, wait, "too many events")
+		return
+	}
+	if j.handler == nil { // Nothing is gained by sending it again.
+		r.settle(ctx, SettledInfo{Event: e, Outcome: Unknown})
+		r.opts.Logger.LogAttrs(ctx, slog.LevelInfo, "webhook event has no handler", j.attrs()...)
+		return
+	}
 	if !r.begin(ctx, w, j) {
 		return
 	}
 	if r.opts.Async {
 		if !r.crew.add(func() { r.processAcknowledged(ctx, j) }) {
 			r.giveUp(ctx, j)
-			r.metrics.count(&r.metrics.Refused)
-			refuse(w, http.StatusServiceUnavailable, busyPause, "busy")
+			r.refuseEvent(ctx, w, j, Refused, "busy")
 		}
 		return
 	}
+	var h *handled
 	switch err := r.process(ctx, j); {
+	case errors.As(err, &h):
+		refuse(w, http.StatusServiceUnavailable, h.wait, "the event was not processed")
 	case errors.Is(err, errData):
 		refuse(w, http.StatusBadRequest, 0, "the data is not that of the type")
 	case err != nil:
@@ -222,35 +248,83 @@ type job struct {
 	event.Event
 
 	handler     HandlerFunc
+	delivery    string // the sender's id of the delivery; not signed
 	holder      string // of the lease in Seen; empty: there is no Seen
 	fingerprint string
+}
+
+// attrs are on each line about the event.
+func (j *job) attrs(more ...slog.Attr) []slog.Attr {
+	return append([]slog.Attr{
+		slog.String("event_id", j.ID), slog.String("event_type", string(j.Type)), slog.String("delivery_id", j.delivery),
+	}, more...)
+}
+
+// deliveryID returns the id by which a delivery is found in the sender's log, or as
+// much of it as should be in a line.
+func deliveryID(header http.Header) string {
+	id := header.Get(signer.HeaderDeliveryID)
+	return id[:min(len(id), 64)]
+}
+
+// refuseEvent counts an event that cannot be taken now, and asks for it again later.
+func (r *Receiver) refuseEvent(ctx context.Context, w http.ResponseWriter, j *job, o Outcome, why string) {
+	r.settle(ctx, SettledInfo{Event: j.Event, Outcome: o})
+	r.opts.Logger.LogAttrs(ctx, slog.LevelDebug, "webhook event refused", j.attrs(slog.String("reason", why))...)
+	refuse(w, http.StatusServiceUnavailable, busyPause, why)
 }
 
 // process runs the handler and remembers what became of it.
 func (r *Receiver) process(ctx context.Context, j *job) error {
 	began := r.opts.Now()
 	err := r.handle(ctx, j)
-	r.metrics.processed(r.opts.Now().Sub(began), err)
+	i := SettledInfo{Event: j.Event, Outcome: Processed, Took: r.opts.Now().Sub(began), Err: err}
 	if err != nil {
-		r.giveUp(ctx, j)
-		r.opts.Logger.WarnContext(ctx, "webhook event not processed", slog.String("event_id", j.ID),
-			slog.String("event_type", string(j.Type)), slog.Any("error", err))
-		r.opts.OnError(ctx, j.Event, err)
-		return err
+		i.Outcome = Failed
 	}
-	r.commit(ctx, j)
-	return nil
+	r.settle(ctx, i)
+	h, is := errors.AsType[*handled](err)
+	acknowledged := is && h.acknowledged
+	if err == nil || acknowledged {
+		r.commit(ctx, j)
+	} else {
+		r.giveUp(ctx, j)
+	}
+	if err != nil {
+		r.opts.Logger.LogAttrs(ctx, slog.LevelWarn, "webhook event not processed", j.attrs(slog.Any("error", err))...)
+		r.report(ctx, j, err)
+	}
+	if acknowledged {
+		return nil
+	}
+	return err
+}
+
+// report tells OnError.
+func (r *Receiver) report(ctx context.Context, j *job, err error) {
+	defer r.recovered(ctx, "OnError")
+	r.opts.OnError(ctx, j.Event, err)
+}
+
+// recovered is deferred around functions of the user's that must not end the process,
+// or keep an answer back.
+func (r *Receiver) recovered(ctx context.Context, what string) {
+	if p := recover(); p != nil {
+		r.opts.Logger.ErrorContext(ctx, "webhook receiver's option panicked", slog.String("option", what),
+			slog.Any("panic", p), slog.String("stack", string(debug.Stack())))
+	}
 }
 
 // handle turns a panic into an error.
 func (r *Receiver) handle(ctx context.Context, j *job) (err error) {
+	ctx, lost := context.WithCancelCause(ctx)
 	ctx, cancel := context.WithTimeout(ctx, r.opts.HandlerTimeout)
 	defer cancel()
+	defer r.hold(ctx, lost, j)()
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("receiver: the handler of %s panicked: %v", j.Type, p)
-			r.opts.Logger.ErrorContext(ctx, "webhook handler panicked", slog.String("event_type", string(j.Type)),
-				slog.String("stack", string(debug.Stack())))
+			r.opts.Logger.LogAttrs(ctx, slog.LevelError, "webhook handler panicked", j.attrs(slog.String("stack", string(debug.Stack())))...)
 		}
 	}()
 	return j.handler(ctx, j.Event)

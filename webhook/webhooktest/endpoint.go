@@ -33,7 +33,7 @@ type Options struct {
 	// registered; otherwise see [Endpoint.SetSecret]. Defaults to none.
 	Secret string
 
-	// Verifier has the options for verifying, such as RequireStandard. Defaults to
+	// Verifier has the options for verifying, such as AcceptUntimed. Defaults to
 	// those of package verifier.
 	Verifier *verifier.Options
 

@@ -20,7 +20,7 @@ import (
 
 func TestEndpointOverHTTPS(t *testing.T) {
 	t.Parallel()
-	ep := webhooktest.NewEndpoint(t, &webhooktest.Options{Verifier: &verifier.Options{RequireStandard: true}})
+	ep := webhooktest.NewEndpoint(t, nil)
 	s := newSender(t, webhook.DispatcherOptions{Egress: ep.Egress(), Retry: quick})
 	reg := s.register(ep)
 	ep.SetSecret(reg.Secret.Reveal())

@@ -3,10 +3,18 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
 
-string secret = Environment.GetEnvironmentVariable("WEBHOOK_SECRET")!;
-byte[] key = Convert.FromBase64String(secret["whsec_".Length..]);
+string secret = Environment.GetEnvironmentVariable("WEBHOOK_SECRET") ?? "";
+byte[] key = secret.StartsWith("whsec_") ? Convert.FromBase64String(secret["whsec_".Length..]) : [];
+if (key.Length < 16) // With an empty key, anybody could sign.
+{
+    Console.Error.WriteLine("WEBHOOK_SECRET is not the secret of a webhook: set it to \"whsec_\" and what follows");
+    return 1;
+}
 
-WebApplication app = WebApplication.CreateBuilder(args).Build();
+WebApplicationBuilder builder = WebApplication.CreateBuilder(args);
+// 413 beyond. 256 KiB in their longest spelling are 1.5 MiB.
+builder.WebHost.ConfigureKestrel(kestrel => kestrel.Limits.MaxRequestBodySize = 2 << 20);
+WebApplication app = builder.Build();
 app.MapPost("/webhooks", async (HttpRequest request) =>
 {
     using var buffer = new MemoryStream(); // Not a model or JsonDocument that is bound for you.
@@ -22,6 +30,7 @@ app.MapPost("/webhooks", async (HttpRequest request) =>
     return Results.NoContent();
 });
 app.Run($"http://127.0.0.1:{Environment.GetEnvironmentVariable("PORT") ?? "8080"}");
+return 0;
 
 // X-Webhook-Signature is over the body as it arrived.
 bool Signed(IHeaderDictionary headers, byte[] body)

@@ -16,10 +16,15 @@ import javax.crypto.Mac;
 import javax.crypto.spec.SecretKeySpec;
 
 public class Receiver {
-    static final String SECRET = System.getenv("WEBHOOK_SECRET");
-    static final byte[] KEY = Base64.getDecoder().decode(SECRET.substring("whsec_".length()));
+    static final String SECRET = System.getenv().getOrDefault("WEBHOOK_SECRET", "");
+    static final byte[] KEY = Base64.getDecoder().decode(SECRET.replaceFirst("^whsec_", ""));
+    static final int MAX_BODY = 2 << 20; // 256 KiB in their longest spelling are 1.5 MiB.
 
     public static void main(String[] args) throws IOException {
+        if (!SECRET.startsWith("whsec_") || KEY.length < 16) { // With an empty key, anybody could sign.
+            System.err.println("WEBHOOK_SECRET is not the secret of a webhook: set it to \"whsec_\" and what follows");
+            System.exit(1);
+        }
         int port = Integer.parseInt(System.getenv().getOrDefault("PORT", "8080"));
         var address = new InetSocketAddress(InetAddress.getLoopbackAddress(), port);
         HttpServer server = HttpServer.create(address, 0);
@@ -31,7 +36,11 @@ public class Receiver {
 
     static void receive(HttpExchange exchange) throws IOException {
         try (exchange) {
-            byte[] body = exchange.getRequestBody().readAllBytes();
+            byte[] body = exchange.getRequestBody().readNBytes(MAX_BODY + 1);
+            if (body.length > MAX_BODY) {
+                exchange.sendResponseHeaders(413, -1);
+                return;
+            }
             Headers headers = exchange.getRequestHeaders();
             int status = signed(headers, body) && fresh(headers, body) ? 204 : 401;
             if (status == 204) {

@@ -7,12 +7,18 @@ use sha2::Sha256;
 
 #[tokio::main]
 async fn main() -> std::io::Result<()> {
+    let secret = std::env::var("WEBHOOK_SECRET").unwrap_or_default();
+    let key = STANDARD.decode(secret.trim_start_matches("whsec_")).unwrap_or_default();
+    if !secret.starts_with("whsec_") || key.len() < 16 {
+        eprintln!("WEBHOOK_SECRET is not the secret of a webhook: set it to \"whsec_\" and what follows");
+        std::process::exit(1); // With an empty key, anybody could sign.
+    }
     let port = std::env::var("PORT").unwrap_or_else(|_| "8080".into());
     let listener = tokio::net::TcpListener::bind(format!("127.0.0.1:{port}")).await?;
     axum::serve(listener, Router::new().route("/webhooks", post(receive))).await
 }
 
-// Bytes, not Json<Event>: that leaves the bytes behind. Its limit is 2 MiB.
+// Bytes, not Json<Event>: that leaves the bytes behind. Its limit is 2 MiB, and it answers 413 beyond.
 async fn receive(headers: HeaderMap, body: Bytes) -> StatusCode {
     let secret = std::env::var("WEBHOOK_SECRET").expect("WEBHOOK_SECRET is set");
     if !signed(&secret, &headers, &body) || !fresh(&secret, &headers, &body) {
