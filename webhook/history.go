@@ -5,12 +5,28 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/rag-assistant/webhooks/store"
 	"github.com/rag-assistant/webhooks/webhook/internal/id"
 )
 
-// Deliveries lists a webhook's deliveries, newest first.
+// listedBody is how many characters of an answer a list shows.
+const listedBody = 200
+
+func shorten(body string) string {
+	n := 0
+	for i := range body {
+		if n == listedBody {
+			return strings.Clone(body[:i]) // The rest is not kept while the list is written.
+		}
+		n++
+	}
+	return body
+}
+
+// Deliveries lists a webhook's deliveries, newest first. Of each answer, it has the first
+// 200 characters: see [Service.Delivery] for all that is kept.
 func (s *Service) Deliveries(ctx context.Context, merchantID, webhookID string, q DeliveryQuery) (DeliveryPage, error) {
 	if err := checkIDs(merchantID, webhookID); err != nil {
 		return DeliveryPage{}, err
@@ -50,7 +66,9 @@ func (s *Service) Deliveries(ctx context.Context, merchantID, webhookID string, 
 		skipped := min(q.Offset, len(got.Deliveries))
 		q.Offset -= skipped
 		for i := range got.Deliveries[skipped:] {
-			page.Deliveries = append(page.Deliveries, newDelivery(&got.Deliveries[skipped+i]))
+			d := newDelivery(&got.Deliveries[skipped+i])
+			d.ResponseBody = shorten(d.ResponseBody)
+			page.Deliveries = append(page.Deliveries, d)
 		}
 		page.Next = got.Next
 		if page.Next == "" || len(page.Deliveries) == q.Limit {

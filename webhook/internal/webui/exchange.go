@@ -134,3 +134,13 @@ func Recover(failed func(panicked, stack slog.Attr)) {
 		failed(slog.String("panic", fmt.Sprint(v)), slog.String("stack", string(debug.Stack())))
 	}
 }
+
+// writeTime is how long a client may take to read an answer.
+const writeTime = 30 * time.Second
+
+// BoundWriting gives up on a client that does not read the answer that is about to be
+// written, so that nobody holds answers in memory by asking and not reading. A writer that
+// has no deadlines is left alone.
+func BoundWriting(w http.ResponseWriter) {
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writeTime))
+}
