@@ -112,8 +112,9 @@ func (s *Service) Rotate(ctx context.Context, merchantID, webhookID string, grac
 const rewrapTries = 10
 
 // Rewrap seals the secrets and headers of a merchant's webhooks with the first of
-// the service's keys, where an older one has sealed them, and returns how many
-// webhooks it changed. What is sealed stays the same.
+// the service's keys, where an older one or none has sealed them, and returns how
+// many webhooks it changed. What is sealed stays the same. What is not sealed needs
+// [ServiceOptions].InsecurePlaintextSecrets.
 func (s *Service) Rewrap(ctx context.Context, merchantID string) (int, error) {
 	if err := checkMerchant(merchantID); err != nil {
 		return 0, err

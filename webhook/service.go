@@ -58,6 +58,8 @@ type ServiceOptions struct {
 
 	// InsecurePlaintextSecrets stores secrets and headers as they are in a store
 	// that outlives the process. Whoever can read the store can then sign as you.
+	// Beside SecretKeys it seals what is new and opens what is not sealed: set both,
+	// call [Service.Rewrap] for each merchant, then take this away.
 	InsecurePlaintextSecrets bool
 
 	// Limits bounds what one merchant can register.

@@ -61,7 +61,7 @@ func FuzzHeader(f *testing.F) {
 		require.Empty(t, got.TransferEncoding)
 		require.False(t, got.Close)
 
-		s, err := New([]Key{{ID: "k1", Key: [32]byte{1}}})
+		s, err := New([]Key{{ID: "k1", Key: [32]byte{1}}}, false)
 		require.NoError(t, err)
 		sealed, err := s.SealHeaders("m", "whk_1", map[string]string{name: value, "X-Other-Name": "x"})
 		require.NoError(t, err)

@@ -25,6 +25,7 @@ type Key struct {
 // another record or field does not open. Without keys it stores plain text.
 type Vault struct {
 	first string // empty: no keys
+	plain bool   // plain text opens
 
 	// aead returns the cipher of a key, or nil. It is a func because nothing that
 	// prints a Vault reads what a func has captured.
@@ -37,7 +38,9 @@ const (
 )
 
 // New returns a vault that seals with the first of keys and opens with all of them.
-func New(keys []Key) (*Vault, error) {
+// Plain text opens if there are no keys, or if plain says so: whoever can write to
+// the store could otherwise put a secret of their own into it.
+func New(keys []Key, plain bool) (*Vault, error) {
 	aeads := make(map[string]cipher.AEAD, len(keys))
 	for i, k := range keys {
 		if k.ID == "" || len(k.ID) > 32 || strings.Trim(k.ID, idAlphabet) != "" {
@@ -57,7 +60,7 @@ func New(keys []Key) (*Vault, error) {
 			return nil, fmt.Errorf("secret key %q: %w", k.ID, err)
 		}
 	}
-	v := &Vault{aead: func(id string) cipher.AEAD { return aeads[id] }}
+	v := &Vault{plain: plain || len(keys) == 0, aead: func(id string) cipher.AEAD { return aeads[id] }}
 	if len(keys) > 0 {
 		v.first = keys[0].ID
 	}
@@ -116,6 +119,9 @@ var errUnsealed = errors.New("sealed text cannot be opened with the configured k
 // what is sealed, if the text was not sealed for this by one of the keys.
 func (v *Vault) openText(of []byte, sealed string) (string, error) {
 	if plain, ok := strings.CutPrefix(sealed, plainPrefix); ok {
+		if !v.plain {
+			return "", fmt.Errorf("%w: it is not sealed, and InsecurePlaintextSecrets is off", errUnsealed)
+		}
 		return plain, nil
 	}
 	rest, ok := strings.CutPrefix(sealed, sealedPrefix)
