@@ -44,6 +44,10 @@ var (
 		status: http.StatusForbidden, code: "forbidden",
 		message: "These credentials are not for this merchant.",
 	}
+	errCrossOrigin = &apiError{
+		status: http.StatusForbidden, code: "forbidden",
+		message: "A page of another origin made a browser send this request.",
+	}
 	errNoResource = &apiError{
 		status: http.StatusNotFound, code: "not_found",
 		message: "There is no such webhook, delivery or path.",

@@ -49,9 +49,11 @@ type Options struct {
 	// server. Defaults to 15 seconds.
 	TestWait time.Duration
 
-	// CrossOrigin refuses requests without an Authorization header that another
-	// site made a browser send, with 403, so that a login by cookie is safe. Add
-	// the origins that may do that to one of your own. Defaults to none.
+	// CrossOrigin refuses what another site made a browser send, with 403, unless it
+	// only reads. An Authorization header excuses nothing: browsers add those of the
+	// schemes Basic and Negotiate by themselves, and a proxy may make one of a cookie.
+	// What no browser has sent passes. Add the origins whose pages may call the API to
+	// one of your own. Defaults to none.
 	CrossOrigin *http.CrossOriginProtection
 
 	// Challenge is the WWW-Authenticate header of a 401 (RFC 9110, section 11.6.1).
@@ -262,10 +264,8 @@ func (h *Handler) serve(ctx context.Context, x *exchange) (out answer, err error
 	if match.public {
 		return serve(x)
 	}
-	// A browser sends its cookies along with whatever another site makes it send,
-	// but an Authorization header only if a script of this site sets it.
-	if x.R.Header.Get("Authorization") == "" && h.opts.CrossOrigin.Check(x.R) != nil {
-		return answer{}, errForbidden
+	if h.opts.CrossOrigin.Check(x.R) != nil {
+		return answer{}, errCrossOrigin
 	}
 	if err := h.admit(ctx, x); err != nil {
 		return answer{}, err
