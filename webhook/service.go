@@ -35,6 +35,7 @@ type ServiceStore interface {
 	store.Publisher
 	store.History
 	store.Seen     // for requests that are sent again, and to bound tests
+	store.Notices  // for a webhook that was moved
 	store.Backlogs // for Health
 }
 

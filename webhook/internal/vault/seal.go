@@ -22,7 +22,8 @@ type Key struct {
 
 // Vault seals with AES-256-GCM. The associated data is the merchant and the
 // webhook, and the field unless it is a secret, so that sealed text moved to
-// another record or field does not open. Without keys it stores plain text.
+// another record or field does not open; nor do headers at another origin. Without
+// keys it stores plain text.
 type Vault struct {
 	first string // empty: no keys
 	plain bool   // plain text opens
@@ -80,11 +81,6 @@ func (v *Vault) current(sealed string) bool {
 // secretOf is the associated data of a secret. No id holds a '|'.
 func secretOf(merchantID, webhookID string) []byte {
 	return []byte(merchantID + "|" + webhookID)
-}
-
-// headersOf is the associated data of headers with these names.
-func headersOf(merchantID, webhookID, names string) []byte {
-	return []byte(merchantID + "|" + webhookID + "|headers|" + names)
 }
 
 func (v *Vault) seal(merchantID, webhookID string, secret signer.Secret) (string, error) {
