@@ -6,7 +6,7 @@ import "time"
 type SeenBegin struct {
 	Holder      string // unique to this try
 	Fingerprint string // empty: never a conflict
-	Lease       time.Duration
+	Lease       time.Duration // 0 ends at once
 
 	// Keep is how long the id is remembered from now, if longer than Lease, should the
 	// lease end without a commit: with its fingerprint and its First, for the next

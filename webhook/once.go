@@ -9,9 +9,17 @@ import (
 	"github.com/rag-assistant/webhooks/webhook/internal/once"
 )
 
-// ErrInProgress says that another caller is still running do: see
-// [OnceOptions].NoWait.
-var ErrInProgress = once.ErrInProgress
+// Errors of [Service.Once], which come in a [*WaitError].
+var (
+	// ErrInProgress says that another caller is still running do: see
+	// [OnceOptions].NoWait.
+	ErrInProgress = once.ErrInProgress
+	// ErrKeys says that the merchant has begun too many keys: see [Limits].Keys.
+	ErrKeys = once.ErrKeys
+)
+
+// WaitError says after how long it is worth trying again, at the latest.
+type WaitError = once.WaitError
 
 // OnceOptions configures a call of [Service.Once].
 type OnceOptions struct {
@@ -40,6 +48,12 @@ type OnceOptions struct {
 // value says that the value could not be kept: do was called, and may be called again
 // once the key's time is over. The context of do outlives ctx, because a caller that
 // hangs up will try again, so do must finish what it has begun.
+//
+// Pass that context on: what do makes by this Service has ids that are derived from
+// it, the same at each try. So if a process dies before the value is kept, or the store
+// does not answer, the next call makes nothing a second time. A webhook that was
+// registered, or whose secret was replaced, then gets a new secret without a grace,
+// because nobody has seen the one of before.
 func (s *Service) Once(
 	ctx context.Context, merchantID, key string, o *OnceOptions, do func(context.Context) (value string, err error),
 ) (value string, again bool, err error) {
@@ -55,7 +69,7 @@ func (s *Service) Once(
 	}
 	return once.Do(ctx, s.store, once.Call{
 		Scope: "once|" + merchantID, Key: key, Fingerprint: opts.Fingerprint,
-		Time: cmp.Or(opts.Time, 30*time.Second), Age: cmp.Or(opts.Age, 24*time.Hour), NoWait: opts.NoWait,
+		Time: cmp.Or(opts.Time, 30*time.Second), Age: cmp.Or(opts.Age, 24*time.Hour), NoWait: opts.NoWait, Keys: s.keys,
 	}, do)
 }
 

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/rag-assistant/webhooks/store"
-	"github.com/rag-assistant/webhooks/webhook/internal/id"
+	"github.com/rag-assistant/webhooks/webhook/internal/once"
 	"github.com/rag-assistant/webhooks/webhook/internal/vault"
 )
 
@@ -24,7 +24,7 @@ func (s *Service) Register(ctx context.Context, merchantID string, r Registratio
 		return Registered{}, err
 	}
 	key := vault.NewSigningKey(r.Signature == SchemeAsymmetric)
-	webhookID := id.New("whk_")
+	webhookID := once.ID(ctx, "whk_")
 	sealed, err := s.vault.SealKey(merchantID, webhookID, key)
 	if err != nil {
 		return Registered{}, fmt.Errorf("webhook: register: %w", err)
@@ -38,6 +38,12 @@ func (s *Service) Register(ctx context.Context, merchantID string, r Registratio
 		Secret: sealed, Encoding: string(r.Encoding),
 		Description: r.Description, Metadata: r.Metadata, Headers: headers, RateLimit: r.RateLimit,
 	}, s.limits.Webhooks)
+	if errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrLimit) {
+		// An earlier try of this very request may have made it: see Once.
+		if _, known := s.store.Webhook(ctx, merchantID, webhookID); known == nil {
+			return s.Rotate(ctx, merchantID, webhookID, 0)
+		}
+	}
 	if err != nil {
 		return Registered{}, fmt.Errorf("webhook: register: %w", err)
 	}
@@ -154,11 +160,16 @@ func (s *Service) Rotate(ctx context.Context, merchantID, webhookID string, grac
 	if err != nil {
 		return Registered{}, fmt.Errorf("webhook: rotate: %w", err)
 	}
+	by := once.Derived(ctx, "by_")
+	if maker, _ := vault.Maker(w.Secret); by != "" && maker == by {
+		grace = 0 // An earlier try of this very request: nobody has seen its secret.
+	}
 	key := vault.NewSigningKey(schemeOf(w.Secret) == SchemeAsymmetric)
 	sealed, err := s.vault.SealKey(merchantID, webhookID, key)
 	if err != nil {
 		return Registered{}, fmt.Errorf("webhook: rotate: %w", err)
 	}
+	sealed = vault.Made(by, sealed)
 	change := store.WebhookUpdate{Rotate: &sealed, KeepPrevious: grace}
 	if grace > 0 {
 		if w.PreviousSecret != "" {

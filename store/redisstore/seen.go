@@ -16,7 +16,7 @@ func (s *Store) seen(ctx context.Context, scope, id string, args ...any) (reply,
 
 // BeginSeen implements [store.Seen] in one round trip.
 func (s *Store) BeginSeen(ctx context.Context, scope, id string, b store.SeenBegin) (store.SeenAnswer, error) {
-	r, err := s.seen(ctx, scope, id, "begin", b.Holder, b.Fingerprint, max(b.Lease.Milliseconds(), 1), max(b.Keep.Milliseconds(), 0))
+	r, err := s.seen(ctx, scope, id, "begin", b.Holder, b.Fingerprint, max(b.Lease.Milliseconds(), 0), max(b.Keep.Milliseconds(), 0))
 	if err != nil {
 		return store.SeenAnswer{}, err
 	}

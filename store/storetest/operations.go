@@ -327,7 +327,7 @@ func (d *duel) playKeptSeen() bool {
 	case n < 6:
 		b := store.SeenBegin{
 			Holder: holder, Fingerprint: one(d, []string{"", "A", "A", "B"}),
-			Lease: one(d, []time.Duration{tick, duelLease, duelLease}), Keep: one(d, []time.Duration{0, 2 * duelLease, 2 * duelLease}),
+			Lease: one(d, []time.Duration{0, tick, duelLease, duelLease}), Keep: one(d, []time.Duration{0, 2 * duelLease, 2 * duelLease}),
 		}
 		d.call("BeginSeen %s %s", id, show(b))
 		answers(d, "the answer", func(st store.Store) (store.SeenAnswer, error) { return st.BeginSeen(ctx, scope, id, b) })

@@ -88,6 +88,10 @@ var (
 		status: http.StatusConflict, code: "idempotency_in_progress",
 		message: "A request with this Idempotency-Key is being served. Try again in a moment.",
 	}
+	errGone = &apiError{
+		status: http.StatusGone, code: "gone",
+		message: "What this request has made was deleted since.",
+	}
 	errTooMany = &apiError{
 		status: http.StatusTooManyRequests, code: "rate_limited",
 		message: "There were too many requests. Wait as long as Retry-After says.",

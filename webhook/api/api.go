@@ -113,9 +113,10 @@ type Options struct {
 // A body is one JSON object of at most 64 KiB, read strictly: no unknown names, no
 // name twice, nothing after it. Every fault found is in details. PUT and DELETE
 // honour If-Match with the ETag that a webhook came with. POST honours
-// Idempotency-Key: the same request again gets the answer of the first time, with
-// Idempotency-Replayed: true and without the secret, if there was one; the same key
-// for another request is 409. A well-formed
+// Idempotency-Key: the same request again gets the status of the first time, with
+// Idempotency-Replayed: true, and what it made as it is now, without the secret, if
+// there was one; the same key for another request is 409. A request whose process died
+// is completed by the next one, which makes nothing twice. A well-formed
 // X-Request-ID becomes the answer's requestId.
 //
 // A Handler bounds what a request costs, but not how long its client takes: serve
