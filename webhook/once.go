@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"net/url"
 	"time"
 
 	"github.com/rag-assistant/webhooks/webhook/internal/once"
@@ -73,22 +74,52 @@ func (s *Service) Once(
 	}, do)
 }
 
-// MaxTestsPerMinute is the highest bound that [Service.ReserveTests] takes.
-const MaxTestsPerMinute = 60
+const (
+	// MaxTestsPerMinute is the highest bound that [Service.ReserveTests] takes, and how
+	// many tests, and how many redeliveries, a merchant may ask for in any minute.
+	MaxTestsPerMinute = 60
+	// RedeliveriesPerMinute is how many of them may go to one host.
+	RedeliveriesPerMinute = 30
+)
 
-// ReserveTests takes n of the tests that a webhook may have in any minute, over all
-// processes on the store, or none, and returns how long it takes until so many are
-// free: without a bound, a merchant could point the sender at somebody. More than
-// perMinute are never asked for. The management API asks for one before each
-// [Service.Test] and for [MaxProbes] before each [Service.Detect]; so should others
-// who let merchants test.
+// ReserveTests takes n of the tests that a merchant may send to the host of a webhook in
+// any minute, over all processes on the store, or none, and returns how long it takes
+// until so many are free: without a bound, a merchant could point the sender at
+// somebody. All of the merchant's webhooks at a host count together, those of before
+// too, and so do all of its tests, up to [MaxTestsPerMinute]. More than perMinute are
+// never asked for. The management API asks for one before each [Service.Test] and for
+// [MaxProbes] before each [Service.Detect]; so should others who let merchants test.
 func (s *Service) ReserveTests(ctx context.Context, merchantID, webhookID string, n, perMinute int) (time.Duration, error) {
+	return s.reserve(ctx, "tests", merchantID, webhookID, n, perMinute)
+}
+
+// ReserveRedelivery is what [Service.ReserveTests] is, for one [Service.Redeliver] and
+// [RedeliveriesPerMinute].
+func (s *Service) ReserveRedelivery(ctx context.Context, merchantID, webhookID, deliveryID string) (time.Duration, error) {
+	// Nor does an unknown delivery, or a test, which is not sent again.
+	if err := checkIDs(merchantID, webhookID, deliveryID); err != nil {
+		return 0, err
+	}
+	d, err := s.delivery(ctx, merchantID, webhookID, deliveryID)
+	if err != nil || d.Test {
+		return 0, err
+	}
+	return s.reserve(ctx, "redeliveries", merchantID, webhookID, 1, RedeliveriesPerMinute)
+}
+
+func (s *Service) reserve(ctx context.Context, what, merchantID, webhookID string, n, perMinute int) (time.Duration, error) {
 	// An unknown webhook takes no slot.
-	if _, err := s.Webhook(ctx, merchantID, webhookID); err != nil {
+	w, err := s.Webhook(ctx, merchantID, webhookID)
+	if err != nil {
 		return 0, err
 	}
 	if perMinute < 1 || perMinute > MaxTestsPerMinute {
 		return 0, invalid("perMinute", fmt.Sprintf("must be between 1 and %d", MaxTestsPerMinute))
 	}
-	return once.Take(ctx, s.store, "tests|"+merchantID+"|"+webhookID, n, perMinute, time.Minute)
+	host := w.URL
+	if u, err := url.Parse(w.URL); err == nil {
+		host = u.Hostname()
+	}
+	scope := what + "|" + merchantID
+	return once.Take(ctx, s.store, n, time.Minute, once.Bound{Scope: scope + "|" + host, Most: perMinute}, once.Bound{Scope: scope, Most: MaxTestsPerMinute})
 }

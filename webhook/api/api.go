@@ -29,14 +29,14 @@ type Options struct {
 	// Usually the host does that by calling [webhook.Service.Publish].
 	EnablePublish bool
 
-	// RateLimit is asked before a request is served, once it is known whose it is.
-	// What is answered again because of its Idempotency-Key is not counted. Defaults
-	// to nil: no limit but that of tests.
+	// RateLimit is asked before a request is served, once it is known whose it is, and
+	// before anything else of it is looked at: also for one that is sent again. Defaults
+	// to nil: no limit but those of tests and redeliveries.
 	RateLimit webhook.RateLimitFunc
 
-	// TestsPerMinute is how many tests of one webhook may be asked for in any
-	// minute, over all processes on the store, from 1 to 60: without a bound, a
-	// merchant could point the sender at somebody. A detection counts as three tests, or
+	// TestsPerMinute is how many tests a merchant may send to one host in any minute,
+	// over all processes on the store, from 1 to 60: without a bound, a merchant could
+	// point the sender at somebody. A detection counts as three tests, or
 	// as all there are. Defaults to 5.
 	TestsPerMinute int
 
@@ -271,7 +271,10 @@ func (h *Handler) serve(ctx context.Context, x *exchange) (out answer, err error
 	if err := h.admit(ctx, x); err != nil {
 		return answer{}, err
 	}
-	return h.once(ctx, x, h.limiting(serve)) //nolint:contextcheck // once may give x a context of its own
+	if err := h.limit(x); err != nil { //nolint:contextcheck // The context is the request's, which x has.
+		return answer{}, err
+	}
+	return h.once(ctx, x, serve) //nolint:contextcheck // once may give x a context of its own
 }
 
 // requestID is the caller's own if it is safe to repeat, otherwise a new one.
