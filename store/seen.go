@@ -4,8 +4,8 @@ import "time"
 
 // SeenBegin describes who wants to process an id, and what it stands for.
 type SeenBegin struct {
-	Holder      string // unique to this try
-	Fingerprint string // empty: never a conflict
+	Holder      string        // unique to this try
+	Fingerprint string        // empty: never a conflict
 	Lease       time.Duration // 0 ends at once
 
 	// Keep is how long the id is remembered from now, if longer than Lease, should the

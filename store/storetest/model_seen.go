@@ -25,7 +25,7 @@ func (m *model) holds(s *modelSeen, holder string) bool {
 }
 
 func (m *model) seenID(scope, id string) *modelSeen {
-	return find(m.seen, func(s *modelSeen) bool { return s.scope == scope && s.id == id && !(m.over(s.end) && m.over(s.kept)) })
+	return find(m.seen, func(s *modelSeen) bool { return s.scope == scope && s.id == id && !m.over(later(s.end, s.kept)) })
 }
 
 func (m *model) forgetSeen(scope, id string) {

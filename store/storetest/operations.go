@@ -317,7 +317,7 @@ func (d *duel) seenOnce(id string) {
 }
 
 // playKeptSeen makes a call about an id that outlives its lease, or lets time go by.
-func (d *duel) playKeptSeen() bool {
+func (d *duel) playKeptSeen() {
 	const id = "kept"
 	scope, holder, ctx := "scope "+d.x.tag, one(d, []string{"holder1", "holder2", "holder3"}), d.x.Context()
 	if s := d.model.seenID(scope, id); s != nil && d.chance(50) {
@@ -333,7 +333,7 @@ func (d *duel) playKeptSeen() bool {
 		answers(d, "the answer", func(st store.Store) (store.SeenAnswer, error) { return st.BeginSeen(ctx, scope, id, b) })
 	case n < 7:
 		if s := d.model.seenID(scope, id); s != nil && s.done {
-			return true // whether committing twice makes it last longer is open
+			return // whether committing twice makes it last longer is open
 		}
 		d.call("CommitSeen %s of %s", id, holder)
 		d.fails(func(st store.Store) error { return st.CommitSeen(ctx, scope, id, holder, nil, duelLease/2) })
@@ -343,7 +343,6 @@ func (d *duel) playKeptSeen() bool {
 	default:
 		d.wait(one(d, []time.Duration{tick, 10 * time.Second, duelLease}))
 	}
-	return true
 }
 
 // playRead reads one record of each kind, also what is not there or is another's.

@@ -274,7 +274,7 @@ func (h *Handler) serve(ctx context.Context, x *exchange) (out answer, err error
 	if err := h.limit(x); err != nil { //nolint:contextcheck // The context is the request's, which x has.
 		return answer{}, err
 	}
-	return h.once(ctx, x, serve) //nolint:contextcheck // once may give x a context of its own
+	return h.once(ctx, x, serve)
 }
 
 // requestID is the caller's own if it is safe to repeat, otherwise a new one.

@@ -61,7 +61,7 @@ func (h *Handler) once(ctx context.Context, x *exchange, serve endpoint) (answer
 	wait, _ := errors.AsType[*webhook.WaitError](err)
 	switch {
 	case again:
-		return h.again(x, value)
+		return h.again(ctx, x, value)
 	case served && value != "" && err != nil:
 		h.opts.Logger.ErrorContext(ctx, "webhook API request with an Idempotency-Key not noted: it is taken for a minute, then served again",
 			slog.String("request_id", x.requestID), slog.Any("error", err))
@@ -111,7 +111,7 @@ func keep(x *exchange, out answer) (string, error) {
 }
 
 // again answers as the first time, with what has become of the record since.
-func (h *Handler) again(x *exchange, value string) (answer, error) {
+func (h *Handler) again(ctx context.Context, x *exchange, value string) (answer, error) {
 	var kept repeated
 	if err := json.Unmarshal([]byte(value), &kept); err != nil {
 		return answer{}, err
@@ -120,7 +120,6 @@ func (h *Handler) again(x *exchange, value string) (answer, error) {
 	if kept.WebhookID == "" {
 		return answer{status: kept.Status, data: kept.Data}, nil
 	}
-	ctx := x.R.Context()
 	x.WebhookID = kept.WebhookID
 	w, err := h.svc.Webhook(ctx, x.MerchantID, x.WebhookID)
 	out := answer{status: kept.Status}

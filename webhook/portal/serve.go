@@ -117,7 +117,7 @@ func (p *Portal) serve(ctx context.Context, x *exchange) (out answer, err error)
 		return p.choose(x)
 	}
 	if x.R.Method == http.MethodPost {
-		if err := p.readForm(x); err != nil { //nolint:contextcheck // The context is the request's, which x has.
+		if err := p.readForm(x); err != nil {
 			return answer{}, err
 		}
 	}
