@@ -212,9 +212,9 @@ type Notices interface {
 // until it is committed, forgotten or its lease ends.
 type Seen interface {
 	// BeginSeen asks to process id. It answers [SeenNew] if the caller's holder now
-	// holds it (also if that holder held it already), [SeenInProgress] if another one
-	// does, [SeenDone] with the committed value if it was committed, and
-	// [SeenConflict] if it is held or committed with another fingerprint.
+	// holds it for b.Lease (also if that holder held it already, for as long from now),
+	// [SeenInProgress] if another one does, [SeenDone] with the committed value if it was committed, and
+	// [SeenConflict] if it is held, kept or committed with another fingerprint.
 	BeginSeen(ctx context.Context, scope, id string, b SeenBegin) (SeenAnswer, error)
 
 	// CommitSeen marks id as done for ttl and keeps value for later answers. It fails

@@ -85,7 +85,7 @@ func (r *run) try(ctx context.Context, c claimed) settled {
 		s.result.Outcome = store.Released // Cut short by the stop: nobody's fault.
 		return s
 	case refused != nil:
-		s.info.Code = Code(refused.Code)
+		s.info.Code, s.info.Cause = Code(refused.Code), causeOf(refused)
 		r.failed(&s, c, "")
 		s.suspect = refused.Suspect()
 	case err == nil && doubted(resp, nil) && r.skewed.Load() && !c.Test:

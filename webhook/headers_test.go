@@ -220,7 +220,7 @@ func TestRewrapWhileAWebhookChanges(t *testing.T) {
 	w, err := st.Webhook(t.Context(), harness.Merchant, reg.Webhook.ID)
 	require.NoError(t, err)
 	require.Contains(t, w.Secret, "v1.k2.")
-	require.Contains(t, w.Headers, ":v1.k2.")
+	require.Contains(t, w.Headers, ":v2.k2.")
 
 	busy.change = func() {
 		_, err := old.Rotate(t.Context(), harness.Merchant, reg.Webhook.ID, 0)
@@ -233,4 +233,107 @@ func TestRewrapWhileAWebhookChanges(t *testing.T) {
 	n, err = svc.Rewrap(t.Context(), harness.Merchant)
 	require.NoError(t, err)
 	require.Zero(t, n)
+}
+
+// Whoever can change a URL must not get to see headers that are never shown.
+func TestHeadersStayWithTheirOrigin(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var told []webhook.Notice
+		out := &wired{Endpoint: &harness.Endpoint{}}
+		r := harness.NewRig(t, nil, &webhook.DispatcherOptions{
+			Transport: out, SecretKeys: []webhook.SecretKey{harness.KeyOne()},
+			OnNotice: func(_ context.Context, n webhook.Notice) error { told = append(told, n); return nil },
+		})
+		useKeys(r, harness.KeyOne())
+		in := harness.Registration()
+		in.Headers = webhook.Headers{"Authorization": harness.Credential}
+		reg, err := r.Svc.Register(t.Context(), harness.Merchant, in)
+		require.NoError(t, err)
+		set := func(url string, h webhook.Headers) error {
+			_, err := r.Svc.Update(t.Context(), harness.Merchant, reg.Webhook.ID, webhook.Update{URL: &url, Headers: h})
+			return err
+		}
+		sent := func() []string {
+			t.Helper()
+			out.keys = nil
+			p := r.Publish()
+			synctest.Wait()
+			require.Equal(t, webhook.DeliverySucceeded, r.Delivery(reg.Webhook.ID, p.Deliveries[0].ID).Status)
+			return out.keys[0]["Authorization"]
+		}
+		for _, same := range []string{"https://example.com/other", "https://EXAMPLE.com:443/hook?a=b"} {
+			require.NoError(t, set(same, nil))
+			require.Equal(t, []string{harness.Credential}, sent(), same)
+		}
+		for _, other := range []string{"https://evil.example/hook", "https://example.com:8443/hook", "https://www.example.com/hook"} {
+			require.Contains(t, fields(t, set(other, nil)), "headers", other)
+		}
+		require.Equal(t, []string{harness.Credential}, sent(), "nothing has changed")
+		require.Empty(t, told)
+
+		require.NoError(t, set("https://example.org/hook", webhook.Headers{"Authorization": "another"}))
+		require.Equal(t, []string{"another"}, sent())
+		harness.Pass(time.Minute)
+		require.Len(t, told, 1, "the owner is told")
+		require.Equal(t, webhook.NoticeMoved, told[0].Kind)
+		require.Equal(t, "https://example.org/hook", told[0].URL)
+		require.NoError(t, set("https://example.net/hook", webhook.Headers{}))
+		require.Empty(t, sent(), "none are none")
+		require.NoError(t, set("https://example.com/hook", nil), "and do not bind")
+
+		// Nor does a store that was changed behind our back send them elsewhere.
+		_, err = r.Svc.Update(t.Context(), harness.Merchant, reg.Webhook.ID, webhook.Update{Headers: in.Headers})
+		require.NoError(t, err)
+		require.Equal(t, []string{harness.Credential}, sent())
+		evil := "https://evil.example/hook"
+		_, err = r.Store.UpdateWebhook(t.Context(), harness.Merchant, reg.Webhook.ID, store.WebhookUpdate{URL: &evil})
+		require.NoError(t, err)
+		out.keys = nil
+		r.Publish()
+		synctest.Wait()
+		require.Empty(t, out.keys)
+		r.Close()
+	})
+}
+
+// meddler changes a webhook right after it was looked at.
+type meddler struct {
+	*memstore.Store
+
+	change func()
+}
+
+func (m *meddler) Webhook(ctx context.Context, merchantID, id string) (store.Webhook, error) {
+	w, err := m.Store.Webhook(ctx, merchantID, id)
+	m.change()
+	return w, err
+}
+
+func TestAWebhookMovesMeanwhile(t *testing.T) {
+	t.Parallel()
+	keys := &webhook.ServiceOptions{SecretKeys: []webhook.SecretKey{harness.KeyOne()}}
+	other, st := harness.NewService(t, keys)
+	reg, err := other.Register(t.Context(), harness.Merchant, harness.Registration())
+	require.NoError(t, err)
+	busy := &meddler{Store: st, change: func() {}}
+	svc, err := webhook.NewService(busy, keys)
+	require.NoError(t, err)
+	url := "https://example.org/hook"
+	changes := 0
+	busy.change = func() {
+		if changes++; changes == 1 {
+			_, err := other.Update(t.Context(), harness.Merchant, reg.Webhook.ID, webhook.Update{Headers: webhook.Headers{"X-A": "1"}})
+			require.NoError(t, err)
+		}
+	}
+	_, err = svc.Update(t.Context(), harness.Merchant, reg.Webhook.ID, webhook.Update{URL: &url})
+	require.Contains(t, fields(t, err), "headers", "it has some by now")
+	require.Equal(t, 2, changes)
+	busy.change = func() {
+		_, err := other.Rotate(t.Context(), harness.Merchant, reg.Webhook.ID, 0)
+		require.NoError(t, err)
+	}
+	_, err = svc.Update(t.Context(), harness.Merchant, reg.Webhook.ID, webhook.Update{URL: &url, Headers: webhook.Headers{}})
+	require.ErrorIs(t, err, webhook.ErrVersion, "it does not try for ever")
 }

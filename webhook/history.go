@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"github.com/rag-assistant/webhooks/store"
-	"github.com/rag-assistant/webhooks/webhook/internal/id"
+	"github.com/rag-assistant/webhooks/webhook/internal/once"
 )
 
 // listedBody is how many characters of an answer a list shows.
@@ -121,7 +121,7 @@ func (s *Service) Redeliver(ctx context.Context, merchantID, webhookID, delivery
 	if d.Test {
 		return Delivery{}, invalid("deliveryId", "is a test, which is sent once; ask for another one")
 	}
-	made, err := s.store.Enqueue(ctx, merchantID, webhookID, []string{d.EventID}, id.New("r_"))
+	made, err := s.store.Enqueue(ctx, merchantID, webhookID, []string{d.EventID}, once.ID(ctx, "r_"))
 	switch {
 	case err == nil && len(made) != 1:
 		err = errAnswers
@@ -166,7 +166,7 @@ func (s *Service) Replay(ctx context.Context, merchantID, webhookID string, r Re
 	if !r.Missed && !r.Failed {
 		r.Missed, r.Failed = true, true
 	}
-	nonce := id.New("r_")
+	nonce := once.ID(ctx, "r_")
 	q := store.EventQuery{Since: r.Since, Until: r.Until, WebhookID: webhookID, Limit: replayPage}
 	for {
 		page, err := s.store.Events(ctx, merchantID, q)

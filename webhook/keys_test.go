@@ -96,6 +96,41 @@ func TestAKeyCanBeReplaced(t *testing.T) {
 	})
 }
 
+// sealed is the secret of a webhook as the store has it.
+func sealed(r *harness.Rig, reg webhook.Registered) string {
+	r.T.Helper()
+	w, err := r.Store.Webhook(r.T.Context(), harness.Merchant, reg.Webhook.ID)
+	require.NoError(r.T, err)
+	return w.Secret
+}
+
+// Text that nobody has sealed may be somebody's own secret, put into the store.
+func TestPlainTextNeedsTheSwitch(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newSealedRig(t, harness.KeyOne())
+		reg := r.Register(event.TypeDocumentCreated)
+		require.True(t, strings.HasPrefix(sealed(r, reg), "v0."), "this service has no key")
+		p := r.Publish()
+		harness.Pass(time.Minute)
+		require.Zero(t, r.Endpoint.Count(), "nothing goes out with a secret that nobody has sealed")
+		useKeys(r, harness.KeyOne())
+		_, err := r.Svc.Rewrap(t.Context(), harness.Merchant)
+		require.ErrorContains(t, err, "InsecurePlaintextSecrets")
+		require.True(t, strings.HasPrefix(sealed(r, reg), "v0."), "Rewrap does not seal it either")
+
+		r.Svc, err = webhook.NewService(r.Store, &webhook.ServiceOptions{
+			SecretKeys: []webhook.SecretKey{harness.KeyOne()}, InsecurePlaintextSecrets: true,
+		})
+		require.NoError(t, err)
+		n, err := r.Svc.Rewrap(t.Context(), harness.Merchant)
+		require.NoError(t, err)
+		require.Equal(t, 1, n)
+		harness.Pass(10 * time.Minute)
+		require.Equal(t, webhook.DeliverySucceeded, r.Delivery(reg.Webhook.ID, p.Deliveries[0].ID).Status)
+	})
+}
+
 func TestKeysDoNotShow(t *testing.T) {
 	t.Parallel()
 	k := webhook.SecretKey{ID: "k1"}

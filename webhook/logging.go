@@ -2,10 +2,15 @@ package webhook
 
 import (
 	"context"
+	"errors"
 	"log/slog"
+	"net/url"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/rag-assistant/webhooks/store"
+	"github.com/rag-assistant/webhooks/webhook/egress"
 )
 
 // The keys of log lines stay the same; docs/observability.md lists them.
@@ -33,13 +38,42 @@ func (r *run) logDamage(ctx context.Context, d store.Damage) {
 		slog.String("record", d.What), slog.String("error", d.How), slog.Time("found_at", d.At))
 }
 
+// maxCause bounds a cause in characters, for a certificate may hold long names.
+const maxCause = 300
+
+// causeOf returns the text of the error behind a code on one line. There is none with
+// a URL, whose query may hold a secret, and none of what is no response, which an
+// endpoint can make an echo of the request.
+func causeOf(e *egress.Error) string {
+	cause := e.Unwrap()
+	if of, ok := errors.AsType[*url.Error](cause); ok {
+		cause = of.Err
+	}
+	if cause == nil || e.Code == egress.CodeBadResponse || e.Code == egress.CodeTimeout { // The last one says it all.
+		return ""
+	}
+	text := strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(cause.Error(), "\uFFFD"))
+	if strings.Contains(text, "://") {
+		return ""
+	}
+	if r := []rune(text); len(r) > maxCause {
+		text = string(r[:maxCause]) + "…"
+	}
+	return text
+}
+
 // logAttempt writes the line of an attempt whose result was stored. Empty fields are
 // left out.
 func (r *run) logAttempt(ctx context.Context, level slog.Level, outcome store.Outcome, i *SettledInfo) {
 	if !r.opts.Logger.Enabled(ctx, level) {
 		return
 	}
-	attrs := make([]slog.Attr, 0, 12)
+	attrs := make([]slog.Attr, 0, 13)
 	attrs = append(attrs, slog.String("outcome", string(outcome)))
 	attrs = append(attrs, about(&store.Lease{
 		MerchantID: i.MerchantID, WebhookID: i.WebhookID, DeliveryID: i.DeliveryID, EventID: i.EventID, EventType: i.EventType,
@@ -53,6 +87,9 @@ func (r *run) logAttempt(ctx context.Context, level slog.Level, outcome store.Ou
 	}
 	if i.Code != "" {
 		attrs = append(attrs, slog.String("code", string(i.Code)))
+	}
+	if i.Cause != "" {
+		attrs = append(attrs, slog.String("cause", i.Cause))
 	}
 	if i.Duration > 0 {
 		attrs = append(attrs, slog.Duration("took", i.Duration.Round(time.Microsecond)))

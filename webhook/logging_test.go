@@ -1,11 +1,19 @@
 package webhook_test
 
 import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
+	"net/netip"
+	"net/url"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -96,4 +104,61 @@ func TestLogNamesWhatThisSideCouldNotDo(t *testing.T) {
 		require.Equal(t, `level=DEBUG msg="webhook attempt" outcome=released `+ids+` attempt=1 code=internal retry_in=1m0s`, lines[1])
 		r.Close()
 	})
+}
+
+// What is behind a code helps an operator, and is not for the owner of the endpoint.
+func TestCausesAreForOperators(t *testing.T) {
+	t.Parallel()
+	inside := netip.MustParseAddrPort("10.1.2.3:443")
+	refused := &net.OpError{Op: "dial", Net: "tcp", Addr: net.TCPAddrFromAddrPort(inside), Err: syscall.ECONNREFUSED}
+	for name, tt := range map[string]struct {
+		fault error
+		code  webhook.Code
+		cause string
+	}{
+		"connect": {refused, webhook.CodeConnect, "dial tcp 10.1.2.3:443: connection refused"},
+		"tls": {
+			x509.UnknownAuthorityError{}, webhook.CodeTLS, "x509: certificate signed by unknown authority",
+		},
+		"a URL with a secret": {
+			&url.Error{Op: "Post", URL: "https://10.1.2.3/?token=s3cret", Err: refused},
+			webhook.CodeConnect, "dial tcp 10.1.2.3:443: connection refused",
+		},
+		"more than a line": {
+			&net.OpError{Op: "remote error", Err: errors.New("tls: a\nb" + strings.Repeat("c", 1000))},
+			webhook.CodeTLS, "remote error: tls: a b" + strings.Repeat("c", 278) + "…",
+		},
+		"what the endpoint sent": {errors.New(`malformed HTTP response "s3cret 10.1.2.3"`), webhook.CodeBadResponse, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				var logs strings.Builder
+				var seen []webhook.AttemptInfo
+				r := harness.NewRig(t, nil, &webhook.DispatcherOptions{
+					Logger: textLogger(&logs), Retry: retry.Policy{MaxAttempts: 1},
+					Observer: webhook.Observer{Attempted: func(_ context.Context, i webhook.AttemptInfo) { seen = append(seen, i) }},
+				})
+				r.Endpoint.Set(func(harness.Call) (harness.Answer, error) { return harness.Answer{}, tt.fault })
+				reg := r.Register(event.TypeDocumentCreated)
+				p := r.Publish()
+				harness.Pass(time.Minute)
+				require.Len(t, seen, 1)
+				require.Equal(t, tt.code, seen[0].Code)
+				require.Equal(t, tt.cause, seen[0].Cause)
+				require.Equal(t, tt.cause != "", strings.Contains(logs.String(), " cause="))
+				require.Contains(t, logs.String(), tt.cause)
+				require.NotContains(t, logs.String(), "s3cret")
+
+				d, err := r.Svc.Delivery(t.Context(), harness.Merchant, reg.Webhook.ID, p.Deliveries[0].ID)
+				require.NoError(t, err)
+				shown := fmt.Sprintf("%+v", d)
+				require.Contains(t, shown, string(tt.code))
+				for _, hidden := range []string{"10.1.2.3", "x509", "refused", "s3cret"} {
+					require.NotContains(t, shown, hidden)
+				}
+				r.Close()
+			})
+		})
+	}
 }

@@ -94,6 +94,11 @@ type AttemptInfo struct {
 	Duration   time.Duration
 	StatusCode int  // 0: no answer
 	Code       Code // why it failed; empty on success
+
+	// Cause is the text of the error behind the Code, for operators only: it may name
+	// addresses of your network. Empty if there is no more to say, or if it would
+	// quote what the endpoint sent.
+	Cause string
 }
 
 // SettledInfo describes what a try led to.

@@ -4,14 +4,23 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"net/url"
 	"time"
 
 	"github.com/rag-assistant/webhooks/webhook/internal/once"
 )
 
-// ErrInProgress says that another caller is still running do: see
-// [OnceOptions].NoWait.
-var ErrInProgress = once.ErrInProgress
+// Errors of [Service.Once], which come in a [*WaitError].
+var (
+	// ErrInProgress says that another caller is still running do: see
+	// [OnceOptions].NoWait.
+	ErrInProgress = once.ErrInProgress
+	// ErrKeys says that the merchant has begun too many keys: see [Limits].Keys.
+	ErrKeys = once.ErrKeys
+)
+
+// WaitError says after how long it is worth trying again, at the latest.
+type WaitError = once.WaitError
 
 // OnceOptions configures a call of [Service.Once].
 type OnceOptions struct {
@@ -40,6 +49,12 @@ type OnceOptions struct {
 // value says that the value could not be kept: do was called, and may be called again
 // once the key's time is over. The context of do outlives ctx, because a caller that
 // hangs up will try again, so do must finish what it has begun.
+//
+// Pass that context on: what do makes by this Service has ids that are derived from
+// it, the same at each try. So if a process dies before the value is kept, or the store
+// does not answer, the next call makes nothing a second time. A webhook that was
+// registered, or whose secret was replaced, then gets a new secret without a grace,
+// because nobody has seen the one of before.
 func (s *Service) Once(
 	ctx context.Context, merchantID, key string, o *OnceOptions, do func(context.Context) (value string, err error),
 ) (value string, again bool, err error) {
@@ -55,26 +70,56 @@ func (s *Service) Once(
 	}
 	return once.Do(ctx, s.store, once.Call{
 		Scope: "once|" + merchantID, Key: key, Fingerprint: opts.Fingerprint,
-		Time: cmp.Or(opts.Time, 30*time.Second), Age: cmp.Or(opts.Age, 24*time.Hour), NoWait: opts.NoWait,
+		Time: cmp.Or(opts.Time, 30*time.Second), Age: cmp.Or(opts.Age, 24*time.Hour), NoWait: opts.NoWait, Keys: s.keys,
 	}, do)
 }
 
-// MaxTestsPerMinute is the highest bound that [Service.ReserveTests] takes.
-const MaxTestsPerMinute = 60
+const (
+	// MaxTestsPerMinute is the highest bound that [Service.ReserveTests] takes, and how
+	// many tests, and how many redeliveries, a merchant may ask for in any minute.
+	MaxTestsPerMinute = 60
+	// RedeliveriesPerMinute is how many of them may go to one host.
+	RedeliveriesPerMinute = 30
+)
 
-// ReserveTests takes n of the tests that a webhook may have in any minute, over all
-// processes on the store, or none, and returns how long it takes until so many are
-// free: without a bound, a merchant could point the sender at somebody. More than
-// perMinute are never asked for. The management API asks for one before each
-// [Service.Test] and for [MaxProbes] before each [Service.Detect]; so should others
-// who let merchants test.
+// ReserveTests takes n of the tests that a merchant may send to the host of a webhook in
+// any minute, over all processes on the store, or none, and returns how long it takes
+// until so many are free: without a bound, a merchant could point the sender at
+// somebody. All of the merchant's webhooks at a host count together, those of before
+// too, and so do all of its tests, up to [MaxTestsPerMinute]. More than perMinute are
+// never asked for. The management API asks for one before each [Service.Test] and for
+// [MaxProbes] before each [Service.Detect]; so should others who let merchants test.
 func (s *Service) ReserveTests(ctx context.Context, merchantID, webhookID string, n, perMinute int) (time.Duration, error) {
+	return s.reserve(ctx, "tests", merchantID, webhookID, n, perMinute)
+}
+
+// ReserveRedelivery is what [Service.ReserveTests] is, for one [Service.Redeliver] and
+// [RedeliveriesPerMinute].
+func (s *Service) ReserveRedelivery(ctx context.Context, merchantID, webhookID, deliveryID string) (time.Duration, error) {
+	// Nor does an unknown delivery, or a test, which is not sent again.
+	if err := checkIDs(merchantID, webhookID, deliveryID); err != nil {
+		return 0, err
+	}
+	d, err := s.delivery(ctx, merchantID, webhookID, deliveryID)
+	if err != nil || d.Test {
+		return 0, err
+	}
+	return s.reserve(ctx, "redeliveries", merchantID, webhookID, 1, RedeliveriesPerMinute)
+}
+
+func (s *Service) reserve(ctx context.Context, what, merchantID, webhookID string, n, perMinute int) (time.Duration, error) {
 	// An unknown webhook takes no slot.
-	if _, err := s.Webhook(ctx, merchantID, webhookID); err != nil {
+	w, err := s.Webhook(ctx, merchantID, webhookID)
+	if err != nil {
 		return 0, err
 	}
 	if perMinute < 1 || perMinute > MaxTestsPerMinute {
 		return 0, invalid("perMinute", fmt.Sprintf("must be between 1 and %d", MaxTestsPerMinute))
 	}
-	return once.Take(ctx, s.store, "tests|"+merchantID+"|"+webhookID, n, perMinute, time.Minute)
+	host := w.URL
+	if u, err := url.Parse(w.URL); err == nil {
+		host = u.Hostname()
+	}
+	scope := what + "|" + merchantID
+	return once.Take(ctx, s.store, n, time.Minute, once.Bound{Scope: scope + "|" + host, Most: perMinute}, once.Bound{Scope: scope, Most: MaxTestsPerMinute})
 }

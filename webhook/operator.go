@@ -29,7 +29,7 @@ func NoticeFuncs(funcs ...NoticeFunc) NoticeFunc {
 
 // PublishNotices returns a function for [DispatcherOptions.OnNotice] that
 // publishes each notice to an operator's own webhooks, as an event of type
-// webhook.disabled, webhook.warning or webhook.recovered: see
+// webhook.disabled, webhook.warning, webhook.recovered or webhook.moved: see
 // [event.WebhookNotice]. The id of the event is derived from the notice, so that a
 // repeat makes no second one.
 //

@@ -13,6 +13,7 @@ import (
 	"github.com/rag-assistant/webhooks/webhook/event"
 	"github.com/rag-assistant/webhooks/webhook/internal/id"
 	"github.com/rag-assistant/webhooks/webhook/internal/jcs"
+	"github.com/rag-assistant/webhooks/webhook/internal/once"
 )
 
 // MaxBody is the largest canonical event in bytes. Express refuses bodies over
@@ -59,7 +60,7 @@ func (s *Service) PublishTo(ctx context.Context, p store.Publisher, merchantID s
 	var bad faults
 	rows := make([]store.NewEvent, len(events))
 	for i, e := range events {
-		row, err := s.newEvent(e)
+		row, err := s.newEvent(ctx, e)
 		if err != nil {
 			refused, ok := errors.AsType[*InvalidError](err)
 			if !ok {
@@ -137,7 +138,7 @@ func publishingInfo(merchantID string, rows []store.NewEvent) PublishingInfo {
 
 // CheckEvent reports what [Service.Publish] would refuse.
 func (s *Service) CheckEvent(e event.Event) []Fault {
-	_, err := s.newEvent(e)
+	_, err := s.newEvent(context.Background(), e)
 	if refused, ok := errors.AsType[*InvalidError](err); ok {
 		return refused.Faults
 	}
@@ -145,10 +146,10 @@ func (s *Service) CheckEvent(e event.Event) []Fault {
 }
 
 // newEvent checks e and writes it in canonical form.
-func (s *Service) newEvent(e event.Event) (store.NewEvent, error) {
+func (s *Service) newEvent(ctx context.Context, e event.Event) (store.NewEvent, error) {
 	var bad faults
 	if e.ID == "" {
-		e.ID = id.New("evt_")
+		e.ID = once.ID(ctx, "evt_")
 	} else if !id.Valid(e.ID) {
 		bad.add("id", FaultWrong, "must be 1 to 64 letters, digits, '-' or '_'")
 	}
@@ -236,7 +237,7 @@ type trial struct {
 // test stores a test event in the encoding that it is sent in.
 func (s *Service) test(ctx context.Context, merchantID, webhookID string, t trial) (Delivery, error) {
 	e := event.New(event.WebhookTest{Message: t.message, WebhookID: webhookID})
-	e.ID, e.Created = id.New("evt_test_"), s.now()
+	e.ID, e.Created = once.ID(ctx, "evt_test_"), s.now()
 	body, err := canonical(e)
 	if err != nil {
 		return Delivery{}, err

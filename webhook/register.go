@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/rag-assistant/webhooks/store"
-	"github.com/rag-assistant/webhooks/webhook/internal/id"
+	"github.com/rag-assistant/webhooks/webhook/internal/once"
 	"github.com/rag-assistant/webhooks/webhook/internal/vault"
 )
 
@@ -24,12 +24,12 @@ func (s *Service) Register(ctx context.Context, merchantID string, r Registratio
 		return Registered{}, err
 	}
 	key := vault.NewSigningKey(r.Signature == SchemeAsymmetric)
-	webhookID := id.New("whk_")
+	webhookID := once.ID(ctx, "whk_")
 	sealed, err := s.vault.SealKey(merchantID, webhookID, key)
 	if err != nil {
 		return Registered{}, fmt.Errorf("webhook: register: %w", err)
 	}
-	headers, err := s.vault.SealHeaders(merchantID, webhookID, r.Headers)
+	headers, err := s.vault.SealHeaders(merchantID, webhookID, r.URL, r.Headers)
 	if err != nil {
 		return Registered{}, fmt.Errorf("webhook: register: %w", err)
 	}
@@ -38,6 +38,12 @@ func (s *Service) Register(ctx context.Context, merchantID string, r Registratio
 		Secret: sealed, Encoding: string(r.Encoding),
 		Description: r.Description, Metadata: r.Metadata, Headers: headers, RateLimit: r.RateLimit,
 	}, s.limits.Webhooks)
+	if errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrLimit) {
+		// An earlier try of this very request may have made it: see Once.
+		if _, known := s.store.Webhook(ctx, merchantID, webhookID); known == nil {
+			return s.Rotate(ctx, merchantID, webhookID, 0)
+		}
+	}
 	if err != nil {
 		return Registered{}, fmt.Errorf("webhook: register: %w", err)
 	}
@@ -46,6 +52,10 @@ func (s *Service) Register(ctx context.Context, merchantID string, r Registratio
 
 // Update changes a webhook in one step. Turning a disabled one active resets its
 // failures and lets its paused deliveries go on.
+//
+// Headers are bound to the origin of the URL, that is to its scheme, host and port.
+// Where a webhook has headers and the new URL another origin, Headers has to be there
+// too, if only empty to drop them, and the owner gets a [NoticeMoved].
 func (s *Service) Update(ctx context.Context, merchantID, webhookID string, u Update) (Webhook, error) {
 	if err := checkIDs(merchantID, webhookID); err != nil {
 		return Webhook{}, err
@@ -55,18 +65,78 @@ func (s *Service) Update(ctx context.Context, merchantID, webhookID string, u Up
 	if err := invalidIf(bad); err != nil {
 		return Webhook{}, err
 	}
-	if u.Headers != nil {
-		headers, err := s.vault.SealHeaders(merchantID, webhookID, u.Headers)
+	for try := 1; ; try++ {
+		moved, err := s.placeHeaders(ctx, merchantID, webhookID, u, &change)
 		if err != nil {
 			return Webhook{}, fmt.Errorf("webhook: update: %w", err)
 		}
+		w, err := s.store.UpdateWebhook(ctx, merchantID, webhookID, change)
+		if errors.Is(err, store.ErrVersion) && u.IfVersion == 0 && try < maxTries {
+			continue
+		}
+		if err == nil && moved {
+			err = s.tellMoved(ctx, w)
+		}
+		if err != nil {
+			return Webhook{}, fmt.Errorf("webhook: update: %w", err)
+		}
+		return newWebhook(w), nil
+	}
+}
+
+// placeHeaders seals headers for the URL that the webhook will have, and holds the
+// change to the version that it has looked at. It reports whether headers that the
+// webhook has would come to another origin, and refuses that unless they are given
+// anew.
+func (s *Service) placeHeaders(ctx context.Context, merchantID, webhookID string, u Update, change *store.WebhookUpdate) (moved bool, err error) {
+	if u.URL == nil && u.Headers == nil {
+		return false, nil
+	}
+	w, err := s.store.Webhook(ctx, merchantID, webhookID)
+	switch {
+	case err != nil:
+		return false, err
+	case u.IfVersion != 0 && u.IfVersion != w.Version:
+		return false, store.ErrVersion
+	}
+	change.IfVersion = w.Version
+	to := w.URL
+	if change.URL != nil {
+		to = *change.URL
+	}
+	moved = w.Headers != "" && vault.Origin(w.URL) != vault.Origin(to)
+	if moved && u.Headers == nil {
+		return false, invalidIf(faults{{
+			Path: "headers", Kind: FaultMissing,
+			Message: "must be given again, or as none, because the URL leads to another scheme, host or port",
+		}})
+	}
+	if u.Headers != nil {
+		headers, err := s.vault.SealHeaders(merchantID, webhookID, to, u.Headers)
+		if err != nil {
+			return false, err
+		}
 		change.Headers = &headers
 	}
-	w, err := s.store.UpdateWebhook(ctx, merchantID, webhookID, change)
-	if err != nil {
-		return Webhook{}, fmt.Errorf("webhook: update: %w", err)
+	return moved, nil
+}
+
+// tellMoved adds a notice for the owner, who may not be the one who moved the webhook.
+func (s *Service) tellMoved(ctx context.Context, w store.Webhook) error {
+	n := store.Notice{Kind: store.NoticeMoved, WebhookID: w.ID, URL: w.URL, Since: w.UpdatedAt}
+	for range maxTries {
+		added, err := s.store.AddNotice(ctx, w.MerchantID, n, w.Mark, w.Mark)
+		if added || errors.Is(err, store.ErrNotFound) {
+			return nil
+		}
+		if err == nil {
+			w, err = s.store.Webhook(ctx, w.MerchantID, w.ID)
+		}
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
 	}
-	return newWebhook(w), nil
+	return nil
 }
 
 // Rotate replaces a webhook's secret at once and returns the new one, which is
@@ -90,11 +160,16 @@ func (s *Service) Rotate(ctx context.Context, merchantID, webhookID string, grac
 	if err != nil {
 		return Registered{}, fmt.Errorf("webhook: rotate: %w", err)
 	}
+	by := once.Derived(ctx, "by_")
+	if maker, _ := vault.Maker(w.Secret); by != "" && maker == by {
+		grace = 0 // An earlier try of this very request: nobody has seen its secret.
+	}
 	key := vault.NewSigningKey(schemeOf(w.Secret) == SchemeAsymmetric)
 	sealed, err := s.vault.SealKey(merchantID, webhookID, key)
 	if err != nil {
 		return Registered{}, fmt.Errorf("webhook: rotate: %w", err)
 	}
+	sealed = vault.Made(by, sealed)
 	change := store.WebhookUpdate{Rotate: &sealed, KeepPrevious: grace}
 	if grace > 0 {
 		if w.PreviousSecret != "" {
@@ -108,12 +183,13 @@ func (s *Service) Rotate(ctx context.Context, merchantID, webhookID string, grac
 	return Registered{Webhook: newWebhook(w), Secret: key.Secret}, nil
 }
 
-// rewrapTries is how often Rewrap tries a webhook that changes meanwhile.
-const rewrapTries = 10
+// maxTries is how often a change of a webhook that changes meanwhile is tried.
+const maxTries = 10
 
 // Rewrap seals the secrets and headers of a merchant's webhooks with the first of
-// the service's keys, where an older one has sealed them, and returns how many
-// webhooks it changed. What is sealed stays the same.
+// the service's keys, where an older one or none has sealed them, and returns how
+// many webhooks it changed. What is sealed stays the same. What is not sealed needs
+// [ServiceOptions].InsecurePlaintextSecrets.
 func (s *Service) Rewrap(ctx context.Context, merchantID string) (int, error) {
 	if err := checkMerchant(merchantID); err != nil {
 		return 0, err
@@ -147,14 +223,14 @@ func (s *Service) rewrapWebhook(ctx context.Context, merchantID string, w store.
 		if r.Previous, err = s.vault.RewrapKey(merchantID, w.ID, w.PreviousSecret); err != nil {
 			return false, err
 		}
-		if r.Headers, err = s.vault.RewrapHeaders(merchantID, w.ID, w.Headers); err != nil {
+		if r.Headers, err = s.vault.RewrapHeaders(merchantID, w.ID, w.URL, w.Headers); err != nil {
 			return false, fmt.Errorf("headers: %w", err)
 		}
 		if r.Secret == r.OldSecret && r.Previous == r.OldPrevious && r.Headers == r.OldHeaders {
 			return false, nil
 		}
 		_, err = s.store.UpdateWebhook(ctx, merchantID, w.ID, store.WebhookUpdate{Reseal: &r})
-		if errors.Is(err, store.ErrVersion) && try < rewrapTries {
+		if errors.Is(err, store.ErrVersion) && try < maxTries {
 			w, err = s.store.Webhook(ctx, merchantID, w.ID)
 			if err == nil {
 				continue

@@ -61,5 +61,5 @@ func newVault(st any, keys []SecretKey, plaintext bool) (*vault.Vault, error) {
 	for i, k := range keys {
 		all[i] = vault.Key(k)
 	}
-	return vault.New(all)
+	return vault.New(all, plaintext)
 }

@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"github.com/rag-assistant/webhooks/store"
 	"github.com/rag-assistant/webhooks/webhook/egress"
 	"github.com/rag-assistant/webhooks/webhook/event"
+	"github.com/rag-assistant/webhooks/webhook/internal/once"
 	"github.com/rag-assistant/webhooks/webhook/internal/vault"
 )
 
@@ -26,6 +28,7 @@ type Service struct {
 	catalog  *event.Catalog
 	observer Observer
 	limits   Limits
+	keys     *once.Keys
 	now      func() time.Time
 }
 
@@ -35,6 +38,7 @@ type ServiceStore interface {
 	store.Publisher
 	store.History
 	store.Seen     // for requests that are sent again, and to bound tests
+	store.Notices  // for a webhook that was moved
 	store.Backlogs // for Health
 }
 
@@ -58,6 +62,8 @@ type ServiceOptions struct {
 
 	// InsecurePlaintextSecrets stores secrets and headers as they are in a store
 	// that outlives the process. Whoever can read the store can then sign as you.
+	// Beside SecretKeys it seals what is new and opens what is not sealed: set both,
+	// call [Service.Rewrap] for each merchant, then take this away.
 	InsecurePlaintextSecrets bool
 
 	// Limits bounds what one merchant can register.
@@ -78,6 +84,10 @@ type Limits struct {
 	Webhooks int
 	// Events are subscriptions per webhook. Defaults to 100.
 	Events int
+	// Keys is how many keys of [Service.Once] a merchant may begin in the time that one
+	// is known, at this process: those of the API and of the portal's forms, and the
+	// host's own. Beyond it, Once fails with [ErrKeys]. Defaults to 10,000.
+	Keys int
 }
 
 const (
@@ -103,7 +113,7 @@ func NewService(st ServiceStore, o *ServiceOptions) (*Service, error) {
 	if st == nil {
 		bad = append(bad, errors.New("store is nil"))
 	}
-	if opts.Limits.Webhooks < 0 || opts.Limits.Events < 0 {
+	if opts.Limits.Webhooks < 0 || opts.Limits.Events < 0 || opts.Limits.Keys < 0 {
 		bad = append(bad, errors.New("a limit is negative"))
 	}
 	if opts.Limits.Webhooks > MaxOffset {
@@ -129,6 +139,7 @@ func NewService(st ServiceStore, o *ServiceOptions) (*Service, error) {
 	if s.limits.Events == 0 {
 		s.limits.Events = 100
 	}
+	s.keys = &once.Keys{Most: cmp.Or(opts.Limits.Keys, 10_000)}
 	if s.now == nil {
 		s.now = time.Now
 	}

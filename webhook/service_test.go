@@ -369,15 +369,22 @@ func (lasting) Volatile() bool { return false }
 
 func TestALastingStoreNeedsAKey(t *testing.T) {
 	t.Parallel()
-	st := lasting{memstore.New(nil)}
-	_, err := webhook.NewService(st, nil)
-	require.ErrorContains(t, err, "SecretKeys")
-	_, err = webhook.NewDispatcher(st, nil)
-	require.ErrorContains(t, err, "SecretKeys")
-	_, err = webhook.NewService(st, &webhook.ServiceOptions{InsecurePlaintextSecrets: true})
-	require.NoError(t, err)
-	_, err = webhook.NewDispatcher(st, &webhook.DispatcherOptions{SecretKeys: []webhook.SecretKey{{ID: "k", Key: [32]byte{1}}}})
-	require.NoError(t, err)
+	for name, st := range map[string]store.Store{
+		"a store that says so":         lasting{memstore.New(nil)},
+		"one that says nothing":        struct{ store.Store }{memstore.New(nil)},
+		"a wrapper that does not know": struct{ store.Store }{lasting{memstore.New(nil)}},
+	} {
+		_, err := webhook.NewService(st, nil)
+		require.ErrorContains(t, err, "SecretKeys", name)
+		_, err = webhook.NewDispatcher(st, nil)
+		require.ErrorContains(t, err, "SecretKeys", name)
+		_, err = webhook.NewService(st, &webhook.ServiceOptions{InsecurePlaintextSecrets: true})
+		require.NoError(t, err, name)
+		_, err = webhook.NewDispatcher(st, &webhook.DispatcherOptions{SecretKeys: []webhook.SecretKey{{ID: "k", Key: [32]byte{1}}}})
+		require.NoError(t, err, name)
+	}
+	_, err := webhook.NewService(memstore.New(nil), nil)
+	require.NoError(t, err, "nothing outlives the process")
 }
 
 func TestConstructorsListEveryFault(t *testing.T) {

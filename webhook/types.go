@@ -335,11 +335,12 @@ func (s Stats) Count(status DeliveryStatus) int64 {
 // NoticeKind says what a [Notice] is about.
 type NoticeKind string
 
-// A webhook is warned of, disabled, or well again.
+// A webhook is warned of, disabled, well again, or moved.
 const (
 	NoticeDisabled  = NoticeKind(store.NoticeDisabled)  // its failures have disabled it
 	NoticeWarning   = NoticeKind(store.NoticeWarning)   // its failures may soon disable it
-	NoticeRecovered = NoticeKind(store.NoticeRecovered) // the first success after one of the others
+	NoticeRecovered = NoticeKind(store.NoticeRecovered) // the first success after one of the first two
+	NoticeMoved     = NoticeKind(store.NoticeMoved)     // a webhook that has headers leads to another origin
 )
 
 // Notice says what has become of a webhook, as of then. One that a later notice has
@@ -360,7 +361,8 @@ type Notice struct {
 	DisableAfter int
 
 	// Since is when the streak began. In a recovery, it is that of the first warning
-	// since the recovery before, or of the last streak if there was no warning.
+	// since the recovery before, or of the last streak if there was no warning. Of a
+	// webhook that was moved, it is when that happened.
 	Since time.Time
 	At    time.Time
 }

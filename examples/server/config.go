@@ -131,6 +131,9 @@ func parse(args []string, stderr io.Writer) (*config, error) {
 	if c.serves() && c.jwtSecret == nil && c.jwksURL == "" || c.tokenFor != "" && c.jwtSecret == nil {
 		return nil, errors.New(`-jwt-secret is needed to serve the API, or -jwks-url; make one with: openssl rand -hex 32`)
 	}
+	if c.jwksURL != "" && c.jwt.Issuer == "" && len(c.jwt.Audience) == 0 {
+		return nil, errors.New("-jwks-url needs -jwt-issuer or -jwt-audience: the login has other services, too")
+	}
 	if c.store == "memory" && c.role != "all" {
 		return nil, errors.New("-store memory is not shared between processes: it needs -role all")
 	}

@@ -21,6 +21,7 @@ func TestSettingsThatAreWrong(t *testing.T) {
 		"no key for Redis":          {[]string{"-store", "redis://127.0.0.1", "-jwt-secret", secret}, "-secret-key is needed"},
 		"no login":                  {nil, "-jwt-secret is needed"},
 		"two logins":                {[]string{"-jwks-url", "https://login.example.com/", "-jwt-secret", secret}, "give one"},
+		"a login without a service": {[]string{"-jwks-url", "https://login.example.com/"}, "-jwt-issuer or -jwt-audience"},
 		"an address that is none":   {[]string{"-jwt-secret", secret, "-mail-to", "a@example.com, nobody"}, "-mail-to: is not a list of addresses"},
 		"a token without its key":   {[]string{"-jwks-url", "https://login.example.com/", "-token", "m"}, "-jwt-secret is needed"},
 	} {
@@ -30,7 +31,7 @@ func TestSettingsThatAreWrong(t *testing.T) {
 			require.ErrorContains(t, err, c.says)
 		})
 	}
-	c, err := parse([]string{"-jwks-url", "https://login.example.com/keys"}, io.Discard)
+	c, err := parse([]string{"-jwks-url", "https://login.example.com/keys", "-jwt-audience", "a"}, io.Discard)
 	require.NoError(t, err)
 	keys, _, err := c.keys(nil)
 	require.NoError(t, err)

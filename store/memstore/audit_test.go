@@ -260,7 +260,14 @@ func (a *audit) auditSeen() {
 	for _, n := range a.done.nodes {
 		a.want(n.v.done, "each id is held or done", "%s", n.v.id)
 	}
-	a.want(len(a.seen) <= a.opts.MaxSeen || len(a.done.nodes) == 0, "what is done is bounded", "%d ids", len(a.seen))
+	ids, done := 0, 0
+	for name, of := range a.scopes {
+		auditHeap(a, &of.done)
+		a.want(of.ids <= a.opts.MaxSeen || len(of.done.nodes) == 0, "what is done is bounded", "%d ids of %s", of.ids, name)
+		a.want(of.ids > 0, "a scope has ids", "%s", name)
+		ids, done = ids+of.ids, done+len(of.done.nodes)
+	}
+	a.want(ids == len(a.seen) && done == len(a.done.nodes), "a scope knows its ids", "%d and %d", ids, done)
 }
 
 // auditHeap looks at the order of a heap, and whether its members know their places.
@@ -392,7 +399,14 @@ func TestAuditNamesTheBrokenPromise(t *testing.T) {
 		{"a notice can become visible", func(s *Store, _ *webhook) { s.visible.remove(s.notices.at(1)) }},
 		{"only kept notices are visible", func(s *Store, _ *webhook) { s.notices.remove(1) }},
 		{"each id is held or done", func(s *Store, _ *webhook) { clear(s.seen) }},
-		{"what is done is bounded", func(s *Store, _ *webhook) { s.opts.MaxSeen = 0; s.done, s.held = s.held, s.done }},
+		{"what is done is bounded", func(s *Store, _ *webhook) {
+			s.opts.MaxSeen = 0
+			for _, of := range s.scopes {
+				of.done.set(s.held.first(), key{})
+			}
+		}},
+		{"a scope has ids", func(s *Store, _ *webhook) { s.scopes["none"] = &scope{} }},
+		{"a scope knows its ids", func(s *Store, _ *webhook) { clear(s.scopes) }},
 	}
 	for _, tt := range tests {
 		t.Run(tt.promise, func(t *testing.T) {

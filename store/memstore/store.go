@@ -18,9 +18,9 @@ type Options struct {
 	// store's lock, so it must not call the store. Defaults to [time.Now].
 	Now func() time.Time
 
-	// MaxSeen is how many ids the role of [store.Seen] remembers. Beyond it, the
-	// committed id whose time ends first is forgotten. One that is being processed never
-	// is. Defaults to 100,000.
+	// MaxSeen is how many ids of a scope the role of [store.Seen] remembers. Beyond it,
+	// the scope's committed id whose time ends first is forgotten. One that is being
+	// processed never is. Defaults to 100,000.
 	MaxSeen int
 }
 
@@ -53,6 +53,7 @@ type Store struct {
 	visible heap[*notice] // by the moment from which on it can be claimed
 
 	seen       map[seenID]*memory
+	scopes     map[string]*scope
 	held, done heap[*memory] // by the moment at which it is forgotten
 
 	watchers  map[*func()]bool
@@ -91,6 +92,7 @@ func New(opts *Options) *Store {
 		notices:    series[notice]{prefix: newPrefix("notice_")},
 		visible:    newHeap(func(n *notice) *int32 { return &n.place }),
 		seen:       map[seenID]*memory{},
+		scopes:     map[string]*scope{},
 		held:       newHeap(func(m *memory) *int32 { return &m.place }),
 		done:       newHeap(func(m *memory) *int32 { return &m.place }),
 		watchers:   map[*func()]bool{},

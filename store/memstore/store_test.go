@@ -3,6 +3,7 @@ package memstore_test
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -198,6 +199,29 @@ func TestGivenUpIsFinal(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, store.DeliveryFailed, d.Status)
 	require.Equal(t, "paused", d.Code)
+}
+
+// What one scope has to remember is no reason to forget another's.
+func TestMaxSeenOfEachScope(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	begin := func(scope, id string) store.SeenState {
+		a, err := b.BeginSeen(b.Context(), scope, id, store.SeenBegin{Holder: "h" + id, Lease: time.Minute})
+		require.NoError(t, err)
+		return a.State
+	}
+	require.Equal(t, store.SeenNew, begin("one", "id"))
+	require.NoError(t, b.CommitSeen(b.Context(), "one", "id", "hid", nil, time.Hour))
+	for i := range 10 {
+		id := strconv.Itoa(i)
+		require.Equal(t, store.SeenNew, begin("two", id))
+		require.NoError(t, b.CommitSeen(b.Context(), "two", id, "h"+id, nil, 2*time.Hour))
+		require.NoError(t, b.Audit())
+	}
+	require.Equal(t, store.SeenDone, begin("one", "id"))
+	require.Equal(t, store.SeenNew, begin("two", "0"), "of its own scope, it is the first to go")
+	b.now = b.now.Add(3 * time.Hour)
+	require.Equal(t, store.SeenNew, begin("one", "id"))
 }
 
 func TestMaxSeen(t *testing.T) {

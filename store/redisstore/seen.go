@@ -16,7 +16,7 @@ func (s *Store) seen(ctx context.Context, scope, id string, args ...any) (reply,
 
 // BeginSeen implements [store.Seen] in one round trip.
 func (s *Store) BeginSeen(ctx context.Context, scope, id string, b store.SeenBegin) (store.SeenAnswer, error) {
-	r, err := s.seen(ctx, scope, id, "begin", b.Holder, b.Fingerprint, max(b.Lease.Milliseconds(), 1))
+	r, err := s.seen(ctx, scope, id, "begin", b.Holder, b.Fingerprint, max(b.Lease.Milliseconds(), 0), max(b.Keep.Milliseconds(), 0))
 	if err != nil {
 		return store.SeenAnswer{}, err
 	}
@@ -24,12 +24,13 @@ func (s *Store) BeginSeen(ctx context.Context, scope, id string, b store.SeenBeg
 	if v := r.text(); a.State == store.SeenDone {
 		a.Value = []byte(v)
 	}
+	a.First, a.Left = r.text(), time.Duration(r.int())*time.Millisecond
 	return a, r.check("seen")
 }
 
 // CommitSeen implements [store.Seen].
 func (s *Store) CommitSeen(ctx context.Context, scope, id, holder string, value []byte, ttl time.Duration) error {
-	_, err := s.seen(ctx, scope, id, "commit", holder, value, max(ttl.Milliseconds(), 1))
+	_, err := s.seen(ctx, scope, id, "commit", holder, value, max(ttl.Milliseconds(), 1), 0)
 	if errors.Is(err, store.ErrStale) {
 		return named("id", id, err)
 	}
@@ -38,6 +39,6 @@ func (s *Store) CommitSeen(ctx context.Context, scope, id, holder string, value 
 
 // ForgetSeen implements [store.Seen].
 func (s *Store) ForgetSeen(ctx context.Context, scope, id, holder string) error {
-	_, err := s.seen(ctx, scope, id, "forget", holder, "", 0)
+	_, err := s.seen(ctx, scope, id, "forget", holder, "", 0, 0)
 	return err
 }

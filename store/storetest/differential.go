@@ -61,6 +61,10 @@ func playSequence(t tb, h Harness, seed int) {
 	d.leave()
 	d.advance(2 * time.Minute) // every lease and delay has ended
 	d.playAllNotices()
+	d.x.promise = "Keep is how long the id is remembered from now, if longer than Lease, should the lease end without a commit"
+	for range sequenceSteps / 2 {
+		d.playKeptSeen()
+	}
 }
 
 // step chooses an operation by weight and plays it. It reports whether there was

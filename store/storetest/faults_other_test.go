@@ -127,6 +127,14 @@ func seenFaults() []fault {
 		{"done for ever", "", "CommitSeen", func(c *call) { c.lease = 1e6 * time.Hour; c.do() }},
 		{"done for a second", "", "CommitSeen", func(c *call) { c.lease = time.Second; c.do() }},
 		{"held for ever", "", "BeginSeen", func(c *call) { c.begin.Lease = 1e6 * time.Hour; c.do() }},
+		{"nothing is kept", "", "BeginSeen", func(c *call) { c.begin.Keep = 0; c.do() }},
+		{"kept for ever", "", "BeginSeen", func(c *call) { set(c.begin.Keep > 0, &c.begin.Keep, 1e6*time.Hour); c.do() }},
+		{"the last holder is the first", "", "BeginSeen", func(c *call) { c.do(); set(c.answer.First != "", &c.answer.First, c.begin.Holder) }},
+		{"all of the lease is left", "", "BeginSeen", func(c *call) { c.do(); set(c.answer.Left > 0, &c.answer.Left, duelLease) }},
+		{"what is kept is held", "", "BeginSeen", instead(func(c *call) bool {
+			s := c.seen()
+			return s.holder != "" && s.holder != c.begin.Holder && !s.done && c.m.over(s.end)
+		}, func(c *call) { c.answer.State = store.SeenInProgress })},
 		{"anybody commits", "", "CommitSeen", func(c *call) { c.holder = cmp.Or(c.seen().holder, c.holder); c.do() }},
 		{"a commit after the lease", "", "CommitSeen", after(func(c *call) { set(errors.Is(c.err, store.ErrStale) && c.seen().holder == "", &c.err, nil) })},
 		{"committing twice is an error", "", "CommitSeen", instead(func(c *call) bool { return c.seen().done }, func(c *call) { c.err = store.ErrStale })},

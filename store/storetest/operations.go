@@ -226,7 +226,7 @@ func (d *duel) playAddNotice() bool {
 	m := d.merchant()
 	marks := []string{"", d.x.id("mark"), strings.Repeat("\x00", store.MaxMark)}
 	n := store.Notice{
-		Kind: one(d, []store.NoticeKind{store.NoticeWarning, store.NoticeRecovered}), WebhookID: d.webhookID(m),
+		Kind: one(d, []store.NoticeKind{store.NoticeWarning, store.NoticeRecovered, store.NoticeMoved}), WebhookID: d.webhookID(m),
 		URL: "https://example.com/" + d.x.id("url"), Reason: one(d, []string{"", "why"}), Failures: d.rand.IntN(3), DisableAfter: d.rand.IntN(9), Since: d.moment(),
 	}
 	was := one(d, marks)
@@ -298,14 +298,14 @@ func (d *duel) seenOnce(id string) {
 	switch n := d.rand.IntN(10); {
 	case n < 5 || s == nil && n < 8:
 		if again && !s.done && !s.end.Equal(d.model.now.Add(duelLease)) {
-			return // whether this makes it last longer is open
+			return // playKeptSeen holds it anew
 		}
 		b := store.SeenBegin{Holder: holder, Fingerprint: one(d, []string{"", "A", "A", "B"}), Lease: duelLease}
 		d.call("BeginSeen %s %s", id, show(b))
 		answers(d, "the answer", func(st store.Store) (store.SeenAnswer, error) { return st.BeginSeen(ctx, scope, id, b) })
 	case n < 9:
 		if again && s.done && !s.end.Equal(d.model.now.Add(duelGrace)) {
-			return // as above
+			return // whether this makes it last longer is open
 		}
 		value := []byte(d.x.id("value"))
 		d.call("CommitSeen %s of %s with %s", id, holder, value)
@@ -313,6 +313,35 @@ func (d *duel) seenOnce(id string) {
 	default:
 		d.call("ForgetSeen %s of %s", id, holder)
 		d.fails(func(st store.Store) error { return st.ForgetSeen(ctx, scope, id, holder) })
+	}
+}
+
+// playKeptSeen makes a call about an id that outlives its lease, or lets time go by.
+func (d *duel) playKeptSeen() {
+	const id = "kept"
+	scope, holder, ctx := "scope "+d.x.tag, one(d, []string{"holder1", "holder2", "holder3"}), d.x.Context()
+	if s := d.model.seenID(scope, id); s != nil && d.chance(50) {
+		holder = s.holder
+	}
+	switch n := d.rand.IntN(10); {
+	case n < 6:
+		b := store.SeenBegin{
+			Holder: holder, Fingerprint: one(d, []string{"", "A", "A", "B"}),
+			Lease: one(d, []time.Duration{0, tick, duelLease, duelLease}), Keep: one(d, []time.Duration{0, 2 * duelLease, 2 * duelLease}),
+		}
+		d.call("BeginSeen %s %s", id, show(b))
+		answers(d, "the answer", func(st store.Store) (store.SeenAnswer, error) { return st.BeginSeen(ctx, scope, id, b) })
+	case n < 7:
+		if s := d.model.seenID(scope, id); s != nil && s.done {
+			return // whether committing twice makes it last longer is open
+		}
+		d.call("CommitSeen %s of %s", id, holder)
+		d.fails(func(st store.Store) error { return st.CommitSeen(ctx, scope, id, holder, nil, duelLease/2) })
+	case n < 8:
+		d.call("ForgetSeen %s of %s", id, holder)
+		d.fails(func(st store.Store) error { return st.ForgetSeen(ctx, scope, id, holder) })
+	default:
+		d.wait(one(d, []time.Duration{tick, 10 * time.Second, duelLease}))
 	}
 }
 

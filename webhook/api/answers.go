@@ -44,6 +44,10 @@ var (
 		status: http.StatusForbidden, code: "forbidden",
 		message: "These credentials are not for this merchant.",
 	}
+	errCrossOrigin = &apiError{
+		status: http.StatusForbidden, code: "forbidden",
+		message: "A page of another origin made a browser send this request.",
+	}
 	errNoResource = &apiError{
 		status: http.StatusNotFound, code: "not_found",
 		message: "There is no such webhook, delivery or path.",
@@ -83,6 +87,10 @@ var (
 	errKeyInProgress = &apiError{
 		status: http.StatusConflict, code: "idempotency_in_progress",
 		message: "A request with this Idempotency-Key is being served. Try again in a moment.",
+	}
+	errGone = &apiError{
+		status: http.StatusGone, code: "gone",
+		message: "What this request has made was deleted since.",
 	}
 	errTooMany = &apiError{
 		status: http.StatusTooManyRequests, code: "rate_limited",

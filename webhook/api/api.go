@@ -29,14 +29,14 @@ type Options struct {
 	// Usually the host does that by calling [webhook.Service.Publish].
 	EnablePublish bool
 
-	// RateLimit is asked before a request is served, once it is known whose it is.
-	// What is answered again because of its Idempotency-Key is not counted. Defaults
-	// to nil: no limit but that of tests.
+	// RateLimit is asked before a request is served, once it is known whose it is, and
+	// before anything else of it is looked at: also for one that is sent again. Defaults
+	// to nil: no limit but those of tests and redeliveries.
 	RateLimit webhook.RateLimitFunc
 
-	// TestsPerMinute is how many tests of one webhook may be asked for in any
-	// minute, over all processes on the store, from 1 to 60: without a bound, a
-	// merchant could point the sender at somebody. A detection counts as three tests, or
+	// TestsPerMinute is how many tests a merchant may send to one host in any minute,
+	// over all processes on the store, from 1 to 60: without a bound, a merchant could
+	// point the sender at somebody. A detection counts as three tests, or
 	// as all there are. Defaults to 5.
 	TestsPerMinute int
 
@@ -49,9 +49,11 @@ type Options struct {
 	// server. Defaults to 15 seconds.
 	TestWait time.Duration
 
-	// CrossOrigin refuses requests without an Authorization header that another
-	// site made a browser send, with 403, so that a login by cookie is safe. Add
-	// the origins that may do that to one of your own. Defaults to none.
+	// CrossOrigin refuses what another site made a browser send, with 403, unless it
+	// only reads. An Authorization header excuses nothing: browsers add those of the
+	// schemes Basic and Negotiate by themselves, and a proxy may make one of a cookie.
+	// What no browser has sent passes. Add the origins whose pages may call the API to
+	// one of your own. Defaults to none.
 	CrossOrigin *http.CrossOriginProtection
 
 	// Challenge is the WWW-Authenticate header of a 401 (RFC 9110, section 11.6.1).
@@ -111,9 +113,10 @@ type Options struct {
 // A body is one JSON object of at most 64 KiB, read strictly: no unknown names, no
 // name twice, nothing after it. Every fault found is in details. PUT and DELETE
 // honour If-Match with the ETag that a webhook came with. POST honours
-// Idempotency-Key: the same request again gets the answer of the first time, with
-// Idempotency-Replayed: true and without the secret, if there was one; the same key
-// for another request is 409. A well-formed
+// Idempotency-Key: the same request again gets the status of the first time, with
+// Idempotency-Replayed: true, and what it made as it is now, without the secret, if
+// there was one; the same key for another request is 409. A request whose process died
+// is completed by the next one, which makes nothing twice. A well-formed
 // X-Request-ID becomes the answer's requestId.
 //
 // A Handler bounds what a request costs, but not how long its client takes: serve
@@ -235,6 +238,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		out = h.refuse(ctx, x, err)
 	}
+	webui.BoundWriting(w)
 	h.write(ctx, x, out)
 }
 
@@ -262,15 +266,16 @@ func (h *Handler) serve(ctx context.Context, x *exchange) (out answer, err error
 	if match.public {
 		return serve(x)
 	}
-	// A browser sends its cookies along with whatever another site makes it send,
-	// but an Authorization header only if a script of this site sets it.
-	if x.R.Header.Get("Authorization") == "" && h.opts.CrossOrigin.Check(x.R) != nil {
-		return answer{}, errForbidden
+	if h.opts.CrossOrigin.Check(x.R) != nil {
+		return answer{}, errCrossOrigin
 	}
 	if err := h.admit(ctx, x); err != nil {
 		return answer{}, err
 	}
-	return h.once(ctx, x, h.limiting(serve)) //nolint:contextcheck // once may give x a context of its own
+	if err := h.limit(x); err != nil { //nolint:contextcheck // The context is the request's, which x has.
+		return answer{}, err
+	}
+	return h.once(ctx, x, serve)
 }
 
 // requestID is the caller's own if it is safe to repeat, otherwise a new one.

@@ -63,6 +63,9 @@ func TestCrossSiteRequestsAreForbidden(t *testing.T) {
 	p := newPortal(t, nil)
 	changes := []string{"/secret/rotate", "/test", "/replay", "/deliveries/" + p.delivery + "/redeliver"}
 	for _, from := range [][]string{
+		{"Sec-Fetch-Site", "cross-site", "Authorization", "Basic dXNlcjpwYXNz"},
+		{"Origin", "https://evil.example", "Authorization", "Negotiate YII="},
+		{"Sec-Fetch-Site", "same-site", "Authorization", "Bearer of-a-proxy"},
 		{"Sec-Fetch-Site", "cross-site", "Origin", "https://evil.example"},
 		{"Sec-Fetch-Site", "cross-site"},
 		{"Sec-Fetch-Site", "same-site", "Origin", "https://other.example.com"},
@@ -73,15 +76,18 @@ func TestCrossSiteRequestsAreForbidden(t *testing.T) {
 			a := p.send(http.MethodPost, path, from...).is(http.StatusForbidden)
 			require.NotContains(t, a.body, "whsec_")
 		}
-		p.send(http.MethodDelete, "", from...).is(http.StatusForbidden)
+		for _, method := range []string{http.MethodPut, http.MethodDelete} {
+			p.send(method, "", from...).is(http.StatusForbidden)
+		}
 	}
 	require.Zero(t, p.asked, "before anybody asks who it is")
 
 	for name, from := range map[string][]string{
-		"with Authorization":            {"Sec-Fetch-Site", "cross-site", "Authorization", "Bearer x"},
+		"from an address bar":           {"Sec-Fetch-Site", "none"},
 		"from the same origin":          {"Sec-Fetch-Site", "same-origin", "Origin", "https://portal.example.com"},
 		"by an older browser from here": {"Origin", "https://portal.example.com"},
 		"by no browser":                 nil,
+		"by no browser, with a token":   {"Authorization", "Bearer x"},
 	} {
 		for _, path := range changes[1:] {
 			a := p.send(http.MethodPost, path, from...)
@@ -101,7 +107,7 @@ func TestTrustedOrigins(t *testing.T) {
 	p.send(http.MethodPost, "/secret/rotate", "Sec-Fetch-Site", "cross-site", "Origin", "https://evil.example").
 		is(http.StatusForbidden)
 	require.Zero(t, p.asked)
-	p.send(http.MethodPost, "/secret/rotate", "Sec-Fetch-Site", "same-site", "Origin", "https://admin.example.com").
+	p.send(http.MethodPost, "/secret/rotate", "Sec-Fetch-Site", "same-site", "Origin", "https://admin.example.com", "Authorization", "Bearer x").
 		is(http.StatusOK)
 }
 

@@ -167,6 +167,13 @@ func (h *Handler) redeliver(x *exchange) (answer, error) {
 	if err := invalidIf(m.done()); err != nil {
 		return answer{}, err
 	}
+	wait, err := h.svc.ReserveRedelivery(x.R.Context(), x.MerchantID, x.WebhookID, x.DeliveryID)
+	if err == nil && wait > 0 {
+		err = x.tooMany(wait)
+	}
+	if err != nil {
+		return answer{}, err
+	}
 	d, err := h.svc.Redeliver(x.R.Context(), x.MerchantID, x.WebhookID, x.DeliveryID)
 	if err != nil {
 		return answer{}, err

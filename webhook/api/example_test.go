@@ -61,13 +61,17 @@ func ExampleNew_cors() {
 	if err != nil {
 		panic(err)
 	}
+	const portal = "https://portal.example.com"
+	trusted := http.NewCrossOriginProtection()
+	if err := trusted.AddTrustedOrigin(portal); err != nil {
+		panic(err)
+	}
 	h, err := api.New(svc, func(*http.Request) (webhook.Principal, error) {
 		return webhook.Principal{MerchantID: "merchant_42"}, nil
-	}, nil)
+	}, &api.Options{CrossOrigin: trusted})
 	if err != nil {
 		panic(err)
 	}
-	const portal = "https://portal.example.com"
 	cors := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		header := w.Header()
 		header.Add("Vary", "Origin")

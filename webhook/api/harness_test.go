@@ -140,7 +140,7 @@ func serve(t *testing.T, h http.Handler, r *http.Request) answered {
 	payload := "data"
 	if a.status/100 != 2 {
 		payload = "error"
-		require.Contains(t, []int{400, 401, 403, 404, 405, 409, 412, 413, 415, 429, 500, 503}, a.status, a.body)
+		require.Contains(t, []int{400, 401, 403, 404, 405, 409, 410, 412, 413, 415, 429, 500, 503}, a.status, a.body)
 	}
 	require.Len(t, keys, 4, a.body)
 	require.Equal(t, payload == "data", string(keys["success"]) == "true")

@@ -4,18 +4,13 @@ import (
 	"time"
 )
 
-// limiting serves requests unless there are too many.
-func (h *Handler) limiting(serve endpoint) endpoint {
-	return func(x *exchange) (answer, error) {
-		wait, err := x.Limit(h.opts.RateLimit)
-		if err == nil && wait > 0 {
-			err = x.tooMany(wait)
-		}
-		if err != nil {
-			return answer{}, err
-		}
-		return serve(x)
+// limit asks the host whether there are too many requests.
+func (h *Handler) limit(x *exchange) error {
+	wait, err := x.Limit(h.opts.RateLimit)
+	if err == nil && wait > 0 {
+		err = x.tooMany(wait)
 	}
+	return err
 }
 
 // tooMany asks the caller to wait.

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -33,7 +35,7 @@ func TestFiveTestsAMinute(t *testing.T) {
 	harness.OnEachStore(t, func(t *testing.T, st store.Store) {
 		t.Helper()
 		s, other := newSite(t, st, nil), newSite(t, st, nil)
-		one, two := hooks+"/"+s.hook(harness.Merchant), hooks+"/"+s.hook(harness.Merchant)
+		one := hooks + "/" + s.hook(harness.Merchant)
 		for i := range 5 {
 			at := []*site{s, other}[i%2] // The limit holds over all processes.
 			at.do(http.MethodPost, one+"/test", "").is(http.StatusAccepted)
@@ -44,11 +46,63 @@ func TestFiveTestsAMinute(t *testing.T) {
 			require.Positive(t, seconds)
 		}
 		require.EqualValues(t, 5, s.total(one))
-		s.do(http.MethodPost, two+"/test", "").is(http.StatusAccepted)
+		// Neither another webhook at this host nor a new one begins anew.
+		s.do(http.MethodPost, hooks+"/"+s.hook(harness.Merchant)+"/test", "").waits()
+		s.do(http.MethodDelete, one, "").is(http.StatusOK)
+		s.do(http.MethodPost, s.hookAt("https://example.com:8443/other")+"/test", "").waits()
+		s.do(http.MethodPost, s.hookAt("https://example.org/hook")+"/test", "").is(http.StatusAccepted)
 		for range 10 {
 			s.do(http.MethodPost, hooks+"/whk_unknown/test", "").is(http.StatusNotFound)
 		}
 	})
+}
+
+// hookAt registers a webhook with this URL and returns its path.
+func (s *site) hookAt(url string) string {
+	s.t.Helper()
+	in := harness.Registration()
+	in.URL = url
+	reg, err := s.svc.Register(s.t.Context(), harness.Merchant, in)
+	require.NoError(s.t, err)
+	return hooks + "/" + reg.Webhook.ID
+}
+
+// A merchant with many host names gets so many tests, and so many redeliveries.
+func TestAMerchantsTestsAMinute(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, nil, &api.Options{TestsPerMinute: 20})
+	for i := range 4 {
+		one := s.hookAt(fmt.Sprintf("https://%d.example.com/", i))
+		for range 20 {
+			a := s.do(http.MethodPost, one+"/test", "")
+			if i == 3 {
+				a.waits()
+				continue
+			}
+			a.is(http.StatusAccepted)
+		}
+	}
+}
+
+func TestThirtyRedeliveriesAMinute(t *testing.T) {
+	t.Parallel()
+	now := noon()
+	s := newSite(t, memstore.New(&memstore.Options{Now: func() time.Time { return now }}), nil)
+	one, other := s.hookAt("https://example.com/one"), s.hookAt("https://example.com/other")
+	p := s.published(harness.Merchant)
+	again := func(hook, key string) answered {
+		i := slices.IndexFunc(p.Deliveries, func(d webhook.PublishedDelivery) bool { return hook == hooks+"/"+d.WebhookID })
+		return s.do(http.MethodPost, hook+"/deliveries/"+p.Deliveries[i].ID+"/redeliver", "", "Idempotency-Key", key)
+	}
+	for i := range 15 {
+		again(one, fmt.Sprint("one", i)).is(http.StatusAccepted)
+		again(other, fmt.Sprint("other", i)).is(http.StatusAccepted)
+	}
+	again(one, "more").waits()
+	again(other, "more2").waits()
+	require.True(t, again(one, "one3").is(http.StatusAccepted).replayed(), "what is answered again sends nothing")
+	now = now.Add(time.Minute)
+	require.False(t, again(one, "more").is(http.StatusAccepted).replayed())
 }
 
 func TestTestsOfAnyMinute(t *testing.T) {
@@ -88,12 +142,15 @@ func TestRateLimitHook(t *testing.T) {
 	who := webhook.Principal{MerchantID: harness.Merchant}
 	require.Equal(t, []webhook.RateLimitRequest{
 		{Principal: who, MerchantID: harness.Merchant, Route: "POST webhooks"},
+		{Principal: who, MerchantID: harness.Merchant, Route: "POST webhooks"}, // The repeat, too.
 		{Principal: who, MerchantID: harness.Merchant, WebhookID: id, Route: "HEAD webhooks/{webhookId}"},
 	}, asked)
 
 	wait = 1200 * time.Millisecond
 	require.Equal(t, 2, s.do(http.MethodGet, hooks, "").waits())
 	require.Equal(t, 2, s.do(http.MethodPost, hooks, goodBody, "Idempotency-Key", "k2").waits())
+	require.Equal(t, 2, s.do(http.MethodPost, hooks, goodBody, "Idempotency-Key", "k1").waits())
+	s.do(http.MethodPost, hooks, strings.Repeat(" ", 1<<20), "Idempotency-Key", "k1").waits() // Before the body.
 	wait = 0
 	require.False(t, s.do(http.MethodPost, hooks, goodBody, "Idempotency-Key", "k2").is(http.StatusCreated).replayed(), "a refusal is not kept")
 	fault = errors.New("a word from inside")

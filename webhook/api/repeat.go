@@ -19,22 +19,19 @@ const (
 	maxKey         = 255
 )
 
-// repeated is an answer as it is kept for those who send its request again.
+// repeated is what is kept of an answer for those who send its request again: the
+// webhook or delivery that it shows, or its data if it shows neither.
 type repeated struct {
-	Status int             `json:"s"`
-	ETag   string          `json:"e,omitempty"`
-	Data   json.RawMessage `json:"d,omitempty"`
-}
-
-// secretive is data that may be shown once only.
-type secretive interface {
-	// withoutSecret returns what those get to see who ask again.
-	withoutSecret() any
+	Status     int             `json:"s"`
+	WebhookID  string          `json:"w,omitempty"`
+	DeliveryID string          `json:"i,omitempty"`
+	Data       json.RawMessage `json:"d,omitempty"`
 }
 
 // once serves a POST with an Idempotency-Key no more than once: whoever sends it
-// again, with the same key and content, gets the answer of the first time. Only
-// success is kept, so that what failed can be tried again with the same key.
+// again, with the same key and content, gets the status of the first time, and what
+// that answer showed as it is now. Only success is kept, so that what failed can be
+// tried again with the same key.
 func (h *Handler) once(ctx context.Context, x *exchange, serve endpoint) (answer, error) {
 	keys := x.R.Header.Values(keyHeader)
 	if x.R.Method != http.MethodPost || len(keys) == 0 {
@@ -51,7 +48,7 @@ func (h *Handler) once(ctx context.Context, x *exchange, serve endpoint) (answer
 	served := false
 	value, again, err := h.svc.Once(ctx, x.MerchantID, onceKey(keys[0]), &webhook.OnceOptions{
 		Fingerprint: fmt.Sprintf("%q", []string{x.Route, x.WebhookID, x.DeliveryID, x.R.URL.RawQuery, string(body)}),
-		Time:        h.opts.TestWait + 30*time.Second, Age: h.opts.IdempotencyAge, NoWait: true,
+		Time:        h.timeOf(x), Age: h.opts.IdempotencyAge, NoWait: true,
 	}, func(ctx context.Context) (string, error) {
 		served = true
 		x.R = x.R.WithContext(ctx)
@@ -59,20 +56,23 @@ func (h *Handler) once(ctx context.Context, x *exchange, serve endpoint) (answer
 		if out, err = serve(x); err != nil {
 			return "", err
 		}
-		return keep(out)
+		return keep(x, out)
 	})
+	wait, _ := errors.AsType[*webhook.WaitError](err)
 	switch {
 	case again:
-		return h.again(x, value)
+		return h.again(ctx, x, value)
 	case served && value != "" && err != nil:
-		h.opts.Logger.ErrorContext(ctx, "webhook API request with an Idempotency-Key not noted: it is taken for a minute or two, then served again",
+		h.opts.Logger.ErrorContext(ctx, "webhook API request with an Idempotency-Key not noted: it is taken for a minute, then served again",
 			slog.String("request_id", x.requestID), slog.Any("error", err))
 		return out, nil
 	case served:
 		return out, err
 	case errors.Is(err, webhook.ErrInProgress):
-		x.W.Header().Set("Retry-After", "1")
+		x.RetryAfter(wait.Wait)
 		return answer{}, errKeyInProgress
+	case errors.Is(err, webhook.ErrKeys):
+		return answer{}, x.tooMany(wait.Wait)
 	case errors.Is(err, webhook.ErrConflict):
 		return answer{}, errKeyConflict
 	}
@@ -84,26 +84,57 @@ func invisible(r rune) bool { return r <= ' ' || r > '~' }
 // onceKey tells a key of the API from one of the portal.
 func onceKey(key string) string { return "api|" + key }
 
+// timeOf is how long a request may take.
+func (h *Handler) timeOf(x *exchange) time.Duration {
+	if strings.HasSuffix(x.Route, "/test") {
+		return h.opts.TestWait + 15*time.Second
+	}
+	return 15 * time.Second
+}
+
 // keep writes an answer down for those who ask again.
-func keep(out answer) (string, error) {
-	data := out.data
-	if s, ok := data.(secretive); ok {
-		data = s.withoutSecret()
+func keep(x *exchange, out answer) (string, error) {
+	r := repeated{Status: out.status}
+	switch v := out.data.(type) {
+	case secretView:
+		r.WebhookID = v.WebhookID
+	case createdView:
+		r.WebhookID, r.DeliveryID = x.WebhookID, v.ID
+	default:
+		var err error
+		if r.Data, err = json.Marshal(v); err != nil {
+			return "", err
+		}
 	}
-	text, err := json.Marshal(data)
-	if err != nil {
-		return "", err
-	}
-	text, err = json.Marshal(repeated{Status: out.status, ETag: out.etag, Data: text})
+	text, err := json.Marshal(r)
 	return string(text), err
 }
 
-// again answers as the first time.
-func (h *Handler) again(x *exchange, value string) (answer, error) {
+// again answers as the first time, with what has become of the record since.
+func (h *Handler) again(ctx context.Context, x *exchange, value string) (answer, error) {
 	var kept repeated
 	if err := json.Unmarshal([]byte(value), &kept); err != nil {
 		return answer{}, err
 	}
 	x.W.Header().Set(replayedHeader, "true")
-	return answer{status: kept.Status, etag: kept.ETag, data: kept.Data}, nil
+	if kept.WebhookID == "" {
+		return answer{status: kept.Status, data: kept.Data}, nil
+	}
+	x.WebhookID = kept.WebhookID
+	w, err := h.svc.Webhook(ctx, x.MerchantID, x.WebhookID)
+	out := answer{status: kept.Status}
+	switch {
+	case err != nil:
+	case kept.DeliveryID == "":
+		out.etag, out.data = etag(w.Version), repeatedView(w, x.Route)
+	default:
+		var d webhook.DeliveryDetail
+		if d, err = h.svc.Delivery(ctx, x.MerchantID, x.WebhookID, kept.DeliveryID); err == nil {
+			out.data = newCreatedView(&d.Delivery, w.Status == webhook.Disabled)
+		}
+	}
+	if errors.Is(err, webhook.ErrNotFound) {
+		return answer{}, errGone
+	}
+	return out, err
 }

@@ -3,8 +3,10 @@ package api_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -17,6 +19,7 @@ import (
 	"github.com/rag-assistant/webhooks/store"
 	"github.com/rag-assistant/webhooks/store/memstore"
 	"github.com/rag-assistant/webhooks/webhook"
+	"github.com/rag-assistant/webhooks/webhook/api"
 )
 
 // replayed reports whether an answer is that of an earlier request.
@@ -122,7 +125,7 @@ func TestRepeatedAtTheSameTime(t *testing.T) {
 				s.mux.ServeHTTP(w, r)
 				switch {
 				case w.Code == http.StatusConflict:
-					if strings.Contains(w.Body.String(), "idempotency_in_progress") && w.Header().Get("Retry-After") == "1" {
+					if strings.Contains(w.Body.String(), "idempotency_in_progress") && w.Header().Get("Retry-After") != "" {
 						busy.Add(1)
 					}
 				case w.Header().Get("Idempotency-Replayed") == "true":
@@ -246,8 +249,80 @@ func TestKeysInUse(t *testing.T) {
 		require.Equal(t, "idempotency_conflict", s.do(o.method, at, body, "Idempotency-Key", "used").is(http.StatusConflict).refusal().Code)
 		a := s.do(o.method, at, body, "Idempotency-Key", "in-work").is(http.StatusConflict)
 		require.Equal(t, "idempotency_in_progress", a.refusal().Code)
-		require.Equal(t, "1", a.header.Get("Retry-After"))
+		seconds, err := strconv.Atoi(a.header.Get("Retry-After"))
+		require.NoError(t, err)
+		require.InDelta(t, 40, seconds, 2, "what is left of the holder's lease")
 	}
+}
+
+// dies is a store whose process dies once, with what is on the way to it.
+type dies struct {
+	store.Store
+
+	dead atomic.Bool
+}
+
+func (d *dies) CommitSeen(ctx context.Context, scope, id, holder string, value []byte, ttl time.Duration) error {
+	if d.dead.Load() && strings.HasPrefix(scope, "once|") {
+		return store.ErrUnavailable
+	}
+	return d.Store.CommitSeen(ctx, scope, id, holder, value, ttl)
+}
+
+// Whoever sends a request again whose process died gets it completed, and nothing is
+// made a second time.
+func TestACrashBeforeTheAnswer(t *testing.T) {
+	t.Parallel()
+	now := noon()
+	d := &dies{Store: memstore.New(&memstore.Options{Now: func() time.Time { return now }})}
+	s := newSite(t, d, nil)
+	one := hooks + "/" + s.hook(harness.Merchant)
+	delivery := s.published(harness.Merchant).Deliveries[0].ID
+	s.settle(store.Result{Outcome: store.Failed})
+	for _, c := range []struct {
+		path, body string
+		made       float64 // deliveries
+	}{
+		{hooks, goodBody, 0},
+		{one + "/test", "", 1},
+		{one + "/replay", `{"status":"failed"}`, 1},
+		{one + "/deliveries/" + delivery + "/redeliver", "", 1},
+		{one + "/secret/rotate", `{"graceSeconds":60}`, 0},
+		{"/api/merchants/" + harness.Merchant + "/events", `{"type":"document.created","data":{}}`, 1},
+	} {
+		before := s.total(one)
+		send := func() answered { return s.do(http.MethodPost, c.path, c.body, "Idempotency-Key", c.path) }
+		d.dead.Store(true)
+		first := send()
+		require.Equal(t, 2, first.status/100, "%s: %s", c.path, first.body)
+		require.Equal(t, before+c.made, s.total(one), c.path)
+		d.dead.Store(false)
+		busy := send().is(http.StatusConflict)
+		require.Equal(t, "idempotency_in_progress", busy.refusal().Code)
+		seconds, err := strconv.Atoi(busy.header.Get("Retry-After"))
+		require.NoError(t, err)
+		require.LessOrEqual(t, seconds, 45)
+		now = now.Add(time.Duration(seconds) * time.Second)
+
+		again := send().is(first.status)
+		require.False(t, again.replayed(), "nobody has had an answer")
+		require.Equal(t, before+c.made, s.total(one), "%s made nothing twice", c.path)
+		old, fresh := first.object(), again.object()
+		if c.made == 0 {
+			require.Equal(t, old["webhookId"], fresh["webhookId"])
+			require.NotEmpty(t, fresh["secret"], c.path)
+			require.NotEqual(t, old["secret"], fresh["secret"])
+			require.NotContains(t, fresh, "previousSecretUntil", "without a grace")
+		}
+		if id, ok := old["id"]; ok {
+			require.Equal(t, id, fresh["id"])
+		}
+		require.True(t, send().is(first.status).replayed())
+		require.Equal(t, before+c.made, s.total(one))
+	}
+	page, err := s.svc.Webhooks(t.Context(), harness.Merchant, webhook.WebhookQuery{})
+	require.NoError(t, err)
+	require.Equal(t, 2, page.Total)
 }
 
 // hangUp cancels the request when its effect is there.
@@ -286,4 +361,146 @@ func TestCallerHangsUpInTheMiddle(t *testing.T) {
 	s.serve(r)
 	require.True(t, s.do(http.MethodPost, path, "", "Idempotency-Key", "k1").is(http.StatusAccepted).replayed())
 	require.EqualValues(t, 1, st.calls.Load())
+}
+
+// What is kept is small, and an answer is built anew of what is there.
+func TestRepeatedAnswersAreBuiltAnew(t *testing.T) {
+	t.Parallel()
+	kept := &keeps{Store: memstore.New(nil)}
+	s := newSite(t, kept, nil)
+	var metadata []string
+	for i := range 20 {
+		metadata = append(metadata, fmt.Sprintf(`"k%d":"%s"`, i, strings.Repeat("<", 512)))
+	}
+	body := strings.Replace(goodBody, "{", `{"metadata":{`+strings.Join(metadata, ",")+`},"description":"before",`, 1)
+	create := func() answered { return s.do(http.MethodPost, hooks, body, "Idempotency-Key", "k1") }
+	first := create().is(http.StatusCreated).object()
+	one := hooks + "/" + first["webhookId"].(string) //nolint:forcetypeassert // the contract says so
+	test := func() answered { return s.do(http.MethodPost, one+"/test", "", "Idempotency-Key", "k2") }
+	made := test().is(http.StatusAccepted).object()
+	s.settle(store.Result{Outcome: store.Succeeded})
+	replay := func() answered { return s.do(http.MethodPost, one+"/replay", "", "Idempotency-Key", "k3") }
+	counts := replay().is(http.StatusAccepted).object()
+	require.Less(t, kept.longest, 256, "of 4 KiB")
+
+	w := s.do(http.MethodPut, one, `{"description":"after"}`).is(http.StatusOK)
+	again := create().is(http.StatusCreated)
+	require.True(t, again.replayed())
+	require.Equal(t, "after", again.object()["description"])
+	require.Equal(t, first["metadata"], again.object()["metadata"])
+	require.Equal(t, w.header.Get("ETag"), again.header.Get("ETag"))
+	require.NotContains(t, again.object(), "secret")
+	again = test().is(http.StatusAccepted)
+	require.Equal(t, made["id"], again.object()["id"])
+	require.Equal(t, "success", again.object()["status"])
+
+	delivery := s.published(harness.Merchant).Deliveries[0].ID
+	resend := func() answered {
+		return s.do(http.MethodPost, one+"/deliveries/"+delivery+"/redeliver", "", "Idempotency-Key", "k4")
+	}
+	resend().is(http.StatusAccepted)
+	rotate := func() answered { return s.do(http.MethodPost, one+"/secret/rotate", "", "Idempotency-Key", "k5") }
+	rotate().is(http.StatusOK)
+	s.do(http.MethodDelete, one, "").is(http.StatusOK)
+	for _, send := range []func() answered{create, test, resend, rotate} {
+		again := send().is(http.StatusGone)
+		require.True(t, again.replayed())
+		require.Equal(t, "gone", again.refusal().Code)
+	}
+	require.Equal(t, counts, replay().is(http.StatusAccepted).object(), "numbers stay")
+}
+
+// keeps is a store that looks at what is committed.
+type keeps struct {
+	store.Store
+
+	longest int
+}
+
+func (k *keeps) CommitSeen(ctx context.Context, scope, id, holder string, value []byte, ttl time.Duration) error {
+	k.longest = max(k.longest, len(value))
+	return k.Store.CommitSeen(ctx, scope, id, holder, value, ttl)
+}
+
+// One merchant's keys are bounded, and nobody else's suffer.
+func TestTooManyKeys(t *testing.T) {
+	t.Parallel()
+	svc, err := webhook.NewService(memstore.New(nil), &webhook.ServiceOptions{Limits: webhook.Limits{Keys: 3}})
+	require.NoError(t, err)
+	h, err := api.New(svc, bearer, nil)
+	require.NoError(t, err)
+	s := &site{t: t, svc: svc, mux: http.NewServeMux()}
+	s.mux.Handle("/api/", h)
+	send := func(merchant, key string) answered {
+		return s.do(http.MethodPost, "/api/merchants/"+merchant+"/webhooks", goodBody, "Authorization", "Bearer "+merchant, "Idempotency-Key", key)
+	}
+	for i := range 3 {
+		send("one", fmt.Sprint(i)).is(http.StatusCreated)
+	}
+	for range 2 {
+		require.InDelta(t, 86_400, send("one", "more").waits(), 10)
+	}
+	require.True(t, send("one", "0").is(http.StatusCreated).replayed(), "a repeat is no new key")
+	send("two", "more").is(http.StatusCreated)
+	page, err := svc.Webhooks(t.Context(), "one", webhook.WebhookQuery{})
+	require.NoError(t, err)
+	require.Equal(t, 3, page.Total)
+}
+
+// loses is a store that loses an answer, or a call.
+type loses struct {
+	store.Store
+
+	answer, call bool
+}
+
+func (l *loses) lost(do func() (store.Webhook, error)) (store.Webhook, error) {
+	if l.call {
+		l.call = false
+		return store.Webhook{}, store.ErrUnavailable
+	}
+	w, err := do()
+	if l.answer {
+		l.answer = false
+		return store.Webhook{}, store.ErrUnavailable
+	}
+	return w, err
+}
+
+func (l *loses) CreateWebhook(ctx context.Context, merchantID string, w store.Webhook, limit int) (store.Webhook, error) {
+	return l.lost(func() (store.Webhook, error) { return l.Store.CreateWebhook(ctx, merchantID, w, 1) })
+}
+
+func (l *loses) UpdateWebhook(ctx context.Context, merchantID, id string, u store.WebhookUpdate) (store.Webhook, error) {
+	return l.lost(func() (store.Webhook, error) { return l.Store.UpdateWebhook(ctx, merchantID, id, u) })
+}
+
+// A request whose answer the store has lost is found again, at the limit of webhooks
+// too; one that has never arrived is served as it was asked.
+func TestALostAnswerOfTheStore(t *testing.T) {
+	t.Parallel()
+	st := &loses{Store: memstore.New(nil), answer: true}
+	s := newSite(t, st, nil)
+	create := func() answered { return s.do(http.MethodPost, hooks, goodBody, "Idempotency-Key", "k1") }
+	create().is(http.StatusServiceUnavailable)
+	made := create().is(http.StatusCreated).object()
+	require.NotEmpty(t, made["secret"])
+	page, err := s.svc.Webhooks(t.Context(), harness.Merchant, webhook.WebhookQuery{})
+	require.NoError(t, err)
+	require.Equal(t, 1, page.Total)
+
+	one := hooks + "/" + page.Webhooks[0].ID
+	rotate := func(key string) answered {
+		return s.do(http.MethodPost, one+"/secret/rotate", `{"graceSeconds":60}`, "Idempotency-Key", key)
+	}
+	st.call = true
+	rotate("k2").is(http.StatusServiceUnavailable)
+	require.Contains(t, rotate("k2").is(http.StatusOK).object(), "previousSecretUntil", "with its grace")
+	require.Equal(t, "conflict", rotate("k3").is(http.StatusConflict).refusal().Code, "another request still has to wait")
+	s.do(http.MethodPost, one+"/secret/rotate", `{"graceSeconds":0}`).is(http.StatusOK)
+	st.answer = true
+	rotate("k4").is(http.StatusServiceUnavailable)
+	a := rotate("k4").is(http.StatusOK).object()
+	require.NotEmpty(t, a["secret"])
+	require.NotContains(t, a, "previousSecretUntil", "nobody has seen the one before")
 }

@@ -171,6 +171,7 @@ func touched(t *testing.T, l *leaks, sealed bool) map[string]any {
 		"webhook.Stats": stats, "webhook.Notice": notice, "webhook.NoticeKind": notice.Kind,
 		"webhook.Health":     webhook.Health{Notes: []string{"the store does not answer"}},
 		"webhook.NoticeFunc": dispatcherOptions.OnNotice,
+		"webhook.WaitError":  &webhook.WaitError{Err: webhook.ErrKeys, Wait: time.Minute},
 	}
 }
 

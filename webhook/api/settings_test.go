@@ -172,3 +172,21 @@ func TestHeaderValuesDoNotShow(t *testing.T) {
 		require.NotContains(t, shown.String(), leak)
 	}
 }
+
+func TestANewOriginNeedsTheHeadersAgain(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, nil, nil)
+	in := harness.Registration()
+	in.Headers = webhook.Headers{"Authorization": harness.Credential}
+	reg, err := s.svc.Register(t.Context(), harness.Merchant, in)
+	require.NoError(t, err)
+	one := hooks + "/" + reg.Webhook.ID
+	s.do(http.MethodPut, one, `{"url":"https://example.com:443/elsewhere"}`).is(http.StatusOK)
+	require.Equal(t, []string{"headers"}, s.do(http.MethodPut, one, `{"url":"https://evil.example/"}`).faults())
+	require.Contains(t, s.do(http.MethodGet, one, "").is(http.StatusOK).body, "https://example.com/elsewhere")
+	a := s.do(http.MethodPut, one, `{"url":"https://example.org/","headers":{"X-A":"1"}}`).is(http.StatusOK).object()
+	require.Equal(t, []any{"X-A"}, a["headerNames"])
+	a = s.do(http.MethodPut, one, `{"url":"https://example.net/","headers":{}}`).is(http.StatusOK).object()
+	require.NotContains(t, a, "headerNames")
+	s.do(http.MethodPut, one, `{"url":"https://example.com/"}`).is(http.StatusOK)
+}

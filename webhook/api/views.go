@@ -3,6 +3,7 @@ package api
 import (
 	"encoding/json"
 	"math"
+	"strings"
 	"time"
 
 	"github.com/rag-assistant/webhooks/webhook"
@@ -126,9 +127,14 @@ func newSecretView(r webhook.Registered) secretView {
 const repeatedWarning = "The secret was shown in the first answer to this request and is not shown again. " +
 	"If it was lost, rotate it with graceSeconds 0 to get a new one."
 
-func (v secretView) withoutSecret() any {
-	if v.Secret != "" {
-		v.Secret, v.Warning = "", repeatedWarning
+// repeatedView is the answer to a registration or rotation that was sent again.
+func repeatedView(w webhook.Webhook, route string) secretView {
+	v := newSecretView(webhook.Registered{Webhook: w})
+	if w.PublicKey == "" {
+		v.Warning = repeatedWarning
+	}
+	if !strings.HasSuffix(route, "/rotate") {
+		v.settingsView, v.PreviousSecretUntil = newSettingsView(w), ""
 	}
 	return v
 }

@@ -11,10 +11,11 @@ const (
 	TypeWebhookDisabled  Type = "webhook.disabled"
 	TypeWebhookWarning   Type = "webhook.warning"
 	TypeWebhookRecovered Type = "webhook.recovered"
+	TypeWebhookMoved     Type = "webhook.moved"
 )
 
-// WebhookNotice is the data of webhook.disabled, webhook.warning and
-// webhook.recovered.
+// WebhookNotice is the data of webhook.disabled, webhook.warning, webhook.recovered
+// and webhook.moved.
 type WebhookNotice struct {
 	MerchantID string `json:"merchantId"` // Who owns the webhook.
 	WebhookID  string `json:"webhookId"`
@@ -28,11 +29,11 @@ type WebhookNotice struct {
 	ConsecutiveFailures int `json:"consecutiveFailures"`
 	DisableAfter        int `json:"disableAfter"` // The failures that disable the webhook. 0: none do, or it has recovered.
 
-	Since     time.Time `json:"since"`     // When the failures began.
+	Since     time.Time `json:"since"`     // When the failures began, or when it happened.
 	Timestamp time.Time `json:"timestamp"` // When it happened.
 }
 
-// NoticeEntries returns entries for the three types, for [Catalog.With].
+// NoticeEntries returns entries for these types, for [Catalog.With].
 func NoticeEntries() []Entry {
 	entry := func(t Type, description, data string) Entry {
 		return Entry{Type: t, Description: description, Frequency: Low, Example: json.RawMessage(
@@ -44,5 +45,6 @@ func NoticeEntries() []Entry {
 		entry(TypeWebhookDisabled, "Failures have disabled a merchant's webhook", `"reason":"consecutive_failures","consecutiveFailures":10,"disableAfter":10,`),
 		entry(TypeWebhookWarning, "A merchant's webhook may soon be disabled", `"reason":"","consecutiveFailures":5,"disableAfter":10,`),
 		entry(TypeWebhookRecovered, "A merchant's webhook has recovered", `"reason":"","consecutiveFailures":0,"disableAfter":0,`),
+		entry(TypeWebhookMoved, "A merchant's webhook that has headers leads to another host", `"reason":"","consecutiveFailures":0,"disableAfter":0,`),
 	}
 }

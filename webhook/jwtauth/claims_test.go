@@ -224,3 +224,20 @@ func TestNewListsEveryFault(t *testing.T) {
 	o.Audience[0], o.Algorithms[0] = "b", "RS256" // New has copied them.
 	accept(t, auth, hs256.token("aud", `"a"`))
 }
+
+// A login publishes its keys for many services.
+func TestKeysOfAURLNeedAnAudience(t *testing.T) {
+	t.Parallel()
+	remote, err := jwtauth.NewRemote(jwksURL, nil)
+	require.NoError(t, err)
+	for _, o := range []*jwtauth.Options{nil, {}, {RequireScope: true}} {
+		_, err := jwtauth.New(remote, o)
+		require.ErrorContains(t, err, "need an Issuer or an Audience")
+	}
+	for _, o := range []jwtauth.Options{{Issuer: "https://login.example.com"}, {Audience: []string{"a"}}, {InsecureAnyAudience: true}} {
+		_, err := jwtauth.New(remote, &o)
+		require.NoError(t, err)
+	}
+	_, err = jwtauth.New(secrets(t), nil)
+	require.NoError(t, err, "a secret is shared by two")
+}

@@ -33,13 +33,19 @@ const maxToken = 8 << 10
 type Options struct {
 	// Issuer is what the claim iss must be, to the letter. Set it: it keeps out the
 	// tokens that another login makes with the same keys. Defaults to any issuer, and
-	// to tokens without one.
+	// to tokens without one, unless that leaves any token of a login good: see
+	// InsecureAnyAudience.
 	Issuer string
 
 	// Audience lists names of this service. The claim aud must hold one of them. Set
 	// it: it keeps out the tokens that were made for other services. Defaults to any
 	// audience, and to tokens without one.
 	Audience []string
+
+	// InsecureAnyAudience lets keys of a URL do without Issuer and Audience. A login
+	// publishes such keys for many services, so any token that it makes is then good
+	// here, whoever it is for. Defaults to false: New fails.
+	InsecureAnyAudience bool
 
 	// Algorithms narrows down what the keys allow, for example to PS256 with RSA
 	// keys. Defaults to everything that suits the keys.
@@ -93,7 +99,7 @@ func New(keys Keys, o *Options) (*Authenticator, error) {
 		opts = *o
 	}
 	opts.Audience, opts.Algorithms = slices.Clone(opts.Audience), slices.Clone(opts.Algorithms)
-	if err := errors.Join(check(keys), opts.check()); err != nil {
+	if err := errors.Join(check(keys), opts.check(), opts.checkAudience(keys)); err != nil {
 		return nil, fmt.Errorf("jwtauth: new: %w", err)
 	}
 	if opts.MerchantClaim == "" {
@@ -133,6 +139,13 @@ func check(keys Keys) error {
 		}
 	default:
 		return errors.New("keys are nil")
+	}
+	return nil
+}
+
+func (o *Options) checkAudience(keys Keys) error {
+	if _, remote := keys.(*Remote); remote && o.Issuer == "" && len(o.Audience) == 0 && !o.InsecureAnyAudience {
+		return errors.New("keys of a URL need an Issuer or an Audience (or InsecureAnyAudience)")
 	}
 	return nil
 }

@@ -130,7 +130,7 @@ func newService(t *testing.T, o jwtauth.RemoteOptions) *service {
 	o.Logger = slog.New(slog.NewTextHandler(l, nil))
 	remote, err := jwtauth.NewRemote(jwksURL, &o)
 	require.NoError(t, err)
-	return &service{login: l, remote: remote, auth: newAuth(t, remote, jwtauth.Options{})}
+	return &service{login: l, remote: remote, auth: newAuth(t, remote, jwtauth.Options{InsecureAnyAudience: true})}
 }
 
 // run starts Run. The returned function stops it and waits for its end.

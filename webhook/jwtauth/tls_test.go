@@ -41,7 +41,7 @@ func trusting(t *testing.T, address string, servers ...*httptest.Server) *jwtaut
 	require.NoError(t, err)
 	s := &service{login: &login{t: t}, remote: remote}
 	t.Cleanup(s.run())
-	return newAuth(t, remote, jwtauth.Options{})
+	return newAuth(t, remote, jwtauth.Options{InsecureAnyAudience: true})
 }
 
 func TestOverTLS(t *testing.T) {

@@ -18,7 +18,7 @@ var templates embed.FS
 
 // Data is what a template can show.
 type Data struct {
-	Kind       webhook.NoticeKind // disabled, warning or recovered
+	Kind       webhook.NoticeKind // disabled, warning, recovered or moved
 	MerchantID string
 	WebhookID  string
 
@@ -65,7 +65,7 @@ func (m *Mailer) data(ctx context.Context, n webhook.Notice) Data {
 	if m.opts.PortalURL != nil {
 		d.Link = webLink(m.opts.PortalURL(n))
 	}
-	if m.opts.Deliveries == nil || n.Kind == webhook.NoticeRecovered {
+	if m.opts.Deliveries == nil || n.Kind == webhook.NoticeRecovered || n.Kind == webhook.NoticeMoved {
 		return d
 	}
 	page, err := m.opts.Deliveries(ctx, n.MerchantID, n.WebhookID, webhook.DeliveryQuery{Limit: maxDeliveries})

@@ -48,6 +48,7 @@ func TestGolden(t *testing.T) {
 		{"disabled", "Your webhook for example.com has been disabled", webhook.Notice{Kind: webhook.NoticeDisabled, Failures: 10, DisableAfter: 10}, "https://portal.example.com/webhooks/whk_1?a=1&b=2", history},
 		{"warning", "Your webhook for example.com keeps failing", webhook.Notice{Kind: webhook.NoticeWarning, Failures: 5, DisableAfter: 10}, "javascript:alert(1)", history},
 		{"recovered", "Your webhook for example.com works again", webhook.Notice{Kind: webhook.NoticeRecovered}, "https://portal.example.com/", history},
+		{"moved", "Your webhook leads to example.com now", webhook.Notice{Kind: webhook.NoticeMoved}, "https://portal.example.com/", history},
 		{"bare", "Your webhook for whk_1 keeps failing", webhook.Notice{Kind: webhook.NoticeWarning, Failures: 5, URL: "https://example.com/\r\nBcc: evil@example.com"}, "", func(context.Context, string, string, webhook.DeliveryQuery) (webhook.DeliveryPage, error) {
 			return webhook.DeliveryPage{}, errors.New("no such webhook")
 		}},

@@ -149,6 +149,13 @@ func (p *Portal) redeliver(x *exchange) (answer, error) {
 		return answer{}, err
 	}
 	deliveryID, again, err := p.svc.Once(x.R.Context(), x.MerchantID, token, nil, func(ctx context.Context) (string, error) {
+		wait, err := p.svc.ReserveRedelivery(ctx, x.MerchantID, x.WebhookID, x.DeliveryID)
+		if err == nil && wait > 0 {
+			err = x.tooMany(wait)
+		}
+		if err != nil {
+			return "", err
+		}
 		d, err := p.svc.Redeliver(ctx, x.MerchantID, x.WebhookID, x.DeliveryID)
 		return d.ID, err
 	})

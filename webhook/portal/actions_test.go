@@ -122,14 +122,19 @@ func TestTestsAreBounded(t *testing.T) {
 func TestRateLimit(t *testing.T) {
 	t.Parallel()
 	var asked []webhook.RateLimitRequest
-	wait, fault := 90*time.Second, error(nil)
+	wait, fault := time.Duration(0), error(nil)
 	s := newSite(t, &portal.Options{RateLimit: func(_ context.Context, r webhook.RateLimitRequest) (time.Duration, error) {
 		asked = append(asked, r)
 		return wait, fault
 	}})
 	hook := s.hook()
 	s.do(hook, nil).is(http.StatusOK)
-	require.Empty(t, asked, "pages cost little")
+	require.Len(t, asked, 1, "a page reads what may be much")
+	require.Equal(t, "GET webhooks/{webhookId}", asked[0].Route)
+	wait, asked = 90*time.Second, nil
+	s.do(hook, nil).is(http.StatusTooManyRequests).says("90 seconds")
+	require.Len(t, asked, 1)
+	asked = nil
 	p := s.do(hook+"/rotate", values("grace", "0", "token", "form_1")).is(http.StatusTooManyRequests).says("90 seconds")
 	require.Equal(t, "90", p.header.Get("Retry-After"))
 	require.Equal(t, []webhook.RateLimitRequest{{

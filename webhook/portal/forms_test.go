@@ -192,6 +192,12 @@ func TestEdit(t *testing.T) {
 	require.Equal(t, []string{"X-Tenant"}, w.HeaderNames, "kept")
 	s.do(hook+"?done=saved", nil).says("Your changes are saved.")
 
+	const other = "https://other.example.com/hook"
+	s.do(hook+"/edit", edited(s, hook, "url", other)).is(http.StatusUnprocessableEntity).says("must be given again")
+	require.Equal(t, endpoint+"/2", s.webhook(hook).URL)
+	s.do(hook+"/edit", edited(s, hook, "url", other, "headers", "replace", "header-name", "X-Tenant", "header-value", "eu-1")).to()
+	require.Equal(t, other, s.webhook(hook).URL)
+
 	s.do(hook+"/edit", edited(s, hook, "headers", "replace", "header-name", "X-New", "header-value", "1")).to()
 	require.Equal(t, []string{"X-New"}, s.webhook(hook).HeaderNames)
 	s.do(hook+"/edit", edited(s, hook, "headers", "replace")).to()

@@ -41,13 +41,14 @@ type Options struct {
 	// trust further origins of your own. Defaults to none.
 	CrossOrigin *http.CrossOriginProtection
 
-	// RateLimit is asked before a form is acted upon. Its Route is the method and
-	// the path after the merchant: "POST webhooks/{webhookId}/rotate". Defaults to no
-	// limit but that of tests.
+	// RateLimit is asked before a page is read or a form acted upon, once it is known
+	// whose it is. A page that follows a delivery asks every few seconds. Route is the
+	// method and the path after the merchant: "POST webhooks/{webhookId}/rotate".
+	// Defaults to no limit but those of tests and redeliveries.
 	RateLimit webhook.RateLimitFunc
 
-	// TestsPerMinute is how many tests of one webhook may be asked for in any
-	// minute, those of the API included, from 1 to 60. Defaults to 5.
+	// TestsPerMinute is how many tests a merchant may send to one host in any minute,
+	// those of the API included, from 1 to 60. Defaults to 5.
 	TestsPerMinute int
 
 	// TestWait is how long a request may wait for the outcome of a test. Keep it

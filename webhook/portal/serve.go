@@ -70,6 +70,7 @@ func (p *Portal) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		out = p.refuse(r.Context(), x, err)
 	}
+	webui.BoundWriting(w)
 	p.write(r.Context(), x, out)
 }
 
@@ -110,11 +111,14 @@ func (p *Portal) serve(ctx context.Context, x *exchange) (out answer, err error)
 	if err := p.admit(ctx, x); err != nil {
 		return answer{}, err
 	}
+	if err := p.limit(x); err != nil { //nolint:contextcheck // The context is the request's, which x has.
+		return answer{}, err
+	}
 	if x.MerchantID == "" {
 		return p.choose(x)
 	}
 	if x.R.Method == http.MethodPost {
-		if err := p.readForm(x); err != nil { //nolint:contextcheck // The context is the request's, which x has.
+		if err := p.readForm(x); err != nil {
 			return answer{}, err
 		}
 	}
@@ -195,7 +199,7 @@ func (p *Portal) choose(x *exchange) (answer, error) {
 	return out, nil
 }
 
-// readForm parses the form, and checks the caller's rate limit.
+// readForm parses the form.
 func (p *Portal) readForm(x *exchange) error {
 	mediaType, _, err := mime.ParseMediaType(x.R.Header.Get("Content-Type"))
 	if err != nil || mediaType != "application/x-www-form-urlencoded" {
@@ -209,6 +213,11 @@ func (p *Portal) readForm(x *exchange) error {
 		return errIncomplete
 	}
 	x.form = x.R.PostForm
+	return nil
+}
+
+// limit asks the host whether there are too many requests.
+func (p *Portal) limit(x *exchange) error {
 	x.Route = x.R.Method + " " + strings.Join(x.route.path, "/")
 	wait, err := x.Limit(p.opts.RateLimit)
 	if err == nil && wait > 0 {

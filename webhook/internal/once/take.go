@@ -2,7 +2,6 @@ package once
 
 import (
 	"context"
-	"errors"
 	"math/rand/v2"
 	"slices"
 	"strconv"
@@ -12,48 +11,61 @@ import (
 	"github.com/rag-assistant/webhooks/webhook/internal/id"
 )
 
-// Take takes n of the most slots that scope has in any window of time, or none, and
-// returns how long it takes until so many are free.
+// Bound is how many slots a scope has in any window of time.
+type Bound struct {
+	Scope string
+	Most  int
+}
+
+// slot is one that is held.
+type slot struct{ scope, name string }
+
+// Take takes n slots of each bound, or all that it has, for a window of time. If one of
+// them has too few that are free, it takes none and returns how long it takes until
+// there are.
 //
 // The slots are in the store, so that the limit holds over all processes, and each
 // counts its own window, so that it holds for any.
-func Take(ctx context.Context, seen store.Seen, scope string, n, most int, window time.Duration) (wait time.Duration, err error) {
-	n = max(min(n, most), 1)
+func Take(ctx context.Context, seen store.Seen, n int, window time.Duration, bounds ...Bound) (wait time.Duration, err error) {
 	holder := id.New("h_")
-	first := rand.N(most) //nolint:gosec // spreads load, guards nothing
-	var held []string
-	var waits []time.Duration // until each of the others is free
-	for i := 0; i < most && len(held) < n; i++ {
-		slot := strconv.Itoa((first + i) % most)
-		got, err := seen.BeginSeen(ctx, scope, slot, store.SeenBegin{Holder: holder, Lease: window})
-		if err != nil {
-			return 0, err
-		}
-		if got.State == store.SeenNew {
-			held = append(held, slot)
+	var held []slot
+	for _, b := range bounds {
+		var took []slot
+		took, wait, err = take(ctx, seen, holder, n, window, b)
+		held = append(held, took...)
+		if wait == 0 && err == nil {
 			continue
 		}
-		wait := window
-		if until, err := strconv.ParseInt(string(got.Value), 10, 64); err == nil {
-			wait = time.Until(time.UnixMilli(until))
-		}
-		waits = append(waits, wait)
-	}
-	if missing := n - len(held); missing > 0 {
-		for _, slot := range held {
-			if err := seen.ForgetSeen(ctx, scope, slot, holder); err != nil {
-				return 0, err
+		for _, h := range held {
+			if lost := seen.ForgetSeen(ctx, h.scope, h.name, holder); lost != nil && err == nil {
+				err = lost
 			}
 		}
-		slices.Sort(waits)
-		return max(waits[missing-1], time.Second), nil
-	}
-	until := strconv.FormatInt(time.Now().Add(window).UnixMilli(), 10)
-	for _, slot := range held {
-		err := seen.CommitSeen(ctx, scope, slot, holder, []byte(until), window)
-		if err != nil && !errors.Is(err, store.ErrStale) { // The window has gone by since it was held.
-			return 0, err
-		}
+		return wait, err
 	}
 	return 0, nil
+}
+
+// take takes slots of one bound. With a wait, it has taken too few.
+func take(ctx context.Context, seen store.Seen, holder string, n int, window time.Duration, b Bound) (held []slot, wait time.Duration, err error) {
+	n = max(min(n, b.Most), 1)
+	first := rand.N(b.Most)   //nolint:gosec // spreads load, guards nothing
+	var waits []time.Duration // until each of the others is free
+	for i := 0; i < b.Most && len(held) < n; i++ {
+		s := slot{b.Scope, strconv.Itoa((first + i) % b.Most)}
+		got, err := seen.BeginSeen(ctx, s.scope, s.name, store.SeenBegin{Holder: holder, Lease: window})
+		switch {
+		case err != nil:
+			return held, 0, err
+		case got.State == store.SeenNew:
+			held = append(held, s)
+		default:
+			waits = append(waits, got.Left)
+		}
+	}
+	if missing := n - len(held); missing > 0 {
+		slices.Sort(waits)
+		return held, max(waits[missing-1], time.Second), nil
+	}
+	return held, 0, nil
 }

@@ -3,6 +3,8 @@ package vault
 import (
 	"fmt"
 	"maps"
+	"net"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -100,8 +102,38 @@ type Header struct {
 	Value []string
 }
 
+// Origin returns scheme, host and port of a webhook's URL, where the port of the
+// scheme is the same as none.
+func Origin(rawURL string) string {
+	u, err := url.Parse(rawURL)
+	if err != nil || u.Hostname() == "" {
+		return rawURL
+	}
+	port := u.Port()
+	switch {
+	case port != "":
+	case strings.EqualFold(u.Scheme, "http"):
+		port = "80"
+	default:
+		port = "443"
+	}
+	return strings.ToLower(u.Scheme + "://" + net.JoinHostPort(u.Hostname(), port))
+}
+
 // Sealed headers are their names, sorted and separated by commas, a colon, and
-// the sealed values, a line each. The names are bound to the values.
+// the sealed values, a line each. The names and the origin are bound to the values,
+// which the text's version says. Text of the version before has no origin.
+
+const boundPrefix = "v2."
+
+// headersOf is the associated data of headers with these names, at an origin or, for
+// text of the version before, anywhere. No origin holds a '|'; a name may.
+func headersOf(merchantID, webhookID, origin, names string) []byte {
+	if origin == "" {
+		return []byte(merchantID + "|" + webhookID + "|headers|" + names)
+	}
+	return []byte(merchantID + "|" + webhookID + "|headers at|" + origin + "|" + names)
+}
 
 // HeaderNames returns the names of sealed headers, sorted.
 func HeaderNames(sealed string) []string {
@@ -112,8 +144,9 @@ func HeaderNames(sealed string) []string {
 	return strings.Split(names, ",")
 }
 
-// SealHeaders seals the headers of a webhook: no headers, no text.
-func (v *Vault) SealHeaders(merchantID, webhookID string, h map[string]string) (string, error) {
+// SealHeaders seals the headers of a webhook for the origin of its URL: no headers, no
+// text.
+func (v *Vault) SealHeaders(merchantID, webhookID, rawURL string, h map[string]string) (string, error) {
 	if len(h) == 0 {
 		return "", nil
 	}
@@ -123,20 +156,27 @@ func (v *Vault) SealHeaders(merchantID, webhookID string, h map[string]string) (
 		values[i] = h[name]
 	}
 	joined := strings.Join(names, ",")
-	text, err := v.sealText(headersOf(merchantID, webhookID, joined), strings.Join(values, "\n"))
+	text, err := v.sealText(headersOf(merchantID, webhookID, Origin(rawURL), joined), strings.Join(values, "\n"))
 	if err != nil {
 		return "", err
+	}
+	if rest, ok := strings.CutPrefix(text, sealedPrefix); ok { // Plain text is bound to nothing.
+		text = boundPrefix + rest
 	}
 	return joined + ":" + text, nil
 }
 
 // openHeaders fails as open does.
-func (v *Vault) openHeaders(merchantID, webhookID, sealed string) ([]Header, error) {
+func (v *Vault) openHeaders(merchantID, webhookID, rawURL, sealed string) ([]Header, error) {
 	if sealed == "" {
 		return nil, nil
 	}
 	joined, text, _ := strings.Cut(sealed, ":")
-	plain, err := v.openText(headersOf(merchantID, webhookID, joined), text)
+	origin := ""
+	if rest, bound := strings.CutPrefix(text, boundPrefix); bound {
+		origin, text = Origin(rawURL), sealedPrefix+rest
+	}
+	plain, err := v.openText(headersOf(merchantID, webhookID, origin, joined), text)
 	if err != nil {
 		return nil, err
 	}
@@ -151,12 +191,13 @@ func (v *Vault) openHeaders(merchantID, webhookID, sealed string) ([]Header, err
 	return out, nil
 }
 
-// RewrapHeaders returns text that the first key has sealed as it is.
-func (v *Vault) RewrapHeaders(merchantID, webhookID, sealed string) (string, error) {
-	if _, text, _ := strings.Cut(sealed, ":"); sealed == "" || v.current(text) {
+// RewrapHeaders returns text that the first key has sealed for an origin as it is.
+func (v *Vault) RewrapHeaders(merchantID, webhookID, rawURL, sealed string) (string, error) {
+	_, text, _ := strings.Cut(sealed, ":")
+	if sealed == "" || v.first == "" && v.current(text) || v.first != "" && strings.HasPrefix(text, boundPrefix+v.first+".") {
 		return sealed, nil
 	}
-	opened, err := v.openHeaders(merchantID, webhookID, sealed)
+	opened, err := v.openHeaders(merchantID, webhookID, rawURL, sealed)
 	if err != nil {
 		return "", err
 	}
@@ -164,5 +205,5 @@ func (v *Vault) RewrapHeaders(merchantID, webhookID, sealed string) (string, err
 	for _, o := range opened {
 		h[o.Name] = o.Value[0]
 	}
-	return v.SealHeaders(merchantID, webhookID, h)
+	return v.SealHeaders(merchantID, webhookID, rawURL, h)
 }

@@ -61,11 +61,11 @@ func FuzzHeader(f *testing.F) {
 		require.Empty(t, got.TransferEncoding)
 		require.False(t, got.Close)
 
-		s, err := New([]Key{{ID: "k1", Key: [32]byte{1}}})
+		s, err := New([]Key{{ID: "k1", Key: [32]byte{1}}}, false)
 		require.NoError(t, err)
-		sealed, err := s.SealHeaders("m", "whk_1", map[string]string{name: value, "X-Other-Name": "x"})
+		sealed, err := s.SealHeaders("m", "whk_1", "https://example.com/", map[string]string{name: value, "X-Other-Name": "x"})
 		require.NoError(t, err)
-		opened, err := s.openHeaders("m", "whk_1", sealed)
+		opened, err := s.openHeaders("m", "whk_1", "https://example.com/other", sealed)
 		require.NoError(t, err)
 		if len(opened) == 2 { // else it has the other's name
 			require.Contains(t, opened, Header{name, []string{value}})

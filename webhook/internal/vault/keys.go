@@ -39,6 +39,28 @@ func (k SigningKey) signer(older ...SigningKey) (*signer.Signer, error) {
 	return signer.New(k.Secret, previous...)
 }
 
+// The sealed text of a key may have in front, with a dot, the name of what made it, by
+// which a repetition of that knows it again.
+
+const makerPrefix = "by_"
+
+// Made puts a name that begins with "by_" in front of sealed text, unless it is empty.
+func Made(by, sealed string) string {
+	if by == "" {
+		return sealed
+	}
+	return by + "." + sealed
+}
+
+// Maker returns the name in front of sealed text, and the text behind it.
+func Maker(sealed string) (by, text string) {
+	if !strings.HasPrefix(sealed, makerPrefix) {
+		return "", sealed
+	}
+	by, text, _ = strings.Cut(sealed, ".")
+	return by, text
+}
+
 // The sealed text of a private key has the public key and a dot in front, bound to
 // it, so that the public key can be shown by who cannot open the rest.
 
@@ -46,6 +68,7 @@ const publicPrefix = "whpk_"
 
 // splitPublic returns an empty public key for the sealed text of a secret.
 func splitPublic(sealed string) (public, text string) {
+	_, sealed = Maker(sealed)
 	if !strings.HasPrefix(sealed, publicPrefix) {
 		return "", sealed
 	}
@@ -101,5 +124,7 @@ func (v *Vault) RewrapKey(merchantID, webhookID, sealed string) (string, error) 
 	if err != nil {
 		return "", err
 	}
-	return v.SealKey(merchantID, webhookID, k)
+	text, err := v.SealKey(merchantID, webhookID, k)
+	by, _ := Maker(sealed)
+	return Made(by, text), err
 }

@@ -22,9 +22,11 @@ type Key struct {
 
 // Vault seals with AES-256-GCM. The associated data is the merchant and the
 // webhook, and the field unless it is a secret, so that sealed text moved to
-// another record or field does not open. Without keys it stores plain text.
+// another record or field does not open; nor do headers at another origin. Without
+// keys it stores plain text.
 type Vault struct {
 	first string // empty: no keys
+	plain bool   // plain text opens
 
 	// aead returns the cipher of a key, or nil. It is a func because nothing that
 	// prints a Vault reads what a func has captured.
@@ -37,7 +39,9 @@ const (
 )
 
 // New returns a vault that seals with the first of keys and opens with all of them.
-func New(keys []Key) (*Vault, error) {
+// Plain text opens if there are no keys, or if plain says so: whoever can write to
+// the store could otherwise put a secret of their own into it.
+func New(keys []Key, plain bool) (*Vault, error) {
 	aeads := make(map[string]cipher.AEAD, len(keys))
 	for i, k := range keys {
 		if k.ID == "" || len(k.ID) > 32 || strings.Trim(k.ID, idAlphabet) != "" {
@@ -57,7 +61,7 @@ func New(keys []Key) (*Vault, error) {
 			return nil, fmt.Errorf("secret key %q: %w", k.ID, err)
 		}
 	}
-	v := &Vault{aead: func(id string) cipher.AEAD { return aeads[id] }}
+	v := &Vault{plain: plain || len(keys) == 0, aead: func(id string) cipher.AEAD { return aeads[id] }}
 	if len(keys) > 0 {
 		v.first = keys[0].ID
 	}
@@ -77,11 +81,6 @@ func (v *Vault) current(sealed string) bool {
 // secretOf is the associated data of a secret. No id holds a '|'.
 func secretOf(merchantID, webhookID string) []byte {
 	return []byte(merchantID + "|" + webhookID)
-}
-
-// headersOf is the associated data of headers with these names.
-func headersOf(merchantID, webhookID, names string) []byte {
-	return []byte(merchantID + "|" + webhookID + "|headers|" + names)
 }
 
 func (v *Vault) seal(merchantID, webhookID string, secret signer.Secret) (string, error) {
@@ -116,6 +115,9 @@ var errUnsealed = errors.New("sealed text cannot be opened with the configured k
 // what is sealed, if the text was not sealed for this by one of the keys.
 func (v *Vault) openText(of []byte, sealed string) (string, error) {
 	if plain, ok := strings.CutPrefix(sealed, plainPrefix); ok {
+		if !v.plain {
+			return "", fmt.Errorf("%w: it is not sealed, and InsecurePlaintextSecrets is off", errUnsealed)
+		}
 		return plain, nil
 	}
 	rest, ok := strings.CutPrefix(sealed, sealedPrefix)

@@ -19,6 +19,8 @@ type Signers func(l *store.Lease) (Set, error)
 
 type cacheKey struct {
 	merchantID, webhookID, secret, previous, headers string
+
+	url string // empty if there are no headers, which are bound to it
 }
 
 // Set is what goes into a webhook's requests.
@@ -42,7 +44,10 @@ func NewSigners(v *Vault, log *slog.Logger) Signers {
 	sets := make(map[cacheKey]Set)
 	total := 0 // of the keys and headers, in bytes
 	return func(l *store.Lease) (Set, error) {
-		key := cacheKey{l.MerchantID, l.WebhookID, l.Secret, l.PreviousSecret, l.Headers}
+		key := cacheKey{l.MerchantID, l.WebhookID, l.Secret, l.PreviousSecret, l.Headers, ""}
+		if l.Headers != "" {
+			key.url = l.URL
+		}
 		mu.RLock()
 		set, ok := sets[key]
 		mu.RUnlock()
@@ -53,7 +58,7 @@ func NewSigners(v *Vault, log *slog.Logger) Signers {
 		if err != nil {
 			return Set{}, err
 		}
-		size := 2 * (len(l.Secret) + len(l.PreviousSecret) + len(l.Headers))
+		size := 2 * (len(l.Secret) + len(l.PreviousSecret) + len(l.Headers) + len(key.url))
 		mu.Lock()
 		defer mu.Unlock()
 		if first, ok := sets[key]; ok {
@@ -107,7 +112,7 @@ func (s Set) Forge() (Set, error) {
 // openHeaders leaves out what the rules of today would refuse: the store may hold
 // what was checked by older ones.
 func openHeaders(log *slog.Logger, v *Vault, l *store.Lease) ([]Header, error) {
-	all, err := v.openHeaders(l.MerchantID, l.WebhookID, l.Headers)
+	all, err := v.openHeaders(l.MerchantID, l.WebhookID, l.URL, l.Headers)
 	if err != nil {
 		return nil, err
 	}
