@@ -19,8 +19,8 @@ import (
 	"github.com/rag-assistant/webhooks/webhook/internal/vault"
 )
 
-// try makes one attempt of a delivery, whatever happens on the way.
-func (r *run) try(ctx context.Context, c claimed) settled {
+// newSettled is the result of a lease that was not tried.
+func newSettled(c claimed) settled {
 	info := AttemptInfo{
 		MerchantID: c.MerchantID, WebhookID: c.WebhookID, DeliveryID: c.DeliveryID,
 		EventID: c.EventID, EventType: c.EventType, Test: c.Test, Trace: c.Trace, Number: c.Attempts + 1,
@@ -29,6 +29,12 @@ func (r *run) try(ctx context.Context, c claimed) settled {
 	s.result = store.Result{
 		MerchantID: c.MerchantID, WebhookID: c.WebhookID, DeliveryID: c.DeliveryID, Token: c.Token,
 	}
+	return s
+}
+
+// try makes one attempt of a delivery, whatever happens on the way.
+func (r *run) try(ctx context.Context, c claimed) settled {
+	s := newSettled(c)
 	if c.Reclaims >= r.opts.MaxReclaims {
 		r.giveUp(&s)
 		return s
@@ -42,9 +48,9 @@ func (r *run) try(ctx context.Context, c claimed) settled {
 	var resp egress.Response
 	var refused *egress.Error
 	outer := ctx
-	ctx, ended := r.opts.Observer.attempting(ctx, info)
+	ctx, ended := r.opts.Observer.attempting(ctx, s.info.AttemptInfo)
 	defer func() { ended(s.info.AttemptInfo) }()
-	c.added = r.added(ctx, info)
+	c.added = r.added(ctx, s.info.AttemptInfo)
 	if r.late(ctx, c, r.opts.AttemptTimeout*2) {
 		s.result.Outcome, s.result.Delay = store.Released, time.Second
 		return s
@@ -55,7 +61,7 @@ func (r *run) try(ctx context.Context, c claimed) settled {
 	}
 	began := time.Now()
 	var err error
-	for {
+	for tries := 1; ; tries++ {
 		err = r.contain("attempt", &c.Lease, func() (err error) {
 			resp, err = r.post(ctx, c)
 			return err
@@ -64,8 +70,8 @@ func (r *run) try(ctx context.Context, c claimed) settled {
 			break
 		}
 		r.makeRoom(ctx, err)
-		if ctx.Err() != nil || r.late(ctx, c, r.opts.AttemptTimeout*2) {
-			r.waive(&s, time.Second)
+		if ctx.Err() != nil || tries == exhaustedTries || r.late(ctx, c, r.opts.AttemptTimeout*2) {
+			r.waive(&s, exhaustedTries*exhaustedPause)
 			return s
 		}
 		began = time.Now()
@@ -88,10 +94,12 @@ func (r *run) try(ctx context.Context, c claimed) settled {
 		s.info.Code, s.info.Cause = Code(refused.Code), causeOf(refused)
 		r.failed(&s, c, "")
 		s.suspect = refused.Suspect()
+		s.heard = !s.suspect && (refused.Code == egress.CodeTLS || refused.Code == egress.CodeConnect || refused.Code == egress.CodeBadResponse)
 	case err == nil && doubted(resp, nil) && r.skewed.Load() && !c.Test:
 		r.waive(&s, maxSkew)
 		return s
 	case err == nil:
+		s.heard = true
 		r.grade(&s, c, resp)
 	default:
 		s.info.Code = CodeInternal

@@ -22,6 +22,7 @@ type settled struct {
 	at        time.Time // as in claimed
 	storeTime time.Time
 
+	heard   bool      // something of the endpoint came back
 	suspect bool      // it may be a fault of this side: see outage
 	heldAt  time.Time // since when it is kept back
 }

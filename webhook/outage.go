@@ -1,9 +1,11 @@
 package webhook
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -19,11 +21,12 @@ import (
 // given back, and a few deliveries at a time try the way until one gets through. A host
 // that is alone with its failure is to blame for it.
 const (
-	// outageHosts suspect hosts are an outage, if they are at least half of all that
-	// were tried since the first of them. Two are one if no other host has answered for
-	// votesLast.
-	outageHosts = 5
-	votesLast   = time.Minute
+	// Suspect hosts of outageMerchants are an outage if no other host was heard for
+	// votesLast, or if they are outageHosts and at least half of those that were tried
+	// since the first of them.
+	outageMerchants = 3
+	outageHosts     = 5
+	votesLast       = time.Minute
 	// maxVotes bounds the hosts that are known. Of more, some are forgotten.
 	maxVotes = 256
 	// votesPerMerchant bounds the suspect hosts of one merchant that vote, so that his
@@ -33,9 +36,11 @@ const (
 	outageDoubt = time.Second
 	// maxHeld bounds what is kept back. What is more is counted at once.
 	maxHeld = 10_000
-	// While an outage lasts, probes deliveries at a time try the way, this often.
-	probes     = votesPerMerchant
-	probePause = 5 * time.Second
+	// While an outage lasts, probes deliveries at a time try the way, this often. They
+	// are chosen among probeClaims of different webhooks.
+	probes      = 3
+	probeClaims = 30
+	probePause  = 5 * time.Second
 )
 
 // outage finds out whether the way to all endpoints is gone.
@@ -45,7 +50,6 @@ type outage struct {
 	lasts atomic.Bool // it is an outage
 
 	mu    sync.Mutex
-	since time.Time // of the first result that is kept back, or zero
 	hosts map[string]vote
 }
 
@@ -62,16 +66,13 @@ func newOutage(lease time.Duration) *outage {
 
 // vote takes in how an attempt ended, and says if that has ended an outage.
 func (o *outage) vote(s *settled) (over bool) {
-	if s.info.Test && s.suspect {
+	if s.info.Test && s.suspect || !s.suspect && !s.heard {
 		return false
 	}
 	host := hostOf(s.url)
 	now := time.Now()
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if s.suspect && o.since.IsZero() {
-		o.since = now
-	}
 	if _, known := o.hosts[host]; !known && len(o.hosts) >= maxVotes {
 		for other := range o.hosts {
 			delete(o.hosts, other)
@@ -91,15 +92,15 @@ func hostOf(url string) string {
 	return rest
 }
 
-// calm says that nothing is kept back.
-func (o *outage) calm() {
+// suspected reports whether the last attempt for a host was suspect.
+func (o *outage) suspected(host string) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.since = time.Time{}
+	return o.hosts[host].suspect
 }
 
-// verdict says whether there is an outage.
-func (o *outage) verdict() bool {
+// verdict says whether there is an outage, since a moment at which a result was suspect.
+func (o *outage) verdict(since time.Time) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	now := time.Now()
@@ -111,7 +112,7 @@ func (o *outage) verdict() bool {
 			delete(o.hosts, host)
 		case !v.suspect:
 			good++
-			if !v.at.Before(o.since) {
+			if !v.at.Before(since) {
 				goodSince++
 			}
 		case of[v.merchant] < votesPerMerchant:
@@ -119,9 +120,9 @@ func (o *outage) verdict() bool {
 			suspects++
 		}
 	}
-	doubted := now.Sub(o.since)
-	return suspects >= outageHosts && suspects >= goodSince && doubted >= outageDoubt ||
-		suspects >= 2 && good == 0 && doubted >= o.hold-outageDoubt
+	doubted := now.Sub(since)
+	return len(of) >= outageMerchants && (suspects >= outageHosts && suspects >= goodSince && doubted >= outageDoubt ||
+		good == 0 && doubted >= o.hold-outageDoubt)
 }
 
 // judge keeps suspect results back until there is a verdict, or for the hold at most.
@@ -134,7 +135,11 @@ func (r *run) judge(ctx context.Context) {
 		if ours {
 			r.waive(&s, probePause)
 		}
-		r.results <- s
+		select {
+		case r.results <- s:
+		case <-ctx.Done():
+			r.lost(ctx, []settled{s})
+		}
 	}
 	for {
 		tick := tick.C
@@ -159,13 +164,13 @@ func (r *run) judge(ctx context.Context) {
 			continue
 		case <-tick:
 		}
-		ours := r.outage.verdict()
+		ours := r.outage.verdict(held[0].heldAt)
 		if ours && !r.outage.lasts.Swap(true) {
 			r.trouble(ctx, wayOut, fmt.Errorf("%d deliveries failed for hosts that cannot all be at fault: resolver, route or certificate authorities of this machine", len(held)))
 		}
 		kept := held[:0]
 		for _, s := range held {
-			if !ours && time.Since(s.heldAt) < r.outage.hold {
+			if !ours && time.Since(s.heldAt) < r.outage.hold && time.Since(s.at) < r.opts.Lease*5/6 {
 				kept = append(kept, s)
 				continue
 			}
@@ -173,9 +178,6 @@ func (r *run) judge(ctx context.Context) {
 		}
 		clear(held[len(kept):])
 		held = kept
-		if len(held) == 0 {
-			r.outage.calm()
-		}
 	}
 }
 
@@ -189,6 +191,28 @@ func (r *run) voted(ctx context.Context, s *settled) bool {
 		signal(r.wakes)
 	}
 	return s.suspect && !s.info.Test
+}
+
+// chooseProbes returns which of some leases try the way, hosts of which nothing bad is
+// known first, and gives back the others.
+func (r *run) chooseProbes(leases []store.Lease, c claimed) []store.Lease {
+	slices.SortStableFunc(leases, func(a, b store.Lease) int {
+		return cmp.Compare(flag(r.outage.suspected(hostOf(a.URL))), flag(r.outage.suspected(hostOf(b.URL))))
+	})
+	n := min(len(leases), probes)
+	for _, l := range leases[n:] {
+		s := newSettled(claimed{Lease: l, at: c.at, storeTime: c.storeTime})
+		r.waive(&s, probePause)
+		r.results <- s
+	}
+	return leases[:n]
+}
+
+func flag(on bool) int {
+	if on {
+		return 1
+	}
+	return 0
 }
 
 // waive makes of a failure one that counts for nobody: the delivery waits.

@@ -58,8 +58,9 @@ type run struct {
 
 	suspects  chan settled // results that may be a fault of this side
 	outage    *outage
-	skewed    atomic.Bool // the store has another time
-	exhausted atomic.Bool // there was no socket for the last attempt
+	skewed    atomic.Bool  // the store has another time
+	exhausted atomic.Bool  // there was no socket for the last attempt
+	emptied   atomic.Int64 // when idle connections were closed for that, in Unix seconds
 }
 
 // claimed is a lease with the moment before it was asked for, on this process's
@@ -122,10 +123,10 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 	drain := time.AfterFunc(d.opts.DrainTimeout, cutShort)
 	workers.Wait()
 	drain.Stop()
+	grace := time.AfterFunc(stopGrace, giveUp)
 	close(r.suspects)
 	judge.Wait()
 	close(r.results)
-	grace := time.AfterFunc(stopGrace, giveUp)
 	finisher.Wait()
 	close(r.alarms)
 	alarmer.Wait()
@@ -144,15 +145,21 @@ func (r *run) claim(ctx context.Context) {
 	for n := 0; ; n++ {
 		most, probe := maxBatch, r.outage.lasts.Load()
 		if probe {
-			most = probes
+			most = probeClaims
 		}
 		want := r.slots.take(ctx, most)
 		if want == 0 {
 			return
 		}
 		began := time.Now()
-		got, c, ok := r.ask(ctx, want, keys+"_"+strconv.Itoa(n))
-		c.probe = probe
+		per := r.opts.PerWebhook
+		if probe {
+			per = 1
+		}
+		got, c, ok := r.ask(ctx, want, per, keys+"_"+strconv.Itoa(n))
+		if c.probe = probe; probe {
+			got.Leases = r.chooseProbes(got.Leases, c)
+		}
 		for _, l := range got.Leases {
 			c.Lease = l
 			r.leases <- c
@@ -209,13 +216,13 @@ func (r *run) sleep(ctx context.Context, timer *time.Timer, d time.Duration) boo
 // ask claims up to want deliveries, and returns the times at which their leases
 // began. It goes on until the store answers or ctx ends. A claim whose answer was
 // lost may have hidden deliveries, so it is asked for again by its key.
-func (r *run) ask(ctx context.Context, want int, key string) (got store.Claimed, c claimed, ok bool) {
+func (r *run) ask(ctx context.Context, want, perWebhook int, key string) (got store.Claimed, c claimed, ok bool) {
 	first, pause := time.Now(), backoff{}
 	for {
 		at := time.Now()
 		err := r.lingering(ctx, "claim", func(ctx context.Context) (err error) {
 			got, err = r.store.Claim(ctx, store.ClaimRequest{
-				Limit: want, Lease: r.opts.Lease, PerWebhook: r.opts.PerWebhook, MaxBytes: maxClaimBytes, Key: key,
+				Limit: want, Lease: r.opts.Lease, PerWebhook: perWebhook, MaxBytes: maxClaimBytes, Key: key,
 			})
 			if err == nil && len(got.Leases) > want {
 				err = errAnswers

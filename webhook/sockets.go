@@ -10,12 +10,17 @@ import (
 
 // exhaustedPause is how long an attempt waits for descriptors, ports or memory. It
 // keeps its place meanwhile, so fewer attempts are made at once.
-const exhaustedPause = 100 * time.Millisecond
+// After exhaustedTries it gives its place to another.
+const (
+	exhaustedPause = 100 * time.Millisecond
+	exhaustedTries = 20
+)
 
 // makeRoom waits until an attempt that had no socket may be tried again.
 func (r *run) makeRoom(ctx context.Context, err error) {
 	r.trouble(ctx, "sockets", fmt.Errorf("fewer attempts are made at once: %w", err))
-	if !r.exhausted.Swap(true) {
+	r.exhausted.Store(true)
+	if last, now := r.emptied.Load(), time.Now().Unix(); now-last >= 10 && r.emptied.CompareAndSwap(last, now) {
 		r.closeIdle()
 	}
 	pause := time.NewTimer(exhaustedPause/2 + rand.N(exhaustedPause)) //nolint:gosec // spreads load, guards nothing

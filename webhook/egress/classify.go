@@ -147,10 +147,13 @@ func limits() []syscall.Errno {
 }
 
 // Exhausted reports whether an error of [Post] says that this machine, or process, has
-// no more descriptors, ports or memory for a connection. It may have in a moment, with
-// fewer requests at once.
+// no more descriptors or memory for a connection. It may have in a moment, with fewer
+// requests at once.
 func Exhausted(err error) bool {
-	return slices.ContainsFunc(limits(), func(limit syscall.Errno) bool { return errors.Is(err, limit) })
+	return slices.ContainsFunc(limits(), func(limit syscall.Errno) bool {
+		// A machine without IPv6 says EADDRNOTAVAIL, too, and will say so again.
+		return limit != syscall.EADDRNOTAVAIL && errors.Is(err, limit)
+	})
 }
 
 func isTLS(err error) bool {

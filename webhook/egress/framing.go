@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/http"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -29,6 +31,7 @@ type framed struct {
 	head  []byte // of the response, as far as it has come
 	left  int64  // bytes of a body or chunk
 	last  bool   // no further request is written
+	shut  bool   // Close was called
 	rests bool   // it is counted as idle
 }
 
@@ -61,11 +64,12 @@ func (f *framed) Write(p []byte) (int, error) {
 func (f *framed) ask(p []byte) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	begins := bytes.HasPrefix(p, []byte(http.MethodPost+" ")) || bytes.HasPrefix(p, []byte(http.MethodGet+" "))
 	switch {
-	case f.state != unasked:
-	case f.last:
+	case f.last && begins:
 		return errNotReused
-	case bytes.HasPrefix(p, []byte("POST ")) || bytes.HasPrefix(p, []byte("GET ")):
+	case f.state != unasked:
+	case begins:
 		f.wake()
 		f.state, f.head = inHead, f.head[:0]
 		f.once.Do(func() { close(f.asked) })
@@ -92,9 +96,14 @@ func (f *framed) Read(p []byte) (int, error) {
 		return 0, io.EOF
 	}
 	taken := f.take(p[:n])
-	if f.state == unasked {
+	switch {
+	case f.state == toTheEnd:
+		f.last = true
+	case f.state == unasked && !f.shut:
 		f.rests = true
-		f.last = !f.idle(1) || taken < n || time.Now().After(f.ends)
+		if f.last = !f.idle(1) || taken < n || time.Now().After(f.ends); f.last {
+			err = io.EOF // So net/http does not keep it.
+		}
 	}
 	return taken, err
 }
@@ -110,7 +119,7 @@ func (f *framed) over() bool {
 func (f *framed) Close() error {
 	f.mu.Lock()
 	f.wake()
-	f.last = true
+	f.last, f.shut = true, true
 	f.mu.Unlock()
 	f.once.Do(func() { close(f.asked) })
 	return f.Conn.Close()
@@ -189,12 +198,16 @@ func (f *framed) line() {
 	}
 }
 
+// folded is where a field goes on in the next line, which net/http still reads.
+var folded = regexp.MustCompile(`\r?\n[ \t]+`)
+
 // begin reads a head and says what follows it.
 func (f *framed) begin(head string) {
 	status, fields, _ := strings.Cut(head, "\n")
 	version, rest, _ := strings.Cut(status, " ")
 	code, _, _ := strings.Cut(strings.TrimSpace(rest), " ")
 	length, chunked, coded := int64(-1), false, false
+	fields = folded.ReplaceAllString(fields, " ")
 	for line := range strings.Lines(fields) {
 		name, value, _ := strings.Cut(line, ":")
 		switch value = strings.TrimSpace(value); {

@@ -129,6 +129,7 @@ func TestNobodyGetsAnothersAnswer(t *testing.T) {
 	t.Parallel()
 	for _, first := range []string{
 		"HTTP/1.1 204 No Content\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nContent-Length:\r\n 0\r\n\r\n",
 		"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
 		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
 	} {
@@ -182,6 +183,18 @@ func TestOwnersShareNoConnection(t *testing.T) {
 		}
 	}
 	require.EqualValues(t, 2, r.accepted.Load())
+}
+
+// TestOtherMethods says at once what it cannot do.
+func TestOtherMethods(t *testing.T) {
+	t.Parallel()
+	e := newEgress(t, nil)
+	for _, method := range []string{http.MethodPut, http.MethodHead, http.MethodDelete} {
+		req, err := http.NewRequestWithContext(t.Context(), method, "https://hooks.example.com/", nil)
+		require.NoError(t, err)
+		_, err = e.Transport().RoundTrip(req) //nolint:bodyclose // there is no response
+		require.ErrorContains(t, err, "only GET and POST")
+	}
 }
 
 // TestConnectionsEnd lets connections get old, and an owner have too many idle ones.

@@ -29,8 +29,16 @@ func WithOwner(ctx context.Context, owner string) context.Context {
 	return context.WithValue(ctx, ownerKey{}, owner)
 }
 
-// RoundTrip sends a request.
+var errMethod = errors.New("egress: round trip: only GET and POST have a response whose end is known")
+
+// RoundTrip sends a GET or POST. The response has no TLS state.
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
+	if req.URL == nil || req.Method != http.MethodPost && req.Method != http.MethodGet && req.Method != "" {
+		if req.Body != nil {
+			_ = req.Body.Close()
+		}
+		return nil, errMethod
+	}
 	owner, _ := req.Context().Value(ownerKey{}).(string)
 	// net/http keeps connections by the host that it dials.
 	own, target := new(http.Request), new(url.URL)
@@ -39,7 +47,11 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if own.Host == "" {
 		own.Host = req.URL.Host
 	}
-	return t.inner.RoundTrip(own)
+	resp, err := t.inner.RoundTrip(own)
+	if resp != nil {
+		resp.Request = req
+	}
+	return resp, err
 }
 
 // CloseIdleConnections closes the connections that no request uses.
