@@ -108,7 +108,7 @@ func (s *Service) placeHeaders(ctx context.Context, merchantID, webhookID string
 	if moved && u.Headers == nil {
 		return false, invalidIf(faults{{
 			Path: "headers", Kind: FaultMissing,
-			Message: "must be given again, or as none, because the URL leads to another scheme, host or port",
+			Message: "must be given again, or as {} to drop them, because the URL leads to another scheme, host or port",
 		}})
 	}
 	if u.Headers != nil {

@@ -205,7 +205,7 @@ func (h *Handler) replay(x *exchange) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	return answer{status: http.StatusAccepted, data: replayedView{Deliveries: n.Deliveries, LeftOut: n.LeftOut, Full: n.Full}}, nil
+	return answer{status: http.StatusAccepted, data: replayedView{Deliveries: n.Deliveries, DryRun: in.DryRun, LeftOut: n.LeftOut, Full: n.Full}}, nil
 }
 
 func (h *Handler) publish(x *exchange) (answer, error) {

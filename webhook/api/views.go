@@ -297,9 +297,10 @@ func newDetailView(d *webhook.DeliveryDetail, paused bool) detailView {
 }
 
 type replayedView struct {
-	Deliveries int `json:"deliveries"`
-	LeftOut    int `json:"leftOut,omitempty"`
-	Full       int `json:"full,omitempty"`
+	Deliveries int  `json:"deliveries"`
+	DryRun     bool `json:"dryRun,omitempty"`
+	LeftOut    int  `json:"leftOut,omitempty"`
+	Full       int  `json:"full,omitempty"`
 }
 
 type publishedView struct {
