@@ -51,7 +51,7 @@ func (s *Service) Deliveries(ctx context.Context, merchantID, webhookID string, 
 	}
 	page := DeliveryPage{Next: q.Cursor}
 	in := store.DeliveryQuery{Status: store.DeliveryStatus(q.Status), EventType: q.EventType, Since: q.Since, Until: q.Until}
-	for steps := 0; steps < maxSteps; {
+	for steps, skips := 0, 0; steps < maxSteps; {
 		in.Limit, in.Cursor = min(q.Offset+q.Limit-len(page.Deliveries), MaxPage), page.Next
 		got, err := s.store.Deliveries(ctx, merchantID, webhookID, in)
 		if errors.Is(err, store.ErrCursor) {
@@ -60,8 +60,10 @@ func (s *Service) Deliveries(ctx context.Context, merchantID, webhookID string, 
 		if err != nil {
 			return DeliveryPage{}, fmt.Errorf("webhook: list deliveries: %w", err)
 		}
-		if q.Offset == 0 { // What is left out is left out whole.
+		if q.Offset == 0 {
 			steps++
+		} else if skips++; skips == maxSkips { // What is left out is left out whole, or not at all.
+			return DeliveryPage{}, invalid("offset", "leads too far; go on from page to page with cursor")
 		}
 		skipped := min(q.Offset, len(got.Deliveries))
 		q.Offset -= skipped
@@ -139,6 +141,8 @@ func (s *Service) Redeliver(ctx context.Context, merchantID, webhookID, delivery
 const (
 	// maxSteps bounds how often one list asks the store for what a filter lets through.
 	maxSteps = 32
+	// maxSkips bounds how often it does so to leave out what an offset says.
+	maxSkips = 256
 	// replayPage is how many events one step of a replay looks at.
 	replayPage = 200
 )

@@ -3,8 +3,12 @@ package webhook_test
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"strconv"
+	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -12,6 +16,7 @@ import (
 	"github.com/rag-assistant/webhooks/store"
 	"github.com/rag-assistant/webhooks/store/memstore"
 	"github.com/rag-assistant/webhooks/webhook"
+	"github.com/rag-assistant/webhooks/webhook/event"
 )
 
 // sparse has a log of which a filter lets one delivery through on every tenth page.
@@ -52,4 +57,50 @@ func TestDeliveriesOfASparseLog(t *testing.T) {
 
 	ids, _ = ask(webhook.DeliveryQuery{Limit: 1, Offset: 15})
 	require.Equal(t, []string{"whdel_15"}, ids, "an offset is left out whole, however far that is")
+}
+
+// endless has deliveries of which no filter lets any through.
+type endless struct {
+	*memstore.Store
+
+	asked int
+}
+
+func (e *endless) Deliveries(context.Context, string, string, store.DeliveryQuery) (store.DeliveryPage, error) {
+	e.asked++
+	return store.DeliveryPage{Next: "more"}, nil
+}
+
+// TestAListEnds asks for what is far behind, and for what is nowhere.
+func TestAListEnds(t *testing.T) {
+	t.Parallel()
+	st := &endless{Store: memstore.New(nil)}
+	svc, err := webhook.NewService(st, &webhook.ServiceOptions{InsecurePlaintextSecrets: true})
+	require.NoError(t, err)
+	reg := harness.Register(t, svc, harness.Merchant, "document.created")
+	_, err = svc.Deliveries(t.Context(), harness.Merchant, reg.Webhook.ID, webhook.DeliveryQuery{Limit: 10, Offset: 5, EventType: "document.deleted"})
+	require.Contains(t, fields(t, err), "offset")
+	require.Equal(t, 256, st.asked)
+	page, err := svc.Deliveries(t.Context(), harness.Merchant, reg.Webhook.ID, webhook.DeliveryQuery{Limit: 10, EventType: "document.deleted"})
+	require.NoError(t, err)
+	require.Equal(t, webhook.DeliveryPage{Next: "more"}, page)
+	require.Equal(t, 256+32, st.asked)
+}
+
+// TestAListIsShort has an endpoint with much to say.
+func TestAListIsShort(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := harness.NewRig(t, nil, nil)
+		said := strings.Repeat("日", 1000)
+		r.Endpoint.Set(func(harness.Call) (harness.Answer, error) { return harness.Reply(http.StatusTeapot, said), nil })
+		reg := r.Register(event.TypeDocumentCreated)
+		p := r.Publish()
+		harness.Pass(time.Second)
+		page, err := r.Svc.Deliveries(t.Context(), harness.Merchant, reg.Webhook.ID, webhook.DeliveryQuery{Limit: 1})
+		require.NoError(t, err)
+		require.Equal(t, said[:3*200], page.Deliveries[0].ResponseBody)
+		require.Equal(t, said, r.Delivery(reg.Webhook.ID, p.Deliveries[0].ID).ResponseBody)
+		r.Close()
+	})
 }

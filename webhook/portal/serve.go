@@ -31,7 +31,10 @@ type exchange struct {
 
 	route *route
 	named bool // the path names the merchant
-	form  url.Values
+
+	entered bool // it counts in crowd
+
+	form url.Values
 }
 
 // answer is a template with its data, or an address to go to.
@@ -63,6 +66,11 @@ func (p *Portal) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header.Add("Vary", "HX-Request")
 
 	x := &exchange{Exchange: webui.Exchange{W: w, R: r}}
+	defer func() {
+		if x.entered {
+			p.crowd.Leave(x.MerchantID)
+		}
+	}()
 	out, err := p.serve(r.Context(), x)
 	if errors.Is(err, errServed) {
 		return
@@ -116,6 +124,9 @@ func (p *Portal) serve(ctx context.Context, x *exchange) (out answer, err error)
 	}
 	if x.MerchantID == "" {
 		return p.choose(x)
+	}
+	if x.entered = p.crowd.Enter(x.MerchantID); !x.entered {
+		return answer{}, x.tooMany(time.Second)
 	}
 	if x.R.Method == http.MethodPost {
 		if err := p.readForm(x); err != nil {
