@@ -115,7 +115,7 @@ func ExampleOptions_acceptUntimed() {
 	fmt.Println(v.Check(header, []byte(body)))
 	// Output:
 	// <nil>
-	// verifier: signature is missing
+	// verifier: signature is missing: there is no webhook-id
 }
 
 // sign sets the headers of Standard Webhooks.

@@ -286,6 +286,26 @@ func (v *Verifier) check(header http.Header, body []byte) (int, error) {
 	return k.checkUntimed(header, body)
 }
 
+// missing names the header that is not there, without an allocation for those who only
+// want to know that something is wrong.
+func missing(key string) error {
+	for i, name := range requiredNames {
+		if strings.EqualFold(name, key) {
+			return missingNames[i]
+		}
+	}
+	return ErrMissingSignature
+}
+
+var (
+	requiredNames = [...]string{signer.HeaderStandardID, signer.HeaderStandardTimestamp, signer.HeaderStandardSignature} //nolint:gochecknoglobals // constant
+	missingNames  = [...]error{                                                                                          //nolint:gochecknoglobals // constant
+		fmt.Errorf("%w: there is no %s", ErrMissingSignature, requiredNames[0]),
+		fmt.Errorf("%w: there is no %s", ErrMissingSignature, requiredNames[1]),
+		fmt.Errorf("%w: there is no %s", ErrMissingSignature, requiredNames[2]),
+	}
+)
+
 var errUntimed = fmt.Errorf("%w: there is "+signer.HeaderSignature+
 	" alone, which has no time in it and needs Options.AcceptUntimed", ErrMissingSignature)
 
@@ -333,7 +353,7 @@ func (h standard) present() bool { return len(h.id)+len(h.timestamp)+len(h.signa
 
 func (v *Verifier) checkStandard(k keys, h standard, body []byte) (int, error) {
 	if len(h.signature) == 0 {
-		return 0, ErrMissingSignature
+		return 0, missing(signer.HeaderStandardSignature)
 	}
 	signature := trim(h.signature[0])
 	if len(h.signature) > 1 {
@@ -402,7 +422,7 @@ func parse(header http.Header, body []byte) (event.Event, error) {
 func single(values []string, key string) (string, error) {
 	switch len(values) {
 	case 0:
-		return "", ErrMissingSignature
+		return "", missing(key)
 	case 1:
 		return trim(values[0]), nil
 	default:

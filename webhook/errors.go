@@ -31,6 +31,9 @@ var ErrFull = errors.New("sent again too often")
 // ErrRotating says that the previous rotation's grace is not over.
 var ErrRotating = errors.New("a rotation is under way")
 
+// ErrReplaying says that another replay of the webhook is running.
+var ErrReplaying = errors.New("a replay is running")
+
 // ErrInvalid matches every [*InvalidError] under [errors.Is].
 var ErrInvalid = errors.New("invalid request")
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/rag-assistant/webhooks/store"
 	"github.com/rag-assistant/webhooks/webhook/internal/once"
@@ -143,6 +144,9 @@ const (
 	maxSteps = 32
 	// maxSkips bounds how often it does so to leave out what an offset says.
 	maxSkips = 256
+	// A replay is held in this scope, and taken for dead so long after its last step.
+	replays     = "replay|"
+	replayLease = time.Minute
 	// replayPage is how many events one step of a replay looks at.
 	replayPage = 200
 )
@@ -150,7 +154,8 @@ const (
 // Replay makes a new delivery of every event in the range that the webhook
 // subscribes to and that missed it since it was registered, or failed. Events whose delivery succeeded or is
 // still pending are left alone, so that a replay can be repeated. What it could not
-// send is counted: see [Replayed].
+// send is counted: see [Replayed]. One replay of a webhook runs at a time, over all
+// processes: another one meanwhile fails with [ErrReplaying].
 func (s *Service) Replay(ctx context.Context, merchantID, webhookID string, r Replay) (Replayed, error) {
 	var done Replayed
 	if err := checkIDs(merchantID, webhookID); err != nil {
@@ -171,8 +176,22 @@ func (s *Service) Replay(ctx context.Context, merchantID, webhookID string, r Re
 		r.Missed, r.Failed = true, true
 	}
 	nonce := once.ID(ctx, "r_")
+	hold := func() error {
+		if r.DryRun {
+			return nil
+		}
+		got, err := s.store.BeginSeen(ctx, replays+merchantID, webhookID, store.SeenBegin{Holder: nonce, Lease: replayLease})
+		if err == nil && got.State != store.SeenNew {
+			err = ErrReplaying
+		}
+		return err
+	}
+	defer func() { _ = s.store.ForgetSeen(context.WithoutCancel(ctx), replays+merchantID, webhookID, nonce) }()
 	q := store.EventQuery{Since: r.Since, Until: r.Until, WebhookID: webhookID, Limit: replayPage}
 	for {
+		if err := hold(); err != nil {
+			return done, fmt.Errorf("webhook: replay: %w", err)
+		}
 		page, err := s.store.Events(ctx, merchantID, q)
 		if err != nil {
 			return done, fmt.Errorf("webhook: replay: %w", err)

@@ -104,3 +104,43 @@ func TestAListIsShort(t *testing.T) {
 		r.Close()
 	})
 }
+
+// replaying begins another replay while one reads events.
+type replaying struct {
+	*memstore.Store
+
+	during func()
+}
+
+func (r *replaying) Events(ctx context.Context, merchantID string, q store.EventQuery) (store.EventPage, error) {
+	if f := r.during; f != nil {
+		r.during = nil
+		f()
+	}
+	return r.Store.Events(ctx, merchantID, q)
+}
+
+// TestOneReplayAtATime asks for another replay, and a dry run, in the middle of one.
+func TestOneReplayAtATime(t *testing.T) {
+	t.Parallel()
+	st := &replaying{Store: memstore.New(nil)}
+	svc, err := webhook.NewService(st, &webhook.ServiceOptions{InsecurePlaintextSecrets: true})
+	require.NoError(t, err)
+	reg := harness.Register(t, svc, harness.Merchant, "document.created")
+	other := harness.Register(t, svc, harness.Merchant, "document.created")
+	replay := func(id string, dry bool) error {
+		_, err := svc.Replay(t.Context(), harness.Merchant, id, webhook.Replay{DryRun: dry})
+		return err
+	}
+	asked := 0
+	st.during = func() {
+		asked++
+		require.ErrorIs(t, replay(reg.Webhook.ID, false), webhook.ErrReplaying)
+		require.NoError(t, replay(reg.Webhook.ID, true))
+		require.NoError(t, replay(other.Webhook.ID, false))
+		require.ErrorIs(t, replay(reg.Webhook.ID, false), webhook.ErrReplaying, "the others end nothing")
+	}
+	require.NoError(t, replay(reg.Webhook.ID, false))
+	require.Equal(t, 1, asked)
+	require.NoError(t, replay(reg.Webhook.ID, false), "once it has ended")
+}

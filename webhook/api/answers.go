@@ -76,6 +76,10 @@ var (
 		status: http.StatusConflict, code: "conflict",
 		message: "The previous secret is still good. Wait for its end, or rotate with graceSeconds 0 to end it now.",
 	}
+	errReplaying = &apiError{
+		status: http.StatusConflict, code: "conflict",
+		message: "Another replay of this webhook is running. Wait until it has ended.",
+	}
 	errChanged = &apiError{
 		status: http.StatusPreconditionFailed, code: "precondition_failed",
 		message: "The webhook has changed since it was read.",
@@ -141,6 +145,8 @@ func (h *Handler) refuse(ctx context.Context, x *exchange, err error) answer {
 		shown = errNoResource
 	case errors.Is(err, webhook.ErrFull):
 		shown = errResent
+	case errors.Is(err, webhook.ErrReplaying):
+		shown = errReplaying
 	case errors.Is(err, webhook.ErrRotating):
 		shown = errRotating
 	case errors.Is(err, webhook.ErrConflict):

@@ -67,6 +67,9 @@ var (
 		http.StatusConflict, "A rotation is under way", "The previous secret is still valid, and another rotation would end it.",
 		"Wait until it ends, or rotate again without a grace period, which ends it now.",
 	}
+	errReplaying = &problem{
+		http.StatusConflict, "A replay is running", "Another replay of this webhook is running.", "Wait until it has ended.",
+	}
 	errResent = &problem{
 		http.StatusConflict, "Sent again too often", "This event was sent again to this webhook 20 times.",
 		"Wait until the log has dropped one of these deliveries.",
@@ -114,6 +117,8 @@ func (p *Portal) refuse(ctx context.Context, x *exchange, err error) answer {
 		}
 	case errors.Is(err, webhook.ErrNotFound):
 		shown = errMissing
+	case errors.Is(err, webhook.ErrReplaying):
+		shown = errReplaying
 	case errors.Is(err, webhook.ErrRotating):
 		shown = errRotating
 	case errors.Is(err, webhook.ErrFull):
