@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -45,6 +46,9 @@ func (s sources) compile() scripts {
 	return out
 }
 
+// ownScripts are those of every store.
+var ownScripts = sync.OnceValue(func() scripts { return readScripts().compile() }) //nolint:gochecknoglobals // constant
+
 // sharedFunction is a function of the shared text: one line, or up to an end in the first
 // column.
 var sharedFunction = regexp.MustCompile(`(?m)^local function (\w+)(?:.* end|(?s:.*?)\nend)\n`)
@@ -55,12 +59,26 @@ func withUsed(shared, text string) string {
 	end := len(shared)
 	for _, at := range slices.Backward(sharedFunction.FindAllStringSubmatchIndex(shared, -1)) {
 		text = shared[at[1]:end] + text
-		if regexp.MustCompile(`\b` + shared[at[2]:at[3]] + `\b`).MatchString(text) {
+		if names(text, shared[at[2]:at[3]]) {
 			text = shared[at[0]:at[1]] + text
 		}
 		end = at[0]
 	}
 	return shared[:end] + text
+}
+
+// names reports whether a text has a name, as a word.
+func names(text, name string) bool {
+	for before, rest, found := strings.Cut(text, name); found; before, rest, found = strings.Cut(rest, name) {
+		if !inName(before, len(before)-1) && !inName(rest, 0) {
+			return true
+		}
+	}
+	return false
+}
+
+func inName(s string, i int) bool {
+	return i >= 0 && i < len(s) && (s[i] == '_' || s[i] >= '0' && s[i] <= '9' || s[i] >= 'A' && s[i] <= 'Z' || s[i] >= 'a' && s[i] <= 'z')
 }
 
 type scripts map[string]*redis.Script

@@ -130,7 +130,7 @@ func Open(ctx context.Context, client redis.UniversalClient, opts *Options) (*St
 	if err != nil {
 		return nil, fmt.Errorf("redisstore: open: %w", err)
 	}
-	s := &Store{client: client, opts: o, scripts: readScripts().compile(), away: absences{until: map[int]time.Time{}}}
+	s := &Store{client: client, opts: o, scripts: ownScripts(), away: absences{until: map[int]time.Time{}}}
 	if err := s.checkServers(ctx); err != nil {
 		return nil, fmt.Errorf("redisstore: open: %w", err)
 	}
