@@ -12,8 +12,8 @@ var mutants = []struct {
 	name, script, before, after string
 }{
 	{differential, "no token check", "finish", "if sub(rec, 1, 6) ~= token or token == '\\0\\0\\0\\0\\0\\0' then return 3 end", ""},
-	{differential, "results accepted twice", "finish", "if state == 3 then return 2 end", ""},
-	{differential, "what has ended is stale", "finish", "sub(s, 9, 14) == token and token ~= '\\0\\0\\0\\0\\0\\0' and 2 or 3", "3"},
+	{differential, "results accepted twice", "finish", "if state == 3 then return again(t, seq, token) end", ""},
+	{differential, "what has ended is stale", "finish", "sub(s, 9, 14) == token and token ~= '\\0\\0\\0\\0\\0\\0' and again(t, seq, token) or 3", "3"},
 	{differential, "no reclaim", "claim", "local walking = walk()\nsettle_claims()", "local walking = walk()"},
 	{differential, "reclaims not counted", "claim", "reclaims = math.min(reclaims + 1, 65535)", "reclaims = reclaims + 0"},
 	{differential, "faults not counted", "finish", "if byte(s, 8) == 1 then", "if false then"},

@@ -28,7 +28,11 @@ func open(t *testing.T) (*Server, func(path, id, body string) (int, error)) {
 		require.NoError(t, <-done)
 	})
 	return s, func(path, id, body string) (int, error) {
-		ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+		patience := time.Minute
+		if strings.HasPrefix(path, "/"+Hang) || strings.HasPrefix(path, "/"+Slow) {
+			patience = 100 * time.Millisecond // It is to end without an answer.
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+l.Addr().String()+path, strings.NewReader(body))
 		if err != nil {
