@@ -218,3 +218,14 @@ func TestAtOnce(t *testing.T) {
 	s.do(http.MethodGet, hooks, "").is(http.StatusOK)
 	served.Wait()
 }
+
+// TestOneReplayAtATime asks for a replay while another process holds one.
+func TestOneReplayAtATime(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, nil, nil)
+	id := s.hook(harness.Merchant)
+	_, err := s.store.BeginSeen(t.Context(), "replay|"+harness.Merchant, id, store.SeenBegin{Holder: "another", Lease: time.Minute})
+	require.NoError(t, err)
+	require.Equal(t, "conflict", s.do(http.MethodPost, hooks+"/"+id+"/replay", "").is(http.StatusConflict).refusal().Code)
+	s.do(http.MethodPost, hooks+"/"+id+"/replay?dryRun=true", "").is(http.StatusAccepted)
+}
