@@ -34,10 +34,6 @@ type Options struct {
 	// to nil: no limit but those of tests and redeliveries.
 	RateLimit webhook.RateLimitFunc
 
-	// AtOnce is how many requests of one merchant this process serves at once, each until
-	// its answer is read. More are asked to come again. Defaults to 64.
-	AtOnce int
-
 	// TestsPerMinute is how many tests a merchant may send to one host in any minute,
 	// over all processes on the store, from 1 to 60: without a bound, a merchant could
 	// point the sender at somebody. A detection counts as three tests, or
@@ -138,7 +134,6 @@ type Handler struct {
 	svc          *webhook.Service
 	authenticate webhook.AuthenticateFunc
 	opts         Options
-	crowd        *webui.Crowd
 	root         string // the prefix and a slash; empty: any prefix
 	routes       []route
 	docs         func() (map[string]*document, error)
@@ -162,9 +157,6 @@ func New(svc *webhook.Service, authenticate webhook.AuthenticateFunc, o *Options
 	if opts.TestWait < 0 || opts.IdempotencyAge < 0 {
 		bad = append(bad, errors.New("TestWait or IdempotencyAge is negative"))
 	}
-	if opts.AtOnce < 1 {
-		bad = append(bad, errors.New("AtOnce is too low"))
-	}
 	if opts.TestsPerMinute < 1 || opts.TestsPerMinute > webhook.MaxTestsPerMinute {
 		bad = append(bad, fmt.Errorf("TestsPerMinute is not between 1 and %d", webhook.MaxTestsPerMinute))
 	}
@@ -175,7 +167,7 @@ func New(svc *webhook.Service, authenticate webhook.AuthenticateFunc, o *Options
 	if err := errors.Join(bad...); err != nil {
 		return nil, fmt.Errorf("api: new: %w", err)
 	}
-	h := &Handler{svc: svc, authenticate: authenticate, opts: opts, root: root, crowd: webui.NewCrowd(opts.AtOnce)}
+	h := &Handler{svc: svc, authenticate: authenticate, opts: opts, root: root}
 	h.routes = h.table()
 	h.docs = sync.OnceValues(h.documents) // When it is asked for: writing it takes as long as a hundred requests.
 	return h, nil
@@ -184,9 +176,6 @@ func New(svc *webhook.Service, authenticate webhook.AuthenticateFunc, o *Options
 func (o Options) withDefaults() Options {
 	if o.TestWait == 0 {
 		o.TestWait = 15 * time.Second
-	}
-	if o.AtOnce == 0 {
-		o.AtOnce = 64
 	}
 	if o.TestsPerMinute == 0 {
 		o.TestsPerMinute = 5
@@ -246,16 +235,11 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header.Set("X-Content-Type-Options", "nosniff")
 	header.Set("X-Request-ID", x.requestID)
 	ctx := r.Context()
-	defer func() {
-		if x.entered {
-			h.crowd.Leave(x.MerchantID)
-		}
-	}()
 	out, err := h.serve(ctx, x)
 	if err != nil {
 		out = h.refuse(ctx, x, err)
 	}
-	webui.BoundWriting(w)
+	webui.BoundWriting(w, r)
 	h.write(ctx, x, out)
 }
 
@@ -288,9 +272,6 @@ func (h *Handler) serve(ctx context.Context, x *exchange) (out answer, err error
 	}
 	if err := h.admit(ctx, x); err != nil {
 		return answer{}, err
-	}
-	if x.entered = h.crowd.Enter(x.MerchantID); !x.entered {
-		return answer{}, x.tooMany(time.Second)
 	}
 	if err := h.limit(x); err != nil { //nolint:contextcheck // The context is the request's, which x has.
 		return answer{}, err

@@ -8,12 +8,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/rag-assistant/webhooks/internal/harness"
@@ -193,30 +191,6 @@ func TestStoreThatCannotTakeAnything(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, broken{memstore.New(nil), fmt.Errorf("redis is full: %w", store.ErrUnavailable)}, nil)
 	require.Equal(t, "unavailable", s.do(http.MethodGet, hooks+"/whk_1", "").is(http.StatusServiceUnavailable).refusal().Code)
-}
-
-// TestAtOnce lets a merchant make more requests at once than are served.
-func TestAtOnce(t *testing.T) {
-	t.Parallel()
-	entered, leave := make(chan struct{}), make(chan struct{})
-	s := newSite(t, nil, &api.Options{AtOnce: 2, RateLimit: func(_ context.Context, r webhook.RateLimitRequest) (time.Duration, error) {
-		if r.MerchantID == harness.Merchant {
-			entered <- struct{}{}
-			<-leave
-		}
-		return 0, nil
-	}})
-	var served sync.WaitGroup
-	for range 2 {
-		served.Go(func() { assert.Equal(t, http.StatusOK, s.do(http.MethodGet, hooks, "").status) })
-		<-entered
-	}
-	require.Equal(t, "1", s.do(http.MethodGet, hooks, "").is(http.StatusTooManyRequests).header.Get("Retry-After"))
-	close(leave)
-	served.Wait()
-	served.Go(func() { <-entered })
-	s.do(http.MethodGet, hooks, "").is(http.StatusOK)
-	served.Wait()
 }
 
 // TestOneReplayAtATime asks for a replay while another process holds one.

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/rag-assistant/webhooks/webhook"
-	"github.com/rag-assistant/webhooks/webhook/internal/webui"
 )
 
 // Options configures a [Portal].
@@ -48,10 +47,6 @@ type Options struct {
 	// Defaults to no limit but those of tests and redeliveries.
 	RateLimit webhook.RateLimitFunc
 
-	// AtOnce is how many requests of one merchant this process serves at once, each until
-	// its answer is read. More are asked to come again. Defaults to 64.
-	AtOnce int
-
 	// TestsPerMinute is how many tests a merchant may send to one host in any minute,
 	// those of the API included, from 1 to 60. Defaults to 5.
 	TestsPerMinute int
@@ -74,7 +69,6 @@ type Portal struct {
 	authenticate webhook.AuthenticateFunc
 	opts         Options
 	routes       []route
-	crowd        *webui.Crowd
 	assets       assets
 	templates    map[string]*template.Template
 	snippets     []snippet
@@ -98,9 +92,6 @@ func New(svc *webhook.Service, authenticate webhook.AuthenticateFunc, o *Options
 	if opts.TestWait < 0 {
 		bad = append(bad, errors.New("TestWait is negative"))
 	}
-	if opts.AtOnce < 1 {
-		bad = append(bad, errors.New("AtOnce is too low"))
-	}
 	if opts.TestsPerMinute < 1 || opts.TestsPerMinute > webhook.MaxTestsPerMinute {
 		bad = append(bad, fmt.Errorf("TestsPerMinute is not between 1 and %d", webhook.MaxTestsPerMinute))
 	}
@@ -115,7 +106,6 @@ func New(svc *webhook.Service, authenticate webhook.AuthenticateFunc, o *Options
 	}
 	p := &Portal{
 		svc: svc, authenticate: authenticate, opts: opts,
-		crowd:  webui.NewCrowd(opts.AtOnce),
 		assets: files, templates: templates, snippets: snippets,
 	}
 	p.routes = p.table()
@@ -134,9 +124,6 @@ func (o Options) withDefaults() Options {
 	}
 	if o.CrossOrigin == nil {
 		o.CrossOrigin = http.NewCrossOriginProtection()
-	}
-	if o.AtOnce == 0 {
-		o.AtOnce = 64
 	}
 	if o.TestsPerMinute == 0 {
 		o.TestsPerMinute = 5

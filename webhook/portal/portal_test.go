@@ -20,10 +20,10 @@ import (
 func TestNewListsWhatIsWrong(t *testing.T) {
 	t.Parallel()
 	_, err := portal.New(nil, nil, &portal.Options{
-		TestWait: -1, TestsPerMinute: 61, AtOnce: -1, Accent: "#ffff00", AccentDark: "red", Logo: []byte("<html>"),
+		TestWait: -1, TestsPerMinute: 61, Accent: "#ffff00", AccentDark: "red", Logo: []byte("<html>"),
 	})
 	for _, text := range []string{
-		"service is nil", "authenticate is nil", "TestWait", "TestsPerMinute", "AtOnce", "Accent has a contrast of 1.1",
+		"service is nil", "authenticate is nil", "TestWait", "TestsPerMinute", "Accent has a contrast of 1.1",
 		"AccentDark is not a colour", "logo is not an SVG",
 	} {
 		require.ErrorContains(t, err, text)

@@ -32,8 +32,6 @@ type exchange struct {
 	route *route
 	named bool // the path names the merchant
 
-	entered bool // it counts in crowd
-
 	form url.Values
 }
 
@@ -66,11 +64,6 @@ func (p *Portal) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header.Add("Vary", "HX-Request")
 
 	x := &exchange{Exchange: webui.Exchange{W: w, R: r}}
-	defer func() {
-		if x.entered {
-			p.crowd.Leave(x.MerchantID)
-		}
-	}()
 	out, err := p.serve(r.Context(), x)
 	if errors.Is(err, errServed) {
 		return
@@ -78,7 +71,7 @@ func (p *Portal) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		out = p.refuse(r.Context(), x, err)
 	}
-	webui.BoundWriting(w)
+	webui.BoundWriting(w, r)
 	p.write(r.Context(), x, out)
 }
 
@@ -124,9 +117,6 @@ func (p *Portal) serve(ctx context.Context, x *exchange) (out answer, err error)
 	}
 	if x.MerchantID == "" {
 		return p.choose(x)
-	}
-	if x.entered = p.crowd.Enter(x.MerchantID); !x.entered {
-		return answer{}, x.tooMany(time.Second)
 	}
 	if x.R.Method == http.MethodPost {
 		if err := p.readForm(x); err != nil {

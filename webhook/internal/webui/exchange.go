@@ -139,8 +139,11 @@ func Recover(failed func(panicked, stack slog.Attr)) {
 const writeTime = 30 * time.Second
 
 // BoundWriting gives up on a client that does not read the answer that is about to be
-// written, so that nobody holds answers in memory by asking and not reading. A writer that
-// has no deadlines is left alone.
-func BoundWriting(w http.ResponseWriter) {
+// written, so that nobody holds answers in memory by asking and not reading. A server that
+// has a bound of its own, or a writer that has no deadlines, is left alone.
+func BoundWriting(w http.ResponseWriter, r *http.Request) {
+	if srv, ok := r.Context().Value(http.ServerContextKey).(*http.Server); ok && srv.WriteTimeout > 0 {
+		return
+	}
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writeTime))
 }

@@ -38,9 +38,9 @@ func TestAClientThatDoesNotRead(t *testing.T) {
 		l.once <- struct{}{}
 		close(l.once)
 		returned := make(chan time.Duration, 1)
-		srv := &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		srv := &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			began := time.Now()
-			webui.BoundWriting(w)
+			webui.BoundWriting(w, r)
 			_, _ = io.WriteString(w, strings.Repeat("x", 1<<20))
 			returned <- time.Since(began)
 		})}
