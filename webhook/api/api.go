@@ -222,7 +222,6 @@ type exchange struct {
 	webui.Exchange
 
 	requestID string
-	entered   bool   // it counts in crowd
 	text      []byte // the body, once it was read
 	wasRead   bool
 }
