@@ -71,7 +71,7 @@ func newWorld(t *testing.T) *world {
 	require.NoError(t, err)
 	w.api, err = api.New(w.svc, func(*http.Request) (webhook.Principal, error) {
 		return webhook.Principal{MerchantID: merchant}, nil
-	}, nil)
+	}, &api.Options{TestsPerMinute: webhook.MaxTestsPerMinute}) // All receivers are on this host.
 	require.NoError(t, err)
 	disp, err := webhook.NewDispatcher(st, &webhook.DispatcherOptions{
 		Egress: onThisMachine, Retry: retry.Policy{MaxAttempts: 1}, NeverDisable: true,
