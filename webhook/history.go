@@ -177,16 +177,17 @@ func (s *Service) Replay(ctx context.Context, merchantID, webhookID string, r Re
 	}
 	nonce := once.ID(ctx, "r_")
 	hold := func() error {
-		if r.DryRun {
-			return nil
-		}
 		got, err := s.store.BeginSeen(ctx, replays+merchantID, webhookID, store.SeenBegin{Holder: nonce, Lease: replayLease})
 		if err == nil && got.State != store.SeenNew {
 			err = ErrReplaying
 		}
 		return err
 	}
-	defer func() { _ = s.store.ForgetSeen(context.WithoutCancel(ctx), replays+merchantID, webhookID, nonce) }()
+	if r.DryRun {
+		hold = func() error { return nil }
+	} else {
+		defer func() { _ = s.store.ForgetSeen(context.WithoutCancel(ctx), replays+merchantID, webhookID, nonce) }()
+	}
 	q := store.EventQuery{Since: r.Since, Until: r.Until, WebhookID: webhookID, Limit: replayPage}
 	for {
 		if err := hold(); err != nil {

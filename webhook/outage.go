@@ -1,7 +1,6 @@
 package webhook
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -196,9 +195,15 @@ func (r *run) voted(ctx context.Context, s *settled) bool {
 // chooseProbes returns which of some leases try the way, hosts of which nothing bad is
 // known first, and gives back the others.
 func (r *run) chooseProbes(leases []store.Lease, c claimed) []store.Lease {
-	slices.SortStableFunc(leases, func(a, b store.Lease) int {
-		return cmp.Compare(flag(r.outage.suspected(hostOf(a.URL))), flag(r.outage.suspected(hostOf(b.URL))))
+	var last []store.Lease
+	leases = slices.DeleteFunc(leases, func(l store.Lease) bool {
+		suspected := r.outage.suspected(hostOf(l.URL))
+		if suspected {
+			last = append(last, l)
+		}
+		return suspected
 	})
+	leases = append(leases, last...)
 	n := min(len(leases), probes)
 	for _, l := range leases[n:] {
 		s := newSettled(claimed{Lease: l, at: c.at, storeTime: c.storeTime})
@@ -206,13 +211,6 @@ func (r *run) chooseProbes(leases []store.Lease, c claimed) []store.Lease {
 		r.results <- s
 	}
 	return leases[:n]
-}
-
-func flag(on bool) int {
-	if on {
-		return 1
-	}
-	return 0
 }
 
 // waive makes of a failure one that counts for nobody: the delivery waits.

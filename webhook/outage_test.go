@@ -103,6 +103,7 @@ func TestOutage(t *testing.T) {
 						require.Equal(t, !tt.ours && tt.fails(m), w.Status == webhook.Disabled, "merchant %d: %s", m, w.Status)
 					}
 				}
+				tried := r.Endpoint.Count()
 				away.Store(false)
 				harness.Pass(time.Minute)
 				require.Equal(t, webhook.Health{Ready: true}, r.Disp.Health(t.Context()))
@@ -126,6 +127,10 @@ func TestOutage(t *testing.T) {
 				require.LessOrEqual(t, ends, begins)
 				require.Equal(t, tt.ours, told.Load() > 0)
 				require.Equal(t, told.Load(), 2*over.Load())
+				if tt.ours && tt.fails(0) {
+					require.EqualValues(t, 2, told.Load(), "it begins once and ends once")
+					require.LessOrEqual(t, tried, tt.merchants+tt.minutes*12*3, "few try the way, each five seconds")
+				}
 			})
 		})
 	}

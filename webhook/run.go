@@ -315,13 +315,10 @@ func (r *run) call(ctx context.Context, what string, f func(context.Context) err
 
 // guard turns a panic into an error and logs either. The end of a context is not
 // worth a line.
-func (r *run) guard(what string, f func() error) error { return r.guardLease(what, nil, f) }
-
-// guardLease is guard with a lease, which its log lines name.
-func (r *run) guardLease(what string, l *store.Lease, f func() error) error {
-	err := r.contain(what, l, f)
+func (r *run) guard(what string, f func() error) error {
+	err := r.contain(what, nil, f)
 	if err != nil && !isCanceled(err) {
-		r.logger(l).Error("webhook failure", slog.String("in", what), slog.Any("error", err))
+		r.opts.Logger.Error("webhook failure", slog.String("in", what), slog.Any("error", err))
 	}
 	return err
 }

@@ -51,3 +51,32 @@ func Framed(text []byte) (n int, ends bool) {
 	n = f.take(text)
 	return n, f.state == unasked
 }
+
+// closing is a connection whose reader is overtaken by a Close.
+type closing struct {
+	net.Conn
+
+	during func()
+}
+
+func (c *closing) Read(p []byte) (int, error) {
+	c.during()
+	return copy(p, "HTTP/1.1 204 No Content\r\n\r\n"), nil
+}
+func (c *closing) Write(p []byte) (int, error) { return len(p), nil }
+func (c *closing) Close() error                { return nil }
+
+// IdleAfter returns how many connections are counted as idle after one was closed, or not,
+// while its response arrived.
+func IdleAfter(closed bool) (idle int) {
+	c := &closing{}
+	f := &framed{Conn: c, asked: make(chan struct{}), idle: func(n int) bool { idle += n; return true }}
+	c.during = func() {
+		if closed {
+			_ = f.Close()
+		}
+	}
+	_, _ = f.Write([]byte("POST / HTTP/1.1\r\n"))
+	_, _ = f.Read(make([]byte, 100))
+	return idle
+}

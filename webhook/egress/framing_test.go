@@ -303,3 +303,10 @@ func TestSuspect(t *testing.T) {
 		require.Equal(t, tt.want, failed.Suspect(), tt.err)
 	}
 }
+
+// TestAClosedConnectionIsNotIdle closes one while its response arrives.
+func TestAClosedConnectionIsNotIdle(t *testing.T) {
+	t.Parallel()
+	require.Equal(t, 1, egress.IdleAfter(false))
+	require.Zero(t, egress.IdleAfter(true))
+}

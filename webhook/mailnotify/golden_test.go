@@ -46,6 +46,7 @@ func TestGolden(t *testing.T) {
 		deliveries    func(context.Context, string, string, webhook.DeliveryQuery) (webhook.DeliveryPage, error)
 	}{
 		{"disabled", "Your webhook for example.com has been disabled", webhook.Notice{Kind: webhook.NoticeDisabled, Failures: 10, DisableAfter: 10}, "https://portal.example.com/webhooks/whk_1?a=1&b=2", history},
+		{"gone", "Your webhook for example.com has been disabled", webhook.Notice{Kind: webhook.NoticeDisabled, Reason: webhook.ReasonGone, Failures: 1, DisableAfter: 1}, "https://portal.example.com/webhooks/whk_1?a=1&b=2", history},
 		{"warning", "Your webhook for example.com keeps failing", webhook.Notice{Kind: webhook.NoticeWarning, Failures: 5, DisableAfter: 10}, "javascript:alert(1)", history},
 		{"recovered", "Your webhook for example.com works again", webhook.Notice{Kind: webhook.NoticeRecovered}, "https://portal.example.com/", history},
 		{"moved", "Your webhook leads to example.com now", webhook.Notice{Kind: webhook.NoticeMoved}, "https://portal.example.com/", history},
