@@ -13,6 +13,7 @@ present() {
 	chromium) [ -n "${WEBHOOK_TEST_CHROMIUM:-}" ] || command -v chromium || command -v chromium-browser || command -v google-chrome ;;
 	express) NODE_PATH=${NODE_PATH:-}:/usr/share/nodejs can node -e 'require("express")' ;;
 	flask) can python3 -c 'import flask' ;;
+	postgres) command -v postgres || ls /usr/lib/postgresql/*/bin/postgres /usr/pgsql-*/bin/postgres | grep . ;;
 	sinatra) can ruby -e 'require "sinatra/base"; require "puma"' ;;
 	*) command -v "$1" ;;
 	esac >/dev/null 2>&1
@@ -38,6 +39,9 @@ for program in "${missing[@]}"; do
 	apt-get:sinatra) packages+=(ruby-sinatra puma) ;;
 	apt-get:php) packages+=(php-cli) ;;
 	apt-get:javac) packages+=(default-jdk-headless) ;;
+	apt-get:postgres | apk:postgres) packages+=(postgresql) ;;
+	dnf:postgres) packages+=(postgresql-server) ;;
+	brew:postgres) packages+=(postgresql@17) ;;
 	apt-get:chromium) packages+=(chromium fonts-liberation) ;;
 	apk:gcc) packages+=(gcc musl-dev) ;;
 	apk:redis-server | brew:redis-server) packages+=(redis) ;;

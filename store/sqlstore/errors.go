@@ -1,0 +1,58 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+
+	"github.com/rag-assistant/webhooks/store"
+)
+
+// state returns the SQLSTATE of an error of pgx or lib/pq, or an empty string.
+func state(err error) string {
+	var of interface{ SQLState() string }
+	if errors.As(err, &of) {
+		return of.SQLState()
+	}
+	return ""
+}
+
+// explain marks an error that the database may not have the next time: it is out of
+// reach, shutting down, full, read-only, or has no room for another connection.
+func explain(err error) error {
+	if err == nil || errors.Is(err, store.ErrUnavailable) || !unavailable(err) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", store.ErrUnavailable, err)
+}
+
+func unavailable(err error) bool {
+	if code := state(err); code != "" {
+		switch code[:2] {
+		case "08", "53", "57", "58", "40", "28": // connection, resources, operator, system, rollback, authorization
+			return true
+		}
+		return code == "25006" || code == "55P03" || code == "XX000" // read-only, lock timeout, internal error
+	}
+	var network net.Error
+	return errors.As(err, &network) || errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone) ||
+		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, context.DeadlineExceeded)
+}
+
+// again reports whether a call has changed nothing and may be made once more at once: it
+// was chosen to end a deadlock, or could not be serialised.
+func again(err error) bool {
+	code := state(err)
+	return code == "40P01" || code == "40001"
+}
+
+// unfit reports whether it is the call's own records that the database cannot take.
+func unfit(err error) bool {
+	code := state(err)
+	return strings.HasPrefix(code, "22") || strings.HasPrefix(code, "23") || strings.HasPrefix(code, "54")
+}

@@ -1,0 +1,65 @@
+package sqlstore
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+
+	"github.com/rag-assistant/webhooks/store"
+)
+
+// AddNotice implements [store.Notices].
+func (s *Store) AddNotice(ctx context.Context, merchantID string, n store.Notice, oldMark, newMark string) (bool, error) {
+	added, err := s.exec(ctx, s.db, "notice_add", encode(merchantID), encode(n.WebhookID), encode(oldMark), encode(newMark),
+		string(n.Kind), encode(n.URL), encode(n.Reason), n.Failures, n.DisableAfter, millis(n.Since), s.now())
+	if err == nil && added == 0 {
+		var there int
+		_, err = s.one(ctx, s.db, "webhook_exists", func(r scan) error { return r(&there) }, encode(merchantID), encode(n.WebhookID))
+		if err == nil && there == 0 {
+			err = noWebhook(n.WebhookID)
+		}
+	}
+	if added > 0 {
+		s.watches.wake()
+	}
+	return added > 0, err
+}
+
+// ClaimNotices implements [store.Notices].
+func (s *Store) ClaimNotices(ctx context.Context, limit int, lease time.Duration) ([]store.NoticeLease, error) {
+	ids := map[string]int64{}
+	var out []store.NoticeLease
+	err := s.each(ctx, s.db, "notice_claim", func(r scan) error {
+		var l store.NoticeLease
+		var id, since, at int64
+		err := r(&id, &l.MerchantID, &l.WebhookID, &l.Kind, &l.URL, &l.Reason, &l.Failures, &l.DisableAfter, &since, &at, &l.Token)
+		l.ID, l.MerchantID, l.WebhookID = writeNumber(noticePrefix, id), decode(l.MerchantID), decode(l.WebhookID)
+		l.URL, l.Reason, l.Since, l.At = decode(l.URL), decode(l.Reason), stamp(since), stamp(at)
+		ids[l.ID] = id
+		out = append(out, l)
+		return err
+	}, limit, lease.Milliseconds(), s.now())
+	slices.SortFunc(out, func(a, b store.NoticeLease) int { return cmp.Compare(ids[a.ID], ids[b.ID]) })
+	return out, err
+}
+
+// DeferNotice implements [store.Notices].
+func (s *Store) DeferNotice(ctx context.Context, merchantID, noticeID string, token int64, delay time.Duration) error {
+	id, ok := readNumber(noticePrefix, noticeID)
+	if !ok {
+		return nil
+	}
+	_, err := s.exec(ctx, s.db, "notice_defer", id, token, max(delay, 0).Milliseconds(), s.now(), encode(merchantID))
+	return err
+}
+
+// AckNotice implements [store.Notices].
+func (s *Store) AckNotice(ctx context.Context, merchantID, noticeID string) error {
+	id, ok := readNumber(noticePrefix, noticeID)
+	if !ok {
+		return nil
+	}
+	_, err := s.exec(ctx, s.db, "notice_ack", id, encode(merchantID))
+	return err
+}

@@ -1,0 +1,21 @@
+-- backlog_1 tells how much waits, and since when Claim has had something to take: the moment, or
+-- null.
+create function backlog_1(p_now bigint, out o_now bigint, out o_pending bigint, out o_since bigint) language plpgsql @settings stable as $$
+begin
+	o_now := clock(p_now);
+	o_pending := (select coalesce(sum(r.n_pending), 0) from ready r) + (select coalesce(sum(p.n), 0) from poke p);
+	o_since := least(
+		(select min(claimable(r.active, r.floor, r.tfloor, r.rate, r.level, r.taken)) from ready r
+		where r.next_at <= o_now and not r.capped),
+		(select min(r.lease_next) from ready r where r.next_at <= o_now and r.lease_next <= o_now),
+		(select min(p.due) from (select x.wh, x.due, x.test from poke x order by x.id limit 500) p
+		join webhook w on w.wh = p.wh where p.test or w.active));
+end $$;
+
+-- watch_1 answers what changes when something may be claimable sooner.
+create function watch_1(out o_mark text) language plpgsql @settings stable as $$
+begin
+	o_mark := concat_ws(' ',
+		(select max(p.id) from poke p), (select max(i.id) from intake i), (select min(r.next_at) from ready r where r.next_at is not null),
+		(select max(n.id) from notice n));
+end $$;

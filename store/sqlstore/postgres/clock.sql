@@ -1,0 +1,31 @@
+-- clock: the given moment, or the server's time, in Unix milliseconds.
+create function clock(p_now bigint) returns bigint language sql volatile as $$
+	select coalesce(p_now, (extract(epoch from clock_timestamp()) * 1000)::bigint)
+$$;
+
+-- claimable: since when or from when on a webhook has something to give away, not counting
+-- the room for leases; null if it has nothing.
+create function claimable(active boolean, floor bigint, tfloor bigint, rate integer, level bigint, taken bigint)
+returns bigint language sql immutable as $$
+	select case
+		when rate <= 0 or level >= 1000 then least(case when active then floor end, tfloor)
+		when tfloor is null and (floor is null or not active) then null
+		else greatest(least(case when active then floor end, tfloor), taken + (1000 - level + rate - 1) / rate)
+	end
+$$;
+
+-- turn: where a webhook belongs in line that is claimable from p_claimable on and whose first
+-- lease ends at p_lease_next.
+create function turn(p_claimable bigint, p_now bigint, p_lease_next bigint) returns bigint language sql immutable as $$
+	select case when p_claimable is null then p_lease_next else least(greatest(p_claimable, p_now), p_lease_next) end
+$$;
+
+-- line_up puts a webhook, whose row of ready the caller has locked, in line after a change.
+-- One that is claimable before and after keeps its turn.
+create function line_up(p_wh bigint, p_now bigint) returns void language plpgsql @settings as $$
+begin
+	update ready r set ver = r.ver + 1,
+		next_at = turn(case when not r.capped then claimable(r.active, r.floor, r.tfloor, r.rate, r.level, r.taken) end, p_now, r.lease_next)
+	where r.wh = p_wh and r.ver = (select x.ver from ready x where x.wh = p_wh order by x.ver desc limit 1)
+		and (r.next_at is null or r.next_at > p_now);
+end $$;

@@ -1,0 +1,161 @@
+-- What retention no longer keeps goes in steps of at most p_limit records. Each function answers
+-- how many it has removed or ended.
+
+-- lock_ready locks webhooks in order of wh, waiting, as finish_1 does.
+create function lock_ready(p_whs bigint[]) returns void language plpgsql as $$
+begin
+	perform r.wh from (select distinct u.wh from unnest(p_whs) u(wh)) c
+	cross join lateral (select x.ver from ready x where x.wh = c.wh order by x.ver desc limit 1) v
+	join ready r on r.wh = c.wh and r.ver >= v.ver
+	order by r.wh for no key update of r;
+end $$;
+
+-- prune_paused_1 ends, as failed with p_code, deliveries of disabled webhooks that were made
+-- before p_before, no tests and none with a lease.
+create function prune_paused_1(p_now bigint, p_before bigint, p_code text, p_limit integer) returns integer language plpgsql @settings as $$
+declare
+	v_now bigint;
+	v_id bigint := (p_before - 1577836800000) << 22;
+	v_whs bigint[];
+	v_ids bigint[];
+	v_n integer;
+begin
+	select array_agg(p.wh), array_agg(p.id) into v_whs, v_ids from (
+		select q.wh, q.id from webhook w cross join lateral (
+			select q.wh, q.id from queue q where q.wh = w.wh and q.id < v_id and not q.test and (q.lease is null or q.lease <= clock(p_now))
+			order by q.id limit p_limit) q
+		where not w.active limit p_limit) p;
+	if v_whs is null then
+		return 0;
+	end if;
+	perform lock_ready(v_whs);
+	v_now := clock(p_now);
+	with ended as (
+		delete from queue q using unnest(v_whs, v_ids) u(wh, id), webhook w
+		where q.wh = u.wh and q.id = u.id and w.wh = u.wh and not w.active and (q.lease is null or q.lease <= v_now)
+		returning q.*
+	), last as (
+		delete from attempt a using ended e where a.wh = e.wh and a.id = e.id and a.number = e.attempts returning a.*
+	), logged as (
+		insert into delivery (wh, id, event, eid, type, test, ok, ended, code, token, attempts, reclaims, at, dur, status, err, answer)
+		select e.wh, e.id, e.event, v.eid, v.type, e.test, false, v_now, p_code, e.token + (e.token > e.settled)::integer, e.attempts, e.reclaims,
+			l.at, l.dur, l.status, l.err, l.answer
+		from ended e join event v on v.id = e.event left join last l on l.wh = e.wh and l.id = e.id
+	), changed as (
+		select e.wh, count(*) n, count(e.lease) back from ended e group by e.wh
+	), counted as (
+		update ready r set ver = r.ver + 1, n_pending = r.n_pending - c.n, n_failed = r.n_failed + c.n, inflight = r.inflight - c.back
+		from changed c where r.wh = c.wh and r.ver = (select x.ver from ready x where x.wh = c.wh order by x.ver desc limit 1)
+		returning c.n
+	) select coalesce(sum(n), 0) into v_n from counted;
+	update ready r set ver = r.ver + 1, floor = (select min(q.due) from queue q where q.wh = r.wh and not q.test)
+	from (select distinct u.wh from unnest(v_whs) u(wh)) u
+	where r.wh = u.wh and r.ver = (select x.ver from ready x where x.wh = u.wh order by x.ver desc limit 1);
+	return v_n;
+end $$;
+
+-- prune_ended_1 removes deliveries that ended before p_before, or if that is null those beyond the
+-- p_keep that were made last of each webhook.
+create function prune_ended_1(p_before bigint, p_keep integer, p_limit integer) returns integer language plpgsql @settings as $$
+declare
+	v_whs bigint[];
+	v_ids bigint[];
+	v_n integer;
+begin
+	if p_before is not null then
+		select array_agg(p.wh), array_agg(p.id) into v_whs, v_ids
+		from (select d.wh, d.id from delivery d where d.ended < p_before order by d.ended limit p_limit) p;
+	else
+		select array_agg(p.wh), array_agg(p.id) into v_whs, v_ids from (
+			select d.wh, d.id from ready r cross join lateral (
+				select d.wh, d.id from delivery d where d.wh = r.wh order by d.id limit least(r.n_ok + r.n_failed - p_keep, p_limit)) d
+			where r.n_ok + r.n_failed > p_keep limit p_limit) p;
+	end if;
+	if v_whs is null then
+		return 0;
+	end if;
+	perform lock_ready(v_whs);
+	with removed as (
+		delete from delivery d using unnest(v_whs, v_ids) u(wh, id) where d.wh = u.wh and d.id = u.id returning d.*
+	), tried as (
+		delete from attempt a using removed r where a.wh = r.wh and a.id = r.id
+	), forgotten as (
+		delete from again a using removed r where r.id <> r.event and a.wh = r.wh and a.event = r.event and a.id = r.id
+	), changed as (
+		select r.wh, count(*) n, count(*) filter (where r.ok) ok, sum(r.attempts) attempts, max(r.id) filter (where not r.test) youngest
+		from removed r group by r.wh
+	), counted as (
+		update ready r set ver = r.ver + 1, n_ok = r.n_ok - c.ok, n_failed = r.n_failed - (c.n - c.ok), n_attempts = r.n_attempts - c.attempts,
+			pruned = greatest(r.pruned, (c.youngest >> 22) + 1577836800000)
+		from changed c where r.wh = c.wh and r.ver = (select x.ver from ready x where x.wh = c.wh order by x.ver desc limit 1)
+		returning c.n
+	) select coalesce(sum(n), 0) into v_n from counted;
+	return v_n;
+end $$;
+
+-- prune_events_1 removes events from before p_before that nothing has to carry any more.
+create function prune_events_1(p_before bigint, p_limit integer) returns integer language plpgsql @settings as $$
+declare
+	v_ids bigint[];
+	v_n integer;
+begin
+	select array_agg(p.id) into v_ids from (
+		select e.id from event e where e.id < (p_before - 1577836800000) << 22
+			and not exists (select from queue q join unnest(e.fan) f(wh) on q.wh = f.wh where q.id = e.id)
+			and not exists (select from queue q where q.event = e.id and q.event <> q.id)
+		order by e.id limit p_limit for update skip locked) p;
+	-- Another delivery may have been made before the lock was there.
+	delete from event e where e.id = any(v_ids)
+		and not exists (select from queue q where q.event = e.id and q.event <> q.id);
+	get diagnostics v_n = row_count;
+	return v_n;
+end $$;
+
+-- prune_rest_1 removes what nobody can ask for: ids that are no longer remembered, claims that
+-- have ended, and what belongs to deleted webhooks. It answers whether more is left to do.
+create function prune_rest_1(p_now bigint, p_limit integer) returns boolean language plpgsql @settings as $$
+declare
+	v_now bigint := clock(p_now);
+	v_wh bigint;
+	v_n integer;
+begin
+	delete from claimed where until <= v_now;
+	delete from seen s using (
+		select scope, id from seen where greatest(until, kept) <= v_now limit p_limit for update skip locked) o
+	where s.scope = o.scope and s.id = o.id;
+	get diagnostics v_n = row_count;
+	if v_n = p_limit then
+		return true;
+	end if;
+	for v_wh in select g.wh from gone g order by g.wh limit 100 for update skip locked loop
+		delete from poke p where p.wh = v_wh;
+		if purge(v_wh, p_limit) then
+			return true;
+		end if;
+		delete from gone where wh = v_wh;
+	end loop;
+	return false;
+end $$;
+
+-- purge removes at most p_limit records of each kind of a deleted webhook, and says whether it
+-- has removed so many of one. A publisher that was under way brings the webhook back to gone.
+create function purge(p_wh bigint, p_limit integer) returns boolean language plpgsql as $$
+declare
+	v_n integer;
+	v_more boolean;
+begin
+	delete from queue q using (select x.id from queue x where x.wh = p_wh order by x.id limit p_limit) o where q.wh = p_wh and q.id = o.id;
+	get diagnostics v_n = row_count;
+	v_more := v_n = p_limit;
+	delete from delivery d using (select x.id from delivery x where x.wh = p_wh order by x.id limit p_limit) o where d.wh = p_wh and d.id = o.id;
+	get diagnostics v_n = row_count;
+	v_more := v_more or v_n = p_limit;
+	delete from attempt a using (select x.id, x.number from attempt x where x.wh = p_wh order by x.id limit p_limit) o
+	where a.wh = p_wh and a.id = o.id and a.number = o.number;
+	get diagnostics v_n = row_count;
+	v_more := v_more or v_n = p_limit;
+	delete from again a using (select x.event, x.nonce from again x where x.wh = p_wh limit p_limit) o
+	where a.wh = p_wh and a.event = o.event and a.nonce = o.nonce;
+	get diagnostics v_n = row_count;
+	return v_more or v_n = p_limit;
+end $$;

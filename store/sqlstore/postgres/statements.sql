@@ -1,0 +1,162 @@
+-- Statements that take one round trip and need no function. Each begins with its name.
+
+-- name: webhook
+-- One webhook, by merchant and id.
+select w.wid, w.merchant, w.url, w.events, w.active, w.reason, w.disabled, w.secret, w.previous, w.previous_until, w.encoding,
+	w.description, w.metadata, w.headers, w.version, w.mark, w.created, w.updated, w.wh,
+	r.rate, r.level, r.taken, r.epoch, r.streak, r.failing, r.disablings, r.pruned, @.clock($3)
+from @.webhook w cross join lateral (select * from @.ready x where x.wh = w.wh order by x.ver desc limit 1) r
+where w.merchant = $1 and w.wid = $2
+
+-- name: webhooks
+-- Webhooks of a merchant after a place, oldest first.
+select w.wid, w.merchant, w.url, w.events, w.active, w.reason, w.disabled, w.secret, w.previous, w.previous_until, w.encoding,
+	w.description, w.metadata, w.headers, w.version, w.mark, w.created, w.updated, w.wh,
+	r.rate, r.level, r.taken, r.epoch, r.streak, r.failing, r.disablings, r.pruned, @.clock($6)
+from (
+	select * from @.webhook w where w.merchant = $1 and (w.created, w.wid) > ($2, $3) and (w.active or not $4)
+	order by w.created, w.wid limit $5) w
+cross join lateral (select * from @.ready x where x.wh = w.wh order by x.ver desc limit 1) r
+order by w.created, w.wid
+
+-- name: webhook_lock
+-- Locks a webhook against all that moves its deliveries.
+select r.wh from @.webhook w join @.ready r on r.wh = w.wh
+where w.merchant = $1 and w.wid = $2 and r.ver >= (select x.ver from @.ready x where x.wh = w.wh order by x.ver desc limit 1)
+for no key update of r
+
+-- name: merchant_lock
+-- Lets one registration of a merchant happen at a time.
+select pg_advisory_xact_lock(hashtextextended($1, 7311))
+
+-- name: webhook_count
+select count(*), count(*) filter (where w.wid = $2), @.clock($3) from @.webhook w where w.merchant = $1
+
+-- name: webhook_insert
+with made as (
+	insert into @.webhook (merchant, wid, url, events, kinds, active, reason, secret, encoding, description, metadata, headers, created, updated)
+	values ($1, $2, $3, $4::text, array(select json_array_elements_text($4::json)), $5::boolean, $6, $7, $8, $9, $10, $11, $12::bigint, $12::bigint) returning wh
+)
+insert into @.ready (wh, active, rate, level, taken, since)
+select wh, $5::boolean, $13::integer, 1000 * $13::bigint, $12::bigint, $12::bigint from made
+
+-- name: webhook_update
+with changed as (
+	update @.webhook set url = $2, events = $3::text, kinds = array(select json_array_elements_text($3::json)), active = $4::boolean, reason = $5, disabled = $6,
+		secret = $7, previous = $8, previous_until = $9, encoding = $10, description = $11, metadata = $12, headers = $13,
+		version = $14, updated = $15
+	where wh = $1
+)
+update @.ready r set ver = r.ver + 1, active = $4::boolean, rate = $16, level = $17, taken = $18, epoch = $19, streak = $20,
+	since = case when $21::boolean then $15 else r.since end, next_at = case when r.active = $4::boolean then r.next_at end
+where r.wh = $1 and r.ver = (select x.ver from @.ready x where x.wh = $1 order by x.ver desc limit 1)
+
+-- name: line_up
+select @.line_up($1, @.clock($2))
+
+-- name: webhook_delete
+with lost as (delete from @.webhook where wh = $1 returning merchant, wid),
+told as (delete from @.notice n using lost l where n.merchant = l.merchant and n.wid = l.wid),
+noted as (insert into @.gone values ($1) on conflict do nothing)
+delete from @.ready where wh = $1
+
+-- name: merchants
+-- Merchants after one, by id.
+with recursive m(id) as (
+	(select w.merchant from @.webhook w where w.merchant > $1 order by w.merchant limit 1)
+	union all
+	select (select w.merchant from @.webhook w where w.merchant > m.id order by w.merchant limit 1) from m where m.id is not null
+)
+select id from m where id is not null limit $2
+
+-- name: event
+select e.id, e.eid, e.type, e.test, e.body from @.event e where e.merchant = $1 and e.eid = $2
+
+-- name: events
+-- Events of a merchant from one id on and before another, oldest first, with the status of the
+-- youngest delivery to a webhook.
+with w as (select wh from @.webhook where merchant = $1 and wid = $4)
+select e.id, e.eid, e.type, case
+	when d.id is null then ''
+	when exists (select from @.queue q, w where q.wh = w.wh and q.id = d.id) then 'pending'
+	else coalesce((select case when x.ok then 'success' else 'failed' end from @.delivery x, w where x.wh = w.wh and x.id = d.id), '') end
+from @.event e cross join lateral (
+	select coalesce(
+		(select max(a.id) from @.again a, w where a.wh = w.wh and a.event = e.id),
+		(select e.id from w where w.wh = any(e.fan))) id) d
+where e.merchant = $1 and not e.test and e.id >= $2 and e.id < $3
+order by e.id limit $5
+
+-- name: delivery
+select q.id, e.eid, e.type, q.test, 'pending', q.attempts, q.reclaims, q.lease, q.due, null::bigint, null::text, a.at, a.dur, a.status, a.err, a.answer, @.clock($3)
+from @.queue q join @.event e on e.id = q.event left join @.attempt a on a.wh = q.wh and a.id = q.id and a.number = q.attempts
+where q.wh = $1 and q.id = $2
+union all
+select d.id, d.eid, d.type, d.test, case when d.ok then 'success' else 'failed' end, d.attempts, d.reclaims, null, null, d.ended, d.code,
+	d.at, d.dur, d.status, d.err, d.answer, @.clock($3)
+from @.delivery d where d.wh = $1 and d.id = $2
+
+-- name: attempts
+select a.number, a.at, a.dur, a.status, a.err, a.answer from @.attempt a where a.wh = $1 and a.id = $2 order by a.number
+
+-- name: deliveries
+-- Looks at $4 deliveries of a webhook before an id, youngest first, and shows up to $5 of a status
+-- and a type. Each row begins with how many it has looked at, and the last one's id.
+with looked as materialized (
+	select * from (
+		(select q.id, e.eid, e.type, q.test, 'pending' status, q.attempts, q.reclaims, q.lease, q.due, null::bigint ended, null::text code,
+			a.at, a.dur, a.status answered, a.err, a.answer
+		from (select * from @.queue q where q.wh = $1 and q.id >= $2 and q.id < $3 order by q.id desc limit $4) q
+		join @.event e on e.id = q.event left join @.attempt a on a.wh = q.wh and a.id = q.id and a.number = q.attempts)
+		union all
+		(select d.id, d.eid, d.type, d.test, case when d.ok then 'success' else 'failed' end, d.attempts, d.reclaims, null, null, d.ended, d.code,
+			d.at, d.dur, d.status, d.err, d.answer
+		from @.delivery d where d.wh = $1 and d.id >= $2 and d.id < $3 order by d.id desc limit $4)
+	) x order by x.id desc limit $4
+), extent as (select count(*) n, coalesce(min(id), 0) last from looked)
+select s.n, s.last, y.*, @.clock($8) from extent s left join lateral (
+	select * from looked l where ($6 = '' or l.status = $6) and ($7 = '' or l.type = $7) order by l.id desc limit $5
+) y on true order by y.id desc
+
+-- name: stats
+select r.n_pending + coalesce((select sum(p.n) from @.poke p where p.wh = w.wh), 0)::bigint, r.n_ok, r.n_failed, r.n_attempts
+from @.webhook w cross join lateral (select * from @.ready x where x.wh = w.wh order by x.ver desc limit 1) r
+where w.merchant = $1 and w.wid = $2
+
+-- name: notice_add
+with w as (
+	update @.webhook set mark = $4 where merchant = $1 and wid = $2 and mark = $3 returning wh
+)
+insert into @.notice (merchant, wid, kind, url, reason, failures, disable_after, since, at)
+select $1, $2, $5, $6, $7, $8::integer, $9::integer, $10::bigint, @.clock($11) from w
+
+-- name: webhook_exists
+select count(*) from @.webhook where merchant = $1 and wid = $2
+
+-- name: notice_claim
+update @.notice n set token = n.token + 1, visible = @.clock($3) + $2
+from (select id from @.notice where visible <= @.clock($3) order by id limit $1 for update skip locked) o where n.id = o.id
+returning n.id, n.merchant, n.wid, n.kind, n.url, n.reason, n.failures, n.disable_after, n.since, n.at, n.token
+
+-- name: notice_defer
+update @.notice set visible = @.clock($4) + $3 where id = $1 and token = $2 and merchant = $5
+
+-- name: notice_ack
+delete from @.notice where id = $1 and merchant = $2
+
+-- name: notice_prune
+with o as (select id from @.notice where at < @.clock($1) - $2 order by id limit $3)
+delete from @.notice n using o where n.id = o.id
+
+-- name: seen_insert
+insert into @.seen (scope, id, holder, fp, first, until, kept)
+values ($1, $2, $3, $4, $3, 0, 0) on conflict do nothing
+
+-- name: seen_lock
+select s.holder, s.fp, s.first, s.done, s.until, s.kept, s.value, @.clock($3) from @.seen s where s.scope = $1 and s.id = $2 for update
+
+-- name: seen_write
+update @.seen set holder = $3, fp = $4, first = $5, done = $6, until = $7, kept = $8, value = $9 where scope = $1 and id = $2
+
+-- name: seen_delete
+delete from @.seen where scope = $1 and id = $2
