@@ -45,7 +45,7 @@ trap 'exit 143' TERM HUP
 cd_dir() { (cd "$dir" && "$@"); }
 cd_dir "${as[@]}" "$bin/initdb" -D "$dir/data" -A trust -U webhooks -E UTF8 --no-locale >"$dir/initdb.log" 2>&1 || { cat "$dir/initdb.log" >&2; exit 1; }
 cd_dir "${as[@]}" "$bin/pg_ctl" -D "$dir/data" -w -l "$dir/data/log" \
-	-o "-c listen_addresses='' -c unix_socket_directories='$dir' -c max_connections=200 -c max_locks_per_transaction=256" start >/dev/null || { cat "$dir/data/log" >&2; exit 1; }
+	-o "-c listen_addresses='' -c unix_socket_directories='$dir' -c fsync=off -c full_page_writes=off -c max_connections=200 -c max_locks_per_transaction=256" start >/dev/null || { cat "$dir/data/log" >&2; exit 1; }
 
 export WEBHOOK_TEST_POSTGRES_URL="postgres://webhooks@/postgres?host=$dir"
 echo "with-postgres.sh: $("$bin/postgres" --version) at $dir" >&2

@@ -45,6 +45,10 @@ func Open(tb testing.TB, db *sql.DB, now func() time.Time) *sqlstore.Store {
 	o := &sqlstore.Options{Schema: fmt.Sprintf("test_%d_%d", os.Getpid(), schemas.Add(1)), Now: now}
 	require.NoError(tb, sqlstore.Migrate(tb.Context(), db, o))
 	tb.Cleanup(func() {
+		if tb.Failed() {
+			tb.Logf("look into schema %s", o.Schema)
+			return
+		}
 		_, err := db.Exec("drop schema " + o.Schema + " cascade") //nolint:noctx // The test's context has ended.
 		require.NoError(tb, err)
 	})

@@ -8,8 +8,13 @@ begin
 		(select min(claimable(r.active, r.floor, r.tfloor, r.rate, r.level, r.taken)) from ready r
 		where r.next_at <= o_now and not r.capped),
 		(select min(r.lease_next) from ready r where r.next_at <= o_now and r.lease_next <= o_now),
-		(select min(p.due) from (select x.wh, x.due, x.test from poke x order by x.id limit 500) p
-		join webhook w on w.wh = p.wh where p.test or w.active));
+		(select min(claimable(r.active, case when not p.test then p.due end, case when p.test then p.due end, r.rate, r.level, r.taken))
+		from (select x.wh, x.due, x.test from poke x order by x.id limit 500) p
+		cross join lateral (select * from ready y where y.wh = p.wh order by y.ver desc limit 1) r
+		where not r.capped));
+	if o_since > o_now then
+		o_since := null;
+	end if;
 end $$;
 
 -- watch_1 answers what changes when something may be claimable sooner.

@@ -20,6 +20,16 @@ create function turn(p_claimable bigint, p_now bigint, p_lease_next bigint) retu
 	select case when p_claimable is null then p_lease_next else least(greatest(p_claimable, p_now), p_lease_next) end
 $$;
 
+-- refloor sets the floors of a webhook, whose row of ready the caller has locked, after something
+-- that waited has gone.
+create function refloor(p_wh bigint) returns void language plpgsql as $$
+begin
+	update ready r set ver = r.ver + 1,
+		floor = (select min(q.due) from queue q where q.wh = p_wh and not q.test and q.lease is null),
+		tfloor = (select min(q.due) from queue q where q.wh = p_wh and q.test and q.lease is null)
+	where r.wh = p_wh and r.ver = (select x.ver from ready x where x.wh = p_wh order by x.ver desc limit 1);
+end $$;
+
 -- line_up puts a webhook, whose row of ready the caller has locked, in line after a change.
 -- One that is claimable before and after keeps its turn.
 create function line_up(p_wh bigint, p_now bigint) returns void language plpgsql @settings as $$

@@ -13,6 +13,7 @@ declare
 	v_now bigint;
 	v_whs bigint[];
 	v_failed bigint[] := '{}'; -- webhooks whose streak this call has changed
+	v_late bigint[] := '{}'; -- webhooks of results that came when the lease was over
 	rec record;
 begin
 	select array_agg(l.wh) into v_whs from (
@@ -87,8 +88,12 @@ begin
 			from streak(rec.wh, rec.id, rec.token, rec.streak, rec.after, rec.failing, rec.reason, v_now) s;
 			v_failed := v_failed || rec.wh;
 		end if;
+		if rec.state = 'accepted' and rec.lease is null then
+			v_late := v_late || rec.wh;
+		end if;
 		return next;
 	end loop;
+	perform refloor(u.wh) from (select distinct u.wh from unnest(v_late) u(wh)) u;
 end $$;
 
 -- streak ends (1) or lengthens (2) the streak of a webhook, whose row of ready the caller has

@@ -48,9 +48,7 @@ begin
 		from changed c where r.wh = c.wh and r.ver = (select x.ver from ready x where x.wh = c.wh order by x.ver desc limit 1)
 		returning c.n
 	) select coalesce(sum(n), 0) into v_n from counted;
-	update ready r set ver = r.ver + 1, floor = (select min(q.due) from queue q where q.wh = r.wh and not q.test)
-	from (select distinct u.wh from unnest(v_whs) u(wh)) u
-	where r.wh = u.wh and r.ver = (select x.ver from ready x where x.wh = u.wh order by x.ver desc limit 1);
+	perform refloor(u.wh) from (select distinct u.wh from unnest(v_whs) u(wh)) u;
 	return v_n;
 end $$;
 

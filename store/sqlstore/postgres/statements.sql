@@ -48,7 +48,8 @@ with changed as (
 	where wh = $1
 )
 update @.ready r set ver = r.ver + 1, active = $4::boolean, rate = $16, level = $17, taken = $18, epoch = $19, streak = $20,
-	since = case when $21::boolean then $15 else r.since end, next_at = case when r.active = $4::boolean then r.next_at end
+	since = case when $21::boolean and coalesce(r.tfloor > $15, true) then $15 else r.since end,
+	next_at = case when r.active = $4::boolean or r.tfloor <= $15 then r.next_at end -- A test may be claimable anyway.
 where r.wh = $1 and r.ver = (select x.ver from @.ready x where x.wh = $1 order by x.ver desc limit 1)
 
 -- name: line_up
