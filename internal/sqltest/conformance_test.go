@@ -2,6 +2,8 @@ package sqltest_test
 
 import (
 	"database/sql"
+	"os"
+	"strconv"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -30,4 +32,18 @@ func opener(db *sql.DB) func(t *testing.T) storetest.Harness {
 		c.ms.Store(time.Date(2026, time.February, 27, 12, 0, 0, 0, time.UTC).UnixMilli())
 		return storetest.Harness{Store: sqltest.Open(t, db, c.now), Advance: c.advance}
 	}
+}
+
+// sequencesVariable asks for that many random sequences.
+const sequencesVariable = "WEBHOOK_TEST_SEQUENCES"
+
+func TestDifferentialOfPostgres(t *testing.T) {
+	t.Parallel()
+	n, err := strconv.Atoi(os.Getenv(sequencesVariable))
+	if err != nil {
+		n = 50 // TestConformanceOfPostgres plays 150 more.
+	}
+	db := sqltest.Postgres(t, "pgx")
+	db.SetMaxOpenConns(8)
+	storetest.RunDifferential(t, opener(db), n)
 }

@@ -49,6 +49,11 @@ func (s *Store) Claim(ctx context.Context, c store.ClaimRequest) (store.Claimed,
 	case h.Next != nil:
 		out.Next = max(time.Duration(*h.Next-h.Now)*time.Millisecond, 0)
 	}
+	if h.Intake {
+		if err := s.relay(ctx); err != nil && len(out.Leases) == 0 {
+			return store.Claimed{}, err
+		}
+	}
 	s.width.learn(width, len(out.Leases), c.Limit, out.Next)
 	return out, nil
 }

@@ -25,7 +25,7 @@ type migration struct {
 // migrations only grows: a step that was released never changes.
 func migrations() []migration {
 	return []migration{
-		{1, "first", []string{"tables", "clock", "publish", "enqueue", "claim", "finish", "prune", "backlog"}},
+		{1, "first", []string{"tables", "clock", "publish", "intake", "enqueue", "claim", "finish", "prune", "backlog"}},
 	}
 }
 
@@ -146,6 +146,8 @@ func statements(schema string) map[string]string {
 	}
 	out := map[string]string{
 		"publish":      "select * from @.publish_1($1, $2::json, $3)",
+		"intake":       "select * from @.intake_1($1::json, $2)",
+		"relay":        "select @.relay_1($1, $2)",
 		"enqueue":      "select * from @.enqueue_1($1, $2, $3, $4::json, $5, $6)",
 		"claim":        "select * from @.claim_1($1, $2, $3, $4, $5, $6, $7)",
 		"finish":       "select * from @.finish_1($1, $2::json)",

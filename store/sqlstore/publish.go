@@ -36,12 +36,24 @@ type row struct {
 	Size        int    `json:"size"`
 }
 
-// Publish implements [store.Publisher]. Calls of one process share transactions.
-func (s *Store) Publish(ctx context.Context, merchantID string, events []store.NewEvent) ([]store.Published, error) {
+// What publish_1 and intake_1 say of an event.
+const (
+	stateOld      = "old"
+	stateConflict = "conflict"
+	stateNobody   = "nobody"
+)
+
+func newEvents(merchantID string, events []store.NewEvent) []newEvent {
 	list := make([]newEvent, len(events))
 	for i := range events {
 		list[i] = newEvent{merchantID, &events[i]}
 	}
+	return list
+}
+
+// Publish implements [store.Publisher]. Calls of one process share transactions.
+func (s *Store) Publish(ctx context.Context, merchantID string, events []store.NewEvent) ([]store.Published, error) {
+	list := newEvents(merchantID, events)
 	out := make([]store.Published, 0, len(events))
 	for len(list) > 0 {
 		n := cut(list)
@@ -70,17 +82,30 @@ func cut(list []newEvent) int {
 
 var errNobody = fmt.Errorf("sqlstore: publish a test: no such webhook: %w", store.ErrNotFound)
 
-// call publishes events in one transaction. The answers are in their order.
-func (s *Store) call(ctx context.Context, events []newEvent) ([]store.Published, error) {
-	rows := make([]row, len(events))
-	var bodies []byte
+// write writes events as the arguments of publish_1 and intake_1.
+func write(events []newEvent) (rows string, bodies []byte) {
+	list := make([]row, len(events))
 	for i, e := range events {
-		rows[i] = row{
+		list[i] = row{
 			Merchant: encode(e.merchantID), Event: encode(e.ID), Type: encode(e.Type), Fingerprint: encode(e.Fingerprint), Trace: encode(e.Trace),
 			Test: encode(e.Test), Forged: e.Forged, At: len(bodies) + 1, Size: len(e.Body),
 		}
 		bodies = append(bodies, e.Body...)
 	}
+	return marshal(list), bodies
+}
+
+// call publishes events in one transaction. The answers are in their order.
+func (s *Store) call(ctx context.Context, events []newEvent) ([]store.Published, error) {
+	out, err := s.callOnce(ctx, events)
+	for again(err) { // It has done nothing.
+		out, err = s.callOnce(ctx, events)
+	}
+	return out, err
+}
+
+func (s *Store) callOnce(ctx context.Context, events []newEvent) ([]store.Published, error) {
+	rows, bodies := write(events)
 	out := make([]store.Published, 0, len(events))
 	var nobody error
 	err := s.each(ctx, s.db, "publish", func(r scan) error {
@@ -91,8 +116,8 @@ func (s *Store) call(ctx context.Context, events []newEvent) ([]store.Published,
 		if err := r(&at, &state, &id, &webhooks); err != nil {
 			return err
 		}
-		p := store.Published{Duplicate: state == "old", Conflict: state == "conflict"}
-		if state == "nobody" {
+		p := store.Published{Duplicate: state == stateOld, Conflict: state == stateConflict}
+		if state == stateNobody {
 			nobody = errNobody
 		}
 		var err error
@@ -101,7 +126,7 @@ func (s *Store) call(ctx context.Context, events []newEvent) ([]store.Published,
 		}
 		out = append(out, p)
 		return err
-	}, s.now(), marshal(rows), bodies)
+	}, s.now(), rows, bodies)
 	if err == nil && len(out) != len(events) {
 		err = errors.New("sqlstore: publish: answers are missing")
 	}
@@ -110,15 +135,10 @@ func (s *Store) call(ctx context.Context, events []newEvent) ([]store.Published,
 
 // published reads [[wh, wid], …].
 func (s *Store) published(id int64, webhooks string) ([]store.PublishedDelivery, error) {
-	var list []struct {
-		wh  int64
-		wid string
-	}
 	var pairs [][2]json.RawMessage
 	if err := json.Unmarshal([]byte(webhooks), &pairs); err != nil {
 		return nil, err
 	}
-	list = list[:0]
 	out := make([]store.PublishedDelivery, len(pairs))
 	for i, p := range pairs {
 		var wh int64

@@ -1,0 +1,148 @@
+package sqltest_test
+
+import (
+	"context"
+	"database/sql"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/rag-assistant/webhooks/internal/sqltest"
+	"github.com/rag-assistant/webhooks/store"
+	"github.com/rag-assistant/webhooks/store/sqlstore"
+)
+
+// shop is a host with a webhook "whk" of merchant "m".
+type shop struct {
+	*testing.T
+	*sqlstore.Store
+
+	db *sql.DB
+}
+
+func newShop(t *testing.T, db *sql.DB) shop {
+	t.Helper()
+	s := shop{t, sqltest.Open(t, db, nil), db}
+	_, err := s.CreateWebhook(t.Context(), "m", store.Webhook{ID: "whk", Events: []string{"*"}, Status: store.Active}, 0)
+	require.NoError(t, err)
+	return s
+}
+
+func (s shop) begin(level sql.IsolationLevel) *sql.Tx {
+	s.Helper()
+	tx, err := s.db.BeginTx(s.Context(), &sql.TxOptions{Isolation: level})
+	require.NoError(s, err)
+	s.Cleanup(func() { _ = tx.Rollback() })
+	return tx
+}
+
+func event(id, print string) store.NewEvent {
+	return store.NewEvent{ID: id, Type: "a", Body: []byte(`{}`), Fingerprint: print}
+}
+
+func (s shop) publish(to store.Publisher, events ...store.NewEvent) []store.Published {
+	s.Helper()
+	ctx, cancel := context.WithTimeout(s.Context(), 10*time.Second)
+	defer cancel()
+	out, err := to.Publish(ctx, "m", events)
+	require.NoError(s, err)
+	return out
+}
+
+// claim claims until nothing is left, and returns the events.
+func (s shop) claim() []string {
+	s.Helper()
+	var out []string
+	for {
+		c, err := s.Claim(s.Context(), store.ClaimRequest{Limit: 100, Lease: time.Minute, PerWebhook: 100})
+		require.NoError(s, err)
+		for _, l := range c.Leases {
+			out = append(out, l.EventID)
+		}
+		if c.Next != 0 {
+			return out
+		}
+	}
+}
+
+func TestPublishInATransaction(t *testing.T) {
+	t.Parallel()
+	for _, level := range []sql.IsolationLevel{sql.LevelReadCommitted, sql.LevelRepeatableRead, sql.LevelSerializable} {
+		t.Run(level.String(), func(t *testing.T) {
+			t.Parallel()
+			s := newShop(t, sqltest.Postgres(t, "pgx"))
+			tx := s.begin(level)
+			got := s.publish(s.In(tx), event("one", "p"), event("two", "p"), event("one", "p"), event("one", "q"))
+			require.Equal(t, []store.Published{{Deferred: true}, {Deferred: true}, {Duplicate: true}, {Conflict: true}}, got)
+			require.Empty(t, s.claim(), "nothing is seen before the commit")
+			require.NoError(t, tx.Commit())
+			require.Equal(t, []string{"one", "two"}, s.claim())
+
+			lost := s.begin(level)
+			s.publish(s.In(lost), event("three", "p"))
+			require.NoError(t, lost.Rollback())
+			require.Empty(t, s.claim(), "nothing is seen after a rollback")
+		})
+	}
+}
+
+func TestPublishInATransactionSeesWhatIsThere(t *testing.T) {
+	t.Parallel()
+	s := newShop(t, sqltest.Postgres(t, "pgx"))
+	s.publish(s, event("old", "p"))
+	tx := s.begin(sql.LevelReadCommitted)
+	s.publish(s.In(tx), event("own", "p"))
+	got := s.publish(s.In(tx), event("old", "p"), event("old", "q"), event("own", "p"), event("own", "q"))
+	require.Equal(t, []store.Published{{Duplicate: true}, {Conflict: true}, {Duplicate: true}, {Conflict: true}}, got)
+	_, err := s.In(tx).Publish(t.Context(), "m", []store.NewEvent{{ID: "test", Type: "t", Test: "nobody"}})
+	require.ErrorIs(t, err, store.ErrNotFound)
+	require.NoError(t, tx.Commit(), "no answer ends the transaction")
+}
+
+// Three transactions and a plain call publish one id: the first that is taken in counts.
+func TestOneIDInManyTransactions(t *testing.T) {
+	t.Parallel()
+	s := newShop(t, sqltest.Postgres(t, "pgx"))
+	var open []*sql.Tx
+	for _, print := range []string{"p", "p", "q"} {
+		tx := s.begin(sql.LevelReadCommitted)
+		require.True(t, s.publish(s.In(tx), event("same", print))[0].Deferred, "nobody waits for another transaction")
+		open = append(open, tx)
+	}
+	require.Equal(t, []string(nil), s.claim())
+	s.publish(s, event("same", "p"))
+	for _, tx := range open {
+		require.NoError(t, tx.Commit())
+	}
+	require.Equal(t, []string{"same"}, s.claim())
+}
+
+// While a transaction that has published is open, every operation on its webhook goes on.
+func TestAnOpenTransactionHoldsUpNobody(t *testing.T) {
+	t.Parallel()
+	s := newShop(t, sqltest.Postgres(t, "pgx"))
+	tx := s.begin(sql.LevelReadCommitted)
+	s.publish(s.In(tx), event("held", "p"), event("also", "p"))
+
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	s.publish(s, event("plain", "p"), event("also", "p"))
+	c, err := s.Claim(ctx, store.ClaimRequest{Limit: 1, Lease: time.Minute, PerWebhook: 10})
+	require.NoError(t, err)
+	require.Len(t, c.Leases, 1)
+	l := c.Leases[0]
+	_, err = s.Finish(ctx, []store.Result{{MerchantID: "m", WebhookID: "whk", DeliveryID: l.DeliveryID, Token: l.Token, Outcome: store.Succeeded}})
+	require.NoError(t, err)
+	for _, status := range []store.Status{store.Disabled, store.Active} {
+		_, err = s.UpdateWebhook(ctx, "m", "whk", store.WebhookUpdate{Status: &status})
+		require.NoError(t, err)
+	}
+	_, err = s.Enqueue(ctx, "m", "whk", []string{"plain"}, "n")
+	require.NoError(t, err)
+	_, err = s.Prune(ctx, store.PruneRequest{DeliveryAge: time.Nanosecond, EventAge: time.Nanosecond, Limit: 100})
+	require.NoError(t, err)
+	require.NoError(t, s.DeleteWebhook(ctx, "m", "whk", 0))
+	require.NoError(t, tx.Commit())
+	require.Empty(t, s.claim())
+}
