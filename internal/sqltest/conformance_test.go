@@ -1,7 +1,6 @@
 package sqltest_test
 
 import (
-	"database/sql"
 	"os"
 	"strconv"
 	"sync/atomic"
@@ -12,28 +11,6 @@ import (
 	"github.com/rag-assistant/webhooks/store/storetest"
 )
 
-func TestConformanceOfPostgres(t *testing.T) {
-	t.Parallel()
-	db := sqltest.Postgres(t, "pgx")
-	db.SetMaxOpenConns(8)
-	storetest.Run(t, opener(db))
-}
-
-// clock is a time that only the test moves.
-type clock struct{ ms atomic.Int64 }
-
-func (c *clock) now() time.Time          { return time.UnixMilli(c.ms.Load()) }
-func (c *clock) advance(d time.Duration) { c.ms.Add(d.Milliseconds()) }
-
-func opener(db *sql.DB) func(t *testing.T) storetest.Harness {
-	return func(t *testing.T) storetest.Harness {
-		t.Helper()
-		c := &clock{}
-		c.ms.Store(time.Date(2026, time.February, 27, 12, 0, 0, 0, time.UTC).UnixMilli())
-		return storetest.Harness{Store: sqltest.Open(t, db, c.now), Advance: c.advance}
-	}
-}
-
 // sequencesVariable asks for that many random sequences.
 const sequencesVariable = "WEBHOOK_TEST_SEQUENCES"
 
@@ -43,7 +20,35 @@ func TestDifferentialOfPostgres(t *testing.T) {
 	if err != nil {
 		n = 50 // TestConformanceOfPostgres plays 150 more.
 	}
-	db := sqltest.Postgres(t, "pgx")
-	db.SetMaxOpenConns(8)
-	storetest.RunDifferential(t, opener(db), n)
+	storetest.RunDifferential(t, opener("pgx", 1), n)
+}
+
+func TestConformanceOfPostgres(t *testing.T) {
+	t.Parallel()
+	storetest.Run(t, opener("pgx", 8))
+}
+
+// A store keeps no connection between calls, so one is enough.
+func TestConformanceOfPostgresOnOneConnection(t *testing.T) {
+	t.Parallel()
+	storetest.Run(t, opener("postgres", 1))
+}
+
+// clock is a time that only the test moves.
+type clock struct{ ms atomic.Int64 }
+
+func (c *clock) now() time.Time          { return time.UnixMilli(c.ms.Load()) }
+func (c *clock) advance(d time.Duration) { c.ms.Add(d.Milliseconds()) }
+
+// opener makes stores in schemas of their own.
+func opener(driver string, connections int) func(t *testing.T) storetest.Harness {
+	return func(t *testing.T) storetest.Harness {
+		t.Helper()
+		c := &clock{}
+		c.ms.Store(time.Date(2026, time.February, 27, 12, 0, 0, 0, time.UTC).UnixMilli())
+		db := sqltest.Postgres(t, driver)
+		db.SetMaxOpenConns(connections)
+		st := sqltest.Open(t, db, c.now)
+		return storetest.Harness{Store: st, Advance: c.advance, Audit: st.Audit}
+	}
 }

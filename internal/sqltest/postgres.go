@@ -11,6 +11,7 @@ import (
 	"time"
 
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
+	_ "github.com/lib/pq"              // the driver "postgres"
 	"github.com/stretchr/testify/require"
 
 	"github.com/rag-assistant/webhooks/store/sqlstore"

@@ -159,6 +159,11 @@ func statements(schema string) map[string]string {
 		"prune_events": "select @.prune_events_1(@.clock($1) - $2, $3)",
 		"prune_rest":   "select @.prune_rest_1($1, $2)",
 	}
+	audit, err := files.ReadFile("postgres/audit.sql")
+	if err != nil {
+		panic(err) // It is embedded.
+	}
+	out["audit"] = string(audit)
 	for _, part := range strings.Split(string(text), "-- name: ")[1:] {
 		name, statement, _ := strings.Cut(part, "\n")
 		out[name] = statement

@@ -93,7 +93,7 @@ begin
 		end if;
 		return next;
 	end loop;
-	perform refloor(u.wh) from (select distinct u.wh from unnest(v_late) u(wh)) u;
+	perform refloor(u.wh), line_up(u.wh, v_now) from (select distinct u.wh from unnest(v_late) u(wh)) u;
 end $$;
 
 -- streak ends (1) or lengthens (2) the streak of a webhook, whose row of ready the caller has

@@ -48,7 +48,7 @@ begin
 		from changed c where r.wh = c.wh and r.ver = (select x.ver from ready x where x.wh = c.wh order by x.ver desc limit 1)
 		returning c.n
 	) select coalesce(sum(n), 0) into v_n from counted;
-	perform refloor(u.wh) from (select distinct u.wh from unnest(v_whs) u(wh)) u;
+	perform refloor(u.wh), line_up(u.wh, v_now) from (select distinct u.wh from unnest(v_whs) u(wh)) u;
 	return v_n;
 end $$;
 
