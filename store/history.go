@@ -124,6 +124,8 @@ type PruneRequest struct {
 	EventAge time.Duration
 	// NoticeAge removes notices that nobody acknowledged for so long.
 	NoticeAge time.Duration
+	// JobAge removes jobs that ended longer ago than this, and no other.
+	JobAge time.Duration
 
 	Limit int // at least 1
 }
@@ -138,6 +140,7 @@ type Pruned struct {
 	Paused     int // ended with PausedCode
 	Events     int // removed
 	Notices    int // removed
+	Jobs       int // removed
 
 	// Damaged tells of what was found unreadable since a Prune last told, each once, for
 	// a line in a log. A store may tell of some only, and may lose what it had told when

@@ -91,8 +91,10 @@ type Claimed struct {
 	// that somebody else is at it: pause before you ask again.
 	Next time.Duration
 
-	// Notices says that ClaimNotices would find something.
+	// Notices says that ClaimNotices would find something, and Jobs that ClaimJobs
+	// would.
 	Notices bool
+	Jobs    bool
 }
 
 // Lease is the right to try one delivery until the lease ends. Body may share

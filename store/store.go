@@ -19,6 +19,7 @@ type Store interface {
 	History
 	Notices
 	Seen
+	Jobs
 	Backlogs
 	Directory
 }
@@ -225,6 +226,38 @@ type Seen interface {
 	// ForgetSeen gives id up, so that it can begin again. Only its holder can; for
 	// any other it does nothing.
 	ForgetSeen(ctx context.Context, scope, id, holder string) error
+}
+
+// Jobs is the durable list of what dispatchers do in steps: see [Job].
+type Jobs interface {
+	// AddJob adds j, which is claimable at once, and returns it with what is the
+	// store's: Version, CreatedAt and UpdatedAt. If the merchant has a job with this id,
+	// ended or not, AddJob changes nothing and returns that one as it is. Otherwise, if
+	// a job of the same scope has not ended, it changes nothing and returns that one.
+	// So the caller compares the id, and to add a job again is safe.
+	AddJob(ctx context.Context, merchantID string, j Job) (Job, error)
+
+	// Job returns one job or [ErrNotFound].
+	Job(ctx context.Context, merchantID, jobID string) (Job, error)
+
+	// ListJobs lists a merchant's jobs, the one that was added last first. A merchant
+	// without any is an empty page, not an error.
+	ListJobs(ctx context.Context, merchantID string, q JobQuery) (JobPage, error)
+
+	// UpdateJob applies u in one step, adds 1 to Version, sets UpdatedAt and returns
+	// the result. It fails with [ErrNotFound], and with [ErrVersion] if u.IfVersion is
+	// set and differs. So of two callers that saw the same job, one changes it.
+	//
+	// Of the jobs of a merchant that have ended, [MaxEndedJobs] are kept. When one more
+	// ends, the one that ended first is forgotten.
+	UpdateJob(ctx context.Context, merchantID, jobID string, u JobUpdate) (Job, error)
+
+	// ClaimJobs hides up to limit jobs from every other caller until the lease ends,
+	// those that have been claimable for longest first. None is not an error. A claim
+	// changes nothing that a job shows. A job whose lease ended without an UpdateJob is
+	// claimable again at once. A store of several parts keeps this order within each
+	// part, and visits all parts in turn.
+	ClaimJobs(ctx context.Context, limit int, lease time.Duration) ([]Job, error)
 }
 
 // Directory is what an operator asks over all merchants.

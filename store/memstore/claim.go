@@ -36,7 +36,7 @@ func (s *Store) Claim(ctx context.Context, c store.ClaimRequest) (store.Claimed,
 			s.rekey(n.v, now)
 		}
 	}
-	out := store.Claimed{At: stamp(now), Notices: s.visible.until(now) != nil}
+	out := store.Claimed{At: stamp(now), Notices: s.visible.until(now) != nil, Jobs: s.claimable.until(now) != nil}
 	if old := s.claims[c.Key]; old != nil {
 		out.Again = true
 		for _, d := range old.leases {

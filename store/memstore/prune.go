@@ -39,6 +39,10 @@ func (s *Store) Prune(ctx context.Context, p store.PruneRequest) (done store.Pru
 		done.Notices = sweep(&left, &done.More,
 			func() *notice { return s.longUnread(before(p.NoticeAge)) }, s.removeNotice)
 	}
+	if p.JobAge > 0 {
+		done.Jobs = sweep(&left, &done.More,
+			func() *job { return s.outdated.until(before(p.JobAge) - 1) }, s.forgetJob)
+	}
 	return done, nil
 }
 

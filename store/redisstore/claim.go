@@ -103,6 +103,7 @@ func (g *claiming) claim(ctx context.Context, h shard, limit, bytes, round int) 
 		g.out.At = at // Where clocks differ, leases end before others think.
 	}
 	g.out.Notices = r.int() == 1 || g.out.Notices
+	g.out.Jobs = r.int() == 1 || g.out.Jobs
 	again := r.int() == 1
 	if again {
 		g.how, g.out.Again = "again", true

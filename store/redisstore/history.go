@@ -15,6 +15,7 @@ const (
 	eventCursor    = "e"
 	webhookCursor  = "w"
 	merchantCursor = "m"
+	jobCursor      = "j"
 )
 
 func writeCursor(kind string, seq int64) string { return kind + strconv.FormatInt(seq, 36) }

@@ -21,8 +21,8 @@ const (
 
 // RunDifferential plays random sequences of 40 steps on the store under test and on a
 // naive model of the contract, and compares every answer and, after each step, all that
-// can be seen. At the end of each come calls about notices, and a merchant deletes its
-// webhooks. Where the contract leaves a choice, such as the order of equals, the store's
+// can be seen. At the end of each come calls about notices and jobs, and a merchant
+// deletes its webhooks. Where the contract leaves a choice, such as the order of equals, the store's
 // choice is checked and the model follows it.
 //
 // Sequence n has the subtest seed=n and is the same in every run. A failure prints the
@@ -64,6 +64,10 @@ func playSequence(t tb, h Harness, seed int) {
 	d.x.promise = "Keep is how long the id is remembered from now, if longer than Lease, should the lease end without a commit"
 	for range sequenceSteps / 2 {
 		d.playKeptSeen()
+	}
+	d.advance(tick - time.Duration(d.model.now.UnixMilli())*time.Millisecond%tick) // The clock is at a tick again.
+	for range sequenceSteps {
+		d.step(jobOperations())
 	}
 }
 

@@ -19,7 +19,7 @@ type fault struct {
 
 func faults() []fault {
 	return slices.Concat(webhookFaults(), publishFaults(), claimFaults(), rateFaults(), finishFaults(), historyFaults(),
-		pruneFaults(), noticeFaults(), seenFaults(), watchFaults(), backlogFaults(), raceFaults())
+		pruneFaults(), noticeFaults(), seenFaults(), jobFaults(), watchFaults(), backlogFaults(), raceFaults())
 }
 
 // cases lists all cases by their full name.

@@ -75,6 +75,11 @@ type call struct {
 	added            bool
 	notices          []store.NoticeLease
 
+	job    store.Job
+	jobU   store.JobUpdate
+	jobQ   store.JobQuery
+	jobP   store.JobPage
+	jobs   []store.Job
 	begin  store.SeenBegin
 	answer store.SeenAnswer
 	holder string
@@ -225,6 +230,31 @@ func (f *faulty) CommitSeen(ctx context.Context, scope, id, holder string, value
 
 func (f *faulty) ForgetSeen(ctx context.Context, scope, id, holder string) error {
 	return f.ask(ctx, call{merchant: scope, id: id, holder: holder}, "ForgetSeen", func(c *call) { c.err = f.m.ForgetSeen(ctx, c.merchant, c.id, c.holder) }).err
+}
+
+func (f *faulty) AddJob(ctx context.Context, merchantID string, j store.Job) (store.Job, error) {
+	c := f.ask(ctx, call{merchant: merchantID, id: j.ID, job: j}, "AddJob", func(c *call) { c.job, c.err = f.m.AddJob(ctx, c.merchant, c.job) })
+	return c.job, c.err
+}
+
+func (f *faulty) Job(ctx context.Context, merchantID, id string) (store.Job, error) {
+	c := f.ask(ctx, call{merchant: merchantID, id: id}, "Job", func(c *call) { c.job, c.err = f.m.Job(ctx, c.merchant, c.id) })
+	return c.job, c.err
+}
+
+func (f *faulty) ListJobs(ctx context.Context, merchantID string, q store.JobQuery) (store.JobPage, error) {
+	c := f.ask(ctx, call{merchant: merchantID, jobQ: q}, "ListJobs", func(c *call) { c.jobP, c.err = f.m.ListJobs(ctx, c.merchant, c.jobQ) })
+	return c.jobP, c.err
+}
+
+func (f *faulty) UpdateJob(ctx context.Context, merchantID, id string, u store.JobUpdate) (store.Job, error) {
+	c := f.ask(ctx, call{merchant: merchantID, id: id, jobU: u}, "UpdateJob", func(c *call) { c.job, c.err = f.m.UpdateJob(ctx, c.merchant, c.id, c.jobU) })
+	return c.job, c.err
+}
+
+func (f *faulty) ClaimJobs(ctx context.Context, limit int, lease time.Duration) ([]store.Job, error) {
+	c := f.ask(ctx, call{limit: limit, lease: lease}, "ClaimJobs", func(c *call) { c.jobs, c.err = f.m.ClaimJobs(ctx, c.limit, c.lease) })
+	return c.jobs, c.err
 }
 
 // set sets a value under a condition.

@@ -23,6 +23,7 @@ type model struct {
 	events     []*modelEvent
 	deliveries []*modelDelivery
 	notices    []*modelNotice
+	jobs       []*modelJob // in the order of adding
 	seen       []*modelSeen
 	watchers   []*modelWatcher
 	perWebhook int // of the last claim

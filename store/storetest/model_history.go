@@ -141,6 +141,10 @@ func (m *model) prunable(p store.PruneRequest) func(*store.Pruned) {
 	if n != nil {
 		return func(done *store.Pruned) { m.notices = without(m.notices, n); done.Notices++ }
 	}
+	j := find(m.jobs, func(j *modelJob) bool { return !j.open() && m.olderThan(j.EndedAt, p.JobAge) })
+	if j != nil {
+		return func(done *store.Pruned) { m.jobs = without(m.jobs, j); done.Jobs++ }
+	}
 	return nil
 }
 

@@ -171,6 +171,7 @@ func (m *model) Claim(_ context.Context, c store.ClaimRequest) (store.Claimed, e
 	}
 	out.Next = m.next(c.PerWebhook)
 	out.Notices = m.noticed()
+	out.Jobs = len(m.claimableJobs()) > 0
 	return out, nil
 }
 

@@ -342,6 +342,16 @@ func (x *trial) events(merchantID string, q store.EventQuery) []store.Event {
 	})
 }
 
+// jobs follows the list of a merchant's jobs.
+func (x *trial) jobs(merchantID string, q store.JobQuery) []store.Job {
+	x.Helper()
+	return follow(x, "ListJobs", q.Limit, func(cursor string) ([]store.Job, string, error) {
+		q.Cursor = cursor
+		p, err := x.st.ListJobs(x.Context(), merchantID, q)
+		return p.Jobs, p.Next, err
+	})
+}
+
 // pick returns f of each.
 func pick[T, R any](list []T, f func(T) R) []R {
 	out := make([]R, len(list))

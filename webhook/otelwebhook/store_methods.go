@@ -150,3 +150,33 @@ func (s *timedStore) Merchants(ctx context.Context, q store.MerchantQuery) (_ st
 	defer s.timing(ctx, "merchants", &err)()
 	return s.Store.Merchants(ctx, q)
 }
+
+// AddJob implements [store.Jobs].
+func (s *timedStore) AddJob(ctx context.Context, merchantID string, j store.Job) (_ store.Job, err error) {
+	defer s.timing(ctx, "add_job", &err)()
+	return s.Store.AddJob(ctx, merchantID, j)
+}
+
+// Job implements [store.Jobs].
+func (s *timedStore) Job(ctx context.Context, merchantID, jobID string) (_ store.Job, err error) {
+	defer s.timing(ctx, "job", &err)()
+	return s.Store.Job(ctx, merchantID, jobID)
+}
+
+// ListJobs implements [store.Jobs].
+func (s *timedStore) ListJobs(ctx context.Context, merchantID string, q store.JobQuery) (_ store.JobPage, err error) {
+	defer s.timing(ctx, "list_jobs", &err)()
+	return s.Store.ListJobs(ctx, merchantID, q)
+}
+
+// UpdateJob implements [store.Jobs].
+func (s *timedStore) UpdateJob(ctx context.Context, merchantID, jobID string, u store.JobUpdate) (_ store.Job, err error) {
+	defer s.timing(ctx, "update_job", &err)()
+	return s.Store.UpdateJob(ctx, merchantID, jobID, u)
+}
+
+// ClaimJobs implements [store.Jobs].
+func (s *timedStore) ClaimJobs(ctx context.Context, limit int, lease time.Duration) (_ []store.Job, err error) {
+	defer s.timing(ctx, "claim_jobs", &err)()
+	return s.Store.ClaimJobs(ctx, limit, lease)
+}

@@ -7,8 +7,8 @@
 -- ARGV[10] name under which to note what is leased, or empty
 -- ARGV[11] how: again (only answer what is noted), new (do so, or else claim), mark (and note it
 --          too if nothing is claimed)
--- Reply    OK, time, microseconds until there is more (-1: nothing waits), 1 if there are notices,
---          1 if something was noted before, n and what w holds of each webhook, what is stored of
+-- Reply    OK, time, microseconds until there is more (-1: nothing waits), 1 if there are notices, 1 if
+--          there are jobs, 1 if something was noted before, n and what w holds of each webhook, what is stored of
 --          each event, three numbers for each lease (index of the webhook, index of the event,
 --          seq; '>I2I2I6'), records of the leases
 
@@ -35,9 +35,14 @@ local function answer(hook, n, blob, k, event, seq, rec)
   return hook
 end
 
+-- waits says that the first member of a set can be claimed.
+local function waits(set)
+  local first = call('ZRANGE', P .. set, 0, 0, 'WITHSCORES')[2]
+  return first and tonumber(first) <= now and 1 or 0
+end
+
 local function reply(again, next)
-  local notice = call('ZRANGE', P .. 'nv', 0, 0, 'WITHSCORES')[2]
-  return finish({ 'OK', now, next, notice and tonumber(notice) <= now and 1 or 0, again, hooks, events, table.concat(order), leases })
+  return finish({ 'OK', now, next, waits('nv'), waits('jv'), again, hooks, events, table.concat(order), leases })
 end
 
 -- merchant_of reads the merchant in what w holds of a webhook.

@@ -17,7 +17,7 @@
 --
 -- key        type    what it holds, and what is true of it at rest               written by
 -- id         STRING  the id of the layout; without it no script does anything    Open
--- c          HASH    n, token and no: last numbers of a webhook, claim, notice;  most
+-- c          HASH    n, token, no, job: last numbers of a webhook, claim, notice;  most
 --                    pn: pending deliveries of all webhooks; at: time of a
 --                    claim a second ago at most; walk and sweep: how far walk of
 --                    claim.lua and sweep of prune.lua came
@@ -53,6 +53,12 @@
 -- sleep      STRING  until when claimers sleep; absent: nobody ever claimed      claim, wake
 -- no nv na   HASH, ZSET, ZSET  notices: see notices.lua; by when they can be claimed; by age
 -- nw:<n>     ZSET    notices of the webhook
+-- jb         HASH    M:I -> a job: see jobs.lua                                  jobs, prune
+-- jv jx      ZSET    M:I of a job that has not ended -> from when it can be      jobs, prune
+--                    claimed; of one that has -> when
+-- jl:<M>     ZSET    I of the merchant's jobs -> number, in the order of adding  jobs, prune
+-- jd:<M>     ZSET    I of those that have ended -> number, in that order         jobs, prune
+-- js         HASH    M:S -> I of the job of a scope that has not ended           jobs
 -- gc         HASH    n of a deleted webhook -> nonce of the call                 delete, collect
 -- bad        HASH    what was found damaged -> when, whose, how; at most 100     all
 -- untold     ZSET    fields of bad that sweep has not told yet                   all, prune

@@ -1,6 +1,6 @@
 -- Removes one kind of what retention no longer keeps.
 --
--- ARGV[5]  what: sweep, paused, age, surplus, kept, events, notices
+-- ARGV[5]  what: sweep, paused, age, surplus, kept, events, notices, jobs
 -- ARGV[6]  age in milliseconds, or for surplus how many to keep
 -- ARGV[7]  how many records at most
 -- ARGV[8]  where to go on, empty at first
@@ -301,6 +301,15 @@ local function notices()
   return answer(false)
 end
 
+local function jobs()
+  for i, name in ipairs(call('ZRANGEBYSCORE', P .. 'jx', '-inf', '(' .. before, 'LIMIT', 0, limit + 1)) do
+    if i > limit then return answer(true) end
+    forget_job(name)
+    done = done + 1
+  end
+  return answer(false)
+end
+
 -- heal looks at one record of a, and mends what does not agree with it: nobody has it, though
 -- its lease ended long ago, it is not in line, it cannot be read, or its webhook is not there.
 local function heal(name, rec)
@@ -344,5 +353,5 @@ local function sweep()
   return reply
 end
 
-local kinds = { sweep = sweep, paused = end_paused, age = by_age, surplus = surplus, kept = kept, events = events, notices = notices }
+local kinds = { sweep = sweep, paused = end_paused, age = by_age, surplus = surplus, kept = kept, events = events, notices = notices, jobs = jobs }
 return kinds[what]()
