@@ -62,7 +62,7 @@ var mutants = []struct {
 	{differential, "any owner settles", "finish", "t[OWNER] == owners[g]", "true"},
 	{differential, "a known job is added", "jobs", "if j then return found(j) end\n  local scope", "local scope"},
 	{differential, "two jobs of a scope", "jobs", "if open and open[ENDED] == 0 then return found(open) end", ""},
-	{differential, "a job that has ended holds its scope", "jobs", "if open and open[ENDED] == 0 then", "if open then"},
+	{differential, "a job that has ended holds its scope", "jobs", "if call('HGET', P .. 'js', place) == I then call('HDEL', P .. 'js', place) end", ""},
 	{differential, "any version of a job", "jobs", "if version ~= 0 and version ~= j[VERSION] then", "if false then"},
 	{differential, "a job's version stays", "jobs", "= j[VERSION] + 1, now", "= j[VERSION], now"},
 	{differential, "a job has no delay", "jobs", "let(name, now + delay)", "let(name, now)"},
