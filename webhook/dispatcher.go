@@ -37,10 +37,14 @@ type Dispatcher struct {
 type DispatchStore interface {
 	store.Queue
 	store.Notices
+	store.Jobs
 	store.Backlogs // for Health
 
-	// Webhook is that of [store.Webhooks].
+	// Webhook is that of [store.Webhooks], Events and Enqueue are those of
+	// [store.History].
 	Webhook(ctx context.Context, merchantID, webhookID string) (store.Webhook, error)
+	Events(ctx context.Context, merchantID string, q store.EventQuery) (store.EventPage, error)
+	Enqueue(ctx context.Context, merchantID, webhookID string, eventIDs []string, nonce string) ([]store.Enqueued, error)
 }
 
 // DispatcherOptions configures a [Dispatcher].
@@ -190,6 +194,8 @@ type Retention struct {
 	Events time.Duration
 	// Notices is how long a notice waits for an OnNotice to take it. Defaults to 7 days.
 	Notices time.Duration
+	// Jobs is how long a replay can be looked at after it has ended. Defaults to 7 days.
+	Jobs time.Duration
 }
 
 // DefaultUserAgent is the User-Agent that RAG Assistant's merchants know.
@@ -252,6 +258,7 @@ func (o DispatcherOptions) withDefaults() DispatcherOptions {
 	defTime(&o.Retention.Paused, week)
 	defTime(&o.Retention.Events, week)
 	defTime(&o.Retention.Notices, week)
+	defTime(&o.Retention.Jobs, week)
 	if o.UserAgent == "" {
 		o.UserAgent = DefaultUserAgent
 	}
@@ -277,7 +284,7 @@ func (o DispatcherOptions) validate() []error {
 		{"AttemptTimeout", o.AttemptTimeout < time.Millisecond},
 		{"DrainTimeout", o.DrainTimeout < 0},
 		{"Retention", min(o.Retention.Deliveries, o.Retention.Paused, o.Retention.Events,
-			o.Retention.Notices) < 0 || o.Retention.PerWebhook < 0},
+			o.Retention.Notices, o.Retention.Jobs) < 0 || o.Retention.PerWebhook < 0},
 	} {
 		if f.low {
 			bad = append(bad, fmt.Errorf("%s is too low", f.name))

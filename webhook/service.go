@@ -39,6 +39,7 @@ type ServiceStore interface {
 	store.History
 	store.Seen     // for requests that are sent again, and to bound tests
 	store.Notices  // for a webhook that was moved
+	store.Jobs     // for replays
 	store.Backlogs // for Health
 }
 

@@ -373,34 +373,3 @@ func newNotice(n *store.Notice) Notice {
 		Reason: Reason(n.Reason), Failures: n.Failures, DisableAfter: n.DisableAfter, Since: n.Since, At: n.At,
 	}
 }
-
-// Replay selects events to send again to one webhook.
-type Replay struct {
-	Since time.Time // events published from here; zero: from the start of the log
-	Until time.Time // and before here; zero: until now
-
-	// Missed and Failed ask for events that made no delivery to this webhook, as
-	// while it was disabled, and for those whose youngest delivery failed. Neither
-	// set means both.
-	Missed bool
-	Failed bool
-
-	// Backfill also counts events as missed that were published before the webhook was
-	// registered. Without it, a new webhook gets nothing of before.
-	Backfill bool
-
-	// DryRun counts what would be sent, and sends nothing. It does not know which events
-	// were sent again too often.
-	DryRun bool
-}
-
-// Replayed is what a replay did.
-type Replayed struct {
-	Deliveries int // that it made, or would make
-
-	// LeftOut counts events without a delivery that may have had one, which retention
-	// has removed. Nobody can say any more whether the webhook missed them.
-	LeftOut int
-	// Full counts events that were sent again too often already: see [ErrFull].
-	Full int
-}

@@ -216,7 +216,7 @@ func (p *Portal) replay(x *exchange) (answer, error) {
 		return answer{}, err
 	}
 	if in.DryRun {
-		v.Counted = &n
+		v.Counted = &n.Replayed
 		return p.askToReplay(x, http.StatusOK, v)
 	}
 	q := url.Values{"done": {"replayed"}, "n": {strconv.Itoa(n.Deliveries)}}
