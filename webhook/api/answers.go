@@ -50,7 +50,7 @@ var (
 	}
 	errNoResource = &apiError{
 		status: http.StatusNotFound, code: "not_found",
-		message: "There is no such webhook, delivery or path.",
+		message: "There is no such webhook, delivery, replay or path.",
 	}
 	errNoPublicKey = &apiError{
 		status: http.StatusNotFound, code: "no_public_key",
@@ -78,7 +78,7 @@ var (
 	}
 	errReplaying = &apiError{
 		status: http.StatusConflict, code: "conflict",
-		message: "Another replay of this webhook is running. Wait until it has ended.",
+		message: "Another replay of this webhook is running: see details. Wait until it has ended, or stop it.",
 	}
 	errChanged = &apiError{
 		status: http.StatusPreconditionFailed, code: "precondition_failed",
@@ -118,6 +118,15 @@ var (
 	}
 )
 
+// replaying names the replay that is running.
+func replaying(err error) *apiError {
+	shown := *errReplaying
+	if running, ok := errors.AsType[*webhook.ReplayingError](err); ok {
+		shown.faults = faults{{Path: "replayId", Message: running.ReplayID}}
+	}
+	return &shown
+}
+
 func errScope(needed string) *apiError {
 	return &apiError{
 		status: http.StatusForbidden, code: "insufficient_scope",
@@ -146,7 +155,7 @@ func (h *Handler) refuse(ctx context.Context, x *exchange, err error) answer {
 	case errors.Is(err, webhook.ErrFull):
 		shown = errResent
 	case errors.Is(err, webhook.ErrReplaying):
-		shown = errReplaying
+		shown = replaying(err)
 	case errors.Is(err, webhook.ErrRotating):
 		shown = errRotating
 	case errors.Is(err, webhook.ErrConflict):

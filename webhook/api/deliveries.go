@@ -185,29 +185,6 @@ func (h *Handler) redeliver(x *exchange) (answer, error) {
 	return answer{status: http.StatusAccepted, data: newCreatedView(&d, paused)}, nil
 }
 
-func (h *Handler) replay(x *exchange) (answer, error) {
-	m, err := x.optionalBody()
-	if err != nil {
-		return answer{}, err
-	}
-	q := x.query()
-	in := webhook.Replay{Since: m.moment("since"), Until: m.moment("until"), Backfill: m.flag("backfill"), DryRun: q.flag("dryRun")}
-	if s := m.text("status"); s != nil {
-		in.Failed, in.Missed = *s == "failed", *s == "missed"
-		if !in.Failed && !in.Missed {
-			m.bad.add("status", `must be "failed" or "missed"; leave it out for both`)
-		}
-	}
-	if err := invalidIf(append(q.done(), m.done()...)); err != nil {
-		return answer{}, err
-	}
-	n, err := h.svc.Replay(x.R.Context(), x.MerchantID, x.WebhookID, in)
-	if err != nil {
-		return answer{}, err
-	}
-	return answer{status: http.StatusAccepted, data: replayedView{Deliveries: n.Deliveries, DryRun: in.DryRun, LeftOut: n.LeftOut, Full: n.Full}}, nil
-}
-
 func (h *Handler) publish(x *exchange) (answer, error) {
 	m, err := x.body(eventLimits())
 	if err != nil {

@@ -70,6 +70,9 @@ func Views() map[string]reflect.Type {
 		"DeliveryDetail":   reflect.TypeFor[detailView](),
 		"Attempt":          reflect.TypeFor[attemptView](),
 		"Replayed":         reflect.TypeFor[replayedView](),
+		"ReplayCount":      reflect.TypeFor[replayCountView](),
+		"ReplayRun":        reflect.TypeFor[replayView](),
+		"ReplayList":       reflect.TypeFor[replaysView](),
 		"Published":        reflect.TypeFor[publishedView](),
 
 		// All answers with data.
@@ -83,7 +86,9 @@ func Views() map[string]reflect.Type {
 		"DeliveriesAnswer":  reflect.TypeFor[successView](),
 		"NewDeliveryAnswer": reflect.TypeFor[successView](),
 		"DeliveryAnswer":    reflect.TypeFor[successView](),
-		"ReplayedAnswer":    reflect.TypeFor[successView](),
+		"ReplayCountAnswer": reflect.TypeFor[successView](),
+		"ReplayRunAnswer":   reflect.TypeFor[successView](),
+		"ReplaysAnswer":     reflect.TypeFor[successView](),
 		"PublishedAnswer":   reflect.TypeFor[successView](),
 	}
 }

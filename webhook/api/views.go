@@ -296,13 +296,6 @@ func newDetailView(d *webhook.DeliveryDetail, paused bool) detailView {
 	return v
 }
 
-type replayedView struct {
-	Deliveries int  `json:"deliveries"`
-	DryRun     bool `json:"dryRun,omitempty"`
-	LeftOut    int  `json:"leftOut,omitempty"`
-	Full       int  `json:"full,omitempty"`
-}
-
 type publishedView struct {
 	EventID    string `json:"eventId"`
 	Deliveries int    `json:"deliveries"`
