@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"path"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/rag-assistant/webhooks/internal/harness"
 	"github.com/rag-assistant/webhooks/store"
 	"github.com/rag-assistant/webhooks/store/memstore"
 	"github.com/rag-assistant/webhooks/webhook"
@@ -185,15 +187,25 @@ func TestReplay(t *testing.T) {
 	require.Contains(t, p.body, `value="failed" checked`)
 	s.do(hook+"/replay", values("which", "both", "since", "2026-01-01T10:00", "until", "2026-01-01T09:00")).is(http.StatusUnprocessableEntity).
 		says("The end has to be after the start.")
-	require.Contains(t, s.do(hook+"/replay", values("which", "both", "until", "2026-01-01T09:00")).to(), "n=0")
+	s.do(hook+"/replay", values("which", "both", "until", "2026-01-01T09:00", "count", "1")).is(http.StatusOK).says("Nothing would be sent")
 
 	to := s.do(hook+"/replay", values("which", "missed")).to()
-	s.do(to, nil).is(http.StatusOK).says("1 event will be sent again.")
-	to = s.do(hook+"/replay", values("which", "failed")).to()
-	require.Contains(t, to, "n=1")
+	running := s.do(to, nil).is(http.StatusOK).says("Running.").says("Missed events until").says("Sent again 0 events")
+	require.Contains(t, running.body, `data-hx-trigger="every 2s"`)
+	again := s.do(hook+"/replay", values("which", "failed")).to()
+	require.Equal(t, to+"?done=replaying", again)
+	s.do(again, nil).says("A replay of this webhook was running already.")
+	harness.FinishReplay(t, s.svc, s.store, hookID(hook), path.Base(to))
+	done := s.do(to, nil).says("Done.").says("Sent again 1 event").says("Looked at 2 events")
+	require.NotContains(t, done.body, "data-hx-trigger")
+	s.do(hook+"/replay", nil).says("Done").says("Missed, 1 event")
+
 	to = s.do(hook+"/replay", values("which", "both")).to()
+	require.Equal(t, to, s.do(to+"/stop", values()).to())
+	s.do(to, nil).says("Stopped.")
+	to = s.do(hook+"/replay", values("which", "missed")).to()
+	harness.FinishReplay(t, s.svc, s.store, hookID(hook), path.Base(to))
 	s.do(to, nil).says("There was nothing to send again in this range.")
-	require.NotContains(t, s.do(hook+"/deliveries?done=replayed&n=a", nil).text, "sent again")
 }
 
 // failing fails each read of a webhook.
@@ -226,7 +238,7 @@ func TestFaultsOfTheStore(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newSiteOn(t, memstore.New(nil), func(st webhook.ServiceStore) webhook.ServiceStore { return failing{st, c.err} }, nil)
-			for _, path := range views("/webhooks/whk_1", "whdel_1") {
+			for _, path := range views("/webhooks/whk_1", "whdel_1", "rpl_1") {
 				if strings.HasSuffix(path, "deliveries/whdel_1/outcome") {
 					continue // It reads no webhook.
 				}

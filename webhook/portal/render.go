@@ -103,15 +103,8 @@ func done(q url.Values) string {
 		return "The event is being sent again. This is the new delivery."
 	case "again":
 		return "This form was sent before. Nothing was done a second time."
-	case "replayed":
-		n, err := strconv.ParseInt(q.Get("n"), 10, 64)
-		switch {
-		case err != nil || n < 0:
-			return ""
-		case n == 0:
-			return "There was nothing to send again in this range."
-		}
-		return plural(n, "event") + " will be sent again. The new deliveries are at the top."
+	case "replaying":
+		return "A replay of this webhook was running already. This is it."
 	}
 	return ""
 }
