@@ -152,7 +152,7 @@ type Webhooks interface {
 	DeleteWebhook(ctx context.Context, merchantID, webhookID string, ifVersion int64) error
 }
 
-// History tells what became of events and deliveries, and sends an event again.
+// History tells what became of events and deliveries, and sends an event again or sooner.
 type History interface {
 	// Event returns one stored event or [ErrNotFound].
 	Event(ctx context.Context, merchantID, eventID string) (Event, error)
@@ -178,6 +178,11 @@ type History interface {
 	// that is kept, and change nothing. The answers are in the order of eventIDs. It
 	// fails with [ErrNotFound] if there is no such webhook.
 	Enqueue(ctx context.Context, merchantID, webhookID string, eventIDs []string, nonce string) ([]Enqueued, error)
+
+	// Expedite makes a pending delivery due now, if it is due later, and says whether it
+	// is pending. One that is due already or leased stays as it is, and so does one that
+	// has ended. It fails with [ErrNotFound].
+	Expedite(ctx context.Context, merchantID, webhookID, deliveryID string) (pending bool, err error)
 }
 
 // Notices is the durable list of messages for the owners of webhooks. The store

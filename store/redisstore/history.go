@@ -162,6 +162,20 @@ func (s *Store) Deliveries(ctx context.Context, merchantID, webhookID string, q 
 	return page, r.check("deliveries")
 }
 
+// Expedite implements [store.History].
+func (s *Store) Expedite(ctx context.Context, merchantID, webhookID, deliveryID string) (pending bool, err error) {
+	h := s.at(merchantID)
+	n, seq, ok := h.place(deliveryID)
+	if !ok {
+		return false, named("delivery", deliveryID, store.ErrNotFound)
+	}
+	r, err := s.run(ctx, call{name: "expedite", on: h, args: []any{merchantID, webhookID, n, seq}})
+	if err != nil {
+		return false, named("delivery", deliveryID, err)
+	}
+	return r.int() == 1, r.check("expedite")
+}
+
 // markBytes is how much of a nonce's digest is kept.
 const markBytes = 8
 

@@ -182,7 +182,12 @@ func (h *Handler) redeliver(x *exchange) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	return answer{status: http.StatusAccepted, data: newCreatedView(&d, paused)}, nil
+	return answer{status: http.StatusAccepted, data: x.redelivered(&d, paused)}, nil
+}
+
+// redelivered says whether a delivery is the one that was to be sent again.
+func (x *exchange) redelivered(d *webhook.Delivery, paused bool) redeliveredView {
+	return redeliveredView{newCreatedView(d, paused), d.ID == x.DeliveryID}
 }
 
 func (h *Handler) replay(x *exchange) (answer, error) {

@@ -163,6 +163,14 @@ func TestRedeliver(t *testing.T) {
 	require.NoError(t, err)
 	require.EqualValues(t, 2, stats.Total)
 
+	// What is pending is brought forward.
+	second, _, _ := strings.Cut(to, "?")
+	form = values("token", s.do(second, nil).says("Send now").field("token"))
+	s.do(s.do(second+"/redeliver", form).to(), nil).says("The delivery is brought forward")
+	stats, err = s.svc.Stats(t.Context(), merchant, hookID(hook))
+	require.NoError(t, err)
+	require.EqualValues(t, 2, stats.Total)
+
 	// Of a disabled webhook, it waits.
 	s.do(hook+"/status", values("status", "disabled"))
 	s.do(to, nil).says("It waits until the webhook is enabled.")

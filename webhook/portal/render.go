@@ -101,6 +101,8 @@ func done(q url.Values) string {
 		return "A test event was sent."
 	case "redelivered":
 		return "The event is being sent again. This is the new delivery."
+	case "forward":
+		return "The delivery is brought forward: it is due now."
 	case "again":
 		return "This form was sent before. Nothing was done a second time."
 	case "replayed":
