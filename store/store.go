@@ -93,8 +93,8 @@ type Queue interface {
 	// A result whose Token is not the delivery's current one answers [FinishStale]
 	// and changes nothing. One that repeats an accepted result answers
 	// [FinishRepeated] and changes nothing, however often it is sent, until the
-	// delivery is claimed again or pruned; after that it is stale or gone. A delivery
-	// that is not there answers [FinishGone]. Any other result is accepted, even
+	// delivery is claimed again, cancelled or pruned; after that it is stale or gone. A
+	// delivery that is not there answers [FinishGone]. Any other result is accepted, even
 	// after the lease's end if nobody has claimed since, and even if the webhook was
 	// disabled meanwhile.
 	//
@@ -183,6 +183,11 @@ type History interface {
 	// is pending. One that is due already or leased stays as it is, and so does one that
 	// has ended. It fails with [ErrNotFound].
 	Expedite(ctx context.Context, merchantID, webhookID, deliveryID string) (pending bool, err error)
+
+	// Cancel ends pending deliveries of a webhook as failed, without an attempt: one, or a
+	// step of all. What it ends, no lease has any more: see [CancelRequest]. It fails with
+	// [ErrNotFound] if there is no such webhook, or not the delivery that is named.
+	Cancel(ctx context.Context, merchantID, webhookID string, c CancelRequest) (Cancelled, error)
 }
 
 // Notices is the durable list of messages for the owners of webhooks. The store

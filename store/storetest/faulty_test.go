@@ -54,6 +54,8 @@ type call struct {
 	nonce     string
 	enqueued  []store.Enqueued
 	pending   bool
+	cancel    store.CancelRequest
+	cancelled store.Cancelled
 	claim     store.ClaimRequest
 	claimed   store.Claimed
 	results   []store.Result
@@ -151,6 +153,11 @@ func (f *faulty) Enqueue(ctx context.Context, merchantID, id string, eventIDs []
 func (f *faulty) Expedite(ctx context.Context, merchantID, id, deliveryID string) (bool, error) {
 	c := f.ask(ctx, call{merchant: merchantID, id: id, delivery: deliveryID}, "Expedite", func(c *call) { c.pending, c.err = f.m.Expedite(ctx, c.merchant, c.id, c.delivery) })
 	return c.pending, c.err
+}
+
+func (f *faulty) Cancel(ctx context.Context, merchantID, id string, r store.CancelRequest) (store.Cancelled, error) {
+	c := f.ask(ctx, call{merchant: merchantID, id: id, cancel: r}, "Cancel", func(c *call) { c.cancelled, c.err = f.m.Cancel(ctx, c.merchant, c.id, c.cancel) })
+	return c.cancelled, c.err
 }
 
 func (f *faulty) Claim(ctx context.Context, r store.ClaimRequest) (store.Claimed, error) {

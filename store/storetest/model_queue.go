@@ -30,6 +30,7 @@ type modelDelivery struct {
 	key      string // of the claim
 	epoch    int64  // of the webhook at the claim
 	paused   bool   // ended by Prune
+	gaveUp   bool   // ended by Cancel
 }
 
 func (d *modelDelivery) of(w *modelWebhook) bool {
@@ -125,19 +126,6 @@ func (m *model) enqueue(e *modelEvent, webhookID, nonce string) store.Enqueued {
 		return store.Enqueued{Full: true}
 	}
 	return store.Enqueued{DeliveryID: m.deliver(e, webhookID, nonce).ID}
-}
-
-// Expedite implements [store.History].
-func (m *model) Expedite(_ context.Context, merchantID, webhookID, deliveryID string) (bool, error) {
-	defer m.change()()
-	d := m.delivery(merchantID, webhookID, deliveryID)
-	if d == nil {
-		return false, store.ErrNotFound
-	}
-	if d.pending() && d.leaseEnd.IsZero() && d.DueAt.After(m.now) {
-		d.DueAt = m.now
-	}
-	return d.pending(), nil
 }
 
 // leased says that somebody has d and its lease has not ended.
