@@ -52,6 +52,7 @@ const (
 	CodeStatus          = Code("status")                  // a status other than 2xx
 	CodeRedirect        = Code("redirect")                // a 3xx; redirects are not followed
 	CodeWebhookDisabled = Code("webhook_disabled")        // the webhook stayed disabled until retention's end
+	CodeCancelled       = Code("cancelled")               // given up on request
 	CodeInternal        = Code("internal")                // this side's fault
 )
 
@@ -392,6 +393,12 @@ type Replay struct {
 	// DryRun counts what would be sent, and sends nothing. It does not know which events
 	// were sent again too often.
 	DryRun bool
+}
+
+// Cancelled is what [Service.CancelPending] did.
+type Cancelled struct {
+	Deliveries int  // that it has given up
+	More       bool // more may be left, because there were so many: call again
 }
 
 // Replayed is what a replay did.

@@ -160,11 +160,7 @@ func (h *Handler) detect(x *exchange, set bool) (answer, error) {
 }
 
 func (h *Handler) redeliver(x *exchange) (answer, error) {
-	m, err := x.optionalBody()
-	if err != nil {
-		return answer{}, err
-	}
-	if err := invalidIf(m.done()); err != nil {
+	if err := x.noBody(); err != nil {
 		return answer{}, err
 	}
 	wait, err := h.svc.ReserveRedelivery(x.R.Context(), x.MerchantID, x.WebhookID, x.DeliveryID)

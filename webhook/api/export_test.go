@@ -70,6 +70,7 @@ func Views() map[string]reflect.Type {
 		"Redelivery":       reflect.TypeFor[redeliveredView](),
 		"DeliveryDetail":   reflect.TypeFor[detailView](),
 		"Attempt":          reflect.TypeFor[attemptView](),
+		"Cancelled":        reflect.TypeFor[cancelledView](),
 		"Replayed":         reflect.TypeFor[replayedView](),
 		"Published":        reflect.TypeFor[publishedView](),
 
@@ -85,6 +86,7 @@ func Views() map[string]reflect.Type {
 		"NewDeliveryAnswer": reflect.TypeFor[successView](),
 		"RedeliveryAnswer":  reflect.TypeFor[successView](),
 		"DeliveryAnswer":    reflect.TypeFor[successView](),
+		"CancelledAnswer":   reflect.TypeFor[successView](),
 		"ReplayedAnswer":    reflect.TypeFor[successView](),
 		"PublishedAnswer":   reflect.TypeFor[successView](),
 	}

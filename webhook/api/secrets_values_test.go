@@ -163,7 +163,7 @@ func touched(t *testing.T, l *leaks, sealed bool) map[string]any {
 		"webhook.Headers":      webhook.Headers{"X-Tenant": "42"}, // its own tests say how it prints
 		"webhook.Registration": registration, "webhook.Registered": registered, "webhook.Update": webhook.Update{URL: new("https://example.com/")},
 		"webhook.Webhook": registered.Webhook, "webhook.Status": registered.Webhook.Status, "webhook.Encoding": registered.Webhook.Encoding,
-		"webhook.WebhookQuery": webhook.WebhookQuery{}, "webhook.Code": webhook.CodeStatus, "webhook.Reason": webhook.ReasonFailures, "webhook.OnceOptions": webhook.OnceOptions{}, "webhook.WebhookPage": page, "webhook.Replayed": webhook.Replayed{}, "webhook.PublishedDelivery": publication.Deliveries[0], "webhook.Publication": publication, "webhook.Replay": webhook.Replay{},
+		"webhook.WebhookQuery": webhook.WebhookQuery{}, "webhook.Code": webhook.CodeStatus, "webhook.Reason": webhook.ReasonFailures, "webhook.OnceOptions": webhook.OnceOptions{}, "webhook.WebhookPage": page, "webhook.Replayed": webhook.Replayed{}, "webhook.Cancelled": webhook.Cancelled{}, "webhook.PublishedDelivery": publication.Deliveries[0], "webhook.Publication": publication, "webhook.Replay": webhook.Replay{},
 		"webhook.Delivery": detail.Delivery, "webhook.DeliveryDetail": detail, "webhook.DeliveryStatus": detail.Status,
 		"webhook.DeliveryQuery": webhook.DeliveryQuery{}, "webhook.DeliveryPage": log, "webhook.Attempt": detail.Log[0],
 		"webhook.Scheme": registered.Webhook.Signature, "webhook.Detection": detection, "webhook.ReceiverKind": detection.Receiver,

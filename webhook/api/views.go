@@ -303,6 +303,11 @@ func newDetailView(d *webhook.DeliveryDetail, paused bool) detailView {
 	return v
 }
 
+type cancelledView struct {
+	Deliveries int  `json:"deliveries"`
+	More       bool `json:"more,omitempty"`
+}
+
 type replayedView struct {
 	Deliveries int  `json:"deliveries"`
 	DryRun     bool `json:"dryRun,omitempty"`

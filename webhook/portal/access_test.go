@@ -35,6 +35,8 @@ func actions(s *site, hook, deliveryID string) []action {
 		{hook + "/encoding", values("encoding", "ascii")},
 		{hook + "/replay", values("which", "both")},
 		{hook + "/deliveries/" + deliveryID + "/redeliver", values("token", "form_3")},
+		{hook + "/deliveries/" + deliveryID + "/cancel", values("a", "b")},
+		{hook + "/cancel", values("a", "b")},
 		{hook + "/delete", values("version", version)},
 	}
 }
@@ -42,7 +44,7 @@ func actions(s *site, hook, deliveryID string) []action {
 // views are all pages of such.
 func views(hook, deliveryID string) []string {
 	return []string{
-		hook, hook + "/edit", hook + "/rotate", hook + "/delete", hook + "/verify", hook + "/replay",
+		hook, hook + "/edit", hook + "/rotate", hook + "/delete", hook + "/verify", hook + "/replay", hook + "/cancel",
 		hook + "/deliveries", hook + "/deliveries/" + deliveryID, hook + "/deliveries/" + deliveryID + "/outcome",
 	}
 }
@@ -183,7 +185,7 @@ func TestReadersSeeNoForms(t *testing.T) {
 	check := s.unchanged(hook)
 	for _, path := range append(views(hook, deliveryID), "/", "/events") {
 		p := s.do(path, nil, "As", reader)
-		if strings.HasSuffix(path, "/edit") || strings.HasSuffix(path, "/rotate") || strings.HasSuffix(path, "/delete") || strings.HasSuffix(path, "/replay") {
+		if strings.HasSuffix(path, "/edit") || strings.HasSuffix(path, "/rotate") || strings.HasSuffix(path, "/delete") || strings.HasSuffix(path, "/replay") || strings.HasSuffix(path, "/cancel") {
 			p.is(http.StatusForbidden)
 		} else {
 			p.is(http.StatusOK)

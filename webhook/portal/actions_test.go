@@ -176,6 +176,28 @@ func TestRedeliver(t *testing.T) {
 	s.do(to, nil).says("It waits until the webhook is enabled.")
 }
 
+func TestCancel(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, nil)
+	hook := s.hook()
+	require.NotContains(t, s.do(hook, nil).text, "Give up", "nothing is pending")
+	s.do(hook+"/cancel", nil).says("Nothing is pending.")
+	for range 3 {
+		_, err := s.svc.Publish(t.Context(), merchant, event.New(event.DocumentCreated{DocumentID: "doc_1"}))
+		require.NoError(t, err)
+	}
+	one := hook + "/deliveries/" + s.youngest(hook).ID
+	s.do(one, nil).says("Cancel")
+	to := s.do(one+"/cancel", values("a", "b")).to()
+	require.Equal(t, one+"?done=cancelled", to)
+	p := s.do(to, nil).says("The delivery is cancelled.", "The delivery was cancelled.", "Send again")
+	require.NotContains(t, p.body, one+"/cancel", "it has ended")
+	s.do(hook, nil).says("Give up what is pending.")
+	s.do(hook+"/cancel", nil).says("2 deliveries will not be tried again", "Cancel 2 deliveries")
+	to = s.do(hook+"/cancel", values("a", "b")).to()
+	s.do(to, nil).says("2 deliveries will not be sent any more.")
+}
+
 func TestReplay(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, nil)

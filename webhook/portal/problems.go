@@ -67,6 +67,9 @@ var (
 		http.StatusConflict, "A rotation is under way", "The previous secret is still valid, and another rotation would end it.",
 		"Wait until it ends, or rotate again without a grace period, which ends it now.",
 	}
+	errEnded = &problem{
+		http.StatusConflict, "It has ended", "This delivery has ended, so there is nothing to cancel.", "Look at the delivery again.",
+	}
 	errReplaying = &problem{
 		http.StatusConflict, "A replay is running", "Another replay of this webhook is running.", "Wait until it has ended.",
 	}
@@ -117,6 +120,8 @@ func (p *Portal) refuse(ctx context.Context, x *exchange, err error) answer {
 		}
 	case errors.Is(err, webhook.ErrNotFound):
 		shown = errMissing
+	case errors.Is(err, webhook.ErrEnded):
+		shown = errEnded
 	case errors.Is(err, webhook.ErrReplaying):
 		shown = errReplaying
 	case errors.Is(err, webhook.ErrRotating):
