@@ -94,8 +94,8 @@ type Queue interface {
 	// A result whose Token is not the delivery's current one answers [FinishStale]
 	// and changes nothing. One that repeats an accepted result answers
 	// [FinishRepeated] and changes nothing, however often it is sent, until the
-	// delivery is claimed again or pruned; after that it is stale or gone. A delivery
-	// that is not there answers [FinishGone]. Any other result is accepted, even
+	// delivery is claimed again, cancelled or pruned; after that it is stale or gone. A
+	// delivery that is not there answers [FinishGone]. Any other result is accepted, even
 	// after the lease's end if nobody has claimed since, and even if the webhook was
 	// disabled meanwhile.
 	//
@@ -153,7 +153,7 @@ type Webhooks interface {
 	DeleteWebhook(ctx context.Context, merchantID, webhookID string, ifVersion int64) error
 }
 
-// History tells what became of events and deliveries, and sends an event again.
+// History tells what became of events and deliveries, and sends an event again or sooner.
 type History interface {
 	// Event returns one stored event or [ErrNotFound].
 	Event(ctx context.Context, merchantID, eventID string) (Event, error)
@@ -179,6 +179,16 @@ type History interface {
 	// that is kept, and change nothing. The answers are in the order of eventIDs. It
 	// fails with [ErrNotFound] if there is no such webhook.
 	Enqueue(ctx context.Context, merchantID, webhookID string, eventIDs []string, nonce string) ([]Enqueued, error)
+
+	// Expedite makes a pending delivery due now, if it is due later, and says whether it
+	// is pending. One that is due already or leased stays as it is, and so does one that
+	// has ended. It fails with [ErrNotFound].
+	Expedite(ctx context.Context, merchantID, webhookID, deliveryID string) (pending bool, err error)
+
+	// Cancel ends pending deliveries of a webhook as failed, without an attempt: one, or a
+	// step of all. What it ends, no lease has any more: see [CancelRequest]. It fails with
+	// [ErrNotFound] if there is no such webhook, or not the delivery that is named.
+	Cancel(ctx context.Context, merchantID, webhookID string, c CancelRequest) (Cancelled, error)
 }
 
 // Notices is the durable list of messages for the owners of webhooks. The store

@@ -28,6 +28,9 @@ var (
 // such deliveries are kept.
 var ErrFull = errors.New("sent again too often")
 
+// ErrEnded says that a delivery has ended before it could be cancelled.
+var ErrEnded = errors.New("delivery has ended")
+
 // ErrRotating says that the previous rotation's grace is not over.
 var ErrRotating = errors.New("a rotation is under way")
 

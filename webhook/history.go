@@ -107,10 +107,13 @@ func (s *Service) Delivery(ctx context.Context, merchantID, webhookID, deliveryI
 	return DeliveryDetail{Delivery: newDelivery(&d), Payload: e.Body}, nil
 }
 
-// Redeliver makes a new delivery of the same event to the same webhook. While the
-// webhook is disabled, the delivery waits. It fails with [ErrNotFound] if the
-// delivery is not there, or its event any more, and with [ErrFull] if the event was
-// sent again too often. A test cannot be sent again.
+// Redeliver sends the event of a delivery to the same webhook again. One that has ended
+// gets a new delivery beside it. One that is pending is brought forward instead, so that
+// its next try is due now and counts as usual, and is answered itself: its ID is
+// deliveryID. While a try is under way, nothing changes. While the webhook is disabled, the
+// delivery waits. It fails with [ErrNotFound] if the delivery is not there, or its event
+// any more, and with [ErrFull] if the event was sent again too often. A test cannot be sent
+// again.
 func (s *Service) Redeliver(ctx context.Context, merchantID, webhookID, deliveryID string) (Delivery, error) {
 	if err := checkIDs(merchantID, webhookID, deliveryID); err != nil {
 		return Delivery{}, err
@@ -121,6 +124,13 @@ func (s *Service) Redeliver(ctx context.Context, merchantID, webhookID, delivery
 	}
 	if d.Test {
 		return Delivery{}, invalid("deliveryId", "is a test, which is sent once; ask for another one")
+	}
+	pending, err := s.store.Expedite(ctx, merchantID, webhookID, deliveryID)
+	if err != nil {
+		return Delivery{}, fmt.Errorf("webhook: redeliver: %w", err)
+	}
+	if pending {
+		return s.look(ctx, merchantID, webhookID, deliveryID)
 	}
 	made, err := s.store.Enqueue(ctx, merchantID, webhookID, []string{d.EventID}, once.ID(ctx, "r_"))
 	switch {

@@ -299,28 +299,6 @@ func TestReplayLeavesPrunedDeliveriesAlone(t *testing.T) {
 	})
 }
 
-func TestRedeliver(t *testing.T) {
-	t.Parallel()
-	svc, _ := harness.NewService(t, nil)
-	reg := harness.Register(t, svc, harness.Merchant, "document.created")
-	p, err := svc.Publish(t.Context(), harness.Merchant, event.New(event.DocumentCreated{}))
-	require.NoError(t, err)
-	for range 2 {
-		d, err := svc.Redeliver(t.Context(), harness.Merchant, reg.Webhook.ID, p.Deliveries[0].ID)
-		require.NoError(t, err)
-		require.NotEqual(t, p.Deliveries[0].ID, d.ID)
-		require.Equal(t, p.EventID, d.EventID)
-		require.Equal(t, webhook.DeliveryPending, d.Status)
-	}
-	stats, err := svc.Stats(t.Context(), harness.Merchant, reg.Webhook.ID)
-	require.NoError(t, err)
-	require.Equal(t, int64(3), stats.Pending)
-	_, err = svc.Redeliver(t.Context(), harness.Merchant, reg.Webhook.ID, "whdel_unknown")
-	require.ErrorIs(t, err, webhook.ErrNotFound)
-	_, err = svc.Redeliver(t.Context(), "another", reg.Webhook.ID, p.Deliveries[0].ID)
-	require.ErrorIs(t, err, webhook.ErrNotFound)
-}
-
 func TestSecretsAreSealed(t *testing.T) {
 	t.Parallel()
 	k1, k2 := webhook.SecretKey{ID: "k1", Key: [32]byte{1}}, webhook.SecretKey{ID: "k2", Key: [32]byte{2}}

@@ -52,6 +52,7 @@ const (
 	CodeStatus          = Code("status")                  // a status other than 2xx
 	CodeRedirect        = Code("redirect")                // a 3xx; redirects are not followed
 	CodeWebhookDisabled = Code("webhook_disabled")        // the webhook stayed disabled until retention's end
+	CodeCancelled       = Code("cancelled")               // given up on request
 	CodeInternal        = Code("internal")                // this side's fault
 )
 
@@ -372,4 +373,10 @@ func newNotice(n *store.Notice) Notice {
 		ID: n.ID, Kind: NoticeKind(n.Kind), MerchantID: n.MerchantID, WebhookID: n.WebhookID, URL: n.URL,
 		Reason: Reason(n.Reason), Failures: n.Failures, DisableAfter: n.DisableAfter, Since: n.Since, At: n.At,
 	}
+}
+
+// Cancelled is what [Service.CancelPending] did.
+type Cancelled struct {
+	Deliveries int  // that it has given up
+	More       bool // more may be left, because there were so many: call again
 }

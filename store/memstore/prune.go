@@ -90,14 +90,15 @@ func (w *webhook) firstPaused() *delivery {
 	return nil
 }
 
-// giveUp ends a paused delivery as failed.
+// giveUp ends a pending delivery as failed.
 func (s *Store) giveUp(d *delivery, why string, now int64) {
-	s.unwait(d)
-	d.code = why
-	if d.open {
-		d.open = false
-		d.token++ // A result of the last lease is stale from now on.
+	if d.phase == leased {
+		s.endLease(d)
+	} else {
+		s.unwait(d)
 	}
+	d.code = why
+	d.open, d.token = false, 0 // Every result of a lease is stale from now on.
 	s.end(d, failed, now)
 	s.rekey(d.webhook, now)
 }

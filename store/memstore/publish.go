@@ -96,6 +96,25 @@ func (s *Store) settle(e *event) {
 	}
 }
 
+// Expedite implements [store.History].
+func (s *Store) Expedite(ctx context.Context, merchantID, webhookID, deliveryID string) (pending bool, err error) {
+	w, now, err := s.lockWebhook(ctx, merchantID, webhookID)
+	if err != nil {
+		return false, err
+	}
+	defer s.unlock()
+	d := w.find(deliveryID)
+	if d == nil {
+		return false, noDelivery(deliveryID)
+	}
+	if d.phase == waiting && d.at > now {
+		s.unwait(d)
+		s.wait(d, now)
+		s.rekey(w, now)
+	}
+	return d.pending(), nil
+}
+
 // Enqueue implements [store.History].
 func (s *Store) Enqueue(ctx context.Context, merchantID, webhookID string, eventIDs []string, nonce string) ([]store.Enqueued, error) {
 	w, now, err := s.lockWebhook(ctx, merchantID, webhookID)

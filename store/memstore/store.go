@@ -140,6 +140,10 @@ func noWebhook(id string) error {
 	return fmt.Errorf("memstore: find webhook %s: %w", id, store.ErrNotFound)
 }
 
+func noDelivery(id string) error {
+	return fmt.Errorf("memstore: find delivery %s: %w", id, store.ErrNotFound)
+}
+
 // unlock ends a call. It wakes the watchers if there is something to claim sooner than
 // some claimer was told.
 func (s *Store) unlock() {

@@ -246,6 +246,8 @@ func badCursors(x *trial) {
 	for _, cursor := range []string{"x", "not a cursor", "\x00", `{"a":1}`} {
 		_, err := st.Deliveries(ctx, x.merchant, w.ID, store.DeliveryQuery{Limit: 1, Cursor: cursor})
 		x.fails("Deliveries with cursor "+cursor, err, store.ErrCursor)
+		_, err = st.Cancel(ctx, x.merchant, w.ID, store.CancelRequest{Code: "code", Limit: 1, Cursor: cursor})
+		x.fails("Cancel with cursor "+cursor, err, store.ErrCursor)
 		_, err = st.Events(ctx, x.merchant, store.EventQuery{Limit: 1, Cursor: cursor})
 		x.fails("Events with cursor "+cursor, err, store.ErrCursor)
 		_, err = st.ListWebhooks(ctx, x.merchant, store.WebhookQuery{Limit: 1, Cursor: cursor})

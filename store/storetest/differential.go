@@ -21,8 +21,8 @@ const (
 
 // RunDifferential plays random sequences of 40 steps on the store under test and on a
 // naive model of the contract, and compares every answer and, after each step, all that
-// can be seen. At the end of each come calls about notices and jobs, and a merchant
-// deletes its webhooks. Where the contract leaves a choice, such as the order of equals, the store's
+// can be seen. At the end of each come calls about notices and jobs, a merchant deletes its
+// webhooks, and what waits is brought forward. Where the contract leaves a choice, such as the order of equals, the store's
 // choice is checked and the model follows it.
 //
 // Sequence n has the subtest seed=n and is the same in every run. A failure prints the
@@ -69,6 +69,12 @@ func playSequence(t tb, h Harness, seed int) {
 	for range sequenceSteps {
 		d.step(jobOperations())
 	}
+	d.setUp()
+	for range sequenceSteps / 2 {
+		d.step(aheadOperations())
+		d.compare(false)
+	}
+	d.compare(true)
 }
 
 // step chooses an operation by weight and plays it. It reports whether there was

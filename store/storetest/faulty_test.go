@@ -53,6 +53,9 @@ type call struct {
 	eventIDs  []string
 	nonce     string
 	enqueued  []store.Enqueued
+	pending   bool
+	cancel    store.CancelRequest
+	cancelled store.Cancelled
 	claim     store.ClaimRequest
 	claimed   store.Claimed
 	results   []store.Result
@@ -150,6 +153,16 @@ func (f *faulty) Publish(ctx context.Context, merchantID string, events []store.
 func (f *faulty) Enqueue(ctx context.Context, merchantID, id string, eventIDs []string, nonce string) ([]store.Enqueued, error) {
 	c := f.ask(ctx, call{merchant: merchantID, id: id, eventIDs: eventIDs, nonce: nonce}, "Enqueue", func(c *call) { c.enqueued, c.err = f.m.Enqueue(ctx, c.merchant, c.id, c.eventIDs, c.nonce) })
 	return c.enqueued, c.err
+}
+
+func (f *faulty) Expedite(ctx context.Context, merchantID, id, deliveryID string) (bool, error) {
+	c := f.ask(ctx, call{merchant: merchantID, id: id, delivery: deliveryID}, "Expedite", func(c *call) { c.pending, c.err = f.m.Expedite(ctx, c.merchant, c.id, c.delivery) })
+	return c.pending, c.err
+}
+
+func (f *faulty) Cancel(ctx context.Context, merchantID, id string, r store.CancelRequest) (store.Cancelled, error) {
+	c := f.ask(ctx, call{merchant: merchantID, id: id, cancel: r}, "Cancel", func(c *call) { c.cancelled, c.err = f.m.Cancel(ctx, c.merchant, c.id, c.cancel) })
+	return c.cancelled, c.err
 }
 
 func (f *faulty) Claim(ctx context.Context, r store.ClaimRequest) (store.Claimed, error) {

@@ -180,9 +180,11 @@ func (d *duel) open() []store.Lease {
 }
 
 // lost lists the leases of deliveries that somebody else holds by now, or that Prune
-// has ended.
+// or Cancel has ended.
 func (d *duel) lost() []store.Lease {
-	return d.leasesWhere(func(l store.Lease, t *modelDelivery) bool { return t.paused || t.token != l.Token && d.model.leased(t) })
+	return d.leasesWhere(func(l store.Lease, t *modelDelivery) bool {
+		return t.paused || t.gaveUp || t.token != l.Token && d.model.leased(t)
+	})
 }
 
 func (d *duel) leasesWhere(is func(l store.Lease, t *modelDelivery) bool) []store.Lease {

@@ -30,6 +30,7 @@ type modelDelivery struct {
 	key      string // of the claim
 	epoch    int64  // of the webhook at the claim
 	paused   bool   // ended by Prune
+	gaveUp   bool   // ended by Cancel
 }
 
 func (d *modelDelivery) of(w *modelWebhook) bool {

@@ -72,6 +72,10 @@ var (
 		status: http.StatusConflict, code: "resent_too_often",
 		message: "This event was sent again to this webhook 20 times. Once more is possible when the log has dropped one of them.",
 	}
+	errEnded = &apiError{
+		status: http.StatusConflict, code: "delivery_ended",
+		message: "This delivery has ended, so there is nothing to cancel.",
+	}
 	errRotating = &apiError{
 		status: http.StatusConflict, code: "conflict",
 		message: "The previous secret is still good. Wait for its end, or rotate with graceSeconds 0 to end it now.",
@@ -154,6 +158,8 @@ func (h *Handler) refuse(ctx context.Context, x *exchange, err error) answer {
 		shown = errNoResource
 	case errors.Is(err, webhook.ErrFull):
 		shown = errResent
+	case errors.Is(err, webhook.ErrEnded):
+		shown = errEnded
 	case errors.Is(err, webhook.ErrReplaying):
 		shown = replaying(err)
 	case errors.Is(err, webhook.ErrRotating):

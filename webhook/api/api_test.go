@@ -151,6 +151,8 @@ func TestMethods(t *testing.T) {
 		one + "/deliveries":             "GET, HEAD, OPTIONS",
 		one + "/deliveries/x":           "GET, HEAD, OPTIONS",
 		one + "/deliveries/x/redeliver": "OPTIONS, POST",
+		one + "/cancel":                 "OPTIONS, POST",
+		one + "/deliveries/x/cancel":    "OPTIONS, POST",
 		"/events":                       "OPTIONS, POST",
 	} {
 		for _, method := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "TRACE", "BREW", "OPTIONS", "get"} {

@@ -160,11 +160,7 @@ func (h *Handler) detect(x *exchange, set bool) (answer, error) {
 }
 
 func (h *Handler) redeliver(x *exchange) (answer, error) {
-	m, err := x.optionalBody()
-	if err != nil {
-		return answer{}, err
-	}
-	if err := invalidIf(m.done()); err != nil {
+	if err := x.noBody(); err != nil {
 		return answer{}, err
 	}
 	wait, err := h.svc.ReserveRedelivery(x.R.Context(), x.MerchantID, x.WebhookID, x.DeliveryID)
@@ -182,7 +178,12 @@ func (h *Handler) redeliver(x *exchange) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	return answer{status: http.StatusAccepted, data: newCreatedView(&d, paused)}, nil
+	return answer{status: http.StatusAccepted, data: x.redelivered(&d, paused)}, nil
+}
+
+// redelivered says whether a delivery is the one that was to be sent again.
+func (x *exchange) redelivered(d *webhook.Delivery, paused bool) redeliveredView {
+	return redeliveredView{newCreatedView(d, paused), d.ID == x.DeliveryID}
 }
 
 func (h *Handler) publish(x *exchange) (answer, error) {

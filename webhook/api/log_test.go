@@ -293,9 +293,13 @@ func TestRedeliverAndReplayAnswers(t *testing.T) {
 		require.Equal(t, p.EventID, v["eventId"])
 		require.Equal(t, "pending", v["status"])
 		require.NotEqual(t, p.Deliveries[0].ID, v["id"])
+		require.NotContains(t, v, "broughtForward")
 		for range store.MaxEnqueued - 2 { // One was made by the replay.
 			s.do(http.MethodPost, one+"/deliveries/"+p.Deliveries[0].ID+"/redeliver", "").is(http.StatusAccepted)
 		}
+		pending := s.do(http.MethodPost, one+"/deliveries/"+v["id"].(string)+"/redeliver", "").is(http.StatusAccepted).object()
+		require.Equal(t, true, pending["broughtForward"])
+		require.Equal(t, v["id"], pending["id"])
 		code := s.do(http.MethodPost, one+"/deliveries/"+p.Deliveries[0].ID+"/redeliver", "").is(http.StatusConflict).refusal().Code
 		require.Equal(t, "resent_too_often", code)
 

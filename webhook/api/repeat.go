@@ -103,6 +103,8 @@ func keep(x *exchange, out answer) (string, error) {
 		r.WebhookID, r.DeliveryID = x.WebhookID, v.ID
 	case replayView:
 		r.WebhookID, r.ReplayID = x.WebhookID, v.ID
+	case redeliveredView:
+		r.WebhookID, r.DeliveryID = x.WebhookID, v.ID
 	default:
 		var err error
 		if r.Data, err = json.Marshal(v); err != nil {
@@ -138,11 +140,19 @@ func (h *Handler) again(ctx context.Context, x *exchange, value string) (answer,
 	default:
 		var d webhook.DeliveryDetail
 		if d, err = h.svc.Delivery(ctx, x.MerchantID, x.WebhookID, kept.DeliveryID); err == nil {
-			out.data = newCreatedView(&d.Delivery, w.Status == webhook.Disabled)
+			out.data = x.shown(&d.Delivery, w.Status == webhook.Disabled)
 		}
 	}
 	if errors.Is(err, webhook.ErrNotFound) {
 		return answer{}, errGone
 	}
 	return out, err
+}
+
+// shown is a delivery as the route of the request shows it.
+func (x *exchange) shown(d *webhook.Delivery, paused bool) any {
+	if strings.HasSuffix(x.Route, "/redeliver") {
+		return x.redelivered(d, paused)
+	}
+	return newCreatedView(d, paused)
 }

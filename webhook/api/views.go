@@ -265,6 +265,13 @@ type createdView struct {
 	EventID string `json:"eventId"`
 }
 
+// redeliveredView is a delivery that was sent again.
+type redeliveredView struct {
+	createdView
+
+	BroughtForward bool `json:"broughtForward,omitempty"` // it was pending, and is not new
+}
+
 func newCreatedView(d *webhook.Delivery, paused bool) createdView {
 	return createdView{deliveryView: newDeliveryView(d, paused), EventID: d.EventID}
 }
@@ -294,6 +301,11 @@ func newDetailView(d *webhook.DeliveryDetail, paused bool) detailView {
 		}
 	}
 	return v
+}
+
+type cancelledView struct {
+	Deliveries int  `json:"deliveries"`
+	More       bool `json:"more,omitempty"`
 }
 
 type publishedView struct {

@@ -49,6 +49,18 @@ func (s *timedStore) Enqueue(ctx context.Context, merchantID, webhookID string, 
 	return s.Store.Enqueue(ctx, merchantID, webhookID, eventIDs, nonce)
 }
 
+// Expedite implements [store.History].
+func (s *timedStore) Expedite(ctx context.Context, merchantID, webhookID, deliveryID string) (_ bool, err error) {
+	defer s.timing(ctx, "expedite", &err)()
+	return s.Store.Expedite(ctx, merchantID, webhookID, deliveryID)
+}
+
+// Cancel implements [store.History].
+func (s *timedStore) Cancel(ctx context.Context, merchantID, webhookID string, c store.CancelRequest) (_ store.Cancelled, err error) {
+	defer s.timing(ctx, "cancel", &err)()
+	return s.Store.Cancel(ctx, merchantID, webhookID, c)
+}
+
 // Claim implements [store.Queue].
 func (s *timedStore) Claim(ctx context.Context, c store.ClaimRequest) (_ store.Claimed, err error) {
 	defer s.timing(ctx, "claim", &err)()

@@ -37,6 +37,8 @@ func actions(s *site, hook, deliveryID string) []action {
 		{hook + "/replay", values("which", "both")},
 		{hook + "/replays/" + s.replaying(hook) + "/stop", values("a", "b")},
 		{hook + "/deliveries/" + deliveryID + "/redeliver", values("token", "form_3")},
+		{hook + "/deliveries/" + deliveryID + "/cancel", values("a", "b")},
+		{hook + "/cancel", values("a", "b")},
 		{hook + "/delete", values("version", version)},
 	}
 }
@@ -44,7 +46,7 @@ func actions(s *site, hook, deliveryID string) []action {
 // views are all pages of such.
 func views(hook, deliveryID, replayID string) []string {
 	return []string{
-		hook, hook + "/edit", hook + "/rotate", hook + "/delete", hook + "/verify", hook + "/replay",
+		hook, hook + "/edit", hook + "/rotate", hook + "/delete", hook + "/verify", hook + "/replay", hook + "/cancel",
 		hook + "/deliveries", hook + "/deliveries/" + deliveryID, hook + "/deliveries/" + deliveryID + "/outcome",
 		hook + "/replays/" + replayID,
 	}
@@ -197,7 +199,7 @@ func TestReadersSeeNoForms(t *testing.T) {
 	check := s.unchanged(hook)
 	for _, path := range append(views(hook, deliveryID, s.replaying(hook)), "/", "/events") {
 		p := s.do(path, nil, "As", reader)
-		if strings.HasSuffix(path, "/edit") || strings.HasSuffix(path, "/rotate") || strings.HasSuffix(path, "/delete") || strings.HasSuffix(path, "/replay") {
+		if strings.HasSuffix(path, "/edit") || strings.HasSuffix(path, "/rotate") || strings.HasSuffix(path, "/delete") || strings.HasSuffix(path, "/replay") || strings.HasSuffix(path, "/cancel") {
 			p.is(http.StatusForbidden)
 		} else {
 			p.is(http.StatusOK)

@@ -162,8 +162,11 @@ func (p *Portal) redeliver(x *exchange) (answer, error) {
 		return answer{}, err
 	}
 	told := "redelivered"
-	if again {
+	switch {
+	case again:
 		told = "again"
+	case deliveryID == x.DeliveryID:
+		told = "forward"
 	}
 	return answer{redirect: x.hook() + "/deliveries/" + deliveryID + "?done=" + told}, nil
 }

@@ -165,9 +165,39 @@ func TestRedeliver(t *testing.T) {
 	require.NoError(t, err)
 	require.EqualValues(t, 2, stats.Total)
 
+	// What is pending is brought forward.
+	second, _, _ := strings.Cut(to, "?")
+	form = values("token", s.do(second, nil).says("Send now").field("token"))
+	s.do(s.do(second+"/redeliver", form).to(), nil).says("The delivery is brought forward")
+	stats, err = s.svc.Stats(t.Context(), merchant, hookID(hook))
+	require.NoError(t, err)
+	require.EqualValues(t, 2, stats.Total)
+
 	// Of a disabled webhook, it waits.
 	s.do(hook+"/status", values("status", "disabled"))
 	s.do(to, nil).says("It waits until the webhook is enabled.")
+}
+
+func TestCancel(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, nil)
+	hook := s.hook()
+	require.NotContains(t, s.do(hook, nil).text, "Give up", "nothing is pending")
+	s.do(hook+"/cancel", nil).says("Nothing is pending.")
+	for range 3 {
+		_, err := s.svc.Publish(t.Context(), merchant, event.New(event.DocumentCreated{DocumentID: "doc_1"}))
+		require.NoError(t, err)
+	}
+	one := hook + "/deliveries/" + s.youngest(hook).ID
+	s.do(one, nil).says("Cancel")
+	to := s.do(one+"/cancel", values("a", "b")).to()
+	require.Equal(t, one+"?done=cancelled", to)
+	p := s.do(to, nil).says("The delivery is cancelled.", "The delivery was cancelled.", "Send again")
+	require.NotContains(t, p.body, one+"/cancel", "it has ended")
+	s.do(hook, nil).says("Give up what is pending.")
+	s.do(hook+"/cancel", nil).says("2 deliveries will not be tried again", "Cancel 2 deliveries")
+	to = s.do(hook+"/cancel", values("a", "b")).to()
+	s.do(to, nil).says("2 deliveries will not be sent any more.")
 }
 
 func TestReplay(t *testing.T) {

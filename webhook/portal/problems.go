@@ -67,6 +67,9 @@ var (
 		http.StatusConflict, "A rotation is under way", "The previous secret is still valid, and another rotation would end it.",
 		"Wait until it ends, or rotate again without a grace period, which ends it now.",
 	}
+	errEnded = &problem{
+		http.StatusConflict, "It has ended", "This delivery has ended, so there is nothing to cancel.", "Look at the delivery again.",
+	}
 	errResent = &problem{
 		http.StatusConflict, "Sent again too often", "This event was sent again to this webhook 20 times.",
 		"Wait until the log has dropped one of these deliveries.",
@@ -114,6 +117,8 @@ func (p *Portal) refuse(ctx context.Context, x *exchange, err error) answer {
 		}
 	case errors.Is(err, webhook.ErrNotFound):
 		shown = errMissing
+	case errors.Is(err, webhook.ErrEnded):
+		shown = errEnded
 	case errors.Is(err, webhook.ErrRotating):
 		shown = errRotating
 	case errors.Is(err, webhook.ErrFull):

@@ -101,6 +101,14 @@ func done(q url.Values) string {
 		return "A test event was sent."
 	case "redelivered":
 		return "The event is being sent again. This is the new delivery."
+	case "forward":
+		return "The delivery is brought forward: it is due now."
+	case "cancelled":
+		return "The delivery is cancelled. If it was being sent at this moment, it may still arrive."
+	case "gaveup":
+		if n, err := strconv.ParseInt(q.Get("n"), 10, 64); err == nil && n >= 0 {
+			return plural(n, "delivery") + " will not be sent any more."
+		}
 	case "again":
 		return "This form was sent before. Nothing was done a second time."
 	case "replaying":

@@ -29,11 +29,12 @@
 -- w          HASH    n -> what a claim answers of the webhook: see settings.go   save
 -- t          HASH    n -> the state of the webhook: see STATE                    all
 -- q:<n>      LIST    fresh deliveries, element i has seq HEAD + 1 + i; '' is a   publish, enqueue, claim
---                    test, which is in a already, and never comes first
+--                    test, which is in a already, or was cancelled, and never comes first
 -- z:<n>      ZSET    due -> seq of those that wait again                         finish, claim
 -- y:<n>      ZSET    due -> seq of tests that wait                               publish, finish, claim
 -- a          HASH    n:seq -> a delivery that was claimed, or a test: see RECORD  claim, finish
--- g:<n>      ZSET    pages up to that of HEAD that have anything, and those of tests; claim, prune
+-- g:<n>      ZSET    pages up to that of HEAD that have anything, and those of    claim, prune
+--                    tests and of what was cancelled
 -- l:<n>:<p>  LIST    ended deliveries of a page in order of their end: see ENDED  finish, prune
 -- p          ZSET    n:page -> end of the first element of l                     finish, prune
 -- f          ZSET    n -> ended deliveries, at most 50 fewer than there are      finish, prune

@@ -212,7 +212,9 @@ end
 local function open(n, seq, test)
   local t = state(n)
   work = work + 1
-  return t and (not test and seq > t[HEAD] or call('HEXISTS', A, field(n, seq)) == 1)
+  if not t then return false end
+  if test or seq <= t[HEAD] then return call('HEXISTS', A, field(n, seq)) == 1 end
+  return t[HOLES] == 0 or own(n, 'LINDEX', key('q', n), seq - t[HEAD] - 1) ~= ''
 end
 
 -- wanted says that a delivery still has to carry an event.

@@ -1,0 +1,49 @@
+package api_test
+
+import (
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/rag-assistant/webhooks/internal/harness"
+	"github.com/rag-assistant/webhooks/store"
+)
+
+func TestCancel(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, nil, nil)
+	one := hooks + "/" + s.hook(harness.Merchant)
+	succeeded := s.published(harness.Merchant).Deliveries[0].ID
+	s.settle(store.Result{Outcome: store.Succeeded})
+	pending := one + "/deliveries/" + s.published(harness.Merchant).Deliveries[0].ID
+	first := s.do(http.MethodPost, pending+"/cancel", "", "Idempotency-Key", "k1").is(http.StatusOK)
+	v := first.object()
+	require.Equal(t, "failed", v["status"])
+	require.Equal(t, "cancelled", v["error"])
+	require.EqualValues(t, 0, v["attemptCount"])
+	again := s.do(http.MethodPost, pending+"/cancel", "", "Idempotency-Key", "k1").is(http.StatusOK)
+	require.True(t, again.replayed())
+	require.Equal(t, v, again.object())
+	require.Equal(t, v, s.do(http.MethodPost, pending+"/cancel", "{}").is(http.StatusOK).object(), "once more changes nothing")
+	require.Equal(t, "delivery_ended", s.do(http.MethodPost, one+"/deliveries/"+succeeded+"/cancel", "").is(http.StatusConflict).refusal().Code)
+	busy := func(path, body string) string {
+		return s.do(http.MethodPost, path, body, "Idempotency-Key", "k1").is(http.StatusConflict).refusal().Code
+	}
+	require.Equal(t, "idempotency_conflict", busy(pending+"/cancel", "{}"))
+	require.Equal(t, "idempotency_conflict", busy(one+"/cancel", ""))
+
+	for range 3 {
+		s.published(harness.Merchant)
+	}
+	require.Equal(t, map[string]any{"deliveries": 3.0}, s.do(http.MethodPost, one+"/cancel", "", "Idempotency-Key", "k2").is(http.StatusOK).object())
+	require.Equal(t, map[string]any{"deliveries": 3.0}, s.do(http.MethodPost, one+"/cancel", "", "Idempotency-Key", "k2").is(http.StatusOK).object())
+	require.Equal(t, map[string]any{"deliveries": 0.0}, s.do(http.MethodPost, one+"/cancel", "").is(http.StatusOK).object())
+	stats := s.do(http.MethodGet, one+"/deliveries", "").object()["stats"]
+	require.Equal(t, map[string]any{
+		"totalDeliveries": 5.0, "successfulDeliveries": 1.0, "failedDeliveries": 4.0, "pendingDeliveries": 0.0, "avgAttemptCount": 0.2,
+	}, stats)
+	require.Equal(t, map[string]any{"deliveries": 4.0}, s.do(http.MethodPost, one+"/replay", "").is(http.StatusAccepted).object(), "what was cancelled can be replayed")
+	s.do(http.MethodDelete, one, "").is(http.StatusOK)
+	s.do(http.MethodPost, pending+"/cancel", "", "Idempotency-Key", "k1").is(http.StatusGone)
+}
