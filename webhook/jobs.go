@@ -66,7 +66,7 @@ func (r *run) doReplay(ctx context.Context, j store.Job) {
 	before, err := unpackReplaying(j.State)
 	if err != nil {
 		r.opts.Logger.ErrorContext(ctx, "webhook replay cannot be read", slog.String("merchant", j.MerchantID), slog.String("replay", j.ID), slog.Any("error", err))
-		r.updateJob(ctx, j, store.JobUpdate{IfVersion: j.Version, End: true, State: (&replaying{Status: ReplayFailed}).pack()})
+		_ = r.updateJob(ctx, j, store.JobUpdate{IfVersion: j.Version, End: true, State: (&replaying{Status: ReplayFailed}).pack()})
 		return
 	}
 	after := before

@@ -211,7 +211,7 @@ func TestReplay(t *testing.T) {
 			j, err := svc.Replay(ctx, harness.Merchant, id, r)
 			require.NoError(t, err)
 			if !r.DryRun {
-				work(t, &stepped{Store: st, deaf: true}, time.Second)
+				work(t, &stepped{Store: st, deaf: true}, time.Second) //nolint:contextcheck // it has the test's
 				j, err = svc.ReplayStatus(ctx, harness.Merchant, id, j.ID)
 				require.NoError(t, err)
 			}

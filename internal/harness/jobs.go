@@ -14,6 +14,7 @@ import (
 // jobsOnly is a store that gives no deliveries away.
 type jobsOnly struct{ webhook.DispatchStore }
 
+// Claim implements [store.Queue].
 func (jobsOnly) Claim(context.Context, store.ClaimRequest) (store.Claimed, error) {
 	return store.Claimed{At: time.Now(), Next: -1, Jobs: true}, nil
 }
