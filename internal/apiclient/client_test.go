@@ -254,6 +254,13 @@ func (r *rig) failAndRepeat(c *apiclient.ClientWithResponses, id string) {
 	})
 	require.NoError(t, err)
 	require.Equal(t, 0, replayed.JSON202.Data.Deliveries, "it has succeeded by now")
+	cancelled, err := c.CancelPendingWithResponse(ctx, merchant, id, nil)
+	require.NoError(t, err)
+	require.Equal(t, 0, cancelled.JSON200.Data.Deliveries)
+	ended, err := c.CancelDeliveryWithResponse(ctx, merchant, id, detail.JSON200.Data.ID, nil)
+	require.NoError(t, err)
+	require.NotNil(t, ended.JSON409, string(ended.Body))
+	require.Contains(t, string(ended.Body), "delivery_ended")
 
 	var seen []string
 	cursor := ""

@@ -206,7 +206,7 @@ func (h *Handler) replay(x *exchange) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	return answer{status: http.StatusAccepted, data: replayedView{Deliveries: n.Deliveries, DryRun: in.DryRun, LeftOut: n.LeftOut, Full: n.Full}}, nil
+	return answer{status: http.StatusAccepted, data: replayedView{Deliveries: n.Deliveries, DryRun: in.DryRun, LeftOut: n.LeftOut, Full: n.Full, Waiting: n.Waiting}}, nil
 }
 
 func (h *Handler) publish(x *exchange) (answer, error) {
@@ -238,6 +238,6 @@ func (h *Handler) publish(x *exchange) (answer, error) {
 		return answer{}, err
 	}
 	return answer{status: http.StatusAccepted, data: publishedView{
-		EventID: p.EventID, Deliveries: len(p.Deliveries), Duplicate: p.Duplicate,
+		EventID: p.EventID, Deliveries: len(p.Deliveries), Missed: len(p.Missed), Duplicate: p.Duplicate,
 	}}, nil
 }

@@ -313,10 +313,12 @@ type replayedView struct {
 	DryRun     bool `json:"dryRun,omitempty"`
 	LeftOut    int  `json:"leftOut,omitempty"`
 	Full       int  `json:"full,omitempty"`
+	Waiting    int  `json:"waiting,omitempty"`
 }
 
 type publishedView struct {
 	EventID    string `json:"eventId"`
 	Deliveries int    `json:"deliveries"`
+	Missed     int    `json:"missed,omitempty"`
 	Duplicate  bool   `json:"duplicate,omitempty"`
 }

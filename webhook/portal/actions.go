@@ -223,5 +223,8 @@ func (p *Portal) replay(x *exchange) (answer, error) {
 		return p.askToReplay(x, http.StatusOK, v)
 	}
 	q := url.Values{"done": {"replayed"}, "n": {strconv.Itoa(n.Deliveries)}}
+	if n.Waiting > 0 {
+		q.Set("done", "replayedsome")
+	}
 	return answer{redirect: x.hook() + "/deliveries?" + q.Encode()}, nil
 }

@@ -111,6 +111,10 @@ func done(q url.Values) string {
 		}
 	case "again":
 		return "This form was sent before. Nothing was done a second time."
+	case "replayedsome":
+		if n, err := strconv.ParseInt(q.Get("n"), 10, 64); err == nil && n >= 0 {
+			return plural(n, "event") + " will be sent again. The others wait, because too many deliveries are pending: replay again later."
+		}
 	case "replayed":
 		n, err := strconv.ParseInt(q.Get("n"), 10, 64)
 		switch {
