@@ -119,8 +119,8 @@ func (s *Service) publish(ctx context.Context, p store.Publisher, merchantID str
 			MerchantID: merchantID, EventID: row.ID, EventType: row.Type,
 			Deliveries: len(a.Deliveries), Missed: len(a.Missed), Duplicate: a.Duplicate, Bytes: len(row.Body),
 		})
-		for _, id := range a.Missed {
-			s.tellCrowded(ctx, merchantID, id)
+		for _, webhookID := range a.Missed {
+			s.tellCrowded(ctx, merchantID, webhookID)
 		}
 	}
 	return out, errors.Join(conflicts...)
