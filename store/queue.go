@@ -15,6 +15,11 @@ type NewEvent struct {
 	// merchant has no such webhook, Publish fails with [ErrNotFound].
 	Test string
 
+	// MaxPending, if above 0, bounds what waits: a webhook that has so many pending
+	// deliveries gets none of this event, and is told in [Published].Missed. A test is
+	// delivered all the same. A [Publisher] of a caller's transaction keeps it for later.
+	MaxPending int
+
 	// Forged is a note of the caller's about a test, that its signature is to be
 	// wrong. It is handed out with the lease.
 	Forged bool
@@ -26,6 +31,11 @@ type Published struct {
 	// published, in no order. It is empty if Conflict or Deferred is set. Of a
 	// repeated event, a store may leave out those whose webhook was deleted.
 	Deliveries []PublishedDelivery
+
+	// Missed are the ids of the webhooks that were active and subscribed, and got no
+	// delivery because of [NewEvent].MaxPending, in no order. The event is stored all the
+	// same. It is empty if Duplicate is set.
+	Missed []string
 
 	Duplicate bool // the event was published before with this fingerprint
 	Conflict  bool // the id was published before with another one
@@ -39,14 +49,17 @@ type PublishedDelivery struct {
 	ID        string
 }
 
-// Enqueued answers for one event. Neither field set means that the event is not
-// stored.
+// Enqueued answers for one event. No field set means that the event is not stored.
 type Enqueued struct {
 	DeliveryID string
 
 	// Full says that [MaxEnqueued] deliveries of this event to this webhook, made by
 	// Enqueue, are kept, and that no further one was made.
 	Full bool
+
+	// Crowded says that the webhook has as many pending deliveries as it may have, and
+	// that no further one was made.
+	Crowded bool
 }
 
 // MaxEnqueued is how many kept deliveries of one event to one webhook Enqueue can

@@ -37,7 +37,8 @@ type Volatile interface {
 // database implements Publisher and nothing else.
 type Publisher interface {
 	// Publish stores events and, in the same step, one pending delivery, due now,
-	// for each webhook that is active and subscribed at this moment. Each event is
+	// for each webhook that is active and subscribed at this moment. One that has too
+	// many pending gets none: see [NewEvent].MaxPending. Each event is
 	// stored whole or not at all. The results are in the order of the events.
 	//
 	// An event id is published once per merchant for as long as the event is kept.
@@ -176,9 +177,10 @@ type History interface {
 	// Enqueue makes one more pending delivery, due now, of each stored event to one
 	// webhook, whatever its status and subscriptions. The nonce is not empty: the
 	// same webhook, event and nonce again answer the same delivery for as long as
-	// that is kept, and change nothing. The answers are in the order of eventIDs. It
-	// fails with [ErrNotFound] if there is no such webhook.
-	Enqueue(ctx context.Context, merchantID, webhookID string, eventIDs []string, nonce string) ([]Enqueued, error)
+	// that is kept, and change nothing. If maxPending is above 0, none is made beyond so
+	// many pending deliveries of the webhook: see [Enqueued]. The answers are in the
+	// order of eventIDs. It fails with [ErrNotFound] if there is no such webhook.
+	Enqueue(ctx context.Context, merchantID, webhookID string, eventIDs []string, nonce string, maxPending int) ([]Enqueued, error)
 
 	// Expedite makes a pending delivery due now, if it is due later, and says whether it
 	// is pending. One that is due already or leased stays as it is, and so does one that

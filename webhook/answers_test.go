@@ -28,8 +28,8 @@ func (m miscounting) Publish(ctx context.Context, merchantID string, rows []stor
 	return m.change(out), err
 }
 
-func (m miscounting) Enqueue(ctx context.Context, merchantID, webhookID string, ids []string, nonce string) ([]store.Enqueued, error) {
-	out, err := m.Store.Enqueue(ctx, merchantID, webhookID, ids, nonce)
+func (m miscounting) Enqueue(ctx context.Context, merchantID, webhookID string, ids []string, nonce string, maxPending int) ([]store.Enqueued, error) {
+	out, err := m.Store.Enqueue(ctx, merchantID, webhookID, ids, nonce, maxPending)
 	return make([]store.Enqueued, len(m.change(make([]store.Published, len(out))))), err
 }
 

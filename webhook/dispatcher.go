@@ -44,7 +44,7 @@ type DispatchStore interface {
 	// [store.History].
 	Webhook(ctx context.Context, merchantID, webhookID string) (store.Webhook, error)
 	Events(ctx context.Context, merchantID string, q store.EventQuery) (store.EventPage, error)
-	Enqueue(ctx context.Context, merchantID, webhookID string, eventIDs []string, nonce string) ([]store.Enqueued, error)
+	Enqueue(ctx context.Context, merchantID, webhookID string, eventIDs []string, nonce string, maxPending int) ([]store.Enqueued, error)
 }
 
 // DispatcherOptions configures a [Dispatcher].

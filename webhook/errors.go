@@ -28,6 +28,10 @@ var (
 // such deliveries are kept.
 var ErrFull = errors.New("sent again too often")
 
+// ErrCrowded says that a webhook has as many pending deliveries as it may have: see
+// [Limits].Pending.
+var ErrCrowded = errors.New("too many deliveries are pending")
+
 // ErrEnded says that a delivery has ended before it could be cancelled.
 var ErrEnded = errors.New("delivery has ended")
 

@@ -112,8 +112,8 @@ func (s *Service) Delivery(ctx context.Context, merchantID, webhookID, deliveryI
 // its next try is due now and counts as usual, and is answered itself: its ID is
 // deliveryID. While a try is under way, nothing changes. While the webhook is disabled, the
 // delivery waits. It fails with [ErrNotFound] if the delivery is not there, or its event
-// any more, and with [ErrFull] if the event was sent again too often. A test cannot be sent
-// again.
+// any more, with [ErrFull] if the event was sent again too often, and with [ErrCrowded] if
+// too many deliveries of the webhook are pending. A test cannot be sent again.
 func (s *Service) Redeliver(ctx context.Context, merchantID, webhookID, deliveryID string) (Delivery, error) {
 	if err := checkIDs(merchantID, webhookID, deliveryID); err != nil {
 		return Delivery{}, err
@@ -132,12 +132,14 @@ func (s *Service) Redeliver(ctx context.Context, merchantID, webhookID, delivery
 	if pending {
 		return s.look(ctx, merchantID, webhookID, deliveryID)
 	}
-	made, err := s.store.Enqueue(ctx, merchantID, webhookID, []string{d.EventID}, once.ID(ctx, "r_"))
+	made, err := s.store.Enqueue(ctx, merchantID, webhookID, []string{d.EventID}, once.ID(ctx, "r_"), s.limits.Pending)
 	switch {
 	case err == nil && len(made) != 1:
 		err = errAnswers
 	case err == nil && made[0].Full:
 		err = ErrFull
+	case err == nil && made[0].Crowded:
+		err = ErrCrowded
 	case err == nil && made[0].DeliveryID == "":
 		err = fmt.Errorf("event: %w", ErrNotFound)
 	}

@@ -42,6 +42,9 @@ type Replayed struct {
 	LeftOut int
 	// Full counts events that were sent again too often already: see [ErrFull].
 	Full int
+	// Waiting counts events that are left for another replay, because the webhook has as
+	// many pending deliveries as it may have: see [Limits].Pending.
+	Waiting int
 }
 
 // ReplayJob is a replay under way, or one that is over.
@@ -130,6 +133,7 @@ func (s *Service) replay(ctx context.Context, merchantID, webhookID string, r Re
 		return ReplayJob{}, err
 	}
 	state := newReplaying(webhookID, r)
+	state.Pending = s.limits.Pending
 	if r.DryRun {
 		return s.countReplay(ctx, merchantID, state)
 	}
@@ -275,6 +279,7 @@ type replaying struct {
 	Missed    bool         `json:"missed,omitempty"`
 	Failed    bool         `json:"failed,omitempty"`
 	Backfill  bool         `json:"backfill,omitempty"`
+	Pending   int          `json:"pending,omitempty"` // how many of the webhook may be
 	Cursor    string       `json:"cursor,omitempty"`
 	At        time.Time    `json:"at,omitzero"`
 	Done      Replayed     `json:"done"`

@@ -14,7 +14,7 @@ const replayPage = 200
 type replayStore interface {
 	Webhook(ctx context.Context, merchantID, webhookID string) (store.Webhook, error)
 	Events(ctx context.Context, merchantID string, q store.EventQuery) (store.EventPage, error)
-	Enqueue(ctx context.Context, merchantID, webhookID string, eventIDs []string, nonce string) ([]store.Enqueued, error)
+	Enqueue(ctx context.Context, merchantID, webhookID string, eventIDs []string, nonce string, maxPending int) ([]store.Enqueued, error)
 }
 
 // step looks at one page of events, makes their deliveries, and says if there is more to
@@ -37,6 +37,8 @@ func (p *replaying) step(ctx context.Context, st replayStore, merchantID, nonce 
 	again := next.choose(page.Events, w)
 	if nonce == "" {
 		next.Done.Deliveries += len(again)
+	} else if next.Done.Waiting > 0 { // Nothing overtakes what is left.
+		next.Done.Waiting += len(again)
 	} else if err := next.send(ctx, st, merchantID, nonce, again); err != nil {
 		return false, err
 	}
@@ -74,7 +76,7 @@ func (p *replaying) send(ctx context.Context, st replayStore, merchantID, nonce 
 	if len(events) == 0 {
 		return nil
 	}
-	answers, err := st.Enqueue(ctx, merchantID, p.WebhookID, events, nonce)
+	answers, err := st.Enqueue(ctx, merchantID, p.WebhookID, events, nonce, p.Pending)
 	if err == nil && len(answers) != len(events) {
 		err = errAnswers
 	}
@@ -85,6 +87,8 @@ func (p *replaying) send(ctx context.Context, st replayStore, merchantID, nonce 
 		switch {
 		case a.Full:
 			p.Done.Full++
+		case a.Crowded:
+			p.Done.Waiting++
 		case a.DeliveryID != "":
 			p.Done.Deliveries++
 		}
@@ -98,6 +102,7 @@ func (p *replaying) add(before, after replaying) {
 	p.Done.Deliveries += after.Done.Deliveries - before.Done.Deliveries
 	p.Done.LeftOut += after.Done.LeftOut - before.Done.LeftOut
 	p.Done.Full += after.Done.Full - before.Done.Full
+	p.Done.Waiting += after.Done.Waiting - before.Done.Waiting
 	p.Cursor, p.At = after.Cursor, latest(p.At, after.At)
 }
 

@@ -38,11 +38,11 @@ func (s *stepped) Events(ctx context.Context, merchantID string, q store.EventQu
 	return s.Store.Events(ctx, merchantID, q)
 }
 
-func (s *stepped) Enqueue(ctx context.Context, merchantID, webhookID string, ids []string, nonce string) ([]store.Enqueued, error) {
+func (s *stepped) Enqueue(ctx context.Context, merchantID, webhookID string, ids []string, nonce string, maxPending int) ([]store.Enqueued, error) {
 	if s.onEnqueue != nil {
 		s.onEnqueue(webhookID)
 	}
-	return s.Store.Enqueue(ctx, merchantID, webhookID, ids, nonce)
+	return s.Store.Enqueue(ctx, merchantID, webhookID, ids, nonce, maxPending)
 }
 
 func (s *stepped) UpdateJob(ctx context.Context, merchantID, id string, u store.JobUpdate) (store.Job, error) {

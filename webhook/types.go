@@ -203,6 +203,11 @@ type Publication struct {
 	Deliveries []PublishedDelivery // one for each active webhook that subscribes to it, in no order
 	Duplicate  bool                // the event was published before; nothing was stored now
 
+	// Missed are the ids of the webhooks that subscribe to it and got no delivery, because
+	// as many of theirs are pending as may be: see [Limits].Pending. The event is kept, and a
+	// replay sends it. A repeated publication has none.
+	Missed []string
+
 	// Deferred says that the event was written in a host's transaction: see
 	// [Service.PublishTo]. Its deliveries are made after the commit, for the webhooks
 	// that subscribe then, so Deliveries is empty.
@@ -336,12 +341,13 @@ func (s Stats) Count(status DeliveryStatus) int64 {
 // NoticeKind says what a [Notice] is about.
 type NoticeKind string
 
-// A webhook is warned of, disabled, well again, or moved.
+// A webhook is warned of, disabled, well again, moved, or misses events.
 const (
 	NoticeDisabled  = NoticeKind(store.NoticeDisabled)  // its failures have disabled it
 	NoticeWarning   = NoticeKind(store.NoticeWarning)   // its failures may soon disable it
 	NoticeRecovered = NoticeKind(store.NoticeRecovered) // the first success after one of the first two
 	NoticeMoved     = NoticeKind(store.NoticeMoved)     // a webhook that has headers leads to another origin
+	NoticeCrowded   = NoticeKind(store.NoticeCrowded)   // it has so many pending deliveries that it misses events
 )
 
 // Notice says what has become of a webhook, as of then. One that a later notice has
@@ -361,7 +367,7 @@ type Notice struct {
 	Failures     int
 	DisableAfter int
 
-	// Since is when the streak began. In a recovery, it is that of the first warning
+	// Since is when the streak began, or when an event was missed. In a recovery, it is that of the first warning
 	// since the recovery before, or of the last streak if there was no warning. Of a
 	// webhook that was moved, it is when that happened.
 	Since time.Time

@@ -264,6 +264,13 @@ func (r *rig) failAndRepeat(c *apiclient.ClientWithResponses, id string) {
 	replays, err := c.ListReplaysWithResponse(ctx, merchant, id, nil)
 	require.NoError(t, err)
 	require.Len(t, replays.JSON200.Data.Replays, 1)
+	cancelled, err := c.CancelPendingWithResponse(ctx, merchant, id, nil)
+	require.NoError(t, err)
+	require.Equal(t, 0, cancelled.JSON200.Data.Deliveries)
+	ended, err := c.CancelDeliveryWithResponse(ctx, merchant, id, detail.JSON200.Data.ID, nil)
+	require.NoError(t, err)
+	require.NotNil(t, ended.JSON409, string(ended.Body))
+	require.Contains(t, string(ended.Body), "delivery_ended")
 
 	var seen []string
 	cursor := ""

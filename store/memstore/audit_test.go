@@ -348,7 +348,7 @@ func crowded(t *testing.T) (*Store, *webhook) {
 	finish(all[2:], store.Failed)
 	publish(store.NewEvent{ID: "10", Type: "test", Test: "whk_1"}, store.NewEvent{ID: "11", Type: "a"})
 	for _, id := range []string{"whk_1", "whk_2"} {
-		_, err := s.Enqueue(ctx, "m", id, []string{"1"}, "again")
+		_, err := s.Enqueue(ctx, "m", id, []string{"1"}, "again", 0)
 		require.NoError(t, err)
 	}
 	for _, id := range []string{"job_1", "job_2"} {

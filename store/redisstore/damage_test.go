@@ -106,7 +106,7 @@ func play(t *testing.T, damage func(client redis.Cmdable, prefix string) error) 
 		require.NoError(t, err)
 		_, err = st.Publish(ctx, m, events(0, 6))
 		require.NoError(t, err)
-		_, err = st.Enqueue(ctx, m, "whk", []string{"evt_1"}, "again")
+		_, err = st.Enqueue(ctx, m, "whk", []string{"evt_1"}, "again", 0)
 		require.NoError(t, err)
 	}
 	c, err := st.Claim(ctx, store.ClaimRequest{Limit: 9, Lease: time.Minute, PerWebhook: 3})
@@ -144,7 +144,7 @@ func play(t *testing.T, damage func(client redis.Cmdable, prefix string) error) 
 		for i := range 3 {
 			m := fmt.Sprint("merchant_", i)
 			_, err := st.Publish(ctx, m, events(10, 2))
-			_, err2 := st.Enqueue(ctx, m, "whk", []string{"evt_3"}, "again")
+			_, err2 := st.Enqueue(ctx, m, "whk", []string{"evt_3"}, "again", 0)
 			if i > 0 {
 				require.NoError(t, err)
 				require.NoError(t, err2)

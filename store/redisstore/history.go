@@ -238,15 +238,18 @@ func readSteps(cursor string) (s cancelSteps, err error) {
 // markBytes is how much of a nonce's digest is kept.
 const markBytes = 8
 
+// enqueuedCrowded is what the script says of an event where too many are pending.
+const enqueuedCrowded = -2
+
 // Enqueue implements [store.History].
-func (s *Store) Enqueue(ctx context.Context, merchantID, webhookID string, eventIDs []string, nonce string) ([]store.Enqueued, error) {
+func (s *Store) Enqueue(ctx context.Context, merchantID, webhookID string, eventIDs []string, nonce string, maxPending int) ([]store.Enqueued, error) {
 	h := s.at(merchantID)
 	mark := sha256.Sum256([]byte(nonce))
 	out := make([]store.Enqueued, 0, len(eventIDs))
 	for first := true; first || len(out) < len(eventIDs); first = false {
 		part := eventIDs[len(out):]
 		part = part[:min(len(part), batch)]
-		c := call{name: "enqueue", on: h, args: []any{merchantID, webhookID, store.MaxEnqueued, mark[:markBytes], len(part)}}
+		c := call{name: "enqueue", on: h, args: []any{merchantID, webhookID, store.MaxEnqueued, max(maxPending, 0), mark[:markBytes], len(part)}}
 		for _, e := range part {
 			c.keys = append(c.keys, h.event(merchantID, e))
 		}
@@ -258,6 +261,8 @@ func (s *Store) Enqueue(ctx context.Context, merchantID, webhookID string, event
 		for range part {
 			e := store.Enqueued{}
 			switch seq := r.int(); {
+			case seq == enqueuedCrowded:
+				e.Crowded = true
 			case seq < 0:
 				e.Full = true
 			case seq > 0:

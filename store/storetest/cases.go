@@ -112,7 +112,7 @@ func tooOften(x *trial) {
 	x.publish("a", 30)
 	ask := func(when string, w store.Webhook, event, nonce string, full bool) {
 		x.Helper()
-		got, err := x.st.Enqueue(x.Context(), x.merchant, w.ID, []string{event}, nonce)
+		got, err := x.st.Enqueue(x.Context(), x.merchant, w.ID, []string{event}, nonce, 0)
 		x.must(err, "Enqueue")
 		if got[0].Full != full || (got[0].DeliveryID == "") != full {
 			x.Errorf("Enqueue of %s answers %s, want Full to be %t", when, show(got[0]), full)

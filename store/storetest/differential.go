@@ -70,6 +70,7 @@ func playSequence(t tb, h Harness, seed int) {
 		d.step(jobOperations())
 	}
 	d.setUp()
+	d.maxPending = one(d, []int{0, 1, 2, 3, 5})
 	for range sequenceSteps / 2 {
 		d.step(aheadOperations())
 		d.compare(false)
@@ -133,6 +134,7 @@ type duel struct {
 	disableAt  int           // DisableAfter of every result; 0: never
 	failingFor time.Duration // DisableAfterFailingFor of every result
 	rates      []int         // that webhooks may have
+	maxPending int           // of every event that is published or enqueued; 0: no bound
 	published  map[string][]store.NewEvent
 	webhookIDs []string          // of all webhooks ever
 	given      map[string]bool   // ids of deliveries and notices that the store has made

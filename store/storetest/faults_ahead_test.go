@@ -45,6 +45,56 @@ func aheadFaults() []fault {
 	}
 }
 
+func boundFaults() []fault {
+	unbound := publishing(func(c *call) { c.e.MaxPending = 0 })
+	return []fault{
+		{"publishing has no bound", "", "Publish", unbound},
+		{"sending again has no bound", "", "Enqueue", func(c *call) { c.limit = 0; c.do() }},
+		{"the bound is one too many", "", "Publish Enqueue", func(c *call) {
+			set(c.limit > 0, &c.limit, c.limit+1)
+			publishing(func(c *call) { set(c.e.MaxPending > 0, &c.e.MaxPending, c.e.MaxPending+1) })(c)
+		}},
+		{"who misses an event is not told", "", "Publish", answering(func(c *call) { c.p.Missed = nil })},
+		{"a batch goes over the bound", "", "Publish", func(c *call) {
+			n := map[string]int{}
+			for _, d := range c.m.deliveries {
+				if d.pending() {
+					n[d.WebhookID]++
+				}
+			}
+			for i := range c.events {
+				for _, w := range c.m.webhooks {
+					if c.events[i].MaxPending > n[w.ID] {
+						unbound(c)
+						return
+					}
+				}
+			}
+			c.do()
+		}},
+		{"what is leased is not counted", "", "Publish", func(c *call) {
+			var held []*modelDelivery
+			deliveries(where(func(c *call) bool { return c.m.leased(c.d) }, func(c *call) { held = append(held, c.d); c.d.Status = "leased" }))(c)
+			c.do()
+			for _, d := range held {
+				d.Status = store.DeliveryPending
+			}
+		}},
+		{"a test is bounded", "", "Publish", answering(func(c *call) {
+			if c.e.Test != "" && fresh(c) && len(c.p.Deliveries) > 0 && c.m.crowded(c.m.webhook(c.merchant, c.e.Test), c.e.MaxPending) {
+				c.p.Missed, c.p.Deliveries = []string{c.e.Test}, nil
+			}
+		})},
+		{"a nonce of before is crowded out", "", "Enqueue", done(func(c *call) {
+			for i := range c.enqueued {
+				if c.enqueued[i].DeliveryID != "" && c.m.crowded(c.own(), c.limit) {
+					c.enqueued[i] = store.Enqueued{Crowded: true}
+				}
+			}
+		})},
+	}
+}
+
 func cancelFaults() []fault {
 	all := func(c *call) bool { return c.cancel.DeliveryID == "" }
 	return []fault{

@@ -150,8 +150,10 @@ func (f *faulty) Publish(ctx context.Context, merchantID string, events []store.
 	return c.published, c.err
 }
 
-func (f *faulty) Enqueue(ctx context.Context, merchantID, id string, eventIDs []string, nonce string) ([]store.Enqueued, error) {
-	c := f.ask(ctx, call{merchant: merchantID, id: id, eventIDs: eventIDs, nonce: nonce}, "Enqueue", func(c *call) { c.enqueued, c.err = f.m.Enqueue(ctx, c.merchant, c.id, c.eventIDs, c.nonce) })
+func (f *faulty) Enqueue(ctx context.Context, merchantID, id string, eventIDs []string, nonce string, maxPending int) ([]store.Enqueued, error) {
+	c := f.ask(ctx, call{merchant: merchantID, id: id, eventIDs: eventIDs, nonce: nonce, limit: maxPending}, "Enqueue", func(c *call) {
+		c.enqueued, c.err = f.m.Enqueue(ctx, c.merchant, c.id, c.eventIDs, c.nonce, c.limit)
+	})
 	return c.enqueued, c.err
 }
 

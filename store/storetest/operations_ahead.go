@@ -20,6 +20,7 @@ func aheadOperations() []operation {
 		{12, "Publish stores events and, in the same step, one pending delivery, due now, for each webhook that is active and subscribed at this moment.", (*duel).playPublish},
 		{20, "Claim hides due deliveries from every other caller until their lease ends", (*duel).playClaim},
 		{20, "Any other result is accepted … sets the delivery's and the webhook's counters, status and streak in the same step", (*duel).playFinish},
+		{6, "If maxPending is above 0, none is made beyond so many pending deliveries of the webhook", (*duel).playEnqueue},
 		{4, "Setting the status that it already has changes none of these.", (*duel).playToggle},
 		{4, prunePromise, (*duel).playPrune},
 	}
@@ -91,7 +92,10 @@ func (d *duel) playCancelAll() bool {
 		d.fatalIf(got.Deliveries > c.Limit || step == endless, "step %d ended %d deliveries, limit %d", step, got.Deliveries, c.Limit)
 		sum, c.Cursor = sum+got.Deliveries, got.Next
 		if step == 0 {
+			bound := d.maxPending
+			d.maxPending = 0 // The model has not cancelled yet.
 			d.playPublish()
+			d.maxPending = bound
 		}
 	}
 	d.fatalIf(sum != len(meant), "%d deliveries are cancelled, want %d", sum, len(meant))

@@ -248,7 +248,7 @@ func (x *trial) fanOut(w store.Webhook, eventIDs ...string) []string {
 // enqueue makes one more delivery of a stored event and returns its id.
 func (x *trial) enqueue(w store.Webhook, eventID, nonce string) string {
 	x.Helper()
-	out, err := x.st.Enqueue(x.Context(), w.MerchantID, w.ID, []string{eventID}, nonce)
+	out, err := x.st.Enqueue(x.Context(), w.MerchantID, w.ID, []string{eventID}, nonce, 0)
 	x.must(err, "Enqueue")
 	x.fatalIf(len(out) != 1, "Enqueue answers one event with %d answers", len(out))
 	return out[0].DeliveryID

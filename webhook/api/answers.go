@@ -72,6 +72,10 @@ var (
 		status: http.StatusConflict, code: "resent_too_often",
 		message: "This event was sent again to this webhook 20 times. Once more is possible when the log has dropped one of them.",
 	}
+	errCrowded = &apiError{
+		status: http.StatusConflict, code: "too_many_pending",
+		message: "As many deliveries of this webhook are pending as may be. Wait, or cancel some.",
+	}
 	errEnded = &apiError{
 		status: http.StatusConflict, code: "delivery_ended",
 		message: "This delivery has ended, so there is nothing to cancel.",
@@ -158,6 +162,8 @@ func (h *Handler) refuse(ctx context.Context, x *exchange, err error) answer {
 		shown = errNoResource
 	case errors.Is(err, webhook.ErrFull):
 		shown = errResent
+	case errors.Is(err, webhook.ErrCrowded):
+		shown = errCrowded
 	case errors.Is(err, webhook.ErrEnded):
 		shown = errEnded
 	case errors.Is(err, webhook.ErrReplaying):

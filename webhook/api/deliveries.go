@@ -215,6 +215,6 @@ func (h *Handler) publish(x *exchange) (answer, error) {
 		return answer{}, err
 	}
 	return answer{status: http.StatusAccepted, data: publishedView{
-		EventID: p.EventID, Deliveries: len(p.Deliveries), Duplicate: p.Duplicate,
+		EventID: p.EventID, Deliveries: len(p.Deliveries), Missed: len(p.Missed), Duplicate: p.Duplicate,
 	}}, nil
 }

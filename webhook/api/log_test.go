@@ -297,7 +297,7 @@ func TestRedeliverAndReplayAnswers(t *testing.T) {
 		for range store.MaxEnqueued - 2 { // One was made by the replay.
 			s.do(http.MethodPost, one+"/deliveries/"+p.Deliveries[0].ID+"/redeliver", "").is(http.StatusAccepted)
 		}
-		pending := s.do(http.MethodPost, one+"/deliveries/"+v["id"].(string)+"/redeliver", "").is(http.StatusAccepted).object()
+		pending := s.do(http.MethodPost, fmt.Sprint(one, "/deliveries/", v["id"], "/redeliver"), "").is(http.StatusAccepted).object()
 		require.Equal(t, true, pending["broughtForward"])
 		require.Equal(t, v["id"], pending["id"])
 		code := s.do(http.MethodPost, one+"/deliveries/"+p.Deliveries[0].ID+"/redeliver", "").is(http.StatusConflict).refusal().Code

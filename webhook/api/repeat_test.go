@@ -333,9 +333,9 @@ type hangUp struct {
 	calls  atomic.Int64
 }
 
-func (h *hangUp) Enqueue(ctx context.Context, merchantID, webhookID string, eventIDs []string, nonce string) ([]store.Enqueued, error) {
+func (h *hangUp) Enqueue(ctx context.Context, merchantID, webhookID string, eventIDs []string, nonce string, maxPending int) ([]store.Enqueued, error) {
 	h.calls.Add(1)
-	ids, err := h.Store.Enqueue(ctx, merchantID, webhookID, eventIDs, nonce)
+	ids, err := h.Store.Enqueue(ctx, merchantID, webhookID, eventIDs, nonce, maxPending)
 	h.cancel()
 	return ids, err
 }

@@ -79,10 +79,11 @@ type replayedView struct {
 	Deliveries int `json:"deliveries"`
 	LeftOut    int `json:"leftOut,omitempty"`
 	Full       int `json:"full,omitempty"`
+	Waiting    int `json:"waiting,omitempty"`
 }
 
 func newReplayedView(r webhook.ReplayJob) replayedView {
-	return replayedView{Events: r.Events, Deliveries: r.Deliveries, LeftOut: r.LeftOut, Full: r.Full}
+	return replayedView{Events: r.Events, Deliveries: r.Deliveries, LeftOut: r.LeftOut, Full: r.Full, Waiting: r.Waiting}
 }
 
 type replayCountView struct {

@@ -311,5 +311,6 @@ type cancelledView struct {
 type publishedView struct {
 	EventID    string `json:"eventId"`
 	Deliveries int    `json:"deliveries"`
+	Missed     int    `json:"missed,omitempty"`
 	Duplicate  bool   `json:"duplicate,omitempty"`
 }

@@ -44,9 +44,9 @@ func (s *timedStore) Publish(ctx context.Context, merchantID string, events []st
 }
 
 // Enqueue implements [store.History].
-func (s *timedStore) Enqueue(ctx context.Context, merchantID, webhookID string, eventIDs []string, nonce string) (_ []store.Enqueued, err error) {
+func (s *timedStore) Enqueue(ctx context.Context, merchantID, webhookID string, eventIDs []string, nonce string, maxPending int) (_ []store.Enqueued, err error) {
 	defer s.timing(ctx, "enqueue", &err)()
-	return s.Store.Enqueue(ctx, merchantID, webhookID, eventIDs, nonce)
+	return s.Store.Enqueue(ctx, merchantID, webhookID, eventIDs, nonce, maxPending)
 }
 
 // Expedite implements [store.History].

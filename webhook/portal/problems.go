@@ -67,6 +67,10 @@ var (
 		http.StatusConflict, "A rotation is under way", "The previous secret is still valid, and another rotation would end it.",
 		"Wait until it ends, or rotate again without a grace period, which ends it now.",
 	}
+	errCrowded = &problem{
+		http.StatusConflict, "Too many are pending", "As many deliveries of this webhook are pending as may be.",
+		"Wait until some are delivered, or cancel them.",
+	}
 	errEnded = &problem{
 		http.StatusConflict, "It has ended", "This delivery has ended, so there is nothing to cancel.", "Look at the delivery again.",
 	}
@@ -117,6 +121,8 @@ func (p *Portal) refuse(ctx context.Context, x *exchange, err error) answer {
 		}
 	case errors.Is(err, webhook.ErrNotFound):
 		shown = errMissing
+	case errors.Is(err, webhook.ErrCrowded):
+		shown = errCrowded
 	case errors.Is(err, webhook.ErrEnded):
 		shown = errEnded
 	case errors.Is(err, webhook.ErrRotating):
