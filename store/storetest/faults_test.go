@@ -18,7 +18,7 @@ type fault struct {
 }
 
 func faults() []fault {
-	return slices.Concat(webhookFaults(), publishFaults(), claimFaults(), rateFaults(), finishFaults(), historyFaults(),
+	return slices.Concat(webhookFaults(), publishFaults(), claimFaults(), rateFaults(), holdFaults(), finishFaults(), historyFaults(),
 		pruneFaults(), noticeFaults(), seenFaults(), watchFaults(), backlogFaults(), raceFaults())
 }
 
