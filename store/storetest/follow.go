@@ -163,9 +163,9 @@ func (d *duel) finish(results []store.Result) {
 		}
 	}
 	d.call("Finish%s", text.String())
-	for i, got := range d.x.finishAll(results...) {
-		r := results[i]
-		want := d.model.finish(r)
+	all := d.x.finishAll(results...)
+	for i, r := range results {
+		got, want := all[i], d.model.finish(r)
 		t := d.model.delivery(r.MerchantID, r.WebhookID, r.DeliveryID)
 		if t != nil && t.paused && got.State != store.FinishAccepted {
 			want.State = got.State // what a late result gets whose delivery Prune has ended is open
