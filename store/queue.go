@@ -167,6 +167,13 @@ type Result struct {
 	Delay   time.Duration // for Retry and Released
 	Fault   bool          // for Released: adds 1 to Reclaims
 
+	// Hold, if above 0, keeps the whole webhook back, whatever the Outcome: for this
+	// long from now nothing of it is claimable but tests. Of several holds the one that
+	// ends last counts. It is bound to the webhook's Epoch as Streak is, so turning the
+	// webhook active or giving it another URL ends it. A hold costs a delivery nothing,
+	// neither an attempt nor a reclaim.
+	Hold time.Duration
+
 	// Attempt is appended unless Outcome is Released. Number and At are the
 	// store's: Number is Attempts after the increment, At the time of Finish.
 	Attempt Attempt

@@ -79,7 +79,9 @@ type Queue interface {
 	// keeps these turns within each part, and visits all parts in turn.
 	//
 	// Of a webhook with a RateLimit, Claim takes no more than the webhook's bucket
-	// has tokens for: see Rates in the comment of this package.
+	// has tokens for: see Rates in the comment of this package. Of one that is held it
+	// takes tests only: see [Result]. Next and the turns of webhooks go by the end of a
+	// hold where that is later than the due time.
 	//
 	// If a part of the store is out of reach, Claim returns what it took elsewhere.
 	// It fails only if it has taken nothing.
@@ -143,7 +145,7 @@ type Webhooks interface {
 	//
 	// Turning a disabled webhook active empties DisabledReason and DisabledAt, sets
 	// ConsecutiveFailures to 0 and adds 1 to Epoch. Its paused deliveries are
-	// claimable at once if due. Setting the status that it already has changes none
+	// claimable at once if due, for the new Epoch ends a hold. Setting the status that it already has changes none
 	// of these. Another URL, too, sets ConsecutiveFailures to 0 and adds 1 to Epoch:
 	// what the endpoint before did says nothing of this one. Both at once add 1.
 	UpdateWebhook(ctx context.Context, merchantID, webhookID string, u WebhookUpdate) (Webhook, error)

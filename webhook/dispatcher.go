@@ -49,10 +49,11 @@ type DispatchStore interface {
 
 // DispatcherOptions configures a [Dispatcher].
 type DispatcherOptions struct {
-	// Concurrency is how many deliveries are on the wire at once. An endpoint that
-	// hangs holds up to PerWebhook of them, and a merchant of whom every endpoint
-	// hangs PerWebhook times [Limits].Webhooks, 500 by default. Keep it well above
-	// that, or others have to wait for time-outs. Defaults to 1024.
+	// Concurrency is how many deliveries are on the wire at once. Webhooks that took a
+	// second or more to answer lately share half of them, and together with those that
+	// are new three quarters. While there are other merchants, one has at most half for
+	// webhooks that took over 100 ms. A delivery that finds no place goes back to the
+	// store for a while, which counts for nothing. Defaults to 1024.
 	Concurrency int
 
 	// PerWebhook is how many deliveries of one webhook are on the wire at once, over

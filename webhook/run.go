@@ -59,6 +59,7 @@ type run struct {
 
 	suspects  chan settled // results that may be a fault of this side
 	outage    *outage
+	lanes     *lanes
 	skewed    atomic.Bool  // the store has another time
 	exhausted atomic.Bool  // there was no socket for the last attempt
 	emptied   atomic.Int64 // when idle connections were closed for that, in Unix seconds
@@ -98,6 +99,7 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 		alarms:     make(chan alarm, maxAlarms),
 		suspects:   make(chan settled, n),
 		outage:     newOutage(d.opts.Lease),
+		lanes:      newLanes(n, d.opts.AttemptTimeout),
 	}
 	r.warnOfFewDescriptors(ctx)
 	// The stop goes from front to back: ctx ends the claiming and the background

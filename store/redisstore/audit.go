@@ -395,10 +395,10 @@ func (c *counting) due() int64 {
 	}
 	if t.active {
 		if t.last > t.head {
-			at = 0
+			at = min(at, t.held)
 		}
 		for _, due := range c.sets["z:"+c.n] {
-			at = min(at, due)
+			at = min(at, max(due, t.held))
 		}
 	}
 	if at < math.MaxInt64 && t.rate > 0 && t.level < 1000 {

@@ -22,7 +22,7 @@ const (
 // RunDifferential plays random sequences of 40 steps on the store under test and on a
 // naive model of the contract, and compares every answer and, after each step, all that
 // can be seen. At the end of each come calls about notices and jobs, a merchant deletes its
-// webhooks, and what waits is brought forward. Where the contract leaves a choice, such as the order of equals, the store's
+// webhooks, what waits is brought forward, and those that are left are held. Where the contract leaves a choice, such as the order of equals, the store's
 // choice is checked and the model follows it.
 //
 // Sequence n has the subtest seed=n and is the same in every run. A failure prints the
@@ -59,6 +59,10 @@ func playSequence(t tb, h Harness, seed int) {
 		})
 	}
 	d.leave()
+	d.x.promise = holdPromise
+	for range sequenceSteps / 5 {
+		d.playHold()
+	}
 	d.advance(2 * time.Minute) // every lease and delay has ended
 	d.playAllNotices()
 	d.x.promise = "Keep is how long the id is remembered from now, if longer than Lease, should the lease end without a commit"
@@ -152,6 +156,7 @@ const (
 	tick      = 10 * time.Millisecond
 	duelLease = 30*time.Second + time.Millisecond
 	duelGrace = time.Minute + tick/2
+	duelHold  = 20*time.Second + tick/2
 )
 
 var deliveryIDs = regexp.MustCompile(`^whdel_[0-9A-Za-z_-]{1,34}$`)

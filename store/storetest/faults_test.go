@@ -18,7 +18,7 @@ type fault struct {
 }
 
 func faults() []fault {
-	return slices.Concat(webhookFaults(), publishFaults(), aheadFaults(), cancelFaults(), boundFaults(), claimFaults(), rateFaults(), finishFaults(), historyFaults(),
+	return slices.Concat(webhookFaults(), publishFaults(), aheadFaults(), cancelFaults(), boundFaults(), claimFaults(), rateFaults(), holdFaults(), finishFaults(), historyFaults(),
 		pruneFaults(), noticeFaults(), seenFaults(), jobFaults(), watchFaults(), backlogFaults(), raceFaults())
 }
 

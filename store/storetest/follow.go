@@ -135,7 +135,6 @@ func (d *duel) playFinish() bool {
 		return false
 	}
 	var results []store.Result
-	var text strings.Builder
 	for range one(d, []int{1, 1, 2, 3, 1 + len(open)}) {
 		l := one(d, d.leases)
 		if len(open) > 0 && d.chance(75) {
@@ -152,15 +151,24 @@ func (d *duel) playFinish() bool {
 			r.Token++
 		}
 		results = append(results, r)
-		fmt.Fprintf(&text, " [%s of %s, token %d, %s, delay %s, streak %d]", r.DeliveryID, r.MerchantID, r.Token, r.Outcome, r.Delay, r.Streak)
-		if t := d.model.delivery(l.MerchantID, l.WebhookID, l.DeliveryID); t != nil {
+	}
+	d.finish(results)
+	return true
+}
+
+// finish settles leases on both stores.
+func (d *duel) finish(results []store.Result) {
+	var text strings.Builder
+	for _, r := range results {
+		fmt.Fprintf(&text, " [%s of %s, token %d, %s, delay %s, streak %d, hold %s]", r.DeliveryID, r.MerchantID, r.Token, r.Outcome, r.Delay, r.Streak, r.Hold)
+		if t := find(d.model.deliveries, func(t *modelDelivery) bool { return t.ID == r.DeliveryID }); t != nil {
 			d.touched = append(d.touched, t)
 		}
 	}
 	d.call("Finish%s", text.String())
-	for i, got := range d.x.finishAll(results...) {
-		r := results[i]
-		want := d.model.finish(r)
+	all := d.x.finishAll(results...)
+	for i, r := range results {
+		got, want := all[i], d.model.finish(r)
 		t := d.model.delivery(r.MerchantID, r.WebhookID, r.DeliveryID)
 		if t != nil && t.paused && got.State != store.FinishAccepted {
 			want.State = got.State // what a late result gets whose delivery Prune has ended is open
@@ -171,7 +179,6 @@ func (d *duel) playFinish() bool {
 		d.match(nth("answer", i+1), got, want)
 	}
 	d.model.change()()
-	return true
 }
 
 // open lists the leases that can still be settled.

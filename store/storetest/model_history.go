@@ -195,7 +195,7 @@ func (m *model) Backlog(context.Context) (store.Backlog, error) {
 		if !d.leaseEnd.IsZero() { // Whoever's lease it was.
 			out.OldestDue = max(out.OldestDue, m.now.Sub(d.leaseEnd))
 		} else if t, ok := at[d]; ok && m.over(t) {
-			out.OldestDue = max(out.OldestDue, m.now.Sub(later(d.DueAt, m.tokenAt(m.webhookOf(d)))))
+			out.OldestDue = max(out.OldestDue, m.now.Sub(t))
 		}
 	}
 	out.OldestDue = out.OldestDue.Truncate(time.Millisecond)

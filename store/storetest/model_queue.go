@@ -258,6 +258,9 @@ func (m *model) finish(r store.Result) store.Finished {
 	d.settled = true
 	d.leaseEnd = time.Time{}
 	d.DueAt = m.now.Add(r.Delay)
+	if w := m.webhookOf(d); w.Epoch == d.epoch && r.Hold > 0 {
+		w.held = later(w.held, m.now.Add(r.Hold))
+	}
 	if r.Outcome == store.Released {
 		if r.Fault {
 			d.Reclaims++

@@ -84,7 +84,7 @@ func TestTooManyPending(t *testing.T) {
 	}
 	v := s.do(http.MethodPost, hook+"/replay", "").is(http.StatusAccepted).object()
 	webhookID, id := v["webhookId"].(string), v["id"].(string)
-	harness.FinishReplay(t, s.svc, s.store, webhookID, id)
+	harness.FinishReplay(t, s.svc, s.store.(webhook.DispatchStore), webhookID, id) //nolint:forcetypeassert // as settle
 	v = s.do(http.MethodGet, hook+"/replays/"+id, "").is(http.StatusOK).object()
 	require.Equal(t, 3.0, v["waiting"])
 	require.Equal(t, 0.0, v["deliveries"])

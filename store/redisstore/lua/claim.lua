@@ -92,7 +92,7 @@ local function forward(t, kind)
 end
 
 -- A clock that has gone back leaves times in the future. They are taken as of now: a lease,
--- a retry or a bucket lasts no longer than it would have. One claim notices, and that and
+-- a retry, a bucket or a hold lasts no longer than it would have. One claim notices, and that and
 -- the next ones go through all webhooks. It returns true while there are more of them.
 local function walk()
   local known = call('HMGET', P .. 'c', 'at', 'walk')
@@ -113,7 +113,7 @@ local function walk()
       local t = state_of(n, found[2][i + 1])
       forward(t, 'z')
       forward(t, 'y')
-      t[TAKEN], t[PARKED] = math.min(t[TAKEN], now), 0
+      t[TAKEN], t[HELD], t[PARKED] = math.min(t[TAKEN], now), math.min(t[HELD], now + t[SPAN]), 0
       place(t)
       save_state(t)
     end)
@@ -145,7 +145,7 @@ local function candidates(t, room)
     local found, recs = waiting(t, 'y', '-inf', NOW, room)
     for i = 1, #recs do add_waiting(found[2 * i - 1], 'y', recs[i]) end
   end
-  if t[ACTIVE] == 0 then return out end
+  if t[ACTIVE] == 0 or t[HELD] > now then return out end
   room = room - #out
   local fresh = room > 0 and t[LAST] > t[HEAD] and own(t.n, 'LRANGE', key('q', t.n), 0, room - 1) or {}
   local found, recs = {}, {}

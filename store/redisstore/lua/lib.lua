@@ -165,11 +165,12 @@ local work, BUSY = 0, 2000
 -- STATE: owner (first bytes of a digest of merchant and webhook id), last seq given, last seq
 -- that left q, how many of q are '', leased, members of z, no later than the first of them,
 -- members of y, ended well, failed, attempts of those and of all others, streak, epoch, rate
--- limit or 0, what was left in the bucket when the last token was taken, when that was, and flags:
--- active, told (has a mark or was disabled by failures), parked (had no room by the last claim).
-local STATE, STATE_SIZE = '>c8I6I6I4I4I4I6I4I6I6I6I4I4I4I6I6BBB', 87
+-- limit or 0, what was left in the bucket when the last token was taken, when that was, until when
+-- the webhook is held, for how long from when that was said, and flags: active, told (has a mark or was disabled by failures), parked (had no room by the last claim).
+local STATE, STATE_SIZE = '>c8I6I6I4I4I4I6I4I6I6I6I4I4I4I6I6I6I6BBB', 99
 local OWNER, LAST, HEAD, HOLES, LEASED, WAITING, NEXT, TESTS, OK, FAILED = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
-local TRIES, STREAK, EPOCH, RATE, LEVEL, TAKEN, ACTIVE, TOLD, PARKED = 11, 12, 13, 14, 15, 16, 17, 18, 19
+local TRIES, STREAK, EPOCH, RATE, LEVEL, TAKEN, HELD, SPAN = 11, 12, 13, 14, 15, 16, 17, 18
+local ACTIVE, TOLD, PARKED = 19, 20, 21
 local PAGE, COST, COUNTED = 100, 1000, 50
 
 -- pending counts the deliveries of a webhook that have not ended.
@@ -265,7 +266,7 @@ local function first_due(t, kind) return tonumber(own(t.n, 'ZRANGE', key(kind, t
 local function due(t, from)
   local at
   if t[ACTIVE] == 1 then
-    if t[LAST] > t[HEAD] then at = 0 elseif t[WAITING] > 0 then at = t[NEXT] end
+    if t[LAST] > t[HEAD] then at = t[HELD] elseif t[WAITING] > 0 then at = math.max(t[NEXT], t[HELD]) end
   end
   if t[TESTS] > 0 then
     local first = first_due(t, 'y')
