@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -15,6 +16,9 @@ import (
 type crowd struct {
 	row              string
 	name             string
+	count            int     // of endpoints; 0: endpointCount
+	together         bool    // all are of one merchant, who publishes for all at once
+	processes        int     // 0: dispatchers
 	hang, slow, fail int     // how many of endpointCount hang, are slow or fail
 	others           int     // how many count as healthy: the last ones, also in the clean run
 	rate             float64 // events per second, for all
@@ -34,8 +38,12 @@ const (
 
 // endpoints returns the endpoints of a crowd, the bad ones first.
 func (c crowd) endpoints(base string) (whom []string, where []driver.Endpoint) {
-	whom = merchants(endpointCount)
+	n := c.endpointCount()
+	whom = merchants(n)
 	for i, m := range whom {
+		if c.together {
+			m = whom[0]
+		}
 		behaviour, class := receiver.OK, healthy
 		switch {
 		case i < c.hang:
@@ -45,13 +53,35 @@ func (c crowd) endpoints(base string) (whom []string, where []driver.Endpoint) {
 		case i < c.hang+c.slow+c.fail:
 			behaviour = receiver.Fail
 		}
-		if i < endpointCount-c.others {
+		if i < n-c.others {
 			class = bad
 		}
 		where = append(where, driver.Endpoint{Merchant: m, URL: base + receiver.Path(behaviour, class, i)})
 	}
 	where = append(where, driver.Endpoint{Merchant: bursting, URL: base + receiver.Path(receiver.OK, bursting, 0)})
+	if c.together {
+		whom = whom[:1]
+	}
 	return whom, where
+}
+
+func (c crowd) endpointCount() int { return cmp.Or(c.count, endpointCount) }
+
+// multitudes are crowds of many endpoints: of whom some are dead, and on one host.
+func (b *bench) multitudes() (many, host []crowd) {
+	n, warm, span := 10_000, 45*time.Second, 20*time.Second
+	if b.smoke {
+		n, warm, span = 100, 500*time.Millisecond, time.Second
+	}
+	many = []crowd{{row: "clean"}, {row: "5 % dead", hang: n / 20}}
+	for i := range many {
+		c := &many[i]
+		c.name, c.count, c.others, c.rate, c.processes, c.concurrency, c.warm, c.span = driver.Redis, n, n*19/20, 500, 2, 128, warm, span
+	}
+	one := crowd{row: "1,000 merchants", name: driver.Redis, count: n / 10, others: n / 10, rate: 500, warm: warm / 10, span: span / 2}
+	all := one
+	all.row, all.together, all.rate = "one merchant with 1,000 webhooks", true, one.rate/float64(one.count)
+	return many, []crowd{one, all}
 }
 
 func (b *bench) crowds() (steady, burst []crowd) {
@@ -95,7 +125,24 @@ func (b *bench) fairness(ctx context.Context) ([]report.Table, error) {
 			"from the burst's beginning on; milliseconds. The burst's merchant has one endpoint, so at most 10 of its deliveries are at once "+
 			"anywhere, from claim to stored result.", b.burst, dispatchers),
 	}
+	many := report.Table{
+		Key: "many", Title: "5 % of 10,000 endpoints are dead", Head: "case",
+		Note: "10,000 merchants with an endpoint each get 500 events a second together; 2 processes deliver, with 128 at once each. Figures are of the " +
+			"9,500 that answer at once, after 45 seconds; milliseconds.",
+	}
+	host := report.Table{
+		Key: "host", Title: "A thousand webhooks on one host", Head: "case",
+		Note: fmt.Sprintf("500 deliveries a second to 1,000 webhooks on one host, by %d processes with default settings: of as many merchants, who share no "+
+			"connection, and of one, whose events go to all 1,000 at once, so that its waits are those of a burst; milliseconds.", dispatchers),
+	}
 	for range b.rounds {
+		dead, same := b.multitudes()
+		if err := b.compare(ctx, dead, &many); err != nil {
+			return nil, err
+		}
+		if err := b.compare(ctx, same, &host); err != nil {
+			return nil, err
+		}
 		calm, wild := b.crowds()
 		if err := b.compare(ctx, calm, &steady); err != nil {
 			return nil, err
@@ -104,7 +151,7 @@ func (b *bench) fairness(ctx context.Context) ([]report.Table, error) {
 			return nil, err
 		}
 	}
-	return []report.Table{steady, burst}, nil
+	return []report.Table{steady, burst, many, host}, nil
 }
 
 // compare measures crowds. A clean one comes before those that are compared with it.
@@ -134,6 +181,7 @@ func (b *bench) compare(ctx context.Context, crowds []crowd, t *report.Table) er
 			most = max(most, n)
 		}
 		t.Add(c.row, report.MostInFlight, float64(most))
+		t.Add(c.row, report.CPUEach, m.cpu)
 		if c.burst > 0 {
 			t.Add(c.row, "burst published/s", m.published)
 			t.Add(c.row, "burst deliveries/s", float64(m.stats.Classes[bursting].Count)/m.took.Seconds())
@@ -148,6 +196,7 @@ type gathered struct {
 	stats     receiver.Stats
 	took      time.Duration
 	published float64 // per second, of the burst
+	cpu       float64 // of the dispatchers, in microseconds for each delivery
 }
 
 func (b *bench) gather(ctx context.Context, c crowd) (g gathered, err error) {
@@ -156,7 +205,7 @@ func (b *bench) gather(ctx context.Context, c crowd) (g gathered, err error) {
 		return g, err
 	}
 	spec.Concurrency = c.concurrency
-	f, err := startFleet(ctx, dispatchers+2, spec)
+	f, err := startFleet(ctx, cmp.Or(c.processes, dispatchers)+2, spec)
 	if err != nil {
 		return g, err
 	}
@@ -177,6 +226,10 @@ func (b *bench) gather(ctx context.Context, c crowd) (g gathered, err error) {
 	if err := b.receiver.Reset(receiver.Window{}); err != nil {
 		return g, err
 	}
+	_, before, err := f[2:].used()
+	if err != nil {
+		return g, err
+	}
 	began := time.Now()
 	if c.burst > 0 {
 		if err := f[1].Publish(worker.Stream{Merchants: []string{bursting}, Count: c.burst, Publishers: 4, Batch: 100}); err != nil {
@@ -191,6 +244,8 @@ func (b *bench) gather(ctx context.Context, c crowd) (g gathered, err error) {
 		return g, err
 	}
 	g.took = time.Since(began)
+	_, after, failed := f[2:].used()
 	g.stats, err = b.receiver.Stats()
-	return g, firstOf(err, f[0].Halt())
+	g.cpu = micros(after-before) / float64(max(g.stats.Received, 1))
+	return g, firstOf(firstOf(failed, err), f[0].Halt())
 }

@@ -24,7 +24,7 @@ type Backlog struct {
 	// OldestDue is for how long Claim has had something to take, 0 if it has
 	// nothing. It goes by the delivery that is due longest and by the lease that
 	// ended first without a result. What its webhook keeps waiting, because it is
-	// disabled, or has no token or no room for another lease, does not count. So it
+	// disabled or held, or has no token or no room for another lease, does not count. So it
 	// tells whether claimers keep up, and not whether endpoints do.
 	OldestDue time.Duration
 

@@ -15,9 +15,10 @@
 // transaction. [Queue] is the dispatcher's: deliveries out, results in. [Webhooks]
 // keeps the registered endpoints. [History] tells what became of events and
 // deliveries, and sends one again. [Notices] are messages for an endpoint's owner,
-// [Seen] is a memory of what was done, [Backlogs] tells how much waits, and
-// [Directory] is an operator's view over all merchants. [Store] embeds them all. A
-// consumer demands the roles that it calls, and nothing else.
+// [Seen] is a memory of what was done, [Jobs] is work that dispatchers do in steps,
+// [Backlogs] tells how much waits, and [Directory] is an operator's view over all
+// merchants. [Store] embeds them all. A consumer demands the roles that it calls, and
+// nothing else.
 //
 // A store whose records end with the process says so by [Volatile].
 //
@@ -29,7 +30,7 @@
 //
 // # Ids
 //
-// Ids of merchants, webhooks and events are the caller's. Ids of deliveries and
+// Ids of merchants, webhooks, events and jobs are the caller's. Ids of deliveries and
 // notices are the store's, so that a store may put a record's place into its id. An
 // event has one delivery per webhook because its id is published once, and further
 // ones only by Enqueue.

@@ -23,7 +23,8 @@ type Delivery struct {
 	Status     DeliveryStatus
 
 	// Attempts counts finished tries. StatusCode, Code and ResponseBody are those of
-	// the last one: see [Attempt]. A delivery that Prune has ended has its PausedCode.
+	// the last one: see [Attempt]. A delivery that Prune or Cancel has ended has the Code
+	// that it was given, such as [PruneRequest].PausedCode.
 	Attempts     int
 	StatusCode   int
 	Code         string
@@ -66,6 +67,27 @@ type DeliveryQuery struct {
 type DeliveryPage struct {
 	Deliveries []Delivery
 	Next       string
+}
+
+// CancelRequest says which pending deliveries of a webhook Cancel ends. Streak and
+// attempts of the webhook stay, and so do attempts of the deliveries. A lease of one that it
+// ends is over: whatever result comes for it answers [FinishStale] and changes nothing.
+type CancelRequest struct {
+	// DeliveryID names one, which may be a test. Empty means all that are pending when
+	// the first step is made, tests left out: what is published later is not meant. A
+	// delivery that is claimed, or comes back from a lease, between two steps may be
+	// left pending.
+	DeliveryID string
+
+	Code   string // becomes the Code of what it ends, not empty
+	Limit  int    // how many one step ends at most, at least 1; a store may end fewer
+	Cursor string // from [Cancelled].Next
+}
+
+// Cancelled is what a step of Cancel did.
+type Cancelled struct {
+	Deliveries int    // that it has ended
+	Next       string // continues, empty at the end
 }
 
 // Stats counts the kept deliveries of a webhook.
@@ -124,6 +146,8 @@ type PruneRequest struct {
 	EventAge time.Duration
 	// NoticeAge removes notices that nobody acknowledged for so long.
 	NoticeAge time.Duration
+	// JobAge removes jobs that ended longer ago than this, and no other.
+	JobAge time.Duration
 
 	Limit int // at least 1
 }
@@ -138,6 +162,7 @@ type Pruned struct {
 	Paused     int // ended with PausedCode
 	Events     int // removed
 	Notices    int // removed
+	Jobs       int // removed
 
 	// Damaged tells of what was found unreadable since a Prune last told, each once, for
 	// a line in a log. A store may tell of some only, and may lose what it had told when

@@ -15,6 +15,11 @@ type NewEvent struct {
 	// merchant has no such webhook, Publish fails with [ErrNotFound].
 	Test string
 
+	// MaxPending, if above 0, bounds what waits: a webhook that has so many pending
+	// deliveries gets none of this event, and is told in [Published].Missed. A test is
+	// delivered all the same. A [Publisher] of a caller's transaction keeps it for later.
+	MaxPending int
+
 	// Forged is a note of the caller's about a test, that its signature is to be
 	// wrong. It is handed out with the lease.
 	Forged bool
@@ -26,6 +31,11 @@ type Published struct {
 	// published, in no order. It is empty if Conflict or Deferred is set. Of a
 	// repeated event, a store may leave out those whose webhook was deleted.
 	Deliveries []PublishedDelivery
+
+	// Missed are the ids of the webhooks that were active and subscribed, and got no
+	// delivery because of [NewEvent].MaxPending, in no order. The event is stored all the
+	// same. It is empty if Duplicate is set.
+	Missed []string
 
 	Duplicate bool // the event was published before with this fingerprint
 	Conflict  bool // the id was published before with another one
@@ -39,14 +49,17 @@ type PublishedDelivery struct {
 	ID        string
 }
 
-// Enqueued answers for one event. Neither field set means that the event is not
-// stored.
+// Enqueued answers for one event. No field set means that the event is not stored.
 type Enqueued struct {
 	DeliveryID string
 
 	// Full says that [MaxEnqueued] deliveries of this event to this webhook, made by
 	// Enqueue, are kept, and that no further one was made.
 	Full bool
+
+	// Crowded says that the webhook has as many pending deliveries as it may have, and
+	// that no further one was made.
+	Crowded bool
 }
 
 // MaxEnqueued is how many kept deliveries of one event to one webhook Enqueue can
@@ -91,8 +104,10 @@ type Claimed struct {
 	// that somebody else is at it: pause before you ask again.
 	Next time.Duration
 
-	// Notices says that ClaimNotices would find something.
+	// Notices says that ClaimNotices would find something, and Jobs that ClaimJobs
+	// would.
 	Notices bool
+	Jobs    bool
 }
 
 // Lease is the right to try one delivery until the lease ends. Body may share
@@ -151,6 +166,13 @@ type Result struct {
 	Outcome Outcome
 	Delay   time.Duration // for Retry and Released
 	Fault   bool          // for Released: adds 1 to Reclaims
+
+	// Hold, if above 0, keeps the whole webhook back, whatever the Outcome: for this
+	// long from now nothing of it is claimable but tests. Of several holds the one that
+	// ends last counts. It is bound to the webhook's Epoch as Streak is, so turning the
+	// webhook active or giving it another URL ends it. A hold costs a delivery nothing,
+	// neither an attempt nor a reclaim.
+	Hold time.Duration
 
 	// Attempt is appended unless Outcome is Released. Number and At are the
 	// store's: Number is Attempts after the increment, At the time of Finish.

@@ -19,6 +19,7 @@ type Store interface {
 	History
 	Notices
 	Seen
+	Jobs
 	Backlogs
 	Directory
 }
@@ -36,7 +37,8 @@ type Volatile interface {
 // database implements Publisher and nothing else.
 type Publisher interface {
 	// Publish stores events and, in the same step, one pending delivery, due now,
-	// for each webhook that is active and subscribed at this moment. Each event is
+	// for each webhook that is active and subscribed at this moment. One that has too
+	// many pending gets none: see [NewEvent].MaxPending. Each event is
 	// stored whole or not at all. The results are in the order of the events.
 	//
 	// An event id is published once per merchant for as long as the event is kept.
@@ -77,7 +79,9 @@ type Queue interface {
 	// keeps these turns within each part, and visits all parts in turn.
 	//
 	// Of a webhook with a RateLimit, Claim takes no more than the webhook's bucket
-	// has tokens for: see Rates in the comment of this package.
+	// has tokens for: see Rates in the comment of this package. Of one that is held it
+	// takes tests only: see [Result]. Next and the turns of webhooks go by the end of a
+	// hold where that is later than the due time.
 	//
 	// If a part of the store is out of reach, Claim returns what it took elsewhere.
 	// It fails only if it has taken nothing.
@@ -93,8 +97,8 @@ type Queue interface {
 	// A result whose Token is not the delivery's current one answers [FinishStale]
 	// and changes nothing. One that repeats an accepted result answers
 	// [FinishRepeated] and changes nothing, however often it is sent, until the
-	// delivery is claimed again or pruned; after that it is stale or gone. A delivery
-	// that is not there answers [FinishGone]. Any other result is accepted, even
+	// delivery is claimed again, cancelled or pruned; after that it is stale or gone. A
+	// delivery that is not there answers [FinishGone]. Any other result is accepted, even
 	// after the lease's end if nobody has claimed since, and even if the webhook was
 	// disabled meanwhile.
 	//
@@ -141,7 +145,7 @@ type Webhooks interface {
 	//
 	// Turning a disabled webhook active empties DisabledReason and DisabledAt, sets
 	// ConsecutiveFailures to 0 and adds 1 to Epoch. Its paused deliveries are
-	// claimable at once if due. Setting the status that it already has changes none
+	// claimable at once if due, for the new Epoch ends a hold. Setting the status that it already has changes none
 	// of these. Another URL, too, sets ConsecutiveFailures to 0 and adds 1 to Epoch:
 	// what the endpoint before did says nothing of this one. Both at once add 1.
 	UpdateWebhook(ctx context.Context, merchantID, webhookID string, u WebhookUpdate) (Webhook, error)
@@ -152,7 +156,7 @@ type Webhooks interface {
 	DeleteWebhook(ctx context.Context, merchantID, webhookID string, ifVersion int64) error
 }
 
-// History tells what became of events and deliveries, and sends an event again.
+// History tells what became of events and deliveries, and sends an event again or sooner.
 type History interface {
 	// Event returns one stored event or [ErrNotFound].
 	Event(ctx context.Context, merchantID, eventID string) (Event, error)
@@ -175,9 +179,20 @@ type History interface {
 	// Enqueue makes one more pending delivery, due now, of each stored event to one
 	// webhook, whatever its status and subscriptions. The nonce is not empty: the
 	// same webhook, event and nonce again answer the same delivery for as long as
-	// that is kept, and change nothing. The answers are in the order of eventIDs. It
-	// fails with [ErrNotFound] if there is no such webhook.
-	Enqueue(ctx context.Context, merchantID, webhookID string, eventIDs []string, nonce string) ([]Enqueued, error)
+	// that is kept, and change nothing. If maxPending is above 0, none is made beyond so
+	// many pending deliveries of the webhook: see [Enqueued]. The answers are in the
+	// order of eventIDs. It fails with [ErrNotFound] if there is no such webhook.
+	Enqueue(ctx context.Context, merchantID, webhookID string, eventIDs []string, nonce string, maxPending int) ([]Enqueued, error)
+
+	// Expedite makes a pending delivery due now, if it is due later, and says whether it
+	// is pending. One that is due already or leased stays as it is, and so does one that
+	// has ended. It fails with [ErrNotFound].
+	Expedite(ctx context.Context, merchantID, webhookID, deliveryID string) (pending bool, err error)
+
+	// Cancel ends pending deliveries of a webhook as failed, without an attempt: one, or a
+	// step of all. What it ends, no lease has any more: see [CancelRequest]. It fails with
+	// [ErrNotFound] if there is no such webhook, or not the delivery that is named.
+	Cancel(ctx context.Context, merchantID, webhookID string, c CancelRequest) (Cancelled, error)
 }
 
 // Notices is the durable list of messages for the owners of webhooks. The store
@@ -225,6 +240,38 @@ type Seen interface {
 	// ForgetSeen gives id up, so that it can begin again. Only its holder can; for
 	// any other it does nothing.
 	ForgetSeen(ctx context.Context, scope, id, holder string) error
+}
+
+// Jobs is the durable list of what dispatchers do in steps: see [Job].
+type Jobs interface {
+	// AddJob adds j, which is claimable at once, and returns it with what is the
+	// store's: Version, CreatedAt and UpdatedAt. If the merchant has a job with this id,
+	// ended or not, AddJob changes nothing and returns that one as it is. Otherwise, if
+	// a job of the same scope has not ended, it changes nothing and returns that one.
+	// So the caller compares the id, and to add a job again is safe.
+	AddJob(ctx context.Context, merchantID string, j Job) (Job, error)
+
+	// Job returns one job or [ErrNotFound].
+	Job(ctx context.Context, merchantID, jobID string) (Job, error)
+
+	// ListJobs lists a merchant's jobs, the one that was added last first. A merchant
+	// without any is an empty page, not an error.
+	ListJobs(ctx context.Context, merchantID string, q JobQuery) (JobPage, error)
+
+	// UpdateJob applies u in one step, adds 1 to Version, sets UpdatedAt and returns
+	// the result. It fails with [ErrNotFound], and with [ErrVersion] if u.IfVersion is
+	// set and differs. So of two callers that saw the same job, one changes it.
+	//
+	// Of the jobs of a merchant that have ended, [MaxEndedJobs] are kept. When one more
+	// ends, the one that ended first is forgotten.
+	UpdateJob(ctx context.Context, merchantID, jobID string, u JobUpdate) (Job, error)
+
+	// ClaimJobs hides up to limit jobs from every other caller until the lease ends,
+	// those that have been claimable for longest first. None is not an error. A claim
+	// changes nothing that a job shows. A job whose lease ended without an UpdateJob is
+	// claimable again at once. A store of several parts keeps this order within each
+	// part, and visits all parts in turn.
+	ClaimJobs(ctx context.Context, limit int, lease time.Duration) ([]Job, error)
 }
 
 // Directory is what an operator asks over all merchants.

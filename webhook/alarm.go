@@ -34,6 +34,7 @@ type mark struct {
 	streak     time.Time // the beginning of the streak that was last warned of
 	warned     time.Time // the time of that warning
 	disablings int64     // how often the webhook had been disabled at its last recovery
+	crowded    time.Time // when the owner was last told of events that were missed
 }
 
 // parseMark reads a mark. A text that this package did not write counts as an empty
@@ -42,7 +43,7 @@ func parseMark(text string) mark {
 	if text == "" {
 		return mark{}
 	}
-	var n [4]int64
+	var n [5]int64
 	parts := strings.Split(text, " ")
 	if len(parts) != len(n) {
 		return mark{}
@@ -59,7 +60,7 @@ func parseMark(text string) mark {
 		}
 		return time.UnixMilli(ms).UTC()
 	}
-	return mark{since: moment(n[0]), streak: moment(n[1]), warned: moment(n[2]), disablings: n[3]}
+	return mark{since: moment(n[0]), streak: moment(n[1]), warned: moment(n[2]), disablings: n[3], crowded: moment(n[4])}
 }
 
 func (m mark) String() string {
@@ -70,7 +71,7 @@ func (m mark) String() string {
 		return t.UnixMilli()
 	}
 	var out []byte
-	for i, n := range []int64{ms(m.since), ms(m.streak), ms(m.warned), m.disablings} {
+	for i, n := range []int64{ms(m.since), ms(m.streak), ms(m.warned), m.disablings, ms(m.crowded)} {
 		if i > 0 {
 			out = append(out, ' ')
 		}

@@ -98,7 +98,7 @@ func TestAlarms(t *testing.T) {
 
 func TestMarkOfAnotherHand(t *testing.T) {
 	t.Parallel()
-	for _, text := range []string{"", "x", "1 2 3", "1 2 3 4 5", "1 2 3 !", "1 2 3 zzzzzzzzzzzzzzzz"} {
+	for _, text := range []string{"", "x", "1 2 3", "1 2 3 4", "1 2 3 4 5 6", "1 2 3 !", "1 2 3 zzzzzzzzzzzzzzzz"} {
 		require.Equal(t, mark{}, parseMark(text), text)
 	}
 }

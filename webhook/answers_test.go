@@ -28,8 +28,8 @@ func (m miscounting) Publish(ctx context.Context, merchantID string, rows []stor
 	return m.change(out), err
 }
 
-func (m miscounting) Enqueue(ctx context.Context, merchantID, webhookID string, ids []string, nonce string) ([]store.Enqueued, error) {
-	out, err := m.Store.Enqueue(ctx, merchantID, webhookID, ids, nonce)
+func (m miscounting) Enqueue(ctx context.Context, merchantID, webhookID string, ids []string, nonce string, maxPending int) ([]store.Enqueued, error) {
+	out, err := m.Store.Enqueue(ctx, merchantID, webhookID, ids, nonce, maxPending)
 	return make([]store.Enqueued, len(m.change(make([]store.Published, len(out))))), err
 }
 
@@ -42,6 +42,13 @@ func TestPublishOfAStoreThatMiscounts(t *testing.T) {
 	e := event.New(event.DocumentCreated{DocumentID: "doc_1"})
 	p, err := good.Publish(t.Context(), harness.Merchant, e)
 	require.NoError(t, err)
+	claimed, err := st.Claim(t.Context(), store.ClaimRequest{Limit: 1, Lease: time.Minute, PerWebhook: 1})
+	require.NoError(t, err)
+	require.Len(t, claimed.Leases, 1)
+	_, err = st.Finish(t.Context(), []store.Result{{
+		MerchantID: harness.Merchant, WebhookID: id, DeliveryID: p.Deliveries[0].ID, Token: claimed.Leases[0].Token, Outcome: store.Succeeded,
+	}})
+	require.NoError(t, err) // One that is pending would be brought forward.
 	for name, change := range map[string]func([]store.Published) []store.Published{
 		"none":     func([]store.Published) []store.Published { return nil },
 		"one more": func(out []store.Published) []store.Published { return append(out, store.Published{}) },

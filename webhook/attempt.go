@@ -156,6 +156,9 @@ func (r *run) failed(s *settled, c claimed, retryAfter string) {
 	delay, again := r.opts.Retry.Next(s.info.Number, c.DeliveryID)
 	if wish, ok := retry.ParseRetryAfter(retryAfter, time.Now()); ok {
 		delay = r.opts.Retry.Extend(delay, wish)
+		if !c.Test { // The receiver means all that comes, and a test changes nothing.
+			s.result.Hold = r.opts.Retry.Extend(0, wish)
+		}
 	}
 	s.result.Outcome = store.Failed
 	if again && !c.Test {

@@ -31,12 +31,12 @@ func TestRetentionReachesTheStore(t *testing.T) {
 		want store.PruneRequest
 	}{
 		{"defaults", webhook.Retention{}, store.PruneRequest{
-			DeliveryAge: 7 * day, DeliveriesPerWebhook: 10_000, PausedAge: 7 * day, EventAge: 7 * day, NoticeAge: 7 * day,
+			DeliveryAge: 7 * day, DeliveriesPerWebhook: 10_000, PausedAge: 7 * day, EventAge: 7 * day, NoticeAge: 7 * day, JobAge: 7 * day,
 		}},
 		{"chosen", webhook.Retention{
-			Deliveries: day, PerWebhook: 2, Paused: 3 * day, Events: 4 * day, Notices: 5 * day,
+			Deliveries: day, PerWebhook: 2, Paused: 3 * day, Events: 4 * day, Notices: 5 * day, Jobs: 6 * day,
 		}, store.PruneRequest{
-			DeliveryAge: day, DeliveriesPerWebhook: 2, PausedAge: 3 * day, EventAge: 4 * day, NoticeAge: 5 * day,
+			DeliveryAge: day, DeliveriesPerWebhook: 2, PausedAge: 3 * day, EventAge: 4 * day, NoticeAge: 5 * day, JobAge: 6 * day,
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -28,11 +28,29 @@ var (
 // such deliveries are kept.
 var ErrFull = errors.New("sent again too often")
 
+// ErrCrowded says that a webhook has as many pending deliveries as it may have: see
+// [Limits].Pending.
+var ErrCrowded = errors.New("too many deliveries are pending")
+
+// ErrEnded says that a delivery has ended before it could be cancelled.
+var ErrEnded = errors.New("delivery has ended")
+
 // ErrRotating says that the previous rotation's grace is not over.
 var ErrRotating = errors.New("a rotation is under way")
 
-// ErrReplaying says that another replay of the webhook is running.
+// ErrReplaying says that another replay of the webhook is running. It comes in a
+// [*ReplayingError].
 var ErrReplaying = errors.New("a replay is running")
+
+// ReplayingError names the replay that is running.
+type ReplayingError struct {
+	ReplayID string
+}
+
+func (e *ReplayingError) Error() string { return ErrReplaying.Error() + ": " + e.ReplayID }
+
+// Unwrap returns [ErrReplaying].
+func (e *ReplayingError) Unwrap() error { return ErrReplaying }
 
 // ErrInvalid matches every [*InvalidError] under [errors.Is].
 var ErrInvalid = errors.New("invalid request")

@@ -32,8 +32,15 @@ type settled struct {
 func (r *run) work(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	var f flight
 	for c := range r.leases {
+		if wait := r.lanes.enter(&c, &f); wait > 0 {
+			r.slots.giveBack(1)
+			r.results <- sentAway(c, wait)
+			continue
+		}
 		s := r.try(ctx, c)
+		r.lanes.leave(&f, s.info.Duration)
 		r.slots.attempted()
 		if r.voted(ctx, &s) {
 			s.heldAt = time.Now()
@@ -42,6 +49,13 @@ func (r *run) work(ctx context.Context) {
 		}
 		r.results <- s
 	}
+}
+
+// sentAway is the result of a lease for which there is no place on the wire: see lanes.
+func sentAway(c claimed, wait time.Duration) settled {
+	s := newSettled(c)
+	s.result.Outcome, s.result.Delay, s.result.Hold = store.Released, wait, wait
+	return s
 }
 
 // finish stores results until there are no more. It takes what has gathered while the

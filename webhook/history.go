@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
-	"time"
 
 	"github.com/rag-assistant/webhooks/store"
 	"github.com/rag-assistant/webhooks/webhook/internal/once"
@@ -109,10 +107,13 @@ func (s *Service) Delivery(ctx context.Context, merchantID, webhookID, deliveryI
 	return DeliveryDetail{Delivery: newDelivery(&d), Payload: e.Body}, nil
 }
 
-// Redeliver makes a new delivery of the same event to the same webhook. While the
-// webhook is disabled, the delivery waits. It fails with [ErrNotFound] if the
-// delivery is not there, or its event any more, and with [ErrFull] if the event was
-// sent again too often. A test cannot be sent again.
+// Redeliver sends the event of a delivery to the same webhook again. One that has ended
+// gets a new delivery beside it. One that is pending is brought forward instead, so that
+// its next try is due now and counts as usual, and is answered itself: its ID is
+// deliveryID. While a try is under way, nothing changes. While the webhook is disabled, the
+// delivery waits. It fails with [ErrNotFound] if the delivery is not there, or its event
+// any more, with [ErrFull] if the event was sent again too often, and with [ErrCrowded] if
+// too many deliveries of the webhook are pending. A test cannot be sent again.
 func (s *Service) Redeliver(ctx context.Context, merchantID, webhookID, deliveryID string) (Delivery, error) {
 	if err := checkIDs(merchantID, webhookID, deliveryID); err != nil {
 		return Delivery{}, err
@@ -124,12 +125,21 @@ func (s *Service) Redeliver(ctx context.Context, merchantID, webhookID, delivery
 	if d.Test {
 		return Delivery{}, invalid("deliveryId", "is a test, which is sent once; ask for another one")
 	}
-	made, err := s.store.Enqueue(ctx, merchantID, webhookID, []string{d.EventID}, once.ID(ctx, "r_"))
+	pending, err := s.store.Expedite(ctx, merchantID, webhookID, deliveryID)
+	if err != nil {
+		return Delivery{}, fmt.Errorf("webhook: redeliver: %w", err)
+	}
+	if pending {
+		return s.look(ctx, merchantID, webhookID, deliveryID)
+	}
+	made, err := s.store.Enqueue(ctx, merchantID, webhookID, []string{d.EventID}, once.ID(ctx, "r_"), s.limits.Pending)
 	switch {
 	case err == nil && len(made) != 1:
 		err = errAnswers
 	case err == nil && made[0].Full:
 		err = ErrFull
+	case err == nil && made[0].Crowded:
+		err = ErrCrowded
 	case err == nil && made[0].DeliveryID == "":
 		err = fmt.Errorf("event: %w", ErrNotFound)
 	}
@@ -144,99 +154,4 @@ const (
 	maxSteps = 32
 	// maxSkips bounds how often it does so to leave out what an offset says.
 	maxSkips = 256
-	// A replay is held in this scope, and taken for dead so long after its last step.
-	replays     = "replay|"
-	replayLease = time.Minute
-	// replayPage is how many events one step of a replay looks at.
-	replayPage = 200
 )
-
-// Replay makes a new delivery of every event in the range that the webhook
-// subscribes to and that missed it since it was registered, or failed. Events whose delivery succeeded or is
-// still pending are left alone, so that a replay can be repeated. What it could not
-// send is counted: see [Replayed]. One replay of a webhook runs at a time, over all
-// processes: another one meanwhile fails with [ErrReplaying].
-func (s *Service) Replay(ctx context.Context, merchantID, webhookID string, r Replay) (Replayed, error) {
-	var done Replayed
-	if err := checkIDs(merchantID, webhookID); err != nil {
-		return done, err
-	}
-	if !r.Until.IsZero() && !r.Since.Before(r.Until) {
-		return done, invalid("until", "must be after since")
-	}
-	w, err := s.store.Webhook(ctx, merchantID, webhookID)
-	if err != nil {
-		return done, fmt.Errorf("webhook: replay: %w", err)
-	}
-	wanted := make(map[string]bool, len(w.Events))
-	for _, t := range w.Events {
-		wanted[t] = true
-	}
-	if !r.Missed && !r.Failed {
-		r.Missed, r.Failed = true, true
-	}
-	nonce := once.ID(ctx, "r_")
-	hold := func() error {
-		got, err := s.store.BeginSeen(ctx, replays+merchantID, webhookID, store.SeenBegin{Holder: nonce, Lease: replayLease})
-		if err == nil && got.State != store.SeenNew {
-			err = ErrReplaying
-		}
-		return err
-	}
-	if r.DryRun {
-		hold = func() error { return nil }
-	} else {
-		defer func() { _ = s.store.ForgetSeen(context.WithoutCancel(ctx), replays+merchantID, webhookID, nonce) }()
-	}
-	q := store.EventQuery{Since: r.Since, Until: r.Until, WebhookID: webhookID, Limit: replayPage}
-	for {
-		if err := hold(); err != nil {
-			return done, fmt.Errorf("webhook: replay: %w", err)
-		}
-		page, err := s.store.Events(ctx, merchantID, q)
-		if err != nil {
-			return done, fmt.Errorf("webhook: replay: %w", err)
-		}
-		// Retention may have removed deliveries since the webhook was read, and moves
-		// PrunedUntil in the same step.
-		if r.Missed && slices.ContainsFunc(page.Events, func(e store.Event) bool { return e.Delivered == "" }) {
-			if w, err = s.store.Webhook(ctx, merchantID, webhookID); err != nil {
-				return done, fmt.Errorf("webhook: replay: %w", err)
-			}
-		}
-		var again []string
-		for _, e := range page.Events {
-			switch {
-			case !wanted[e.Type] && !wanted[store.EveryType]:
-			case e.Delivered == "" && !r.Backfill && e.CreatedAt.Before(w.CreatedAt):
-			case r.Failed && e.Delivered == store.DeliveryFailed, r.Missed && e.Delivered == "" && e.CreatedAt.After(w.PrunedUntil):
-				again = append(again, e.ID)
-			case r.Missed && e.Delivered == "":
-				done.LeftOut++
-			}
-		}
-		if r.DryRun {
-			done.Deliveries += len(again)
-		} else if len(again) > 0 {
-			answers, err := s.store.Enqueue(ctx, merchantID, webhookID, again, nonce)
-			if err == nil && len(answers) != len(again) {
-				err = errAnswers
-			}
-			if err != nil {
-				return done, fmt.Errorf("webhook: replay: %w", err)
-			}
-			for _, a := range answers {
-				switch {
-				case a.Full:
-					done.Full++
-				case a.DeliveryID != "":
-					done.Deliveries++
-				}
-			}
-		}
-		if page.Next == "" {
-			return done, nil
-		}
-		q.Cursor = page.Next
-	}
-}

@@ -77,6 +77,7 @@ type PublishedInfo struct {
 	EventID    string
 	EventType  string
 	Deliveries int
+	Missed     int // webhooks that got none, because of [Limits].Pending
 	Duplicate  bool
 	Bytes      int
 }

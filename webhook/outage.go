@@ -216,6 +216,7 @@ func (r *run) chooseProbes(leases []store.Lease, c claimed) []store.Lease {
 // waive makes of a failure one that counts for nobody: the delivery waits.
 func (r *run) waive(s *settled, pause time.Duration) {
 	s.result.Outcome, s.result.Streak, s.result.Fault = store.Released, store.StreakSame, false
+	s.result.Hold = 0
 	s.result.Delay = pause + rand.N(pause) //nolint:gosec // spreads load, guards nothing
 	s.result.DisableAfter, s.result.DisableAfterFailingFor, s.result.DisableReason = 0, 0, ""
 	s.result.Attempt = store.Attempt{}

@@ -22,7 +22,8 @@ const MaxBody = jcs.MaxSize
 
 // Publish stores e and makes a delivery for each active webhook of the merchant
 // that subscribes to its type, all in one step. When it returns nil, the event
-// will be delivered at least once to each of them, in no order.
+// will be delivered at least once to each of them, in no order, but for those that miss
+// it because too many deliveries wait for them already: see [Publication].Missed.
 //
 // An empty ID gets a new one, an empty Created the present. An event is
 // published once per merchant: the same ID with the same content again answers
@@ -103,7 +104,7 @@ func (s *Service) publish(ctx context.Context, p store.Publisher, merchantID str
 	var conflicts []error
 	for i, row := range rows {
 		a := answers[i]
-		out[i] = Publication{EventID: row.ID, Duplicate: a.Duplicate, Deferred: a.Deferred}
+		out[i] = Publication{EventID: row.ID, Duplicate: a.Duplicate, Deferred: a.Deferred, Missed: a.Missed}
 		for _, d := range a.Deliveries {
 			out[i].Deliveries = append(out[i].Deliveries, PublishedDelivery(d))
 		}
@@ -116,8 +117,11 @@ func (s *Service) publish(ctx context.Context, p store.Publisher, merchantID str
 		}
 		s.observer.published(ctx, PublishedInfo{
 			MerchantID: merchantID, EventID: row.ID, EventType: row.Type,
-			Deliveries: len(a.Deliveries), Duplicate: a.Duplicate, Bytes: len(row.Body),
+			Deliveries: len(a.Deliveries), Missed: len(a.Missed), Duplicate: a.Duplicate, Bytes: len(row.Body),
 		})
+		for _, webhookID := range a.Missed {
+			s.tellCrowded(ctx, merchantID, webhookID)
+		}
 	}
 	return out, errors.Join(conflicts...)
 }
@@ -179,7 +183,7 @@ func (s *Service) newEvent(ctx context.Context, e event.Event) (store.NewEvent, 
 	}
 	sum := sha256.Sum256(same)
 	return store.NewEvent{
-		ID: e.ID, Type: string(e.Type), Body: body, Fingerprint: hex.EncodeToString(sum[:16]),
+		ID: e.ID, Type: string(e.Type), Body: body, Fingerprint: hex.EncodeToString(sum[:16]), MaxPending: s.limits.Pending,
 	}, nil
 }
 

@@ -54,10 +54,12 @@ type run struct {
 	results chan settled
 	wakes   chan struct{} // capacity 1: something may be claimable
 	notices chan struct{} // capacity 1: a notice is waiting
+	jobs    chan struct{} // capacity 1: a job is waiting
 	alarms  chan alarm
 
 	suspects  chan settled // results that may be a fault of this side
 	outage    *outage
+	lanes     *lanes
 	skewed    atomic.Bool  // the store has another time
 	exhausted atomic.Bool  // there was no socket for the last attempt
 	emptied   atomic.Int64 // when idle connections were closed for that, in Unix seconds
@@ -93,9 +95,11 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 		results:    make(chan settled, n),
 		wakes:      make(chan struct{}, 1),
 		notices:    make(chan struct{}, 1),
+		jobs:       make(chan struct{}, 1),
 		alarms:     make(chan alarm, maxAlarms),
 		suspects:   make(chan settled, n),
 		outage:     newOutage(d.opts.Lease),
+		lanes:      newLanes(n, d.opts.AttemptTimeout),
 	}
 	r.warnOfFewDescriptors(ctx)
 	// The stop goes from front to back: ctx ends the claiming and the background
@@ -105,6 +109,7 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 	background.Go(func() { r.watch(ctx) })
 	background.Go(func() { r.prune(ctx) })
 	background.Go(func() { r.notify(ctx) })
+	background.Go(func() { r.doJobs(ctx) })
 
 	// Attempts and their results outlive ctx.
 	attempts, cutShort := context.WithCancel(context.WithoutCancel(ctx))
@@ -170,6 +175,9 @@ func (r *run) claim(ctx context.Context) {
 		}
 		if got.Notices {
 			signal(r.notices)
+		}
+		if got.Jobs {
+			signal(r.jobs)
 		}
 		if len(got.Leases) == want && !probe {
 			r.slots.backlog(began)
@@ -280,7 +288,7 @@ func (r *run) prune(ctx context.Context) {
 				done, err = r.store.Prune(ctx, store.PruneRequest{
 					DeliveryAge: keep.Deliveries, DeliveriesPerWebhook: keep.PerWebhook,
 					PausedAge: keep.Paused, PausedCode: string(CodeWebhookDisabled),
-					EventAge: keep.Events, NoticeAge: keep.Notices,
+					EventAge: keep.Events, NoticeAge: keep.Notices, JobAge: keep.Jobs,
 					Limit: pruneBatch,
 				})
 				return err

@@ -313,3 +313,67 @@ func TestLateResultCannotDisableAgain(t *testing.T) {
 		r.Close()
 	})
 }
+
+// TestRetryAfterHoldsTheWebhook has a receiver that is over its limit for ten seconds, or
+// says so for longer than any pause of the schedule.
+func TestRetryAfterHoldsTheWebhook(t *testing.T) {
+	t.Parallel()
+	const due, per = 60, 10
+	for _, tt := range []struct {
+		after string
+		held  time.Duration
+	}{
+		{"10", 10 * time.Second},
+		{"99999999", 15 * time.Minute},
+	} {
+		t.Run(tt.after, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				r := harness.NewRig(t, nil, &webhook.DispatcherOptions{PerWebhook: per})
+				stop := r.Another(webhook.DispatcherOptions{PerWebhook: per})
+				r.Endpoint.Set(func(c harness.Call) (harness.Answer, error) {
+					if time.Since(r.Began) < tt.held {
+						return harness.Reply(http.StatusTooManyRequests, "", "Retry-After", tt.after), nil
+					}
+					return harness.Reply(http.StatusOK, ""), nil
+				})
+				reg := r.Register(event.TypeDocumentCreated)
+				for range due {
+					r.Publish()
+				}
+				harness.Pass(tt.held - time.Second)
+				require.LessOrEqual(t, r.Endpoint.Count(), per, "requests before the time that was asked for")
+				p, err := r.Svc.Test(t.Context(), harness.Merchant, reg.Webhook.ID)
+				require.NoError(t, err)
+				harness.Pass(0)
+				require.Equal(t, 1, r.Delivery(reg.Webhook.ID, p.ID).Attempts, "a test goes out")
+				harness.Pass(2 * time.Minute)
+				stats, err := r.Svc.Stats(t.Context(), harness.Merchant, reg.Webhook.ID)
+				require.NoError(t, err)
+				require.EqualValues(t, due, stats.Succeeded)
+				require.Less(t, r.Endpoint.Count(), due+2*per)
+				stop()
+				r.Close()
+			})
+		})
+	}
+}
+
+// TestRetryAfterForEver has a receiver that always wants more time: its deliveries fail by
+// the schedule, and it is disabled as any other.
+func TestRetryAfterForEver(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := harness.NewRig(t, nil, nil)
+		r.Endpoint.Set(harness.Always(http.StatusServiceUnavailable, "Retry-After", "99999999"))
+		reg := r.Register(event.TypeDocumentCreated)
+		for range 30 {
+			r.Publish()
+		}
+		harness.Pass(80 * time.Minute)
+		require.Equal(t, 30+30, r.Endpoint.Count(), "ten each quarter of an hour, those that wait longest first")
+		harness.Pass(15 * time.Minute)
+		require.Equal(t, webhook.Disabled, r.Webhook(reg.Webhook.ID).Status)
+		r.Close()
+	})
+}

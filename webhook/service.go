@@ -29,6 +29,7 @@ type Service struct {
 	observer Observer
 	limits   Limits
 	keys     *once.Keys
+	crowded  *crowded
 	now      func() time.Time
 }
 
@@ -39,6 +40,7 @@ type ServiceStore interface {
 	store.History
 	store.Seen     // for requests that are sent again, and to bound tests
 	store.Notices  // for a webhook that was moved
+	store.Jobs     // for replays
 	store.Backlogs // for Health
 }
 
@@ -66,7 +68,7 @@ type ServiceOptions struct {
 	// call [Service.Rewrap] for each merchant, then take this away.
 	InsecurePlaintextSecrets bool
 
-	// Limits bounds what one merchant can register.
+	// Limits bounds what one merchant can register, and what waits for it.
 	Limits Limits
 
 	// Observer is told of what happens. Defaults to nobody.
@@ -77,7 +79,7 @@ type ServiceOptions struct {
 	Now func() time.Time
 }
 
-// Limits bounds what one merchant can register.
+// Limits bounds what one merchant can register, and what waits for it.
 type Limits struct {
 	// Webhooks per merchant, at most 10,000, which is as far as a list reaches.
 	// Defaults to 50.
@@ -88,6 +90,14 @@ type Limits struct {
 	// is known, at this process: those of the API and of the portal's forms, and the
 	// host's own. Beyond it, Once fails with [ErrKeys]. Defaults to 10,000.
 	Keys int
+	// Pending is how many pending deliveries a webhook may have. Beyond it, it misses
+	// what is published: the event is kept, [Publication].Missed says so, its owner gets a
+	// [NoticeCrowded] a day, and a replay sends it later. Services that share a store should
+	// agree on it. Defaults to 100,000.
+	Pending int
+	// NoPendingLimit takes the bound away, so that an endpoint which is down for long can
+	// fill the store.
+	NoPendingLimit bool
 }
 
 const (
@@ -113,7 +123,7 @@ func NewService(st ServiceStore, o *ServiceOptions) (*Service, error) {
 	if st == nil {
 		bad = append(bad, errors.New("store is nil"))
 	}
-	if opts.Limits.Webhooks < 0 || opts.Limits.Events < 0 || opts.Limits.Keys < 0 {
+	if opts.Limits.Webhooks < 0 || opts.Limits.Events < 0 || opts.Limits.Keys < 0 || opts.Limits.Pending < 0 {
 		bad = append(bad, errors.New("a limit is negative"))
 	}
 	if opts.Limits.Webhooks > MaxOffset {
@@ -128,7 +138,7 @@ func NewService(st ServiceStore, o *ServiceOptions) (*Service, error) {
 	}
 	s := &Service{
 		store: st, rules: rules, vault: keys, catalog: opts.Catalog,
-		observer: opts.Observer, limits: opts.Limits, now: opts.Now,
+		observer: opts.Observer, limits: opts.Limits, now: opts.Now, crowded: &crowded{},
 	}
 	if s.catalog == nil {
 		s.catalog = event.DefaultCatalog()
@@ -138,6 +148,12 @@ func NewService(st ServiceStore, o *ServiceOptions) (*Service, error) {
 	}
 	if s.limits.Events == 0 {
 		s.limits.Events = 100
+	}
+	if s.limits.Pending == 0 {
+		s.limits.Pending = 100_000
+	}
+	if s.limits.NoPendingLimit {
+		s.limits.Pending = 0
 	}
 	s.keys = &once.Keys{Most: cmp.Or(opts.Limits.Keys, 10_000)}
 	if s.now == nil {

@@ -207,20 +207,24 @@ func TestReplay(t *testing.T) {
 		require.NoError(t, err)
 		publish("pending", event.DocumentCreated{})
 
-		n, err := svc.Replay(ctx, harness.Merchant, reg.Webhook.ID, webhook.Replay{Until: began})
-		require.NoError(t, err)
-		require.Zero(t, n.Deliveries, "nothing in the range")
-		for _, dry := range []bool{true, true, false} {
-			n, err = svc.Replay(ctx, harness.Merchant, reg.Webhook.ID, webhook.Replay{Missed: true, DryRun: dry})
+		replay := func(id string, r webhook.Replay) (deliveries int) {
+			j, err := svc.Replay(ctx, harness.Merchant, id, r)
 			require.NoError(t, err)
-			require.Equal(t, webhook.Replayed{Deliveries: 1}, n)
+			if !r.DryRun {
+				work(t, &stepped{Store: st, deaf: true}, time.Second) //nolint:contextcheck // it has the test's
+				j, err = svc.ReplayStatus(ctx, harness.Merchant, id, j.ID)
+				require.NoError(t, err)
+			}
+			require.Equal(t, webhook.ReplayDone, j.Status)
+			require.False(t, j.AtLeast)
+			return j.Deliveries
 		}
-		n, err = svc.Replay(ctx, harness.Merchant, reg.Webhook.ID, webhook.Replay{Since: began, Until: time.Now()})
-		require.NoError(t, err)
-		require.Equal(t, webhook.Replayed{Deliveries: 1}, n, "the failed one; the missed one is pending by now")
-		n, err = svc.Replay(ctx, harness.Merchant, reg.Webhook.ID, webhook.Replay{})
-		require.NoError(t, err)
-		require.Zero(t, n, "a replay can be repeated")
+		require.Zero(t, replay(reg.Webhook.ID, webhook.Replay{Until: began}), "nothing in the range")
+		for _, dry := range []bool{true, true, false} {
+			require.Equal(t, 1, replay(reg.Webhook.ID, webhook.Replay{Missed: true, DryRun: dry}))
+		}
+		require.Equal(t, 1, replay(reg.Webhook.ID, webhook.Replay{Since: began, Until: time.Now()}), "the failed one; the missed one is pending by now")
+		require.Zero(t, replay(reg.Webhook.ID, webhook.Replay{}), "a replay can be repeated")
 
 		page, err := svc.Deliveries(ctx, harness.Merchant, reg.Webhook.ID, webhook.DeliveryQuery{Limit: 10, Status: webhook.DeliveryPending})
 		require.NoError(t, err)
@@ -231,12 +235,8 @@ func TestReplay(t *testing.T) {
 		require.ElementsMatch(t, []string{"failed", "missed", "pending"}, ids)
 
 		other := harness.Register(t, svc, harness.Merchant, "document.created")
-		n, err = svc.Replay(ctx, harness.Merchant, other.Webhook.ID, webhook.Replay{})
-		require.NoError(t, err)
-		require.Zero(t, n, "what is older than a webhook, it did not miss")
-		n, err = svc.Replay(ctx, harness.Merchant, other.Webhook.ID, webhook.Replay{Backfill: true})
-		require.NoError(t, err)
-		require.Equal(t, webhook.Replayed{Deliveries: 4}, n)
+		require.Zero(t, replay(other.Webhook.ID, webhook.Replay{}), "what is older than a webhook, it did not miss")
+		require.Equal(t, 4, replay(other.Webhook.ID, webhook.Replay{Backfill: true}))
 
 		_, err = svc.Replay(ctx, harness.Merchant, reg.Webhook.ID, webhook.Replay{Since: time.Now(), Until: began})
 		require.Contains(t, fields(t, err), "until")
@@ -273,9 +273,9 @@ func TestReplayBesideRetention(t *testing.T) {
 		}})
 		require.NoError(t, err)
 	}
-	n, err := svc.Replay(ctx, harness.Merchant, reg.Webhook.ID, webhook.Replay{})
+	n, err := svc.Replay(ctx, harness.Merchant, reg.Webhook.ID, webhook.Replay{DryRun: true})
 	require.NoError(t, err)
-	require.Equal(t, webhook.Replayed{LeftOut: 2}, n, "what was delivered and pruned is not sent again")
+	require.Equal(t, webhook.Replayed{Events: 3, LeftOut: 2}, n.Replayed, "what was delivered and pruned is not sent again")
 }
 
 func TestReplayLeavesPrunedDeliveriesAlone(t *testing.T) {
@@ -291,34 +291,12 @@ func TestReplayLeavesPrunedDeliveriesAlone(t *testing.T) {
 		stats, err := r.Svc.Stats(t.Context(), harness.Merchant, reg.Webhook.ID)
 		require.NoError(t, err)
 		require.Equal(t, int64(1), stats.Total, "the others are pruned")
-		n, err := r.Svc.Replay(t.Context(), harness.Merchant, reg.Webhook.ID, webhook.Replay{})
-		require.NoError(t, err)
-		require.Equal(t, webhook.Replayed{LeftOut: 4}, n, "what it left out is counted")
+		job := beginReplay(t, r.Svc, reg.Webhook.ID, webhook.Replay{})
+		harness.Pass(time.Second)
+		require.Equal(t, webhook.Replayed{Events: 5, LeftOut: 4}, lookAt(t, r.Svc, reg.Webhook.ID, job.ID).Replayed, "what it left out is counted")
 		require.Equal(t, 5, r.Endpoint.Count(), "what was delivered is not sent again")
 		r.Close()
 	})
-}
-
-func TestRedeliver(t *testing.T) {
-	t.Parallel()
-	svc, _ := harness.NewService(t, nil)
-	reg := harness.Register(t, svc, harness.Merchant, "document.created")
-	p, err := svc.Publish(t.Context(), harness.Merchant, event.New(event.DocumentCreated{}))
-	require.NoError(t, err)
-	for range 2 {
-		d, err := svc.Redeliver(t.Context(), harness.Merchant, reg.Webhook.ID, p.Deliveries[0].ID)
-		require.NoError(t, err)
-		require.NotEqual(t, p.Deliveries[0].ID, d.ID)
-		require.Equal(t, p.EventID, d.EventID)
-		require.Equal(t, webhook.DeliveryPending, d.Status)
-	}
-	stats, err := svc.Stats(t.Context(), harness.Merchant, reg.Webhook.ID)
-	require.NoError(t, err)
-	require.Equal(t, int64(3), stats.Pending)
-	_, err = svc.Redeliver(t.Context(), harness.Merchant, reg.Webhook.ID, "whdel_unknown")
-	require.ErrorIs(t, err, webhook.ErrNotFound)
-	_, err = svc.Redeliver(t.Context(), "another", reg.Webhook.ID, p.Deliveries[0].ID)
-	require.ErrorIs(t, err, webhook.ErrNotFound)
 }
 
 func TestSecretsAreSealed(t *testing.T) {

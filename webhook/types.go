@@ -52,6 +52,7 @@ const (
 	CodeStatus          = Code("status")                  // a status other than 2xx
 	CodeRedirect        = Code("redirect")                // a 3xx; redirects are not followed
 	CodeWebhookDisabled = Code("webhook_disabled")        // the webhook stayed disabled until retention's end
+	CodeCancelled       = Code("cancelled")               // given up on request
 	CodeInternal        = Code("internal")                // this side's fault
 )
 
@@ -202,6 +203,11 @@ type Publication struct {
 	Deliveries []PublishedDelivery // one for each active webhook that subscribes to it, in no order
 	Duplicate  bool                // the event was published before; nothing was stored now
 
+	// Missed are the ids of the webhooks that subscribe to it and got no delivery, because
+	// as many of theirs are pending as may be: see [Limits].Pending. The event is kept, and a
+	// replay sends it. A repeated publication has none.
+	Missed []string
+
 	// Deferred says that the event was written in a host's transaction: see
 	// [Service.PublishTo]. Its deliveries are made after the commit, for the webhooks
 	// that subscribe then, so Deliveries is empty.
@@ -335,12 +341,13 @@ func (s Stats) Count(status DeliveryStatus) int64 {
 // NoticeKind says what a [Notice] is about.
 type NoticeKind string
 
-// A webhook is warned of, disabled, well again, or moved.
+// A webhook is warned of, disabled, well again, moved, or misses events.
 const (
 	NoticeDisabled  = NoticeKind(store.NoticeDisabled)  // its failures have disabled it
 	NoticeWarning   = NoticeKind(store.NoticeWarning)   // its failures may soon disable it
 	NoticeRecovered = NoticeKind(store.NoticeRecovered) // the first success after one of the first two
 	NoticeMoved     = NoticeKind(store.NoticeMoved)     // a webhook that has headers leads to another origin
+	NoticeCrowded   = NoticeKind(store.NoticeCrowded)   // it has so many pending deliveries that it misses events
 )
 
 // Notice says what has become of a webhook, as of then. One that a later notice has
@@ -360,7 +367,7 @@ type Notice struct {
 	Failures     int
 	DisableAfter int
 
-	// Since is when the streak began. In a recovery, it is that of the first warning
+	// Since is when the streak began, or when an event was missed. In a recovery, it is that of the first warning
 	// since the recovery before, or of the last streak if there was no warning. Of a
 	// webhook that was moved, it is when that happened.
 	Since time.Time
@@ -374,33 +381,8 @@ func newNotice(n *store.Notice) Notice {
 	}
 }
 
-// Replay selects events to send again to one webhook.
-type Replay struct {
-	Since time.Time // events published from here; zero: from the start of the log
-	Until time.Time // and before here; zero: until now
-
-	// Missed and Failed ask for events that made no delivery to this webhook, as
-	// while it was disabled, and for those whose youngest delivery failed. Neither
-	// set means both.
-	Missed bool
-	Failed bool
-
-	// Backfill also counts events as missed that were published before the webhook was
-	// registered. Without it, a new webhook gets nothing of before.
-	Backfill bool
-
-	// DryRun counts what would be sent, and sends nothing. It does not know which events
-	// were sent again too often.
-	DryRun bool
-}
-
-// Replayed is what a replay did.
-type Replayed struct {
-	Deliveries int // that it made, or would make
-
-	// LeftOut counts events without a delivery that may have had one, which retention
-	// has removed. Nobody can say any more whether the webhook missed them.
-	LeftOut int
-	// Full counts events that were sent again too often already: see [ErrFull].
-	Full int
+// Cancelled is what [Service.CancelPending] did.
+type Cancelled struct {
+	Deliveries int  // that it has given up
+	More       bool // more may be left, because there were so many: call again
 }

@@ -253,7 +253,24 @@ func (r *rig) failAndRepeat(c *apiclient.ClientWithResponses, id string) {
 		Since: new(time.Now().Add(-2 * time.Hour)), Status: new(apiclient.ReplayStatusFailed),
 	})
 	require.NoError(t, err)
-	require.Equal(t, 0, replayed.JSON202.Data.Deliveries, "it has succeeded by now")
+	time.Sleep(time.Second)
+	done, err := c.GetReplayWithResponse(ctx, merchant, id, replayed.JSON202.Data.ID, nil)
+	require.NoError(t, err)
+	require.Equal(t, apiclient.ReplayRunStatusDone, done.JSON200.Data.Status)
+	require.Equal(t, 0, done.JSON200.Data.Deliveries, "it has succeeded by now")
+	stopped, err := c.StopReplayWithResponse(ctx, merchant, id, replayed.JSON202.Data.ID, nil)
+	require.NoError(t, err)
+	require.Equal(t, done.JSON200.Data, stopped.JSON200.Data, "it is over")
+	replays, err := c.ListReplaysWithResponse(ctx, merchant, id, nil)
+	require.NoError(t, err)
+	require.Len(t, replays.JSON200.Data.Replays, 1)
+	cancelled, err := c.CancelPendingWithResponse(ctx, merchant, id, nil)
+	require.NoError(t, err)
+	require.Equal(t, 0, cancelled.JSON200.Data.Deliveries)
+	ended, err := c.CancelDeliveryWithResponse(ctx, merchant, id, detail.JSON200.Data.ID, nil)
+	require.NoError(t, err)
+	require.NotNil(t, ended.JSON409, string(ended.Body))
+	require.Contains(t, string(ended.Body), "delivery_ended")
 
 	var seen []string
 	cursor := ""

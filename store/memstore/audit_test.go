@@ -22,6 +22,7 @@ func (s *Store) Audit() error {
 	a.auditMerchants()
 	a.auditClaims()
 	a.auditNotices()
+	a.auditJobs()
 	a.auditSeen()
 	return errors.Join(a.broken...)
 }
@@ -253,6 +254,25 @@ func (a *audit) auditNotices() {
 	a.want(n == len(a.visible.nodes), "only kept notices are visible", "%d", n)
 }
 
+func (a *audit) auditJobs() {
+	auditHeap(a, &a.claimable)
+	auditHeap(a, &a.outdated)
+	open, ended := 0, 0
+	for id, g := range a.agendas {
+		auditSeries(a, &g.jobs, func(j *job) uint64 { return j.number })
+		auditHeap(a, &g.ended)
+		n := 0
+		for j := range g.jobs.after(0) {
+			n++
+			a.want(j.MerchantID == id && j.owner == g && a.job(id, j.ID) == j, "a job is found by its id", "%s", j.ID)
+			a.want(j.place > 0 && j.EndedAt.IsZero() == (g.open[j.Scope] == j), "a job that has not ended holds its scope", "%s", j.ID)
+		}
+		a.want(n > 0 && n == len(g.byID) && n == len(g.open)+len(g.ended.nodes), "a job is open or has ended", "%d of %s", n, id)
+		open, ended = open+len(g.open), ended+len(g.ended.nodes)
+	}
+	a.want(open == len(a.claimable.nodes) && ended == len(a.outdated.nodes), "only kept jobs are claimable or can age", "%d and %d", open, ended)
+}
+
 func (a *audit) auditSeen() {
 	auditHeap(a, &a.held)
 	auditHeap(a, &a.done)
@@ -328,10 +348,16 @@ func crowded(t *testing.T) (*Store, *webhook) {
 	finish(all[2:], store.Failed)
 	publish(store.NewEvent{ID: "10", Type: "test", Test: "whk_1"}, store.NewEvent{ID: "11", Type: "a"})
 	for _, id := range []string{"whk_1", "whk_2"} {
-		_, err := s.Enqueue(ctx, "m", id, []string{"1"}, "again")
+		_, err := s.Enqueue(ctx, "m", id, []string{"1"}, "again", 0)
 		require.NoError(t, err)
 	}
-	_, err := s.BeginSeen(ctx, "r", "1", store.SeenBegin{Holder: "h", Lease: time.Minute})
+	for _, id := range []string{"job_1", "job_2"} {
+		_, err := s.AddJob(ctx, "m", store.Job{ID: id, Scope: id})
+		require.NoError(t, err)
+	}
+	_, err := s.UpdateJob(ctx, "m", "job_1", store.JobUpdate{End: true})
+	require.NoError(t, err)
+	_, err = s.BeginSeen(ctx, "r", "1", store.SeenBegin{Holder: "h", Lease: time.Minute})
 	require.NoError(t, err)
 	require.NoError(t, s.Audit())
 	return s, s.webhook("m", "whk_1")
@@ -398,6 +424,10 @@ func TestAuditNamesTheBrokenPromise(t *testing.T) {
 		{"a notice is of a webhook that is there", func(s *Store, _ *webhook) { s.notices.at(1).WebhookID = "x" }},
 		{"a notice can become visible", func(s *Store, _ *webhook) { s.visible.remove(s.notices.at(1)) }},
 		{"only kept notices are visible", func(s *Store, _ *webhook) { s.notices.remove(1) }},
+		{"a job is found by its id", func(s *Store, _ *webhook) { s.job("m", "job_1").ID = "x" }},
+		{"a job that has not ended holds its scope", func(s *Store, _ *webhook) { s.job("m", "job_1").EndedAt = time.Time{} }},
+		{"a job is open or has ended", func(s *Store, _ *webhook) { s.agendas["m"].ended.remove(s.job("m", "job_1")) }},
+		{"only kept jobs are claimable or can age", func(s *Store, _ *webhook) { s.outdated.set(&job{}, key{at: 1 << 60}) }},
 		{"each id is held or done", func(s *Store, _ *webhook) { clear(s.seen) }},
 		{"what is done is bounded", func(s *Store, _ *webhook) {
 			s.opts.MaxSeen = 0

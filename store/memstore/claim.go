@@ -36,7 +36,7 @@ func (s *Store) Claim(ctx context.Context, c store.ClaimRequest) (store.Claimed,
 			s.rekey(n.v, now)
 		}
 	}
-	out := store.Claimed{At: stamp(now), Notices: s.visible.until(now) != nil}
+	out := store.Claimed{At: stamp(now), Notices: s.visible.until(now) != nil, Jobs: s.claimable.until(now) != nil}
 	if old := s.claims[c.Key]; old != nil {
 		out.Again = true
 		for _, d := range old.leases {
@@ -96,7 +96,7 @@ func (w *webhook) next(now int64) *delivery {
 	if d := w.tests.until(now); d != nil {
 		return d
 	}
-	if d := w.pending.first(); d != nil && d.at <= now && w.active() {
+	if d := w.pending.first(); d != nil && d.at <= now && w.active() && w.held <= now {
 		return d
 	}
 	return nil
@@ -209,7 +209,7 @@ func (w *webhook) claimable(perWebhook int) int64 {
 		at = d.at
 	}
 	if d := w.pending.first(); d != nil && w.active() {
-		at = min(at, d.at)
+		at = min(at, max(d.at, w.held))
 	}
 	return max(at, w.refilled())
 }

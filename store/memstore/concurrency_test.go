@@ -127,7 +127,7 @@ func publishOrToggle(ctx context.Context, t *testing.T, st *memstore.Store, n in
 	for _, w := range fleet {
 		_, err = st.UpdateWebhook(ctx, "m", w, store.WebhookUpdate{Status: new(store.Disabled)})
 		assert.NoError(t, err)
-		_, err = st.Enqueue(ctx, "m", w, []string{id}, "again")
+		_, err = st.Enqueue(ctx, "m", w, []string{id}, "again", 0)
 		assert.NoError(t, err)
 		_, err = st.UpdateWebhook(ctx, "m", w, store.WebhookUpdate{Status: new(store.Active)})
 		assert.NoError(t, err)
@@ -239,7 +239,7 @@ func chaos(ctx context.Context, st *memstore.Store, r *rand.Rand) {
 			_ = st.DeleteWebhook(ctx, m, w, 0)
 		}
 	case 3:
-		_, _ = st.Enqueue(ctx, m, w, []string{strconv.Itoa(r.IntN(900))}, strconv.Itoa(r.IntN(3)))
+		_, _ = st.Enqueue(ctx, m, w, []string{strconv.Itoa(r.IntN(900))}, strconv.Itoa(r.IntN(3)), 0)
 	case 4:
 		_, _ = st.Publish(ctx, m, []store.NewEvent{{ID: strconv.Itoa(r.IntN(900)), Type: "t", Test: w}})
 	case 5:

@@ -42,6 +42,9 @@ func (s *Store) finish(r *store.Result, now int64) (out store.Finished) {
 		s.unwait(d)
 	}
 	out.State = store.FinishAccepted
+	if r.Hold > 0 && d.epoch == w.Epoch {
+		w.held = max(w.held, now+r.Hold.Milliseconds())
+	}
 	if r.Outcome != store.Released {
 		d.attempt(r.Attempt, now)
 		s.streak(d, r, &out, now)

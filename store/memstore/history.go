@@ -94,7 +94,7 @@ func (s *Store) Delivery(ctx context.Context, merchantID, webhookID, deliveryID 
 	defer s.unlock()
 	d := w.find(deliveryID)
 	if d == nil {
-		return store.Delivery{}, fmt.Errorf("memstore: find delivery %s: %w", deliveryID, store.ErrNotFound)
+		return store.Delivery{}, noDelivery(deliveryID)
 	}
 	out := d.view()
 	out.Log = slices.Clone(d.log)

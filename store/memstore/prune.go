@@ -39,6 +39,10 @@ func (s *Store) Prune(ctx context.Context, p store.PruneRequest) (done store.Pru
 		done.Notices = sweep(&left, &done.More,
 			func() *notice { return s.longUnread(before(p.NoticeAge)) }, s.removeNotice)
 	}
+	if p.JobAge > 0 {
+		done.Jobs = sweep(&left, &done.More,
+			func() *job { return s.outdated.until(before(p.JobAge) - 1) }, s.forgetJob)
+	}
 	return done, nil
 }
 
@@ -86,14 +90,15 @@ func (w *webhook) firstPaused() *delivery {
 	return nil
 }
 
-// giveUp ends a paused delivery as failed.
+// giveUp ends a pending delivery as failed.
 func (s *Store) giveUp(d *delivery, why string, now int64) {
-	s.unwait(d)
-	d.code = why
-	if d.open {
-		d.open = false
-		d.token++ // A result of the last lease is stale from now on.
+	if d.phase == leased {
+		s.endLease(d)
+	} else {
+		s.unwait(d)
 	}
+	d.code = why
+	d.open, d.token = false, 0 // Every result of a lease is stale from now on.
 	s.end(d, failed, now)
 	s.rekey(d.webhook, now)
 }

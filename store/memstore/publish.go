@@ -31,7 +31,7 @@ func (s *Store) Publish(ctx context.Context, merchantID string, events []store.N
 		case n.Test != "" && m.webhooks[n.Test] == nil:
 			return nil, fmt.Errorf("memstore: publish test event %s: %w", n.ID, noWebhook(n.Test))
 		default:
-			e = s.publish(m, n, now)
+			e, out[i].Missed = s.publish(m, n, now)
 		}
 		out[i].Deliveries = make([]store.PublishedDelivery, len(e.first))
 		for j, p := range e.first {
@@ -41,9 +41,9 @@ func (s *Store) Publish(ctx context.Context, merchantID string, events []store.N
 	return out, nil
 }
 
-// publish stores an event that is new, with its deliveries.
-func (s *Store) publish(m *merchant, n *store.NewEvent, now int64) *event {
-	e := &event{
+// publish stores an event that is new, with its deliveries. It returns it, and who missed it.
+func (s *Store) publish(m *merchant, n *store.NewEvent, now int64) (e *event, missed []string) {
+	e = &event{
 		owner: m, id: n.ID, kind: n.Type, test: n.Test != "", forged: n.Forged, body: slices.Clip(bytes.Clone(n.Body)),
 		fingerprint: n.Fingerprint, trace: n.Trace, created: now,
 	}
@@ -54,14 +54,23 @@ func (s *Store) publish(m *merchant, n *store.NewEvent, now int64) *event {
 	} else {
 		e.number = m.log.add(e)
 	}
-	e.first = make([]published, len(to))
-	for i, w := range to {
-		e.first[i] = published{w, s.deliver(w, e, now).number}
+	e.first = make([]published, 0, len(to))
+	for _, w := range to {
+		if !e.test && w.crowded(n.MaxPending) {
+			missed = append(missed, w.ID)
+			continue
+		}
+		e.first = append(e.first, published{w, s.deliver(w, e, now).number})
 	}
-	if len(to) == 0 {
+	if len(e.first) == 0 {
 		s.idle.set(e, e.key())
 	}
-	return e
+	return e, missed
+}
+
+// crowded says that w has as many pending deliveries as it may have; 0 is no bound.
+func (w *webhook) crowded(maxPending int) bool {
+	return maxPending > 0 && w.stats.Pending >= int64(maxPending)
 }
 
 // subscribed lists the active webhooks that an event of that type goes to.
@@ -96,8 +105,27 @@ func (s *Store) settle(e *event) {
 	}
 }
 
+// Expedite implements [store.History].
+func (s *Store) Expedite(ctx context.Context, merchantID, webhookID, deliveryID string) (pending bool, err error) {
+	w, now, err := s.lockWebhook(ctx, merchantID, webhookID)
+	if err != nil {
+		return false, err
+	}
+	defer s.unlock()
+	d := w.find(deliveryID)
+	if d == nil {
+		return false, noDelivery(deliveryID)
+	}
+	if d.phase == waiting && d.at > now {
+		s.unwait(d)
+		s.wait(d, now)
+		s.rekey(w, now)
+	}
+	return d.pending(), nil
+}
+
 // Enqueue implements [store.History].
-func (s *Store) Enqueue(ctx context.Context, merchantID, webhookID string, eventIDs []string, nonce string) ([]store.Enqueued, error) {
+func (s *Store) Enqueue(ctx context.Context, merchantID, webhookID string, eventIDs []string, nonce string, maxPending int) ([]store.Enqueued, error) {
 	w, now, err := s.lockWebhook(ctx, merchantID, webhookID)
 	if err != nil {
 		return nil, err
@@ -114,6 +142,8 @@ func (s *Store) Enqueue(ctx context.Context, merchantID, webhookID string, event
 			out[i].DeliveryID = made[j].delivery.id()
 		} else if len(made) >= store.MaxEnqueued {
 			out[i].Full = true
+		} else if w.crowded(maxPending) {
+			out[i].Crowded = true
 		} else {
 			d := s.deliver(w, e, now)
 			w.enqueued[e] = append(made, enqueued{nonce, d})

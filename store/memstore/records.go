@@ -38,6 +38,7 @@ type webhook struct {
 	byEnd   heap[*delivery] // by end
 
 	bucket bucket
+	held   int64  // until then Claim takes nothing but tests, in Unix milliseconds
 	walked uint64 // Prune has looked for paused deliveries up to this number, and there are none
 
 	inReady, inExpiring, inOldest, inFullest, inPaused int32 // places in the heaps of Store

@@ -56,9 +56,14 @@ type Store struct {
 	scopes     map[string]*scope
 	held, done heap[*memory] // by the moment at which it is forgotten
 
+	agendas   map[string]*agenda // by merchant
+	lastJob   uint64             // no job of an agenda that was forgotten had a greater number
+	claimable heap[*job]         // those that have not ended, by the moment from which on each can be claimed
+	outdated  heap[*job]         // those that have ended, by when
+
 	watchers  map[*func()]bool
 	announced int64 // the latest moment that a claimer was told to come back at, since the last wake
-	noticed   bool  // there is a notice that no claimer was told of
+	noticed   bool  // there is a notice or a job that no claimer was told of
 }
 
 var (
@@ -95,6 +100,9 @@ func New(opts *Options) *Store {
 		scopes:     map[string]*scope{},
 		held:       newHeap(func(m *memory) *int32 { return &m.place }),
 		done:       newHeap(func(m *memory) *int32 { return &m.place }),
+		agendas:    map[string]*agenda{},
+		claimable:  newHeap(func(j *job) *int32 { return &j.place }),
+		outdated:   newHeap(func(j *job) *int32 { return &j.place }),
 		watchers:   map[*func()]bool{},
 		announced:  math.MaxInt64,
 	}
@@ -130,6 +138,10 @@ func (s *Store) lockWebhook(ctx context.Context, merchantID, webhookID string) (
 
 func noWebhook(id string) error {
 	return fmt.Errorf("memstore: find webhook %s: %w", id, store.ErrNotFound)
+}
+
+func noDelivery(id string) error {
+	return fmt.Errorf("memstore: find delivery %s: %w", id, store.ErrNotFound)
 }
 
 // unlock ends a call. It wakes the watchers if there is something to claim sooner than

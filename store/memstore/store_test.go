@@ -100,7 +100,7 @@ func TestEndedContext(t *testing.T) {
 	add(st.UpdateWebhook(ctx, "m", "w", store.WebhookUpdate{}))
 	add(nil, st.DeleteWebhook(ctx, "m", "w", 0))
 	add(st.Publish(ctx, "m", nil))
-	add(st.Enqueue(ctx, "m", "w", nil, ""))
+	add(st.Enqueue(ctx, "m", "w", nil, "", 0))
 	add(st.Merchants(ctx, store.MerchantQuery{}))
 	add(st.Backlog(ctx))
 	add(st.AddNotice(ctx, "m", store.Notice{}, "", ""))

@@ -161,6 +161,7 @@ func (s *Store) UpdateWebhook(ctx context.Context, merchantID, webhookID string,
 	if u.URL != nil && *u.URL != w.URL || u.Status != nil && *u.Status == store.Active && !w.active() {
 		w.ConsecutiveFailures = 0
 		w.Epoch++
+		w.held = 0
 	}
 	w.apply(u, now)
 	if u.Status != nil && *u.Status != w.Status {

@@ -105,6 +105,7 @@ func (a *audit) shard(prefix string) {
 	a.leftovers(prefix)
 	a.events()
 	a.notices(prefix)
+	a.jobs(prefix)
 }
 
 func readSubscribers(packed string) []string {
@@ -189,6 +190,37 @@ func (a *audit) notices(prefix string) {
 	})
 	for what, ok := range map[string]bool{"nv": sameKeys(a.sets["nv"], a.hashes["no"]), "na": sameKeys(a.sets["na"], a.hashes["no"]), "nw": sameKeys(of, a.hashes["no"])} {
 		a.want(ok, "a notice is in all three lists", "%s%s", prefix, what)
+	}
+}
+
+// jobs looks whether each is where its end says.
+func (a *audit) jobs(prefix string) {
+	open, ended := map[string]bool{}, map[string]bool{}
+	held := map[string]string{} // by scope
+	for name, packed := range a.hashes["jb"] {
+		merchant, id, _ := strings.Cut(name, ":")
+		_, over := a.sets["jd:"+merchant][id]
+		number, listed := a.sets["jl:"+merchant][id]
+		a.want(packed != "" && listed && number > 0, "a job is listed", "%s%s", prefix, name)
+		if over {
+			ended[name] = true
+		} else {
+			open[name] = true
+		}
+	}
+	for scope, id := range a.hashes["js"] {
+		merchant, _, _ := strings.Cut(scope, ":")
+		held[merchant+":"+id] = scope
+	}
+	a.want(sameKeys(open, a.sets["jv"]) && sameKeys(open, held), "a job that has not ended can be claimed, and holds its scope", "%s%v %v", prefix, a.sets["jv"], held)
+	a.want(sameKeys(ended, a.sets["jx"]), "a job that has ended can age", "%s%v", prefix, a.sets["jx"])
+	for _, kind := range []string{"jl", "jd"} {
+		each(a.sets, kind, func(merchant string, ids map[string]int64) {
+			for id := range ids {
+				_, there := a.hashes["jb"][merchant+":"+id]
+				a.want(there, "a job that is listed is there", "%s%s:%s", prefix, merchant, id)
+			}
+		})
 	}
 }
 
@@ -363,10 +395,10 @@ func (c *counting) due() int64 {
 	}
 	if t.active {
 		if t.last > t.head {
-			at = 0
+			at = min(at, t.held)
 		}
 		for _, due := range c.sets["z:"+c.n] {
-			at = min(at, due)
+			at = min(at, max(due, t.held))
 		}
 	}
 	if at < math.MaxInt64 && t.rate > 0 && t.level < 1000 {

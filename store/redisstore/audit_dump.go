@@ -23,9 +23,9 @@ type dump struct {
 // types are the kinds of keys, which is what stands before the first colon, by the type
 // that Redis calls them.
 var types = map[string][]string{ //nolint:gochecknoglobals // constant
-	"hash":   {"c", "m", "s", "x", "w", "t", "a", "k", "j", "no", "gc", "bad"},
+	"hash":   {"c", "m", "s", "x", "w", "t", "a", "k", "j", "no", "gc", "bad", "jb", "js"},
 	"list":   {"q", "l", "v"},
-	"zset":   {"ms", "i", "z", "y", "g", "p", "f", "off", "o", "u", "us", "h", "r", "nv", "na", "nw", "untold"},
+	"zset":   {"ms", "i", "z", "y", "g", "p", "f", "off", "o", "u", "us", "h", "r", "nv", "na", "nw", "untold", "jv", "jx", "jl", "jd"},
 	"string": {"id", "e", "key", "sleep", "seen"},
 }
 

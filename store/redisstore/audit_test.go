@@ -60,6 +60,10 @@ func TestAudit(t *testing.T) {
 		}, "what was enqueued is found by its event"},
 		{"pending", func(ctx context.Context, p string) redis.Cmder { return client.HIncrBy(ctx, p+"c", "pn", 1) }, "a shard counts its pending deliveries"},
 		{"notice", func(ctx context.Context, p string) redis.Cmder { return client.Del(ctx, p+"nv") }, "a notice is in all three lists"},
+		{"job", func(ctx context.Context, p string) redis.Cmder { return client.Del(ctx, p+"jv") }, "can be claimed, and holds its scope"},
+		{"ended job", func(ctx context.Context, p string) redis.Cmder { return client.Del(ctx, p+"jx") }, "a job that has ended can age"},
+		{"list of jobs", func(ctx context.Context, p string) redis.Cmder { return client.Del(ctx, p+"jl:"+merchant) }, "a job is listed"},
+		{"job is gone", func(ctx context.Context, p string) redis.Cmder { return client.HDel(ctx, p+"jb", merchant+":job_0") }, "a job that is listed is there"},
 		{"orphan", func(ctx context.Context, p string) redis.Cmder { return client.HSet(ctx, p+"a", "7:1", "x") }, "what is left of a deleted webhook is noted"},
 		{"damaged", func(ctx context.Context, p string) redis.Cmder { return client.HSet(ctx, p+"bad", "q:1", "x") }, "nothing was found damaged"},
 		{"stray key", func(ctx context.Context, p string) redis.Cmder { return client.Set(ctx, p+"zzz", "1", 0) }, "no known kind"},
@@ -82,6 +86,12 @@ func TestAudit(t *testing.T) {
 			_, err = st.Finish(t.Context(), settled)
 			require.NoError(t, err)
 			_, err = st.Publish(t.Context(), merchant, events[5:])
+			require.NoError(t, err)
+			for _, id := range []string{"job_0", "job_1"} {
+				_, err = st.AddJob(t.Context(), merchant, store.Job{ID: id, Scope: id})
+				require.NoError(t, err)
+			}
+			_, err = st.UpdateJob(t.Context(), merchant, "job_0", store.JobUpdate{End: true})
 			require.NoError(t, err)
 			require.NoError(t, st.Audit(t.Context()))
 			require.NoError(t, c.do(t.Context(), prefix+":{00}:").Err())

@@ -103,6 +103,7 @@ func (g *claiming) claim(ctx context.Context, h shard, limit, bytes, round int) 
 		g.out.At = at // Where clocks differ, leases end before others think.
 	}
 	g.out.Notices = r.int() == 1 || g.out.Notices
+	g.out.Jobs = r.int() == 1 || g.out.Jobs
 	again := r.int() == 1
 	if again {
 		g.how, g.out.Again = "again", true
@@ -151,7 +152,7 @@ func (g *claiming) read(h shard, at time.Time, hooks, events reply, order *unpac
 		}
 		hook, event := &known[w], &of[e]
 		if !event.ok {
-			what := append(packer(packed[:6]), spoiledOutcome...).num(0, 1).num(int64(store.StreakSame), 1).num(0, 6)
+			what := append(packer(packed[:6]), spoiledOutcome...).num(0, 1).num(int64(store.StreakSame), 1).num(0, 6).num(0, 6)
 			spoiled = append(spoiled, settling{
 				field: field(hook.n, seq), n: hook.n, owner: owner(hook.merchantID, hook.webhookID), what: what, attempt: packer(faultCode),
 			})

@@ -61,7 +61,7 @@ func work(tb testing.TB, st *redisstore.Store, rounds int) {
 		page, err := st.ListWebhooks(ctx, merchant, store.WebhookQuery{Limit: 100})
 		require.NoError(tb, err)
 		w := page.Webhooks[i%len(page.Webhooks)]
-		_, err = st.Enqueue(ctx, merchant, w.ID, []string{events[0].ID}, strconv.Itoa(i))
+		_, err = st.Enqueue(ctx, merchant, w.ID, []string{events[0].ID}, strconv.Itoa(i), 0)
 		require.NoError(tb, err)
 		c, err := st.Claim(ctx, store.ClaimRequest{Limit: 10, Lease: time.Minute, PerWebhook: 20})
 		require.NoError(tb, err)

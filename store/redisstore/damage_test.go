@@ -23,7 +23,7 @@ import (
 // damaged by name.
 func damages(ctx context.Context, c redis.Cmdable, p string) map[string]func() error {
 	out := map[string]func() error{}
-	for _, k := range []string{"q:1", "z:1", "y:1", "g:1", "l:1:0", "x:1", "i:merchant_0", "m:merchant_0", "v:merchant_0", "e:merchant_0:evt_5", "e:merchant_0:evt_0", "nw:1"} {
+	for _, k := range []string{"q:1", "z:1", "y:1", "g:1", "l:1:0", "x:1", "i:merchant_0", "m:merchant_0", "v:merchant_0", "e:merchant_0:evt_5", "e:merchant_0:evt_0", "nw:1", "jl:merchant_0", "jd:merchant_0"} {
 		gone := func() error { return some(c.Del(ctx, p+k).Result()) }
 		out["no "+k] = gone
 		out["another type of "+k] = func() error {
@@ -36,7 +36,7 @@ func damages(ctx context.Context, c redis.Cmdable, p string) map[string]func() e
 			return c.Set(ctx, p+k, "x", 0).Err()
 		}
 	}
-	hashes := map[string][]string{"t": {"1"}, "w": {"1"}, "a": {"1:2", "1:3", "1:8"}, "s": {"merchant_0|" + eventType}, "j": {"1:evt_1"}, "x:1": {"ev", "ver", "id", "m"}, "c": {"token", "no", "pn"}, "no": {"oldest"}}
+	hashes := map[string][]string{"t": {"1"}, "w": {"1"}, "a": {"1:2", "1:3", "1:8"}, "s": {"merchant_0|" + eventType}, "j": {"1:evt_1"}, "x:1": {"ev", "ver", "id", "m"}, "c": {"token", "no", "pn", "job"}, "no": {"oldest"}, "jb": {"merchant_0:job"}, "js": {"merchant_0:scope"}}
 	for k, fields := range hashes {
 		for _, f := range fields {
 			at := func() string { // The id of a notice is the store's.
@@ -62,7 +62,7 @@ func damages(ctx context.Context, c redis.Cmdable, p string) map[string]func() e
 			return c.LSet(ctx, p+k, 0, v[:len(v)/2]).Err()
 		}
 	}
-	for _, k := range []string{"z:1", "y:1", "g:1", "p", "f", "off", "o", "h", "r", "us", "nv", "na"} {
+	for _, k := range []string{"z:1", "y:1", "g:1", "p", "f", "off", "o", "h", "r", "us", "nv", "na", "jv", "jx", "jl:merchant_0", "jd:merchant_0"} {
 		out["garbage in "+k] = func() error { return c.ZAdd(ctx, p+k, redis.Z{Score: 1, Member: "garbage"}).Err() }
 	}
 	for _, e := range []string{"evt_0", "evt_5"} {
@@ -106,7 +106,7 @@ func play(t *testing.T, damage func(client redis.Cmdable, prefix string) error) 
 		require.NoError(t, err)
 		_, err = st.Publish(ctx, m, events(0, 6))
 		require.NoError(t, err)
-		_, err = st.Enqueue(ctx, m, "whk", []string{"evt_1"}, "again")
+		_, err = st.Enqueue(ctx, m, "whk", []string{"evt_1"}, "again", 0)
 		require.NoError(t, err)
 	}
 	c, err := st.Claim(ctx, store.ClaimRequest{Limit: 9, Lease: time.Minute, PerWebhook: 3})
@@ -126,6 +126,12 @@ func play(t *testing.T, damage func(client redis.Cmdable, prefix string) error) 
 	for i := range 3 {
 		_, err = st.AddNotice(ctx, fmt.Sprint("merchant_", i), store.Notice{Kind: store.NoticeWarning, WebhookID: "whk"}, "", "mark")
 		require.NoError(t, err)
+		for _, id := range []string{"ended", "job"} {
+			_, err = st.AddJob(ctx, fmt.Sprint("merchant_", i), store.Job{ID: id, Scope: "scope"})
+			require.NoError(t, err)
+			_, err = st.UpdateJob(ctx, fmt.Sprint("merchant_", i), id, store.JobUpdate{End: id == "ended"})
+			require.NoError(t, err)
+		}
 		e := store.NewEvent{ID: "evt_test", Type: "webhook.test", Fingerprint: "x", Test: "whk"}
 		_, err = st.Publish(ctx, fmt.Sprint("merchant_", i), []store.NewEvent{e})
 		require.NoError(t, err)
@@ -138,7 +144,7 @@ func play(t *testing.T, damage func(client redis.Cmdable, prefix string) error) 
 		for i := range 3 {
 			m := fmt.Sprint("merchant_", i)
 			_, err := st.Publish(ctx, m, events(10, 2))
-			_, err2 := st.Enqueue(ctx, m, "whk", []string{"evt_3"}, "again")
+			_, err2 := st.Enqueue(ctx, m, "whk", []string{"evt_3"}, "again", 0)
 			if i > 0 {
 				require.NoError(t, err)
 				require.NoError(t, err2)
@@ -159,14 +165,22 @@ func play(t *testing.T, damage func(client redis.Cmdable, prefix string) error) 
 	require.NoError(t, err)
 	notices, err := st.ClaimNotices(ctx, 10, time.Minute)
 	require.NoError(t, err)
+	jobs, err := st.ClaimJobs(ctx, 10, time.Minute)
+	require.NoError(t, err)
 	out := show(t, st)
+	for _, j := range jobs {
+		if j.MerchantID != "merchant_0" {
+			out = append(out, fmt.Sprintf("job %+v", j))
+		}
+	}
+	_, _ = st.AddJob(ctx, "merchant_0", store.Job{ID: "more", Scope: "scope"})
 	for _, n := range notices {
 		if n.MerchantID != "merchant_0" {
 			out = append(out, fmt.Sprint("notice for ", n.MerchantID))
 		}
 	}
 	_, err = st.Prune(ctx, store.PruneRequest{
-		DeliveryAge: time.Second, EventAge: time.Second, NoticeAge: time.Second, PausedAge: time.Second, PausedCode: "paused", DeliveriesPerWebhook: 1, Limit: 1000,
+		DeliveryAge: time.Second, EventAge: time.Second, NoticeAge: time.Second, JobAge: time.Second, PausedAge: time.Second, PausedCode: "paused", DeliveriesPerWebhook: 1, Limit: 1000,
 	})
 	require.NoError(t, err)
 	out = append(out, show(t, st)...)
@@ -192,13 +206,14 @@ func show(t *testing.T, st *redisstore.Store) []string {
 		page, err2 := st.Deliveries(t.Context(), m, "whk", store.DeliveryQuery{Limit: 100})
 		list, err3 := st.ListWebhooks(t.Context(), m, store.WebhookQuery{Limit: 100})
 		events, err4 := st.Events(t.Context(), m, store.EventQuery{Limit: 100, WebhookID: "whk"})
+		jobs, err5 := st.ListJobs(t.Context(), m, store.JobQuery{Limit: 100})
 		if i == 0 {
 			continue // It is enough that it answers.
 		}
-		for _, err := range []error{err1, err2, err3, err4} {
+		for _, err := range []error{err1, err2, err3, err4, err5} {
 			require.NoError(t, err)
 		}
-		out = append(out, fmt.Sprintf("%s %+v %d webhooks %d events", m, stats, len(list.Webhooks), len(events.Events)))
+		out = append(out, fmt.Sprintf("%s %+v %d webhooks %d events %+v", m, stats, len(list.Webhooks), len(events.Events), jobs.Jobs))
 		for _, d := range page.Deliveries {
 			out = append(out, fmt.Sprintf("%s %s %s %d %d", m, d.EventID, d.Status, d.Attempts, d.Reclaims))
 		}
@@ -322,7 +337,7 @@ func TestSweep(t *testing.T) {
 // all arrives.
 func TestSharedKeyOfAnotherType(t *testing.T) {
 	t.Parallel()
-	for kind := range strings.FieldsSeq("c ms s w t a p f off k o us j h r no nv na gc bad untold") {
+	for kind := range strings.FieldsSeq("c ms s w t a p f off k o us j h r no nv na jb jv jx js gc bad untold") {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			ctx, client, clock, prefix := t.Context(), redistest.Client(t), newClock(), redistest.Prefix()
@@ -371,7 +386,7 @@ func TestSharedKeyOfAnotherType(t *testing.T) {
 			for round := range 3 {
 				clock.advance(time.Minute)
 				_, backlog := st.Backlog(ctx)
-				_, prune := st.Prune(ctx, store.PruneRequest{DeliveryAge: time.Hour, EventAge: time.Hour, NoticeAge: time.Hour, DeliveriesPerWebhook: 10, Limit: 100})
+				_, prune := st.Prune(ctx, store.PruneRequest{DeliveryAge: time.Hour, EventAge: time.Hour, NoticeAge: time.Hour, JobAge: time.Hour, DeliveriesPerWebhook: 10, Limit: 100})
 				for _, err := range []error{publish(merchants[0], 10+round), claim(store.Succeeded), backlog, prune} {
 					if err != nil {
 						require.ErrorIs(t, err, store.ErrUnavailable)

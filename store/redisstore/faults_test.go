@@ -58,7 +58,7 @@ func story(t *testing.T, st *redisstore.Store, claims *redisstore.Store, c *cloc
 		id := fmt.Sprint("evt_", i)
 		_, err = st.Publish(ctx, merchant, []store.NewEvent{{ID: id, Type: eventType, Body: []byte("{}"), Fingerprint: id}})
 		require.NoError(t, err)
-		_, err = st.Enqueue(ctx, merchant, "whk_1", []string{id}, "again")
+		_, err = st.Enqueue(ctx, merchant, "whk_1", []string{id}, "again", 0)
 		require.NoError(t, err)
 		c.advance(time.Second)
 		got, err := claims.Claim(ctx, store.ClaimRequest{Limit: 4, Lease: time.Minute, PerWebhook: 100})

@@ -95,7 +95,7 @@ func packResult(r *store.Result) packer {
 	if r.Outcome == store.Released {
 		streak = store.StreakSame
 	}
-	p = p.num(flag(r.Fault), 1).num(int64(streak), 1).num(max(r.Delay.Milliseconds(), 0), 6)
+	p = p.num(flag(r.Fault), 1).num(int64(streak), 1).num(max(r.Delay.Milliseconds(), 0), 6).num(max(r.Hold.Milliseconds(), 0), 6)
 	if streak == store.StreakExtend {
 		p = p.num(int64(max(r.DisableAfter, 0)), 4).num(max(r.DisableAfterFailingFor.Milliseconds(), 0), 6)
 		p = append(p, r.DisableReason...)

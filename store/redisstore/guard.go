@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	schema             = "3"
+	schema             = "4"
 	minMajor, minMinor = 6, 2
 )
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/rag-assistant/webhooks/store"
@@ -15,6 +16,7 @@ const (
 	eventCursor    = "e"
 	webhookCursor  = "w"
 	merchantCursor = "m"
+	jobCursor      = "j"
 )
 
 func writeCursor(kind string, seq int64) string { return kind + strconv.FormatInt(seq, 36) }
@@ -162,18 +164,92 @@ func (s *Store) Deliveries(ctx context.Context, merchantID, webhookID string, q 
 	return page, r.check("deliveries")
 }
 
+// Expedite implements [store.History].
+func (s *Store) Expedite(ctx context.Context, merchantID, webhookID, deliveryID string) (pending bool, err error) {
+	h := s.at(merchantID)
+	n, seq, ok := h.place(deliveryID)
+	if !ok {
+		return false, named("delivery", deliveryID, store.ErrNotFound)
+	}
+	r, err := s.run(ctx, call{name: "expedite", on: h, args: []any{merchantID, webhookID, n, seq}})
+	if err != nil {
+		return false, named("delivery", deliveryID, err)
+	}
+	return r.int() == 1, r.check("expedite")
+}
+
+// maxCancelled is how many deliveries one script ends at most.
+const maxCancelled = 200
+
+// Cancel implements [store.History]. A step ends 200 deliveries at most.
+func (s *Store) Cancel(ctx context.Context, merchantID, webhookID string, c store.CancelRequest) (done store.Cancelled, err error) {
+	h := s.at(merchantID)
+	steps, err := readSteps(c.Cursor)
+	if err != nil {
+		return done, err
+	}
+	var n, seq int64
+	if c.DeliveryID != "" {
+		var ok bool
+		if n, seq, ok = h.place(c.DeliveryID); !ok {
+			return done, named("delivery", c.DeliveryID, store.ErrNotFound)
+		}
+	}
+	args := []any{merchantID, webhookID, c.Code, min(max(c.Limit, 1), maxCancelled), n, seq, steps.through, steps.phase, steps.at}
+	r, err := s.run(ctx, call{name: "cancel", on: h, args: args})
+	if err != nil {
+		return done, named("webhook", webhookID, err)
+	}
+	done.Deliveries = r.number()
+	steps = cancelSteps{through: r.int(), phase: r.text(), at: r.text()}
+	done.Next = steps.String()
+	return done, r.check("cancel")
+}
+
+// cancelSteps is how far the steps of a Cancel have come: see lua/cancel.lua.
+type cancelSteps struct {
+	through   int64
+	phase, at string
+}
+
+// String writes a cursor, which is empty at the end.
+func (s cancelSteps) String() string {
+	if s.phase == "" {
+		return ""
+	}
+	return s.phase + s.at + "." + strconv.FormatInt(s.through, 10)
+}
+
+func readSteps(cursor string) (s cancelSteps, err error) {
+	if cursor == "" {
+		return cancelSteps{phase: "q", at: "0"}, nil
+	}
+	place, through, _ := strings.Cut(cursor, ".")
+	s.phase = cursor[:1]
+	s.at = strings.TrimPrefix(place, s.phase)
+	_, bad := strconv.ParseUint(s.at, 10, 64)
+	s.through, err = strconv.ParseInt(through, 10, 64)
+	if err != nil || bad != nil || s.through < 1 || s.through > 1<<53 || !strings.Contains("qzh", s.phase) || s.String() != cursor {
+		return s, store.ErrCursor
+	}
+	return s, nil
+}
+
 // markBytes is how much of a nonce's digest is kept.
 const markBytes = 8
 
+// enqueuedCrowded is what the script says of an event where too many are pending.
+const enqueuedCrowded = -2
+
 // Enqueue implements [store.History].
-func (s *Store) Enqueue(ctx context.Context, merchantID, webhookID string, eventIDs []string, nonce string) ([]store.Enqueued, error) {
+func (s *Store) Enqueue(ctx context.Context, merchantID, webhookID string, eventIDs []string, nonce string, maxPending int) ([]store.Enqueued, error) {
 	h := s.at(merchantID)
 	mark := sha256.Sum256([]byte(nonce))
 	out := make([]store.Enqueued, 0, len(eventIDs))
 	for first := true; first || len(out) < len(eventIDs); first = false {
 		part := eventIDs[len(out):]
 		part = part[:min(len(part), batch)]
-		c := call{name: "enqueue", on: h, args: []any{merchantID, webhookID, store.MaxEnqueued, mark[:markBytes], len(part)}}
+		c := call{name: "enqueue", on: h, args: []any{merchantID, webhookID, store.MaxEnqueued, max(maxPending, 0), mark[:markBytes], len(part)}}
 		for _, e := range part {
 			c.keys = append(c.keys, h.event(merchantID, e))
 		}
@@ -185,6 +261,8 @@ func (s *Store) Enqueue(ctx context.Context, merchantID, webhookID string, event
 		for range part {
 			e := store.Enqueued{}
 			switch seq := r.int(); {
+			case seq == enqueuedCrowded:
+				e.Crowded = true
 			case seq < 0:
 				e.Full = true
 			case seq > 0:

@@ -46,6 +46,7 @@ func (s *Store) prune(ctx context.Context, h shard, p store.PruneRequest, left *
 		{what: "kept", age: p.EventAge, count: &done.Events},
 		{what: "events", age: p.EventAge, count: &done.Events},
 		{what: "notices", age: p.NoticeAge, count: &done.Notices},
+		{what: "jobs", age: p.JobAge, count: &done.Jobs},
 	} {
 		if k.age <= 0 && k.keep <= 0 {
 			continue

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -68,6 +69,10 @@ func (s *Store) publishSome(ctx context.Context, h shard, list []*publishing) er
 		p := store.Published{Duplicate: state == publishedBefore, Conflict: state == publishedConflict}
 		for ids.rest != "" && list >= 0 && list < len(subscribers) {
 			n, seq := ids.num(4), ids.num(6)
+			if seq == 0 {
+				p.Missed = append(p.Missed, subscribers[list][n])
+				continue
+			}
 			p.Deliveries = append(p.Deliveries, store.PublishedDelivery{
 				WebhookID: subscribers[list][n], ID: h.deliveryID(n, seq),
 			})
@@ -98,9 +103,9 @@ func publishCall(h shard, list []*publishing) call {
 				return c
 			}
 			digest := sha256.Sum256([]byte(e.Fingerprint))
-			mark := append(digest[:printBytes:printBytes], e.Trace...)
+			mark := append(append(packer(nil).num(int64(min(max(e.MaxPending, 0), math.MaxInt32)), 4), digest[:printBytes]...), e.Trace...)
 			c.keys = append(c.keys, h.event(p.merchantID, e.ID))
-			c.args = append(c.args, p.merchantID, e.Type, []byte(packElement(e)), mark, e.Test, e.Body)
+			c.args = append(c.args, p.merchantID, e.Type, []byte(packElement(e)), []byte(mark), e.Test, e.Body)
 		}
 	}
 	c.args[1] = len(c.keys)

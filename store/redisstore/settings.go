@@ -58,7 +58,7 @@ type state struct {
 	owner                                         string
 	last, head, holes, leased, waiting, next      int64
 	tests, ok, failed, tries, streak, epoch, rate int64
-	level, taken                                  int64
+	level, taken, held, span                      int64
 	active, told, parked                          bool
 }
 
@@ -70,7 +70,8 @@ func unpackState(packed string) (state, error) {
 	t := state{
 		owner: u.take(8), last: u.num(6), head: u.num(6), holes: u.num(4), leased: u.num(4), waiting: u.num(4), next: u.num(6),
 		tests: u.num(4), ok: u.num(6), failed: u.num(6), tries: u.num(6), streak: u.num(4), epoch: u.num(4), rate: u.num(4),
-		level: u.num(6), taken: u.num(6), active: u.num(1) == 1, told: u.num(1) == 1, parked: u.num(1) == 1,
+		level: u.num(6), taken: u.num(6), held: u.num(6), span: u.num(6),
+		active: u.num(1) == 1, told: u.num(1) == 1, parked: u.num(1) == 1,
 	}
 	if u.bad || u.rest != "" {
 		return state{}, errDamaged

@@ -127,3 +127,28 @@ func TestPausedBehindATest(t *testing.T) {
 	}
 	require.Equal(t, 3, ended)
 }
+
+// A clock that is set back lets a hold last no longer than it was said to.
+func TestHoldWhenTheClockGoesBack(t *testing.T) {
+	t.Parallel()
+	clock := newClock()
+	st := newStore(t, redistest.Client(t), &redisstore.Options{Now: clock.now}, 1)
+	_, err := st.Publish(t.Context(), merchant, newEvents(2, 10))
+	require.NoError(t, err)
+	ask := everything
+	ask.Limit = 1
+	got, err := st.Claim(t.Context(), ask)
+	require.NoError(t, err)
+	held := results(got.Leases)
+	held[0].Hold = time.Minute
+	_, err = st.Finish(t.Context(), held)
+	require.NoError(t, err)
+	clock.advance(-time.Hour)
+	for n, wait := range []time.Duration{0, time.Minute - time.Millisecond, time.Millisecond} {
+		clock.advance(wait)
+		got, err = st.Claim(t.Context(), everything)
+		require.NoError(t, err)
+		require.NoError(t, st.Audit(t.Context()))
+		require.Len(t, got.Leases, n/2)
+	}
+}

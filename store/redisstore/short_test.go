@@ -117,7 +117,7 @@ func strains() []struct {
 			t.Helper()
 			for i := range store.MaxEnqueued + 1 { // 20,000 in all
 				for _, hook := range c.hooks[:10] {
-					out, err := c.Enqueue(t.Context(), merchant, hook, c.ids[:100], fmt.Sprint(i))
+					out, err := c.Enqueue(t.Context(), merchant, hook, c.ids[:100], fmt.Sprint(i), 0)
 					require.NoError(t, err)
 					require.Equal(t, i == store.MaxEnqueued, out[0].Full)
 				}
@@ -163,7 +163,7 @@ func strains() []struct {
 			require.NoError(t, err)
 			_, err = c.Publish(t.Context(), merchant, newEvents(20, 10))
 			require.NoError(t, err)
-			_, err = c.Enqueue(t.Context(), merchant, c.hooks[0], c.ids[:100], "more")
+			_, err = c.Enqueue(t.Context(), merchant, c.hooks[0], c.ids[:100], "more", 0)
 			require.NoError(t, err)
 			c.clock.advance(time.Hour)
 			_, err = c.Prune(t.Context(), store.PruneRequest{PausedAge: time.Minute, PausedCode: "paused", Limit: 1 << 20})

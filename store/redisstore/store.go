@@ -87,6 +87,7 @@ type Store struct {
 	shards  []shard
 
 	turn    atomic.Int64 // where the next claim begins
+	jobTurn atomic.Int64 // and the next one of jobs
 	fitness fitness
 	away    absences
 }

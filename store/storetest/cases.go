@@ -45,6 +45,11 @@ func groups() []group {
 			"DeliveriesPerWebhook removes ended deliveries of a webhook beyond this many, those that were made first before the others. At least so many stay, and once nothing is left to do at most [PruneSlack] more",
 			prunedByCount,
 		}}},
+		{"jobs", []testCase{{
+			"many that have ended",
+			"Of the jobs of a merchant that have ended, [MaxEndedJobs] are kept. When one more ends, the one that ended first is forgotten.",
+			manyEndedJobs,
+		}}},
 		{"watch", []testCase{{
 			"woken",
 			"Watch calls wake when a delivery may have become claimable sooner than the last Claim announced, and once when watching has begun.",
@@ -107,7 +112,7 @@ func tooOften(x *trial) {
 	x.publish("a", 30)
 	ask := func(when string, w store.Webhook, event, nonce string, full bool) {
 		x.Helper()
-		got, err := x.st.Enqueue(x.Context(), x.merchant, w.ID, []string{event}, nonce)
+		got, err := x.st.Enqueue(x.Context(), x.merchant, w.ID, []string{event}, nonce, 0)
 		x.must(err, "Enqueue")
 		if got[0].Full != full || (got[0].DeliveryID == "") != full {
 			x.Errorf("Enqueue of %s answers %s, want Full to be %t", when, show(got[0]), full)
@@ -241,6 +246,8 @@ func badCursors(x *trial) {
 	for _, cursor := range []string{"x", "not a cursor", "\x00", `{"a":1}`} {
 		_, err := st.Deliveries(ctx, x.merchant, w.ID, store.DeliveryQuery{Limit: 1, Cursor: cursor})
 		x.fails("Deliveries with cursor "+cursor, err, store.ErrCursor)
+		_, err = st.Cancel(ctx, x.merchant, w.ID, store.CancelRequest{Code: "code", Limit: 1, Cursor: cursor})
+		x.fails("Cancel with cursor "+cursor, err, store.ErrCursor)
 		_, err = st.Events(ctx, x.merchant, store.EventQuery{Limit: 1, Cursor: cursor})
 		x.fails("Events with cursor "+cursor, err, store.ErrCursor)
 		_, err = st.ListWebhooks(ctx, x.merchant, store.WebhookQuery{Limit: 1, Cursor: cursor})
@@ -343,4 +350,30 @@ func prunedByCount(x *trial) {
 	}
 	equal(x, "Status of what waits", x.delivery(w, waiting).Status, store.DeliveryPending)
 	equal(x, "number kept of a webhook that has no more", x.stats(few).Total, keep)
+}
+
+// manyEndedJobs ends the job that was added first as the last one.
+func manyEndedJobs(x *trial) {
+	ids := make([]string, store.MaxEndedJobs+2)
+	for i := range ids {
+		ids[i] = x.id("job")
+		_, err := x.st.AddJob(x.Context(), x.merchant, store.Job{ID: ids[i], Scope: ids[i]})
+		x.must(err, "AddJob")
+	}
+	end := func(id string) {
+		x.Helper()
+		_, err := x.st.UpdateJob(x.Context(), x.merchant, id, store.JobUpdate{End: true})
+		x.must(err, "UpdateJob")
+	}
+	for _, id := range ids[2:] {
+		end(id)
+	}
+	equal(x, "number of jobs, of which two have not ended", len(x.jobs(x.merchant, store.JobQuery{Limit: endless})), len(ids))
+	end(ids[0])
+	_, err := x.st.Job(x.Context(), x.merchant, ids[2])
+	x.fails("Job of the one that ended first", err, store.ErrNotFound)
+	for _, id := range []string{ids[0], ids[1], ids[3]} {
+		_, err := x.st.Job(x.Context(), x.merchant, id)
+		x.must(err, "Job of one that ended later, or not at all")
+	}
 }

@@ -96,6 +96,19 @@ func concurrencyCases() []testCase {
 			}),
 		},
 		{
+			"one job of a scope from everybody", "Otherwise, if a job of the same scope has not ended, it changes nothing and returns that one.",
+			crowded(map[string]int{"added": 1, "not added": crowd - 1}, func(x *trial) (func(i int) string, func()) {
+				return func(i int) string {
+					id := nth("job", i)
+					j, err := x.st.AddJob(x.Context(), x.merchant, store.Job{ID: id, Scope: "scope"})
+					if err == nil && j.ID == id {
+						return "added"
+					}
+					return "not " + map[bool]string{true: "added", false: fmt.Sprint(err)}[err == nil]
+				}, func() { equal(x, "number of jobs", len(x.jobs(x.merchant, store.JobQuery{Limit: endless})), 1) }
+			}),
+		},
+		{
 			"a rate", "So a rate holds over all callers",
 			crowded(map[string]int{"1 no error": 3, "0 no error": crowd - 3}, func(x *trial) (func(i int) string, func()) {
 				x.update(x.webhook("a"), store.WebhookUpdate{RateLimit: new(3)})

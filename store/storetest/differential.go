@@ -21,8 +21,8 @@ const (
 
 // RunDifferential plays random sequences of 40 steps on the store under test and on a
 // naive model of the contract, and compares every answer and, after each step, all that
-// can be seen. At the end of each come calls about notices, and a merchant deletes its
-// webhooks. Where the contract leaves a choice, such as the order of equals, the store's
+// can be seen. At the end of each come calls about notices and jobs, a merchant deletes its
+// webhooks, what waits is brought forward, and those that are left are held. Where the contract leaves a choice, such as the order of equals, the store's
 // choice is checked and the model follows it.
 //
 // Sequence n has the subtest seed=n and is the same in every run. A failure prints the
@@ -59,12 +59,27 @@ func playSequence(t tb, h Harness, seed int) {
 		})
 	}
 	d.leave()
+	d.x.promise = holdPromise
+	for range sequenceSteps / 5 {
+		d.playHold()
+	}
 	d.advance(2 * time.Minute) // every lease and delay has ended
 	d.playAllNotices()
 	d.x.promise = "Keep is how long the id is remembered from now, if longer than Lease, should the lease end without a commit"
 	for range sequenceSteps / 2 {
 		d.playKeptSeen()
 	}
+	d.advance(tick - time.Duration(d.model.now.UnixMilli())*time.Millisecond%tick) // The clock is at a tick again.
+	for range sequenceSteps {
+		d.step(jobOperations())
+	}
+	d.setUp()
+	d.maxPending = one(d, []int{0, 1, 2, 3, 5})
+	for range sequenceSteps / 2 {
+		d.step(aheadOperations())
+		d.compare(false)
+	}
+	d.compare(true)
 }
 
 // step chooses an operation by weight and plays it. It reports whether there was
@@ -123,6 +138,7 @@ type duel struct {
 	disableAt  int           // DisableAfter of every result; 0: never
 	failingFor time.Duration // DisableAfterFailingFor of every result
 	rates      []int         // that webhooks may have
+	maxPending int           // of every event that is published or enqueued; 0: no bound
 	published  map[string][]store.NewEvent
 	webhookIDs []string          // of all webhooks ever
 	given      map[string]bool   // ids of deliveries and notices that the store has made
@@ -140,6 +156,7 @@ const (
 	tick      = 10 * time.Millisecond
 	duelLease = 30*time.Second + time.Millisecond
 	duelGrace = time.Minute + tick/2
+	duelHold  = 20*time.Second + tick/2
 )
 
 var deliveryIDs = regexp.MustCompile(`^whdel_[0-9A-Za-z_-]{1,34}$`)

@@ -56,7 +56,7 @@ func enqueueing(change func(c *call, e *modelEvent, out *store.Enqueued)) func(c
 func (c *call) more(eventID string) {
 	for _, w := range c.m.webhooks {
 		if w.MerchantID == c.merchant {
-			_, _ = c.m.Enqueue(c.ctx, c.merchant, w.ID, []string{eventID}, fmt.Sprint("more", c.m.number()))
+			_, _ = c.m.Enqueue(c.ctx, c.merchant, w.ID, []string{eventID}, fmt.Sprint("more", c.m.number()), 0)
 		}
 	}
 }

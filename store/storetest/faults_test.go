@@ -18,8 +18,8 @@ type fault struct {
 }
 
 func faults() []fault {
-	return slices.Concat(webhookFaults(), publishFaults(), claimFaults(), rateFaults(), finishFaults(), historyFaults(),
-		pruneFaults(), noticeFaults(), seenFaults(), watchFaults(), backlogFaults(), raceFaults())
+	return slices.Concat(webhookFaults(), publishFaults(), aheadFaults(), cancelFaults(), boundFaults(), claimFaults(), rateFaults(), holdFaults(), finishFaults(), historyFaults(),
+		pruneFaults(), noticeFaults(), seenFaults(), jobFaults(), watchFaults(), backlogFaults(), raceFaults())
 }
 
 // cases lists all cases by their full name.

@@ -71,14 +71,14 @@ func resealing(change func(now store.Webhook, r *store.Reseal)) func(c *call) {
 
 // whileEach calls do with each webhook changed, and changes them back.
 func (c *call) whileEach(change func(w *modelWebhook)) {
-	before := map[*modelWebhook]store.Webhook{}
+	before, held := map[*modelWebhook]store.Webhook{}, map[*modelWebhook]time.Time{}
 	for _, w := range c.m.webhooks {
-		before[w] = w.Webhook
+		before[w], held[w] = w.Webhook, w.held
 		change(w)
 	}
 	c.do()
 	for w, was := range before {
-		w.Webhook = was
+		w.Webhook, w.held = was, held[w]
 	}
 }
 

@@ -53,6 +53,9 @@ type call struct {
 	eventIDs  []string
 	nonce     string
 	enqueued  []store.Enqueued
+	pending   bool
+	cancel    store.CancelRequest
+	cancelled store.Cancelled
 	claim     store.ClaimRequest
 	claimed   store.Claimed
 	results   []store.Result
@@ -75,6 +78,11 @@ type call struct {
 	added            bool
 	notices          []store.NoticeLease
 
+	job    store.Job
+	jobU   store.JobUpdate
+	jobQ   store.JobQuery
+	jobP   store.JobPage
+	jobs   []store.Job
 	begin  store.SeenBegin
 	answer store.SeenAnswer
 	holder string
@@ -142,9 +150,21 @@ func (f *faulty) Publish(ctx context.Context, merchantID string, events []store.
 	return c.published, c.err
 }
 
-func (f *faulty) Enqueue(ctx context.Context, merchantID, id string, eventIDs []string, nonce string) ([]store.Enqueued, error) {
-	c := f.ask(ctx, call{merchant: merchantID, id: id, eventIDs: eventIDs, nonce: nonce}, "Enqueue", func(c *call) { c.enqueued, c.err = f.m.Enqueue(ctx, c.merchant, c.id, c.eventIDs, c.nonce) })
+func (f *faulty) Enqueue(ctx context.Context, merchantID, id string, eventIDs []string, nonce string, maxPending int) ([]store.Enqueued, error) {
+	c := f.ask(ctx, call{merchant: merchantID, id: id, eventIDs: eventIDs, nonce: nonce, limit: maxPending}, "Enqueue", func(c *call) {
+		c.enqueued, c.err = f.m.Enqueue(ctx, c.merchant, c.id, c.eventIDs, c.nonce, c.limit)
+	})
 	return c.enqueued, c.err
+}
+
+func (f *faulty) Expedite(ctx context.Context, merchantID, id, deliveryID string) (bool, error) {
+	c := f.ask(ctx, call{merchant: merchantID, id: id, delivery: deliveryID}, "Expedite", func(c *call) { c.pending, c.err = f.m.Expedite(ctx, c.merchant, c.id, c.delivery) })
+	return c.pending, c.err
+}
+
+func (f *faulty) Cancel(ctx context.Context, merchantID, id string, r store.CancelRequest) (store.Cancelled, error) {
+	c := f.ask(ctx, call{merchant: merchantID, id: id, cancel: r}, "Cancel", func(c *call) { c.cancelled, c.err = f.m.Cancel(ctx, c.merchant, c.id, c.cancel) })
+	return c.cancelled, c.err
 }
 
 func (f *faulty) Claim(ctx context.Context, r store.ClaimRequest) (store.Claimed, error) {
@@ -225,6 +245,31 @@ func (f *faulty) CommitSeen(ctx context.Context, scope, id, holder string, value
 
 func (f *faulty) ForgetSeen(ctx context.Context, scope, id, holder string) error {
 	return f.ask(ctx, call{merchant: scope, id: id, holder: holder}, "ForgetSeen", func(c *call) { c.err = f.m.ForgetSeen(ctx, c.merchant, c.id, c.holder) }).err
+}
+
+func (f *faulty) AddJob(ctx context.Context, merchantID string, j store.Job) (store.Job, error) {
+	c := f.ask(ctx, call{merchant: merchantID, id: j.ID, job: j}, "AddJob", func(c *call) { c.job, c.err = f.m.AddJob(ctx, c.merchant, c.job) })
+	return c.job, c.err
+}
+
+func (f *faulty) Job(ctx context.Context, merchantID, id string) (store.Job, error) {
+	c := f.ask(ctx, call{merchant: merchantID, id: id}, "Job", func(c *call) { c.job, c.err = f.m.Job(ctx, c.merchant, c.id) })
+	return c.job, c.err
+}
+
+func (f *faulty) ListJobs(ctx context.Context, merchantID string, q store.JobQuery) (store.JobPage, error) {
+	c := f.ask(ctx, call{merchant: merchantID, jobQ: q}, "ListJobs", func(c *call) { c.jobP, c.err = f.m.ListJobs(ctx, c.merchant, c.jobQ) })
+	return c.jobP, c.err
+}
+
+func (f *faulty) UpdateJob(ctx context.Context, merchantID, id string, u store.JobUpdate) (store.Job, error) {
+	c := f.ask(ctx, call{merchant: merchantID, id: id, jobU: u}, "UpdateJob", func(c *call) { c.job, c.err = f.m.UpdateJob(ctx, c.merchant, c.id, c.jobU) })
+	return c.job, c.err
+}
+
+func (f *faulty) ClaimJobs(ctx context.Context, limit int, lease time.Duration) ([]store.Job, error) {
+	c := f.ask(ctx, call{limit: limit, lease: lease}, "ClaimJobs", func(c *call) { c.jobs, c.err = f.m.ClaimJobs(ctx, c.limit, c.lease) })
+	return c.jobs, c.err
 }
 
 // set sets a value under a condition.

@@ -80,6 +80,9 @@ func (d *duel) followClaim(req store.ClaimRequest, got store.Claimed) {
 	if notices := d.model.noticed(); got.Notices && !notices || !got.Notices && notices && got.Next != 0 {
 		d.fatalf("Notices is %t, want %t", got.Notices, notices)
 	}
+	if jobs := len(d.model.claimableJobs()) > 0; got.Jobs && !jobs || !got.Jobs && jobs && got.Next != 0 {
+		d.fatalf("Jobs is %t, want %t", got.Jobs, jobs)
+	}
 }
 
 // matchAgain compares the answer to a claim that is asked for again. Whether it
@@ -132,7 +135,6 @@ func (d *duel) playFinish() bool {
 		return false
 	}
 	var results []store.Result
-	var text strings.Builder
 	for range one(d, []int{1, 1, 2, 3, 1 + len(open)}) {
 		l := one(d, d.leases)
 		if len(open) > 0 && d.chance(75) {
@@ -149,15 +151,24 @@ func (d *duel) playFinish() bool {
 			r.Token++
 		}
 		results = append(results, r)
-		fmt.Fprintf(&text, " [%s of %s, token %d, %s, delay %s, streak %d]", r.DeliveryID, r.MerchantID, r.Token, r.Outcome, r.Delay, r.Streak)
-		if t := d.model.delivery(l.MerchantID, l.WebhookID, l.DeliveryID); t != nil {
+	}
+	d.finish(results)
+	return true
+}
+
+// finish settles leases on both stores.
+func (d *duel) finish(results []store.Result) {
+	var text strings.Builder
+	for _, r := range results {
+		fmt.Fprintf(&text, " [%s of %s, token %d, %s, delay %s, streak %d, hold %s]", r.DeliveryID, r.MerchantID, r.Token, r.Outcome, r.Delay, r.Streak, r.Hold)
+		if t := find(d.model.deliveries, func(t *modelDelivery) bool { return t.ID == r.DeliveryID }); t != nil {
 			d.touched = append(d.touched, t)
 		}
 	}
 	d.call("Finish%s", text.String())
-	for i, got := range d.x.finishAll(results...) {
-		r := results[i]
-		want := d.model.finish(r)
+	all := d.x.finishAll(results...)
+	for i, r := range results {
+		got, want := all[i], d.model.finish(r)
 		t := d.model.delivery(r.MerchantID, r.WebhookID, r.DeliveryID)
 		if t != nil && t.paused && got.State != store.FinishAccepted {
 			want.State = got.State // what a late result gets whose delivery Prune has ended is open
@@ -168,7 +179,6 @@ func (d *duel) playFinish() bool {
 		d.match(nth("answer", i+1), got, want)
 	}
 	d.model.change()()
-	return true
 }
 
 // open lists the leases that can still be settled.
@@ -177,9 +187,11 @@ func (d *duel) open() []store.Lease {
 }
 
 // lost lists the leases of deliveries that somebody else holds by now, or that Prune
-// has ended.
+// or Cancel has ended.
 func (d *duel) lost() []store.Lease {
-	return d.leasesWhere(func(l store.Lease, t *modelDelivery) bool { return t.paused || t.token != l.Token && d.model.leased(t) })
+	return d.leasesWhere(func(l store.Lease, t *modelDelivery) bool {
+		return t.paused || t.gaveUp || t.token != l.Token && d.model.leased(t)
+	})
 }
 
 func (d *duel) leasesWhere(is func(l store.Lease, t *modelDelivery) bool) []store.Lease {

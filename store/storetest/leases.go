@@ -129,7 +129,7 @@ func (x *trial) prune(p store.PruneRequest) store.Pruned {
 	for range endless {
 		done, err := x.st.Prune(x.Context(), p)
 		x.must(err, "Prune")
-		n := done.Deliveries + done.Paused + done.Events + done.Notices
+		n := done.Deliveries + done.Paused + done.Events + done.Notices + done.Jobs
 		if n > p.Limit {
 			x.Errorf("Prune with a limit of %d did %s", p.Limit, show(done))
 		}
@@ -137,6 +137,7 @@ func (x *trial) prune(p store.PruneRequest) store.Pruned {
 		sum.Paused += done.Paused
 		sum.Events += done.Events
 		sum.Notices += done.Notices
+		sum.Jobs += done.Jobs
 		if !done.More {
 			return sum
 		}

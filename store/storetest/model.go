@@ -23,6 +23,7 @@ type model struct {
 	events     []*modelEvent
 	deliveries []*modelDelivery
 	notices    []*modelNotice
+	jobs       []*modelJob // in the order of adding
 	seen       []*modelSeen
 	watchers   []*modelWatcher
 	perWebhook int // of the last claim
@@ -33,6 +34,7 @@ type modelWebhook struct {
 	store.Webhook
 	bucket modelBucket
 	line   modelLine
+	held   time.Time // until then nothing but tests is claimable
 
 	disabler string // the result that disabled it last
 }
@@ -210,6 +212,7 @@ func (m *model) UpdateWebhook(_ context.Context, merchantID, webhookID string, u
 	if anew {
 		w.ConsecutiveFailures = 0
 		w.Epoch++
+		w.held = time.Time{}
 	}
 	assign(&w.URL, u.URL)
 	if u.Events != nil {

@@ -141,6 +141,10 @@ func (m *model) prunable(p store.PruneRequest) func(*store.Pruned) {
 	if n != nil {
 		return func(done *store.Pruned) { m.notices = without(m.notices, n); done.Notices++ }
 	}
+	j := find(m.jobs, func(j *modelJob) bool { return !j.open() && m.olderThan(j.EndedAt, p.JobAge) })
+	if j != nil {
+		return func(done *store.Pruned) { m.jobs = without(m.jobs, j); done.Jobs++ }
+	}
 	return nil
 }
 
@@ -191,7 +195,7 @@ func (m *model) Backlog(context.Context) (store.Backlog, error) {
 		if !d.leaseEnd.IsZero() { // Whoever's lease it was.
 			out.OldestDue = max(out.OldestDue, m.now.Sub(d.leaseEnd))
 		} else if t, ok := at[d]; ok && m.over(t) {
-			out.OldestDue = max(out.OldestDue, m.now.Sub(later(d.DueAt, m.tokenAt(m.webhookOf(d)))))
+			out.OldestDue = max(out.OldestDue, m.now.Sub(t))
 		}
 	}
 	out.OldestDue = out.OldestDue.Truncate(time.Millisecond)

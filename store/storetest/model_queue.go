@@ -30,6 +30,7 @@ type modelDelivery struct {
 	key      string // of the claim
 	epoch    int64  // of the webhook at the claim
 	paused   bool   // ended by Prune
+	gaveUp   bool   // ended by Cancel
 }
 
 func (d *modelDelivery) of(w *modelWebhook) bool {
@@ -74,7 +75,7 @@ func (m *model) Publish(_ context.Context, merchantID string, events []store.New
 		case given.Test != "" && m.webhook(merchantID, given.Test) == nil:
 			return nil, store.ErrNotFound
 		default:
-			e = m.publish(merchantID, given)
+			e, out[i].Missed = m.publish(merchantID, given)
 		}
 		for _, d := range e.deliveries {
 			out[i].Deliveries = append(out[i].Deliveries, store.PublishedDelivery{WebhookID: d.WebhookID, ID: d.ID})
@@ -83,24 +84,33 @@ func (m *model) Publish(_ context.Context, merchantID string, events []store.New
 	return out, nil
 }
 
-// publish stores an event that is new.
-func (m *model) publish(merchantID string, given store.NewEvent) *modelEvent {
-	e := &modelEvent{
+// publish stores an event that is new, and says who missed it.
+func (m *model) publish(merchantID string, given store.NewEvent) (e *modelEvent, missed []string) {
+	e = &modelEvent{
 		Event:      store.Event{ID: given.ID, Type: given.Type, Test: given.Test != "", Body: slices.Clone(given.Body), CreatedAt: m.now},
 		merchantID: merchantID, fingerprint: given.Fingerprint, trace: given.Trace, forged: given.Forged, number: m.number(),
 	}
 	m.events = append(m.events, e)
 	for _, w := range m.webhooks {
 		subscribed := w.Status == store.Active && (slices.Contains(w.Events, given.Type) || slices.Contains(w.Events, store.EveryType))
-		if w.MerchantID == merchantID && (given.Test == w.ID || given.Test == "" && subscribed) {
+		switch {
+		case w.MerchantID != merchantID || given.Test != w.ID && (given.Test != "" || !subscribed):
+		case given.Test == "" && m.crowded(w, given.MaxPending):
+			missed = append(missed, w.ID)
+		default:
 			e.deliveries = append(e.deliveries, m.deliver(e, w.ID, ""))
 		}
 	}
-	return e
+	return e, missed
+}
+
+// crowded says that w has as many pending deliveries as it may have.
+func (m *model) crowded(w *modelWebhook, maxPending int) bool {
+	return maxPending > 0 && maxPending <= count(m.deliveries, func(d *modelDelivery) bool { return d.of(w) && d.pending() })
 }
 
 // Enqueue implements [store.History].
-func (m *model) Enqueue(_ context.Context, merchantID, webhookID string, eventIDs []string, nonce string) ([]store.Enqueued, error) {
+func (m *model) Enqueue(_ context.Context, merchantID, webhookID string, eventIDs []string, nonce string, maxPending int) ([]store.Enqueued, error) {
 	defer m.change()()
 	if m.webhook(merchantID, webhookID) == nil {
 		return nil, store.ErrNotFound
@@ -108,13 +118,13 @@ func (m *model) Enqueue(_ context.Context, merchantID, webhookID string, eventID
 	out := make([]store.Enqueued, len(eventIDs))
 	for i, id := range eventIDs {
 		if e := m.event(merchantID, id); e != nil {
-			out[i] = m.enqueue(e, webhookID, nonce)
+			out[i] = m.enqueue(e, webhookID, nonce, maxPending)
 		}
 	}
 	return out, nil
 }
 
-func (m *model) enqueue(e *modelEvent, webhookID, nonce string) store.Enqueued {
+func (m *model) enqueue(e *modelEvent, webhookID, nonce string, maxPending int) store.Enqueued {
 	made := func(d *modelDelivery) bool {
 		return d.MerchantID == e.merchantID && d.WebhookID == webhookID && d.EventID == e.ID && d.nonce != ""
 	}
@@ -123,6 +133,9 @@ func (m *model) enqueue(e *modelEvent, webhookID, nonce string) store.Enqueued {
 	}
 	if count(m.deliveries, made) >= store.MaxEnqueued {
 		return store.Enqueued{Full: true}
+	}
+	if m.crowded(m.webhook(e.merchantID, webhookID), maxPending) {
+		return store.Enqueued{Crowded: true}
 	}
 	return store.Enqueued{DeliveryID: m.deliver(e, webhookID, nonce).ID}
 }
@@ -171,6 +184,7 @@ func (m *model) Claim(_ context.Context, c store.ClaimRequest) (store.Claimed, e
 	}
 	out.Next = m.next(c.PerWebhook)
 	out.Notices = m.noticed()
+	out.Jobs = len(m.claimableJobs()) > 0
 	return out, nil
 }
 
@@ -244,6 +258,9 @@ func (m *model) finish(r store.Result) store.Finished {
 	d.settled = true
 	d.leaseEnd = time.Time{}
 	d.DueAt = m.now.Add(r.Delay)
+	if w := m.webhookOf(d); w.Epoch == d.epoch && r.Hold > 0 {
+		w.held = later(w.held, m.now.Add(r.Hold))
+	}
 	if r.Outcome == store.Released {
 		if r.Fault {
 			d.Reclaims++

@@ -50,7 +50,7 @@ func (m *model) turns() []*modelWebhook {
 
 // claimableAt is when each waiting delivery will be claimable if nothing
 // happens: when it is due and its webhook has a token and room for one more
-// lease.
+// lease, and is not held unless it is a test.
 func (m *model) claimableAt(perWebhook int) map[*modelDelivery]time.Time {
 	ends := map[*modelWebhook][]time.Time{}
 	for _, d := range m.deliveries {
@@ -71,6 +71,9 @@ func (m *model) claimableAt(perWebhook int) map[*modelDelivery]time.Time {
 		if m.waiting(d) {
 			w := m.webhookOf(d)
 			out[d] = later(later(dueAt(d), m.tokenAt(w)), room[w])
+			if !d.Test {
+				out[d] = later(out[d], w.held)
+			}
 		}
 	}
 	return out

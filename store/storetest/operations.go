@@ -70,6 +70,8 @@ func (d *duel) playPublish() bool {
 	}
 	d.fatalIf(len(got) != len(want), "%d answers, want %d", len(got), len(want))
 	for i, e := range events {
+		slices.Sort(got[i].Missed)
+		slices.Sort(want[i].Missed)
 		d.match(nth("answer", i+1), got[i], want[i], "Deliveries")
 		if want[i].Conflict {
 			d.matchPublished(got[i], nil)
@@ -107,7 +109,7 @@ func (d *duel) newEvent(m string, batch []store.NewEvent) store.NewEvent {
 			e.ID = other.ID
 		}
 	}
-	e.Trace = ""
+	e.Trace, e.MaxPending = "", d.maxPending
 	if d.chance(50) {
 		e.Trace = "trace of \x00\xff" + e.ID
 	}
@@ -188,14 +190,14 @@ func (d *duel) playEnqueue() bool {
 		return d.model.event(m, id) == nil && slices.ContainsFunc(d.model.deliveries, func(t *modelDelivery) bool { return t.MerchantID == m && t.EventID == id })
 	})
 	d.call("Enqueue %s to %s of %v, nonce %q", m, w, ids, nonce)
-	got, err := d.x.st.Enqueue(d.x.Context(), m, w, ids, nonce)
-	_, wantErr := d.model.Enqueue(d.x.Context(), m, w, nil, nonce)
+	got, err := d.x.st.Enqueue(d.x.Context(), m, w, ids, nonce, d.maxPending)
+	_, wantErr := d.model.Enqueue(d.x.Context(), m, w, nil, nonce, 0)
 	if !d.agree(err, wantErr) {
 		return true
 	}
 	d.fatalIf(len(got) != len(ids), "%d answers, want %d", len(got), len(ids))
 	for i := range ids {
-		want, _ := d.model.Enqueue(d.x.Context(), m, w, ids[i:i+1], nonce)
+		want, _ := d.model.Enqueue(d.x.Context(), m, w, ids[i:i+1], nonce, d.maxPending)
 		if made := d.model.delivery(m, w, want[0].DeliveryID); made != nil && !d.given[made.ID] {
 			d.adopt(made, got[i].DeliveryID)
 			want[0].DeliveryID = made.ID

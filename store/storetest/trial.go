@@ -248,7 +248,7 @@ func (x *trial) fanOut(w store.Webhook, eventIDs ...string) []string {
 // enqueue makes one more delivery of a stored event and returns its id.
 func (x *trial) enqueue(w store.Webhook, eventID, nonce string) string {
 	x.Helper()
-	out, err := x.st.Enqueue(x.Context(), w.MerchantID, w.ID, []string{eventID}, nonce)
+	out, err := x.st.Enqueue(x.Context(), w.MerchantID, w.ID, []string{eventID}, nonce, 0)
 	x.must(err, "Enqueue")
 	x.fatalIf(len(out) != 1, "Enqueue answers one event with %d answers", len(out))
 	return out[0].DeliveryID
@@ -339,6 +339,16 @@ func (x *trial) events(merchantID string, q store.EventQuery) []store.Event {
 		q.Cursor = cursor
 		p, err := x.st.Events(x.Context(), merchantID, q)
 		return p.Events, p.Next, err
+	})
+}
+
+// jobs follows the list of a merchant's jobs.
+func (x *trial) jobs(merchantID string, q store.JobQuery) []store.Job {
+	x.Helper()
+	return follow(x, "ListJobs", q.Limit, func(cursor string) ([]store.Job, string, error) {
+		q.Cursor = cursor
+		p, err := x.st.ListJobs(x.Context(), merchantID, q)
+		return p.Jobs, p.Next, err
 	})
 }
 

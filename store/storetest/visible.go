@@ -103,7 +103,7 @@ func (d *duel) compareDeliveries(w store.Webhook) {
 // claim a store may count it as leased still or as due already.
 func (d *duel) matchDelivery(got store.Delivery, t *modelDelivery) {
 	except := []string{"Log"}
-	if t.paused {
+	if t.paused || t.gaveUp {
 		except = append(except, "Reclaims") // whether it counts the lease that ended before
 	}
 	switch {

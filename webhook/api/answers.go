@@ -50,7 +50,7 @@ var (
 	}
 	errNoResource = &apiError{
 		status: http.StatusNotFound, code: "not_found",
-		message: "There is no such webhook, delivery or path.",
+		message: "There is no such webhook, delivery, replay or path.",
 	}
 	errNoPublicKey = &apiError{
 		status: http.StatusNotFound, code: "no_public_key",
@@ -72,13 +72,21 @@ var (
 		status: http.StatusConflict, code: "resent_too_often",
 		message: "This event was sent again to this webhook 20 times. Once more is possible when the log has dropped one of them.",
 	}
+	errCrowded = &apiError{
+		status: http.StatusConflict, code: "too_many_pending",
+		message: "As many deliveries of this webhook are pending as may be. Wait, or cancel some.",
+	}
+	errEnded = &apiError{
+		status: http.StatusConflict, code: "delivery_ended",
+		message: "This delivery has ended, so there is nothing to cancel.",
+	}
 	errRotating = &apiError{
 		status: http.StatusConflict, code: "conflict",
 		message: "The previous secret is still good. Wait for its end, or rotate with graceSeconds 0 to end it now.",
 	}
 	errReplaying = &apiError{
 		status: http.StatusConflict, code: "conflict",
-		message: "Another replay of this webhook is running. Wait until it has ended.",
+		message: "Another replay of this webhook is running: see details. Wait until it has ended, or stop it.",
 	}
 	errChanged = &apiError{
 		status: http.StatusPreconditionFailed, code: "precondition_failed",
@@ -118,6 +126,15 @@ var (
 	}
 )
 
+// replaying names the replay that is running.
+func replaying(err error) *apiError {
+	shown := *errReplaying
+	if running, ok := errors.AsType[*webhook.ReplayingError](err); ok {
+		shown.faults = faults{{Path: "replayId", Message: running.ReplayID}}
+	}
+	return &shown
+}
+
 func errScope(needed string) *apiError {
 	return &apiError{
 		status: http.StatusForbidden, code: "insufficient_scope",
@@ -145,8 +162,12 @@ func (h *Handler) refuse(ctx context.Context, x *exchange, err error) answer {
 		shown = errNoResource
 	case errors.Is(err, webhook.ErrFull):
 		shown = errResent
+	case errors.Is(err, webhook.ErrCrowded):
+		shown = errCrowded
+	case errors.Is(err, webhook.ErrEnded):
+		shown = errEnded
 	case errors.Is(err, webhook.ErrReplaying):
-		shown = errReplaying
+		shown = replaying(err)
 	case errors.Is(err, webhook.ErrRotating):
 		shown = errRotating
 	case errors.Is(err, webhook.ErrConflict):

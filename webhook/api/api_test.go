@@ -144,10 +144,15 @@ func TestMethods(t *testing.T) {
 		one:                             "DELETE, GET, HEAD, OPTIONS, PUT",
 		one + "/test":                   "OPTIONS, POST",
 		one + "/replay":                 "OPTIONS, POST",
+		one + "/replays":                "GET, HEAD, OPTIONS",
+		one + "/replays/x":              "GET, HEAD, OPTIONS",
+		one + "/replays/x/stop":         "OPTIONS, POST",
 		one + "/secret/rotate":          "OPTIONS, POST",
 		one + "/deliveries":             "GET, HEAD, OPTIONS",
 		one + "/deliveries/x":           "GET, HEAD, OPTIONS",
 		one + "/deliveries/x/redeliver": "OPTIONS, POST",
+		one + "/cancel":                 "OPTIONS, POST",
+		one + "/deliveries/x/cancel":    "OPTIONS, POST",
 		"/events":                       "OPTIONS, POST",
 	} {
 		for _, method := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "TRACE", "BREW", "OPTIONS", "get"} {

@@ -61,7 +61,7 @@ func (p *portal) send(method, path string, header ...string) answered {
 func TestCrossSiteRequestsAreForbidden(t *testing.T) {
 	t.Parallel()
 	p := newPortal(t, nil)
-	changes := []string{"/secret/rotate", "/test", "/replay", "/deliveries/" + p.delivery + "/redeliver"}
+	changes := []string{"/secret/rotate", "/test", "/replay?dryRun=true", "/deliveries/" + p.delivery + "/redeliver", "/cancel", "/deliveries/" + p.delivery + "/cancel"}
 	for _, from := range [][]string{
 		{"Sec-Fetch-Site", "cross-site", "Authorization", "Basic dXNlcjpwYXNz"},
 		{"Origin", "https://evil.example", "Authorization", "Negotiate YII="},

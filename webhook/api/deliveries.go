@@ -160,11 +160,7 @@ func (h *Handler) detect(x *exchange, set bool) (answer, error) {
 }
 
 func (h *Handler) redeliver(x *exchange) (answer, error) {
-	m, err := x.optionalBody()
-	if err != nil {
-		return answer{}, err
-	}
-	if err := invalidIf(m.done()); err != nil {
+	if err := x.noBody(); err != nil {
 		return answer{}, err
 	}
 	wait, err := h.svc.ReserveRedelivery(x.R.Context(), x.MerchantID, x.WebhookID, x.DeliveryID)
@@ -182,30 +178,12 @@ func (h *Handler) redeliver(x *exchange) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	return answer{status: http.StatusAccepted, data: newCreatedView(&d, paused)}, nil
+	return answer{status: http.StatusAccepted, data: x.redelivered(&d, paused)}, nil
 }
 
-func (h *Handler) replay(x *exchange) (answer, error) {
-	m, err := x.optionalBody()
-	if err != nil {
-		return answer{}, err
-	}
-	q := x.query()
-	in := webhook.Replay{Since: m.moment("since"), Until: m.moment("until"), Backfill: m.flag("backfill"), DryRun: q.flag("dryRun")}
-	if s := m.text("status"); s != nil {
-		in.Failed, in.Missed = *s == "failed", *s == "missed"
-		if !in.Failed && !in.Missed {
-			m.bad.add("status", `must be "failed" or "missed"; leave it out for both`)
-		}
-	}
-	if err := invalidIf(append(q.done(), m.done()...)); err != nil {
-		return answer{}, err
-	}
-	n, err := h.svc.Replay(x.R.Context(), x.MerchantID, x.WebhookID, in)
-	if err != nil {
-		return answer{}, err
-	}
-	return answer{status: http.StatusAccepted, data: replayedView{Deliveries: n.Deliveries, DryRun: in.DryRun, LeftOut: n.LeftOut, Full: n.Full}}, nil
+// redelivered says whether a delivery is the one that was to be sent again.
+func (x *exchange) redelivered(d *webhook.Delivery, paused bool) redeliveredView {
+	return redeliveredView{newCreatedView(d, paused), d.ID == x.DeliveryID}
 }
 
 func (h *Handler) publish(x *exchange) (answer, error) {
@@ -237,6 +215,6 @@ func (h *Handler) publish(x *exchange) (answer, error) {
 		return answer{}, err
 	}
 	return answer{status: http.StatusAccepted, data: publishedView{
-		EventID: p.EventID, Deliveries: len(p.Deliveries), Duplicate: p.Duplicate,
+		EventID: p.EventID, Deliveries: len(p.Deliveries), Missed: len(p.Missed), Duplicate: p.Duplicate,
 	}}, nil
 }

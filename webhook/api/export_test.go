@@ -67,9 +67,14 @@ func Views() map[string]reflect.Type {
 		"DeliveryList":     reflect.TypeFor[deliveriesView](),
 		"DeliveryStats":    reflect.TypeFor[statsView](),
 		"NewDelivery":      reflect.TypeFor[createdView](),
+		"Redelivery":       reflect.TypeFor[redeliveredView](),
 		"DeliveryDetail":   reflect.TypeFor[detailView](),
 		"Attempt":          reflect.TypeFor[attemptView](),
+		"Cancelled":        reflect.TypeFor[cancelledView](),
 		"Replayed":         reflect.TypeFor[replayedView](),
+		"ReplayCount":      reflect.TypeFor[replayCountView](),
+		"ReplayRun":        reflect.TypeFor[replayView](),
+		"ReplayList":       reflect.TypeFor[replaysView](),
 		"Published":        reflect.TypeFor[publishedView](),
 
 		// All answers with data.
@@ -82,8 +87,12 @@ func Views() map[string]reflect.Type {
 		"EventTypesAnswer":  reflect.TypeFor[successView](),
 		"DeliveriesAnswer":  reflect.TypeFor[successView](),
 		"NewDeliveryAnswer": reflect.TypeFor[successView](),
+		"RedeliveryAnswer":  reflect.TypeFor[successView](),
 		"DeliveryAnswer":    reflect.TypeFor[successView](),
-		"ReplayedAnswer":    reflect.TypeFor[successView](),
+		"ReplayCountAnswer": reflect.TypeFor[successView](),
+		"ReplayRunAnswer":   reflect.TypeFor[successView](),
+		"ReplaysAnswer":     reflect.TypeFor[successView](),
+		"CancelledAnswer":   reflect.TypeFor[successView](),
 		"PublishedAnswer":   reflect.TypeFor[successView](),
 	}
 }

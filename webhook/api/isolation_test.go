@@ -39,13 +39,17 @@ func TestEveryRouteServesItsOwner(t *testing.T) {
 	parameter := regexp.MustCompile(`\{[^}]*\}`)
 	for _, o := range s.operations() {
 		for _, p := range parameter.FindAllString(o.path, -1) {
-			require.Contains(t, []string{webhookParameter, deliveryParameter}, p, "teach the tests of isolation what %s has in its path", o)
+			require.Contains(t, []string{webhookParameter, deliveryParameter, replayParameter}, p, "teach the tests of isolation what %s has in its path", o)
 		}
 		id := s.hook(harness.Merchant)
 		if strings.HasSuffix(o.path, "/public-key") {
 			id = harness.RegisterAsymmetric(t, s.svc).Webhook.ID
 		}
-		path := o.at(harness.Merchant, id, s.delivered(harness.Merchant, id))
+		record := s.delivered(harness.Merchant, id)
+		if o.names(replayParameter) { // Else it would be in the way of another one.
+			record = s.records(harness.Merchant, id).replay
+		}
+		path := o.at(harness.Merchant, id, record)
 		require.Equal(t, 2, s.do(o.method, path, o.body).status/100, "%s needs a body: see operations", o)
 		_ = s.svc.Delete(t.Context(), harness.Merchant, id, 0) // Unless the route itself has.
 	}
@@ -62,6 +66,26 @@ func (s *site) delivered(merchantID, webhookID string) string {
 	}
 	require.Fail(s.t, "the webhook got none of the deliveries")
 	return ""
+}
+
+// records are the ids of what a webhook has.
+type records struct{ delivery, replay string }
+
+// records publishes an event to a webhook and begins a replay of it.
+func (s *site) records(merchantID, webhookID string) records {
+	s.t.Helper()
+	delivery := s.delivered(merchantID, webhookID)
+	r, err := s.svc.Replay(s.t.Context(), merchantID, webhookID, webhook.Replay{})
+	require.NoError(s.t, err)
+	return records{delivery, r.ID}
+}
+
+// of is the id that the path of o has.
+func (r records) of(o operation) string {
+	if o.names(replayParameter) {
+		return r.replay
+	}
+	return r.delivery
 }
 
 // segment is an id as it is written in a URL.
@@ -153,9 +177,10 @@ func TestAnotherMerchantIsForbidden(t *testing.T) {
 			b := open(t)
 			s := newSite(t, b.Store, allRoutes(t))
 			theirs, mine := s.hook(harness.Victim), s.hook(harness.Merchant)
-			their, my := s.delivered(harness.Victim, theirs), s.delivered(harness.Merchant, mine)
+			ofTheirs, ofMine := s.records(harness.Victim, theirs), s.records(harness.Merchant, mine)
 			before := b.Dump()
 			for _, o := range s.operations() {
+				their, my := ofTheirs.of(o), ofMine.of(o)
 				seen := map[string]bool{}
 				strangers := append(malformed(harness.Victim),
 					segment{name: "another", text: harness.Victim}, segment{name: "unknown", text: "merchant_44"},
@@ -230,10 +255,10 @@ func TestForeignIDsAreLikeUnknownOnes(t *testing.T) {
 			b := open(t)
 			s := newSite(t, b.Store, allRoutes(t))
 			theirs, mine, also := s.hook(harness.Victim), s.hook(harness.Merchant), s.hook(harness.Merchant)
-			their := s.delivered(harness.Victim, theirs)
-			my, ofAlso := s.delivered(harness.Merchant, mine), s.delivered(harness.Merchant, also)
+			ofTheirs, ofMine, ofAlso := s.records(harness.Victim, theirs), s.records(harness.Merchant, mine), s.records(harness.Merchant, also)
 			before := b.Dump()
 			for _, o := range s.operations() {
+				their, my := ofTheirs.of(o), ofMine.of(o)
 				p := probe{site: s, operation: o}
 				p.nowhere = serve(t, s.api, s.request(o.method, hooks+"/a/b/c", "")).is(http.StatusNotFound).whole()
 				for _, p.body = range o.bodies() {
@@ -245,10 +270,10 @@ func TestForeignIDsAreLikeUnknownOnes(t *testing.T) {
 							}
 							require.Equal(t, unknown.whole(), p.ask("newcomer", theirs, their).whole(), "%s by one who has nothing yet", o)
 						}
-						if o.names(deliveryParameter) {
+						if o.namesRecord() {
 							unknown := p.ask(harness.Merchant, mine, noDelivery)
 							p.alike(unknown, their, func(id string) answered { return p.ask(harness.Merchant, mine, id) })
-							require.Equal(t, unknown.whole(), p.ask(harness.Merchant, mine, ofAlso).whole(), "%s with a delivery of another webhook", o)
+							require.Equal(t, unknown.whole(), p.ask(harness.Merchant, mine, ofAlso.of(o)).whole(), "%s with a record of another webhook", o)
 						}
 					}
 				}

@@ -193,13 +193,15 @@ func TestStoreThatCannotTakeAnything(t *testing.T) {
 	require.Equal(t, "unavailable", s.do(http.MethodGet, hooks+"/whk_1", "").is(http.StatusServiceUnavailable).refusal().Code)
 }
 
-// TestOneReplayAtATime asks for a replay while another process holds one.
+// TestOneReplayAtATime asks for a replay while another one waits.
 func TestOneReplayAtATime(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, nil, nil)
 	id := s.hook(harness.Merchant)
-	_, err := s.store.BeginSeen(t.Context(), "replay|"+harness.Merchant, id, store.SeenBegin{Holder: "another", Lease: time.Minute})
-	require.NoError(t, err)
-	require.Equal(t, "conflict", s.do(http.MethodPost, hooks+"/"+id+"/replay", "").is(http.StatusConflict).refusal().Code)
-	s.do(http.MethodPost, hooks+"/"+id+"/replay?dryRun=true", "").is(http.StatusAccepted)
+	first := s.do(http.MethodPost, hooks+"/"+id+"/replay", "").is(http.StatusAccepted).object()
+	refused := s.do(http.MethodPost, hooks+"/"+id+"/replay", "").is(http.StatusConflict).refusal()
+	require.Equal(t, "conflict", refused.Code)
+	require.Equal(t, "replayId", refused.Details[0].Field)
+	require.Equal(t, first["id"], refused.Details[0].Message)
+	s.do(http.MethodPost, hooks+"/"+id+"/replay?dryRun=true", "").is(http.StatusOK)
 }

@@ -269,19 +269,37 @@ func TestRedeliverAndReplayAnswers(t *testing.T) {
 			{`{"since":"1999-12-31T00:00:00Z","until":"2000-01-01T00:00:01Z","status":"failed"}`, 1},
 			{``, 0}, // It is pending by now.
 		} {
-			dry := s.do(http.MethodPost, one+"/replay?dryRun=true", c.body).is(http.StatusAccepted).object()
-			v := s.do(http.MethodPost, one+"/replay", c.body).is(http.StatusAccepted).object()
-			require.Equal(t, v["deliveries"], dry["deliveries"])
-			require.Equal(t, map[string]any{"deliveries": c.made}, v, c.body)
+			dry := s.do(http.MethodPost, one+"/replay?dryRun=true", c.body).is(http.StatusOK).object()
+			begun := s.do(http.MethodPost, one+"/replay", c.body).is(http.StatusAccepted).object()
+			require.Equal(t, begun["begunAt"], begun["waitingSince"])
+			id, _ := begun["id"].(string)
+			harness.FinishReplay(t, s.svc, s.store.(webhook.DispatchStore), one[len(hooks)+1:], id) //nolint:forcetypeassert // as settle
+			v := s.do(http.MethodGet, one+"/replays/"+id, "").is(http.StatusOK).object()
+			require.Equal(t, "done", v["status"])
+			require.NotContains(t, v, "waitingSince")
+			require.NotEmpty(t, v["endedAt"])
+			require.Equal(t, map[string]any{"events": v["events"], "deliveries": c.made, "dryRun": true}, dry, c.body)
+			require.Equal(t, c.made, v["deliveries"], c.body)
+			require.Equal(t, v, s.do(http.MethodPost, one+"/replays/"+id+"/stop", "").is(http.StatusOK).object(), "it is over")
 		}
+		require.Len(t, s.do(http.MethodGet, one+"/replays", "").is(http.StatusOK).object()["replays"], 5)
+		page := s.do(http.MethodGet, one+"/replays?limit=4", "").is(http.StatusOK).object()
+		next, _ := page["nextCursor"].(string)
+		require.Len(t, s.do(http.MethodGet, one+"/replays?limit=4&cursor="+next, "").is(http.StatusOK).object()["replays"], 1)
+		require.Equal(t, []string{"limit", "x"}, s.do(http.MethodGet, one+"/replays?limit=0&x=1", "").faults())
+		require.Equal(t, []string{"cursor"}, s.do(http.MethodGet, one+"/replays?cursor=none", "").faults())
 
 		v := s.do(http.MethodPost, one+"/deliveries/"+p.Deliveries[0].ID+"/redeliver", "").is(http.StatusAccepted).object()
 		require.Equal(t, p.EventID, v["eventId"])
 		require.Equal(t, "pending", v["status"])
 		require.NotEqual(t, p.Deliveries[0].ID, v["id"])
+		require.NotContains(t, v, "broughtForward")
 		for range store.MaxEnqueued - 2 { // One was made by the replay.
 			s.do(http.MethodPost, one+"/deliveries/"+p.Deliveries[0].ID+"/redeliver", "").is(http.StatusAccepted)
 		}
+		pending := s.do(http.MethodPost, fmt.Sprint(one, "/deliveries/", v["id"], "/redeliver"), "").is(http.StatusAccepted).object()
+		require.Equal(t, true, pending["broughtForward"])
+		require.Equal(t, v["id"], pending["id"])
 		code := s.do(http.MethodPost, one+"/deliveries/"+p.Deliveries[0].ID+"/redeliver", "").is(http.StatusConflict).refusal().Code
 		require.Equal(t, "resent_too_often", code)
 

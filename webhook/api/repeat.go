@@ -20,11 +20,12 @@ const (
 )
 
 // repeated is what is kept of an answer for those who send its request again: the
-// webhook or delivery that it shows, or its data if it shows neither.
+// webhook, delivery or replay that it shows, or its data if it shows none.
 type repeated struct {
 	Status     int             `json:"s"`
 	WebhookID  string          `json:"w,omitempty"`
 	DeliveryID string          `json:"i,omitempty"`
+	ReplayID   string          `json:"r,omitempty"`
 	Data       json.RawMessage `json:"d,omitempty"`
 }
 
@@ -47,7 +48,7 @@ func (h *Handler) once(ctx context.Context, x *exchange, serve endpoint) (answer
 	var out answer
 	served := false
 	value, again, err := h.svc.Once(ctx, x.MerchantID, onceKey(keys[0]), &webhook.OnceOptions{
-		Fingerprint: fmt.Sprintf("%q", []string{x.Route, x.WebhookID, x.DeliveryID, x.R.URL.RawQuery, string(body)}),
+		Fingerprint: fmt.Sprintf("%q", []string{x.Route, x.WebhookID, x.DeliveryID + x.ReplayID, x.R.URL.RawQuery, string(body)}),
 		Time:        h.timeOf(x), Age: h.opts.IdempotencyAge, NoWait: true,
 	}, func(ctx context.Context) (string, error) {
 		served = true
@@ -100,6 +101,10 @@ func keep(x *exchange, out answer) (string, error) {
 		r.WebhookID = v.WebhookID
 	case createdView:
 		r.WebhookID, r.DeliveryID = x.WebhookID, v.ID
+	case replayView:
+		r.WebhookID, r.ReplayID = x.WebhookID, v.ID
+	case redeliveredView:
+		r.WebhookID, r.DeliveryID = x.WebhookID, v.ID
 	default:
 		var err error
 		if r.Data, err = json.Marshal(v); err != nil {
@@ -125,16 +130,29 @@ func (h *Handler) again(ctx context.Context, x *exchange, value string) (answer,
 	out := answer{status: kept.Status}
 	switch {
 	case err != nil:
+	case kept.ReplayID != "":
+		var r webhook.ReplayJob
+		if r, err = h.svc.ReplayStatus(ctx, x.MerchantID, x.WebhookID, kept.ReplayID); err == nil {
+			out.data = newReplayView(r)
+		}
 	case kept.DeliveryID == "":
 		out.etag, out.data = etag(w.Version), repeatedView(w, x.Route)
 	default:
 		var d webhook.DeliveryDetail
 		if d, err = h.svc.Delivery(ctx, x.MerchantID, x.WebhookID, kept.DeliveryID); err == nil {
-			out.data = newCreatedView(&d.Delivery, w.Status == webhook.Disabled)
+			out.data = x.shown(&d.Delivery, w.Status == webhook.Disabled)
 		}
 	}
 	if errors.Is(err, webhook.ErrNotFound) {
 		return answer{}, errGone
 	}
 	return out, err
+}
+
+// shown is a delivery as the route of the request shows it.
+func (x *exchange) shown(d *webhook.Delivery, paused bool) any {
+	if strings.HasSuffix(x.Route, "/redeliver") {
+		return x.redelivered(d, paused)
+	}
+	return newCreatedView(d, paused)
 }

@@ -35,11 +35,16 @@ func (h *Handler) table() []route {
 	add(one, methods{http.MethodGet: plain(h.show), http.MethodPut: plain(h.update), http.MethodDelete: plain(h.remove)})
 	add(one+"/test", methods{http.MethodPost: h.test})
 	add(one+"/replay", methods{http.MethodPost: h.replay})
+	add(one+"/replays", methods{http.MethodGet: h.replays})
+	add(one+"/replays/"+webui.ReplayParameter, methods{http.MethodGet: plain(h.replayStatus)})
+	add(one+"/replays/"+webui.ReplayParameter+"/stop", methods{http.MethodPost: plain(h.stopReplay)})
+	add(one+"/cancel", methods{http.MethodPost: plain(h.cancelPending)})
 	add(one+"/secret/rotate", methods{http.MethodPost: plain(h.rotate)})
 	add(one+"/public-key", methods{http.MethodGet: plain(h.publicKey)})
 	add(one+"/deliveries", methods{http.MethodGet: h.deliveries})
 	add(one+"/deliveries/"+webui.DeliveryParameter, methods{http.MethodGet: plain(h.delivery)})
 	add(one+"/deliveries/"+webui.DeliveryParameter+"/redeliver", methods{http.MethodPost: plain(h.redeliver)})
+	add(one+"/deliveries/"+webui.DeliveryParameter+"/cancel", methods{http.MethodPost: plain(h.cancelDelivery)})
 	if h.opts.EnablePublish {
 		add("events", methods{http.MethodPost: plain(h.publish)})
 	}

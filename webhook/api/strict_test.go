@@ -173,7 +173,7 @@ func TestRotateReadsStrictly(t *testing.T) {
 			s.do(http.MethodPost, one+"/secret/rotate", `{"graceSeconds":`+grace+`}`).faults(), grace)
 	}
 	require.Equal(t, []string{"secret"}, s.do(http.MethodPost, one+"/secret/rotate", `{"secret":"whsec_mine"}`).faults())
-	for _, path := range []string{"/test", "/replay", "/secret/rotate", "/deliveries/whdel_1/redeliver"} {
+	for _, path := range []string{"/test", "/replay", "/secret/rotate", "/deliveries/whdel_1/redeliver", "/cancel", "/deliveries/whdel_1/cancel"} {
 		require.Equal(t, []string{"x"}, s.do(http.MethodPost, one+path, `{"x":1}`).faults(), path)
 		require.Equal(t, []string{""}, s.do(http.MethodPost, one+path, `[]`).faults(), path)
 	}

@@ -21,6 +21,7 @@ type operation struct{ method, path, body string }
 const (
 	webhookParameter  = "{webhookId}"
 	deliveryParameter = "{deliveryId}"
+	replayParameter   = "{replayId}"
 )
 
 // operations lists the handler's own table.
@@ -40,13 +41,17 @@ func (s *site) operations() []operation {
 
 func (o operation) String() string { return o.method + " " + o.path }
 
-// at puts ids, as they are written in a URL, into the path.
-func (o operation) at(merchantID, webhookID, deliveryID string) string {
-	path := strings.NewReplacer(webhookParameter, webhookID, deliveryParameter, deliveryID).Replace(o.path)
+// at puts ids, as they are written in a URL, into the path. The last one is that of a
+// delivery or a replay, which no path has both of.
+func (o operation) at(merchantID, webhookID, recordID string) string {
+	path := strings.NewReplacer(webhookParameter, webhookID, deliveryParameter, recordID, replayParameter, recordID).Replace(o.path)
 	return "/api/merchants/" + merchantID + path
 }
 
 func (o operation) names(what string) bool { return strings.Contains(o.path, what) }
+
+// namesRecord reports whether the path has a record of a webhook.
+func (o operation) namesRecord() bool { return o.names(deliveryParameter) || o.names(replayParameter) }
 
 // sends reports whether the method comes with a body.
 func (o operation) sends() bool { return o.method == http.MethodPost || o.method == http.MethodPut }
@@ -64,7 +69,9 @@ func (s *site) belongings() []any {
 		require.NoError(s.t, err)
 		stats, err := s.svc.Stats(s.t.Context(), harness.Merchant, w.ID)
 		require.NoError(s.t, err)
-		out = append(out, kept, log, stats)
+		replays, err := s.svc.Replays(s.t.Context(), harness.Merchant, w.ID, webhook.ReplayQuery{Limit: 1000})
+		require.NoError(s.t, err)
+		out = append(out, kept, log, stats, replays)
 	}
 	events, err := s.store.Events(s.t.Context(), harness.Merchant, store.EventQuery{Limit: 1000})
 	require.NoError(s.t, err)

@@ -265,6 +265,13 @@ type createdView struct {
 	EventID string `json:"eventId"`
 }
 
+// redeliveredView is a delivery that was sent again.
+type redeliveredView struct {
+	createdView
+
+	BroughtForward bool `json:"broughtForward,omitempty"` // it was pending, and is not new
+}
+
 func newCreatedView(d *webhook.Delivery, paused bool) createdView {
 	return createdView{deliveryView: newDeliveryView(d, paused), EventID: d.EventID}
 }
@@ -296,15 +303,14 @@ func newDetailView(d *webhook.DeliveryDetail, paused bool) detailView {
 	return v
 }
 
-type replayedView struct {
+type cancelledView struct {
 	Deliveries int  `json:"deliveries"`
-	DryRun     bool `json:"dryRun,omitempty"`
-	LeftOut    int  `json:"leftOut,omitempty"`
-	Full       int  `json:"full,omitempty"`
+	More       bool `json:"more,omitempty"`
 }
 
 type publishedView struct {
 	EventID    string `json:"eventId"`
 	Deliveries int    `json:"deliveries"`
+	Missed     int    `json:"missed,omitempty"`
 	Duplicate  bool   `json:"duplicate,omitempty"`
 }

@@ -18,7 +18,7 @@ var templates embed.FS
 
 // Data is what a template can show.
 type Data struct {
-	Kind       webhook.NoticeKind // disabled, warning, recovered or moved
+	Kind       webhook.NoticeKind // disabled, warning, recovered, moved or crowded
 	MerchantID string
 	WebhookID  string
 

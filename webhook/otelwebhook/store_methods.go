@@ -44,9 +44,21 @@ func (s *timedStore) Publish(ctx context.Context, merchantID string, events []st
 }
 
 // Enqueue implements [store.History].
-func (s *timedStore) Enqueue(ctx context.Context, merchantID, webhookID string, eventIDs []string, nonce string) (_ []store.Enqueued, err error) {
+func (s *timedStore) Enqueue(ctx context.Context, merchantID, webhookID string, eventIDs []string, nonce string, maxPending int) (_ []store.Enqueued, err error) {
 	defer s.timing(ctx, "enqueue", &err)()
-	return s.Store.Enqueue(ctx, merchantID, webhookID, eventIDs, nonce)
+	return s.Store.Enqueue(ctx, merchantID, webhookID, eventIDs, nonce, maxPending)
+}
+
+// Expedite implements [store.History].
+func (s *timedStore) Expedite(ctx context.Context, merchantID, webhookID, deliveryID string) (_ bool, err error) {
+	defer s.timing(ctx, "expedite", &err)()
+	return s.Store.Expedite(ctx, merchantID, webhookID, deliveryID)
+}
+
+// Cancel implements [store.History].
+func (s *timedStore) Cancel(ctx context.Context, merchantID, webhookID string, c store.CancelRequest) (_ store.Cancelled, err error) {
+	defer s.timing(ctx, "cancel", &err)()
+	return s.Store.Cancel(ctx, merchantID, webhookID, c)
 }
 
 // Claim implements [store.Queue].
@@ -149,4 +161,34 @@ func (s *timedStore) Backlog(ctx context.Context) (_ store.Backlog, err error) {
 func (s *timedStore) Merchants(ctx context.Context, q store.MerchantQuery) (_ store.MerchantPage, err error) {
 	defer s.timing(ctx, "merchants", &err)()
 	return s.Store.Merchants(ctx, q)
+}
+
+// AddJob implements [store.Jobs].
+func (s *timedStore) AddJob(ctx context.Context, merchantID string, j store.Job) (_ store.Job, err error) {
+	defer s.timing(ctx, "add_job", &err)()
+	return s.Store.AddJob(ctx, merchantID, j)
+}
+
+// Job implements [store.Jobs].
+func (s *timedStore) Job(ctx context.Context, merchantID, jobID string) (_ store.Job, err error) {
+	defer s.timing(ctx, "job", &err)()
+	return s.Store.Job(ctx, merchantID, jobID)
+}
+
+// ListJobs implements [store.Jobs].
+func (s *timedStore) ListJobs(ctx context.Context, merchantID string, q store.JobQuery) (_ store.JobPage, err error) {
+	defer s.timing(ctx, "list_jobs", &err)()
+	return s.Store.ListJobs(ctx, merchantID, q)
+}
+
+// UpdateJob implements [store.Jobs].
+func (s *timedStore) UpdateJob(ctx context.Context, merchantID, jobID string, u store.JobUpdate) (_ store.Job, err error) {
+	defer s.timing(ctx, "update_job", &err)()
+	return s.Store.UpdateJob(ctx, merchantID, jobID, u)
+}
+
+// ClaimJobs implements [store.Jobs].
+func (s *timedStore) ClaimJobs(ctx context.Context, limit int, lease time.Duration) (_ []store.Job, err error) {
+	defer s.timing(ctx, "claim_jobs", &err)()
+	return s.Store.ClaimJobs(ctx, limit, lease)
 }

@@ -1,6 +1,7 @@
 package portal_test
 
 import (
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -34,17 +35,32 @@ func actions(s *site, hook, deliveryID string) []action {
 		{hook + "/detect", values("a", "b")},
 		{hook + "/encoding", values("encoding", "ascii")},
 		{hook + "/replay", values("which", "both")},
+		{hook + "/replays/" + s.replaying(hook) + "/stop", values("a", "b")},
 		{hook + "/deliveries/" + deliveryID + "/redeliver", values("token", "form_3")},
+		{hook + "/deliveries/" + deliveryID + "/cancel", values("a", "b")},
+		{hook + "/cancel", values("a", "b")},
 		{hook + "/delete", values("version", version)},
 	}
 }
 
 // views are all pages of such.
-func views(hook, deliveryID string) []string {
+func views(hook, deliveryID, replayID string) []string {
 	return []string{
-		hook, hook + "/edit", hook + "/rotate", hook + "/delete", hook + "/verify", hook + "/replay",
+		hook, hook + "/edit", hook + "/rotate", hook + "/delete", hook + "/verify", hook + "/replay", hook + "/cancel",
 		hook + "/deliveries", hook + "/deliveries/" + deliveryID, hook + "/deliveries/" + deliveryID + "/outcome",
+		hook + "/replays/" + replayID,
 	}
+}
+
+// replaying is the id of the replay that is running, or begins.
+func (s *site) replaying(hook string) string {
+	s.t.Helper()
+	r, err := s.svc.Replay(s.t.Context(), merchant, hookID(hook), webhook.Replay{})
+	if running, ok := errors.AsType[*webhook.ReplayingError](err); ok {
+		return running.ReplayID
+	}
+	require.NoError(s.t, err)
+	return r.ID
 }
 
 // unchanged requires that what a merchant has is as it was, and returns a check of
@@ -83,7 +99,7 @@ func TestNobodyGetsIn(t *testing.T) {
 			hook := s.hook()
 			deliveryID := s.delivered(hook, failure("no"))
 			check := s.unchanged(hook)
-			for _, path := range append(views(hook, deliveryID), "/", "/new", "/events") {
+			for _, path := range append(views(hook, deliveryID, s.replaying(hook)), "/", "/new", "/events") {
 				p := s.do(path, nil, "As", c.as).is(c.status).says(c.says)
 				require.NotContains(t, p.text, endpoint)
 			}
@@ -151,16 +167,16 @@ func TestForeignMerchants(t *testing.T) {
 
 	// Below their own path, an id of somebody else is as one that never was.
 	unknown := "/webhooks/whk_unknown"
-	for i, path := range views(hook, deliveryID) {
+	for i, path := range views(hook, deliveryID, s.replaying(hook)) {
 		theirs := s.do(path, nil, "As", other).is(http.StatusNotFound)
-		never := s.do(views(unknown, deliveryID)[i], nil, "As", other).is(http.StatusNotFound)
+		never := s.do(views(unknown, deliveryID, "rpl_1")[i], nil, "As", other).is(http.StatusNotFound)
 		require.Equal(t, never.text, theirs.text)
 	}
 	for _, a := range actions(s, hook, deliveryID)[1:] {
 		s.do(a.path, a.form, "As", other).is(http.StatusNotFound)
 	}
 	// The other's path is refused.
-	for _, path := range append(views(hook, deliveryID), "/", "/events") {
+	for _, path := range append(views(hook, deliveryID, s.replaying(hook)), "/", "/events") {
 		s.do("/merchants/"+merchant+path, nil, "As", other).is(http.StatusForbidden).says("Not your webhooks")
 	}
 	for _, a := range actions(s, hook, deliveryID) {
@@ -181,9 +197,9 @@ func TestReadersSeeNoForms(t *testing.T) {
 	hook := s.hook()
 	deliveryID := s.delivered(hook, failure("no"))
 	check := s.unchanged(hook)
-	for _, path := range append(views(hook, deliveryID), "/", "/events") {
+	for _, path := range append(views(hook, deliveryID, s.replaying(hook)), "/", "/events") {
 		p := s.do(path, nil, "As", reader)
-		if strings.HasSuffix(path, "/edit") || strings.HasSuffix(path, "/rotate") || strings.HasSuffix(path, "/delete") || strings.HasSuffix(path, "/replay") {
+		if strings.HasSuffix(path, "/edit") || strings.HasSuffix(path, "/rotate") || strings.HasSuffix(path, "/delete") || strings.HasSuffix(path, "/replay") || strings.HasSuffix(path, "/cancel") {
 			p.is(http.StatusForbidden)
 		} else {
 			p.is(http.StatusOK)

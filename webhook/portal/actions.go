@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"net/url"
 	"strconv"
 	"time"
 
@@ -163,62 +162,11 @@ func (p *Portal) redeliver(x *exchange) (answer, error) {
 		return answer{}, err
 	}
 	told := "redelivered"
-	if again {
+	switch {
+	case again:
 		told = "again"
+	case deliveryID == x.DeliveryID:
+		told = "forward"
 	}
 	return answer{redirect: x.hook() + "/deliveries/" + deliveryID + "?done=" + told}, nil
-}
-
-type replayView struct {
-	Webhook      webhook.Webhook
-	Since, Until string
-	Which        string
-	Errors       map[string]string
-	Counted      *webhook.Replayed // by a dry run
-}
-
-func (p *Portal) replayForm(x *exchange) (answer, error) {
-	return p.askToReplay(x, http.StatusOK, replayView{Which: "both"})
-}
-
-func (p *Portal) askToReplay(x *exchange, status int, v replayView) (answer, error) {
-	var err error
-	if v.Webhook, err = p.svc.Webhook(x.R.Context(), x.MerchantID, x.WebhookID); err != nil {
-		return answer{}, err
-	}
-	if !x.Who.May(webhook.ScopeWrite) {
-		return answer{}, errScope
-	}
-	return answer{status: status, template: "replay", title: "Replay events", nav: "webhooks", data: v}, nil
-}
-
-func (p *Portal) replay(x *exchange) (answer, error) {
-	v := replayView{
-		Since: x.form.Get("since"), Until: x.form.Get("until"), Which: x.form.Get("which"), Errors: map[string]string{},
-	}
-	var in webhook.Replay
-	in.Since, in.Until = readRange(v.Since, v.Until, v.Errors)
-	switch v.Which {
-	case "both":
-	case "failed":
-		in.Failed = true
-	case "missed":
-		in.Missed = true
-	default:
-		return answer{}, errIncomplete
-	}
-	if len(v.Errors) > 0 {
-		return p.askToReplay(x, http.StatusUnprocessableEntity, v)
-	}
-	in.DryRun = x.form.Has("count")
-	n, err := p.svc.Replay(x.R.Context(), x.MerchantID, x.WebhookID, in)
-	if err != nil {
-		return answer{}, err
-	}
-	if in.DryRun {
-		v.Counted = &n
-		return p.askToReplay(x, http.StatusOK, v)
-	}
-	q := url.Values{"done": {"replayed"}, "n": {strconv.Itoa(n.Deliveries)}}
-	return answer{redirect: x.hook() + "/deliveries?" + q.Encode()}, nil
 }

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"path"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/rag-assistant/webhooks/internal/harness"
 	"github.com/rag-assistant/webhooks/store"
 	"github.com/rag-assistant/webhooks/store/memstore"
 	"github.com/rag-assistant/webhooks/webhook"
@@ -163,9 +165,39 @@ func TestRedeliver(t *testing.T) {
 	require.NoError(t, err)
 	require.EqualValues(t, 2, stats.Total)
 
+	// What is pending is brought forward.
+	second, _, _ := strings.Cut(to, "?")
+	form = values("token", s.do(second, nil).says("Send now").field("token"))
+	s.do(s.do(second+"/redeliver", form).to(), nil).says("The delivery is brought forward")
+	stats, err = s.svc.Stats(t.Context(), merchant, hookID(hook))
+	require.NoError(t, err)
+	require.EqualValues(t, 2, stats.Total)
+
 	// Of a disabled webhook, it waits.
 	s.do(hook+"/status", values("status", "disabled"))
 	s.do(to, nil).says("It waits until the webhook is enabled.")
+}
+
+func TestCancel(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, nil)
+	hook := s.hook()
+	require.NotContains(t, s.do(hook, nil).text, "Give up", "nothing is pending")
+	s.do(hook+"/cancel", nil).says("Nothing is pending.")
+	for range 3 {
+		_, err := s.svc.Publish(t.Context(), merchant, event.New(event.DocumentCreated{DocumentID: "doc_1"}))
+		require.NoError(t, err)
+	}
+	one := hook + "/deliveries/" + s.youngest(hook).ID
+	s.do(one, nil).says("Cancel")
+	to := s.do(one+"/cancel", values("a", "b")).to()
+	require.Equal(t, one+"?done=cancelled", to)
+	p := s.do(to, nil).says("The delivery is cancelled.", "The delivery was cancelled.", "Send again")
+	require.NotContains(t, p.body, one+"/cancel", "it has ended")
+	s.do(hook, nil).says("Give up what is pending.")
+	s.do(hook+"/cancel", nil).says("2 deliveries will not be tried again", "Cancel 2 deliveries")
+	to = s.do(hook+"/cancel", values("a", "b")).to()
+	s.do(to, nil).says("2 deliveries will not be sent any more.")
 }
 
 func TestReplay(t *testing.T) {
@@ -185,15 +217,25 @@ func TestReplay(t *testing.T) {
 	require.Contains(t, p.body, `value="failed" checked`)
 	s.do(hook+"/replay", values("which", "both", "since", "2026-01-01T10:00", "until", "2026-01-01T09:00")).is(http.StatusUnprocessableEntity).
 		says("The end has to be after the start.")
-	require.Contains(t, s.do(hook+"/replay", values("which", "both", "until", "2026-01-01T09:00")).to(), "n=0")
+	s.do(hook+"/replay", values("which", "both", "until", "2026-01-01T09:00", "count", "1")).is(http.StatusOK).says("Nothing would be sent")
 
 	to := s.do(hook+"/replay", values("which", "missed")).to()
-	s.do(to, nil).is(http.StatusOK).says("1 event will be sent again.")
-	to = s.do(hook+"/replay", values("which", "failed")).to()
-	require.Contains(t, to, "n=1")
+	running := s.do(to, nil).is(http.StatusOK).says("Running.").says("Missed events until").says("Sent again 0 events")
+	require.Contains(t, running.body, `data-hx-trigger="every 2s"`)
+	again := s.do(hook+"/replay", values("which", "failed")).to()
+	require.Equal(t, to+"?done=replaying", again)
+	s.do(again, nil).says("A replay of this webhook was running already.")
+	harness.FinishReplay(t, s.svc, s.store, hookID(hook), path.Base(to))
+	done := s.do(to, nil).says("Done.").says("Sent again 1 event").says("Looked at 2 events")
+	require.NotContains(t, done.body, "data-hx-trigger")
+	s.do(hook+"/replay", nil).says("Done").says("Missed, 1 event")
+
 	to = s.do(hook+"/replay", values("which", "both")).to()
+	require.Equal(t, to, s.do(to+"/stop", values()).to())
+	s.do(to, nil).says("Stopped.")
+	to = s.do(hook+"/replay", values("which", "missed")).to()
+	harness.FinishReplay(t, s.svc, s.store, hookID(hook), path.Base(to))
 	s.do(to, nil).says("There was nothing to send again in this range.")
-	require.NotContains(t, s.do(hook+"/deliveries?done=replayed&n=a", nil).text, "sent again")
 }
 
 // failing fails each read of a webhook.
@@ -226,7 +268,7 @@ func TestFaultsOfTheStore(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newSiteOn(t, memstore.New(nil), func(st webhook.ServiceStore) webhook.ServiceStore { return failing{st, c.err} }, nil)
-			for _, path := range views("/webhooks/whk_1", "whdel_1") {
+			for _, path := range views("/webhooks/whk_1", "whdel_1", "rpl_1") {
 				if strings.HasSuffix(path, "deliveries/whdel_1/outcome") {
 					continue // It reads no webhook.
 				}

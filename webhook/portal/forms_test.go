@@ -58,7 +58,7 @@ func TestCreate(t *testing.T) {
 	next.says("The previous secret has ended")
 
 	// No other page shows either.
-	for _, path := range append(views("/webhooks/"+w.ID, "whdel_1"), "/", "/new", "/events") {
+	for _, path := range append(views("/webhooks/"+w.ID, "whdel_1", "rpl_1"), "/", "/new", "/events") {
 		body := s.do(path, nil).body
 		require.NotContains(t, body, secret[:20], path)
 		require.NotContains(t, body, next.secret()[:20], path)

@@ -37,7 +37,7 @@ func FuzzRequests(f *testing.F) {
 	f.Add("/new", "url=https%3A%2F%2Fexample.com&events=document.created&encoding=standard&token=form_1")
 	f.Add("/webhooks/whk_1/edit", "version=1&metadata-key=<marker>&header-name=a&header-name=b&rate=1e9")
 	f.Add("/webhooks/whk_1/deliveries?since=<marker>&status=failed&cursor=d1&page=-1", "")
-	f.Add("/webhooks/%2e%2e/%3Cmarker%3E?done=replayed&n=9", "")
+	f.Add("/webhooks/%2e%2e/%3Cmarker%3E?done=replaying", "")
 	f.Add("/merchants/merchant_42/webhooks/whk_1/replay", "which=both&since=2026-01-01&until=<marker>")
 	f.Add("/?merchant=<marker>", "action=rows&url=<marker>")
 	svc, err := webhook.NewService(memstore.New(nil), nil)

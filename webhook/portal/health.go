@@ -32,10 +32,10 @@ type bar struct {
 	Deliveries          int
 }
 
-// newHealth draws at most that many bars. Deliveries come newest first; tests are
-// left out.
+// newHealth draws at most that many bars. Deliveries come newest first; tests, and what
+// was cancelled, are left out.
 func newHealth(recent []webhook.Delivery, bars int) health {
-	recent = slices.DeleteFunc(slices.Clone(recent), func(d webhook.Delivery) bool { return d.Test })
+	recent = slices.DeleteFunc(slices.Clone(recent), func(d webhook.Delivery) bool { return d.Test || d.Code == webhook.CodeCancelled })
 	h := health{Width: bars*(barWidth+barGap) - barGap}
 	each := max((len(recent)+bars-1)/bars, 1)
 	used := (len(recent) + each - 1) / each

@@ -128,7 +128,7 @@ func TestHostileTextIsEscaped(t *testing.T) {
 	deliveryID := s.youngest(hook).ID
 	shown := 0
 	q := url.QueryEscape(hostile)
-	for _, path := range append(views(hook, deliveryID), "/", hook+"/deliveries?type="+q+"&since="+q, hook+"?done="+q, "/?merchant="+q) {
+	for _, path := range append(views(hook, deliveryID, s.replaying(hook)), "/", hook+"/deliveries?type="+q+"&since="+q, hook+"?done="+q, "/?merchant="+q) {
 		p := s.do(path, nil)
 		require.NotContains(t, p.body, "<script>alert", path)
 		require.NotContains(t, p.body, "<img src=x", path)

@@ -44,7 +44,7 @@ var (
 		"Open the page again and send the form from there.",
 	}
 	errMissing = &problem{
-		http.StatusNotFound, "Not found", "There is no such page, webhook or delivery. It may have been deleted.",
+		http.StatusNotFound, "Not found", "There is no such page, webhook, delivery or replay. It may have been deleted.",
 		"Go back to your webhooks.",
 	}
 	errMethod = &problem{
@@ -67,8 +67,12 @@ var (
 		http.StatusConflict, "A rotation is under way", "The previous secret is still valid, and another rotation would end it.",
 		"Wait until it ends, or rotate again without a grace period, which ends it now.",
 	}
-	errReplaying = &problem{
-		http.StatusConflict, "A replay is running", "Another replay of this webhook is running.", "Wait until it has ended.",
+	errCrowded = &problem{
+		http.StatusConflict, "Too many are pending", "As many deliveries of this webhook are pending as may be.",
+		"Wait until some are delivered, or cancel them.",
+	}
+	errEnded = &problem{
+		http.StatusConflict, "It has ended", "This delivery has ended, so there is nothing to cancel.", "Look at the delivery again.",
 	}
 	errResent = &problem{
 		http.StatusConflict, "Sent again too often", "This event was sent again to this webhook 20 times.",
@@ -117,8 +121,10 @@ func (p *Portal) refuse(ctx context.Context, x *exchange, err error) answer {
 		}
 	case errors.Is(err, webhook.ErrNotFound):
 		shown = errMissing
-	case errors.Is(err, webhook.ErrReplaying):
-		shown = errReplaying
+	case errors.Is(err, webhook.ErrCrowded):
+		shown = errCrowded
+	case errors.Is(err, webhook.ErrEnded):
+		shown = errEnded
 	case errors.Is(err, webhook.ErrRotating):
 		shown = errRotating
 	case errors.Is(err, webhook.ErrFull):

@@ -101,17 +101,18 @@ func done(q url.Values) string {
 		return "A test event was sent."
 	case "redelivered":
 		return "The event is being sent again. This is the new delivery."
+	case "forward":
+		return "The delivery is brought forward: it is due now."
+	case "cancelled":
+		return "The delivery is cancelled. If it was being sent at this moment, it may still arrive."
+	case "gaveup":
+		if n, err := strconv.ParseInt(q.Get("n"), 10, 64); err == nil && n >= 0 {
+			return plural(n, "delivery") + " will not be sent any more."
+		}
 	case "again":
 		return "This form was sent before. Nothing was done a second time."
-	case "replayed":
-		n, err := strconv.ParseInt(q.Get("n"), 10, 64)
-		switch {
-		case err != nil || n < 0:
-			return ""
-		case n == 0:
-			return "There was nothing to send again in this range."
-		}
-		return plural(n, "event") + " will be sent again. The new deliveries are at the top."
+	case "replaying":
+		return "A replay of this webhook was running already. This is it."
 	}
 	return ""
 }

@@ -47,10 +47,14 @@ func (p *Portal) table() []route {
 	add(one+"/encoding", nil, p.setEncoding)
 	add(one+"/verify", p.verify, nil)
 	add(one+"/replay", p.replayForm, p.replay)
+	add(one+"/replays/"+webui.ReplayParameter, p.replaying, nil)
+	add(one+"/replays/"+webui.ReplayParameter+"/stop", nil, p.stopReplay)
+	add(one+"/cancel", p.cancelForm, p.cancelPending)
 	add(one+"/deliveries", p.deliveries, nil)
 	add(delivery, p.delivery, nil)
 	add(delivery+"/outcome", p.outcome, nil)
 	add(delivery+"/redeliver", nil, p.redeliver)
+	add(delivery+"/cancel", nil, p.cancelDelivery)
 	return routes
 }
 

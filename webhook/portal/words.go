@@ -35,6 +35,8 @@ func explain(code webhook.Code, status int) cause {
 		return cause{"The answer was not HTTP", "Check that a web server listens on this port."}
 	case webhook.CodeRedirect:
 		return cause{"The endpoint answered with a redirect, " + statusLine(status), "Redirects are not followed. Register the final URL."}
+	case webhook.CodeCancelled:
+		return cause{"The delivery was cancelled", "Send the event again if it is wanted after all."}
 	case webhook.CodeWebhookDisabled:
 		return cause{"The webhook stayed disabled for too long", "Enable it, then replay the time that it missed."}
 	}

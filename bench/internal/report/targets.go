@@ -88,6 +88,7 @@ func targets() []target {
 		{"publish → receipt when idle, Redis, p50 of the bare POST", "latency", "idle", RowRedis, TimesBare, false, 3.5, " ×"},
 		{"10 of 100 endpoints hang: throughput of the other 90", "fairness", "steady", "10 hang", OfClean, true, 99, " %"},
 		{"10 of 100 endpoints hang: p99 of the other 90", "fairness", "steady", "10 hang", P99OfClean, false, 1.2, " ×"},
+		{"5 % of 10,000 endpoints dead, 2 × 128 places: p99 of the others", "fairness", "many", "5 % dead", "p99", false, 100, " ms"},
 		{"burst, 10 hang, 10 slow, 10 fail: longest wait of the others", "fairness", "burst", "with the bad", LongestWait, false, 100, " ms"},
 		{"in flight at one endpoint, over all processes", "fairness", "burst", "with the bad", MostInFlight, false, 10, ""},
 		{"1 M pending: a claim, of that at 1 k, memory", "growth", "memory", "1,000,000 over 1,000", "claim " + TimesSmall, false, 1.3, " ×"},

@@ -7,8 +7,8 @@
 -- ARGV[10] name under which to note what is leased, or empty
 -- ARGV[11] how: again (only answer what is noted), new (do so, or else claim), mark (and note it
 --          too if nothing is claimed)
--- Reply    OK, time, microseconds until there is more (-1: nothing waits), 1 if there are notices,
---          1 if something was noted before, n and what w holds of each webhook, what is stored of
+-- Reply    OK, time, microseconds until there is more (-1: nothing waits), 1 if there are notices, 1 if
+--          there are jobs, 1 if something was noted before, n and what w holds of each webhook, what is stored of
 --          each event, three numbers for each lease (index of the webhook, index of the event,
 --          seq; '>I2I2I6'), records of the leases
 
@@ -35,9 +35,14 @@ local function answer(hook, n, blob, k, event, seq, rec)
   return hook
 end
 
+-- waits says that the first member of a set can be claimed.
+local function waits(set)
+  local first = call('ZRANGE', P .. set, 0, 0, 'WITHSCORES')[2]
+  return first and tonumber(first) <= now and 1 or 0
+end
+
 local function reply(again, next)
-  local notice = call('ZRANGE', P .. 'nv', 0, 0, 'WITHSCORES')[2]
-  return finish({ 'OK', now, next, notice and tonumber(notice) <= now and 1 or 0, again, hooks, events, table.concat(order), leases })
+  return finish({ 'OK', now, next, waits('nv'), waits('jv'), again, hooks, events, table.concat(order), leases })
 end
 
 -- merchant_of reads the merchant in what w holds of a webhook.
@@ -87,7 +92,7 @@ local function forward(t, kind)
 end
 
 -- A clock that has gone back leaves times in the future. They are taken as of now: a lease,
--- a retry or a bucket lasts no longer than it would have. One claim notices, and that and
+-- a retry, a bucket or a hold lasts no longer than it would have. One claim notices, and that and
 -- the next ones go through all webhooks. It returns true while there are more of them.
 local function walk()
   local known = call('HMGET', P .. 'c', 'at', 'walk')
@@ -108,7 +113,7 @@ local function walk()
       local t = state_of(n, found[2][i + 1])
       forward(t, 'z')
       forward(t, 'y')
-      t[TAKEN], t[PARKED] = math.min(t[TAKEN], now), 0
+      t[TAKEN], t[HELD], t[PARKED] = math.min(t[TAKEN], now), math.min(t[HELD], now + t[SPAN]), 0
       place(t)
       save_state(t)
     end)
@@ -140,7 +145,7 @@ local function candidates(t, room)
     local found, recs = waiting(t, 'y', '-inf', NOW, room)
     for i = 1, #recs do add_waiting(found[2 * i - 1], 'y', recs[i]) end
   end
-  if t[ACTIVE] == 0 then return out end
+  if t[ACTIVE] == 0 or t[HELD] > now then return out end
   room = room - #out
   local fresh = room > 0 and t[LAST] > t[HEAD] and own(t.n, 'LRANGE', key('q', t.n), 0, room - 1) or {}
   local found, recs = {}, {}

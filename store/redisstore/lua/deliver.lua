@@ -281,3 +281,14 @@ local function forget_notice(id, n)
   call('ZREM', P .. 'na', id)
   if n then own(n, 'ZREM', key('nw', n), id) end
 end
+
+-- forget_job forgets the job with a name, M:I. Its scope is free then, for nobody is there.
+local function forget_job(name)
+  call('HDEL', P .. 'jb', name)
+  call('ZREM', P .. 'jv', name)
+  call('ZREM', P .. 'jx', name)
+  local M, I = string.match(name, '^([^:]*):(.*)$')
+  if not M then return end
+  own(nil, 'ZREM', key('jl', M), I)
+  own(nil, 'ZREM', key('jd', M), I)
+end

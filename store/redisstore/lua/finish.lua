@@ -2,7 +2,7 @@
 --
 -- ARGV[5]  number of results, followed by the field of a of each, then what each says: token (6),
 --          outcome (1: s f r l x: success, failed, retry, released, failed without an attempt), 1 for a
---          fault (1), streak (1: 0 same, 1 reset, 2 extend), delay in milliseconds (6), and of one
+--          fault (1), streak (1: 0 same, 1 reset, 2 extend), delay and hold in milliseconds (6 each), and of one
 --          that extends the streak: length that disables or 0 (4), milliseconds for which it must
 --          have lasted (6), reason; then the attempt of each, from its duration on (of x: its code)
 -- ARGV[#]  number of webhooks, followed by three arguments for each: n, its owner, how many of the
@@ -49,12 +49,12 @@ end
 
 -- extend makes the streak longer, and says if that has disabled the webhook.
 local function extend(t, x, s, seq)
-  local after, lasted = sunpack('>I4I6', s, 16)
+  local after, lasted = sunpack('>I4I6', s, 22)
   t[STREAK] = t[STREAK] + 1
   if t[STREAK] == 1 then x.fs, x.began = now, true end
   if t[ACTIVE] == 0 or after == 0 or t[STREAK] < after or now - x.fs < lasted then return false end
   t[ACTIVE], t[TOLD], x.db = 0, 1, x.db + 1
-  t.disabled = { by = sub(s, 1, 6) .. text(seq), reason = sub(s, 26), failures = t[STREAK], after = after, since = x.fs }
+  t.disabled = { by = sub(s, 1, 6) .. text(seq), reason = sub(s, 32), failures = t[STREAK], after = after, since = x.fs }
   return true
 end
 
@@ -67,6 +67,14 @@ local function streak(t, s, seq)
   if not x then return 0 end
   if what == 2 then disabled = extend(t, x, s, seq) end
   return { disabled and 1 or 0, t[ACTIVE], t[STREAK], x.fs, x.db, x.mk }
+end
+
+-- hold keeps the webhook back for as long as a result says, and says if that is longer than before.
+local function hold(t, s)
+  local span = sunpack('>I6', s, 16)
+  if span == 0 or now + span <= t[HELD] then return false end
+  t[HELD], t[SPAN] = now + span, span
+  return true
 end
 
 -- settle takes one result in. What it will write it notes, since the next result may
@@ -84,12 +92,13 @@ local function settle(t, i, into)
     return 4
   end
   if state == 1 then t[LEASED], into.freed = t[LEASED] - 1, true else into.unwait[#into.unwait + 1] = { seq, is_test(el) } end
-  local outcome, code = sub(s, 7, 7), 0
+  local outcome, code, same = sub(s, 7, 7), 0, sunpack('>I4', rec, 10) == t[EPOCH]
+  if same and hold(t, s) then into.held = true end
   local attempts = byte(rec, 20) * 256 + byte(rec, 21)
   if outcome ~= 'l' and outcome ~= 'x' then
     attempts, attempt = attempts + 1, NOW6 .. attempt
     t[TRIES] = t[TRIES] + 1
-    if sunpack('>I4', rec, 10) == t[EPOCH] then code = streak(t, s, seq) end
+    if same then code = streak(t, s, seq) end
   end
   if outcome == 'x' then bad('delivery ' .. name, 'has an event that cannot be read', t.n) end
   if outcome == 's' or outcome == 'f' or outcome == 'x' then
@@ -134,7 +143,7 @@ local function write(t, into)
   local full = into.freed and t[PARKED] == 1
   if full then t[PARKED] = 0 end
   if #into.unwait > 0 and t[WAITING] > 0 then look_next(t) end
-  if t.disabled or #into.unwait > 0 then place(t) elseif full or #into.again > 0 then offer(t, now) end
+  if t.disabled or into.held or #into.unwait > 0 then place(t) elseif full or #into.again > 0 then offer(t, now) end
   saved[#saved + 1], saved[#saved + 2] = t.n, pack_state(t)
 end
 

@@ -17,7 +17,7 @@
 --
 -- key        type    what it holds, and what is true of it at rest               written by
 -- id         STRING  the id of the layout; without it no script does anything    Open
--- c          HASH    n, token and no: last numbers of a webhook, claim, notice;  most
+-- c          HASH    n, token, no, job: last numbers of a webhook, claim, notice;  most
 --                    pn: pending deliveries of all webhooks; at: time of a
 --                    claim a second ago at most; walk and sweep: how far walk of
 --                    claim.lua and sweep of prune.lua came
@@ -29,11 +29,12 @@
 -- w          HASH    n -> what a claim answers of the webhook: see settings.go   save
 -- t          HASH    n -> the state of the webhook: see STATE                    all
 -- q:<n>      LIST    fresh deliveries, element i has seq HEAD + 1 + i; '' is a   publish, enqueue, claim
---                    test, which is in a already, and never comes first
+--                    test, which is in a already, or was cancelled, and never comes first
 -- z:<n>      ZSET    due -> seq of those that wait again                         finish, claim
 -- y:<n>      ZSET    due -> seq of tests that wait                               publish, finish, claim
 -- a          HASH    n:seq -> a delivery that was claimed, or a test: see RECORD  claim, finish
--- g:<n>      ZSET    pages up to that of HEAD that have anything, and those of tests; claim, prune
+-- g:<n>      ZSET    pages up to that of HEAD that have anything, and those of    claim, prune
+--                    tests and of what was cancelled
 -- l:<n>:<p>  LIST    ended deliveries of a page in order of their end: see ENDED  finish, prune
 -- p          ZSET    n:page -> end of the first element of l                     finish, prune
 -- f          ZSET    n -> ended deliveries, at most 50 fewer than there are      finish, prune
@@ -53,6 +54,12 @@
 -- sleep      STRING  until when claimers sleep; absent: nobody ever claimed      claim, wake
 -- no nv na   HASH, ZSET, ZSET  notices: see notices.lua; by when they can be claimed; by age
 -- nw:<n>     ZSET    notices of the webhook
+-- jb         HASH    M:I -> a job: see jobs.lua                                  jobs, prune
+-- jv jx      ZSET    M:I of a job that has not ended -> from when it can be      jobs, prune
+--                    claimed; of one that has -> when
+-- jl:<M>     ZSET    I of the merchant's jobs -> number, in the order of adding  jobs, prune
+-- jd:<M>     ZSET    I of those that have ended -> number, in that order         jobs, prune
+-- js         HASH    M:S -> I of the job of a scope that has not ended           jobs
 -- gc         HASH    n of a deleted webhook -> nonce of the call                 delete, collect
 -- bad        HASH    what was found damaged -> when, whose, how; at most 100     all
 -- untold     ZSET    fields of bad that sweep has not told yet                   all, prune
@@ -158,11 +165,12 @@ local work, BUSY = 0, 2000
 -- STATE: owner (first bytes of a digest of merchant and webhook id), last seq given, last seq
 -- that left q, how many of q are '', leased, members of z, no later than the first of them,
 -- members of y, ended well, failed, attempts of those and of all others, streak, epoch, rate
--- limit or 0, what was left in the bucket when the last token was taken, when that was, and flags:
--- active, told (has a mark or was disabled by failures), parked (had no room by the last claim).
-local STATE, STATE_SIZE = '>c8I6I6I4I4I4I6I4I6I6I6I4I4I4I6I6BBB', 87
+-- limit or 0, what was left in the bucket when the last token was taken, when that was, until when
+-- the webhook is held, for how long from when that was said, and flags: active, told (has a mark or was disabled by failures), parked (had no room by the last claim).
+local STATE, STATE_SIZE = '>c8I6I6I4I4I4I6I4I6I6I6I4I4I4I6I6I6I6BBB', 99
 local OWNER, LAST, HEAD, HOLES, LEASED, WAITING, NEXT, TESTS, OK, FAILED = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
-local TRIES, STREAK, EPOCH, RATE, LEVEL, TAKEN, ACTIVE, TOLD, PARKED = 11, 12, 13, 14, 15, 16, 17, 18, 19
+local TRIES, STREAK, EPOCH, RATE, LEVEL, TAKEN, HELD, SPAN = 11, 12, 13, 14, 15, 16, 17, 18
+local ACTIVE, TOLD, PARKED = 19, 20, 21
 local PAGE, COST, COUNTED = 100, 1000, 50
 
 -- pending counts the deliveries of a webhook that have not ended.
@@ -258,7 +266,7 @@ local function first_due(t, kind) return tonumber(own(t.n, 'ZRANGE', key(kind, t
 local function due(t, from)
   local at
   if t[ACTIVE] == 1 then
-    if t[LAST] > t[HEAD] then at = 0 elseif t[WAITING] > 0 then at = t[NEXT] end
+    if t[LAST] > t[HEAD] then at = t[HELD] elseif t[WAITING] > 0 then at = math.max(t[NEXT], t[HELD]) end
   end
   if t[TESTS] > 0 then
     local first = first_due(t, 'y')

@@ -1,6 +1,6 @@
 -- Removes one kind of what retention no longer keeps.
 --
--- ARGV[5]  what: sweep, paused, age, surplus, kept, events, notices
+-- ARGV[5]  what: sweep, paused, age, surplus, kept, events, notices, jobs
 -- ARGV[6]  age in milliseconds, or for surplus how many to keep
 -- ARGV[7]  how many records at most
 -- ARGV[8]  where to go on, empty at first
@@ -212,7 +212,9 @@ end
 local function open(n, seq, test)
   local t = state(n)
   work = work + 1
-  return t and (not test and seq > t[HEAD] or call('HEXISTS', A, field(n, seq)) == 1)
+  if not t then return false end
+  if test or seq <= t[HEAD] then return call('HEXISTS', A, field(n, seq)) == 1 end
+  return t[HOLES] == 0 or own(n, 'LINDEX', key('q', n), seq - t[HEAD] - 1) ~= ''
 end
 
 -- wanted says that a delivery still has to carry an event.
@@ -301,6 +303,15 @@ local function notices()
   return answer(false)
 end
 
+local function jobs()
+  for i, name in ipairs(call('ZRANGEBYSCORE', P .. 'jx', '-inf', '(' .. before, 'LIMIT', 0, limit + 1)) do
+    if i > limit then return answer(true) end
+    forget_job(name)
+    done = done + 1
+  end
+  return answer(false)
+end
+
 -- heal looks at one record of a, and mends what does not agree with it: nobody has it, though
 -- its lease ended long ago, it is not in line, it cannot be read, or its webhook is not there.
 local function heal(name, rec)
@@ -344,5 +355,5 @@ local function sweep()
   return reply
 end
 
-local kinds = { sweep = sweep, paused = end_paused, age = by_age, surplus = surplus, kept = kept, events = events, notices = notices }
+local kinds = { sweep = sweep, paused = end_paused, age = by_age, surplus = surplus, kept = kept, events = events, notices = notices, jobs = jobs }
 return kinds[what]()

@@ -5,11 +5,11 @@
 -- KEYS[2…] the events, one key each
 -- ARGV[5]  after how many deliveries to stop
 -- ARGV[6]  number of events, followed by six arguments for each: merchant, type, what follows the
---          creation in an element, fingerprint (16 bytes) and trace, id of the webhook to test or
---          empty, body
+--          creation in an element, how many may be pending of a webhook (4 bytes, 0: any number),
+--          fingerprint (16) and trace, id of the webhook to test or empty, body
 -- Reply    OK, the lists of subscribers, each n and id by turns, and for each event until it stopped:
---          0 new, 1 duplicate or 2 conflict, n and seq of the deliveries ('>I4I6'), and the number
---          of their list; NOTFOUND if a webhook to test is not there
+--          0 new, 1 duplicate or 2 conflict, n and seq of the deliveries ('>I4I6'; seq 0 of who
+--          misses the event, since too many are pending), and the number of their list; NOTFOUND if a webhook to test is not there
 
 local budget, count = num(), num()
 local lists, list_at = {}, {}
@@ -33,9 +33,10 @@ end
 -- What is asked, with its list. Webhooks are read once.
 local asked, wanted, known = {}, {}, {}
 for i = 1, count do
-  local merchant, type, tail, print, test, body = arg(), arg(), arg(), arg(), arg(), arg()
+  local merchant, type, tail, mark, test, body = arg(), arg(), arg(), arg(), arg(), arg()
   local M = string.match(KEYS[i + 1], '^([^:]*):', #P + 3)
-  local q = { k = KEYS[i + 1], M = M, el = NOW6 .. tail, print = print, body = body, test = test ~= '' }
+  local q = { k = KEYS[i + 1], M = M, el = NOW6 .. tail, print = sub(mark, 5), body = body, test = test ~= '' }
+  q.most = q.test and 0 or sunpack('>I4', mark)
   if q.test then
     local n = number_of(merchant, test)
     if not n and call('EXISTS', q.k) == 0 then return fail('NOTFOUND', test) end
@@ -59,6 +60,7 @@ for i = 1, #wanted, 1000 do
     local n = wanted[i + j - 1]
     local ok, t = pcall(state_of, n, s)
     states[n] = ok and t or nil
+    if ok and t then t.open = t.had end
     if not ok or not t then damaged[#damaged + 1] = n end
   end
 end
@@ -86,10 +88,12 @@ local function before(q, print, ids)
 end
 
 local function publish(q)
-  local list, ids, seqs = lists[q.list], {}, {}
+  local list, ids, seqs, missed = lists[q.list], {}, {}, ''
   for j = 1, #list, 2 do
     local t = states[list[j]]
-    if t then
+    if t and q.most > 0 and t.open >= q.most then
+      missed = missed .. spack('>I4I6', t.n, 0)
+    elseif t then
       seqs[#seqs + 1] = t
       ids[#ids + 1] = spack('>I4I6', t.n, t[LAST] + 1)
     end
@@ -107,7 +111,7 @@ local function publish(q)
       t.touched, t.empty, t.list = true, t[LAST] == t[HEAD], {}
       order[#order + 1] = t
     end
-    t[LAST] = t[LAST] + 1
+    t[LAST], t.open = t[LAST] + 1, t.open + 1
     if q.test then
       if #t.list > 0 then enter(t, t.list) end
       t.list = {}
@@ -119,7 +123,7 @@ local function publish(q)
   made = made + #seqs
   logs[q.M] = logs[q.M] or {}
   table.insert(logs[q.M], q.el)
-  return 0, packed, q.list
+  return 0, packed .. missed, q.list
 end
 
 for _, q in ipairs(asked) do

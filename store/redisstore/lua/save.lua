@@ -32,7 +32,7 @@ if n then
 else
   if limit > 0 and call('HLEN', key('m', M)) >= limit then return fail('LIMIT') end
   n = text(call('HINCRBY', P .. 'c', 'n', 1))
-  t = { owner, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, active, 0, 0, n = n, had = 0 }
+  t = { owner, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, active, 0, 0, n = n, had = 0 }
   call('HSETNX', P .. 's', '', string.rep(' ', 65)) -- With a value as long as that, a small hash is as fast as a large one.
   call('HSET', key('m', M), id, n)
   call('ZADD', key('i', M), 0, fmt('%015.0f', tonumber(ARGV[pairs_at + 2])) .. id)
@@ -46,7 +46,7 @@ call('HSET', P .. 'w', n, blob)
 local was = version > 0 and t[ACTIVE] or 0
 if was == 1 and (active == 0 or types ~= x[3]) then subscribe(merchant, id, n, x[3], false) end
 if active == 1 and (was == 0 or types ~= x[3]) then subscribe(merchant, id, n, types, true) end
-if flags >= 2 then t[EPOCH], t[STREAK] = t[EPOCH] + 1, 0 end
+if flags >= 2 then t[EPOCH], t[STREAK], t[HELD], t[SPAN] = t[EPOCH] + 1, 0, 0, 0 end
 if rate ~= t[RATE] then t[RATE], t[LEVEL], t[TAKEN] = rate, rate * COST, now end
 if version == 0 then
   if active == 0 then call('ZADD', P .. 'off', 0, n) end

@@ -25,18 +25,21 @@ type Exchange struct {
 	Route string // as in [webhook.RateLimitRequest]
 
 	// As in the path; checked for nothing but the merchant's being the principal's.
-	MerchantID, WebhookID, DeliveryID string
+	MerchantID, WebhookID, DeliveryID, ReplayID string
 }
 
 // What a route has in place of an id.
 const (
 	WebhookParameter  = "{webhookId}"
 	DeliveryParameter = "{deliveryId}"
+	ReplayParameter   = "{replayId}"
 )
 
 // Match reports whether segments are those of a route, and keeps the ids in them.
 func (x *Exchange) Match(route, segments []string) bool {
-	return Match(route, segments, map[string]*string{WebhookParameter: &x.WebhookID, DeliveryParameter: &x.DeliveryID})
+	return Match(route, segments, map[string]*string{
+		WebhookParameter: &x.WebhookID, DeliveryParameter: &x.DeliveryID, ReplayParameter: &x.ReplayID,
+	})
 }
 
 // AuthError says that nobody can tell who makes a request.

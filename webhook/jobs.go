@@ -1,0 +1,139 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/rag-assistant/webhooks/store"
+)
+
+const (
+	// jobLease is how long a job is with one dispatcher. It outlives a step.
+	jobLease = time.Minute
+	// jobPause is the time between two steps of one job, in which others have their turn.
+	jobPause = 10 * time.Millisecond
+	// A job whose step failed waits between these.
+	minJobDelay = time.Second
+	maxJobDelay = time.Minute
+)
+
+// doJobs does steps of jobs, one at a time, until ctx ends. Jobs take turns: the one
+// that waits longest goes first, and waits again after its step.
+func (r *run) doJobs(ctx context.Context) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-r.jobs:
+		}
+		for r.doJob(ctx) {
+			timer.Reset(jobPause)
+			select {
+			case <-ctx.Done():
+				return
+			case <-timer.C:
+			}
+		}
+	}
+}
+
+// doJob does one step of a job, and says if there was one. A job of a kind that this
+// release does not know is left to others: its lease ends.
+func (r *run) doJob(ctx context.Context) bool {
+	var due []store.Job
+	err := r.lingering(ctx, "claim jobs", func(ctx context.Context) (err error) {
+		due, err = r.store.ClaimJobs(ctx, 1, jobLease)
+		if err == nil && len(due) > 1 {
+			err = errAnswers
+		}
+		return err
+	})
+	if err != nil || len(due) == 0 {
+		return false
+	}
+	if due[0].Kind == replayKind {
+		r.doReplay(ctx, due[0])
+	}
+	return true
+}
+
+// doReplay does one step of a replay and stores where it is then.
+func (r *run) doReplay(ctx context.Context, j store.Job) {
+	before, err := unpackReplaying(j.State)
+	if err != nil {
+		r.opts.Logger.ErrorContext(ctx, "webhook replay cannot be read", slog.String("merchant", j.MerchantID), slog.String("replay", j.ID), slog.Any("error", err))
+		_ = r.updateJob(ctx, j, store.JobUpdate{IfVersion: j.Version, End: true, State: (&replaying{Status: ReplayFailed}).pack()})
+		return
+	}
+	after := before
+	after.Until = before.until(j)
+	more := false
+	err = r.lingering(ctx, "replay", func(ctx context.Context) (err error) {
+		more, err = after.step(ctx, r.store, j.MerchantID, j.ID)
+		if lost(err) {
+			after.Status, err = ReplayFailed, nil
+		}
+		return err
+	})
+	after.Until = before.Until
+	u := store.JobUpdate{IfVersion: j.Version, Delay: jobPause}
+	switch {
+	case err != nil:
+		u.Delay = min(minJobDelay<<min(after.Faults, 10), maxJobDelay)
+		after.Faults++
+	case after.Status == "" && !more:
+		after.Status = ReplayDone
+	}
+	u.State, u.End = after.pack(), after.Status != ""
+	if err := r.updateJob(ctx, j, u); errors.Is(err, store.ErrVersion) {
+		r.addStep(ctx, j, before, after)
+	} else if err == nil && u.End {
+		r.logReplay(ctx, j, after)
+	}
+}
+
+// lost says that a replay cannot go on: its webhook was deleted, or the store does not
+// know its place any more.
+func lost(err error) bool {
+	return errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrCursor)
+}
+
+func (r *run) updateJob(ctx context.Context, j store.Job, u store.JobUpdate) (conflict error) {
+	_ = r.lingering(ctx, "update job", func(ctx context.Context) error {
+		_, conflict = r.store.UpdateJob(ctx, j.MerchantID, j.ID, u)
+		if errors.Is(conflict, store.ErrVersion) || errors.Is(conflict, store.ErrNotFound) {
+			return nil // Somebody has stopped or done it meanwhile.
+		}
+		return conflict
+	})
+	return conflict
+}
+
+// addStep counts a step that was under way when its replay was stopped. If somebody else
+// has done the same step, it is counted already.
+func (r *run) addStep(ctx context.Context, j store.Job, before, after replaying) {
+	var now store.Job
+	err := r.lingering(ctx, "read job", func(ctx context.Context) (err error) {
+		now, err = r.store.Job(ctx, j.MerchantID, j.ID)
+		return err
+	})
+	if err != nil || now.EndedAt.IsZero() {
+		return
+	}
+	state, err := unpackReplaying(now.State)
+	if err != nil || state.Status != ReplayStopped || state.Cursor != before.Cursor {
+		return
+	}
+	state.add(before, after)
+	_ = r.updateJob(ctx, j, store.JobUpdate{IfVersion: now.Version, State: state.pack()})
+}
+
+func (r *run) logReplay(ctx context.Context, j store.Job, s replaying) {
+	r.opts.Logger.InfoContext(ctx, "webhook replay ended",
+		slog.String("merchant", j.MerchantID), slog.String("webhook", s.WebhookID), slog.String("replay", j.ID),
+		slog.String("status", string(s.Status)), slog.Int("deliveries", s.Done.Deliveries), slog.Int("left_out", s.Done.LeftOut))
+}

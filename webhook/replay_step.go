@@ -1,0 +1,114 @@
+package webhook
+
+import (
+	"context"
+	"time"
+
+	"github.com/rag-assistant/webhooks/store"
+)
+
+// replayPage is how many events one step of a replay looks at.
+const replayPage = 200
+
+// replayStore is what a step of a replay needs.
+type replayStore interface {
+	Webhook(ctx context.Context, merchantID, webhookID string) (store.Webhook, error)
+	Events(ctx context.Context, merchantID string, q store.EventQuery) (store.EventPage, error)
+	Enqueue(ctx context.Context, merchantID, webhookID string, eventIDs []string, nonce string, maxPending int) ([]store.Enqueued, error)
+}
+
+// step looks at one page of events, makes their deliveries, and says if there is more to
+// do. With the same nonce it can be repeated. Without one it only counts. If it fails,
+// p is as it was.
+func (p *replaying) step(ctx context.Context, st replayStore, merchantID, nonce string) (more bool, err error) {
+	next := *p
+	page, err := st.Events(ctx, merchantID, store.EventQuery{
+		Since: p.Since, Until: p.Until, WebhookID: p.WebhookID, Limit: replayPage, Cursor: p.Cursor,
+	})
+	if err != nil {
+		return false, err
+	}
+	// The webhook is read after the events: what retention removes from now on still
+	// has a delivery on this page, and PrunedUntil tells of what it removed before.
+	w, err := st.Webhook(ctx, merchantID, p.WebhookID)
+	if err != nil {
+		return false, err
+	}
+	again := next.choose(page.Events, w)
+	if nonce == "" {
+		next.Done.Deliveries += len(again)
+	} else if next.Done.Waiting > 0 { // Nothing overtakes what is left.
+		next.Done.Waiting += len(again)
+	} else if err := next.send(ctx, st, merchantID, nonce, again); err != nil {
+		return false, err
+	}
+	next.Done.Events += len(page.Events)
+	if n := len(page.Events); n > 0 {
+		next.At = page.Events[n-1].CreatedAt
+	}
+	next.Cursor, next.Faults = page.Next, 0
+	*p = next
+	return page.Next != "", nil
+}
+
+// choose lists those events of a page that are to be sent, and counts those that are
+// left out.
+func (p *replaying) choose(events []store.Event, w store.Webhook) (again []string) {
+	wanted := make(map[string]bool, len(w.Events))
+	for _, t := range w.Events {
+		wanted[t] = true
+	}
+	for _, e := range events {
+		missed := p.Missed && e.Delivered == "" && (p.Backfill || !e.CreatedAt.Before(w.CreatedAt))
+		switch {
+		case !wanted[e.Type] && !wanted[store.EveryType]:
+		case p.Failed && e.Delivered == store.DeliveryFailed, missed && e.CreatedAt.After(w.PrunedUntil):
+			again = append(again, e.ID)
+		case missed:
+			p.Done.LeftOut++
+		}
+	}
+	return again
+}
+
+// send makes a delivery of each event, and counts them.
+func (p *replaying) send(ctx context.Context, st replayStore, merchantID, nonce string, events []string) error {
+	if len(events) == 0 {
+		return nil
+	}
+	answers, err := st.Enqueue(ctx, merchantID, p.WebhookID, events, nonce, p.Pending)
+	if err == nil && len(answers) != len(events) {
+		err = errAnswers
+	}
+	if err != nil {
+		return err
+	}
+	for _, a := range answers {
+		switch {
+		case a.Full:
+			p.Done.Full++
+		case a.Crowded:
+			p.Done.Waiting++
+		case a.DeliveryID != "":
+			p.Done.Deliveries++
+		}
+	}
+	return nil
+}
+
+// add puts what one step has done, from before to after, on top of what is known.
+func (p *replaying) add(before, after replaying) {
+	p.Done.Events += after.Done.Events - before.Done.Events
+	p.Done.Deliveries += after.Done.Deliveries - before.Done.Deliveries
+	p.Done.LeftOut += after.Done.LeftOut - before.Done.LeftOut
+	p.Done.Full += after.Done.Full - before.Done.Full
+	p.Done.Waiting += after.Done.Waiting - before.Done.Waiting
+	p.Cursor, p.At = after.Cursor, latest(p.At, after.At)
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
