@@ -19,8 +19,38 @@ func TestConformanceOfPostgres(t *testing.T) {
 	storetest.Run(t, opener(db))
 }
 
+func TestConformanceOfSQLite(t *testing.T) {
+	t.Parallel()
+	for _, connections := range []int{1, 8} {
+		t.Run(strconv.Itoa(connections), func(t *testing.T) {
+			t.Parallel()
+			storetest.Run(t, openerOfSQLite(connections))
+		})
+	}
+}
+
+func TestDifferentialOfSQLite(t *testing.T) {
+	t.Parallel()
+	storetest.RunDifferential(t, openerOfSQLite(8), sequences())
+}
+
+// openerOfSQLite opens a file for each store.
+func openerOfSQLite(connections int) func(t *testing.T) storetest.Harness {
+	return func(t *testing.T) storetest.Harness {
+		t.Helper()
+		c := newClock()
+		return storetest.Harness{Store: sqltest.OpenSQLite(t, sqltest.SQLite(t, connections), c.now), Advance: c.advance}
+	}
+}
+
 // clock is a time that only the test moves.
 type clock struct{ ms atomic.Int64 }
+
+func newClock() *clock {
+	c := &clock{}
+	c.ms.Store(time.Date(2026, time.February, 27, 12, 0, 0, 0, time.UTC).UnixMilli())
+	return c
+}
 
 func (c *clock) now() time.Time          { return time.UnixMilli(c.ms.Load()) }
 func (c *clock) advance(d time.Duration) { c.ms.Add(d.Milliseconds()) }
@@ -28,8 +58,7 @@ func (c *clock) advance(d time.Duration) { c.ms.Add(d.Milliseconds()) }
 func opener(db *sql.DB) func(t *testing.T) storetest.Harness {
 	return func(t *testing.T) storetest.Harness {
 		t.Helper()
-		c := &clock{}
-		c.ms.Store(time.Date(2026, time.February, 27, 12, 0, 0, 0, time.UTC).UnixMilli())
+		c := newClock()
 		return storetest.Harness{Store: sqltest.Open(t, db, c.now), Advance: c.advance}
 	}
 }
@@ -37,13 +66,17 @@ func opener(db *sql.DB) func(t *testing.T) storetest.Harness {
 // sequencesVariable asks for that many random sequences.
 const sequencesVariable = "WEBHOOK_TEST_SEQUENCES"
 
-func TestDifferentialOfPostgres(t *testing.T) {
-	t.Parallel()
+func sequences() int {
 	n, err := strconv.Atoi(os.Getenv(sequencesVariable))
 	if err != nil {
-		n = 50 // TestConformanceOfPostgres plays 150 more.
+		n = 50 // A test of conformance plays 150 more.
 	}
+	return n
+}
+
+func TestDifferentialOfPostgres(t *testing.T) {
+	t.Parallel()
 	db := sqltest.Postgres(t, "pgx")
 	db.SetMaxOpenConns(8)
-	storetest.RunDifferential(t, opener(db), n)
+	storetest.RunDifferential(t, opener(db), sequences())
 }

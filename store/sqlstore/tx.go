@@ -37,41 +37,11 @@ func (p inTx) Publish(ctx context.Context, merchantID string, events []store.New
 	for len(events) > 0 {
 		list := newEvents(merchantID, events)
 		list = list[:cut(list)]
-		rows, bodies := write(list)
-		var nobody error
-		err := p.s.each(ctx, p.tx, "intake", func(r scan) error {
-			var state string
-			err := r(&state)
-			if state == stateNobody {
-				nobody = errNobody
-			}
-			out = append(out, store.Published{Deferred: state == "new", Duplicate: state == stateOld, Conflict: state == stateConflict})
-			return err
-		}, rows, bodies)
-		if err == nil {
-			err = nobody
-		}
+		some, err := p.s.engine.publishIn(ctx, p.tx, list)
 		if err != nil {
 			return nil, err
 		}
-		events = events[len(list):]
+		out, events = append(out, some...), events[len(list):]
 	}
 	return out, nil
-}
-
-// relayed is how many events of callers' transactions are published in one.
-const relayed = 100
-
-// relay publishes what was committed in callers' transactions.
-func (s *Store) relay(ctx context.Context) error {
-	for {
-		n := 0
-		_, err := s.one(ctx, s.db, "relay", func(r scan) error { return r(&n) }, s.now(), relayed)
-		if again(err) {
-			continue
-		}
-		if err != nil || n < relayed {
-			return err
-		}
-	}
 }

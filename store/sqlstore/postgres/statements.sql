@@ -161,3 +161,19 @@ update @.seen set holder = $3, fp = $4, first = $5, done = $6, until = $7, kept 
 
 -- name: seen_delete
 delete from @.seen where scope = $1 and id = $2
+
+-- name: meta
+select cipher from @.meta
+
+-- name: meta_insert
+insert into @.meta (cipher) values ($1)
+
+-- name: migrations
+select number, checksum from @.migration
+
+-- name: migration_insert
+insert into @.migration (number, name, checksum) values ($1, $2, $3)
+
+-- name: info
+select current_setting('server_version'), current_setting('synchronous_commit'), current_setting('synchronous_standby_names'),
+	current_setting('fsync')::boolean, (select count(*) from @.intake), (select count(*) from @.mishap)
