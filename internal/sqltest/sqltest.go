@@ -47,10 +47,15 @@ func SQLite(tb testing.TB, connections int) *sql.DB {
 	return SQLiteFile(tb, filepath.Join(tb.TempDir(), "webhooks.db"), connections)
 }
 
+// DSN is how a file of SQLite is opened for a store.
+func DSN(file string) string {
+	return "file:" + file + "?_pragma=busy_timeout(5000)&_pragma=synchronous(full)&_txlock=immediate"
+}
+
 // SQLiteFile opens a file.
 func SQLiteFile(tb testing.TB, file string, connections int) *sql.DB {
 	tb.Helper()
-	db, err := sql.Open("sqlite", "file:"+file+"?_pragma=busy_timeout(5000)&_pragma=synchronous(full)&_txlock=immediate")
+	db, err := sql.Open("sqlite", DSN(file))
 	require.NoError(tb, err)
 	db.SetMaxOpenConns(connections)
 	db.SetMaxIdleConns(connections)
