@@ -55,7 +55,7 @@ func (s shop) claim() []string {
 	s.Helper()
 	var out []string
 	for {
-		c, err := s.Claim(s.Context(), store.ClaimRequest{Limit: 100, Lease: time.Minute, PerWebhook: 100})
+		c, err := s.Claim(s.Context(), store.ClaimRequest{Limit: 100, Lease: time.Minute, PerWebhook: 100_000})
 		require.NoError(s, err)
 		for _, l := range c.Leases {
 			out = append(out, l.EventID)
