@@ -121,60 +121,73 @@ func (t *taking) visit(ctx context.Context, wh int64) error {
 	}
 	before := len(t.out)
 	room := min(int64(t.c.PerWebhook)-l.inflight, int64(t.c.Limit-before), l.tokens(t.now))
-	if room > 0 {
-		err = t.lease(ctx, l, room)
+	if room <= 0 {
+		l.lease(0, t.now, t.until, t.c.PerWebhook)
+		l.turn = never
+		l.ask()
+		return nil
 	}
-	n := len(t.out) - before
-	if t.full = t.full || len(t.out) == t.c.Limit; err == nil && (n > 0 || !t.full) {
-		l.lease(int64(n), t.now, t.until, t.c.PerWebhook)
-	}
-	return err
-}
-
-// lease leases up to room deliveries of a webhook.
-func (t *taking) lease(ctx context.Context, l *line, room int64) error {
-	var target store.Lease
-	_, err := t.s.one(ctx, t, "target", func(r scan) error {
-		return r(&target.MerchantID, &target.WebhookID, &target.URL, &target.Encoding, &target.Secret, &target.PreviousSecret, &target.Headers)
-	}, l.wh, t.now)
+	next, err := t.lease(ctx, l, room)
 	if err != nil {
 		return err
 	}
-	for _, text := range []*string{
-		&target.MerchantID, &target.WebhookID, &target.URL, &target.Encoding, &target.Secret, &target.PreviousSecret, &target.Headers,
-	} {
-		*text = decode(*text)
+	n := len(t.out) - before
+	if t.full = t.full || len(t.out) == t.c.Limit; n > 0 || !t.full {
+		l.lease(int64(n), t.now, t.until, t.c.PerWebhook)
+		if l.turn = l.claimable(next); l.turn != never {
+			l.turn = max(l.turn, t.now) // It goes behind those that are claimable already.
+		}
+	}
+	return nil
+}
+
+// lease leases up to room deliveries of a webhook, and says when the first of the others is
+// due.
+func (t *taking) lease(ctx context.Context, l *line, room int64) (next int64, err error) {
+	target, err := t.target(ctx, l.wh)
+	if err != nil {
+		return 0, err
 	}
 	var ids []int64
+	next = never
 	err = t.s.each(ctx, t, "claimable", func(r scan) error {
-		if t.full || int64(len(ids)) == room {
+		if t.full {
 			return nil
 		}
-		d, id, err := t.delivery(r, target, l.wh)
-		if err != nil {
+		due, id, d, err := t.delivery(r, target, l.wh)
+		size := t.bytes + len(d.Body)
+		t.full = t.c.MaxBytes > 0 && size > t.c.MaxBytes && len(t.out) > 0
+		if err != nil || t.full || due > t.now || int64(len(ids)) == room {
+			next = min(next, due)
 			return err
 		}
-		if t.bytes += len(d.Body); t.c.MaxBytes > 0 && t.bytes > t.c.MaxBytes && len(t.out) > 0 {
-			t.full = true
-			return nil
-		}
-		t.out, ids = append(t.out, d), append(ids, id)
+		t.out, t.bytes, ids = append(t.out, d), size, append(ids, id)
 		t.places = append(t.places, [3]int64{l.wh, id, d.Token})
 		return nil
-	}, l.wh, l.active, t.now, room)
+	}, l.wh, l.active, t.now, room+1)
 	if err == nil && len(ids) > 0 {
 		_, err = t.s.exec(ctx, t, "lease", l.wh, marshal(ids), t.until, l.epoch)
 	}
-	return err
+	return next, err
 }
 
-// delivery reads one that is to be leased.
-func (t *taking) delivery(r scan, d store.Lease, wh int64) (store.Lease, int64, error) {
-	var id int64
-	err := r(&id, &d.EventID, &d.EventType, &d.Test, &d.Forged, &d.Body, &d.Trace, &d.Token, &d.Attempts, &d.Reclaims)
-	d.DeliveryID, d.EventID, d.EventType, d.Trace = t.s.deliveryID(place{wh, id}), decode(d.EventID), decode(d.EventType), decode(d.Trace)
+// target reads what the leases of a webhook tell of it.
+func (t *taking) target(ctx context.Context, wh int64) (out store.Lease, err error) {
+	_, err = t.s.one(ctx, t, "target", func(r scan) error {
+		err := r(&out.MerchantID, &out.WebhookID, &out.URL, &out.Encoding, &out.Secret, &out.PreviousSecret, &out.Headers)
+		decodeAll(&out.MerchantID, &out.WebhookID, &out.URL, &out.Encoding, &out.Secret, &out.PreviousSecret, &out.Headers)
+		return err
+	}, wh, t.now)
+	return out, err
+}
+
+// delivery reads one that waits.
+func (t *taking) delivery(r scan, d store.Lease, wh int64) (due, id int64, out store.Lease, err error) {
+	err = r(&due, &id, &d.EventID, &d.EventType, &d.Test, &d.Forged, &d.Body, &d.Trace, &d.Token, &d.Attempts, &d.Reclaims)
+	decodeAll(&d.EventID, &d.EventType, &d.Trace)
+	d.DeliveryID = t.s.deliveryID(place{wh, id})
 	d.Token++
-	return d, id, err
+	return due, id, d, err
 }
 
 // claimedBefore returns those leases of a claim before that last and have no result.
@@ -193,11 +206,7 @@ func (w *writing) claimedBefore(ctx context.Context, key string) (out []store.Le
 			d := store.Lease{DeliveryID: w.s.deliveryID(place{p[0], p[1]}), Token: p[2]}
 			err := r(&d.MerchantID, &d.WebhookID, &d.URL, &d.Encoding, &d.Secret, &d.PreviousSecret, &d.Headers,
 				&d.EventID, &d.EventType, &d.Test, &d.Forged, &d.Body, &d.Trace, &d.Attempts, &d.Reclaims)
-			for _, text := range []*string{
-				&d.MerchantID, &d.WebhookID, &d.URL, &d.Encoding, &d.Secret, &d.PreviousSecret, &d.Headers, &d.EventID, &d.EventType, &d.Trace,
-			} {
-				*text = decode(*text)
-			}
+			decodeAll(&d.MerchantID, &d.WebhookID, &d.URL, &d.Encoding, &d.Secret, &d.PreviousSecret, &d.Headers, &d.EventID, &d.EventType, &d.Trace)
 			out = append(out, d)
 			return err
 		}, p[0], p[1], p[2], w.now)

@@ -216,9 +216,7 @@ func (l *line) lease(n, now, until int64, perWebhook int) {
 		l.inflight += n
 		l.leaseNext = min(l.leaseNext, until)
 	}
-	l.capped = l.inflight >= int64(perWebhook)
-	l.turn = never // It goes behind those that are claimable already.
-	l.ask()
+	l.capped, l.changed = l.inflight >= int64(perWebhook), true
 }
 
 // unlease notes one lease less.

@@ -35,11 +35,7 @@ func (w *webhook) scan(row scan) error {
 	if active {
 		w.Status = store.Active
 	}
-	for _, t := range []*string{
-		&w.ID, &w.MerchantID, &w.URL, &w.DisabledReason, &w.Secret, &w.PreviousSecret, &w.Encoding, &w.Description, &w.Headers, &w.Mark,
-	} {
-		*t = decode(*t)
-	}
+	decodeAll(&w.ID, &w.MerchantID, &w.URL, &w.DisabledReason, &w.Secret, &w.PreviousSecret, &w.Encoding, &w.Description, &w.Headers, &w.Mark)
 	w.DisabledAt, w.PreviousUntil, w.CreatedAt, w.UpdatedAt = stamp(disabled), stamp(previous), stamp(created), stamp(updated)
 	w.FailingSince, w.PrunedUntil = stamp(failing), stamp(pruned)
 	if w.Events, err = readList(events); err != nil {

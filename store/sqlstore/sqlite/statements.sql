@@ -146,18 +146,18 @@ select wh from @.ready where lease_next <= ?1
 update @.queue set lease = null where wh = ?1 and lease <= ?2
 
 -- name: claimable
--- What can be leased of a webhook, tests first, if it is active (?2) others too, what is due longest
--- first. The arms come one after the other.
+-- What waits of a webhook, tests first, if it is active (?2) others too, what is due longest first, and
+-- also what is not due yet. The arms come one after the other.
 select * from (
-	select q.id, e.eid, e.type, q.test, e.forged, e.body, e.trace, q.token, q.attempts, q.reclaims + (q.token > q.settled)
+	select q.due, q.id, e.eid, e.type, q.test, e.forged, case when q.due <= ?3 then e.body end, e.trace, q.token, q.attempts, q.reclaims + (q.token > q.settled)
 	from @.queue q join @.event e on e.id = q.event
-	where q.wh = ?1 and q.test = 1 and q.lease is null and q.due <= ?3
+	where q.wh = ?1 and q.test = 1 and q.lease is null
 	order by q.due, q.id limit ?4)
 union all
 select * from (
-	select q.id, e.eid, e.type, q.test, e.forged, e.body, e.trace, q.token, q.attempts, q.reclaims + (q.token > q.settled)
+	select q.due, q.id, e.eid, e.type, q.test, e.forged, case when q.due <= ?3 then e.body end, e.trace, q.token, q.attempts, q.reclaims + (q.token > q.settled)
 	from @.queue q join @.event e on e.id = q.event
-	where ?2 and q.wh = ?1 and q.test = 0 and q.lease is null and q.due <= ?3
+	where ?2 and q.wh = ?1 and q.test = 0 and q.lease is null
 	order by q.due, q.id limit ?4)
 
 -- name: lease
