@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 
 	"github.com/rag-assistant/webhooks/store"
@@ -22,7 +23,7 @@ type postgres struct {
 func newPostgres(s *Store) {
 	s.engine = &postgres{Store: s}
 	texts := named("postgres/statements.sql")
-	for name, call := range map[string]string{
+	maps.Copy(texts, map[string]string{
 		"publish":    "select * from @.publish_1($1, $2::json, $3)",
 		"intake":     "select * from @.intake_1($1::json, $2)",
 		"relay":      "select @.relay_1($1, $2)",
@@ -36,9 +37,7 @@ func newPostgres(s *Store) {
 		prunedCount:  "select @.prune_ended_1(null, $1, $2)",
 		prunedEvents: "select @.prune_events_1(@.clock($1) - $2, $3)",
 		"prune_rest": "select @.prune_rest_1($1, $2)",
-	} {
-		texts[name] = call
-	}
+	})
 	s.sql = map[string][]step{}
 	for name, text := range texts {
 		s.sql[name] = []step{{text: strings.ReplaceAll(text, "@.", s.opts.Schema+".")}}

@@ -19,7 +19,7 @@ func (s *Store) Prune(ctx context.Context, p store.PruneRequest) (done store.Pru
 			done.More = true
 			return
 		}
-		n := 0
+		var n int
 		n, err = s.engine.prune(ctx, step, min(left, batch))
 		done.More = done.More || n == min(left, batch)
 		*into += n

@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"regexp"
@@ -42,7 +43,7 @@ func steps(text string) (out []step) {
 			lines = append(lines, line)
 		}
 	}
-	for _, one := range strings.Split(strings.TrimSpace(strings.Join(lines, "")), ";\n") {
+	for one := range strings.SplitSeq(strings.TrimSpace(strings.Join(lines, "")), ";\n") {
 		if one == "" {
 			continue
 		}
@@ -76,19 +77,18 @@ func (s *sqlite) prepare(ctx context.Context) error {
 // reader runs prepared statements on any connection.
 type reader map[string]*sql.Stmt
 
+// ExecContext implements [Tx].
 func (r reader) ExecContext(ctx context.Context, text string, args ...any) (sql.Result, error) {
 	return r[text].ExecContext(ctx, args...)
 }
 
+// QueryContext implements [Tx].
 func (r reader) QueryContext(ctx context.Context, text string, args ...any) (*sql.Rows, error) {
 	return r[text].QueryContext(ctx, args...)
 }
 
-// write and transact leave what f has to know of lines to the database, in the middle of a
-// transaction too.
-func (s *sqlite) write(ctx context.Context, f func(q querier) error) error { return s.transact(ctx, f) }
-
-func (s *sqlite) transact(ctx context.Context, f func(tx querier) error) error {
+// write writes down what is known of lines, for f reads and changes the tables themselves.
+func (s *sqlite) write(ctx context.Context, f func(q querier) error) error {
 	return s.run(ctx, 1, func(w *writing) error {
 		if err := w.flush(ctx); err != nil {
 			return err
@@ -99,8 +99,31 @@ func (s *sqlite) transact(ctx context.Context, f func(tx querier) error) error {
 	})
 }
 
+// transact undoes what f has done if it fails, and leaves the others in its transaction alone.
+func (s *sqlite) transact(ctx context.Context, f func(tx querier) error) error {
+	var failed error
+	err := s.write(ctx, func(w querier) error {
+		if _, err := s.exec(ctx, w, "save"); err != nil {
+			return err
+		}
+		if failed = f(w); failed != nil {
+			_, err := s.exec(ctx, w, "undo")
+			return err
+		}
+		_, err := s.exec(ctx, w, "saved")
+		return err
+	})
+	return cmp.Or(err, failed)
+}
+
+// writingOf returns what transact has made a transaction of.
+func writingOf(tx querier) *writing {
+	w, _ := tx.(*writing)
+	return w
+}
+
 func (s *sqlite) lock(ctx context.Context, tx querier, merchantID, webhookID string) (found bool, err error) {
-	w := tx.(*writing) //nolint:forcetypeassert // It is transact's.
+	w := writingOf(tx)
 	var wh int64
 	found, err = s.one(ctx, tx, "webhook_place", func(r scan) error { return r(&wh) }, encode(merchantID), encode(webhookID))
 	if err != nil || !found {
@@ -114,7 +137,7 @@ func (s *sqlite) lock(ctx context.Context, tx querier, merchantID, webhookID str
 }
 
 func (s *sqlite) lineUp(ctx context.Context, tx querier, wh int64) error {
-	w := tx.(*writing) //nolint:forcetypeassert // It is transact's.
+	w := writingOf(tx)
 	l, err := w.line(ctx, wh)
 	if err != nil {
 		return err

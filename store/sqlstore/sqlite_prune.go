@@ -112,7 +112,7 @@ func (w *writing) removeBeyond(ctx context.Context, keep, limit int) (n int, err
 		return err
 	}, keep, limit)
 	for i := 0; i < len(whs) && n < limit && err == nil; i++ {
-		some := 0
+		var some int
 		some, err = w.remove(ctx, "first", whs[i], min(int64(limit-n), beyond[i]))
 		n += some
 	}
@@ -145,7 +145,7 @@ func (w *writing) rest(ctx context.Context, limit int) (more bool, err error) {
 			if err != nil || n >= limit {
 				return true, err
 			}
-			some := 0
+			var some int
 			some, err = w.count(ctx, name, wh, limit)
 			n += some
 		}

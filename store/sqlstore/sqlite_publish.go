@@ -18,11 +18,11 @@ type subscriber struct {
 func (w *writing) publish(ctx context.Context, events []newEvent) (out []store.Published, nobody, err error) {
 	out = make([]store.Published, len(events))
 	for i, e := range events {
-		found := true
-		if out[i], found, err = w.publishOne(ctx, e); err != nil {
+		p, found, err := w.publishOne(ctx, e)
+		if err != nil {
 			return nil, nil, err
 		}
-		if !found {
+		if out[i] = p; !found {
 			nobody = errNobody
 		}
 	}
@@ -55,12 +55,12 @@ func (w *writing) publishOne(ctx context.Context, e newEvent) (out store.Publish
 // known answers for an event that was published before, if it was.
 func (w *writing) known(ctx context.Context, e newEvent) (out store.Published, found bool, err error) {
 	var id int64
-	var print, list string
-	found, err = w.s.one(ctx, w, "event_known", func(r scan) error { return r(&id, &print, &list) }, encode(e.merchantID), encode(e.ID))
+	var same, list string
+	found, err = w.s.one(ctx, w, "event_known", func(r scan) error { return r(&id, &same, &list) }, encode(e.merchantID), encode(e.ID))
 	if err != nil || !found {
 		return out, false, err
 	}
-	if decode(print) != e.Fingerprint {
+	if decode(same) != e.Fingerprint {
 		return store.Published{Conflict: true}, true, nil
 	}
 	out.Duplicate = true

@@ -196,11 +196,13 @@ func (p *prepared) stmt(ctx context.Context, text string) *sql.Stmt {
 	return out
 }
 
+// ExecContext implements [Tx].
 func (p *prepared) ExecContext(ctx context.Context, text string, args ...any) (sql.Result, error) {
 	ctx = context.WithoutCancel(ctx)
 	return p.stmt(ctx, text).ExecContext(ctx, args...)
 }
 
+// QueryContext implements [Tx].
 func (p *prepared) QueryContext(ctx context.Context, text string, args ...any) (*sql.Rows, error) {
 	ctx = context.WithoutCancel(ctx)
 	return p.stmt(ctx, text).QueryContext(ctx, args...)

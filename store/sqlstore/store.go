@@ -137,10 +137,7 @@ func (s *Store) deliveryID(p place) string { return deliveryID(s.cipher, p) }
 func (s *Store) placeOf(id string) place { return placeOf(s.cipher, id) }
 
 // querier is what a call needs of a database or of a transaction.
-type querier interface {
-	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
-	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
-}
+type querier = Tx
 
 // exec runs a statement by name, and says how many rows its last step has changed.
 func (s *Store) exec(ctx context.Context, q querier, name string, args ...any) (n int64, err error) {

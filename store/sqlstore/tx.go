@@ -16,11 +16,12 @@ type Tx interface {
 
 // In returns a [store.Publisher] that publishes in a transaction of the same database. An
 // event is delivered after the commit, and nothing of it is seen before. While the
-// transaction is open, it holds up nobody: no delivery, update, deletion or retention.
+// transaction is open, it holds up nobody: no delivery, update, deletion or retention. In
+// SQLite it holds up everybody who writes, as any transaction does that has written.
 //
 // Its answers are Deferred. They are Duplicate or Conflict, neither of which ends the
 // transaction, for what was committed before and what the same transaction has published,
-// and in a serializable one for the same call only. An id that two open transactions
+// and in a serializable one of PostgreSQL for the same call only. An id that two open transactions
 // publish is decided when both have committed: see [store.Publisher].
 //
 // Call [Store.Wake] after the commit to deliver at once.

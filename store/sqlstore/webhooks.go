@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"strconv"
 	"strings"
 	"time"
@@ -295,10 +296,7 @@ func (w *webhook) settings(u store.WebhookUpdate) {
 		w.Events = append([]string{}, u.Events...)
 	}
 	if u.Metadata != nil {
-		w.Metadata = make(map[string]string, len(u.Metadata))
-		for k, v := range u.Metadata {
-			w.Metadata[k] = v
-		}
+		w.Metadata = maps.Clone(u.Metadata)
 	}
 }
 

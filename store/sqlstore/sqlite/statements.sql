@@ -17,6 +17,16 @@ insert into @.migration (number, name, checksum) values (?1, ?2, ?3)
 -- Changes nothing, but makes a transaction the writer: it waits as long as busy_timeout says.
 delete from @.meta where single is null
 
+-- name: save
+savepoint webhooks_call
+
+-- name: saved
+release webhooks_call
+
+-- name: undo
+rollback to webhooks_call;
+release webhooks_call
+
 -- name: last
 select last from @.meta
 
