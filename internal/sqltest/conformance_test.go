@@ -11,18 +11,6 @@ import (
 	"github.com/rag-assistant/webhooks/store/storetest"
 )
 
-// sequencesVariable asks for that many random sequences.
-const sequencesVariable = "WEBHOOK_TEST_SEQUENCES"
-
-func TestDifferentialOfPostgres(t *testing.T) {
-	t.Parallel()
-	n, err := strconv.Atoi(os.Getenv(sequencesVariable))
-	if err != nil {
-		n = 50 // TestConformanceOfPostgres plays 150 more.
-	}
-	storetest.RunDifferential(t, opener("pgx", 1), n)
-}
-
 func TestConformanceOfPostgres(t *testing.T) {
 	t.Parallel()
 	storetest.Run(t, opener("pgx", 8))
@@ -34,21 +22,66 @@ func TestConformanceOfPostgresOnOneConnection(t *testing.T) {
 	storetest.Run(t, opener("postgres", 1))
 }
 
+func TestConformanceOfSQLite(t *testing.T) {
+	t.Parallel()
+	for _, connections := range []int{1, 8} {
+		t.Run(strconv.Itoa(connections), func(t *testing.T) {
+			t.Parallel()
+			storetest.Run(t, openerOfSQLite(connections))
+		})
+	}
+}
+
+func TestDifferentialOfSQLite(t *testing.T) {
+	t.Parallel()
+	storetest.RunDifferential(t, openerOfSQLite(8), sequences())
+}
+
+// openerOfSQLite opens a file for each store.
+func openerOfSQLite(connections int) func(t *testing.T) storetest.Harness {
+	return func(t *testing.T) storetest.Harness {
+		t.Helper()
+		c := newClock()
+		return storetest.Harness{Store: sqltest.OpenSQLite(t, sqltest.SQLite(t, connections), c.now), Advance: c.advance}
+	}
+}
+
 // clock is a time that only the test moves.
 type clock struct{ ms atomic.Int64 }
+
+func newClock() *clock {
+	c := &clock{}
+	c.ms.Store(time.Date(2026, time.February, 27, 12, 0, 0, 0, time.UTC).UnixMilli())
+	return c
+}
 
 func (c *clock) now() time.Time          { return time.UnixMilli(c.ms.Load()) }
 func (c *clock) advance(d time.Duration) { c.ms.Add(d.Milliseconds()) }
 
-// opener makes stores in schemas of their own.
+// opener makes schemas in PostgreSQL, through a driver.
 func opener(driver string, connections int) func(t *testing.T) storetest.Harness {
 	return func(t *testing.T) storetest.Harness {
 		t.Helper()
-		c := &clock{}
-		c.ms.Store(time.Date(2026, time.February, 27, 12, 0, 0, 0, time.UTC).UnixMilli())
+		c := newClock()
 		db := sqltest.Postgres(t, driver)
 		db.SetMaxOpenConns(connections)
 		st := sqltest.Open(t, db, c.now)
 		return storetest.Harness{Store: st, Advance: c.advance, Audit: st.Audit}
 	}
+}
+
+// sequencesVariable asks for that many random sequences.
+const sequencesVariable = "WEBHOOK_TEST_SEQUENCES"
+
+func sequences() int {
+	n, err := strconv.Atoi(os.Getenv(sequencesVariable))
+	if err != nil {
+		n = 50 // A test of conformance plays 150 more.
+	}
+	return n
+}
+
+func TestDifferentialOfPostgres(t *testing.T) {
+	t.Parallel()
+	storetest.RunDifferential(t, opener("pgx", 1), sequences())
 }

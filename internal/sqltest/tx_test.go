@@ -55,7 +55,7 @@ func (s shop) claim() []string {
 	s.Helper()
 	var out []string
 	for {
-		c, err := s.Claim(s.Context(), store.ClaimRequest{Limit: 100, Lease: time.Minute, PerWebhook: 100})
+		c, err := s.Claim(s.Context(), store.ClaimRequest{Limit: 100, Lease: time.Minute, PerWebhook: 100_000})
 		require.NoError(s, err)
 		for _, l := range c.Leases {
 			out = append(out, l.EventID)
@@ -138,7 +138,7 @@ func TestAnOpenTransactionHoldsUpNobody(t *testing.T) {
 		_, err = s.UpdateWebhook(ctx, "m", "whk", store.WebhookUpdate{Status: &status})
 		require.NoError(t, err)
 	}
-	_, err = s.Enqueue(ctx, "m", "whk", []string{"plain"}, "n")
+	_, err = s.Enqueue(ctx, "m", "whk", []string{"plain"}, "n", 0)
 	require.NoError(t, err)
 	_, err = s.Prune(ctx, store.PruneRequest{DeliveryAge: time.Nanosecond, EventAge: time.Nanosecond, Limit: 100})
 	require.NoError(t, err)

@@ -31,7 +31,42 @@ func explain(err error) error {
 	return fmt.Errorf("%w: %w", store.ErrUnavailable, err)
 }
 
+// code returns SQLite's result code of an error, without its extension, or 0. modernc tells
+// it by a method; other drivers are known by SQLite's own words.
+func code(err error) int {
+	var of interface{ Code() int }
+	if errors.As(err, &of) {
+		return of.Code() & 0xff
+	}
+	for code, words := range words {
+		if strings.Contains(err.Error(), words) {
+			return code
+		}
+	}
+	return 0
+}
+
+// SQLite's result codes of errors that it may not have the next time, in its words. They do
+// not change.
+const (
+	sqliteBusy     = 5
+	sqliteLocked   = 6
+	sqliteReadOnly = 8
+	sqliteIO       = 10
+	sqliteFull     = 13
+	sqliteCantOpen = 14
+)
+
+var words = map[int]string{ //nolint:gochecknoglobals // a constant
+	sqliteBusy: "database is locked", sqliteLocked: "database table is locked", sqliteReadOnly: "attempt to write a readonly database",
+	sqliteIO: "disk I/O error", sqliteFull: "database or disk is full", sqliteCantOpen: "unable to open database file",
+}
+
 func unavailable(err error) bool {
+	switch code(err) {
+	case sqliteBusy, sqliteLocked, sqliteReadOnly, sqliteIO, sqliteFull, sqliteCantOpen:
+		return true
+	}
 	if code := state(err); code != "" {
 		switch code[:2] {
 		case "08", "53", "57", "58", "40", "28": // connection, resources, operator, system, rollback, authorization

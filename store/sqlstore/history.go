@@ -15,7 +15,7 @@ const looks = 500
 // Event implements [store.History].
 func (s *Store) Event(ctx context.Context, merchantID, eventID string) (store.Event, error) {
 	var e store.Event
-	found, err := s.one(ctx, s.db, "event", func(r scan) error {
+	found, err := s.one(ctx, s.reads, "event", func(r scan) error {
 		var id int64
 		err := r(&id, &e.ID, &e.Type, &e.Test, &e.Body)
 		e.ID, e.Type, e.CreatedAt = decode(e.ID), decode(e.Type), madeAt(id)
@@ -50,7 +50,7 @@ func (s *Store) Events(ctx context.Context, merchantID string, q store.EventQuer
 		return page, err
 	}
 	var last int64
-	err = s.each(ctx, s.db, "events", func(r scan) error {
+	err = s.each(ctx, s.reads, "events", func(r scan) error {
 		var id int64
 		var e store.Event
 		if err := r(&id, &e.ID, &e.Type, &e.Delivered); err != nil {
@@ -116,7 +116,7 @@ func (d *delivery) scan(row scan, before ...any) error {
 
 // Delivery implements [store.History].
 func (s *Store) Delivery(ctx context.Context, merchantID, webhookID, deliveryID string) (store.Delivery, error) {
-	w, err := s.read(ctx, s.db, merchantID, webhookID)
+	w, err := s.read(ctx, s.reads, merchantID, webhookID)
 	if err != nil {
 		return store.Delivery{}, err
 	}
@@ -124,7 +124,7 @@ func (s *Store) Delivery(ctx context.Context, merchantID, webhookID, deliveryID 
 	var d delivery
 	found := false
 	if at.wh == w.wh {
-		found, err = s.one(ctx, s.db, "delivery", func(r scan) error { return d.scan(r) }, at.wh, at.id, s.now())
+		found, err = s.one(ctx, s.reads, "delivery", func(r scan) error { return d.scan(r) }, at.wh, at.id, s.now())
 	}
 	if err == nil && !found {
 		err = fmt.Errorf("sqlstore: find delivery %s: %w", deliveryID, store.ErrNotFound)
@@ -133,7 +133,7 @@ func (s *Store) Delivery(ctx context.Context, merchantID, webhookID, deliveryID 
 		return store.Delivery{}, err
 	}
 	d.ID, d.MerchantID, d.WebhookID = deliveryID, merchantID, webhookID
-	err = s.each(ctx, s.db, "attempts", func(r scan) error {
+	err = s.each(ctx, s.reads, "attempts", func(r scan) error {
 		var a store.Attempt
 		var at, took int64
 		err := r(&a.Number, &at, &took, &a.StatusCode, &a.Code, &a.ResponseBody)
@@ -155,7 +155,7 @@ func (s *Store) Deliveries(ctx context.Context, merchantID, webhookID string, q 
 	if err != nil {
 		return page, err
 	}
-	w, err := s.read(ctx, s.db, merchantID, webhookID)
+	w, err := s.read(ctx, s.reads, merchantID, webhookID)
 	if err != nil {
 		return page, err
 	}
@@ -165,7 +165,7 @@ func (s *Store) Deliveries(ctx context.Context, merchantID, webhookID string, q 
 	}
 	var looked int
 	var last, shown int64
-	err = s.each(ctx, s.db, "deliveries", func(r scan) error {
+	err = s.each(ctx, s.reads, "deliveries", func(r scan) error {
 		var d delivery
 		if err := d.scan(r, &looked, &last); err != nil || d.id == nil {
 			return err
@@ -188,7 +188,7 @@ func (s *Store) Deliveries(ctx context.Context, merchantID, webhookID string, q 
 
 // Stats implements [store.History].
 func (s *Store) Stats(ctx context.Context, merchantID, webhookID string) (out store.Stats, err error) {
-	found, err := s.one(ctx, s.db, "stats", func(r scan) error {
+	found, err := s.one(ctx, s.reads, "stats", func(r scan) error {
 		return r(&out.Pending, &out.Succeeded, &out.Failed, &out.Attempts)
 	}, encode(merchantID), encode(webhookID))
 	if err == nil && !found {

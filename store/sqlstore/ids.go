@@ -76,6 +76,8 @@ const (
 	eventCursor    = "e"
 	webhookCursor  = "w"
 	merchantCursor = "m"
+	jobCursor      = "j"
+	cancelCursor   = "c"
 	noticePrefix   = "notice_"
 )
 

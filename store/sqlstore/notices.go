@@ -11,11 +11,11 @@ import (
 
 // AddNotice implements [store.Notices].
 func (s *Store) AddNotice(ctx context.Context, merchantID string, n store.Notice, oldMark, newMark string) (bool, error) {
-	added, err := s.exec(ctx, s.db, "notice_add", encode(merchantID), encode(n.WebhookID), encode(oldMark), encode(newMark),
+	added, err := s.change(ctx, "notice_add", encode(merchantID), encode(n.WebhookID), encode(oldMark), encode(newMark),
 		string(n.Kind), encode(n.URL), encode(n.Reason), n.Failures, n.DisableAfter, millis(n.Since), s.now())
 	if err == nil && added == 0 {
 		var there int
-		_, err = s.one(ctx, s.db, "webhook_exists", func(r scan) error { return r(&there) }, encode(merchantID), encode(n.WebhookID))
+		_, err = s.one(ctx, s.reads, "webhook_exists", func(r scan) error { return r(&there) }, encode(merchantID), encode(n.WebhookID))
 		if err == nil && there == 0 {
 			err = noWebhook(n.WebhookID)
 		}
@@ -26,11 +26,20 @@ func (s *Store) AddNotice(ctx context.Context, merchantID string, n store.Notice
 	return added > 0, err
 }
 
+// change runs one statement by name.
+func (s *Store) change(ctx context.Context, name string, args ...any) (n int64, err error) {
+	err = s.engine.write(ctx, func(q querier) error {
+		n, err = s.exec(ctx, q, name, args...)
+		return err
+	})
+	return n, err
+}
+
 // ClaimNotices implements [store.Notices].
 func (s *Store) ClaimNotices(ctx context.Context, limit int, lease time.Duration) ([]store.NoticeLease, error) {
 	ids := map[string]int64{}
 	var out []store.NoticeLease
-	err := s.each(ctx, s.db, "notice_claim", func(r scan) error {
+	claim := func(r scan) error {
 		var l store.NoticeLease
 		var id, since, at int64
 		err := r(&id, &l.MerchantID, &l.WebhookID, &l.Kind, &l.URL, &l.Reason, &l.Failures, &l.DisableAfter, &since, &at, &l.Token)
@@ -39,7 +48,11 @@ func (s *Store) ClaimNotices(ctx context.Context, limit int, lease time.Duration
 		ids[l.ID] = id
 		out = append(out, l)
 		return err
-	}, limit, lease.Milliseconds(), s.now())
+	}
+	err := s.engine.write(ctx, func(q querier) error {
+		out = nil
+		return s.each(ctx, q, "notice_claim", claim, limit, lease.Milliseconds(), s.now())
+	})
 	slices.SortFunc(out, func(a, b store.NoticeLease) int { return cmp.Compare(ids[a.ID], ids[b.ID]) })
 	return out, err
 }
@@ -50,7 +63,7 @@ func (s *Store) DeferNotice(ctx context.Context, merchantID, noticeID string, to
 	if !ok {
 		return nil
 	}
-	_, err := s.exec(ctx, s.db, "notice_defer", id, token, max(delay, 0).Milliseconds(), s.now(), encode(merchantID))
+	_, err := s.change(ctx, "notice_defer", id, token, max(delay, 0).Milliseconds(), s.now(), encode(merchantID))
 	return err
 }
 
@@ -60,6 +73,6 @@ func (s *Store) AckNotice(ctx context.Context, merchantID, noticeID string) erro
 	if !ok {
 		return nil
 	}
-	_, err := s.exec(ctx, s.db, "notice_ack", id, encode(merchantID))
+	_, err := s.change(ctx, "notice_ack", id, encode(merchantID))
 	return err
 }

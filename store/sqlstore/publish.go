@@ -2,8 +2,6 @@ package sqlstore
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 
 	"github.com/rag-assistant/webhooks/store"
@@ -23,25 +21,7 @@ type newEvent struct {
 	*store.NewEvent
 }
 
-// row is what publish_1 reads of an event.
-type row struct {
-	Merchant    string `json:"m"`
-	Event       string `json:"e"`
-	Type        string `json:"t"`
-	Fingerprint string `json:"fp"`
-	Trace       string `json:"trace"`
-	Test        string `json:"test"`
-	Forged      bool   `json:"forged"`
-	At          int    `json:"at"`
-	Size        int    `json:"size"`
-}
-
-// What publish_1 and intake_1 say of an event.
-const (
-	stateOld      = "old"
-	stateConflict = "conflict"
-	stateNobody   = "nobody"
-)
+var errNobody = fmt.Errorf("sqlstore: publish a test: no such webhook: %w", store.ErrNotFound)
 
 func newEvents(merchantID string, events []store.NewEvent) []newEvent {
 	list := make([]newEvent, len(events))
@@ -57,7 +37,7 @@ func (s *Store) Publish(ctx context.Context, merchantID string, events []store.N
 	out := make([]store.Published, 0, len(events))
 	for len(list) > 0 {
 		n := cut(list)
-		some, err := s.publish(ctx, list[:n])
+		some, err := s.engine.publish(ctx, list[:n])
 		if err != nil {
 			return nil, err
 		}
@@ -80,100 +60,16 @@ func cut(list []newEvent) int {
 	return min(len(list), batch)
 }
 
-var errNobody = fmt.Errorf("sqlstore: publish a test: no such webhook: %w", store.ErrNotFound)
-
-// write writes events as the arguments of publish_1 and intake_1.
-func write(events []newEvent) (rows string, bodies []byte) {
-	list := make([]row, len(events))
-	for i, e := range events {
-		list[i] = row{
-			Merchant: encode(e.merchantID), Event: encode(e.ID), Type: encode(e.Type), Fingerprint: encode(e.Fingerprint), Trace: encode(e.Trace),
-			Test: encode(e.Test), Forged: e.Forged, At: len(bodies) + 1, Size: len(e.Body),
-		}
-		bodies = append(bodies, e.Body...)
-	}
-	return marshal(list), bodies
-}
-
-// call publishes events in one transaction. The answers are in their order.
-func (s *Store) call(ctx context.Context, events []newEvent) ([]store.Published, error) {
-	out, err := s.callOnce(ctx, events)
-	for again(err) { // It has done nothing.
-		out, err = s.callOnce(ctx, events)
-	}
-	return out, err
-}
-
-func (s *Store) callOnce(ctx context.Context, events []newEvent) ([]store.Published, error) {
-	rows, bodies := write(events)
-	out := make([]store.Published, 0, len(events))
-	var nobody error
-	err := s.each(ctx, s.db, "publish", func(r scan) error {
-		var at int
-		var state string
-		var id *int64
-		var webhooks *string
-		if err := r(&at, &state, &id, &webhooks); err != nil {
-			return err
-		}
-		p := store.Published{Duplicate: state == stateOld, Conflict: state == stateConflict}
-		if state == stateNobody {
-			nobody = errNobody
-		}
-		var err error
-		if webhooks != nil {
-			p.Deliveries, err = s.published(*id, *webhooks)
-		}
-		out = append(out, p)
-		return err
-	}, s.now(), rows, bodies)
-	if err == nil && len(out) != len(events) {
-		err = errors.New("sqlstore: publish: answers are missing")
-	}
-	return out, errors.Join(err, nobody)
-}
-
-// published reads [[wh, wid], …].
-func (s *Store) published(id int64, webhooks string) ([]store.PublishedDelivery, error) {
-	var pairs [][2]json.RawMessage
-	if err := json.Unmarshal([]byte(webhooks), &pairs); err != nil {
-		return nil, err
-	}
-	out := make([]store.PublishedDelivery, len(pairs))
-	for i, p := range pairs {
-		var wh int64
-		var wid string
-		if err := errors.Join(json.Unmarshal(p[0], &wh), json.Unmarshal(p[1], &wid)); err != nil {
-			return nil, err
-		}
-		out[i] = store.PublishedDelivery{WebhookID: decode(wid), ID: s.deliveryID(place{wh, id})}
-	}
-	return out, nil
-}
-
 // Enqueue implements [store.History].
-func (s *Store) Enqueue(ctx context.Context, merchantID, webhookID string, eventIDs []string, nonce string) ([]store.Enqueued, error) {
+func (s *Store) Enqueue(ctx context.Context, merchantID, webhookID string, eventIDs []string, nonce string, maxPending int) ([]store.Enqueued, error) {
 	out := make([]store.Enqueued, 0, len(eventIDs))
 	for rest := eventIDs; ; rest = rest[batch:] {
 		some := rest[:min(len(rest), batch)]
-		n := len(out)
-		err := s.each(ctx, s.db, "enqueue", func(r scan) error {
-			var wh int64
-			var id *int64
-			var e store.Enqueued
-			if err := r(&wh, &id, &e.Full); err != nil {
-				return err
-			}
-			if id != nil {
-				e.DeliveryID = s.deliveryID(place{wh, *id})
-			}
-			out = append(out, e)
-			return nil
-		}, s.now(), encode(merchantID), encode(webhookID), writeList(some), encode(nonce), store.MaxEnqueued)
+		got, err := s.engine.enqueue(ctx, merchantID, webhookID, some, nonce, maxPending)
 		if err != nil {
 			return nil, err
 		}
-		if len(out) == n && len(some) > 0 {
+		if out = append(out, got...); len(got) < len(some) {
 			return nil, noWebhook(webhookID)
 		}
 		if len(some) == len(rest) {

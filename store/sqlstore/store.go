@@ -14,9 +14,13 @@ import (
 
 // Options configures a [Store] and [Migrate].
 type Options struct {
-	// Schema holds all tables and functions. Stores with different ones share a
-	// database without seeing each other. It has lower-case letters, digits and
-	// underscores. Defaults to "webhooks".
+	// Dialect is what the database is. Defaults to what the database says.
+	Dialect Dialect
+
+	// Schema holds all tables and functions; in SQLite, which has none, it is what
+	// the names of tables begin with. Stores with different ones share a database
+	// without seeing each other. It has lower-case letters, digits and underscores.
+	// Defaults to "webhooks".
 	Schema string
 
 	// PollInterval is how often Watch asks whether another process has something
@@ -25,7 +29,7 @@ type Options struct {
 
 	// Now replaces the database's clock; it is read to the millisecond. It is for
 	// tests: processes that share a store must agree on the time. Defaults to the
-	// database's clock.
+	// database's clock, which in SQLite is that of the machine.
 	Now func() time.Time
 }
 
@@ -45,6 +49,9 @@ func (o *Options) withDefaults() (Options, error) {
 			return out, fmt.Errorf("schema %q: must have lower-case letters, digits and underscores only", out.Schema)
 		}
 	}
+	if out.Dialect != "" && out.Dialect != Postgres && out.Dialect != SQLite {
+		return out, fmt.Errorf("dialect %q: must be %q or %q", out.Dialect, Postgres, SQLite)
+	}
 	return out, nil
 }
 
@@ -53,11 +60,11 @@ func (o *Options) withDefaults() (Options, error) {
 type Store struct {
 	db     *sql.DB
 	opts   Options
-	sql    map[string]string // statements by name
+	sql    map[string][]step // statements by name
 	cipher cipher.Block      // of the ids of deliveries
 
-	group   group
-	width   width
+	engine  engine
+	reads   querier // for statements that change nothing
 	watches watches
 }
 
@@ -67,25 +74,53 @@ var _ store.Store = (*Store)(nil)
 // default. It checks that the database is fit for the store: its version, its tables, and
 // how it commits. Each error names the remedy.
 func Open(ctx context.Context, db *sql.DB, opts *Options) (*Store, error) {
-	o, err := opts.withDefaults()
-	if db == nil {
-		err = errors.Join(errors.New("db: must not be nil"), err)
+	s, err := newStore(ctx, db, opts)
+	if err == nil {
+		err = s.open(ctx)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("sqlstore: open: %w", err)
 	}
-	s := &Store{db: db, opts: o, sql: statements(o.Schema)}
-	if err := s.check(ctx); err != nil {
-		return nil, fmt.Errorf("sqlstore: open: %w", err)
+	return s, nil
+}
+
+// newStore returns a store of a database that may not be fit.
+func newStore(ctx context.Context, db *sql.DB, opts *Options) (*Store, error) {
+	o, err := opts.withDefaults()
+	if db == nil {
+		err = errors.Join(errors.New("db: must not be nil"), err)
 	}
-	var key []byte
-	if err := db.QueryRowContext(ctx, "select cipher from "+o.Schema+".meta").Scan(&key); err != nil {
-		return nil, fmt.Errorf("sqlstore: open: read meta: %w", explain(err))
+	if err == nil && o.Dialect == "" {
+		o.Dialect, err = detect(ctx, db)
 	}
-	if s.cipher, err = aes.NewCipher(key); err != nil {
-		return nil, fmt.Errorf("sqlstore: open: meta: %w", err)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{db: db, opts: o, reads: db}
+	if o.Dialect == SQLite {
+		newSQLite(s)
+	} else {
+		newPostgres(s)
 	}
 	return s, nil
+}
+
+func (s *Store) open(ctx context.Context) error {
+	if err := s.engine.fit(ctx); err != nil {
+		return err
+	}
+	if err := s.upToDate(ctx); err != nil {
+		return err
+	}
+	var key []byte
+	if _, err := s.one(ctx, s.db, "meta", func(r scan) error { return r(&key) }); err != nil {
+		return err
+	}
+	var err error
+	if s.cipher, err = aes.NewCipher(key); err != nil {
+		return fmt.Errorf("meta: %w", err)
+	}
+	return s.engine.prepare(ctx)
 }
 
 // now is the argument of every statement that asks for the time: nil leaves it to the
@@ -102,23 +137,26 @@ func (s *Store) deliveryID(p place) string { return deliveryID(s.cipher, p) }
 func (s *Store) placeOf(id string) place { return placeOf(s.cipher, id) }
 
 // querier is what a call needs of a database or of a transaction.
-type querier interface {
-	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
-	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
-}
+type querier = Tx
 
-// exec runs a statement by name.
-func (s *Store) exec(ctx context.Context, q querier, name string, args ...any) (int64, error) {
-	r, err := q.ExecContext(ctx, s.sql[name], args...)
-	if err != nil {
-		return 0, fmt.Errorf("sqlstore: %s: %w", name, explain(err))
+// exec runs a statement by name, and says how many rows its last step has changed.
+func (s *Store) exec(ctx context.Context, q querier, name string, args ...any) (n int64, err error) {
+	for _, t := range s.sql[name] {
+		r, err := q.ExecContext(ctx, t.text, t.pick(args)...)
+		if err == nil {
+			n, err = r.RowsAffected()
+		}
+		if err != nil {
+			return 0, fmt.Errorf("sqlstore: %s: %w", name, explain(err))
+		}
 	}
-	return r.RowsAffected()
+	return n, nil
 }
 
 // each runs a query by name and calls f for each row.
 func (s *Store) each(ctx context.Context, q querier, name string, f func(scan) error, args ...any) error {
-	rows, err := q.QueryContext(ctx, s.sql[name], args...)
+	t := s.sql[name][0]
+	rows, err := q.QueryContext(ctx, t.text, t.pick(args)...)
 	if err == nil {
 		defer rows.Close()
 		for err == nil && rows.Next() {
@@ -146,16 +184,13 @@ type scan func(dest ...any) error
 
 // transact runs f in a transaction.
 func (s *Store) transact(ctx context.Context, doing string, f func(tx querier) error) error {
-	tx, err := s.db.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
-	if err != nil {
-		return fmt.Errorf("sqlstore: %s: %w", doing, explain(err))
+	var of error
+	err := s.engine.transact(ctx, func(tx querier) error {
+		of = f(tx)
+		return of
+	})
+	if err != nil && of == nil {
+		err = fmt.Errorf("sqlstore: %s: %w", doing, explain(err))
 	}
-	if err := f(tx); err != nil {
-		_ = tx.Rollback() // The first error says more.
-		return err
-	}
-	if err := tx.Commit(); err != nil {
-		return fmt.Errorf("sqlstore: %s: %w", doing, explain(err))
-	}
-	return nil
+	return err
 }

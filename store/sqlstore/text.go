@@ -45,3 +45,9 @@ func decode(s string) string {
 	}
 	return b.String()
 }
+
+func decodeAll(texts ...*string) {
+	for _, text := range texts {
+		*text = decode(*text)
+	}
+}

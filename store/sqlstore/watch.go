@@ -55,7 +55,7 @@ func (s *Store) Watch(ctx context.Context, wake func()) error {
 		case <-tick.C:
 		}
 		now := ""
-		_, err := s.one(ctx, s.db, "watch", func(r scan) error { return r(&now) })
+		_, err := s.one(ctx, s.reads, "watch", func(r scan) error { return r(&now) })
 		switch {
 		case ctx.Err() != nil:
 			return nil

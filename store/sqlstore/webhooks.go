@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"strconv"
 	"strings"
 	"time"
@@ -35,11 +36,7 @@ func (w *webhook) scan(row scan) error {
 	if active {
 		w.Status = store.Active
 	}
-	for _, t := range []*string{
-		&w.ID, &w.MerchantID, &w.URL, &w.DisabledReason, &w.Secret, &w.PreviousSecret, &w.Encoding, &w.Description, &w.Headers, &w.Mark,
-	} {
-		*t = decode(*t)
-	}
+	decodeAll(&w.ID, &w.MerchantID, &w.URL, &w.DisabledReason, &w.Secret, &w.PreviousSecret, &w.Encoding, &w.Description, &w.Headers, &w.Mark)
 	w.DisabledAt, w.PreviousUntil, w.CreatedAt, w.UpdatedAt = stamp(disabled), stamp(previous), stamp(created), stamp(updated)
 	w.FailingSince, w.PrunedUntil = stamp(failing), stamp(pruned)
 	if w.Events, err = readList(events); err != nil {
@@ -160,7 +157,7 @@ func (s *Store) webhook(ctx context.Context, q querier, merchantID, webhookID st
 
 // Webhook implements [store.Webhooks].
 func (s *Store) Webhook(ctx context.Context, merchantID, webhookID string) (store.Webhook, error) {
-	return s.webhook(ctx, s.db, merchantID, webhookID)
+	return s.webhook(ctx, s.reads, merchantID, webhookID)
 }
 
 // ListWebhooks implements [store.Webhooks]. A cursor is the age and the id of a webhook.
@@ -174,7 +171,7 @@ func (s *Store) ListWebhooks(ctx context.Context, merchantID string, q store.Web
 		}
 		id = after
 	}
-	err = s.each(ctx, s.db, "webhooks", func(row scan) error {
+	err = s.each(ctx, s.reads, "webhooks", func(row scan) error {
 		w := &webhook{}
 		err := w.scan(row)
 		page.Webhooks = append(page.Webhooks, w.Webhook)
@@ -203,7 +200,7 @@ func (s *Store) Merchants(ctx context.Context, q store.MerchantQuery) (page stor
 	if q.Cursor != "" && !ok {
 		return page, store.ErrCursor
 	}
-	err = s.each(ctx, s.db, "merchants", func(row scan) error {
+	err = s.each(ctx, s.reads, "merchants", func(row scan) error {
 		var id string
 		err := row(&id)
 		page.Merchants = append(page.Merchants, decode(id))
@@ -222,7 +219,7 @@ func (s *Store) Merchants(ctx context.Context, q store.MerchantQuery) (page stor
 // locked runs f on a webhook that nobody else can change, nor what moves its deliveries.
 func (s *Store) locked(ctx context.Context, doing, merchantID, webhookID string, ifVersion int64, f func(tx querier, w *webhook) error) error {
 	return s.transact(ctx, doing, func(tx querier) error {
-		found, err := s.one(ctx, tx, "webhook_lock", func(row scan) error { return row(new(int64)) }, encode(merchantID), encode(webhookID))
+		found, err := s.engine.lock(ctx, tx, merchantID, webhookID)
 		if err == nil && !found {
 			err = noWebhook(webhookID)
 		}
@@ -252,7 +249,7 @@ func (s *Store) UpdateWebhook(ctx context.Context, merchantID, webhookID string,
 			encode(w.Encoding), encode(w.Description), writeMap(w.Metadata), encode(w.Headers), w.Version, w.now,
 			w.RateLimit, w.level, w.taken, w.Epoch, w.ConsecutiveFailures, gotRoom)
 		if err == nil {
-			err = s.lineUp(ctx, tx, w.wh)
+			err = s.engine.lineUp(ctx, tx, w.wh)
 		}
 		out = w.Webhook
 		return err
@@ -262,12 +259,6 @@ func (s *Store) UpdateWebhook(ctx context.Context, merchantID, webhookID string,
 	}
 	s.watches.wake()
 	return out, nil
-}
-
-// lineUp puts a webhook that is locked in line after a change.
-func (s *Store) lineUp(ctx context.Context, tx querier, wh int64) error {
-	_, err := s.exec(ctx, tx, "line_up", wh, s.now())
-	return err
 }
 
 // apply changes a webhook, and says whether that lets it wait in line from now on.
@@ -305,10 +296,7 @@ func (w *webhook) settings(u store.WebhookUpdate) {
 		w.Events = append([]string{}, u.Events...)
 	}
 	if u.Metadata != nil {
-		w.Metadata = make(map[string]string, len(u.Metadata))
-		for k, v := range u.Metadata {
-			w.Metadata[k] = v
-		}
+		w.Metadata = maps.Clone(u.Metadata)
 	}
 }
 
@@ -334,9 +322,11 @@ func set(field, to *string) {
 const token = 1000
 
 // tokens is what the bucket of w holds.
-func (w *webhook) tokens() int64 {
-	rate := int64(w.RateLimit)
-	return min(w.level+rate*min(max(w.now-w.taken, 0), 1000), token*rate)
+func (w *webhook) tokens() int64 { return bucket(w.RateLimit, w.level, w.taken, w.now) }
+
+// bucket is what a bucket holds that held level when something was taken.
+func bucket(rate int, level, taken, now int64) int64 {
+	return min(level+int64(rate)*min(max(now-taken, 0), 1000), token*int64(rate))
 }
 
 // DeleteWebhook implements [store.Webhooks]. Prune removes the deliveries in steps.

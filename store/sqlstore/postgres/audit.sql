@@ -1,3 +1,4 @@
+-- name: audit
 -- Answers a line for each sentence about the tables that is not true. Nobody may use the store
 -- meanwhile.
 with counted as (
@@ -12,7 +13,7 @@ with counted as (
 ), poked as (
 	select p.wh, sum(p.n) n, min(p.due) filter (where not p.test) due, min(p.due) filter (where p.test) tdue from @.poke p group by p.wh
 ), line as (
-	select r.*, @.claimable(r.active, r.floor, r.tfloor, r.rate, r.level, r.taken) claimable from @.ready r
+	select r.*, @.claimable(r.active, r.floor, r.tfloor, r.held, r.rate, r.level, r.taken) claimable from @.ready r
 ), wrong as (
 	select r.wh, 'has ' || r.n_pending || ' pending and ' || coalesce(p.n, 0) || ' in pokes, and not ' || c.pending what
 	from @.ready r join counted c on c.wh = r.wh left join poked p on p.wh = r.wh where r.n_pending + coalesce(p.n, 0) <> c.pending

@@ -5,10 +5,10 @@ begin
 	o_now := clock(p_now);
 	o_pending := (select coalesce(sum(r.n_pending), 0) from ready r) + (select coalesce(sum(p.n), 0) from poke p);
 	o_since := least(
-		(select min(claimable(r.active, r.floor, r.tfloor, r.rate, r.level, r.taken)) from ready r
+		(select min(claimable(r.active, r.floor, r.tfloor, r.held, r.rate, r.level, r.taken)) from ready r
 		where r.next_at <= o_now and not r.capped),
 		(select min(r.lease_next) from ready r where r.next_at <= o_now and r.lease_next <= o_now),
-		(select min(claimable(r.active, case when not p.test then p.due end, case when p.test then p.due end, r.rate, r.level, r.taken))
+		(select min(claimable(r.active, case when not p.test then p.due end, case when p.test then p.due end, r.held, r.rate, r.level, r.taken))
 		from (select x.wh, x.due, x.test from poke x order by x.id limit 500) p
 		cross join lateral (select * from ready y where y.wh = p.wh order by y.ver desc limit 1) r
 		where not r.capped));
@@ -22,5 +22,5 @@ create function watch_1(out o_mark text) language plpgsql @settings stable as $$
 begin
 	o_mark := concat_ws(' ',
 		(select max(p.id) from poke p), (select max(i.id) from intake i), (select min(r.next_at) from ready r where r.next_at is not null),
-		(select max(n.id) from notice n));
+		(select max(n.id) from notice n), (select max(j.seq) from job j), (select min(j.visible) from job j where j.ended is null));
 end $$;

@@ -3,7 +3,7 @@
 -- pokes are about. p_key, if not empty, names the claim, so that it can be asked for again.
 --
 -- Answers a row for each lease, in order, and a last one whose o_head is JSON: {now, next, notices,
--- again, full, intake}. next is the moment of the next change, and null if there is none.
+-- jobs, again, full, intake}. next is the moment of the next change, and null if there is none.
 --
 -- Locks: rows of ready in order of wh, without waiting; then what belongs to them.
 create function claim_1(p_now bigint, p_limit integer, p_lease bigint, p_per integer, p_bytes bigint, p_key text, p_width integer)
@@ -63,6 +63,7 @@ begin
 	o_head := json_build_object(
 		'now', v_now, 'again', v_again, 'full', v_full,
 		'next', least((select min(next_at) from ready where next_at is not null), (select v_now from poke limit 1)),
+		'jobs', exists (select from job where ended is null and visible <= v_now),
 		'notices', exists (select from notice where visible <= v_now),
 		'intake', exists (select from intake));
 	return next;
@@ -108,10 +109,10 @@ begin
 		select p.wh, min(p.due) filter (where not p.test) due, min(p.due) filter (where p.test) tdue, min(p.due) first, sum(p.n) n
 		from poked p group by p.wh
 	), r as materialized (
-		select x.wh, x.ver, x.active, x.rate, x.taken, x.level, x.inflight, x.lease_next, x.lfloor,
+		select x.wh, x.ver, x.active, x.rate, x.taken, x.level, x.inflight, x.lease_next, x.lfloor, x.held,
 			coalesce(f.n, 0) n, least(x.floor, f.due) floor, least(x.tfloor, f.tdue) tfloor,
 			coalesce(least(x.next_at, case when f.wh is not null then
-				greatest(f.first, x.since, case when x.rate > 0 and x.level < 1000 then x.taken + (1000 - x.level + x.rate - 1) / x.rate end) end), p_now) since,
+				greatest(f.first, x.since, case when f.tdue is null then x.held end, case when x.rate > 0 and x.level < 1000 then x.taken + (1000 - x.level + x.rate - 1) / x.rate end) end), p_now) since,
 			case when x.rate > 0 then least(1000 * x.rate::bigint, x.level + x.rate * least(greatest(p_now - x.taken, 0), 1000)) end tokens
 		from unnest(p_locked) c(wh)
 		cross join lateral (select * from ready y where y.wh = c.wh order by y.ver desc limit 1) x
@@ -125,7 +126,7 @@ begin
 			order by q.due, q.id limit r.allow + 1)
 			union all
 			(select q.id, q.due, q.size, q.test from queue q
-			where r.active and q.wh = r.wh and not q.test and q.lease is null and q.due >= r.floor
+			where r.active and r.held <= p_now and q.wh = r.wh and not q.test and q.lease is null and q.due >= r.floor
 			order by q.due, q.id limit r.allow + 1)
 		) q
 	), ranked as (
@@ -147,7 +148,7 @@ begin
 		from peeked p left join taken t on t.wh = p.wh and t.id = p.id group by p.wh
 	), after as (
 		select r.*, coalesce(s.took, 0) took, coalesce(s.due, 0) due, r.inflight + coalesce(s.took, 0) leases,
-			case when r.active then s.floor else r.floor end floor_after, s.tfloor tfloor_after,
+			case when r.active and r.held <= p_now then s.floor else r.floor end floor_after, s.tfloor tfloor_after,
 			least(r.lfloor, s.lfloor) lfloor_after,
 			case when s.took > 0 then least(r.lease_next, p_now + p_lease) else r.lease_next end lease_after,
 			case when r.rate > 0 and s.took > 0 then r.tokens - 1000 * s.took else r.level end level_after,
@@ -155,7 +156,7 @@ begin
 		from room r left join served s on s.wh = r.wh
 	), placed as (
 		select a.*, case when a.leases < p_per then
-			claimable(a.active, a.floor_after, a.tfloor_after, a.rate, a.level_after, a.taken_after) end claimable
+			claimable(a.active, a.floor_after, a.tfloor_after, a.held, a.rate, a.level_after, a.taken_after) end claimable
 		from after a
 	), lined as (
 		update ready x set ver = x.ver + 1, n_pending = x.n_pending + p.n, inflight = p.leases,

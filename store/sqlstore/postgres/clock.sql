@@ -5,12 +5,12 @@ $$;
 
 -- claimable: since when or from when on a webhook has something to give away, not counting
 -- the room for leases; null if it has nothing.
-create function claimable(active boolean, floor bigint, tfloor bigint, rate integer, level bigint, taken bigint)
+create function claimable(active boolean, floor bigint, tfloor bigint, held bigint, rate integer, level bigint, taken bigint)
 returns bigint language sql immutable as $$
 	select case
-		when rate <= 0 or level >= 1000 then least(case when active then floor end, tfloor)
 		when tfloor is null and (floor is null or not active) then null
-		else greatest(least(case when active then floor end, tfloor), taken + (1000 - level + rate - 1) / rate)
+		when rate <= 0 or level >= 1000 then least(case when active and floor is not null then greatest(floor, held) end, tfloor)
+		else greatest(least(case when active and floor is not null then greatest(floor, held) end, tfloor), taken + (1000 - level + rate - 1) / rate)
 	end
 $$;
 
@@ -35,7 +35,7 @@ end $$;
 create function line_up(p_wh bigint, p_now bigint) returns void language plpgsql @settings as $$
 begin
 	update ready r set ver = r.ver + 1,
-		next_at = turn(case when not r.capped then claimable(r.active, r.floor, r.tfloor, r.rate, r.level, r.taken) end, p_now, r.lease_next)
+		next_at = turn(case when not r.capped then claimable(r.active, r.floor, r.tfloor, r.held, r.rate, r.level, r.taken) end, p_now, r.lease_next)
 	where r.wh = p_wh and r.ver = (select x.ver from ready x where x.wh = p_wh order by x.ver desc limit 1)
 		and (r.next_at is null or r.next_at > p_now);
 end $$;

@@ -1,4 +1,4 @@
--- finish_1 settles leases. p_results is JSON: [{wh, id, m, w, token, outcome, delay, fault,
+-- finish_1 settles leases. p_results is JSON: [{wh, id, m, w, token, outcome, delay, fault, hold,
 -- duration, status, code, answer, streak, after, failing, reason}, …], all numbers whole, times in
 -- milliseconds.
 --
@@ -26,9 +26,9 @@ begin
 	for rec in with given as materialized (
 		select g.*
 		from rows from (json_to_recordset(p_results) as
-			(wh bigint, id bigint, m text, w text, token bigint, outcome text, delay bigint, fault boolean, duration bigint, status integer,
+			(wh bigint, id bigint, m text, w text, token bigint, outcome text, delay bigint, fault boolean, hold bigint, duration bigint, status integer,
 			code text, answer text, streak integer, after integer, failing bigint, reason text)) with ordinality
-			as g (wh, id, m, w, token, outcome, delay, fault, duration, status, code, answer, streak, after, failing, reason, o)
+			as g (wh, id, m, w, token, outcome, delay, fault, hold, duration, status, code, answer, streak, after, failing, reason, o)
 	), matched as materialized (
 		select g.*, q.event, q.test, q.lease, q.attempts, q.reclaims, q.epoch, y.epoch = q.epoch counts, y.ver, y.streak = 0 and y.disablings = 0 and w.mark = '' well,
 			case
@@ -61,6 +61,7 @@ begin
 		select m.wh, m.ver, count(m.lease) back,
 			count(*) filter (where m.outcome = 'success') ok, count(*) filter (where m.outcome = 'failed') failed,
 			count(*) filter (where m.outcome <> 'released') attempts,
+			max(v_now + m.hold) filter (where m.hold > 0 and m.counts) held,
 			min(v_now + m.delay) filter (where m.outcome in ('retry', 'released') and not m.test) floor,
 			min(v_now + m.delay) filter (where m.outcome in ('retry', 'released') and m.test) tfloor
 		from matched m where m.state = 'accepted' group by m.wh, m.ver
@@ -69,10 +70,10 @@ begin
 			since = case when x.capped and c.back > 0 then v_now else x.since end, capped = x.capped and c.back = 0,
 			lease_next = case when x.inflight > c.back then x.lease_next end, lfloor = case when x.inflight > c.back then x.lfloor end,
 			n_pending = x.n_pending - c.ok - c.failed, n_ok = x.n_ok + c.ok, n_failed = x.n_failed + c.failed, n_attempts = x.n_attempts + c.attempts,
-			floor = least(x.floor, c.floor), tfloor = least(x.tfloor, c.tfloor),
-			next_at = case when x.next_at <= v_now then x.next_at
+			floor = least(x.floor, c.floor), tfloor = least(x.tfloor, c.tfloor), held = greatest(x.held, c.held),
+			next_at = case when x.next_at <= v_now and c.held is null then x.next_at
 				else turn(case when not x.capped or c.back > 0 then
-					claimable(x.active, least(x.floor, c.floor), least(x.tfloor, c.tfloor), x.rate, x.level, x.taken) end, v_now,
+					claimable(x.active, least(x.floor, c.floor), least(x.tfloor, c.tfloor), greatest(x.held, c.held), x.rate, x.level, x.taken) end, v_now,
 					case when x.inflight > c.back then x.lease_next end) end
 		from changed c where x.wh = c.wh and x.ver = c.ver
 	)
@@ -113,7 +114,7 @@ begin
 		o_active := false;
 		o_disablings := o_disablings + 1;
 		update ready x set ver = x.ver + 1, active = false, disablings = o_disablings, disabler = p_id, disabler_token = p_token,
-			next_at = turn(case when not x.capped then claimable(false, null, x.tfloor, x.rate, x.level, x.taken) end, p_now, x.lease_next)
+			next_at = turn(case when not x.capped then claimable(false, null, x.tfloor, 0, x.rate, x.level, x.taken) end, p_now, x.lease_next)
 		where x.wh = p_wh and x.ver = v_ver + 1;
 		update webhook w set active = false, reason = p_reason, disabled = p_now, version = w.version + 1, updated = p_now where w.wh = p_wh;
 		insert into notice (merchant, wid, kind, url, reason, failures, disable_after, since, at)

@@ -10,6 +10,36 @@ begin
 	order by r.wh for no key update of r;
 end $$;
 
+-- give_up ends deliveries, as failed with p_code and without an attempt, and answers how many. The
+-- caller has locked the webhooks. No result of a lease of theirs is accepted any more, and with p_forget
+-- none is known as a repetition.
+create function give_up(p_whs bigint[], p_ids bigint[], p_code text, p_now bigint, p_forget boolean) returns integer language plpgsql as $$
+declare
+	v_n integer;
+begin
+	with ended as (
+		delete from queue q using unnest(p_whs, p_ids) u(wh, id) where q.wh = u.wh and q.id = u.id returning q.*
+	), last as (
+		delete from attempt a using ended e where a.wh = e.wh and a.id = e.id and a.number = e.attempts returning a.*
+	), logged as (
+		insert into delivery (wh, id, event, eid, type, test, ok, ended, code, token, attempts, reclaims, at, dur, status, err, answer)
+		select e.wh, e.id, e.event, v.eid, v.type, e.test, false, p_now, p_code,
+			case when p_forget then -1 else e.token + (e.token > e.settled)::integer end, e.attempts, e.reclaims,
+			l.at, l.dur, l.status, l.err, l.answer
+		from ended e join event v on v.id = e.event left join last l on l.wh = e.wh and l.id = e.id
+	), changed as (
+		select e.wh, count(*) n, count(e.lease) back from ended e group by e.wh
+	), counted as (
+		update ready r set ver = r.ver + 1, n_pending = r.n_pending - c.n, n_failed = r.n_failed + c.n, inflight = r.inflight - c.back,
+			lease_next = case when r.inflight > c.back then r.lease_next end, lfloor = case when r.inflight > c.back then r.lfloor end,
+			since = case when r.capped and c.back > 0 then p_now else r.since end, capped = r.capped and c.back = 0
+		from changed c where r.wh = c.wh and r.ver = (select x.ver from ready x where x.wh = c.wh order by x.ver desc limit 1)
+		returning c.n
+	) select coalesce(sum(n), 0) into v_n from counted;
+	perform refloor(u.wh), line_up(u.wh, p_now) from (select distinct u.wh from unnest(p_whs) u(wh)) u;
+	return v_n;
+end $$;
+
 -- prune_paused_1 ends, as failed with p_code, deliveries of disabled webhooks that were made
 -- before p_before, no tests and none with a lease.
 create function prune_paused_1(p_now bigint, p_before bigint, p_code text, p_limit integer) returns integer language plpgsql @settings as $$
@@ -18,38 +48,69 @@ declare
 	v_id bigint := (p_before - 1577836800000) << 22;
 	v_whs bigint[];
 	v_ids bigint[];
-	v_n integer;
 begin
-	select array_agg(p.wh), array_agg(p.id) into v_whs, v_ids from (
-		select q.wh, q.id from webhook w cross join lateral (
-			select q.wh, q.id from queue q where q.wh = w.wh and q.id < v_id and not q.test and (q.lease is null or q.lease <= clock(p_now))
-			order by q.id limit p_limit) q
-		where not w.active limit p_limit) p;
-	if v_whs is null then
-		return 0;
-	end if;
+	select array_agg(p.wh) into v_whs from (
+		select w.wh from webhook w where not w.active and exists (
+			select from queue q where q.wh = w.wh and q.id < v_id and not q.test and (q.lease is null or q.lease <= clock(p_now)))
+		limit p_limit) p;
 	perform lock_ready(v_whs);
 	v_now := clock(p_now);
-	with ended as (
-		delete from queue q using unnest(v_whs, v_ids) u(wh, id), webhook w
-		where q.wh = u.wh and q.id = u.id and w.wh = u.wh and not w.active and (q.lease is null or q.lease <= v_now)
-		returning q.*
-	), last as (
-		delete from attempt a using ended e where a.wh = e.wh and a.id = e.id and a.number = e.attempts returning a.*
-	), logged as (
-		insert into delivery (wh, id, event, eid, type, test, ok, ended, code, token, attempts, reclaims, at, dur, status, err, answer)
-		select e.wh, e.id, e.event, v.eid, v.type, e.test, false, v_now, p_code, e.token + (e.token > e.settled)::integer, e.attempts, e.reclaims,
-			l.at, l.dur, l.status, l.err, l.answer
-		from ended e join event v on v.id = e.event left join last l on l.wh = e.wh and l.id = e.id
-	), changed as (
-		select e.wh, count(*) n, count(e.lease) back from ended e group by e.wh
-	), counted as (
-		update ready r set ver = r.ver + 1, n_pending = r.n_pending - c.n, n_failed = r.n_failed + c.n, inflight = r.inflight - c.back
-		from changed c where r.wh = c.wh and r.ver = (select x.ver from ready x where x.wh = c.wh order by x.ver desc limit 1)
-		returning c.n
-	) select coalesce(sum(n), 0) into v_n from counted;
-	perform refloor(u.wh), line_up(u.wh, v_now) from (select distinct u.wh from unnest(v_whs) u(wh)) u;
-	return v_n;
+	select array_agg(p.wh), array_agg(p.id) into v_whs, v_ids from (
+		select q.wh, q.id from webhook w cross join lateral (
+			select q.wh, q.id from queue q where q.wh = w.wh and q.id < v_id and not q.test and (q.lease is null or q.lease <= v_now)
+			order by q.id limit p_limit) q
+		where w.wh = any(v_whs) and not w.active limit p_limit) p;
+	return give_up(v_whs, v_ids, p_code, v_now, false);
+end $$;
+
+-- cancel_1 ends pending deliveries of a webhook as failed with p_code: the one with p_id, or up to
+-- p_limit that are no tests, after the id p_after and up to p_through, or if that is null up to the
+-- last one that is there.
+--
+-- Answers how many it has ended, the id of the last one that is meant, and that of the last one that
+-- it has looked at, null if there is no more.
+--
+-- Locks: the webhook's row of ready.
+create function cancel_1(p_now bigint, p_wh bigint, p_id bigint, p_code text, p_limit integer, p_after bigint, p_through bigint)
+returns table (o_n integer, o_through bigint, o_last bigint) language plpgsql @settings as $$
+declare
+	v_now bigint;
+	v_ids bigint[];
+begin
+	perform lock_ready(array[p_wh]);
+	v_now := clock(p_now);
+	o_through := coalesce(p_through, (select max(q.id) from queue q where q.wh = p_wh), 0);
+	if p_id is not null then
+		v_ids := array(select q.id from queue q where q.wh = p_wh and q.id = p_id);
+	else
+		v_ids := array(select q.id from queue q where q.wh = p_wh and not q.test and q.id > p_after and q.id <= o_through order by q.id limit p_limit);
+		if cardinality(v_ids) = p_limit then
+			o_last := v_ids[p_limit];
+		end if;
+	end if;
+	o_n := give_up(array_fill(p_wh, array[cardinality(v_ids)]), v_ids, p_code, v_now, true);
+	return next;
+end $$;
+
+-- expedite_1 makes a pending delivery due now, and answers whether it is pending.
+--
+-- Locks: the webhook's row of ready.
+create function expedite_1(p_now bigint, p_wh bigint, p_id bigint) returns boolean language plpgsql @settings as $$
+declare
+	v_now bigint;
+	v_test boolean;
+begin
+	perform lock_ready(array[p_wh]);
+	v_now := clock(p_now);
+	update queue q set due = v_now where q.wh = p_wh and q.id = p_id and q.due > v_now and q.lease is null returning q.test into v_test;
+	if not found then
+		return exists (select from queue q where q.wh = p_wh and q.id = p_id);
+	end if;
+	update ready r set ver = r.ver + 1,
+		floor = case when v_test then r.floor else least(r.floor, v_now) end, tfloor = case when v_test then least(r.tfloor, v_now) else r.tfloor end
+	where r.wh = p_wh and r.ver = (select x.ver from ready x where x.wh = p_wh order by x.ver desc limit 1);
+	perform line_up(p_wh, v_now);
+	return true;
 end $$;
 
 -- prune_ended_1 removes deliveries that ended before p_before, or if that is null those beyond the

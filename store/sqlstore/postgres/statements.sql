@@ -47,9 +47,9 @@ with changed as (
 		version = $14, updated = $15
 	where wh = $1
 )
-update @.ready r set ver = r.ver + 1, active = $4::boolean, rate = $16, level = $17, taken = $18, epoch = $19, streak = $20,
-	since = case when $21::boolean and coalesce(r.tfloor > $15, true) then $15 else r.since end,
-	next_at = case when r.active = $4::boolean or r.tfloor <= $15 then r.next_at end -- A test may be claimable anyway.
+update @.ready r set ver = r.ver + 1, active = $4::boolean, rate = $16, level = $17, taken = $18, epoch = $19, streak = $20, held = case when r.epoch = $19 then r.held else 0 end,
+	since = case when ($21::boolean or r.held > $15 and r.epoch <> $19) and coalesce(r.tfloor > $15, true) then $15 else r.since end,
+	next_at = case when r.active = $4::boolean and (r.epoch = $19 or r.held <= $15) or r.tfloor <= $15 then r.next_at end -- A test may be claimable anyway.
 where r.wh = $1 and r.ver = (select x.ver from @.ready x where x.wh = $1 order by x.ver desc limit 1)
 
 -- name: line_up
@@ -161,3 +161,61 @@ update @.seen set holder = $3, fp = $4, first = $5, done = $6, until = $7, kept 
 
 -- name: seen_delete
 delete from @.seen where scope = $1 and id = $2
+
+-- name: meta
+select cipher from @.meta
+
+-- name: meta_insert
+insert into @.meta (cipher) values ($1)
+
+-- name: migrations
+select number, checksum from @.migration
+
+-- name: migration_insert
+insert into @.migration (number, name, checksum) values ($1, $2, $3)
+
+-- name: info
+select current_setting('server_version'), current_setting('synchronous_commit'), current_setting('synchronous_standby_names'),
+	current_setting('fsync')::boolean, (select count(*) from @.intake), (select count(*) from @.mishap)
+
+-- name: delivery_exists
+select 1 where exists (select from @.queue where wh = $1 and id = $2) or exists (select from @.delivery where wh = $1 and id = $2)
+
+-- name: job_insert
+insert into @.job (merchant, id, scope, kind, state, created, updated, visible)
+select $1, $2, $3, $4, $5, n, n, n from @.clock($6) n on conflict do nothing
+
+-- name: job
+select seq, merchant, id, scope, kind, state, version, created, updated, ended, visible, @.clock($3) from @.job where merchant = $1 and id = $2
+
+-- name: job_of_scope
+select seq, merchant, id, scope, kind, state, version, created, updated, ended, visible, @.clock($3) from @.job
+where merchant = $1 and scope = $2 and ended is null
+
+-- name: job_lock
+select seq, merchant, id, scope, kind, state, version, created, updated, ended, visible, @.clock($3) from @.job where merchant = $1 and id = $2 for update
+
+-- name: jobs
+select seq, merchant, id, scope, kind, state, version, created, updated, ended, visible, @.clock($5) from @.job
+where merchant = $1 and ($2 = '' or scope = $2) and seq < $3 order by seq desc limit $4
+
+-- name: job_update
+update @.job j set state = $2, version = $3, updated = $4, ended = $5, visible = $6, nth = coalesce(j.nth, case when $5::bigint is not null then (
+	select coalesce(max(x.nth), 0) + 1 from @.job x where x.merchant = j.merchant) end)
+where seq = $1
+
+-- name: job_drop
+-- Forgets the ended jobs of a merchant beyond the $2 that ended last.
+delete from @.job where seq in (
+	select seq from @.job where merchant = $1 and nth is not null order by nth desc, seq desc offset $2)
+
+-- name: job_claim
+select seq, merchant, id, scope, kind, state, version, created, updated, ended, visible, @.clock($2) from @.job
+where ended is null and visible <= @.clock($2) order by visible, seq limit $1 for update skip locked
+
+-- name: job_hide
+update @.job set visible = $2 where seq = any(array(select json_array_elements_text($1::json)::bigint))
+
+-- name: job_prune
+with o as (select seq from @.job where ended < @.clock($1) - $2 order by ended limit $3)
+delete from @.job j using o where j.seq = o.seq

@@ -54,6 +54,7 @@ create table ready (
 	disablings bigint not null default 0,
 	disabler bigint not null default 0, -- the delivery that disabled it last
 	disabler_token bigint not null default 0,
+	held bigint not null default 0, -- until then nothing but tests is claimable
 	capped boolean not null default false, -- the last claim that saw it left it no room
 	since bigint not null, -- when it got room or was enabled: no turn is from before
 	next_at bigint, -- since when it is claimable, or when to look at it
@@ -118,6 +119,8 @@ create table poke (
 	test boolean not null,
 	n integer not null
 ) with (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
+
+create index poke_webhook on poke (wh);
 
 -- What has ended. It names its event for longer than that is kept.
 create table delivery (
@@ -208,6 +211,29 @@ create table seen (
 
 create index seen_over on seen (greatest(until, kept));
 
+-- Work in steps.
+create table job (
+	seq bigint generated always as identity,
+	merchant text collate "C" not null,
+	id text collate "C" not null,
+	scope text collate "C" not null,
+	kind text not null,
+	state bytea not null,
+	version bigint not null default 1,
+	created bigint not null,
+	updated bigint not null,
+	ended bigint,
+	nth bigint, -- of the merchant's, in the order of their ends
+	visible bigint not null, -- when it can be claimed
+	primary key (merchant, id)
+);
+
+create unique index job_scope on job (merchant, scope) where ended is null;
+create index job_visible on job (visible, seq) where ended is null;
+create index job_log on job (merchant, seq);
+create index job_nth on job (merchant, nth) where nth is not null;
+create index job_ended on job (ended) where ended is not null;
+
 -- Events of callers' transactions, on their way. Not unique, for a unique key would make
 -- one transaction wait for another one's commit.
 create table intake (
@@ -219,6 +245,7 @@ create table intake (
 	trace text not null,
 	test text not null,
 	forged boolean not null,
+	most integer not null, -- how many deliveries of a webhook may be pending; 0 for any number
 	body bytea not null
 ) with (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
 

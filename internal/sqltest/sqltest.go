@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"fmt"
 	"os"
+	"path/filepath"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -13,6 +14,7 @@ import (
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
 	_ "github.com/lib/pq"              // the driver "postgres"
 	"github.com/stretchr/testify/require"
+	_ "modernc.org/sqlite" // the driver "sqlite"
 
 	"github.com/rag-assistant/webhooks/store/sqlstore"
 )
@@ -38,6 +40,38 @@ func Postgres(tb testing.TB, driver string) *sql.DB {
 	require.NoError(tb, err)
 	tb.Cleanup(func() { require.NoError(tb, db.Close()) })
 	return db
+}
+
+// SQLite opens a file of the test's, with up to that many connections.
+func SQLite(tb testing.TB, connections int) *sql.DB {
+	tb.Helper()
+	return SQLiteFile(tb, filepath.Join(tb.TempDir(), "webhooks.db"), connections)
+}
+
+// DSN is how a file of SQLite is opened for a store.
+func DSN(file string) string {
+	return "file:" + file + "?_pragma=busy_timeout(5000)&_pragma=synchronous(full)&_txlock=immediate"
+}
+
+// SQLiteFile opens a file.
+func SQLiteFile(tb testing.TB, file string, connections int) *sql.DB {
+	tb.Helper()
+	db, err := sql.Open("sqlite", DSN(file))
+	require.NoError(tb, err)
+	db.SetMaxOpenConns(connections)
+	db.SetMaxIdleConns(connections)
+	tb.Cleanup(func() { require.NoError(tb, db.Close()) })
+	return db
+}
+
+// OpenSQLite makes a store in a database of SQLite.
+func OpenSQLite(tb testing.TB, db *sql.DB, now func() time.Time) *sqlstore.Store {
+	tb.Helper()
+	o := &sqlstore.Options{Now: now}
+	require.NoError(tb, sqlstore.Migrate(tb.Context(), db, o))
+	st, err := sqlstore.Open(tb.Context(), db, o)
+	require.NoError(tb, err)
+	return st
 }
 
 // Open makes a store in a schema of its own.

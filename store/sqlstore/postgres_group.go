@@ -91,7 +91,7 @@ func (g *group) next() []*publishing {
 }
 
 // publish runs a call, with others if need be.
-func (s *Store) publish(ctx context.Context, events []newEvent) ([]store.Published, error) {
+func (s *postgres) publish(ctx context.Context, events []newEvent) ([]store.Published, error) {
 	p := &publishing{events: events}
 	if len(events) > sharedEvents || slices.ContainsFunc(events, func(e newEvent) bool { return e.Test != "" }) {
 		return s.call(ctx, events)
@@ -114,7 +114,7 @@ func (s *Store) publish(ctx context.Context, events []newEvent) ([]store.Publish
 }
 
 // publishWaiting runs what waits, from list on, until nothing does.
-func (s *Store) publishWaiting(ctx context.Context, list []*publishing) {
+func (s *postgres) publishWaiting(ctx context.Context, list []*publishing) {
 	for ; list != nil; list = s.group.next() {
 		bounded, cancel := context.WithTimeout(ctx, groupTimeout)
 		s.publishTogether(bounded, list)
@@ -124,7 +124,7 @@ func (s *Store) publishWaiting(ctx context.Context, list []*publishing) {
 }
 
 // publishTogether runs calls as one, or in halves if the database cannot take one of them.
-func (s *Store) publishTogether(ctx context.Context, list []*publishing) {
+func (s *postgres) publishTogether(ctx context.Context, list []*publishing) {
 	var events []newEvent
 	for _, p := range list {
 		events = append(events, p.events...)

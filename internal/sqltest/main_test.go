@@ -1,0 +1,21 @@
+package sqltest_test
+
+import (
+	"fmt"
+	"os"
+	"testing"
+)
+
+// childVariable makes this program a child of a test: see child.
+const childVariable = "WEBHOOK_TEST_SQLITE_CHILD"
+
+func TestMain(m *testing.M) {
+	if file := os.Getenv(childVariable); file != "" {
+		if err := child(file, os.Args[1]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}

@@ -1,0 +1,118 @@
+package sqlstore
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+
+	"github.com/rag-assistant/webhooks/store"
+)
+
+// row is what publish_1 reads of an event.
+type row struct {
+	Merchant    string `json:"m"`
+	Event       string `json:"e"`
+	Type        string `json:"t"`
+	Fingerprint string `json:"fp"`
+	Trace       string `json:"trace"`
+	Test        string `json:"test"`
+	Forged      bool   `json:"forged"`
+	Most        int    `json:"most"`
+	At          int    `json:"at"`
+	Size        int    `json:"size"`
+}
+
+// What publish_1 and intake_1 say of an event.
+const (
+	stateNew      = "new"
+	stateOld      = "old"
+	stateConflict = "conflict"
+	stateNobody   = "nobody"
+)
+
+// write writes events as the arguments of publish_1 and intake_1.
+func write(events []newEvent) (rows string, bodies []byte) {
+	list := make([]row, len(events))
+	for i, e := range events {
+		list[i] = row{
+			Merchant: encode(e.merchantID), Event: encode(e.ID), Type: encode(e.Type), Fingerprint: encode(e.Fingerprint), Trace: encode(e.Trace),
+			Test: encode(e.Test), Forged: e.Forged, Most: max(e.MaxPending, 0), At: len(bodies) + 1, Size: len(e.Body),
+		}
+		bodies = append(bodies, e.Body...)
+	}
+	return marshal(list), bodies
+}
+
+// call publishes events in one transaction. The answers are in their order.
+func (s *postgres) call(ctx context.Context, events []newEvent) ([]store.Published, error) {
+	out, err := s.callOnce(ctx, events)
+	for again(err) { // It has done nothing.
+		out, err = s.callOnce(ctx, events)
+	}
+	return out, err
+}
+
+func (s *postgres) callOnce(ctx context.Context, events []newEvent) ([]store.Published, error) {
+	rows, bodies := write(events)
+	out := make([]store.Published, 0, len(events))
+	var nobody error
+	err := s.each(ctx, s.db, "publish", func(r scan) error {
+		var at int
+		var state string
+		var id *int64
+		var webhooks, missed *string
+		if err := r(&at, &state, &id, &webhooks, &missed); err != nil {
+			return err
+		}
+		p := store.Published{Duplicate: state == stateOld, Conflict: state == stateConflict}
+		if state == stateNobody {
+			nobody = errNobody
+		}
+		var err error
+		if webhooks != nil {
+			p.Deliveries, err = s.published(*id, *webhooks)
+		}
+		if missed != nil && err == nil {
+			p.Missed, err = readList(*missed)
+		}
+		out = append(out, p)
+		return err
+	}, s.now(), rows, bodies)
+	if err == nil && len(out) != len(events) {
+		err = errors.New("sqlstore: publish: answers are missing")
+	}
+	return out, errors.Join(err, nobody)
+}
+
+// published reads [[wh, wid], …].
+func (s *postgres) published(id int64, webhooks string) ([]store.PublishedDelivery, error) {
+	var pairs [][2]json.RawMessage
+	if err := json.Unmarshal([]byte(webhooks), &pairs); err != nil {
+		return nil, err
+	}
+	out := make([]store.PublishedDelivery, len(pairs))
+	for i, p := range pairs {
+		var wh int64
+		var wid string
+		if err := errors.Join(json.Unmarshal(p[0], &wh), json.Unmarshal(p[1], &wid)); err != nil {
+			return nil, err
+		}
+		out[i] = store.PublishedDelivery{WebhookID: decode(wid), ID: s.deliveryID(place{wh, id})}
+	}
+	return out, nil
+}
+
+func (s *postgres) enqueue(ctx context.Context, merchantID, webhookID string, eventIDs []string, nonce string, maxPending int) (out []store.Enqueued, err error) {
+	err = s.each(ctx, s.db, "enqueue", func(r scan) error {
+		var wh int64
+		var id *int64
+		var e store.Enqueued
+		err := r(&wh, &id, &e.Full, &e.Crowded)
+		if id != nil {
+			e.DeliveryID = s.deliveryID(place{wh, *id})
+		}
+		out = append(out, e)
+		return err
+	}, s.now(), encode(merchantID), encode(webhookID), writeList(eventIDs), encode(nonce), store.MaxEnqueued, maxPending)
+	return out, err
+}
