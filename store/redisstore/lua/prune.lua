@@ -324,12 +324,14 @@ local function heal(name, rec)
     if over and not (n and call('HEXISTS', P .. 'gc', n) == 1) then call('HDEL', A, name) end
     return
   end
+  local since = now
   if not ok then
     drop_claimed(t, seq, rec)
   elseif leased then
     local over = sunpack('>I6', rec, 14)
     if over >= before then return end
     lapse(t, seq, rec, el, over)
+    since = over
   elseif own(n, 'ZSCORE', key(is_test(el) and 'y' or 'z', n), seq) then
     return
   else
@@ -337,7 +339,7 @@ local function heal(name, rec)
     bad('delivery ' .. name, 'was not in line', n)
   end
   t[PARKED] = 0
-  offer(t, now)
+  offer(t, since)
   save_state(t)
 end
 
