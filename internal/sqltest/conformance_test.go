@@ -24,25 +24,28 @@ func TestConformanceOfPostgresOnOneConnection(t *testing.T) {
 
 func TestConformanceOfSQLite(t *testing.T) {
 	t.Parallel()
-	for _, connections := range []int{1, 8} {
-		t.Run(strconv.Itoa(connections), func(t *testing.T) {
+	for _, c := range []struct {
+		name, driver string
+		connections  int
+	}{{"one connection", "sqlite", 1}, {"modernc", "sqlite", 8}, {"ncruces", "sqlite3", 4}} {
+		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			storetest.Run(t, openerOfSQLite(connections))
+			storetest.Run(t, openerOfSQLite(c.driver, c.connections))
 		})
 	}
 }
 
 func TestDifferentialOfSQLite(t *testing.T) {
 	t.Parallel()
-	storetest.RunDifferential(t, openerOfSQLite(8), sequences())
+	storetest.RunDifferential(t, openerOfSQLite("sqlite", 8), sequences())
 }
 
 // openerOfSQLite opens a file for each store.
-func openerOfSQLite(connections int) func(t *testing.T) storetest.Harness {
+func openerOfSQLite(driver string, connections int) func(t *testing.T) storetest.Harness {
 	return func(t *testing.T) storetest.Harness {
 		t.Helper()
 		c := newClock()
-		return storetest.Harness{Store: sqltest.OpenSQLite(t, sqltest.SQLite(t, connections), c.now), Advance: c.advance}
+		return storetest.Harness{Store: sqltest.OpenSQLite(t, sqltest.SQLiteBy(t, driver, connections), c.now), Advance: c.advance}
 	}
 }
 

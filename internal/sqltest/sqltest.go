@@ -11,8 +11,9 @@ import (
 	"testing"
 	"time"
 
-	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
-	_ "github.com/lib/pq"              // the driver "postgres"
+	_ "github.com/jackc/pgx/v5/stdlib"       // the driver "pgx"
+	_ "github.com/lib/pq"                    // the driver "postgres"
+	_ "github.com/ncruces/go-sqlite3/driver" // the driver "sqlite3"
 	"github.com/stretchr/testify/require"
 	_ "modernc.org/sqlite" // the driver "sqlite"
 
@@ -48,6 +49,12 @@ func SQLite(tb testing.TB, connections int) *sql.DB {
 	return SQLiteFile(tb, filepath.Join(tb.TempDir(), "webhooks.db"), connections)
 }
 
+// SQLiteBy opens a file of the test's through another driver.
+func SQLiteBy(tb testing.TB, driver string, connections int) *sql.DB {
+	tb.Helper()
+	return open(tb, driver, filepath.Join(tb.TempDir(), "webhooks.db"), connections)
+}
+
 // DSN is how a file of SQLite is opened for a store.
 func DSN(file string) string {
 	return "file:" + file + "?_pragma=busy_timeout(5000)&_pragma=synchronous(full)&_txlock=immediate"
@@ -56,7 +63,12 @@ func DSN(file string) string {
 // SQLiteFile opens a file.
 func SQLiteFile(tb testing.TB, file string, connections int) *sql.DB {
 	tb.Helper()
-	db, err := sql.Open("sqlite", DSN(file))
+	return open(tb, "sqlite", file, connections)
+}
+
+func open(tb testing.TB, driver, file string, connections int) *sql.DB {
+	tb.Helper()
+	db, err := sql.Open(driver, DSN(file))
 	require.NoError(tb, err)
 	db.SetMaxOpenConns(connections)
 	db.SetMaxIdleConns(connections)

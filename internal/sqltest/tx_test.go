@@ -146,3 +146,23 @@ func TestAnOpenTransactionHoldsUpNobody(t *testing.T) {
 	require.NoError(t, tx.Commit())
 	require.Empty(t, s.claim())
 }
+
+func TestInfoOfPostgres(t *testing.T) {
+	t.Parallel()
+	s := newShop(t, sqltest.Postgres(t, "pgx"))
+	tx := s.begin(sql.LevelReadCommitted)
+	s.publish(s.In(tx), event("one", "p"))
+	s.publish(s, event("one", "q"))
+	require.NoError(t, tx.Commit())
+	info, err := s.Info(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, sqlstore.Postgres, info.Dialect)
+	require.EqualValues(t, 1, info.Intake)
+	require.NotEmpty(t, info.Version)
+	require.NotEmpty(t, info.Durability)
+	s.claim()
+	info, err = s.Info(t.Context())
+	require.NoError(t, err)
+	require.Zero(t, info.Intake)
+	require.EqualValues(t, 1, info.SetAside)
+}

@@ -55,10 +55,13 @@
 //     busy_timeout of the connections; then calls fail with [store.ErrUnavailable], and a
 //     dispatcher makes them again. So keep such transactions short. Reading, and a claim that
 //     finds nothing, wait for nobody.
+//   - A call of the store while the same goroutine has such a transaction open waits for it, and
+//     so for itself. Use [Store.In] there, and nothing else that writes.
 //   - Let the caller's transactions begin immediate, as the text above says. One that has
 //     read before it publishes may otherwise fail to become the writer, without waiting.
 //   - Calls that wait for the writer share its next transaction, so 16 callers cost little
-//     more than one. Each call is still whole by itself.
+//     more than one. Each call is still whole by itself. One whose context ends while it is
+//     under way is answered when that transaction ends, or the busy_timeout.
 //   - Times are those of the machine's clock.
 //   - SQLite has to be 3.51.3 or later, or 3.50.7, or 3.44.6: what is older can damage a file
 //     in WAL mode. The file has to be on a local disk. Migrate and Open set WAL mode.

@@ -74,8 +74,10 @@ func unavailable(err error) bool {
 		}
 		return code == "25006" || code == "55P03" || code == "XX000" // read-only, lock timeout, internal error
 	}
-	var network net.Error
-	return errors.As(err, &network) || errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone) ||
+	var network net.Error // which a driver of SQLite implements with all its errors
+	var op *net.OpError
+	var name *net.DNSError
+	return errors.As(err, &network) && network.Timeout() || errors.As(err, &op) || errors.As(err, &name) || errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone) ||
 		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, context.DeadlineExceeded)
 }
 
