@@ -111,8 +111,10 @@ begin
 	), r as materialized (
 		select x.wh, x.ver, x.active, x.rate, x.taken, x.level, x.inflight, x.lease_next, x.lfloor, x.held,
 			coalesce(f.n, 0) n, least(x.floor, f.due) floor, least(x.tfloor, f.tdue) tfloor,
-			coalesce(least(x.next_at, case when f.wh is not null then
-				greatest(f.first, x.since, case when f.tdue is null then x.held end, case when x.rate > 0 and x.level < 1000 then x.taken + (1000 - x.level + x.rate - 1) / x.rate end) end), p_now) since,
+			least(p_now, greatest(
+				coalesce(least(x.next_at, case when f.wh is not null then greatest(f.first, x.since) end), p_now),
+				case when least(x.tfloor, f.tdue) is null then x.held end,
+				case when x.rate > 0 and x.level < 1000 then x.taken + (1000 - x.level + x.rate - 1) / x.rate end)) since,
 			case when x.rate > 0 then least(1000 * x.rate::bigint, x.level + x.rate * least(greatest(p_now - x.taken, 0), 1000)) end tokens
 		from unnest(p_locked) c(wh)
 		cross join lateral (select * from ready y where y.wh = c.wh order by y.ver desc limit 1) x

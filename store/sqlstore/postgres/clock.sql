@@ -34,8 +34,12 @@ end $$;
 -- One that is claimable before and after keeps its turn.
 create function line_up(p_wh bigint, p_now bigint) returns void language plpgsql @settings as $$
 begin
-	update ready r set ver = r.ver + 1,
-		next_at = turn(case when not r.capped then claimable(r.active, r.floor, r.tfloor, r.held, r.rate, r.level, r.taken) end, p_now, r.lease_next)
-	where r.wh = p_wh and r.ver = (select x.ver from ready x where x.wh = p_wh order by x.ver desc limit 1)
-		and (r.next_at is null or r.next_at > p_now);
+	update ready x set ver = x.ver + 1, next_at = turn(r.claimable, p_now, x.lease_next)
+	from (
+		select y.ver, y.next_at, y.lease_next, case when not y.capped then
+			claimable(y.active, y.floor, y.tfloor, y.held, y.rate, y.level, y.taken) end claimable
+		from ready y where y.wh = p_wh order by y.ver desc limit 1
+	) r
+	where x.wh = p_wh and x.ver = r.ver
+		and not coalesce(r.next_at <= p_now and least(r.claimable, r.lease_next) <= p_now, false);
 end $$;

@@ -65,17 +65,19 @@ begin
 			min(v_now + m.delay) filter (where m.outcome in ('retry', 'released') and not m.test) floor,
 			min(v_now + m.delay) filter (where m.outcome in ('retry', 'released') and m.test) tfloor
 		from matched m where m.state = 'accepted' group by m.wh, m.ver
+	), stood as (
+		select c.*, case when not x.capped or c.back > 0 then claimable(x.active, least(x.floor, c.floor), least(x.tfloor, c.tfloor),
+			greatest(x.held, c.held), x.rate, x.level, x.taken) end claimable
+		from changed c join ready x on x.wh = c.wh and x.ver = c.ver
 	), lined as (
 		update ready x set ver = x.ver + 1, inflight = x.inflight - c.back,
 			since = case when x.capped and c.back > 0 then v_now else x.since end, capped = x.capped and c.back = 0,
 			lease_next = case when x.inflight > c.back then x.lease_next end, lfloor = case when x.inflight > c.back then x.lfloor end,
 			n_pending = x.n_pending - c.ok - c.failed, n_ok = x.n_ok + c.ok, n_failed = x.n_failed + c.failed, n_attempts = x.n_attempts + c.attempts,
 			floor = least(x.floor, c.floor), tfloor = least(x.tfloor, c.tfloor), held = greatest(x.held, c.held),
-			next_at = case when x.next_at <= v_now and c.held is null then x.next_at
-				else turn(case when not x.capped or c.back > 0 then
-					claimable(x.active, least(x.floor, c.floor), least(x.tfloor, c.tfloor), greatest(x.held, c.held), x.rate, x.level, x.taken) end, v_now,
-					case when x.inflight > c.back then x.lease_next end) end
-		from changed c where x.wh = c.wh and x.ver = c.ver
+			next_at = case when x.next_at <= v_now and c.claimable <= v_now then x.next_at
+				else turn(c.claimable, v_now, case when x.inflight > c.back then x.lease_next end) end
+		from stood c where x.wh = c.wh and x.ver = c.ver
 	)
 	select m.* from matched m order by m.o
 	loop
@@ -94,7 +96,11 @@ begin
 		end if;
 		return next;
 	end loop;
-	perform refloor(u.wh), line_up(u.wh, v_now) from (select distinct u.wh from unnest(v_late) u(wh)) u;
+	perform refloor(u.wh) from (select distinct u.wh from unnest(v_late) u(wh)) u;
+	select array_agg(r.wh) into v_whs from unnest(v_whs) u(wh)
+	cross join lateral (select x.wh, x.lease_next from ready x where x.wh = u.wh order by x.ver desc limit 1) r where r.lease_next <= v_now;
+	perform expire(u.wh, v_now) from unnest(v_whs) u(wh);
+	perform line_up(u.wh, v_now) from (select distinct u.wh from unnest(v_whs || v_late) u(wh)) u;
 end $$;
 
 -- streak ends (1) or lengthens (2) the streak of a webhook, whose row of ready the caller has
