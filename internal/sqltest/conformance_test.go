@@ -79,7 +79,7 @@ const sequencesVariable = "WEBHOOK_TEST_SEQUENCES"
 func sequences() int {
 	n, err := strconv.Atoi(os.Getenv(sequencesVariable))
 	if err != nil {
-		n = 50 // A test of conformance plays 150 more.
+		n = 10 // A test of conformance plays 150 more.
 	}
 	return n
 }

@@ -3,11 +3,11 @@
 package sqltest
 
 import (
+	"crypto/rand"
 	"database/sql"
-	"fmt"
 	"os"
 	"path/filepath"
-	"sync/atomic"
+	"strings"
 	"testing"
 	"time"
 
@@ -24,8 +24,6 @@ const (
 	urlVariable     = "WEBHOOK_TEST_POSTGRES_URL"
 	requireVariable = "WEBHOOK_TEST_REQUIRE_POSTGRES"
 )
-
-var schemas atomic.Int64
 
 // Postgres opens the database that the environment names, through a driver.
 func Postgres(tb testing.TB, driver string) *sql.DB {
@@ -89,7 +87,7 @@ func OpenSQLite(tb testing.TB, db *sql.DB, now func() time.Time) *sqlstore.Store
 // Open makes a store in a schema of its own.
 func Open(tb testing.TB, db *sql.DB, now func() time.Time) *sqlstore.Store {
 	tb.Helper()
-	o := &sqlstore.Options{Schema: fmt.Sprintf("test_%d_%d", os.Getpid(), schemas.Add(1)), Now: now}
+	o := &sqlstore.Options{Schema: "test_" + strings.ToLower(rand.Text()[:16]), Now: now}
 	require.NoError(tb, sqlstore.Migrate(tb.Context(), db, o))
 	tb.Cleanup(func() {
 		if tb.Failed() {

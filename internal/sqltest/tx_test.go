@@ -37,8 +37,8 @@ func (s shop) begin(level sql.IsolationLevel) *sql.Tx {
 	return tx
 }
 
-func event(id, print string) store.NewEvent {
-	return store.NewEvent{ID: id, Type: "a", Body: []byte(`{}`), Fingerprint: print}
+func event(id, mark string) store.NewEvent {
+	return store.NewEvent{ID: id, Type: "a", Body: []byte(`{}`), Fingerprint: mark}
 }
 
 func (s shop) publish(to store.Publisher, events ...store.NewEvent) []store.Published {
@@ -105,9 +105,9 @@ func TestOneIDInManyTransactions(t *testing.T) {
 	t.Parallel()
 	s := newShop(t, sqltest.Postgres(t, "pgx"))
 	var open []*sql.Tx
-	for _, print := range []string{"p", "p", "q"} {
+	for _, mark := range []string{"p", "p", "q"} {
 		tx := s.begin(sql.LevelReadCommitted)
-		require.True(t, s.publish(s.In(tx), event("same", print))[0].Deferred, "nobody waits for another transaction")
+		require.True(t, s.publish(s.In(tx), event("same", mark))[0].Deferred, "nobody waits for another transaction")
 		open = append(open, tx)
 	}
 	require.Equal(t, []string(nil), s.claim())

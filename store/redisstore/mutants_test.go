@@ -3,6 +3,7 @@
 package redisstore_test
 
 import (
+	"hash/fnv"
 	"os"
 	"os/exec"
 	"strings"
@@ -22,6 +23,23 @@ const (
 	addrVariable   = "WEBHOOK_TEST_MUTANT_ADDR"
 )
 
+// allVariable asks for all mutants.
+const allVariable = "WEBHOOK_TEST_MUTANTS"
+
+// played says whether a mutant's turn has come: that of one in four, other ones with each
+// change of any of them. `make mutants` plays all.
+func played(name string) bool {
+	if os.Getenv(allVariable) != "" {
+		return true
+	}
+	h := fnv.New32a()
+	for _, m := range mutants {
+		_, _ = h.Write([]byte(m.before + m.after))
+	}
+	_, _ = h.Write([]byte(name))
+	return h.Sum32()%4 == 0
+}
+
 // TestMutants shows that the conformance suite sees each fault. Of the suite, a mutant
 // plays what is known to find it.
 func TestMutants(t *testing.T) {
@@ -30,6 +48,9 @@ func TestMutants(t *testing.T) {
 	self, err := os.Executable()
 	require.NoError(t, err)
 	for _, m := range mutants {
+		if !played(m.name) {
+			continue
+		}
 		t.Run(m.name, func(t *testing.T) {
 			t.Parallel()
 			finder := "^" + strings.ReplaceAll("TestMutant/"+m.by, "/", "$/^") + "$"

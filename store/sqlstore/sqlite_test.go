@@ -38,7 +38,9 @@ func (coded) Code() int { return sqliteBusy | 2<<8 }
 func TestUnavailableSQLite(t *testing.T) {
 	t.Parallel()
 	for _, err := range []error{
-		coded{errors.New("?")}, errors.New("sqlite3: database is locked"), errors.New("database or disk is full"),
+		coded{errors.New("?")},
+		errors.New("sqlite3: database is locked"),
+		errors.New("database or disk is full"),
 		errors.New("attempt to write a readonly database"),
 	} {
 		require.ErrorIs(t, explain(fmt.Errorf("begin: %w", err)), store.ErrUnavailable)

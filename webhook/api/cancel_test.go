@@ -83,8 +83,8 @@ func TestTooManyPending(t *testing.T) {
 		require.Equal(t, 0.0, v["deliveries"])
 	}
 	v := s.do(http.MethodPost, hook+"/replay", "").is(http.StatusAccepted).object()
-	webhookID, id := v["webhookId"].(string), v["id"].(string)
-	harness.FinishReplay(t, s.svc, s.store.(webhook.DispatchStore), webhookID, id) //nolint:forcetypeassert // as settle
+	id := fmt.Sprint(v["id"])
+	harness.FinishReplay(t, s.svc, s.store.(webhook.DispatchStore), fmt.Sprint(v["webhookId"]), id) //nolint:forcetypeassert // as settle
 	v = s.do(http.MethodGet, hook+"/replays/"+id, "").is(http.StatusOK).object()
 	require.Equal(t, 3.0, v["waiting"])
 	require.Equal(t, 0.0, v["deliveries"])
