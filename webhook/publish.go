@@ -304,3 +304,23 @@ func (s *Service) delivery(ctx context.Context, merchantID, webhookID, deliveryI
 	}
 	return d, nil
 }
+
+// tellCrowded tells the owner of a webhook that it misses events, once a day over all
+// processes. If that fails, the event is published all the same, and a later one tries again.
+func (s *Service) tellCrowded(ctx context.Context, merchantID, webhookID string) {
+	now := s.now()
+	if !s.crowded.due(merchantID, webhookID, now) {
+		return
+	}
+	w, err := s.store.Webhook(ctx, merchantID, webhookID)
+	if err != nil {
+		return
+	}
+	m := parseMark(w.Mark)
+	if !m.crowded.IsZero() && now.Sub(m.crowded) < crowdedPause {
+		return
+	}
+	m.crowded = now
+	n := store.Notice{Kind: store.NoticeCrowded, WebhookID: webhookID, URL: w.URL, Since: now}
+	_, _ = s.store.AddNotice(ctx, merchantID, n, w.Mark, m.String())
+}

@@ -2,6 +2,8 @@ package webhook
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"time"
 
 	"github.com/rag-assistant/webhooks/store"
@@ -111,4 +113,52 @@ func latest(a, b time.Time) time.Time {
 		return a
 	}
 	return b
+}
+
+// replaying is what is kept of a replay between two steps.
+type replaying struct {
+	WebhookID string       `json:"webhook"`
+	Since     time.Time    `json:"since,omitzero"`
+	Until     time.Time    `json:"until,omitzero"`
+	Missed    bool         `json:"missed,omitempty"`
+	Failed    bool         `json:"failed,omitempty"`
+	Backfill  bool         `json:"backfill,omitempty"`
+	Pending   int          `json:"pending,omitempty"` // how many of the webhook may be
+	Cursor    string       `json:"cursor,omitempty"`
+	At        time.Time    `json:"at,omitzero"`
+	Done      Replayed     `json:"done"`
+	Status    ReplayStatus `json:"status,omitempty"` // once it has ended
+	Faults    int          `json:"faults,omitempty"` // steps that failed since the last one that did not
+}
+
+func newReplaying(webhookID string, r Replay) replaying {
+	return replaying{WebhookID: webhookID, Since: r.Since, Until: r.Until, Missed: r.Missed, Failed: r.Failed, Backfill: r.Backfill}
+}
+
+func unpackReplaying(packed []byte) (replaying, error) {
+	var p replaying
+	if err := json.Unmarshal(packed, &p); err != nil {
+		return p, fmt.Errorf("webhook: read the state of a replay: %w", err)
+	}
+	return p, nil
+}
+
+func (p *replaying) pack() []byte {
+	packed, _ := json.Marshal(p) //nolint:errchkjson // It has texts, numbers and times only.
+	return packed
+}
+
+// until is the end of the range: an open one ends when the replay was asked for.
+func (p *replaying) until(j store.Job) time.Time {
+	if p.Until.IsZero() {
+		return j.CreatedAt.Add(time.Millisecond)
+	}
+	return p.Until
+}
+
+func (p *replaying) view() ReplayJob {
+	return ReplayJob{
+		WebhookID: p.WebhookID, Status: p.Status, Replayed: p.Done, At: p.At,
+		Range: Replay{Since: p.Since, Until: p.Until, Missed: p.Missed, Failed: p.Failed, Backfill: p.Backfill},
+	}
 }
