@@ -16,7 +16,7 @@ MODULES  = $(shell find . -name go.mod -not -path '*/.*' -not -path '*/testdata/
 # Those that hold packages: tools pins programs only.
 PACKAGED = $(filter-out ./tools,$(MODULES))
 # Those whose tests run beside the root's; `make examples` runs those of the others.
-TESTED   = $(filter-out ./internal/sqltest,$(filter ./internal/% ./bench ./examples/server,$(PACKAGED)))
+TESTED   = $(filter-out ./internal/sqltest,$(filter ./internal/% ./bench,$(PACKAGED)))
 
 LINT = go tool -modfile="$(CURDIR)/tools/go.mod" golangci-lint
 
@@ -45,6 +45,7 @@ test: ## Run all tests and fuzz seeds with the race detector, a Redis and a Post
 		tools/with-redis.sh go test -race -timeout 40m $(TESTFLAGS) ./... || code=1; \
 		tools/with-redis.sh go test -timeout 40m $(TESTFLAGS) -run '^(TestFaults|TestMutants)$$' ./store/storetest ./store/redisstore || code=1; \
 		(cd internal/sqltest && "$(CURDIR)/tools/with-postgres.sh" go test -timeout 40m $(TESTFLAGS) ./...) || code=1; \
+		(cd examples/server && "$(CURDIR)/tools/with-postgres.sh" "$(CURDIR)/tools/with-redis.sh" go test -race -timeout 40m $(TESTFLAGS) ./...) || code=1; \
 		for m in $(TESTED); do (cd "$$m" && "$(CURDIR)/tools/with-redis.sh" go test -race -timeout 40m $(TESTFLAGS) ./...) || code=1; done; \
 		exit $$code; } 2>&1 | tee .cache/test.log
 
@@ -90,7 +91,7 @@ cover: ## Run all tests and print the coverage of each package.
 	@go tool cover -func .cache/cover.out | tail -n 1
 
 examples: ## Build all examples and run those that end by themselves.
-	@tools/examples.sh $(filter-out $(TESTED) ./internal/sqltest,$(PACKAGED))
+	@tools/examples.sh $(filter-out $(TESTED) ./internal/sqltest ./examples/server,$(PACKAGED))
 
 architecture: ## Draw the packages, and the files of package webhook, for docs/architecture.md.
 	@go run ./internal/architecture

@@ -19,6 +19,7 @@ import (
 // config is what the flags say.
 type config struct {
 	addr, store, role string
+	migrate           bool
 	jwtSecret         []byte
 	jwtKeys           *jwtauth.Set
 	jwksURL           string
@@ -52,8 +53,9 @@ func parse(args []string, stderr io.Writer) (*config, error) {
 	fs.SetOutput(io.Discard) // The caller prints the error, once.
 	fs.StringVar(&c.addr, "addr", "127.0.0.1:8080", "address to listen on")
 	fs.StringVar(&c.store, "store", "memory",
-		`where state lives: "memory", which ends with the process, redis://… or redis+cluster://host:port?addr=host:port`)
-	fs.Func("secret-key", "`id:base64` of 32 bytes that seal webhook secrets; several with commas or flags, the first seals; needed with Redis",
+		`where state lives: "memory", which ends with the process, postgres://…, sqlite:PATH of a file, redis://… or redis+cluster://host:port?addr=host:port`)
+	fs.BoolVar(&c.migrate, "migrate", false, "prepare a -store of SQL, or bring it up to date, and then go on; several processes may do so at once")
+	fs.Func("secret-key", "`id:base64` of 32 bytes that seal webhook secrets; several with commas or flags, the first seals; needed with every -store that lasts",
 		func(s string) error {
 			for part := range strings.SplitSeq(s, ",") {
 				key, err := secretKey(part)
@@ -134,11 +136,11 @@ func parse(args []string, stderr io.Writer) (*config, error) {
 	if c.jwksURL != "" && c.jwt.Issuer == "" && len(c.jwt.Audience) == 0 {
 		return nil, errors.New("-jwks-url needs -jwt-issuer or -jwt-audience: the login has other services, too")
 	}
-	if c.store == "memory" && c.role != "all" {
+	if c.store == inMemory && c.role != "all" {
 		return nil, errors.New("-store memory is not shared between processes: it needs -role all")
 	}
-	if c.store != "memory" && len(c.service.SecretKeys) == 0 {
-		return nil, errors.New("-secret-key is needed with Redis; make one with: echo k1:$(openssl rand -base64 32)")
+	if c.store != inMemory && len(c.service.SecretKeys) == 0 {
+		return nil, errors.New("-secret-key is needed with a -store that lasts; make one with: echo k1:$(openssl rand -base64 32)")
 	}
 	c.service.Egress, d.Egress = out, out
 	d.SecretKeys = c.service.SecretKeys

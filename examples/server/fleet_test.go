@@ -1,13 +1,11 @@
 package main
 
 import (
-	"encoding/base64"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -19,14 +17,23 @@ import (
 )
 
 // TestFleet is what compose.yaml describes: two API and two dispatch processes on
-// one Redis, behind a proxy. All of them work, and any of them may stop.
+// one Redis, behind a proxy. All of them work, and any of them may stop. So it is on one
+// PostgreSQL.
 func TestFleet(t *testing.T) {
 	t.Parallel()
-	flags := []string{
-		"-store", "redis://" + redistest.Start(t, "appendonly yes").Addr,
-		"-secret-key", "k1:" + base64.StdEncoding.EncodeToString([]byte(strings.Repeat("k", 32))),
-		"-insecure-allow-http", "-insecure-allow-private-networks",
+	for name, store := range map[string]func(t *testing.T) string{
+		"Redis":      func(t *testing.T) string { t.Helper(); return "redis://" + redistest.Start(t, "appendonly yes").Addr },
+		"PostgreSQL": database,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			testFleet(t, append(lasting(), "-migrate", "-store", store(t)))
+		})
 	}
+}
+
+func testFleet(t *testing.T, flags []string) {
+	t.Helper()
 	process := func(role string) (string, func() error) {
 		return start(t, append([]string{"-role", role}, flags...)...)
 	}

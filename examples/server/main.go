@@ -1,6 +1,6 @@
 // Command server is the reference service: the management API, publishing over
 // HTTP, the portal for merchants and a dispatcher in one process, or in several on
-// one Redis. GET /healthz says that it lives, GET /readyz that it takes requests. Every
+// one Redis or PostgreSQL. GET /healthz says that it lives, GET /readyz that it takes requests. Every
 // flag can be set in the environment too: -jwt-secret is WEBHOOK_SERVER_JWT_SECRET.
 //
 //	KEY=$(openssl rand -hex 32)
@@ -62,7 +62,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: c.logLevel}))
-	st, closeStore, err := openStore(ctx, c.store)
+	st, closeStore, err := openStore(ctx, c.store, c.migrate)
 	if err != nil {
 		return err
 	}

@@ -93,3 +93,7 @@ func unfit(err error) bool {
 	code := state(err)
 	return strings.HasPrefix(code, "22") || strings.HasPrefix(code, "23") || strings.HasPrefix(code, "54")
 }
+
+// ErrMigrate says that [Open] has found no tables, or those of an older release, and that
+// [Migrate] is to be called first.
+var ErrMigrate = errors.New("call Migrate first")

@@ -129,7 +129,7 @@ func (s *Store) applied(ctx context.Context, q querier) (map[int]string, error) 
 func (s *Store) upToDate(ctx context.Context) error {
 	done, err := s.applied(ctx, s.db)
 	if s.engine.missing(err) {
-		return fmt.Errorf("schema %s has no tables: call Migrate first", s.opts.Schema)
+		return fmt.Errorf("schema %s has no tables: %w", s.opts.Schema, ErrMigrate)
 	}
 	if err != nil {
 		return err
@@ -138,7 +138,7 @@ func (s *Store) upToDate(ctx context.Context) error {
 	for _, m := range all {
 		sum, ok := done[m.number]
 		if !ok {
-			return fmt.Errorf("schema %s is at migration %d of %d: call Migrate first", s.opts.Schema, len(done), len(all))
+			return fmt.Errorf("schema %s is at migration %d of %d: %w", s.opts.Schema, len(done), len(all), ErrMigrate)
 		}
 		if err := m.same(s.opts.Dialect, sum); err != nil {
 			return err
