@@ -33,7 +33,7 @@ lint: ## Run golangci-lint on every module.
 	@cd internal/apiclient && go generate
 	@code=0; for m in $(PACKAGED); do echo "$$m"; (cd "$$m" && $(LINT) run --allow-parallel-runners ./...) || code=1; done; exit $$code
 
-# The race detector needs a C compiler, internal/e2e a browser. Planted faults need no race
+# The race detector needs a C compiler, internal/e2e a browser. Planted faults and SQLite need no race
 # detector, with which they would take minutes: files with the tag !race.
 test: export CGO_ENABLED = 1
 test: ## Run all tests and fuzz seeds with the race detector and a Redis.
@@ -43,6 +43,7 @@ test: ## Run all tests and fuzz seeds with the race detector and a Redis.
 	@set -o pipefail; code=0; { \
 		tools/with-redis.sh go test -race -timeout 40m $(TESTFLAGS) ./... || code=1; \
 		tools/with-redis.sh go test -timeout 40m $(TESTFLAGS) -run '^(TestFaults|TestMutants)$$' ./store/storetest ./store/redisstore || code=1; \
+		(cd internal/sqltest && go test -timeout 40m $(TESTFLAGS) -run 'OfSQLite$$' ./...) || code=1; \
 		for m in $(TESTED); do (cd "$$m" && "$(CURDIR)/tools/with-redis.sh" go test -race -timeout 40m $(TESTFLAGS) ./...) || code=1; done; \
 		exit $$code; } 2>&1 | tee .cache/test.log
 
