@@ -22,33 +22,6 @@ func TestConformanceOfPostgresOnOneConnection(t *testing.T) {
 	storetest.Run(t, opener("postgres", 1))
 }
 
-func TestConformanceOfSQLite(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct {
-		name, driver string
-		connections  int
-	}{{"one connection", "sqlite", 1}, {"modernc", "sqlite", 8}, {"ncruces", "sqlite3", 4}} {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			storetest.Run(t, openerOfSQLite(c.driver, c.connections))
-		})
-	}
-}
-
-func TestDifferentialOfSQLite(t *testing.T) {
-	t.Parallel()
-	storetest.RunDifferential(t, openerOfSQLite("sqlite", 8), sequences())
-}
-
-// openerOfSQLite opens a file for each store.
-func openerOfSQLite(driver string, connections int) func(t *testing.T) storetest.Harness {
-	return func(t *testing.T) storetest.Harness {
-		t.Helper()
-		c := newClock()
-		return storetest.Harness{Store: sqltest.OpenSQLite(t, sqltest.SQLiteBy(t, driver, connections), c.now), Advance: c.advance}
-	}
-}
-
 // clock is a time that only the test moves.
 type clock struct{ ms atomic.Int64 }
 

@@ -1,3 +1,5 @@
+//go:build !race
+
 package sqltest_test
 
 import (
