@@ -3,6 +3,8 @@ package sqltest_test
 import (
 	"context"
 	"database/sql"
+	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -165,4 +167,22 @@ func TestInfoOfPostgres(t *testing.T) {
 	require.NoError(t, err)
 	require.Zero(t, info.Intake)
 	require.EqualValues(t, 1, info.SetAside)
+}
+
+// What docs/operating.md tells to ask is an answer.
+func TestQueriesOfTheDocs(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../docs/operating.md")
+	require.NoError(t, err)
+	_, block, ok := strings.Cut(string(text), "```sql\n")
+	require.True(t, ok)
+	block, _, _ = strings.Cut(block, "```")
+	db := sqltest.Postgres(t, "pgx")
+	require.NoError(t, sqlstore.Migrate(t.Context(), db, &sqlstore.Options{Schema: "docs"}))
+	for line := range strings.Lines(block) {
+		rows, err := db.QueryContext(t.Context(), strings.ReplaceAll(line, "webhooks.", "docs."))
+		require.NoError(t, err, line)
+		require.NoError(t, rows.Err())
+		require.NoError(t, rows.Close())
+	}
 }
