@@ -10,6 +10,8 @@ const (
 	crowdedPause = 24 * time.Hour
 	// crowdedLook is how often this process looks whether the owner has been told.
 	crowdedLook = time.Minute
+	// maxTold is of how many webhooks one call tells the owners.
+	maxTold = 5
 	// maxLooked is of how many webhooks it remembers when it looked.
 	maxLooked = 1000
 )

@@ -125,7 +125,7 @@ func (r *run) addStep(ctx context.Context, j store.Job, before, after replaying)
 		return
 	}
 	state, err := unpackReplaying(now.State)
-	if err != nil || state.Status != ReplayStopped || state.Cursor != before.Cursor {
+	if err != nil || state.Status != ReplayStopped || state.Cursor != before.Cursor || state.Done != before.Done {
 		return
 	}
 	state.add(before, after)

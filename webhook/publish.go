@@ -102,6 +102,7 @@ func (s *Service) publish(ctx context.Context, p store.Publisher, merchantID str
 	}
 	out := make([]Publication, len(rows))
 	var conflicts []error
+	told := 0
 	for i, row := range rows {
 		a := answers[i]
 		out[i] = Publication{EventID: row.ID, Duplicate: a.Duplicate, Deferred: a.Deferred, Missed: a.Missed}
@@ -120,7 +121,10 @@ func (s *Service) publish(ctx context.Context, p store.Publisher, merchantID str
 			Deliveries: len(a.Deliveries), Missed: len(a.Missed), Duplicate: a.Duplicate, Bytes: len(row.Body),
 		})
 		for _, webhookID := range a.Missed {
-			s.tellCrowded(ctx, merchantID, webhookID)
+			if told < maxTold {
+				told++
+				s.tellCrowded(ctx, merchantID, webhookID)
+			}
 		}
 	}
 	return out, errors.Join(conflicts...)

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"time"
 
 	"github.com/rag-assistant/webhooks/store"
 )
@@ -86,6 +87,21 @@ func unavailable(err error) bool {
 func again(err error) bool {
 	code := state(err)
 	return code == "40P01" || code == "40001"
+}
+
+// insist makes a call again that was chosen to end a deadlock or could not be serialised,
+// some times and after short pauses.
+func insist(ctx context.Context, f func() error) error {
+	err := f()
+	for pause := time.Millisecond; again(err) && pause < time.Second; pause *= 2 {
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(pause):
+			err = f()
+		}
+	}
+	return err
 }
 
 // unfit reports whether it is the call's own records that the database cannot take.

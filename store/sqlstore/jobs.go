@@ -141,6 +141,7 @@ func (j *job) apply(u store.JobUpdate) {
 // ClaimJobs implements [store.Jobs].
 func (s *Store) ClaimJobs(ctx context.Context, limit int, lease time.Duration) (out []store.Job, err error) {
 	err = s.transact(ctx, "claim jobs", func(tx querier) error {
+		out = nil // It may be made again.
 		var seqs []int64
 		var now int64
 		err := s.each(ctx, tx, "job_claim", func(r scan) error {

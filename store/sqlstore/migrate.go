@@ -35,7 +35,7 @@ func migrations(d Dialect) []migration {
 func (m migration) text(d Dialect, schema string) string {
 	var b strings.Builder
 	if d == Postgres {
-		fmt.Fprintf(&b, "create schema if not exists %s;\nset local search_path = %[1]s, pg_temp;\n\n", schema)
+		fmt.Fprintf(&b, "create schema if not exists %s;\nset local search_path = %[1]s, pg_temp;\n\n", quoted(schema))
 	}
 	for _, name := range m.files {
 		text, err := files.ReadFile(string(d) + "/" + name + ".sql")

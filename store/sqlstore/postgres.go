@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"strings"
+	"sync/atomic"
 
 	"github.com/rag-assistant/webhooks/store"
 )
@@ -16,8 +17,10 @@ import (
 type postgres struct {
 	*Store
 
-	group group
-	width width
+	group  group
+	width  width
+	intake atomic.Bool  // something was there when a claim looked last
+	calls  atomic.Int64 // of publish
 }
 
 func newPostgres(s *Store) {
@@ -27,6 +30,8 @@ func newPostgres(s *Store) {
 		"publish":    "select * from @.publish_1($1, $2::json, $3)",
 		"intake":     "select * from @.intake_1($1::json, $2)",
 		"relay":      "select @.relay_1($1, $2)",
+		"set_aside":  "select @.set_aside_1($1, $2)",
+		"fold":       "select @.fold_1($1, $2)",
 		"enqueue":    "select * from @.enqueue_1($1, $2, $3, $4::json, $5, $6, $7)",
 		"claim":      "select * from @.claim_1($1, $2, $3, $4, $5, $6, $7)",
 		"finish":     "select * from @.finish_1($1, $2::json)",
@@ -43,7 +48,7 @@ func newPostgres(s *Store) {
 	maps.Copy(texts, named("postgres/audit.sql"))
 	s.sql = map[string][]step{}
 	for name, text := range texts {
-		s.sql[name] = []step{{text: strings.ReplaceAll(text, "@.", s.opts.Schema+".")}}
+		s.sql[name] = []step{{text: strings.ReplaceAll(text, "@.", quoted(s.opts.Schema)+".")}}
 	}
 }
 
@@ -78,8 +83,8 @@ func (s *postgres) migrating(ctx context.Context, f func(tx querier) error) erro
 	return s.transact(ctx, func(tx querier) error {
 		for _, text := range []string{
 			"select pg_advisory_xact_lock(hashtextextended('" + s.opts.Schema + "', 7312))",
-			"create schema if not exists " + s.opts.Schema,
-			"create table if not exists " + s.opts.Schema + ".migration (number integer primary key, name text not null, checksum text not null, at timestamptz not null default now())",
+			"create schema if not exists " + quoted(s.opts.Schema),
+			"create table if not exists " + quoted(s.opts.Schema) + ".migration (number integer primary key, name text not null, checksum text not null, at timestamptz not null default now())",
 		} {
 			if _, err := tx.ExecContext(ctx, text); err != nil {
 				return err
@@ -89,18 +94,22 @@ func (s *postgres) migrating(ctx context.Context, f func(tx querier) error) erro
 	})
 }
 
-func (s *postgres) write(_ context.Context, f func(q querier) error) error { return f(s.db) }
+func (s *postgres) write(ctx context.Context, f func(q querier) error) error {
+	return insist(ctx, func() error { return f(s.db) })
+}
 
 func (s *postgres) transact(ctx context.Context, f func(tx querier) error) error {
-	tx, err := s.db.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
-	if err != nil {
-		return err
-	}
-	if err := f(tx); err != nil {
-		_ = tx.Rollback() // The first error says more.
-		return err
-	}
-	return tx.Commit()
+	return insist(ctx, func() error {
+		tx, err := s.db.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
+		if err != nil {
+			return err
+		}
+		defer func() { _ = tx.Rollback() }() // After a commit it does nothing.
+		if err := f(tx); err != nil {
+			return err
+		}
+		return tx.Commit()
+	})
 }
 
 func (s *postgres) lock(ctx context.Context, tx querier, merchantID, webhookID string) (bool, error) {
@@ -125,13 +134,21 @@ func (s *postgres) prune(ctx context.Context, p pruneStep, limit int) (n int, er
 	default:
 		args = []any{s.now(), p.age, limit}
 	}
-	_, err = s.one(ctx, s.db, p.kind, func(r scan) error { return r(&n) }, args...)
+	err = s.call(ctx, p.kind, func(r scan) error { return r(&n) }, args...)
 	return n, err
 }
 
 func (s *postgres) pruneRest(ctx context.Context, limit int) (more bool, err error) {
-	_, err = s.one(ctx, s.db, "prune_rest", func(r scan) error { return r(&more) }, s.now(), limit)
+	err = s.call(ctx, "prune_rest", func(r scan) error { return r(&more) }, s.now(), limit)
 	return more, err
+}
+
+// call calls a function whose answer is one row.
+func (s *postgres) call(ctx context.Context, name string, f func(scan) error, args ...any) error {
+	return insist(ctx, func() error {
+		_, err := s.one(ctx, s.db, name, f, args...)
+		return err
+	})
 }
 
 // publishIn leaves events in intake, for whoever claims after the commit.
@@ -156,15 +173,17 @@ func (s *postgres) publishIn(ctx context.Context, tx Tx, events []newEvent) (out
 // relayed is how many events of callers' transactions are published in one.
 const relayed = 100
 
-// relay publishes what was committed in callers' transactions.
+// relay publishes what was committed in callers' transactions, up to a batch of it. If that
+// fails it tries less, and sets an event aside that the database cannot take by itself.
 func (s *postgres) relay(ctx context.Context) error {
-	for {
-		n := 0
-		_, err := s.one(ctx, s.db, "relay", func(r scan) error { return r(&n) }, s.now(), relayed)
-		if again(err) {
-			continue
-		}
-		if err != nil || n < relayed {
+	for n := relayed; ; n /= 2 {
+		err := s.call(ctx, "relay", func(r scan) error { return r(new(int)) }, s.now(), n)
+		switch {
+		case err == nil:
+			return nil
+		case n == 1 && unfit(err):
+			return s.call(ctx, "set_aside", func(r scan) error { return r(new(int)) }, s.now(), state(err))
+		case n == 1 || ctx.Err() != nil:
 			return err
 		}
 	}
@@ -179,7 +198,7 @@ func (s *postgres) cancel(ctx context.Context, wh int64, one place, c cancelling
 		through = c.through
 	}
 	var last *int64
-	_, err = s.one(ctx, s.db, "cancel", func(r scan) error { return r(&out.deliveries, &out.through, &last) },
+	err = s.call(ctx, "cancel", func(r scan) error { return r(&out.deliveries, &out.through, &last) },
 		s.now(), wh, id, c.code, c.limit, c.after, through)
 	if last != nil {
 		out.last = *last
@@ -188,6 +207,9 @@ func (s *postgres) cancel(ctx context.Context, wh int64, one place, c cancelling
 }
 
 func (s *postgres) expedite(ctx context.Context, at place) (pending bool, err error) {
-	_, err = s.one(ctx, s.db, "expedite", func(r scan) error { return r(&pending) }, s.now(), at.wh, at.id)
+	err = s.call(ctx, "expedite", func(r scan) error { return r(&pending) }, s.now(), at.wh, at.id)
 	return pending, err
 }
+
+// quoted is a name of a schema as SQL wants it, whatever words are its own.
+func quoted(schema string) string { return `"` + schema + `"` }

@@ -20,26 +20,26 @@ type head struct {
 	Intake  bool   `json:"intake"`
 }
 
+// claim also takes in what callers' transactions have committed, before it leases anything.
 func (s *postgres) claim(ctx context.Context, c store.ClaimRequest) (store.Claimed, error) {
+	var relayed error
+	if s.intake.Load() {
+		relayed = s.relay(ctx)
+	}
 	width := s.width.next()
 	var out store.Claimed
 	var h head
-	err := s.each(ctx, s.db, "claim", func(r scan) error {
-		l, text, err := s.lease(r)
-		switch {
-		case err != nil:
-			return err
-		case text != nil:
-			return json.Unmarshal([]byte(*text), &h)
-		}
-		out.Leases = append(out.Leases, l)
-		return nil
-	}, s.now(), c.Limit, c.Lease.Milliseconds(), c.PerWebhook, c.MaxBytes, encode(c.Key), width)
-	if again(err) { // It has done nothing.
-		return s.claim(ctx, c)
-	}
+	err := insist(ctx, func() (err error) {
+		out.Leases = nil
+		h, err = s.claimOnce(ctx, c, width, &out.Leases)
+		return err
+	})
 	if err != nil {
 		return store.Claimed{}, err
+	}
+	s.intake.Store(h.Intake)
+	if relayed != nil && len(out.Leases) == 0 {
+		return store.Claimed{}, relayed
 	}
 	out.At, out.Again, out.Notices, out.Jobs = stamp(h.Now), h.Again, h.Notices, h.Jobs
 	out.Next = -1
@@ -49,13 +49,23 @@ func (s *postgres) claim(ctx context.Context, c store.ClaimRequest) (store.Claim
 	case h.Next != nil:
 		out.Next = max(time.Duration(*h.Next-h.Now)*time.Millisecond, 0)
 	}
-	if h.Intake {
-		if err := s.relay(ctx); err != nil && len(out.Leases) == 0 {
-			return store.Claimed{}, err
-		}
-	}
 	s.width.learn(width, len(out.Leases), c.Limit, out.Next)
 	return out, nil
+}
+
+func (s *postgres) claimOnce(ctx context.Context, c store.ClaimRequest, width int, leases *[]store.Lease) (h head, err error) {
+	err = s.each(ctx, s.db, "claim", func(r scan) error {
+		l, text, err := s.lease(r)
+		switch {
+		case err != nil:
+			return err
+		case text != nil:
+			return json.Unmarshal([]byte(*text), &h)
+		}
+		*leases = append(*leases, l)
+		return nil
+	}, s.now(), c.Limit, c.Lease.Milliseconds(), c.PerWebhook, c.MaxBytes, encode(c.Key), width)
+	return h, err
 }
 
 // lease reads a row of claim_1: a lease or its head.

@@ -37,11 +37,11 @@ func (s *postgres) result(r *store.Result) result {
 	}
 }
 
-func (s *postgres) finish(ctx context.Context, results []store.Result) ([]store.Finished, error) {
-	out, err := s.finishOnce(ctx, results)
-	for again(err) { // It has done nothing.
+func (s *postgres) finish(ctx context.Context, results []store.Result) (out []store.Finished, err error) {
+	err = insist(ctx, func() error {
 		out, err = s.finishOnce(ctx, results)
-	}
+		return err
+	})
 	return out, err
 }
 

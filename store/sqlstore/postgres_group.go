@@ -21,8 +21,8 @@ const (
 	together = 128
 	// lanes is how many transactions are under way at once.
 	lanes = 2
-	// groupTimeout bounds a transaction of many callers.
-	groupTimeout = 30 * time.Second
+	// groupTimeout bounds a transaction that others wait for.
+	groupTimeout = 10 * time.Second
 )
 
 // publishing is a call of Publish that others may run.
@@ -94,7 +94,7 @@ func (g *group) next() []*publishing {
 func (s *postgres) publish(ctx context.Context, events []newEvent) ([]store.Published, error) {
 	p := &publishing{events: events}
 	if len(events) > sharedEvents || slices.ContainsFunc(events, func(e newEvent) bool { return e.Test != "" }) {
-		return s.call(ctx, events)
+		return s.publishNow(ctx, events)
 	}
 	if s.group.enter(p) {
 		defer func() { //nolint:contextcheck // It runs for many callers, each of which may go.
@@ -102,7 +102,9 @@ func (s *postgres) publish(ctx context.Context, events []newEvent) ([]store.Publ
 				go s.publishWaiting(context.Background(), list)
 			}
 		}()
-		return s.call(ctx, events)
+		bounded, cancel := context.WithTimeout(ctx, groupTimeout) // A lane must not be lost to a connection that hangs.
+		defer cancel()
+		return s.publishNow(bounded, events)
 	}
 	select {
 	case <-p.done:
@@ -129,7 +131,7 @@ func (s *postgres) publishTogether(ctx context.Context, list []*publishing) {
 	for _, p := range list {
 		events = append(events, p.events...)
 	}
-	out, err := s.call(ctx, events)
+	out, err := s.publishNow(ctx, events)
 	if unfit(err) && len(list) > 1 {
 		s.publishTogether(ctx, list[:len(list)/2])
 		s.publishTogether(ctx, list[len(list)/2:])

@@ -55,13 +55,22 @@ func (s *Store) recall(ctx context.Context, tx querier, scope, id string, f func
 // BeginSeen implements [store.Seen].
 func (s *Store) BeginSeen(ctx context.Context, scope, id string, b store.SeenBegin) (out store.SeenAnswer, err error) {
 	err = s.transact(ctx, "begin seen", func(tx querier) error {
-		if _, err := s.exec(ctx, tx, "seen_insert", encode(scope), encode(id), encode(b.Holder), encode(b.Fingerprint)); err != nil {
-			return err
+		for known := false; !known; { // What was there when it was inserted may be gone when it is read.
+			if _, err := s.exec(ctx, tx, "seen_insert", encode(scope), encode(id), encode(b.Holder), encode(b.Fingerprint)); err != nil {
+				return err
+			}
+			err := s.recall(ctx, tx, scope, id, func(_ querier, m *memory) (bool, error) {
+				if known = m != nil; !known {
+					return false, nil
+				}
+				out = m.begin(b)
+				return out.State == store.SeenNew, nil
+			})
+			if err != nil {
+				return err
+			}
 		}
-		return s.recall(ctx, tx, scope, id, func(_ querier, m *memory) (bool, error) {
-			out = m.begin(b)
-			return out.State == store.SeenNew, nil
-		})
+		return nil
 	})
 	return out, err
 }

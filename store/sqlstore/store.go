@@ -7,6 +7,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"regexp"
+	"strings"
 	"time"
 
 	"github.com/rag-assistant/webhooks/store"
@@ -19,7 +21,7 @@ type Options struct {
 
 	// Schema holds all tables and functions; in SQLite, which has none, it is what
 	// the names of tables begin with. Stores with different ones share a database
-	// without seeing each other. It has lower-case letters, digits and underscores.
+	// without seeing each other. It has up to 40 lower-case letters, digits and underscores.
 	// Defaults to "webhooks".
 	Schema string
 
@@ -44,10 +46,8 @@ func (o *Options) withDefaults() (Options, error) {
 	if out.PollInterval <= 0 {
 		out.PollInterval = time.Second
 	}
-	for _, r := range out.Schema {
-		if r != '_' && (r < 'a' || r > 'z') && (r < '0' || r > '9') {
-			return out, fmt.Errorf("schema %q: must have lower-case letters, digits and underscores only", out.Schema)
-		}
+	if !regexp.MustCompile(`^[a-z_][a-z0-9_]{0,39}$`).MatchString(out.Schema) || strings.HasPrefix(out.Schema, "pg_") || strings.HasPrefix(out.Schema, "sqlite") {
+		return out, fmt.Errorf("schema %q: must have up to 40 lower-case letters, digits and underscores, begin with a letter, and not with pg_ or sqlite", out.Schema)
 	}
 	if out.Dialect != "" && out.Dialect != Postgres && out.Dialect != SQLite {
 		return out, fmt.Errorf("dialect %q: must be %q or %q", out.Dialect, Postgres, SQLite)

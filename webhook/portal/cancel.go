@@ -43,5 +43,8 @@ func (p *Portal) cancelPending(x *exchange) (answer, error) {
 		return answer{}, err
 	}
 	q := url.Values{"done": {"gaveup"}, "n": {strconv.Itoa(done.Deliveries)}}
+	if done.More {
+		q.Set("done", "gaveupsome")
+	}
 	return answer{redirect: x.hook() + "/deliveries?" + q.Encode()}, nil
 }

@@ -109,6 +109,10 @@ func done(q url.Values) string {
 		if n, err := strconv.ParseInt(q.Get("n"), 10, 64); err == nil && n >= 0 {
 			return plural(n, "delivery") + " will not be sent any more."
 		}
+	case "gaveupsome":
+		if n, err := strconv.ParseInt(q.Get("n"), 10, 64); err == nil && n >= 0 {
+			return plural(n, "delivery") + " will not be sent any more. There are more: cancel again for the rest."
+		}
 	case "again":
 		return "This form was sent before. Nothing was done a second time."
 	case "replaying":

@@ -75,9 +75,10 @@ local function scan(k, each)
   repeat
     local found = own(t.n, 'ZSCAN', k, at, 'COUNT', 100)
     for i = 1, #found[2], 2 do
+      work = work + 1 + #found[2][i] / 500
       if not each(found[2][i]) then return false end
     end
-    at, work = found[1], work + #found[2] / 2
+    at = found[1]
   until at == '0' or work >= BUSY
   return at == '0'
 end

@@ -113,7 +113,7 @@ begin
 			coalesce(f.n, 0) n, least(x.floor, f.due) floor, least(x.tfloor, f.tdue) tfloor,
 			least(p_now, greatest(
 				coalesce(least(x.next_at, case when f.wh is not null then greatest(f.first, x.since) end), p_now),
-				case when least(x.tfloor, f.tdue) is null then x.held end,
+				case when coalesce(least(x.tfloor, f.tdue) > p_now, true) then x.held end,
 				case when x.rate > 0 and x.level < 1000 then x.taken + (1000 - x.level + x.rate - 1) / x.rate end)) since,
 			case when x.rate > 0 then least(1000 * x.rate::bigint, x.level + x.rate * least(greatest(p_now - x.taken, 0), 1000)) end tokens
 		from unnest(p_locked) c(wh)

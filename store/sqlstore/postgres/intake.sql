@@ -63,3 +63,41 @@ begin
 	end if;
 	return v_n;
 end $$;
+
+-- set_aside_1 notes the first event that was taken in, which cannot be published, and removes it.
+create function set_aside_1(p_now bigint, p_why text) returns integer language plpgsql @settings as $$
+begin
+	with taken as (
+		delete from intake i using (select x.id from intake x order by x.id limit 1 for update skip locked) o where i.id = o.id returning i.*
+	)
+	insert into mishap (at, merchant, eid, why) select clock(p_now), t.merchant, t.eid, p_why from taken t;
+	return 1;
+end $$;
+
+-- fold_1 counts up to p_limit pokes that are older than five seconds, which nobody who claims has
+-- folded. It answers how many it has looked at.
+--
+-- Locks: rows of ready in order of wh, those of others skipped.
+create function fold_1(p_now bigint, p_limit integer) returns integer language plpgsql @settings as $$
+declare
+	v_now bigint := clock(p_now);
+	v_pokes bigint[];
+	v_whs bigint[];
+begin
+	select array_agg(p.id), array_agg(distinct p.wh) into v_pokes, v_whs
+	from (select x.id, x.wh from poke x where x.due < v_now - 5000 order by x.id limit p_limit) p;
+	select array_agg(l.wh) into v_whs from (
+		select r.wh from unnest(v_whs) c(wh)
+		cross join lateral (select x.ver from ready x where x.wh = c.wh order by x.ver desc limit 1) v
+		join ready r on r.wh = c.wh and r.ver >= v.ver
+		order by r.wh for no key update of r skip locked) l;
+	with poked as (
+		delete from poke p where p.id = any(v_pokes) and p.wh = any(v_whs) returning p.wh, p.due, p.test, p.n
+	), folded as (
+		select p.wh, min(p.due) filter (where not p.test) due, min(p.due) filter (where p.test) tdue, sum(p.n) n from poked p group by p.wh
+	)
+	update ready r set ver = r.ver + 1, n_pending = r.n_pending + f.n, floor = least(r.floor, f.due), tfloor = least(r.tfloor, f.tdue)
+	from folded f where r.wh = f.wh and r.ver = (select x.ver from ready x where x.wh = f.wh order by x.ver desc limit 1);
+	perform line_up(u.wh, v_now) from unnest(v_whs) u(wh);
+	return coalesce(cardinality(v_pokes), 0);
+end $$;

@@ -123,7 +123,8 @@ declare
 begin
 	if p_before is not null then
 		select array_agg(p.wh), array_agg(p.id) into v_whs, v_ids
-		from (select d.wh, d.id from delivery d where d.ended < p_before order by d.ended limit p_limit) p;
+		from (select d.wh, d.id from delivery d where d.ended < p_before
+			and exists (select from webhook w where w.wh = d.wh) order by d.ended limit p_limit) p;
 	else
 		select array_agg(p.wh), array_agg(p.id) into v_whs, v_ids from (
 			select d.wh, d.id from ready r cross join lateral (
@@ -179,6 +180,7 @@ declare
 	v_n integer;
 begin
 	delete from claimed where until <= v_now;
+	delete from mishap where at < v_now - 30 * 86400000::bigint;
 	delete from seen s using (
 		select scope, id from seen where greatest(until, kept) <= v_now limit p_limit for update skip locked) o
 	where s.scope = o.scope and s.id = o.id;

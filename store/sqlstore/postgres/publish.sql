@@ -14,16 +14,19 @@ declare
 	v_now bigint := clock(p_now);
 	v_base bigint := ((v_now - 1577836800000) << 22) | ((nextval('ids') & 4095) << 10);
 	v_missed json;
+	v_pruned boolean;
 begin
 	with given as materialized (
 		select g.*, row_number() over (partition by g.m, g.e order by g.o) nth from rows from (json_to_recordset(p_events) as
 			(m text, e text, t text, fp text, trace text, test text, forged boolean, most integer, at integer, size integer)) with ordinality
 			as g (m, e, t, fp, trace, test, forged, most, at, size, o)
+	), known as materialized (
+		select g.o from given g where exists (select from event e where e.merchant = g.m and e.eid = g.e)
 	), meant as materialized (
 		select g.o, g.test, g.most, w.wh, w.wid, row_number() over (partition by w.wh order by g.o) - 1 before
 		from given g join webhook w on w.merchant = g.m
 		where case when g.test = '' then w.active and w.kinds && array[g.t, '*'] else w.wid = g.test end
-			and g.nth = 1 and not exists (select from event e where e.merchant = g.m and e.eid = g.e)
+			and g.nth = 1 and not exists (select from known k where k.o = g.o)
 	), busy as materialized (
 		select b.wh, r.n_pending + coalesce((select sum(p.n) from poke p where p.wh = b.wh), 0) pending
 		from (select distinct m.wh from meant m where m.most > 0) b
@@ -47,7 +50,12 @@ begin
 		insert into poke (wh, due, test, n)
 		select f.wh, v_now, m.test, count(*) from made m cross join unnest(m.fan) f(wh) group by f.wh, m.test
 	)
-	select json_object_agg(f.o, f.missed) into v_missed from fan f where f.missed is not null;
+	select (select json_object_agg(f.o, f.missed) from fan f where f.missed is not null),
+		exists (select from made m join known k on m.id = v_base + k.o - 1)
+	into v_missed, v_pruned;
+	if v_pruned then -- It was there when its webhooks were looked for, and has gone since.
+		raise exception 'an event was pruned meanwhile' using errcode = '40001';
+	end if;
 
 	return query
 	select (g.o - 1)::integer,

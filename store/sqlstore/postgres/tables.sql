@@ -252,7 +252,7 @@ create table intake (
 create index intake_eid on intake (merchant, eid);
 
 -- Events of callers' transactions whose id stood for something else by the time of the commit.
-create table mishap (
+create table mishap ( -- for 30 days
 	id bigint generated always as identity primary key,
 	at bigint not null,
 	merchant text collate "C" not null,

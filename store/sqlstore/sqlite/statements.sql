@@ -316,7 +316,8 @@ delete from @.attempt where wh = ?1 and id = ?2 and number = (select attempts fr
 delete from @.queue where wh = ?1 and id = ?2
 
 -- name: old
-select wh, id, event, ok, test, attempts from @.delivery where ended < ?1 order by ended limit ?2
+select wh, id, event, ok, test, attempts from @.delivery d
+where ended < ?1 and exists (select 1 from @.ready r where r.wh = d.wh) order by ended limit ?2
 
 -- name: full
 -- Webhooks that keep more than ?1 of what has ended, and how many more.
