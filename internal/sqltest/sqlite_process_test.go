@@ -63,7 +63,7 @@ func child(file, name string) error {
 func childPublishes(st store.Publisher, name string) error {
 	for i := range published {
 		id := fmt.Sprint("evt_", name, "-", i)
-		if _, err := st.Publish(context.Background(), "m", []store.NewEvent{event(id, "p")}); err != nil {
+		if _, err := st.Publish(context.Background(), "m", []store.NewEvent{newEvent(id, "p")}); err != nil {
 			return err
 		}
 		fmt.Println("p", id)

@@ -84,12 +84,12 @@ func newShopIn(t *testing.T, db *sql.DB) shop {
 func TestPublishInATransactionOfSQLite(t *testing.T) {
 	t.Parallel()
 	s := newShopIn(t, sqltest.SQLite(t, 8))
-	s.publish(s, event("old", "p"))
+	s.publish(s, newEvent("old", "p"))
 	require.Equal(t, []string{"old"}, s.claim())
 	tx := s.begin(sql.LevelDefault)
-	got := s.publish(s.In(tx), event("one", "p"), event("two", "p"), event("one", "p"), event("one", "q"), event("old", "p"), event("old", "q"))
+	got := s.publish(s.In(tx), newEvent("one", "p"), newEvent("two", "p"), newEvent("one", "p"), newEvent("one", "q"), newEvent("old", "p"), newEvent("old", "q"))
 	require.Equal(t, []store.Published{{Deferred: true}, {Deferred: true}, {Duplicate: true}, {Conflict: true}, {Duplicate: true}, {Conflict: true}}, got)
-	require.Equal(t, []store.Published{{Duplicate: true}}, s.publish(s.In(tx), event("one", "p")))
+	require.Equal(t, []store.Published{{Duplicate: true}}, s.publish(s.In(tx), newEvent("one", "p")))
 	_, err := s.In(tx).Publish(t.Context(), "m", []store.NewEvent{{ID: "test", Type: "t", Test: "nobody"}})
 	require.ErrorIs(t, err, store.ErrNotFound)
 	require.Empty(t, s.claim(), "nothing is seen before the commit")
@@ -97,10 +97,10 @@ func TestPublishInATransactionOfSQLite(t *testing.T) {
 	require.Equal(t, []string{"one", "two"}, s.claim())
 
 	lost := s.begin(sql.LevelDefault)
-	s.publish(s.In(lost), event("three", "p"))
+	s.publish(s.In(lost), newEvent("three", "p"))
 	require.NoError(t, lost.Rollback())
 	require.Empty(t, s.claim(), "nothing is seen after a rollback")
-	_, err = s.In(s.db).Publish(t.Context(), "m", []store.NewEvent{event("four", "p")})
+	_, err = s.In(s.db).Publish(t.Context(), "m", []store.NewEvent{newEvent("four", "p")})
 	require.ErrorContains(t, err, "*sql.DB", "a pool is no transaction")
 }
 
@@ -115,8 +115,8 @@ func TestAnOpenTransactionIsTheWriter(t *testing.T) {
 	require.NoError(t, err)
 
 	tx := s.begin(sql.LevelDefault)
-	s.publish(s.In(tx), event("held", "p"))
-	_, err = st.Publish(t.Context(), "m", []store.NewEvent{event("plain", "p")})
+	s.publish(s.In(tx), newEvent("held", "p"))
+	_, err = st.Publish(t.Context(), "m", []store.NewEvent{newEvent("plain", "p")})
 	require.ErrorIs(t, err, store.ErrUnavailable)
 	_, err = st.Webhook(t.Context(), "m", "whk")
 	require.NoError(t, err)
@@ -125,7 +125,7 @@ func TestAnOpenTransactionIsTheWriter(t *testing.T) {
 
 	waits := make(chan error)
 	go func() {
-		_, err := s.Publish(context.Background(), "m", []store.NewEvent{event("patient", "p")})
+		_, err := s.Publish(context.Background(), "m", []store.NewEvent{newEvent("patient", "p")})
 		waits <- err
 	}()
 	require.NoError(t, tx.Commit())
@@ -142,7 +142,7 @@ func TestSharedTransactionOfSQLite(t *testing.T) {
 	for i := range callers {
 		go func() {
 			if i%2 == 0 {
-				_, err := s.Publish(context.Background(), "m", []store.NewEvent{event(fmt.Sprint("evt_", i), "p")})
+				_, err := s.Publish(context.Background(), "m", []store.NewEvent{newEvent(fmt.Sprint("evt_", i), "p")})
 				errs <- err
 				return
 			}
@@ -172,7 +172,7 @@ func TestCallerThatGoes(t *testing.T) {
 	waits := make(chan error)
 	for range 2 {
 		go func() {
-			_, err := s.Publish(ctx, "m", []store.NewEvent{event("gone", "p")})
+			_, err := s.Publish(ctx, "m", []store.NewEvent{newEvent("gone", "p")})
 			waits <- err
 		}()
 	}
@@ -182,7 +182,7 @@ func TestCallerThatGoes(t *testing.T) {
 	}
 	require.NoError(t, held.Close())
 	require.NoError(t, tx.Rollback())
-	s.publish(s, event("here", "p"))
+	s.publish(s, newEvent("here", "p"))
 	require.Equal(t, []string{"here"}, s.claim())
 }
 
@@ -193,7 +193,7 @@ func TestReadOnlySQLiteIsUnavailable(t *testing.T) {
 	db := openDSN(t, "file:"+file+"?_pragma=busy_timeout(5000)&_pragma=synchronous(full)&_pragma=query_only(1)")
 	st, err := sqlstore.Open(t.Context(), db, nil)
 	require.NoError(t, err)
-	_, err = st.Publish(t.Context(), "m", []store.NewEvent{event("evt", "p")})
+	_, err = st.Publish(t.Context(), "m", []store.NewEvent{newEvent("evt", "p")})
 	require.ErrorIs(t, err, store.ErrUnavailable)
 }
 
@@ -231,7 +231,7 @@ func TestWatchOfSQLite(t *testing.T) {
 		})
 	}()
 	<-woken
-	s.publish(s, event("evt", "p"))
+	s.publish(s, newEvent("evt", "p"))
 	<-woken
 	cancel()
 	require.NoError(t, <-ended)

@@ -39,7 +39,7 @@ func (s shop) begin(level sql.IsolationLevel) *sql.Tx {
 	return tx
 }
 
-func event(id, mark string) store.NewEvent {
+func newEvent(id, mark string) store.NewEvent {
 	return store.NewEvent{ID: id, Type: "a", Body: []byte(`{}`), Fingerprint: mark}
 }
 
@@ -75,14 +75,14 @@ func TestPublishInATransaction(t *testing.T) {
 			t.Parallel()
 			s := newShop(t, sqltest.Postgres(t, "pgx"))
 			tx := s.begin(level)
-			got := s.publish(s.In(tx), event("one", "p"), event("two", "p"), event("one", "p"), event("one", "q"))
+			got := s.publish(s.In(tx), newEvent("one", "p"), newEvent("two", "p"), newEvent("one", "p"), newEvent("one", "q"))
 			require.Equal(t, []store.Published{{Deferred: true}, {Deferred: true}, {Duplicate: true}, {Conflict: true}}, got)
 			require.Empty(t, s.claim(), "nothing is seen before the commit")
 			require.NoError(t, tx.Commit())
 			require.Equal(t, []string{"one", "two"}, s.claim())
 
 			lost := s.begin(level)
-			s.publish(s.In(lost), event("three", "p"))
+			s.publish(s.In(lost), newEvent("three", "p"))
 			require.NoError(t, lost.Rollback())
 			require.Empty(t, s.claim(), "nothing is seen after a rollback")
 		})
@@ -92,10 +92,10 @@ func TestPublishInATransaction(t *testing.T) {
 func TestPublishInATransactionSeesWhatIsThere(t *testing.T) {
 	t.Parallel()
 	s := newShop(t, sqltest.Postgres(t, "pgx"))
-	s.publish(s, event("old", "p"))
+	s.publish(s, newEvent("old", "p"))
 	tx := s.begin(sql.LevelReadCommitted)
-	s.publish(s.In(tx), event("own", "p"))
-	got := s.publish(s.In(tx), event("old", "p"), event("old", "q"), event("own", "p"), event("own", "q"))
+	s.publish(s.In(tx), newEvent("own", "p"))
+	got := s.publish(s.In(tx), newEvent("old", "p"), newEvent("old", "q"), newEvent("own", "p"), newEvent("own", "q"))
 	require.Equal(t, []store.Published{{Duplicate: true}, {Conflict: true}, {Duplicate: true}, {Conflict: true}}, got)
 	_, err := s.In(tx).Publish(t.Context(), "m", []store.NewEvent{{ID: "test", Type: "t", Test: "nobody"}})
 	require.ErrorIs(t, err, store.ErrNotFound)
@@ -109,11 +109,11 @@ func TestOneIDInManyTransactions(t *testing.T) {
 	var open []*sql.Tx
 	for _, mark := range []string{"p", "p", "q"} {
 		tx := s.begin(sql.LevelReadCommitted)
-		require.True(t, s.publish(s.In(tx), event("same", mark))[0].Deferred, "nobody waits for another transaction")
+		require.True(t, s.publish(s.In(tx), newEvent("same", mark))[0].Deferred, "nobody waits for another transaction")
 		open = append(open, tx)
 	}
 	require.Equal(t, []string(nil), s.claim())
-	s.publish(s, event("same", "p"))
+	s.publish(s, newEvent("same", "p"))
 	for _, tx := range open {
 		require.NoError(t, tx.Commit())
 	}
@@ -125,11 +125,11 @@ func TestAnOpenTransactionHoldsUpNobody(t *testing.T) {
 	t.Parallel()
 	s := newShop(t, sqltest.Postgres(t, "pgx"))
 	tx := s.begin(sql.LevelReadCommitted)
-	s.publish(s.In(tx), event("held", "p"), event("also", "p"))
+	s.publish(s.In(tx), newEvent("held", "p"), newEvent("also", "p"))
 
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	s.publish(s, event("plain", "p"), event("also", "p"))
+	s.publish(s, newEvent("plain", "p"), newEvent("also", "p"))
 	c, err := s.Claim(ctx, store.ClaimRequest{Limit: 1, Lease: time.Minute, PerWebhook: 10})
 	require.NoError(t, err)
 	require.Len(t, c.Leases, 1)
@@ -153,8 +153,8 @@ func TestInfoOfPostgres(t *testing.T) {
 	t.Parallel()
 	s := newShop(t, sqltest.Postgres(t, "pgx"))
 	tx := s.begin(sql.LevelReadCommitted)
-	s.publish(s.In(tx), event("one", "p"))
-	s.publish(s, event("one", "q"))
+	s.publish(s.In(tx), newEvent("one", "p"))
+	s.publish(s, newEvent("one", "q"))
 	require.NoError(t, tx.Commit())
 	info, err := s.Info(t.Context())
 	require.NoError(t, err)
