@@ -33,8 +33,8 @@ lint: ## Run golangci-lint on every module.
 	@cd internal/apiclient && go generate
 	@code=0; for m in $(PACKAGED); do echo "$$m"; (cd "$$m" && $(LINT) run --allow-parallel-runners ./...) || code=1; done; exit $$code
 
-# The race detector needs a C compiler, internal/e2e a browser. Planted faults need no race
-# detector, with which they would take minutes: files with the tag !race. Nor do stores in SQL:
+# The race detector needs a C compiler, internal/e2e a browser. Planted faults and
+# long random sequences need no race detector, with which they would take minutes: files with the tag !race. Nor do stores in SQL:
 # a SQLite that is written in Go takes ten times as long with it.
 test: export CGO_ENABLED = 1
 test: ## Run all tests and fuzz seeds with the race detector, a Redis and a PostgreSQL.
@@ -43,7 +43,7 @@ test: ## Run all tests and fuzz seeds with the race detector, a Redis and a Post
 	@mkdir -p .cache
 	@set -o pipefail; code=0; { \
 		tools/with-redis.sh go test -race -timeout 40m $(TESTFLAGS) ./... || code=1; \
-		tools/with-redis.sh go test -timeout 40m $(TESTFLAGS) -run '^(TestFaults|TestMutants)$$' ./store/storetest ./store/redisstore || code=1; \
+		tools/with-redis.sh go test -timeout 40m $(TESTFLAGS) -run '^(TestFaults|TestMutants|TestDifferential)$$' ./store/storetest ./store/redisstore || code=1; \
 		(cd internal/sqltest && "$(CURDIR)/tools/with-postgres.sh" go test -timeout 40m $(TESTFLAGS) ./...) || code=1; \
 		(cd examples/server && "$(CURDIR)/tools/with-postgres.sh" "$(CURDIR)/tools/with-redis.sh" go test -race -timeout 40m $(TESTFLAGS) ./...) || code=1; \
 		for m in $(TESTED); do (cd "$$m" && "$(CURDIR)/tools/with-redis.sh" go test -race -timeout 40m $(TESTFLAGS) ./...) || code=1; done; \

@@ -1,8 +1,6 @@
 package redisstore_test
 
 import (
-	"os"
-	"strconv"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -14,9 +12,6 @@ import (
 	"github.com/rag-assistant/webhooks/store/redisstore"
 	"github.com/rag-assistant/webhooks/store/storetest"
 )
-
-// sequencesVariable asks for that many random sequences.
-const sequencesVariable = "WEBHOOK_TEST_SEQUENCES"
 
 func TestConformance(t *testing.T) {
 	t.Parallel()
@@ -31,15 +26,6 @@ func TestConformanceOfSentinel(t *testing.T) {
 func TestConformanceOfCluster(t *testing.T) {
 	t.Parallel()
 	storetest.Run(t, opener(redistest.Cluster(t), 4))
-}
-
-func TestDifferential(t *testing.T) {
-	t.Parallel()
-	n, err := strconv.Atoi(os.Getenv(sequencesVariable))
-	if err != nil {
-		n = 60 // TestConformance plays 450 more.
-	}
-	storetest.RunDifferential(t, opener(redistest.Client(t), 2), n)
 }
 
 // clock is a time that only the test moves.

@@ -12,12 +12,8 @@ import (
 	"github.com/rag-assistant/webhooks/store"
 )
 
-const (
-	// quickSequences is how many random sequences [Run] tries.
-	quickSequences = 150
-	// sequenceSteps is the length of a random sequence.
-	sequenceSteps = 40
-)
+// sequenceSteps is the length of a random sequence.
+const sequenceSteps = 40
 
 // RunDifferential plays random sequences of 40 steps on the store under test and on a
 // naive model of the contract, and compares every answer and, after each step, all that
