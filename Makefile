@@ -20,7 +20,7 @@ TESTED   = $(filter-out ./internal/sqltest,$(filter ./internal/% ./bench,$(PACKA
 
 LINT = go tool -modfile="$(CURDIR)/tools/go.mod" golangci-lint
 
-.PHONY: help fmt lint test mutants chaos chaos-long interop vuln fuzz bench bench-compare microbench cover examples architecture ci
+.PHONY: help fmt lint test mutants sql chaos chaos-long interop vuln fuzz bench bench-compare microbench cover examples architecture ci
 .PHONY: check-format check-current check-architecture check-counts check-versions check-api check-bench
 
 help: ## Print this list.
@@ -51,6 +51,9 @@ test: ## Run all tests and fuzz seeds with the race detector, a Redis and a Post
 
 mutants: ## Show that the suite sees every fault of the Redis store's scripts, and not a fourth of them.
 	@WEBHOOK_TEST_MUTANTS=all tools/with-redis.sh go test -count 1 -timeout 40m -run '^TestMutants$$' ./store/redisstore
+
+sql: ## Play the suite of stores on PostgreSQL and SQLite through every driver.
+	@cd internal/sqltest && WEBHOOK_TEST_DRIVERS=all ../../tools/with-postgres.sh go test -count 1 -timeout 60m ./...
 
 chaos: ## Kill workers, break Redis and its records under load, for a good minute.
 	@tools/install.sh gcc redis-server

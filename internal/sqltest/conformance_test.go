@@ -11,15 +11,28 @@ import (
 	"github.com/rag-assistant/webhooks/store/storetest"
 )
 
+// Schemas that tests share one after the other. TestMain drops them.
+var (
+	several = sqltest.Pool{Driver: "pgx", Connections: 4}      //nolint:gochecknoglobals // as above
+	one     = sqltest.Pool{Driver: "postgres", Connections: 1} //nolint:gochecknoglobals // as above
+)
+
+// allVariable asks for every driver and number of connections, as `make sql` does. Without
+// it the suite is played once for each database.
+const allVariable = "WEBHOOK_TEST_DRIVERS"
+
 func TestConformanceOfPostgres(t *testing.T) {
 	t.Parallel()
-	storetest.Run(t, opener("pgx", 8))
-}
-
-// A store keeps no connection between calls, so one is enough.
-func TestConformanceOfPostgresOnOneConnection(t *testing.T) {
-	t.Parallel()
-	storetest.Run(t, opener("postgres", 1))
+	pools := map[string]*sqltest.Pool{"pgx": &several}
+	if os.Getenv(allVariable) != "" {
+		pools["lib-pq, one connection"] = &one // A store keeps none between calls, so one is enough.
+	}
+	for name, p := range pools {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			storetest.Run(t, opener(p))
+		})
+	}
 }
 
 // clock is a time that only the test moves.
@@ -34,14 +47,12 @@ func newClock() *clock {
 func (c *clock) now() time.Time          { return time.UnixMilli(c.ms.Load()) }
 func (c *clock) advance(d time.Duration) { c.ms.Add(d.Milliseconds()) }
 
-// opener makes schemas in PostgreSQL, through a driver.
-func opener(driver string, connections int) func(t *testing.T) storetest.Harness {
+// opener makes stores in PostgreSQL, in schemas of a pool.
+func opener(p *sqltest.Pool) func(t *testing.T) storetest.Harness {
 	return func(t *testing.T) storetest.Harness {
 		t.Helper()
 		c := newClock()
-		db := sqltest.Postgres(t, driver)
-		db.SetMaxOpenConns(connections)
-		st := sqltest.Open(t, db, c.now)
+		st := p.Open(t, c.now)
 		return storetest.Harness{Store: st, Advance: c.advance, Audit: st.Audit}
 	}
 }
@@ -59,5 +70,5 @@ func sequences() int {
 
 func TestDifferentialOfPostgres(t *testing.T) {
 	t.Parallel()
-	storetest.RunDifferential(t, opener("pgx", 1), sequences())
+	storetest.RunDifferential(t, opener(&several), sequences())
 }

@@ -5,9 +5,12 @@ package sqltest
 import (
 	"crypto/rand"
 	"database/sql"
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -28,6 +31,14 @@ const (
 // Postgres opens the database that the environment names, through a driver.
 func Postgres(tb testing.TB, driver string) *sql.DB {
 	tb.Helper()
+	db, err := sql.Open(driver, url(tb))
+	require.NoError(tb, err)
+	tb.Cleanup(func() { require.NoError(tb, db.Close()) })
+	return db
+}
+
+func url(tb testing.TB) string {
+	tb.Helper()
 	url := os.Getenv(urlVariable)
 	if url == "" {
 		if os.Getenv(requireVariable) != "" {
@@ -35,10 +46,7 @@ func Postgres(tb testing.TB, driver string) *sql.DB {
 		}
 		tb.Skip(urlVariable + " is not set; tools/with-postgres.sh starts a PostgreSQL for tests")
 	}
-	db, err := sql.Open(driver, url)
-	require.NoError(tb, err)
-	tb.Cleanup(func() { require.NoError(tb, db.Close()) })
-	return db
+	return url
 }
 
 // SQLite opens a file of the test's, with up to that many connections.
@@ -100,4 +108,76 @@ func Open(tb testing.TB, db *sql.DB, now func() time.Time) *sqlstore.Store {
 	st, err := sqlstore.Open(tb.Context(), db, o)
 	require.NoError(tb, err)
 	return st
+}
+
+// Pool keeps schemas that tests have left empty again, with the connections whose plans know
+// them: to make one takes longer than most tests.
+type Pool struct {
+	Driver      string
+	Connections int
+
+	mu   sync.Mutex
+	free []pooled
+}
+
+type pooled struct {
+	db     *sql.DB
+	schema string
+}
+
+// Open makes a store in an empty schema.
+func (p *Pool) Open(tb testing.TB, now func() time.Time) *sqlstore.Store {
+	tb.Helper()
+	s, ok := p.take()
+	if !ok {
+		s = pooled{p.connect(tb), "test_" + strings.ToLower(rand.Text()[:16])}
+		require.NoError(tb, sqlstore.Migrate(tb.Context(), s.db, &sqlstore.Options{Schema: s.schema}))
+	}
+	tb.Cleanup(func() {
+		if tb.Failed() {
+			tb.Logf("look into schema %s", s.schema)
+			return
+		}
+		_, err := s.db.Exec(fmt.Sprintf(clean, s.schema)) //nolint:noctx // The test's context has ended.
+		require.NoError(tb, err)
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.free = append(p.free, s)
+	})
+	st, err := sqlstore.Open(tb.Context(), s.db, &sqlstore.Options{Schema: s.schema, Now: now})
+	require.NoError(tb, err)
+	return st
+}
+
+// clean empties all tables of a schema but two.
+const clean = `do $$ begin execute (
+	select 'truncate ' || string_agg(format('%%I.%%I', schemaname, tablename), ', ') from pg_tables
+	where schemaname = '%s' and tablename not in ('meta', 'migration')); end $$`
+
+func (p *Pool) take() (s pooled, ok bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if ok = len(p.free) > 0; ok {
+		s, p.free = p.free[len(p.free)-1], p.free[:len(p.free)-1]
+	}
+	return s, ok
+}
+
+func (p *Pool) connect(tb testing.TB) *sql.DB {
+	tb.Helper()
+	db, err := sql.Open(p.Driver, url(tb))
+	require.NoError(tb, err)
+	db.SetMaxOpenConns(p.Connections)
+	db.SetMaxIdleConns(p.Connections)
+	return db
+}
+
+// Close drops the schemas.
+func (p *Pool) Close() error {
+	var errs []error
+	for s, ok := p.take(); ok; s, ok = p.take() {
+		_, err := s.db.Exec("drop schema " + s.schema + " cascade") //nolint:noctx // All tests have ended.
+		errs = append(errs, err, s.db.Close())
+	}
+	return errors.Join(errs...)
 }
