@@ -6,6 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
+
+	"github.com/rag-assistant/webhooks/store"
 )
 
 // asked is what a connection says of itself.
@@ -69,7 +72,13 @@ func (s *sqlite) fit(ctx context.Context) error {
 	case is.journal == "wal":
 		return nil
 	}
-	if err := conn.QueryRowContext(ctx, "pragma journal_mode = wal").Scan(&is.journal); err != nil {
+	// SQLite does not wait here for another connection that does the same.
+	err = conn.QueryRowContext(ctx, "pragma journal_mode = wal").Scan(&is.journal)
+	for waited := time.Duration(0); err != nil && errors.Is(explain(err), store.ErrUnavailable) && waited < walTimeout; waited += walPause {
+		time.Sleep(walPause)
+		err = conn.QueryRowContext(ctx, "pragma journal_mode = wal").Scan(&is.journal)
+	}
+	if err != nil {
 		return fmt.Errorf("set journal_mode to wal: %w", explain(err))
 	}
 	if is.journal != "wal" {
@@ -77,6 +86,9 @@ func (s *sqlite) fit(ctx context.Context) error {
 	}
 	return nil
 }
+
+// walTimeout bounds how often a file is asked, walPause apart, to be in WAL mode.
+const walTimeout, walPause = 5 * time.Second, 10 * time.Millisecond
 
 // sound says whether a version has the fix of SQLite's WAL-reset bug, by which two
 // connections that write and checkpoint at one moment damage the file.
