@@ -13,8 +13,8 @@ import (
 
 // Schemas that tests share one after the other. TestMain drops them.
 var (
-	several = sqltest.Pool{Driver: "pgx", Connections: 4}      //nolint:gochecknoglobals // as above
-	one     = sqltest.Pool{Driver: "postgres", Connections: 1} //nolint:gochecknoglobals // as above
+	several = sqltest.Pool{Driver: "pgx", Connections: 4}
+	one     = sqltest.Pool{Driver: "postgres", Connections: 1}
 )
 
 // allVariable asks for every driver and number of connections, as `make sql` does. Without

@@ -75,7 +75,11 @@ func (s *sqlite) fit(ctx context.Context) error {
 	// SQLite does not wait here for another connection that does the same.
 	err = conn.QueryRowContext(ctx, "pragma journal_mode = wal").Scan(&is.journal)
 	for waited := time.Duration(0); err != nil && errors.Is(explain(err), store.ErrUnavailable) && waited < walTimeout; waited += walPause {
-		time.Sleep(walPause)
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("set journal_mode to wal: %w", ctx.Err())
+		case <-time.After(walPause):
+		}
 		err = conn.QueryRowContext(ctx, "pragma journal_mode = wal").Scan(&is.journal)
 	}
 	if err != nil {
