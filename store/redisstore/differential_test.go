@@ -18,7 +18,7 @@ func TestDifferential(t *testing.T) {
 	t.Parallel()
 	n, err := strconv.Atoi(os.Getenv(sequencesVariable))
 	if err != nil {
-		n = 150 // TestConformance plays 450 more, or 90 with the race detector.
+		n = 60 // TestConformance plays 450 more, or 90 with the race detector.
 	}
 	storetest.RunDifferential(t, opener(redistest.Client(t), 2), n)
 }
