@@ -37,7 +37,7 @@ var mutants = []struct {
 	{differential, "a hold of before the enabling", "finish", "if same and hold(t, s) then", "if hold(t, s) then"},
 	{differential, "a held webhook keeps its place", "finish", "if t.disabled or into.held or", "if t.disabled or"},
 	{differential, "an enabling keeps the hold", "save", "t[EPOCH], t[STREAK], t[HELD], t[SPAN] = t[EPOCH] + 1, 0, 0, 0", "t[EPOCH], t[STREAK] = t[EPOCH] + 1, 0"},
-	{differential, "what is held is due", "backlog", "t[ACTIVE] == 1 and t[HELD] <= now", "t[ACTIVE] == 1"},
+	{differential, "what is held is due", "backlog", "since = math.max(since, t[HELD])", ""},
 	{differential, "fresh ones before what is due longer", "claim", "created <= tonumber(found[2 * j])", "true"},
 	{differential, "what waits again before fresh ones", "claim", "created <= tonumber(found[2 * j])", "false"},
 	{differential, "who was visited stays first", "claim", "local at = t[PARKED] == 0 and due(t, now)\n  if at", "local at = t[PARKED] == 0 and due(t, now) and 1\n  if at"},
