@@ -247,8 +247,13 @@ func (d *duel) playAddNotice() bool {
 // then a wrong merchant.
 func (d *duel) claimedNotice() (merchantID string, n *modelNotice) {
 	n = one(d, d.notices)
-	if n == nil || d.chance(15) {
-		return d.merchant(), n
+	if n == nil {
+		return "", nil
+	}
+	if d.chance(15) {
+		if other := d.merchant(); !slices.ContainsFunc(d.model.notices, func(o *modelNotice) bool { return o.MerchantID == other && o.token == 0 }) {
+			return other, n
+		} // Another merchant's notice of that id is unknown to the model until it is claimed.
 	}
 	return n.MerchantID, n
 }
