@@ -5,14 +5,15 @@ import "time"
 // NoticeKind says what a [Notice] is about.
 type NoticeKind string
 
-// A webhook is warned of, disabled, well again, moved, or misses events. The store itself adds
-// notices of the first kind only.
+// A webhook is warned of, disabled, well again, moved, misses events, or is enabled. The
+// store itself adds notices of the first kind only.
 const (
 	NoticeDisabled  NoticeKind = "disabled"  // its failures have disabled it
 	NoticeWarning   NoticeKind = "warning"   // its failures may soon disable it
 	NoticeRecovered NoticeKind = "recovered" // the first success after one of the first two
 	NoticeMoved     NoticeKind = "moved"     // a webhook that has headers leads to another origin
 	NoticeCrowded   NoticeKind = "crowded"   // it has so many pending deliveries that it misses events
+	NoticeEnabled   NoticeKind = "enabled"   // a test has succeeded while it was disabled
 )
 
 // Notice says what has become of a webhook, as of then. A notice that a later one

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -40,9 +41,13 @@ type DispatchStore interface {
 	store.Jobs
 	store.Backlogs // for Health
 
-	// Webhook is that of [store.Webhooks], Events and Enqueue are those of
-	// [store.History].
+	store.Publisher // for the tests of Probe
+
+	// Webhook and UpdateWebhook are those of [store.Webhooks], Delivery, Events and
+	// Enqueue are those of [store.History].
 	Webhook(ctx context.Context, merchantID, webhookID string) (store.Webhook, error)
+	UpdateWebhook(ctx context.Context, merchantID, webhookID string, u store.WebhookUpdate) (store.Webhook, error)
+	Delivery(ctx context.Context, merchantID, webhookID, deliveryID string) (store.Delivery, error)
 	Events(ctx context.Context, merchantID string, q store.EventQuery) (store.EventPage, error)
 	Enqueue(ctx context.Context, merchantID, webhookID string, eventIDs []string, nonce string, maxPending int) ([]store.Enqueued, error)
 }
@@ -94,6 +99,16 @@ type DispatcherOptions struct {
 	// and fails that delivery: the rule of Standard Webhooks. Defaults to false: a 410 is
 	// a failure like any other.
 	DisableOnGone bool
+
+	// Probe, if set, tries webhooks that their failures have disabled: so long after the
+	// disabling the webhook gets a test event, and after one that fails a next one, as
+	// many as there are pauses; []time.Duration{time.Hour, 6 * time.Hour, 24 * time.Hour},
+	// say. The failure of such a test is logged and counts for nothing. A success enables
+	// the webhook, so that what waited goes on, and makes a notice of kind
+	// [NoticeEnabled]. If failures disable it again within the last pause, the tests go on
+	// with the next one. A webhook that its owner has disabled, or that answered 410 with
+	// DisableOnGone, is never tried. Defaults to none: only its owner can enable a webhook.
+	Probe []time.Duration
 
 	// WarnAfter is how many consecutive failures make a notice of kind
 	// [NoticeWarning], so that the owner hears of it in time: half of DisableAfter,
@@ -212,6 +227,7 @@ func NewDispatcher(st DispatchStore, o *DispatcherOptions) (*Dispatcher, error) 
 	if o != nil {
 		opts = *o
 	}
+	opts.Probe = slices.Clone(opts.Probe)
 	opts = opts.withDefaults()
 	bad := opts.validate()
 	if st == nil {
@@ -289,6 +305,11 @@ func (o DispatcherOptions) validate() []error {
 	} {
 		if f.low {
 			bad = append(bad, fmt.Errorf("%s is too low", f.name))
+		}
+	}
+	for i, pause := range o.Probe {
+		if pause < time.Minute {
+			bad = append(bad, fmt.Errorf("pause %d of Probe, %s, is shorter than a minute", i+1, pause))
 		}
 	}
 	if o.WarnAfter >= o.DisableAfter && !o.NeverDisable {

@@ -2,11 +2,13 @@ package webhook
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"time"
 
 	"github.com/rag-assistant/webhooks/store"
+	"github.com/rag-assistant/webhooks/webhook/internal/id"
 )
 
 const (
@@ -55,8 +57,11 @@ func (r *run) doJob(ctx context.Context) bool {
 	if err != nil || len(due) == 0 {
 		return false
 	}
-	if due[0].Kind == replayKind {
+	switch due[0].Kind {
+	case replayKind:
 		r.doReplay(ctx, due[0])
+	case probeKind:
+		r.doProbe(ctx, due[0])
 	}
 	return true
 }
@@ -65,7 +70,7 @@ func (r *run) doJob(ctx context.Context) bool {
 func (r *run) doReplay(ctx context.Context, j store.Job) {
 	before, err := unpackReplaying(j.State)
 	if err != nil {
-		r.opts.Logger.ErrorContext(ctx, "webhook replay cannot be read", slog.String("merchant", j.MerchantID), slog.String("replay", j.ID), slog.Any("error", err))
+		r.opts.Logger.ErrorContext(ctx, "webhook replay cannot be read", slog.String("merchant_id", j.MerchantID), slog.String("replay", j.ID), slog.Any("error", err))
 		_ = r.updateJob(ctx, j, store.JobUpdate{IfVersion: j.Version, End: true, State: (&replaying{Status: ReplayFailed}).pack()})
 		return
 	}
@@ -134,6 +139,61 @@ func (r *run) addStep(ctx context.Context, j store.Job, before, after replaying)
 
 func (r *run) logReplay(ctx context.Context, j store.Job, s replaying) {
 	r.opts.Logger.InfoContext(ctx, "webhook replay ended",
-		slog.String("merchant", j.MerchantID), slog.String("webhook", s.WebhookID), slog.String("replay", j.ID),
+		slog.String("merchant_id", j.MerchantID), slog.String("webhook_id", s.WebhookID), slog.String("replay", j.ID),
 		slog.String("status", string(s.Status)), slog.Int("deliveries", s.Done.Deliveries), slog.Int("left_out", s.Done.LeftOut))
+}
+
+// probeKind is the kind of the job that probes a webhook.
+const probeKind = "probe"
+
+func probeScope(webhookID string) string { return "probe|" + webhookID }
+
+// addProbes begins to probe those webhooks that failures disable, until there are no more.
+func (r *run) addProbes(ctx context.Context) {
+	for w := range r.disabled {
+		_ = r.addProbe(ctx, w[0], w[1])
+	}
+}
+
+// addProbe begins to probe a webhook that was disabled, or wakes the job that still
+// watches it.
+func (r *run) addProbe(ctx context.Context, merchantID, webhookID string) error {
+	if len(r.opts.Probe) == 0 {
+		return nil
+	}
+	j := store.Job{ID: id.New("prb_"), Scope: probeScope(webhookID), Kind: probeKind, State: (&probing{WebhookID: webhookID}).pack()}
+	return r.lingering(ctx, "add probe", func(ctx context.Context) error {
+		there, err := r.store.AddJob(ctx, merchantID, j)
+		if err == nil && there.ID != j.ID {
+			_, err = r.store.UpdateJob(ctx, merchantID, there.ID, store.JobUpdate{})
+		}
+		return err
+	})
+}
+
+// doProbe does one step of a probe and stores where it is then.
+func (r *run) doProbe(ctx context.Context, j store.Job) {
+	var p probing
+	err := json.Unmarshal(j.State, &p)
+	if err != nil || len(r.opts.Probe) == 0 {
+		_ = r.updateJob(ctx, j, store.JobUpdate{IfVersion: j.Version, End: true})
+		return
+	}
+	u := store.JobUpdate{IfVersion: j.Version}
+	err = r.lingering(ctx, "probe", func(ctx context.Context) (err error) {
+		u.Delay, u.End, err = p.step(ctx, r, &j)
+		switch {
+		case errors.Is(err, store.ErrNotFound):
+			u.End, err = true, nil
+		case errors.Is(err, store.ErrVersion):
+			err = nil // Somebody changed the webhook meanwhile: look again.
+		}
+		return err
+	})
+	if err != nil {
+		u.Delay = maxJobDelay
+	} else {
+		u.State = p.pack()
+	}
+	_ = r.updateJob(ctx, j, u)
 }

@@ -73,11 +73,16 @@ func (r *run) claimNotices(ctx context.Context, n int) []store.NoticeLease {
 // comes back after a pause that grows, and at once if this dispatcher has to stop.
 func (r *run) handOver(ctx context.Context, n store.NoticeLease) {
 	err := ctx.Err()
+	if err == nil && n.Kind == store.NoticeDisabled { // The process that disabled it may have died.
+		err = r.addProbe(ctx, n.MerchantID, n.WebhookID)
+	}
 	if err == nil {
 		err = r.guard("OnNotice", func() error {
 			ctx, cancel := context.WithTimeout(ctx, noticeLease-storeTimeout)
 			defer cancel()
-			return r.opts.OnNotice(ctx, newNotice(&n.Notice))
+			notice := newNotice(&n.Notice)
+			r.countMissed(ctx, &notice)
+			return r.opts.OnNotice(ctx, notice)
 		})
 	}
 	stopped := ctx.Err() != nil
@@ -95,4 +100,21 @@ func (r *run) handOver(ctx context.Context, n store.NoticeLease) {
 	_ = r.call(ctx, "put off notice", func(ctx context.Context) error {
 		return r.store.DeferNotice(ctx, n.MerchantID, n.ID, n.Token, delay)
 	})
+}
+
+// countMissed counts the events that a webhook missed until a probe enabled it. What
+// cannot be counted may be more.
+func (r *run) countMissed(ctx context.Context, n *Notice) {
+	if n.Kind != NoticeEnabled {
+		return
+	}
+	p := replaying{WebhookID: n.WebhookID, Since: n.Since, Until: n.At, Missed: true}
+	n.MissedMore = true
+	for range countSteps {
+		more, err := p.step(ctx, r.store, n.MerchantID, "")
+		n.Missed, n.MissedMore = p.Done.Deliveries, more || err != nil
+		if !n.MissedMore || err != nil {
+			return
+		}
+	}
 }

@@ -242,20 +242,13 @@ type trial struct {
 	forged    bool           // signed with a key that the receiver does not have
 }
 
-// test stores a test event in the encoding that it is sent in.
+// test stores a test event.
 func (s *Service) test(ctx context.Context, merchantID, webhookID string, t trial) (Delivery, error) {
-	e := event.New(event.WebhookTest{Message: t.message, WebhookID: webhookID})
-	e.ID, e.Created = once.ID(ctx, "evt_test_"), s.now()
-	body, err := canonical(e)
+	e, err := newTest(once.ID(ctx, "evt_test_"), s.now(), webhookID, t)
 	if err != nil {
 		return Delivery{}, err
 	}
-	for _, encoding := range t.encodings {
-		body = jcs.Encode(body, encoding)
-	}
-	out, err := s.publish(ctx, s.store, merchantID, []store.NewEvent{{
-		ID: e.ID, Type: string(e.Type), Body: body, Test: webhookID, Forged: t.forged,
-	}})
+	out, err := s.publish(ctx, s.store, merchantID, []store.NewEvent{e})
 	if err != nil {
 		return Delivery{}, err
 	}
@@ -263,6 +256,20 @@ func (s *Service) test(ctx context.Context, merchantID, webhookID string, t tria
 		return Delivery{}, fmt.Errorf("webhook: test: %w", errAnswers)
 	}
 	return s.look(ctx, merchantID, webhookID, out[0].Deliveries[0].ID)
+}
+
+// newTest returns a test event in the encoding that it is sent in.
+func newTest(eventID string, at time.Time, webhookID string, t trial) (store.NewEvent, error) {
+	e := event.New(event.WebhookTest{Message: t.message, WebhookID: webhookID})
+	e.ID, e.Created = eventID, at
+	body, err := canonical(e)
+	if err != nil {
+		return store.NewEvent{}, err
+	}
+	for _, encoding := range t.encodings {
+		body = jcs.Encode(body, encoding)
+	}
+	return store.NewEvent{ID: e.ID, Type: string(e.Type), Body: body, Test: webhookID, Forged: t.forged}, nil
 }
 
 // Await waits until a delivery has ended or ctx has, and returns it as it is

@@ -49,13 +49,14 @@ const (
 // run is one call of Dispatcher.Run.
 type run struct {
 	*Dispatcher
-	slots   *slots
-	leases  chan claimed
-	results chan settled
-	wakes   chan struct{} // capacity 1: something may be claimable
-	notices chan struct{} // capacity 1: a notice is waiting
-	jobs    chan struct{} // capacity 1: a job is waiting
-	alarms  chan alarm
+	slots    *slots
+	leases   chan claimed
+	results  chan settled
+	wakes    chan struct{} // capacity 1: something may be claimable
+	notices  chan struct{} // capacity 1: a notice is waiting
+	jobs     chan struct{} // capacity 1: a job is waiting
+	alarms   chan alarm
+	disabled chan [2]string // merchant and webhook, to be probed
 
 	suspects  chan settled // results that may be a fault of this side
 	outage    *outage
@@ -97,6 +98,7 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 		notices:    make(chan struct{}, 1),
 		jobs:       make(chan struct{}, 1),
 		alarms:     make(chan alarm, maxAlarms),
+		disabled:   make(chan [2]string, maxAlarms),
 		suspects:   make(chan settled, n),
 		outage:     newOutage(d.opts.Lease),
 		lanes:      newLanes(n, d.opts.AttemptTimeout),
@@ -105,7 +107,7 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 	// The stop goes from front to back: ctx ends the claiming and the background
 	// tasks; then the workers finish what is on the wire; then what was kept back and the
 	// last results are stored, and then the notices that they led to.
-	var background, workers, judge, finisher, alarmer sync.WaitGroup
+	var background, workers, judge, finisher, alarmer, prober sync.WaitGroup
 	background.Go(func() { r.watch(ctx) })
 	background.Go(func() { r.prune(ctx) })
 	background.Go(func() { r.notify(ctx) })
@@ -122,6 +124,7 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 	judge.Go(func() { r.judge(results) })
 	finisher.Go(func() { r.finish(results) })
 	alarmer.Go(func() { r.raise(results) })
+	prober.Go(func() { r.addProbes(results) })
 
 	r.claim(ctx)
 	close(r.leases)
@@ -134,7 +137,9 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 	close(r.results)
 	finisher.Wait()
 	close(r.alarms)
+	close(r.disabled)
 	alarmer.Wait()
+	prober.Wait()
 	grace.Stop()
 	background.Wait()
 	d.closeIdle()

@@ -341,13 +341,14 @@ func (s Stats) Count(status DeliveryStatus) int64 {
 // NoticeKind says what a [Notice] is about.
 type NoticeKind string
 
-// A webhook is warned of, disabled, well again, moved, or misses events.
+// A webhook is warned of, disabled, well again, moved, misses events, or is enabled.
 const (
 	NoticeDisabled  = NoticeKind(store.NoticeDisabled)  // its failures have disabled it
 	NoticeWarning   = NoticeKind(store.NoticeWarning)   // its failures may soon disable it
 	NoticeRecovered = NoticeKind(store.NoticeRecovered) // the first success after one of the first two
 	NoticeMoved     = NoticeKind(store.NoticeMoved)     // a webhook that has headers leads to another origin
 	NoticeCrowded   = NoticeKind(store.NoticeCrowded)   // it has so many pending deliveries that it misses events
+	NoticeEnabled   = NoticeKind(store.NoticeEnabled)   // a probe has succeeded: see DispatcherOptions.Probe
 )
 
 // Notice says what has become of a webhook, as of then. One that a later notice has
@@ -369,9 +370,16 @@ type Notice struct {
 
 	// Since is when the streak began, or when an event was missed. In a recovery, it is that of the first warning
 	// since the recovery before, or of the last streak if there was no warning. Of a
-	// webhook that was moved, it is when that happened.
+	// webhook that was moved, it is when that happened, and of one that a probe has
+	// enabled, when it had been disabled.
 	Since time.Time
 	At    time.Time
+
+	// Missed counts the events that a webhook that a probe has enabled missed while it
+	// was disabled. A [Service.Replay] since then sends them. MissedMore says that there
+	// may be more, because there were too many to count.
+	Missed     int
+	MissedMore bool
 }
 
 func newNotice(n *store.Notice) Notice {

@@ -228,7 +228,7 @@ func (d *duel) playAddNotice() bool {
 	m := d.merchant()
 	marks := []string{"", d.x.id("mark"), strings.Repeat("\x00", store.MaxMark)}
 	n := store.Notice{
-		Kind: one(d, []store.NoticeKind{store.NoticeWarning, store.NoticeRecovered, store.NoticeMoved}), WebhookID: d.webhookID(m),
+		Kind: one(d, []store.NoticeKind{store.NoticeWarning, store.NoticeRecovered, store.NoticeMoved, store.NoticeEnabled}), WebhookID: d.webhookID(m),
 		URL: "https://example.com/" + d.x.id("url"), Reason: one(d, []string{"", "why"}), Failures: d.rand.IntN(3), DisableAfter: d.rand.IntN(9), Since: d.moment(),
 	}
 	was := one(d, marks)

@@ -18,7 +18,7 @@ var templates embed.FS
 
 // Data is what a template can show.
 type Data struct {
-	Kind       webhook.NoticeKind // disabled, warning, recovered, moved or crowded
+	Kind       webhook.NoticeKind // disabled, warning, recovered, moved, crowded or enabled
 	MerchantID string
 	WebhookID  string
 
@@ -32,6 +32,9 @@ type Data struct {
 
 	Since time.Time // when the failures began, in UTC
 	At    time.Time // when it happened, in UTC
+
+	Missed     int  // events, while a webhook that is enabled again was disabled
+	MissedMore bool // there may be more than Missed
 
 	Last []Failure // the last failures, newest first, at most 5
 	Link string    // where to enable the webhook; may be empty
@@ -58,6 +61,7 @@ func (m *Mailer) data(ctx context.Context, n webhook.Notice) Data {
 	d := Data{
 		Kind: n.Kind, MerchantID: oneLine(n.MerchantID), WebhookID: oneLine(n.WebhookID), URL: bareurl.Of(n.URL), Name: oneLine(n.WebhookID),
 		Reason: n.Reason, Failures: n.Failures, DisableAfter: n.DisableAfter, Since: n.Since.UTC(), At: n.At.UTC(),
+		Missed: n.Missed, MissedMore: n.MissedMore,
 	}
 	if u, err := url.Parse(d.URL); err == nil && u.Hostname() != "" {
 		d.Name = u.Hostname()
@@ -65,7 +69,7 @@ func (m *Mailer) data(ctx context.Context, n webhook.Notice) Data {
 	if m.opts.PortalURL != nil {
 		d.Link = webLink(m.opts.PortalURL(n))
 	}
-	if m.opts.Deliveries == nil || n.Kind == webhook.NoticeRecovered || n.Kind == webhook.NoticeMoved {
+	if m.opts.Deliveries == nil || n.Kind == webhook.NoticeRecovered || n.Kind == webhook.NoticeMoved || n.Kind == webhook.NoticeEnabled {
 		return d
 	}
 	page, err := m.opts.Deliveries(ctx, n.MerchantID, n.WebhookID, webhook.DeliveryQuery{Limit: maxDeliveries})

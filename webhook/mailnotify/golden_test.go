@@ -50,6 +50,7 @@ func TestGolden(t *testing.T) {
 		{"warning", "Your webhook for example.com keeps failing", webhook.Notice{Kind: webhook.NoticeWarning, Failures: 5, DisableAfter: 10}, "javascript:alert(1)", history},
 		{"recovered", "Your webhook for example.com works again", webhook.Notice{Kind: webhook.NoticeRecovered}, "https://portal.example.com/", history},
 		{"moved", "Your webhook leads to example.com now", webhook.Notice{Kind: webhook.NoticeMoved}, "https://portal.example.com/", history},
+		{"enabled", "Your webhook for example.com is enabled again", webhook.Notice{Kind: webhook.NoticeEnabled, Missed: 10_000, MissedMore: true}, "https://portal.example.com/", nil},
 		{"crowded", "Your webhook for example.com misses events", webhook.Notice{Kind: webhook.NoticeCrowded}, "https://portal.example.com/", nil},
 		{"bare", "Your webhook for whk_1 keeps failing", webhook.Notice{Kind: webhook.NoticeWarning, Failures: 5, URL: "https://example.com/\r\nBcc: evil@example.com"}, "", func(context.Context, string, string, webhook.DeliveryQuery) (webhook.DeliveryPage, error) {
 			return webhook.DeliveryPage{}, errors.New("no such webhook")
