@@ -11,8 +11,10 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -286,4 +288,35 @@ func list(t *testing.T) map[string]pkg {
 	}
 	require.Contains(t, packages, module+"/store", fmt.Sprintf("go list has %d packages", len(packages)))
 	return packages
+}
+
+// TestPins holds what builds and runs the project to one release each: actions to a
+// commit, images to a patch level or a digest.
+func TestPins(t *testing.T) {
+	t.Parallel()
+	action := regexp.MustCompile(`^[\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$`)
+	image := regexp.MustCompile(`:\d+\.\d+\.\d+$|@sha256:[0-9a-f]{64}$`)
+	named := regexp.MustCompile(`(?m)^\s*(?:- )?(uses:|image:|FROM)\s+(.*?)(?: AS \w+)?$`)
+	matrix := regexp.MustCompile(`(?m)^\s*redis: \[(.*)\]$`)
+	seen := 0
+	for file, least := range map[string]int{".github/workflows/ci.yml": 11, "examples/server/Dockerfile": 2, "examples/server/compose.yaml": 2} {
+		text, err := os.ReadFile(filepath.Join("..", "..", file))
+		require.NoError(t, err)
+		found := named.FindAllStringSubmatch(string(text), -1)
+		require.GreaterOrEqual(t, len(found), least, file)
+		for _, m := range found {
+			pin := image
+			if m[1] == "uses:" {
+				pin = action
+			}
+			require.Regexp(t, pin, m[2], file)
+		}
+		for _, m := range matrix.FindAllStringSubmatch(string(text), -1) {
+			for release := range strings.SplitSeq(m[1], ", ") {
+				require.Regexp(t, image, ":"+strings.Trim(release, `"`), file)
+				seen++
+			}
+		}
+	}
+	require.Equal(t, 2, seen)
 }
