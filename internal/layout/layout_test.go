@@ -77,6 +77,7 @@ var rules = []rule{
 	// store's backend.
 	{room: "verifier", ours: []string{"signer", "internal/hidden", "webhook/event", "webhook/internal/strictjson"}},
 	{room: "webhook/receiver", ours: []string{"verifier", "signer", "internal/hidden", "store", "webhook/event", "webhook/internal/..."}},
+	{room: "webhook/otelreceiver", ours: []string{"webhook/receiver", "verifier", "signer", "internal/hidden", "store", "webhook/event", "webhook/internal/..."}, modules: otelModules},
 
 	// The sending side.
 	{room: "webhook/egress", ours: []string{"webhook/internal/..."}, modules: []string{"code.dny.dev/ssrf"}},
@@ -112,7 +113,7 @@ var rules = []rule{
 var redisRooms = []string{"store/redisstore/...", "internal/redistest/...", "examples/..."}
 
 // otelRooms may import OpenTelemetry.
-var otelRooms = []string{"webhook/otelwebhook/...", "examples/..."}
+var otelRooms = []string{"webhook/otelwebhook/...", "webhook/otelreceiver/...", "examples/..."}
 
 // pkg is what the test reads of `go list -json`.
 type pkg struct {
