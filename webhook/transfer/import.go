@@ -197,8 +197,8 @@ func (x *importer) room(ctx context.Context, merchantID string, limit int) error
 func (x *importer) again(ctx context.Context, r *record, known, w store.Webhook, opened vault.Opened) error {
 	before, err := x.vault.Open(known.MerchantID, known.ID, known.URL,
 		vault.Sealed{Secret: known.Secret, Previous: known.PreviousSecret, Headers: known.Headers})
-	if err != nil {
-		x.refuse(r, fault{"", "is there, and does not open with these keys"})
+	if wrong, ok := errors.AsType[*vault.OpenError](err); ok {
+		x.refuse(r, fault{wrong.Part, "of the webhook that is there does not open: " + wrong.Err.Error()})
 		return nil
 	}
 	changed := differences(known, w)

@@ -23,8 +23,8 @@ import (
 )
 
 var (
-	oldKey = webhook.SecretKey{ID: "k1", Key: [32]byte{1}} //nolint:gochecknoglobals // a constant
-	newKey = webhook.SecretKey{ID: "k1", Key: [32]byte{9}} //nolint:gochecknoglobals // with the same name, as two hosts have it
+	oldKey = webhook.SecretKey{ID: "k1", Key: [32]byte{1}}
+	newKey = webhook.SecretKey{ID: "k1", Key: [32]byte{9}} // with the same name, as two hosts have it
 )
 
 // furnished returns a store with a webhook of each kind, sealed with oldKey.
@@ -258,6 +258,20 @@ func TestImportOfAnotherFile(t *testing.T) {
 		_, err := importInto(t.Context(), memstore.New(nil), []byte(tt.file), options())
 		require.ErrorContains(t, err, tt.want)
 	}
+}
+
+// What is there under a key that nobody has given is not judged, nor overwritten.
+func TestImportOverWhatDoesNotOpen(t *testing.T) {
+	t.Parallel()
+	st := furnished(t)
+	o := options()
+	o.Overwrite = true
+	done, err := importInto(t.Context(), st, export(t, st), o)
+	require.Equal(t, transfer.Imported{}, done)
+	got := problems(t, err)
+	require.Len(t, got, 5)
+	require.Equal(t, "secret", got[0].Field)
+	require.Contains(t, got[0].Message, "of the webhook that is there does not open")
 }
 
 // A merchant gets no more webhooks than the receiving side allows, and a rehearsal says so.
