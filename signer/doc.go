@@ -10,7 +10,8 @@
 //   - Standard Webhooks (https://www.standardwebhooks.com). [HeaderStandardSignature]
 //     holds "v1," and the base64 of HMAC-SHA256 over "id.timestamp.body", once
 //     for each secret that is valid now, separated by spaces. The key is the
-//     decoded base64 of the secret. The time in it ends the replay of an old
+//     decoded base64 of the secret, or its text if another sender has made it and it
+//     does not begin with "whsec_". The time in it ends the replay of an old
 //     request, and the list lets a receiver change secrets at leisure.
 //
 // Standard Webhooks has a second version, for receivers that are not to hold a
@@ -36,7 +37,7 @@
 // # Limits
 //
 // What is signed must be what is sent, byte for byte: this package neither
-// writes nor reads JSON. A secret that is not "whsec_" and base64 is refused, so
-// that no key is weak by accident, and so is a public key for which anybody can
-// sign. Memory is not wiped: a secret lives until it is collected.
+// writes nor reads JSON. A secret of another sender has at least 16 characters, of
+// which nobody can say how many were chosen at random: rotate it when the receiver
+// can. A public key for which anybody can sign is refused. Memory is not wiped: a secret lives until it is collected.
 package signer

@@ -17,6 +17,9 @@ const (
 	newKeySize = 27 // 36 characters of base64, without padding
 	minKeySize = 24 // the least and the most that Standard Webhooks allows
 	maxKeySize = 64
+
+	minOwnSize = 16 // of a secret that somebody else has made
+	maxOwnSize = 128
 )
 
 // Secret is what sender and receiver share. It is a value to pass around:
@@ -35,9 +38,12 @@ func NewSecret() Secret {
 }
 
 // ParseSecret reads "whsec_" and the standard base64, padded or not, of 24 to 64
-// bytes. The error says what is wrong with text and does not quote it.
+// bytes, or a secret that receivers have already from another sender: 16 to 128
+// visible ASCII characters, whose bytes are the key of both schemes. What looks like a
+// mistake, such as quotes around it, is neither. The error says what is wrong with
+// text and does not quote it.
 func ParseSecret(text string) (Secret, error) {
-	if _, err := decodeKey(text); err != nil {
+	if _, err := standardKey(text); err != nil {
 		return Secret{}, fmt.Errorf("signer: parse: %w", err)
 	}
 	return secretOf(text), nil
@@ -72,7 +78,31 @@ func knownPrefix(text string) string {
 	return ""
 }
 
-// decodeKey returns the bytes that a secret holds in base64.
+// standardKey returns the key of Standard Webhooks that a secret stands for.
+func standardKey(text string) ([]byte, error) {
+	if isOwn(text) {
+		return []byte(text), nil
+	}
+	key, err := decodeKey(text)
+	if err != nil && knownPrefix(text) == "" && !strings.Contains(text, secretPrefix) {
+		err = fmt.Errorf("%w; one of another sender is %d to %d visible ASCII characters", err, minOwnSize, maxOwnSize)
+	}
+	return key, err
+}
+
+// isOwn reports whether text is a secret in the form of another sender. What has a word
+// of ours in it, or something around it, is taken for a secret of ours that was copied
+// badly: to accept that would be to sign with another key in silence.
+func isOwn(text string) bool {
+	if len(text) < minOwnSize || len(text) > maxOwnSize || strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return false
+	}
+	lower := strings.ToLower(text)
+	return !strings.Contains(lower, secretPrefix) && knownPrefix(lower) == "" && !strings.HasPrefix(text, standardPrefix) &&
+		!strings.Contains(text, "***") && !strings.ContainsAny(text[:1]+text[len(text)-1:], "\"'`")
+}
+
+// decodeKey returns the bytes that a secret of ours holds in base64.
 func decodeKey(text string) ([]byte, error) {
 	key, err := decode("secret", secretPrefix, text, base64.StdEncoding)
 	if err != nil {

@@ -56,10 +56,15 @@ func TestParseSecret(t *testing.T) {
 	for _, tt := range []struct{ name, text, want string }{
 		{"empty", "", "empty"},
 		{"prefix only", "whsec_", "0 bytes"},
-		{"no prefix", good[len("whsec_"):], "does not start"},
 		{"another prefix", "whsk_" + good[len("whsec_"):], "does not start"},
 		{"upper-case prefix", "WHSEC_" + good[len("whsec_"):], "does not start"},
-		{"arbitrary text", "my-webhook-secret", "does not start"},
+		{"15 characters", strings.Repeat("abcde", 3), "does not start with whsec_; one of another sender is 16 to 128 visible ASCII characters"},
+		{"129 characters", strings.Repeat("abc", 43), "16 to 128"},
+		{"a space inside another's", "my webhook secret of old", "16 to 128"},
+		{"another's in quotes", `"my-webhook-secret"`, "secret has quotes around it"},
+		{"another's with a line break", "my-webhook-secret\n", "white space"},
+		{"another's with an accent", "my-webhook-sécret", "16 to 128"},
+		{"a mask of another's", "my-webhook-se***", "is the mask"},
 		{"prefix twice", "whsec_" + good, "not standard base64"},
 		{"space in front", " " + good, "white space"},
 		{"line break behind", good + "\n", "white space"},
@@ -96,6 +101,21 @@ func TestParseSecret(t *testing.T) {
 			require.NotContains(t, err.Error(), good[10:20], "an error quotes no secret")
 			require.True(t, secret.IsZero())
 		})
+	}
+}
+
+// A secret that another sender has made is taken as it is.
+func TestParseSecretOfAnotherSender(t *testing.T) {
+	t.Parallel()
+	visible := ""
+	for c := '!'; c <= '~'; c++ {
+		visible += string(c)
+	}
+	for _, text := range []string{strings.Repeat("a", 16), strings.Repeat("a", 128), "x" + visible + "x", "sk_live_0123456789abcdef=="} {
+		secret, err := signer.ParseSecret(text)
+		require.NoError(t, err)
+		require.Equal(t, text, secret.Reveal())
+		require.Equal(t, "whsec_***", secret.String())
 	}
 }
 

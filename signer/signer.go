@@ -63,7 +63,7 @@ func New(current Secret, previous ...Secret) (*Signer, error) {
 	var bad []error
 	for i, secret := range append([]Secret{current}, previous...) {
 		text := secret.Reveal()
-		key, err := decodeKey(text)
+		key, err := standardKey(text)
 		if err != nil {
 			bad = append(bad, fmt.Errorf("secret %d: %w", i+1, err))
 			continue

@@ -125,11 +125,14 @@ type Queue interface {
 
 // Webhooks keeps registered endpoints.
 type Webhooks interface {
-	// CreateWebhook stores w under merchantID with Version 1, Epoch 1, the status of
-	// w, and the store's time as CreatedAt and UpdatedAt, and returns what it stored.
-	// Counters, times and the Mark in w are ignored. It fails with [ErrLimit] if the
-	// merchant has limit webhooks already (limit 0: no bound), and with [ErrConflict]
-	// if the id is taken.
+	// CreateWebhook stores w under merchantID with Version 1, Epoch 1 and the status of
+	// w, and returns what it stored. A webhook that comes from another store brings
+	// along its CreatedAt, UpdatedAt and, if it is disabled, DisabledAt, and a previous
+	// secret that is good until PreviousUntil. Where they are not given, CreatedAt and
+	// UpdatedAt are the store's time, as is what lies in the future of these three.
+	// Counters, the Mark and the other times in w are ignored: see [Webhook.AsNew]. It
+	// fails with [ErrLimit] if the merchant has limit webhooks already (limit 0: no
+	// bound), and with [ErrConflict] if the id is taken.
 	CreateWebhook(ctx context.Context, merchantID string, w Webhook, limit int) (Webhook, error)
 
 	// Webhook returns one webhook or [ErrNotFound].

@@ -1,6 +1,9 @@
 package store
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // Status of a webhook.
 type Status string
@@ -74,6 +77,39 @@ type Webhook struct {
 	CreatedAt time.Time
 	UpdatedAt time.Time
 }
+
+// AsNew returns w as [Webhooks].CreateWebhook stores it at a moment of the store's
+// clock: with what is the caller's, and with times in whole milliseconds of which none
+// but PreviousUntil is later than now. It shares Events and Metadata with w.
+func (w Webhook) AsNew(merchantID string, now time.Time) Webhook {
+	now = wholeMillis(now)
+	out := Webhook{
+		ID: w.ID, MerchantID: merchantID, URL: w.URL, Events: w.Events, Status: w.Status, DisabledReason: w.DisabledReason,
+		Secret: w.Secret, Encoding: w.Encoding, Description: w.Description, Metadata: w.Metadata, Headers: w.Headers,
+		RateLimit: w.RateLimit, Epoch: 1, Version: 1,
+		CreatedAt: cmp.Or(past(w.CreatedAt, now), now), UpdatedAt: cmp.Or(past(w.UpdatedAt, now), now),
+	}
+	if w.Status == Disabled {
+		out.DisabledAt = past(w.DisabledAt, now)
+	}
+	if w.PreviousUntil.After(now) {
+		out.PreviousSecret, out.PreviousUntil = w.PreviousSecret, wholeMillis(w.PreviousUntil)
+	}
+	return out
+}
+
+// past returns t, or now if t is later. What was before 1970 is no time.
+func past(t, now time.Time) time.Time {
+	switch {
+	case t.UnixMilli() <= 0:
+		return time.Time{}
+	case t.After(now):
+		return now
+	}
+	return wholeMillis(t)
+}
+
+func wholeMillis(t time.Time) time.Time { return time.UnixMilli(t.UnixMilli()).UTC() }
 
 // MaxMark is the length of the longest [Webhook.Mark] in bytes.
 const MaxMark = 128

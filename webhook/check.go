@@ -32,11 +32,15 @@ func (s *Service) CheckUpdate(u Update) []Fault {
 
 // checkRegistration returns r as it is to be stored.
 func (s *Service) checkRegistration(bad *faults, r Registration) Registration {
+	if !r.Secret.IsZero() && r.Signature == SchemeAsymmetric {
+		bad.add("secret", FaultWrong, `must not be given with signature "v1a", which has a pair of keys in its place`)
+	}
 	return Registration{
 		URL:         s.checkURL(bad, r.URL),
 		Events:      s.checkEvents(bad, r.Events),
 		Encoding:    checkEncoding(bad, r.Encoding),
 		Signature:   checkScheme(bad, r.Signature),
+		Secret:      r.Secret,
 		Description: checkDescription(bad, r.Description),
 		Metadata:    checkMetadata(bad, r.Metadata),
 		Headers:     checkHeaders(bad, r.Headers),

@@ -12,8 +12,9 @@ import (
 )
 
 // Register adds a webhook for a merchant. It makes the secret, which is never shown
-// again, or a pair of keys, of which the private one is never shown at all. It fails
-// with [ErrLimit] if the merchant has too many webhooks.
+// again, or a pair of keys, of which the private one is never shown at all, unless the
+// registration brings a secret along. It fails with [ErrLimit] if the merchant has too
+// many webhooks.
 func (s *Service) Register(ctx context.Context, merchantID string, r Registration) (Registered, error) {
 	if err := checkMerchant(merchantID); err != nil {
 		return Registered{}, err
@@ -23,7 +24,10 @@ func (s *Service) Register(ctx context.Context, merchantID string, r Registratio
 	if err := invalidIf(bad); err != nil {
 		return Registered{}, err
 	}
-	key := vault.NewSigningKey(r.Signature == SchemeAsymmetric)
+	key := vault.SigningKey{Secret: r.Secret}
+	if r.Secret.IsZero() {
+		key = vault.NewSigningKey(r.Signature == SchemeAsymmetric)
+	}
 	webhookID := once.ID(ctx, "whk_")
 	sealed, err := s.vault.SealKey(merchantID, webhookID, key)
 	if err != nil {
@@ -40,8 +44,11 @@ func (s *Service) Register(ctx context.Context, merchantID string, r Registratio
 	}, s.limits.Webhooks)
 	if errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrLimit) {
 		// An earlier try of this very request may have made it: see Once.
-		if _, known := s.store.Webhook(ctx, merchantID, webhookID); known == nil {
-			return s.Rotate(ctx, merchantID, webhookID, 0)
+		if known, lost := s.store.Webhook(ctx, merchantID, webhookID); lost == nil {
+			if r.Secret.IsZero() {
+				return s.Rotate(ctx, merchantID, webhookID, 0)
+			}
+			w, err = known, nil
 		}
 	}
 	if err != nil {

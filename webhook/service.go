@@ -162,6 +162,10 @@ func NewService(st ServiceStore, o *ServiceOptions) (*Service, error) {
 	return s, nil
 }
 
+// Limits returns the bounds in force, with the defaults filled in. Pending is 0 if
+// there is none.
+func (s *Service) Limits() Limits { return s.limits }
+
 // Catalog returns the event types that can be published and subscribed to.
 func (s *Service) Catalog() *event.Catalog { return s.catalog }
 

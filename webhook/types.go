@@ -144,6 +144,12 @@ type Registration struct {
 	// Defaults to [SchemeSecret].
 	Signature Scheme
 
+	// Secret is one that the receiver has already, from the sender that this one
+	// replaces: see [signer.ParseSecret]. It is for hosts and operators. A merchant
+	// should not choose a secret, so the API and the portal do not set it. The zero
+	// Secret, the default, has a new one made.
+	Secret signer.Secret
+
 	// Description is a note of at most 512 characters, none of them a control
 	// character.
 	Description string

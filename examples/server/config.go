@@ -20,6 +20,7 @@ import (
 type config struct {
 	addr, store, role string
 	migrate           bool
+	own               bool // nothing says where state lives: in the working directory
 	jwtSecret         []byte
 	jwtKeys           *jwtauth.Set
 	jwksURL           string
@@ -52,16 +53,15 @@ func parse(args []string, stderr io.Writer) (*config, error) {
 	fs := flag.NewFlagSet("server", flag.ContinueOnError)
 	fs.SetOutput(io.Discard) // The caller prints the error, once.
 	fs.StringVar(&c.addr, "addr", "127.0.0.1:8080", "address to listen on")
-	fs.StringVar(&c.store, "store", "memory",
-		`where state lives: "memory", which ends with the process, postgres://…, sqlite:PATH of a file, redis://… or redis+cluster://host:port?addr=host:port`)
-	fs.BoolVar(&c.migrate, "migrate", false, "prepare a -store of SQL, or bring it up to date, and then go on; several processes may do so at once")
-	fs.Func("secret-key", "`id:base64` of 32 bytes that seal webhook secrets; several with commas or flags, the first seals; needed with every -store that lasts",
+	fs.StringVar(&c.store, "store", "",
+		`where state lives: "memory", which ends with the process, postgres://…, sqlite:PATH of a file, redis://… or redis+cluster://host:port?addr=host:port `+
+			"(default "+ownStore+" in the working directory, a file of SQLite, which is made if it is missing)")
+	fs.BoolVar(&c.migrate, "migrate", false, "prepare a -store of SQL, or bring it up to date, and then go on; several processes may do so at once; for other stores there is nothing to do")
+	fs.Func("secret-key", "`id:base64` of 32 bytes that seal webhook secrets; several with commas or flags, the first seals; needed with every -store that lasts (default without -store: "+ownKey+" in the working directory, which is made once)",
 		func(s string) error {
-			for part := range strings.SplitSeq(s, ",") {
-				key, err := secretKey(part)
-				c.service.SecretKeys = append(c.service.SecretKeys, key)
-				bad = append(bad, named("-secret-key", err)) // The flag package would repeat the key.
-			}
+			keys, err := secretKeys(s)
+			c.service.SecretKeys = append(c.service.SecretKeys, keys...)
+			bad = append(bad, named("-secret-key", err)) // The flag package would repeat the key.
 			return nil
 		})
 	fs.StringVar(&c.role, "role", "all", `what this process does: "all", "api" or "dispatch"`)
@@ -124,6 +124,9 @@ func parse(args []string, stderr io.Writer) (*config, error) {
 	default:
 		return nil, fmt.Errorf("-role %q: must be all, api or dispatch", c.role)
 	}
+	if c.own = c.store == ""; c.own {
+		c.store, c.migrate = sqlitePrefix+ownStore, true
+	}
 	if err := checkAddress(c.store); err != nil {
 		return nil, named("-store", err)
 	}
@@ -136,10 +139,13 @@ func parse(args []string, stderr io.Writer) (*config, error) {
 	if c.jwksURL != "" && c.jwt.Issuer == "" && len(c.jwt.Audience) == 0 {
 		return nil, errors.New("-jwks-url needs -jwt-issuer or -jwt-audience: the login has other services, too")
 	}
+	if c.own && c.role != "all" {
+		return nil, fmt.Errorf("-role %s needs a -store, which it shares with the others", c.role)
+	}
 	if c.store == inMemory && c.role != "all" {
 		return nil, errors.New("-store memory is not shared between processes: it needs -role all")
 	}
-	if c.store != inMemory && len(c.service.SecretKeys) == 0 {
+	if c.store != inMemory && !c.own && len(c.service.SecretKeys) == 0 {
 		return nil, errors.New("-secret-key is needed with a -store that lasts; make one with: echo k1:$(openssl rand -base64 32)")
 	}
 	c.service.Egress, d.Egress = out, out

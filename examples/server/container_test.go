@@ -70,19 +70,23 @@ func TestImage(t *testing.T) {
 	}
 
 	server := command(im.entrypoint, "WEBHOOK_SERVER_ADDR=127.0.0.1:0", "WEBHOOK_SERVER_JWT_SECRET="+secret)
+	server.Dir = t.TempDir()
 	logs, err := server.StderrPipe()
 	require.NoError(t, err)
 	require.NoError(t, server.Start())
 	lines := bufio.NewReader(logs)
-	first, err := lines.ReadString('\n')
-	require.NoError(t, err)
-	addr := regexp.MustCompile(`addr=(\S+)`).FindStringSubmatch(first)
-	require.NotNil(t, addr, first)
+	var addr []string
+	for addr == nil {
+		line, err := lines.ReadString('\n')
+		require.NoError(t, err)
+		addr = regexp.MustCompile(`addr=(\S+)`).FindStringSubmatch(line)
+	}
 	healthy := func() error { return command(im.health, "WEBHOOK_SERVER_ADDR="+addr[1]).Run() }
 	require.NoError(t, healthy())
 	require.NoError(t, server.Process.Signal(syscall.SIGTERM))
 	_, _ = io.Copy(io.Discard, lines)
 	require.NoError(t, server.Wait())
+	require.FileExists(t, filepath.Join(server.Dir, ownStore))
 	require.EqualError(t, healthy(), "exit status 1")
 }
 

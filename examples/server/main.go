@@ -7,6 +7,9 @@
 //	TOKEN=$(go run . -jwt-secret "$KEY" -token merchant_42)
 //	go run . -jwt-secret "$KEY"
 //
+// Without -store, state is in webhooks.db in the working directory, and the key that
+// seals its secrets in webhooks.key.
+//
 // It is a module of its own, so that what exports metrics and traces, as
 // OpenTelemetry's variables say, is in nobody's go.mod.
 package main
@@ -62,7 +65,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: c.logLevel}))
-	st, closeStore, err := openStore(ctx, c.store, c.migrate)
+	st, closeStore, err := c.open(ctx, log)
 	if err != nil {
 		return err
 	}

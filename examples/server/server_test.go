@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -22,8 +23,18 @@ import (
 
 const secret = "0123456789abcdef0123456789abcdef"
 
-// start runs the server with the given flags and returns where it listens.
+// start runs the server with the given flags, in memory unless they name a store, and
+// returns where it listens.
 func start(t *testing.T, args ...string) (base string, stop func() error) {
+	t.Helper()
+	if !slices.Contains(args, "-store") {
+		args = append(args, "-store", inMemory)
+	}
+	return startAs(t, args...)
+}
+
+// startAs is start with these flags and no other.
+func startAs(t *testing.T, args ...string) (base string, stop func() error) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	logs, w := io.Pipe()
@@ -33,11 +44,13 @@ func start(t *testing.T, args ...string) (base string, stop func() error) {
 		_ = w.Close()
 	}()
 	lines := bufio.NewReader(logs)
-	line, err := lines.ReadString('\n')
-	require.NoError(t, err)
+	var addr []string
+	for addr == nil {
+		line, err := lines.ReadString('\n')
+		require.NoError(t, err)
+		addr = regexp.MustCompile(`addr=(\S+)`).FindStringSubmatch(line)
+	}
 	go func() { _, _ = io.Copy(io.Discard, lines) }()
-	addr := regexp.MustCompile(`addr=(\S+)`).FindStringSubmatch(line)
-	require.NotNil(t, addr, line)
 	stopped := false
 	stop = func() error {
 		cancel()
@@ -143,7 +156,9 @@ func TestFlags(t *testing.T) {
 		"-jwt-secret is needed": {},
 		"shorter than the 32":   {"-jwt-secret", "short"},
 		"-role":                 {"-jwt-secret", secret, "-role", "both"},
-		"not shared":            {"-jwt-secret", secret, "-role", "api"},
+		"not shared":            {"-jwt-secret", secret, "-store", inMemory, "-role", "api"},
+		"-role api needs a -st": {"-jwt-secret", secret, "-role", "api"},
+		"-role dispatch needs ": {"-role", "dispatch"},
 		"time: invalid":         {"-jwt-secret", secret, "-retry", "soon"},
 		"unexpected argument":   {"-jwt-secret", secret, "extra"},
 		"-secret-key is needed": {"-jwt-secret", secret, "-store", "redis://127.0.0.1:6379"},
@@ -155,7 +170,7 @@ func TestFlags(t *testing.T) {
 	key := "k1:" + base64.StdEncoding.EncodeToString(make([]byte, 32))
 	require.ErrorContains(t, run(t.Context(), []string{"-jwt-secret", secret, "-secret-key", key, "-store", "mysql://"},
 		io.Discard, io.Discard), "-store")
-	require.ErrorContains(t, run(t.Context(), []string{"-jwt-secret", secret, "-lease", "1s"}, io.Discard, io.Discard), "lease")
+	require.ErrorContains(t, run(t.Context(), []string{"-jwt-secret", secret, "-store", inMemory, "-lease", "1s"}, io.Discard, io.Discard), "lease")
 	c, err := parse([]string{"-jwt-secret", secret, "-retry", "1s, 2m", "-max-attempts", "4"}, io.Discard)
 	require.NoError(t, err)
 	require.Equal(t, []time.Duration{time.Second, 2 * time.Minute}, c.dispatcher.Retry.Delays)

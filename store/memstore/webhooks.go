@@ -28,12 +28,9 @@ func (s *Store) CreateWebhook(ctx context.Context, merchantID string, w store.We
 	if limit > 0 && len(m.webhooks) >= limit {
 		return store.Webhook{}, fmt.Errorf("memstore: create webhook number %d: %w", limit+1, store.ErrLimit)
 	}
-	made := newWebhook(m, store.Webhook{
-		ID: w.ID, MerchantID: merchantID, URL: w.URL, Events: slices.Clone(w.Events),
-		Status: w.Status, DisabledReason: w.DisabledReason, Secret: w.Secret, Encoding: w.Encoding,
-		Description: w.Description, Metadata: maps.Clone(w.Metadata), Headers: w.Headers,
-		Epoch: 1, Version: 1, CreatedAt: stamp(now), UpdatedAt: stamp(now),
-	})
+	w = w.AsNew(merchantID, stamp(now))
+	w.Events, w.Metadata = slices.Clone(w.Events), maps.Clone(w.Metadata)
+	made := newWebhook(m, w)
 	made.limit(w.RateLimit, now)
 	if len(m.webhooks) == 0 {
 		i, _ := slices.BinarySearch(s.directory, m.id)

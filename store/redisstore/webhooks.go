@@ -24,8 +24,7 @@ func (s *Store) CreateWebhook(ctx context.Context, merchantID string, w store.We
 	if err != nil {
 		return store.Webhook{}, unanswered("create", err)
 	}
-	w.MerchantID, w.PreviousSecret, w.PreviousUntil, w.DisabledAt = merchantID, "", time.Time{}, time.Time{}
-	w.CreatedAt, w.UpdatedAt = now, now
+	w = w.AsNew(merchantID, now)
 	return s.save(ctx, &w, 0, limit, false)
 }
 

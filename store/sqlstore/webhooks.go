@@ -123,8 +123,10 @@ func (s *Store) CreateWebhook(ctx context.Context, merchantID string, w store.We
 		case limit > 0 && all >= limit:
 			return fmt.Errorf("sqlstore: create webhook number %d: %w", limit+1, store.ErrLimit)
 		}
+		w = w.AsNew(merchantID, stamp(now))
 		_, err = s.exec(ctx, tx, "webhook_insert", encode(merchantID), encode(w.ID), encode(w.URL), writeList(w.Events), w.Status == store.Active,
-			encode(w.DisabledReason), encode(w.Secret), encode(w.Encoding), encode(w.Description), writeMap(w.Metadata), encode(w.Headers), now, w.RateLimit)
+			encode(w.DisabledReason), encode(w.Secret), encode(w.Encoding), encode(w.Description), writeMap(w.Metadata), encode(w.Headers), now, w.RateLimit,
+			millis(w.DisabledAt), encode(w.PreviousSecret), millis(w.PreviousUntil), millis(w.CreatedAt), millis(w.UpdatedAt))
 		if err != nil {
 			return err
 		}

@@ -138,12 +138,24 @@ func (m *model) CreateWebhook(_ context.Context, merchantID string, given store.
 	w := &modelWebhook{Webhook: store.Webhook{
 		ID: given.ID, MerchantID: merchantID, URL: given.URL, Events: slices.Clone(given.Events), Status: given.Status,
 		DisabledReason: given.DisabledReason, Secret: given.Secret, Encoding: given.Encoding,
+		PreviousSecret: given.PreviousSecret, PreviousUntil: given.PreviousUntil,
 		Description: given.Description, Metadata: maps.Clone(given.Metadata), Headers: given.Headers,
-		Epoch: 1, Version: 1, CreatedAt: m.now, UpdatedAt: m.now,
+		Epoch: 1, Version: 1, CreatedAt: m.brought(given.CreatedAt), UpdatedAt: m.brought(given.UpdatedAt),
 	}}
+	if given.Status == store.Disabled && !given.DisabledAt.IsZero() {
+		w.DisabledAt = m.brought(given.DisabledAt)
+	}
 	m.limit(w, given.RateLimit)
 	m.webhooks = append(m.webhooks, w)
 	return m.shown(w), nil
+}
+
+// brought is a time of a webhook that comes from another store.
+func (m *model) brought(t time.Time) time.Time {
+	if t.IsZero() || t.After(m.now) {
+		return m.now
+	}
+	return t
 }
 
 // Webhook implements [store.Webhooks].

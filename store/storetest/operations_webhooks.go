@@ -34,13 +34,23 @@ func (d *duel) furnished() store.Webhook {
 		w.Description, w.Metadata = " about ", map[string]string{"": "", " k\x00": " v\xff", "empty": ""}
 	}
 	if d.chance(10) {
-		w.Status, w.DisabledReason = store.Disabled, " why "
+		w.Status, w.DisabledReason, w.DisabledAt = store.Disabled, " why ", d.earlier()
+	}
+	if d.chance(15) { // It comes from another store.
+		w.CreatedAt, w.UpdatedAt, w.DisabledAt = d.earlier(), d.earlier(), d.earlier()
+		w.PreviousSecret, w.PreviousUntil = d.x.id("secret"), d.model.now.Add(one(d, []time.Duration{-time.Hour, duelGrace}))
 	}
 	w.RateLimit = d.rate()
 	if d.chance(20) { // What is not the caller's.
-		w.Epoch, w.Version, w.Mark, w.ConsecutiveFailures, w.Disablings, w.CreatedAt = 7, 7, "mine", 7, 7, d.model.now.Add(-time.Hour)
+		w.Epoch, w.Version, w.Mark, w.ConsecutiveFailures, w.Disablings = 7, 7, "mine", 7, 7
+		w.FailingSince, w.PrunedUntil = d.model.now, d.model.now
 	}
 	return w
+}
+
+// earlier is no time, one of before, or one that has not come.
+func (d *duel) earlier() time.Time {
+	return one(d, []time.Time{{}, d.model.now.Add(-time.Hour), d.model.now.Add(-time.Minute), d.model.now.Add(time.Hour)})
 }
 
 func (d *duel) metadata() map[string]string {

@@ -22,8 +22,9 @@ import (
 )
 
 const (
-	secretA = "whsec_xyz789abc123def456ghi789jkl012mno345"
-	secretB = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+	secretA   = "whsec_xyz789abc123def456ghi789jkl012mno345"
+	ownSecret = "sk_live/of-another-sender"
+	secretB   = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 	eventBody = `{"created":"2025-11-04T12:00:00Z","data":{"documentId":"doc_1","price":200,"title":"Café <b> & a/b – 9 €"},` +
 		`"id":"evt_1","type":"document.created"}`

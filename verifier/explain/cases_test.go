@@ -197,6 +197,8 @@ var cases = []struct {
 	{"quotes around the secret", func(c *capture) { c.secrets = []string{`"` + secretA + `"`} }, codes{explain.SecretQuoted}},
 	{"a byte order mark in front of the secret", func(c *capture) { c.secrets = []string{"\ufeff" + secretA} }, codes{explain.SecretSpace}},
 	{"v1, in front of the secret", func(c *capture) { c.secrets = []string{"v1," + secretA} }, codes{explain.SecretMalformed}},
+	{"a secret without its prefix", func(c *capture) { c.secrets = []string{secretA[6:]} }, codes{explain.SecretMalformed}},
+	{"a secret without its prefix, untimed", func(c *capture) { c.untimedOnly(); c.secrets = []string{secretA[6:]} }, codes{explain.SecretMalformed}},
 	{"a secret of the receiver's own", func(c *capture) {
 		c.untimedOnly()
 		c.secrets = []string{"changeme"}

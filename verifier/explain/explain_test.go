@@ -30,6 +30,20 @@ func TestCauses(t *testing.T) {
 	}
 }
 
+// A secret of another sender is the key of both signatures as it stands.
+func TestSecretOfAnotherSender(t *testing.T) {
+	t.Parallel()
+	c := arrived(t, eventBody)
+	c.secrets = []string{ownSecret}
+	c.set("X-Webhook-Signature", untimed(ownSecret, c.body))
+	c.set("webhook-signature", standard(ownSecret, "evt_1."+c.header.Get("webhook-timestamp")+"."+c.body))
+	require.True(t, c.explain().Verified, c.explain())
+	v, err := verifier.New(ownSecret, c.options())
+	require.NoError(t, err)
+	_, err = v.Verify(c.header, []byte(c.body))
+	require.NoError(t, err)
+}
+
 // TestVerifiedIsTheVerifiers: package verifier says the same of all cases.
 func TestVerifiedIsTheVerifiers(t *testing.T) {
 	t.Parallel()

@@ -93,7 +93,7 @@ func (ring *keyring) read(i int, text string) {
 		return
 	}
 	if _, err := signer.ParseSecret(bare); err != nil {
-		ring.note(i, SecretMalformed, name+" is not \"whsec_\" and the base64 of 24 to 64 bytes.", secretAdvice)
+		ring.note(i, SecretMalformed, name+" is neither \"whsec_\" and the base64 of 24 to 64 bytes nor 16 to 128 visible ASCII characters.", secretAdvice)
 	}
 	var other Finding
 	if i > 0 {
@@ -102,12 +102,12 @@ func (ring *keyring) read(i int, text string) {
 			"The secret was rotated, or it is another webhook's: make that one your secret, or accept both while you change.",
 		}
 	}
-	ring.addKeys(text, bare, around, other)
+	ring.addKeys(name, text, bare, around, other)
 }
 
 // addKeys adds the keys that may have been made of a secret: text as it was given,
 // and bare without what is around it.
-func (ring *keyring) addKeys(text, bare string, around, other Finding) {
+func (ring *keyring) addKeys(name, text, bare string, around, other Finding) {
 	asKey := func(text string) Finding {
 		return Finding{Code: SecretKey, Cause: true, Text: text, Advice: "The key of X-Webhook-Signature is the whole text of the secret, prefix included; " +
 			"that of webhook-signature is what the base64 behind the prefix stands for."}
@@ -121,16 +121,18 @@ func (ring *keyring) addKeys(text, bare string, around, other Finding) {
 	if text != bare {
 		untimed([]byte(bare), around)
 	}
-	decoded := decode(suffix)
-	for _, raw := range decoded {
-		untimed(raw, asKey("It was signed with the decoded bytes of the secret, as Standard Webhooks does it, and not with its text."))
-		f := Finding{}
-		if text != bare {
-			f = around
-		}
-		standard(raw, f)
+	ofText := asKey("It was signed with the text of the secret, as in X-Webhook-Signature, and not with its decoded bytes.")
+	ofBytes := around // Of a secret of ours, the bytes are the right key.
+	if suffix == bare {
+		lost := Finding{SecretMalformed, true, name + " has lost its prefix, \"whsec_\".", secretAdvice}
+		ofText, ofBytes = around, lost
+		untimed([]byte("whsec_"+bare), lost)
 	}
-	standard([]byte(bare), asKey("It was signed with the text of the secret, as in X-Webhook-Signature, and not with its decoded bytes."))
+	standard([]byte(bare), ofText)
+	for _, raw := range decode(suffix) {
+		untimed(raw, asKey("It was signed with the decoded bytes of the secret, as Standard Webhooks does it, and not with its text."))
+		standard(raw, ofBytes)
+	}
 	if suffix != bare {
 		untimed([]byte(suffix), noPrefix)
 		standard([]byte(suffix), noPrefix)

@@ -85,7 +85,7 @@ begin
 		update queue q set lease = null, key = null from leased l where q.wh = p_wh and q.id = l.id and l.lease <= p_now
 	)
 	update ready x set ver = x.ver + 1, inflight = s.n, lease_next = s.lease_next, lfloor = s.lfloor,
-		since = case when x.capped then x.lease_next else x.since end, capped = false,
+		since = case when x.capped then greatest(x.since, x.lease_next) else x.since end, capped = false,
 		floor = least(x.floor, s.floor), tfloor = least(x.tfloor, s.tfloor)
 	from r, (select
 		count(*) filter (where l.lease > p_now) n,
@@ -112,7 +112,7 @@ begin
 		select x.wh, x.ver, x.active, x.rate, x.taken, x.level, x.inflight, x.lease_next, x.lfloor, x.held,
 			coalesce(f.n, 0) n, least(x.floor, f.due) floor, least(x.tfloor, f.tdue) tfloor,
 			least(p_now, greatest(
-				coalesce(least(x.next_at, case when f.wh is not null then greatest(f.first, x.since) end), p_now),
+				coalesce(greatest(least(x.next_at, f.first), case when x.next_at is not null or f.wh is not null then x.since end), p_now),
 				case when coalesce(least(x.tfloor, f.tdue) > p_now, true) then x.held end,
 				case when x.rate > 0 and x.level < 1000 then x.taken + (1000 - x.level + x.rate - 1) / x.rate end)) since,
 			case when x.rate > 0 then least(1000 * x.rate::bigint, x.level + x.rate * least(greatest(p_now - x.taken, 0), 1000)) end tokens

@@ -71,7 +71,7 @@ begin
 		from changed c join ready x on x.wh = c.wh and x.ver = c.ver
 	), lined as (
 		update ready x set ver = x.ver + 1, inflight = x.inflight - c.back,
-			since = case when x.capped and c.back > 0 then v_now else x.since end, capped = x.capped and c.back = 0,
+			since = case when x.capped and c.back > 0 then greatest(x.since, least(v_now, x.lease_next)) else x.since end, capped = x.capped and c.back = 0,
 			lease_next = case when x.inflight > c.back then x.lease_next end, lfloor = case when x.inflight > c.back then x.lfloor end,
 			n_pending = x.n_pending - c.ok - c.failed, n_ok = x.n_ok + c.ok, n_failed = x.n_failed + c.failed, n_attempts = x.n_attempts + c.attempts,
 			floor = least(x.floor, c.floor), tfloor = least(x.tfloor, c.tfloor), held = greatest(x.held, c.held),

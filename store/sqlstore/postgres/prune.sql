@@ -32,7 +32,7 @@ begin
 	), counted as (
 		update ready r set ver = r.ver + 1, n_pending = r.n_pending - c.n, n_failed = r.n_failed + c.n, inflight = r.inflight - c.back,
 			lease_next = case when r.inflight > c.back then r.lease_next end, lfloor = case when r.inflight > c.back then r.lfloor end,
-			since = case when r.capped and c.back > 0 then p_now else r.since end, capped = r.capped and c.back = 0
+			since = case when r.capped and c.back > 0 then greatest(r.since, least(p_now, r.lease_next)) else r.since end, capped = r.capped and c.back = 0
 		from changed c where r.wh = c.wh and r.ver = (select x.ver from ready x where x.wh = c.wh order by x.ver desc limit 1)
 		returning c.n
 	) select coalesce(sum(n), 0) into v_n from counted;

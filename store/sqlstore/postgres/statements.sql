@@ -34,8 +34,8 @@ select count(*), count(*) filter (where w.wid = $2), @.clock($3) from @.webhook 
 
 -- name: webhook_insert
 with made as (
-	insert into @.webhook (merchant, wid, url, events, kinds, active, reason, secret, encoding, description, metadata, headers, created, updated)
-	values ($1, $2, $3, $4::text, array(select json_array_elements_text($4::json)), $5::boolean, $6, $7, $8, $9, $10, $11, $12::bigint, $12::bigint) returning wh
+	insert into @.webhook (merchant, wid, url, events, kinds, active, reason, disabled, secret, previous, previous_until, encoding, description, metadata, headers, created, updated)
+	values ($1, $2, $3, $4::text, array(select json_array_elements_text($4::json)), $5::boolean, $6, $14, $7, $15, $16, $8, $9, $10, $11, $17, $18) returning wh
 )
 insert into @.ready (wh, active, rate, level, taken, since)
 select wh, $5::boolean, $13::integer, 1000 * $13::bigint, $12::bigint, $12::bigint from made

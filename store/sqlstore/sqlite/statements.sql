@@ -57,8 +57,8 @@ select wh from @.webhook where merchant = ?1 and wid = ?2
 select count(*), count(*) filter (where w.wid = ?2), ?3 from @.webhook w where w.merchant = ?1
 
 -- name: webhook_insert
-insert into @.webhook (merchant, wid, url, events, active, reason, secret, encoding, description, metadata, headers, created, updated)
-values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?12);
+insert into @.webhook (merchant, wid, url, events, active, reason, disabled, secret, previous, previous_until, encoding, description, metadata, headers, created, updated)
+values (?1, ?2, ?3, ?4, ?5, ?6, ?14, ?7, ?15, ?16, ?8, ?9, ?10, ?11, ?17, ?18);
 insert into @.ready (wh, active, rate, level, taken)
 select wh, ?5, ?13, 1000 * ?13, ?12 from @.webhook where merchant = ?1 and wid = ?2;
 insert or ignore into @.kind

@@ -22,6 +22,13 @@ func NewSigningKey(asymmetric bool) SigningKey {
 
 func (k SigningKey) asymmetric() bool { return !k.private.IsZero() }
 
+func (k SigningKey) isZero() bool { return k.Secret.IsZero() && k.private.IsZero() }
+
+// same reports whether two keys are one, or both are none.
+func (k SigningKey) same(other SigningKey) bool {
+	return k.isZero() && other.isZero() || k.Secret.Equal(other.Secret) || k.private.Equal(other.private)
+}
+
 // signer returns what signs with k and, for those who have it still, with the
 // older key of the same scheme, if there is one.
 func (k SigningKey) signer(older ...SigningKey) (*signer.Signer, error) {
