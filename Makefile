@@ -37,14 +37,14 @@ lint: ## Run golangci-lint on every module.
 # long random sequences need no race detector, with which they would take minutes: files with the tag !race. Nor do stores in SQL:
 # a SQLite that is written in Go takes ten times as long with it.
 test: export CGO_ENABLED = 1
-test: ## Run all tests and fuzz seeds with the race detector, a Redis and a PostgreSQL.
+test: ## Run all tests and fuzz seeds with the race detector, a Redis, a PostgreSQL and a MariaDB.
 	@command -v "$$(go env CC)" >/dev/null || tools/install.sh gcc
 	@tools/install.sh chromium
 	@mkdir -p .cache
 	@set -o pipefail; code=0; { \
 		tools/with-redis.sh go test -race -timeout 40m $(TESTFLAGS) ./... || code=1; \
 		tools/with-redis.sh go test -timeout 40m $(TESTFLAGS) -run '^(TestFaults|TestMutants|TestDifferential)$$' ./store/storetest ./store/redisstore || code=1; \
-		(cd internal/sqltest && "$(CURDIR)/tools/with-postgres.sh" go test -timeout 40m $(TESTFLAGS) ./...) || code=1; \
+		(cd internal/sqltest && "$(CURDIR)/tools/with-postgres.sh" "$(CURDIR)/tools/with-mariadb.sh" go test -timeout 40m $(TESTFLAGS) ./...) || code=1; \
 		(cd examples/server && "$(CURDIR)/tools/with-postgres.sh" "$(CURDIR)/tools/with-redis.sh" go test -race -timeout 40m $(TESTFLAGS) ./...) || code=1; \
 		for m in $(TESTED); do (cd "$$m" && "$(CURDIR)/tools/with-redis.sh" go test -race -timeout 40m $(TESTFLAGS) ./...) || code=1; done; \
 		exit $$code; } 2>&1 | tee .cache/test.log
@@ -52,8 +52,8 @@ test: ## Run all tests and fuzz seeds with the race detector, a Redis and a Post
 mutants: ## Show that the suite sees every fault of the Redis store's scripts, and not a fourth of them.
 	@WEBHOOK_TEST_MUTANTS=all tools/with-redis.sh go test -count 1 -timeout 40m -run '^TestMutants$$' ./store/redisstore
 
-sql: ## Play the suite of stores on PostgreSQL and SQLite through every driver.
-	@cd internal/sqltest && WEBHOOK_TEST_DRIVERS=all ../../tools/with-postgres.sh go test -count 1 -timeout 60m ./...
+sql: ## Play the suite of stores, and the outbox's tests, on SQL databases through every driver.
+	@cd internal/sqltest && WEBHOOK_TEST_DRIVERS=all ../../tools/with-postgres.sh ../../tools/with-mariadb.sh go test -count 1 -timeout 60m ./...
 
 chaos: ## Kill workers, break Redis and its records under load, for a good minute.
 	@tools/install.sh gcc redis-server

@@ -45,3 +45,10 @@ for example in quickstart jwks; do
 	fi
 	wait "$program"
 done
+
+if [ -d examples/outbox ]; then
+	echo 'go run -C examples/outbox .' # It ends by itself, within 30 seconds.
+	go build -C examples/outbox -o "$binary" .
+	tools/with-postgres.sh tools/with-redis.sh bash -c \
+		'DATABASE_URL=$WEBHOOK_TEST_POSTGRES_URL REDIS_URL=$WEBHOOK_TEST_REDIS_URL "$0"' "$binary"
+fi

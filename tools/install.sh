@@ -14,6 +14,7 @@ present() {
 	express) NODE_PATH=${NODE_PATH:-}:/usr/share/nodejs can node -e 'require("express")' ;;
 	flask) can python3 -c 'import flask' ;;
 	postgres) command -v postgres || ls /usr/lib/postgresql/*/bin/postgres /usr/pgsql-*/bin/postgres | grep . ;;
+	mariadbd) PATH=$PATH:/usr/sbin:/usr/libexec command -v mariadbd ;;
 	sinatra) can ruby -e 'require "sinatra/base"; require "puma"' ;;
 	*) command -v "$1" ;;
 	esac >/dev/null 2>&1
@@ -41,6 +42,9 @@ for program in "${missing[@]}"; do
 	apt-get:javac) packages+=(default-jdk-headless) ;;
 	apt-get:postgres | apk:postgres) packages+=(postgresql) ;;
 	dnf:postgres) packages+=(postgresql-server) ;;
+	apt-get:mariadbd | dnf:mariadbd) packages+=(mariadb-server) ;;
+	apk:mariadbd) packages+=(mariadb mariadb-client) ;;
+	brew:mariadbd) packages+=(mariadb) ;;
 	brew:postgres) packages+=(postgresql@17) ;;
 	apt-get:chromium) packages+=(chromium fonts-liberation) ;;
 	apk:gcc) packages+=(gcc musl-dev) ;;

@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -86,10 +87,31 @@ func (s *Service) PublishTo(ctx context.Context, p store.Publisher, merchantID s
 }
 
 func (s *Service) publish(ctx context.Context, p store.Publisher, merchantID string, rows []store.NewEvent) ([]Publication, error) {
+	answers, err := s.hand(ctx, p, merchantID, rows)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Publication, len(rows))
+	var conflicts []error
+	for i, row := range rows {
+		a := answers[i]
+		out[i] = Publication{EventID: row.ID, Duplicate: a.Duplicate, Deferred: a.Deferred, Missed: a.Missed}
+		for _, d := range a.Deliveries {
+			out[i].Deliveries = append(out[i].Deliveries, PublishedDelivery(d))
+		}
+		if a.Conflict {
+			conflicts = append(conflicts, fmt.Errorf("webhook: publish %s: %w", row.ID, ErrConflict))
+		}
+	}
+	return out, errors.Join(conflicts...)
+}
+
+// hand gives events to a Publisher, and tells the observer and crowded webhooks' owners.
+func (s *Service) hand(ctx context.Context, p store.Publisher, merchantID string, rows []store.NewEvent) ([]store.Published, error) {
 	ctx, stored := s.observer.publishing(ctx, publishingInfo(merchantID, rows))
 	if trace := s.observer.trace(ctx); trace != "" {
 		for i := range rows {
-			rows[i].Trace = trace
+			rows[i].Trace = cmp.Or(rows[i].Trace, trace)
 		}
 	}
 	answers, err := p.Publish(ctx, merchantID, rows)
@@ -100,20 +122,10 @@ func (s *Service) publish(ctx context.Context, p store.Publisher, merchantID str
 	if err != nil {
 		return nil, fmt.Errorf("webhook: publish: %w", err)
 	}
-	out := make([]Publication, len(rows))
-	var conflicts []error
 	told := 0
 	for i, row := range rows {
 		a := answers[i]
-		out[i] = Publication{EventID: row.ID, Duplicate: a.Duplicate, Deferred: a.Deferred, Missed: a.Missed}
-		for _, d := range a.Deliveries {
-			out[i].Deliveries = append(out[i].Deliveries, PublishedDelivery(d))
-		}
-		if a.Conflict {
-			conflicts = append(conflicts, fmt.Errorf("webhook: publish %s: %w", row.ID, ErrConflict))
-			continue
-		}
-		if a.Deferred {
+		if a.Conflict || a.Deferred {
 			continue
 		}
 		s.observer.published(ctx, PublishedInfo{
@@ -127,7 +139,7 @@ func (s *Service) publish(ctx context.Context, p store.Publisher, merchantID str
 			}
 		}
 	}
-	return out, errors.Join(conflicts...)
+	return answers, nil
 }
 
 func publishingInfo(merchantID string, rows []store.NewEvent) PublishingInfo {
@@ -155,6 +167,11 @@ func (s *Service) CheckEvent(e event.Event) []Fault {
 
 // newEvent checks e and writes it in canonical form.
 func (s *Service) newEvent(ctx context.Context, e event.Event) (store.NewEvent, error) {
+	return s.newEventAt(ctx, e, s.now())
+}
+
+// newEventAt is newEvent at another time than the present.
+func (s *Service) newEventAt(ctx context.Context, e event.Event, now time.Time) (store.NewEvent, error) {
 	var bad faults
 	if e.ID == "" {
 		e.ID = once.ID(ctx, "evt_")
@@ -173,7 +190,7 @@ func (s *Service) newEvent(ctx context.Context, e event.Event) (store.NewEvent, 
 	}
 	chosen := !e.Created.IsZero()
 	if !chosen {
-		e.Created = s.now()
+		e.Created = now
 	}
 	body, err := canonical(e)
 	if err != nil {

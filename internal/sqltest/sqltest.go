@@ -1,4 +1,4 @@
-// Package sqltest opens databases for the tests of package sqlstore. It is a module of its
+// Package sqltest opens databases for the tests of packages sqlstore and outbox. It is a module of its
 // own, so that the drivers stay out of the module that users import.
 package sqltest
 
@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	_ "github.com/go-sql-driver/mysql"       // the driver "mysql"
 	_ "github.com/jackc/pgx/v5/stdlib"       // the driver "pgx"
 	_ "github.com/lib/pq"                    // the driver "postgres"
 	_ "github.com/ncruces/go-sqlite3/driver" // the driver "sqlite3"
@@ -180,4 +181,20 @@ func (p *Pool) Close() error {
 		errs = append(errs, err, s.db.Close())
 	}
 	return errors.Join(errs...)
+}
+
+// MariaDB opens the database that the environment names.
+func MariaDB(tb testing.TB) *sql.DB {
+	tb.Helper()
+	dsn := os.Getenv("WEBHOOK_TEST_MARIADB_DSN")
+	if dsn == "" {
+		if os.Getenv("WEBHOOK_TEST_REQUIRE_MARIADB") != "" {
+			tb.Fatal("WEBHOOK_TEST_MARIADB_DSN is not set; run the tests with tools/with-mariadb.sh")
+		}
+		tb.Skip("WEBHOOK_TEST_MARIADB_DSN is not set; tools/with-mariadb.sh starts a MariaDB for tests")
+	}
+	db, err := sql.Open("mysql", dsn)
+	require.NoError(tb, err)
+	tb.Cleanup(func() { require.NoError(tb, db.Close()) })
+	return db
 }
