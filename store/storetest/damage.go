@@ -33,10 +33,11 @@ type Victim struct {
 	MerchantID string
 	WebhookID  string
 
-	Waiting Sent // never claimed
-	Again   Sent // waits for another try
-	Leased  Sent
-	Ended   Sent
+	Waiting  Sent // never claimed
+	Again    Sent // waits for another try
+	Leased   Sent // nothing is heard of it any more
+	Finished Sent // leased, and its result comes after the damage
+	Ended    Sent
 
 	NoticeID string // of a notice that was never acknowledged
 	JobID    string // of one that has not ended
@@ -105,10 +106,12 @@ func playDamage(t tb, h Harness, damage Damage) []string {
 		trial:     &trial{tb: t, st: h.Store, harness: h, promise: damagePromise},
 		merchants: []string{"merchant_0", "merchant_1", "merchant_2"}, bodies: map[string]int{},
 	}
-	v := d.begin()
+	v, late := d.begin()
 	if err := damage.Do(d.Context(), v); err != nil {
 		d.fatalf("damage: %v", err)
 	}
+	_, err := d.st.Finish(d.Context(), late)
+	d.must(err, "Finish")
 	d.goOn()
 	d.visit(v)
 	d.tell()
@@ -119,8 +122,9 @@ func playDamage(t tb, h Harness, damage Damage) []string {
 	return d.out
 }
 
-// begin brings the store to where something of everything is there.
-func (d *drama) begin() (v Victim) {
+// begin brings the store to where something of everything is there, and returns the results that
+// are under way.
+func (d *drama) begin() (v Victim, late []store.Result) {
 	made := map[string]string{} // deliveries of the victim by event
 	for i, m := range d.merchants {
 		_, err := d.st.CreateWebhook(d.Context(), m, store.Webhook{
@@ -137,12 +141,12 @@ func (d *drama) begin() (v Victim) {
 		_, err = d.st.Enqueue(d.Context(), m, dramaWebhook, []string{eventNumber(1)}, "again", 0)
 		d.must(err, "Enqueue")
 	}
-	d.settleSome()
+	late = d.settleSome()
 	for _, m := range d.merchants {
 		d.addRest(m)
 	}
 	v = Victim{MerchantID: d.merchants[0], WebhookID: dramaWebhook, JobID: "job"}
-	for n, s := range []*Sent{&v.Ended, &v.Again, &v.Leased, &v.Waiting} {
+	for n, s := range []*Sent{&v.Ended, &v.Again, &v.Leased, &v.Finished, &v.Waiting} {
 		id := eventNumber(n)
 		*s = Sent{made[id], id}
 	}
@@ -154,7 +158,7 @@ func (d *drama) begin() (v Victim) {
 		}
 	}
 	d.harness.Advance(2 * time.Millisecond)
-	return v
+	return v, late
 }
 
 func eventNumber(n int) string { return fmt.Sprintf("evt_%d", n) }
@@ -175,23 +179,27 @@ func (d *drama) send(merchantID string, n int) store.Published {
 	return store.Published{}
 }
 
-// settleSome claims three of each webhook: the first ends, the second has to wait, the third
-// stays leased.
-func (d *drama) settleSome() {
-	c, err := d.st.Claim(d.Context(), store.ClaimRequest{Limit: 9, Lease: time.Minute, PerWebhook: 3})
+// settleSome claims four of each webhook: the first ends, the second has to wait, and the others
+// stay leased. It returns results of the last ones.
+func (d *drama) settleSome() (late []store.Result) {
+	c, err := d.st.Claim(d.Context(), store.ClaimRequest{Limit: 12, Lease: time.Minute, PerWebhook: 4})
 	d.must(err, "Claim")
-	d.fatalIf(len(c.Leases) != 9, "Claim takes %d deliveries, 9 are due", len(c.Leases))
-	rs := succeeded(c.Leases)
-	for i, l := range c.Leases {
-		if l.EventID == eventNumber(1) {
-			rs[i].Outcome, rs[i].Delay = store.Retry, 90*time.Second
+	d.fatalIf(len(c.Leases) != 12, "Claim takes %d deliveries, 12 are due", len(c.Leases))
+	var now []store.Result
+	for i, r := range succeeded(c.Leases) {
+		switch c.Leases[i].EventID {
+		case eventNumber(0):
+			now = append(now, r)
+		case eventNumber(1):
+			r.Outcome, r.Delay = store.Retry, 90*time.Second
+			now = append(now, r)
+		case eventNumber(3):
+			late = append(late, r)
 		}
 	}
-	leased := func(r store.Result) bool {
-		return slices.ContainsFunc(c.Leases, func(l store.Lease) bool { return l.DeliveryID == r.DeliveryID && l.EventID == eventNumber(2) })
-	}
-	_, err = d.st.Finish(d.Context(), slices.DeleteFunc(rs, leased))
+	_, err = d.st.Finish(d.Context(), now)
 	d.must(err, "Finish")
+	return late
 }
 
 func succeeded(leases []store.Lease) []store.Result {
@@ -284,7 +292,7 @@ func (d *drama) visit(v Victim) {
 	d.spared(err, "Events")
 	_, err = d.st.ListJobs(ctx, v.MerchantID, store.JobQuery{Limit: 100})
 	d.must(err, "ListJobs")
-	for _, s := range []Sent{v.Waiting, v.Again, v.Leased, v.Ended} {
+	for _, s := range []Sent{v.Waiting, v.Again, v.Leased, v.Finished, v.Ended} {
 		_, err = d.st.Delivery(ctx, v.MerchantID, v.WebhookID, s.DeliveryID)
 		d.spared(err, "Delivery")
 		_, err = d.st.Event(ctx, v.MerchantID, s.EventID)

@@ -82,12 +82,12 @@ func damageFaults() map[string]struct {
 		}
 	}
 	return list{
-		"a claim fails":    {"Claim: cannot be read", failing("Claim")},
-		"a prune fails":    {"Prune: cannot be read", failing("Prune")},
-		"a page fails":     {"ListWebhooks: cannot be read", failing("ListWebhooks")},
-		"a log fails":      {"Deliveries", failing("Deliveries")},
-		"a read fails":     {"Event fails with", failing("Event")},
-		"a delete fails":   {"DeleteWebhook fails with", failing("DeleteWebhook")},
+		"a claim fails":  {"Claim: cannot be read", failing("Claim")},
+		"a prune fails":  {"Prune: cannot be read", failing("Prune")},
+		"a page fails":   {"ListWebhooks: cannot be read", failing("ListWebhooks")},
+		"a log fails":    {"Deliveries", failing("Deliveries")},
+		"a read fails":   {"Event fails with", failing("Event")},
+		"a delete fails": {"DeleteWebhook fails with", failing("DeleteWebhook")},
 		"publishing fails": {"Publish for another merchant", of("Publish", func(_ *spoiler, c *call) {
 			if c.merchant == "merchant_2" {
 				c.err = broken
