@@ -85,7 +85,8 @@
 // No delivery stays pending for want of what was damaged. One that cannot be sent ends as
 // Failed with [CodeDamaged] the next time that Claim meets it; its EventID and EventType
 // are empty if they are not known any more. One that cannot be read at all is dropped. A
-// webhook that cannot be read is left alone, and DeleteWebhook takes it away all the same.
+// webhook that cannot be read is left alone, and its deliveries may wait with it.
+// DeleteWebhook takes it away all the same.
 //
 // What a store has found it counts in [Backlog].Damaged, and names once in
 // [Pruned].Damaged. A value that can be read and is not the one that was written is

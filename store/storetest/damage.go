@@ -50,7 +50,7 @@ const damagePromise = "It costs itself: calls about others answer as they would 
 
 // RunDamage damages a record in each way that the harness offers, on a store of its own, and
 // goes on with all that a store is for. What others get is what they get without, and of the
-// victim nothing stays pending, fails in another way than with [store.ErrDamaged] or
+// victim nothing stays pending while its webhook can be read, fails in another way than with [store.ErrDamaged] or
 // [store.ErrNotFound], or keeps claimers busy. It fails if the harness offers no way.
 func RunDamage(t *testing.T, open func(t *testing.T) Harness) {
 	t.Helper()
@@ -282,16 +282,16 @@ func (d *drama) spared(err error, doing string) {
 // visit asks for all that there is of the victim.
 func (d *drama) visit(v Victim) {
 	ctx := d.Context()
-	_, err := d.st.Webhook(ctx, v.MerchantID, v.WebhookID)
-	d.spared(err, "Webhook")
-	_, err = d.st.Stats(ctx, v.MerchantID, v.WebhookID)
+	_, webhook := d.st.Webhook(ctx, v.MerchantID, v.WebhookID)
+	d.spared(webhook, "Webhook")
+	_, err := d.st.Stats(ctx, v.MerchantID, v.WebhookID)
 	d.spared(err, "Stats")
 	_, err = d.st.ListWebhooks(ctx, v.MerchantID, store.WebhookQuery{Limit: 10})
-	d.must(err, "ListWebhooks")
+	d.spared(err, "ListWebhooks")
 	_, err = d.st.Events(ctx, v.MerchantID, store.EventQuery{Limit: 100, WebhookID: v.WebhookID})
 	d.spared(err, "Events")
 	_, err = d.st.ListJobs(ctx, v.MerchantID, store.JobQuery{Limit: 100})
-	d.must(err, "ListJobs")
+	d.spared(err, "ListJobs")
 	for _, s := range []Sent{v.Waiting, v.Again, v.Leased, v.Finished, v.Ended} {
 		_, err = d.st.Delivery(ctx, v.MerchantID, v.WebhookID, s.DeliveryID)
 		d.spared(err, "Delivery")
@@ -303,7 +303,7 @@ func (d *drama) visit(v Victim) {
 	page, err := d.st.Deliveries(ctx, v.MerchantID, v.WebhookID, store.DeliveryQuery{Limit: 100})
 	d.spared(err, "Deliveries")
 	for _, s := range page.Deliveries {
-		d.fatalIf(s.Status == store.DeliveryPending, "delivery %s of event %s is still pending", s.ID, s.EventID)
+		d.fatalIf(s.Status == store.DeliveryPending && webhook == nil, "delivery %s of event %s is still pending", s.ID, s.EventID)
 	}
 }
 

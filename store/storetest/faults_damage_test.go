@@ -84,7 +84,7 @@ func damageFaults() map[string]struct {
 	return list{
 		"a claim fails":  {"Claim: cannot be read", failing("Claim")},
 		"a prune fails":  {"Prune: cannot be read", failing("Prune")},
-		"a page fails":   {"ListWebhooks: cannot be read", failing("ListWebhooks")},
+		"a page fails":   {"ListWebhooks fails with", failing("ListWebhooks")},
 		"a log fails":    {"Deliveries", failing("Deliveries")},
 		"a read fails":   {"Event fails with", failing("Event")},
 		"a delete fails": {"DeleteWebhook fails with", failing("DeleteWebhook")},
