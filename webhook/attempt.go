@@ -88,7 +88,7 @@ func (r *run) try(ctx context.Context, c claimed) settled {
 	if refused, _ = errors.AsType[*egress.Error](err); refused != nil {
 		err = nil
 	} else if err != nil && !isCanceled(err) {
-		r.logger(&c.Lease).ErrorContext(ctx, failureOf(err), slog.String("in", "attempt"), slog.Any("error", err))
+		r.logFailure(ctx, &c.Lease, err)
 	}
 	s.info.Duration = time.Since(began)
 	switch {

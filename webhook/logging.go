@@ -45,12 +45,14 @@ func (r *run) logDamage(ctx context.Context, d store.Damage) {
 		append(attrs, slog.String("record", d.What), slog.String("error", d.How), slog.Time("found_at", d.At))...)
 }
 
-// failureOf words the failure of an attempt that is this side's.
-func failureOf(err error) string {
+// logFailure tells the operator of a failure of an attempt that is this side's.
+func (r *run) logFailure(ctx context.Context, l *store.Lease, err error) {
+	log := r.logger(l).With(slog.String("in", "attempt"), slog.Any("error", err))
 	if errors.Is(err, vault.ErrUnsealed) {
-		return "webhook secret or headers cannot be opened; give this process the key, or have the secret rotated and the headers given anew"
+		log.ErrorContext(ctx, "webhook secret or headers cannot be opened; give this process the key, or have the secret rotated and the headers given anew")
+		return
 	}
-	return "webhook failure"
+	log.ErrorContext(ctx, "webhook failure")
 }
 
 // maxCause bounds a cause in characters, for a certificate may hold long names.

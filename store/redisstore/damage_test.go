@@ -85,7 +85,7 @@ func some(n int64, err error) error {
 }
 
 // told are those damages that the store has to notice.
-var told = []string{ //nolint:gochecknoglobals // a constant list
+var told = []string{
 	"garbage in q:1", "half of q:1", "garbage in evt_5", "half of evt_5", "no e:merchant_0:evt_5", "garbage in a 1:2", "half of a 1:3", "garbage in t 1", "half of jb merchant_0:job",
 }
 
@@ -103,8 +103,8 @@ func TestDamage(t *testing.T) {
 		t.Cleanup(func() { redistest.Forget(t, client, prefix) })
 		h := storetest.Harness{Store: newStore(t, client, &redisstore.Options{Prefix: prefix, Now: clock.now}, 0), Advance: clock.advance}
 		for _, name := range names {
-			h.Damages = append(h.Damages, storetest.Damage{Name: name, Told: slices.Contains(told, name), Do: func(context.Context, storetest.Victim) error {
-				return damages(context.Background(), client, prefix+":{00}:")[name]()
+			h.Damages = append(h.Damages, storetest.Damage{Name: name, Told: slices.Contains(told, name), Do: func(ctx context.Context, _ storetest.Victim) error {
+				return damages(ctx, client, prefix+":{00}:")[name]()
 			}})
 		}
 		return h

@@ -214,7 +214,7 @@ func (w *writing) claimedBefore(ctx context.Context, key string) (out []store.Le
 	}
 	var places [][3]int64
 	if json.Unmarshal([]byte(text), &places) != nil {
-		return nil, nil // It is damaged. The leases come back when they end.
+		places = nil // It is damaged. The leases come back when they end.
 	}
 	for _, p := range places {
 		err := w.s.each(ctx, w, "leased", func(r scan) error {

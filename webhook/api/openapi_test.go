@@ -141,7 +141,7 @@ func TestOpenAPIHasAllConstants(t *testing.T) {
 			"CodeBadResponse": string(webhook.CodeBadResponse), "CodeRedirect": string(webhook.CodeRedirect),
 			"CodeWebhookDisabled": string(webhook.CodeWebhookDisabled), "CodeInternal": string(webhook.CodeInternal), "CodeDamaged": string(webhook.CodeDamaged), "CodeSecretLost": string(webhook.CodeSecretLost),
 			"CodeCancelled": string(webhook.CodeCancelled),
-			"CodeStatus": string(webhook.CodeStatus),
+			"CodeStatus":    string(webhook.CodeStatus),
 		}, append(enum("DeliveryError"), string(webhook.CodeStatus))}, // which statusCode says already
 		"Reason": {map[string]any{
 			"ReasonFailures": string(webhook.ReasonFailures), "ReasonGone": string(webhook.ReasonGone), "ReasonRequest": string(webhook.ReasonRequest),
