@@ -39,9 +39,11 @@ type Damage struct {
 	What string    // such as the id of a delivery, in the store's own words
 	How  string    // what is wrong with it
 
-	// Whose it is, empty if that is not known.
+	// Whose it is, and which one. Each is empty if it is not known, or says nothing.
 	MerchantID string
 	WebhookID  string
+	DeliveryID string
+	EventID    string
 }
 
 // String says all of it in one line.

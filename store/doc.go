@@ -75,6 +75,23 @@
 // ceil((1000 - L) / R) milliseconds after the last delivery was taken. Where this
 // moment is later than the due time, Claim's Next and the turns of webhooks go by it.
 //
+// # Damage
+//
+// A disk, an operator or another program may leave a record that a store cannot read, or
+// take one away that others need. It costs itself: calls about others answer as they would
+// without it. A call about the record fails with [ErrDamaged], or with [ErrNotFound] if
+// nothing of it is left. A list shows the others, and names it where its page says so.
+//
+// No delivery stays pending for want of what was damaged. One that cannot be sent ends as
+// Failed with [CodeDamaged] the next time that Claim meets it; its EventID and EventType
+// are empty if they are not known any more. One that cannot be read at all is dropped. A
+// webhook that cannot be read is left alone, and its deliveries may wait with it.
+// DeleteWebhook takes it away all the same.
+//
+// What a store has found it counts in [Backlog].Damaged, and names once in
+// [Pruned].Damaged. A value that can be read and is not the one that was written is
+// believed: checksums are the business of what is below a store.
+//
 // # Writing a store
 //
 // Package storetest holds this contract as a test suite. A store that passes it works

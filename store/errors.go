@@ -18,6 +18,10 @@ var (
 	// ErrUnavailable says that the store, or the part of it that was asked, cannot
 	// answer or take anything now. The same call may succeed later.
 	ErrUnavailable = errors.New("unavailable")
+	// ErrDamaged says that the record is there and cannot be read. The same call fails
+	// again until somebody has mended or deleted it: see Damage in the comment of this
+	// package.
+	ErrDamaged = errors.New("record is damaged")
 	// ErrCursor says that a cursor cannot be one of this store's.
 	ErrCursor = errors.New("cursor is not valid")
 )

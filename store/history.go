@@ -12,6 +12,10 @@ const (
 	DeliveryFailed    DeliveryStatus = "failed"
 )
 
+// CodeDamaged is the Code of a delivery that the store itself has ended because the
+// delivery's record, or its event's, is damaged or gone. No attempt is added.
+const CodeDamaged = "damaged"
+
 // Delivery is one event on its way to one webhook.
 type Delivery struct {
 	ID         string
@@ -66,6 +70,7 @@ type DeliveryQuery struct {
 // DeliveryPage is a page of deliveries, newest first.
 type DeliveryPage struct {
 	Deliveries []Delivery
+	Damaged    []string // ids of deliveries among these that cannot be read, if they are known
 	Next       string
 }
 

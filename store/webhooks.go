@@ -159,6 +159,7 @@ type WebhookQuery struct {
 // WebhookPage is a page of webhooks, oldest first.
 type WebhookPage struct {
 	Webhooks []Webhook
+	Damaged  []string // ids of webhooks among these that cannot be read, whatever their status
 	Next     string
 }
 

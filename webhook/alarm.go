@@ -129,8 +129,8 @@ func (r *run) raise(ctx context.Context) {
 		added := false
 		err := r.call(ctx, "add notice", func(ctx context.Context) (err error) {
 			added, err = r.store.AddNotice(ctx, a.notice.MerchantID, a.notice, a.oldMark, a.newMark)
-			if errors.Is(err, store.ErrNotFound) {
-				return nil // The webhook was deleted.
+			if errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrDamaged) {
+				return nil // The webhook was deleted, or can tell nobody anything.
 			}
 			return err
 		})

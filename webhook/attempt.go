@@ -36,7 +36,12 @@ func newSettled(c claimed) settled {
 func (r *run) try(ctx context.Context, c claimed) settled {
 	s := newSettled(c)
 	if c.Reclaims >= r.opts.MaxReclaims {
-		r.giveUp(&s)
+		r.giveUp(&s, c)
+		return s
+	}
+	if !whole(c.Body) {
+		r.logger(&c.Lease).ErrorContext(ctx, "webhook event damaged; its body is no JSON object, so it is not sent", slog.Int("bytes", len(c.Body)))
+		s.end(CodeDamaged)
 		return s
 	}
 	// A process that was stopped in between may hold a lease that has ended. An
@@ -83,7 +88,7 @@ func (r *run) try(ctx context.Context, c claimed) settled {
 	if refused, _ = errors.AsType[*egress.Error](err); refused != nil {
 		err = nil
 	} else if err != nil && !isCanceled(err) {
-		r.logger(&c.Lease).ErrorContext(ctx, "webhook failure", slog.String("in", "attempt"), slog.Any("error", err))
+		r.logFailure(ctx, &c.Lease, err)
 	}
 	s.info.Duration = time.Since(began)
 	switch {
@@ -103,6 +108,9 @@ func (r *run) try(ctx context.Context, c claimed) settled {
 		r.grade(&s, c, resp)
 	default:
 		s.info.Code = CodeInternal
+		if errors.Is(err, vault.ErrUnsealed) {
+			s.info.Code = CodeSecretLost
+		}
 		s.result.Outcome, s.result.Fault = store.Released, true
 		s.result.Delay = min(time.Minute<<min(c.Reclaims, 6), time.Hour)
 	}
@@ -175,10 +183,23 @@ func (r *run) failed(s *settled, c claimed, retryAfter string) {
 }
 
 // giveUp ends a delivery that never gets as far as a result.
-func (r *run) giveUp(s *settled) {
-	s.info.Code = CodeInternal
-	s.result.Outcome = store.Failed
-	s.result.Attempt.Code = string(CodeInternal)
+func (r *run) giveUp(s *settled, c claimed) {
+	code := CodeInternal
+	if _, err := r.signers(&c.Lease); errors.Is(err, vault.ErrUnsealed) {
+		code = CodeSecretLost
+	}
+	s.end(code)
+}
+
+// end is the result of what is not sent, and never will be.
+func (s *settled) end(code Code) {
+	s.info.Code, s.result.Outcome, s.result.Attempt.Code = code, store.Failed, string(code)
+}
+
+// whole reports whether a body may be what was published, an object of JSON. It looks at both
+// ends, so that it costs nothing: what is cut off or overwritten shows there.
+func whole(body []byte) bool {
+	return len(body) > 1 && body[0] == '{' && body[len(body)-1] == '}'
 }
 
 // post signs and sends. X-Webhook-Signature holds the signature of one secret. A
@@ -233,8 +254,8 @@ func (r *run) rotated(ctx context.Context, l *store.Lease) bool {
 	var w store.Webhook
 	err := r.call(ctx, "read webhook", func(ctx context.Context) (err error) {
 		w, err = r.store.Webhook(ctx, l.MerchantID, l.WebhookID)
-		if errors.Is(err, store.ErrNotFound) {
-			w.Secret, err = l.Secret, nil // Deleted since.
+		if errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrDamaged) {
+			w.Secret, err = l.Secret, nil // Deleted since, or nobody can say.
 		}
 		return err
 	})

@@ -78,14 +78,14 @@ func TestDamageIsLogged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var logs strings.Builder
 		st := newHooked()
-		told := store.Pruned{Damaged: []store.Damage{{What: "delivery whdel_1", How: "cannot be read", MerchantID: "merchant_42", WebhookID: "whk_1"}}}
+		told := store.Pruned{Damaged: []store.Damage{{What: "delivery whdel_1", How: "cannot be read", MerchantID: "merchant_42", WebhookID: "whk_1", DeliveryID: "whdel_1"}}}
 		st.prune = func(context.Context, store.PruneRequest) (store.Pruned, error) {
 			defer func() { told = store.Pruned{} }()
 			return told, nil
 		}
 		r := harness.NewRig(t, st, &webhook.DispatcherOptions{Logger: textLogger(&logs)})
 		harness.Pass(10 * time.Minute)
-		require.Equal(t, `level=ERROR msg="webhook record damaged; it was set aside" merchant_id=merchant_42 webhook_id=whk_1 `+
+		require.Equal(t, `level=ERROR msg="webhook record damaged; it was set aside" merchant_id=merchant_42 webhook_id=whk_1 delivery_id=whdel_1 `+
 			`record="delivery whdel_1" error="cannot be read" found_at=0001-01-01T00:00:00.000Z`+"\n", logs.String())
 		r.Close()
 	})

@@ -20,6 +20,9 @@ var (
 	ErrConflict = store.ErrConflict
 	// ErrVersion says that the webhook has changed since the caller read it.
 	ErrVersion = store.ErrVersion
+	// ErrDamaged says that the record is there and the store cannot read it. Whoever runs
+	// the service has to look at it; a webhook can be deleted all the same.
+	ErrDamaged = store.ErrDamaged
 	// ErrLimit says that the merchant may not have one more webhook.
 	ErrLimit = store.ErrLimit
 )

@@ -56,7 +56,7 @@ func askHealth(ctx context.Context, st store.Backlogs) Health {
 	}
 	h := Health{Ready: true}
 	if b.Damaged > 0 {
-		h.Notes = append(h.Notes, fmt.Sprintf("%d records of the store are damaged and set aside", b.Damaged))
+		h.Notes = append(h.Notes, fmt.Sprintf("%d records of the store are damaged and set aside: the log of a dispatcher names each", b.Damaged))
 	}
 	return h
 }

@@ -65,7 +65,7 @@ func TestHealthAsksTheStore(t *testing.T) {
 		want webhook.Health
 	}{
 		{unwell{}, webhook.Health{Ready: true}},
-		{unwell{backlog: store.Backlog{Damaged: 3}}, webhook.Health{Ready: true, Notes: []string{"3 records of the store are damaged and set aside"}}},
+		{unwell{backlog: store.Backlog{Damaged: 3}}, webhook.Health{Ready: true, Notes: []string{"3 records of the store are damaged and set aside: the log of a dispatcher names each"}}},
 		{unwell{err: store.ErrUnavailable}, webhook.Health{Notes: []string{"the store does not answer: " + store.ErrUnavailable.Error()}}},
 	} {
 		tt.st.ServiceStore = newHooked()

@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -71,6 +72,7 @@ func (s *Service) Deliveries(ctx context.Context, merchantID, webhookID string, 
 			d.ResponseBody = shorten(d.ResponseBody)
 			page.Deliveries = append(page.Deliveries, d)
 		}
+		page.Damaged = append(page.Damaged, got.Damaged...)
 		page.Next = got.Next
 		if page.Next == "" || len(page.Deliveries) == q.Limit {
 			break
@@ -100,11 +102,18 @@ func (s *Service) Delivery(ctx context.Context, merchantID, webhookID, deliveryI
 	if err != nil {
 		return DeliveryDetail{}, err
 	}
+	out := DeliveryDetail{Delivery: newDelivery(&d)}
+	if d.EventID == "" { // The store has lost it.
+		return out, nil
+	}
 	e, err := s.store.Event(ctx, merchantID, d.EventID)
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
+	if err != nil && !errors.Is(err, store.ErrNotFound) && !errors.Is(err, store.ErrDamaged) {
 		return DeliveryDetail{}, fmt.Errorf("webhook: read event: %w", err)
 	}
-	return DeliveryDetail{Delivery: newDelivery(&d), Payload: e.Body}, nil
+	if json.Valid(e.Body) { // Else it is damaged, and would spoil the answer that it is in.
+		out.Payload = e.Body
+	}
+	return out, nil
 }
 
 // Redeliver sends the event of a delivery to the same webhook again. One that has ended

@@ -101,10 +101,10 @@ func (r *run) doReplay(ctx context.Context, j store.Job) {
 	}
 }
 
-// lost says that a replay cannot go on: its webhook was deleted, or the store does not
-// know its place any more.
+// lost says that a replay cannot go on: its webhook was deleted or is damaged, or the store
+// does not know its place any more.
 func lost(err error) bool {
-	return errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrCursor)
+	return errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrDamaged) || errors.Is(err, store.ErrCursor)
 }
 
 func (r *run) updateJob(ctx context.Context, j store.Job, u store.JobUpdate) (conflict error) {

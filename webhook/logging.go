@@ -11,6 +11,7 @@ import (
 
 	"github.com/rag-assistant/webhooks/store"
 	"github.com/rag-assistant/webhooks/webhook/egress"
+	"github.com/rag-assistant/webhooks/webhook/internal/vault"
 )
 
 // The keys of log lines stay the same; docs/observability.md lists them.
@@ -31,11 +32,27 @@ func (r *run) logger(l *store.Lease) *slog.Logger {
 	return slog.New(r.opts.Logger.Handler().WithAttrs(about(l)))
 }
 
-// logDamage tells the operator of a record that the store has set aside.
+// logDamage tells the operator of a record that the store has set aside. It leaves out the
+// ids that are not known.
 func (r *run) logDamage(ctx context.Context, d store.Damage) {
+	var attrs []slog.Attr
+	for _, id := range [][2]string{{"merchant_id", d.MerchantID}, {"webhook_id", d.WebhookID}, {"delivery_id", d.DeliveryID}, {"event_id", d.EventID}} {
+		if id[1] != "" {
+			attrs = append(attrs, slog.String(id[0], id[1]))
+		}
+	}
 	r.opts.Logger.LogAttrs(ctx, slog.LevelError, "webhook record damaged; it was set aside",
-		slog.String("merchant_id", d.MerchantID), slog.String("webhook_id", d.WebhookID),
-		slog.String("record", d.What), slog.String("error", d.How), slog.Time("found_at", d.At))
+		append(attrs, slog.String("record", d.What), slog.String("error", d.How), slog.Time("found_at", d.At))...)
+}
+
+// logFailure tells the operator of a failure of an attempt that is this side's.
+func (r *run) logFailure(ctx context.Context, l *store.Lease, err error) {
+	log := r.logger(l).With(slog.String("in", "attempt"), slog.Any("error", err))
+	if errors.Is(err, vault.ErrUnsealed) {
+		log.ErrorContext(ctx, "webhook secret or headers cannot be opened; give this process the key, or have the secret rotated and the headers given anew")
+		return
+	}
+	log.ErrorContext(ctx, "webhook failure")
 }
 
 // maxCause bounds a cause in characters, for a certificate may hold long names.

@@ -100,8 +100,8 @@ func TestLogNamesWhatThisSideCouldNotDo(t *testing.T) {
 		harness.Pass(time.Second)
 		lines := anonymous(logs.String())
 		require.Len(t, lines, 2)
-		require.Regexp(t, `^level=ERROR msg="webhook failure" `+ids+` in=attempt error=.+$`, lines[0])
-		require.Equal(t, `level=DEBUG msg="webhook attempt" outcome=released `+ids+` attempt=1 code=internal retry_in=1m0s`, lines[1])
+		require.Regexp(t, `^level=ERROR msg="webhook secret or headers cannot be opened; give .+" `+ids+` in=attempt error=.+$`, lines[0])
+		require.Equal(t, `level=DEBUG msg="webhook attempt" outcome=released `+ids+` attempt=1 code=secret_lost retry_in=1m0s`, lines[1])
 		r.Close()
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/rag-assistant/webhooks/store"
@@ -54,7 +55,7 @@ func (s *Service) Register(ctx context.Context, merchantID string, r Registratio
 	if err != nil {
 		return Registered{}, fmt.Errorf("webhook: register: %w", err)
 	}
-	return Registered{Webhook: newWebhook(w), Secret: key.Secret}, nil
+	return Registered{Webhook: s.view(w), Secret: key.Secret}, nil
 }
 
 // Update changes a webhook in one step. Turning a disabled one active resets its
@@ -87,7 +88,7 @@ func (s *Service) Update(ctx context.Context, merchantID, webhookID string, u Up
 		if err != nil {
 			return Webhook{}, fmt.Errorf("webhook: update: %w", err)
 		}
-		return newWebhook(w), nil
+		return s.view(w), nil
 	}
 }
 
@@ -171,6 +172,9 @@ func (s *Service) Rotate(ctx context.Context, merchantID, webhookID string, grac
 	if maker, _ := vault.Maker(w.Secret); by != "" && maker == by {
 		grace = 0 // An earlier try of this very request: nobody has seen its secret.
 	}
+	if signs, _ := s.vault.Openable(&w); !signs {
+		grace = 0 // Nobody can sign with the old one.
+	}
 	key := vault.NewSigningKey(schemeOf(w.Secret) == SchemeAsymmetric)
 	sealed, err := s.vault.SealKey(merchantID, webhookID, key)
 	if err != nil {
@@ -187,7 +191,7 @@ func (s *Service) Rotate(ctx context.Context, merchantID, webhookID string, grac
 	if w, err = s.store.UpdateWebhook(ctx, merchantID, webhookID, change); err != nil {
 		return Registered{}, fmt.Errorf("webhook: rotate: %w", err)
 	}
-	return Registered{Webhook: newWebhook(w), Secret: key.Secret}, nil
+	return Registered{Webhook: s.view(w), Secret: key.Secret}, nil
 }
 
 // maxTries is how often a change of a webhook that changes meanwhile is tried.
@@ -202,7 +206,7 @@ func (s *Service) Rewrap(ctx context.Context, merchantID string) (int, error) {
 		return 0, err
 	}
 	changed := 0
-	err := s.eachWebhook(ctx, merchantID, false, func(w store.Webhook) error {
+	damaged, err := s.eachWebhook(ctx, merchantID, false, func(w store.Webhook) error {
 		did, err := s.rewrapWebhook(ctx, merchantID, w)
 		if err != nil {
 			return fmt.Errorf("%s: %w", w.ID, err)
@@ -212,6 +216,9 @@ func (s *Service) Rewrap(ctx context.Context, merchantID string) (int, error) {
 		}
 		return nil
 	})
+	if err == nil && len(damaged) > 0 {
+		err = fmt.Errorf("%s: %w", strings.Join(damaged, ", "), ErrDamaged)
+	}
 	if err != nil {
 		return changed, fmt.Errorf("webhook: rewrap: %w", err)
 	}

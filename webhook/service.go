@@ -178,7 +178,15 @@ func (s *Service) Webhook(ctx context.Context, merchantID, webhookID string) (We
 	if err != nil {
 		return Webhook{}, fmt.Errorf("webhook: read: %w", err)
 	}
-	return newWebhook(w), nil
+	return s.view(w), nil
+}
+
+// view is a webhook with what only the keys can tell of it.
+func (s *Service) view(w store.Webhook) Webhook {
+	out := newWebhook(w)
+	signs, carries := s.vault.Openable(&w)
+	out.SecretLost, out.HeadersLost = !signs, !carries
+	return out
 }
 
 // Webhooks lists a merchant's webhooks, oldest first.
@@ -190,9 +198,9 @@ func (s *Service) Webhooks(ctx context.Context, merchantID string, q WebhookQuer
 		return WebhookPage{}, invalid("limit", "limit and offset must not be negative")
 	}
 	var out WebhookPage
-	err := s.eachWebhook(ctx, merchantID, q.ActiveOnly, func(w store.Webhook) error {
+	damaged, err := s.eachWebhook(ctx, merchantID, q.ActiveOnly, func(w store.Webhook) error {
 		if out.Total >= q.Offset && (q.Limit == 0 || len(out.Webhooks) < q.Limit) {
-			out.Webhooks = append(out.Webhooks, newWebhook(w))
+			out.Webhooks = append(out.Webhooks, s.view(w))
 		}
 		out.Total++
 		return nil
@@ -200,25 +208,27 @@ func (s *Service) Webhooks(ctx context.Context, merchantID string, q WebhookQuer
 	if err != nil {
 		return WebhookPage{}, fmt.Errorf("webhook: list: %w", err)
 	}
+	out.Damaged = damaged
 	return out, nil
 }
 
-// eachWebhook calls f for each of a merchant's webhooks, oldest first. There are no
-// more than [Limits] allows.
-func (s *Service) eachWebhook(ctx context.Context, merchantID string, activeOnly bool, f func(store.Webhook) error) error {
+// eachWebhook calls f for each of a merchant's webhooks, oldest first, and returns the ids of
+// those that cannot be read. There are no more than [Limits] allows.
+func (s *Service) eachWebhook(ctx context.Context, merchantID string, activeOnly bool, f func(store.Webhook) error) (damaged []string, err error) {
 	q := store.WebhookQuery{ActiveOnly: activeOnly, Limit: MaxPage}
 	for {
 		page, err := s.store.ListWebhooks(ctx, merchantID, q)
 		if err != nil {
-			return err
+			return nil, err
 		}
+		damaged = append(damaged, page.Damaged...)
 		for _, w := range page.Webhooks {
 			if err := f(w); err != nil {
-				return err
+				return nil, err
 			}
 		}
 		if page.Next == "" {
-			return nil
+			return damaged, nil
 		}
 		q.Cursor = page.Next
 	}

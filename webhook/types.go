@@ -54,6 +54,8 @@ const (
 	CodeWebhookDisabled = Code("webhook_disabled")        // the webhook stayed disabled until retention's end
 	CodeCancelled       = Code("cancelled")               // given up on request
 	CodeInternal        = Code("internal")                // this side's fault
+	CodeDamaged         = Code(store.CodeDamaged)         // the store could not read the event or the delivery
+	CodeSecretLost      = Code("secret_lost")             // no key opened the webhook's secret, or its headers
 )
 
 // Encoding says how the bodies for a webhook are written. Each is a function of
@@ -109,6 +111,11 @@ type Webhook struct {
 	Metadata    map[string]string
 	HeaderNames []string // sorted
 	RateLimit   int      // deliveries per second; 0: no limit
+
+	// SecretLost and HeadersLost say that none of this process's keys opens the sealed
+	// secret, or the headers: see [ServiceOptions].SecretKeys. Nothing can be sent to the
+	// webhook until the key is back, the secret was rotated, or the headers are given anew.
+	SecretLost, HeadersLost bool
 
 	DisabledReason      Reason // empty while active
 	DisabledAt          time.Time
@@ -200,7 +207,12 @@ type WebhookQuery struct { //nolint:revive // There are queries of deliveries, t
 // WebhookPage is a page of webhooks, oldest first.
 type WebhookPage struct { //nolint:revive // There are pages of deliveries, too.
 	Webhooks []Webhook
-	Total    int // of all that match
+	Total    int // of all that match and can be read
+
+	// Damaged are the ids of the merchant's webhooks, on this page or another, that the
+	// store cannot read. Such a webhook can be deleted, and [Service.Webhook] fails with
+	// [ErrDamaged].
+	Damaged []string
 }
 
 // Publication is what became of a published event.
@@ -314,6 +326,10 @@ type DeliveryQuery struct {
 // DeliveryPage is a page of deliveries, newest first.
 type DeliveryPage struct {
 	Deliveries []Delivery
+
+	// Damaged are the ids of deliveries among these that the store cannot read, as far as
+	// it knows them. They do not count for Limit.
+	Damaged []string
 
 	// Next continues after this page, empty at the end. Following it shows no
 	// delivery twice and leaves none out that was there at the start and was not

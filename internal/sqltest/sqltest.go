@@ -129,6 +129,13 @@ type pooled struct {
 // Open makes a store in an empty schema.
 func (p *Pool) Open(tb testing.TB, now func() time.Time) *sqlstore.Store {
 	tb.Helper()
+	st, _, _ := p.OpenTables(tb, now)
+	return st
+}
+
+// OpenTables is Open for who looks behind the store too: at the tables of a schema.
+func (p *Pool) OpenTables(tb testing.TB, now func() time.Time) (*sqlstore.Store, *sql.DB, string) {
+	tb.Helper()
 	s, ok := p.take()
 	if !ok {
 		s = pooled{p.connect(tb), "test_" + strings.ToLower(rand.Text()[:16])}
@@ -147,7 +154,7 @@ func (p *Pool) Open(tb testing.TB, now func() time.Time) *sqlstore.Store {
 	})
 	st, err := sqlstore.Open(tb.Context(), s.db, &sqlstore.Options{Schema: s.schema, Now: now})
 	require.NoError(tb, err)
-	return st
+	return st, s.db, s.schema
 }
 
 // clean empties all tables of a schema but two.

@@ -1,14 +1,16 @@
 package redisstore
 
 import (
-	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/rag-assistant/webhooks/store"
 )
 
 // errDamaged says that a record is not what this package writes.
-var errDamaged = errors.New("redisstore: record cannot be read")
+var errDamaged = fmt.Errorf("redisstore: %w", store.ErrDamaged)
 
 // packer writes a record: see the formats at the head of lua/lib.lua.
 type packer []byte

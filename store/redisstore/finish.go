@@ -20,7 +20,7 @@ const (
 	// spoiledOutcome ends what cannot be delivered, without an attempt.
 	spoiledOutcome = "x"
 	// faultCode is the code of such a delivery.
-	faultCode = "internal"
+	faultCode = store.CodeDamaged
 	// What the script says of a result that has disabled its webhook, and of its repetition.
 	finishDisabled   = 1
 	repeatedDisabled = 6

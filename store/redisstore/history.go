@@ -156,6 +156,7 @@ func (s *Store) Deliveries(ctx context.Context, merchantID, webhookID string, q 
 		seq := r.int()
 		d, ok := unpackDelivery(r.text(), now)
 		if !ok {
+			page.Damaged = append(page.Damaged, h.deliveryID(n, seq))
 			continue
 		}
 		d.ID, d.MerchantID, d.WebhookID, d.Log = h.deliveryID(n, seq), merchantID, webhookID, nil

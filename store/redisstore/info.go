@@ -3,6 +3,7 @@ package redisstore
 import (
 	"context"
 	"fmt"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -69,10 +70,25 @@ func (h shard) damage(what, note string) store.Damage {
 	d := store.Damage{At: u.time(), MerchantID: u.text(2), WebhookID: u.text(2), How: u.text(2)}
 	if field, ok := strings.CutPrefix(what, "delivery "); ok {
 		n, seq, _ := strings.Cut(field, ":")
-		what = "delivery " + h.deliveryID(integer(n), integer(seq))
+		d.DeliveryID = h.deliveryID(integer(n), integer(seq))
+		what = "delivery " + d.DeliveryID
+	}
+	if field, ok := strings.CutPrefix(what, "event "); ok {
+		_, d.EventID = ofMerchant(field)
+	}
+	if field, ok := strings.CutPrefix(what, "job "); ok {
+		d.MerchantID, _ = ofMerchant(field)
 	}
 	d.What = what + " in " + h.prefix
 	return d
+}
+
+// ofMerchant cuts the name of a merchant's record into the two ids, which are escaped there.
+func ofMerchant(name string) (merchantID, id string) {
+	m, i, _ := strings.Cut(name, ":")
+	merchantID, _ = url.PathUnescape(m) // It is empty if that is damaged too.
+	id, _ = url.PathUnescape(i)
+	return merchantID, id
 }
 
 // node returns the node that a shard is on, and its name.

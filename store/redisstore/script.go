@@ -110,8 +110,8 @@ func (s *Store) run(ctx context.Context, c call) (reply, error) {
 }
 
 // refused says what is wrong when a script fails, such as which key of its shard has
-// another type than it should. What belongs to one webhook is set aside by the scripts,
-// so it is one of all.
+// another type than it should. If it is none that all share, it is the record's that was asked
+// for.
 func (s *Store) refused(ctx context.Context, c call, err error) error {
 	if !strings.Contains(err.Error(), "WRONGTYPE") {
 		return unanswered(c.name, err)
@@ -125,7 +125,7 @@ func (s *Store) refused(ctx context.Context, c call, err error) error {
 			}
 		}
 	}
-	return fmt.Errorf("redisstore: %s: %w: %w", c.name, store.ErrUnavailable, err)
+	return fmt.Errorf("redisstore: %s: %w: %w", c.name, store.ErrDamaged, err)
 }
 
 // unanswered tells what may be gone at the next try from what will not.
@@ -135,6 +135,8 @@ func unanswered(name string, err error) error {
 		return fmt.Errorf("redisstore: %s: redis has reached its maxmemory: %w: %w", name, store.ErrUnavailable, err)
 	case outOfReach(err) || refusesForNow(err):
 		return fmt.Errorf("redisstore: %s: %w: %w", name, store.ErrUnavailable, err)
+	case strings.Contains(err.Error(), "user_script"): // It stumbled over what it has read.
+		return fmt.Errorf("redisstore: %s: %w: %w", name, store.ErrDamaged, err)
 	}
 	return fmt.Errorf("redisstore: %s: %w", name, err)
 }

@@ -35,38 +35,48 @@ func (s *Store) save(ctx context.Context, w *store.Webhook, version int64, limit
 		w.MerchantID, w.ID, rand.Text(), version, max(limit, 0), owner(w.MerchantID, w.ID), packHook(w),
 		flag(w.Status == store.Active) + 2*flag(anew), packList(w.Events, 2), max(w.RateLimit, 0), len(x) / 2,
 	}
-	_, _, list, err := s.webhooks(ctx, call{name: "save", on: s.at(w.MerchantID), args: append(args, x...)})
-	if err != nil || len(list) == 0 {
-		return store.Webhook{}, named("webhook", w.ID, err)
-	}
-	return list[0], nil
+	_, _, page, err := s.webhooks(ctx, call{name: "save", on: s.at(w.MerchantID), args: append(args, x...)})
+	return one(page, w.ID, err)
 }
 
 // webhooks runs a script that answers webhooks, and returns the time and where to go on too.
-func (s *Store) webhooks(ctx context.Context, c call) (now time.Time, next string, out []store.Webhook, err error) {
+func (s *Store) webhooks(ctx context.Context, c call) (now time.Time, next string, page store.WebhookPage, err error) {
 	r, err := s.run(ctx, c)
 	if err != nil {
-		return now, "", nil, err
+		return now, "", page, err
 	}
 	now, next = r.time(), r.text()
 	for r.more() {
-		w, err := unpackWebhook(r.text(), r.text(), r.fields(), now)
-		if err == nil {
-			out = append(out, w)
-		} else if !r.more() && next == "" && len(out) == 0 {
-			return now, "", nil, err // One that was asked for; of a list, it is left out.
+		hook, state, settings := r.text(), r.text(), r.fields()
+		w, err := unpackWebhook(hook, state, settings, now)
+		switch {
+		case err == nil:
+			page.Webhooks = append(page.Webhooks, w)
+		case hook == "":
+			page.Damaged = append(page.Damaged, state)
+		default:
+			page.Damaged = append(page.Damaged, settings["id"])
 		}
 	}
-	return now, next, out, r.check(c.name)
+	return now, next, page, r.check(c.name)
+}
+
+// one returns the only webhook that was asked for.
+func one(page store.WebhookPage, id string, err error) (store.Webhook, error) {
+	if err == nil && len(page.Webhooks) == 0 {
+		err = errDamaged
+	}
+	if err != nil {
+		return store.Webhook{}, named("webhook", id, err)
+	}
+	return page.Webhooks[0], nil
 }
 
 // webhook returns a webhook, and when it was read.
 func (s *Store) webhook(ctx context.Context, merchantID, webhookID string) (store.Webhook, time.Time, error) {
-	now, _, list, err := s.webhooks(ctx, call{name: "webhook", on: s.at(merchantID), args: []any{merchantID, webhookID, "", 1, 0}})
-	if err != nil || len(list) == 0 {
-		return store.Webhook{}, now, named("webhook", webhookID, err)
-	}
-	return list[0], now, nil
+	now, _, page, err := s.webhooks(ctx, call{name: "webhook", on: s.at(merchantID), args: []any{merchantID, webhookID, "", 1, 0}})
+	w, err := one(page, webhookID, err)
+	return w, now, err
 }
 
 // Webhook implements [store.Webhooks].
@@ -77,21 +87,19 @@ func (s *Store) Webhook(ctx context.Context, merchantID, webhookID string) (stor
 
 // ListWebhooks implements [store.Webhooks]. It looks at a hundred webhooks at most.
 func (s *Store) ListWebhooks(ctx context.Context, merchantID string, q store.WebhookQuery) (store.WebhookPage, error) {
-	var page store.WebhookPage
 	after, err := readPlace(webhookCursor, q.Cursor)
 	if err != nil {
-		return page, err
+		return store.WebhookPage{}, err
 	}
-	_, next, list, err := s.webhooks(ctx, call{name: "webhook", on: s.at(merchantID), args: []any{
+	_, next, page, err := s.webhooks(ctx, call{name: "webhook", on: s.at(merchantID), args: []any{
 		merchantID, "", after, min(max(q.Limit, 1), batch), flag(q.ActiveOnly),
 	}})
 	if err != nil {
-		return page, err
+		return store.WebhookPage{}, err
 	}
 	if next != "" {
 		page.Next = writePlace(webhookCursor, next)
 	}
-	page.Webhooks = list
 	return page, nil
 }
 

@@ -17,7 +17,7 @@ func (s *Store) Backlog(ctx context.Context) (out store.Backlog, err error) {
 	_, err = s.one(ctx, s.reads, "backlog", func(r scan) error {
 		var now int64
 		var since *int64
-		err := r(&now, &out.Pending, &since)
+		err := r(&now, &out.Pending, &since, &out.Damaged)
 		if since != nil {
 			out.OldestDue = max(time.Duration(now-*since)*time.Millisecond, 0)
 		}

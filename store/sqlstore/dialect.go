@@ -73,6 +73,9 @@ type engine interface {
 	prune(ctx context.Context, step pruneStep, limit int) (int, error)
 	// pruneRest removes what nobody can ask for.
 	pruneRest(ctx context.Context, limit int) (more bool, err error)
+	// sweep mends, of up to limit webhooks after one, what is damaged and would stay so. It
+	// says which was the last, 0 at the end.
+	sweep(ctx context.Context, after int64, limit int) (last int64, err error)
 }
 
 // pruneStep is one kind of retention.

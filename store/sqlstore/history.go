@@ -93,8 +93,8 @@ func (d *delivery) scan(row scan, before ...any) error {
 	if at != nil {
 		d.tried = true
 		d.last = store.Attempt{
-			Number: d.Attempts, At: stamp(*at), Duration: time.Duration(*took) * time.Millisecond,
-			StatusCode: *answered, Code: decode(*failure), ResponseBody: decode(*answer),
+			Number: d.Attempts, At: stamp(*at), Duration: time.Duration(value(took)) * time.Millisecond,
+			StatusCode: value(answered), Code: decode(value(failure)), ResponseBody: decode(value(answer)),
 		}
 		d.StatusCode, d.Code, d.ResponseBody, d.LastAttemptAt = d.last.StatusCode, d.last.Code, d.last.ResponseBody, d.last.At
 	}
@@ -112,6 +112,14 @@ func (d *delivery) scan(row scan, before ...any) error {
 		d.DueAt = stamp(*due)
 	}
 	return nil
+}
+
+// value is what a column holds that is not always there, or its zero value.
+func value[T any](p *T) (v T) {
+	if p != nil {
+		v = *p
+	}
+	return v
 }
 
 // Delivery implements [store.History].

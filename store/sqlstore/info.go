@@ -3,6 +3,8 @@ package sqlstore
 import (
 	"context"
 	"fmt"
+
+	"github.com/rag-assistant/webhooks/store"
 )
 
 // Info describes the database behind a store, for a start-up log or a status page.
@@ -17,6 +19,10 @@ type Info struct {
 	// event, or whose webhook was gone, by the time they were taken in.
 	SetAside int64
 
+	// Damaged names what was found damaged or gone, at most a hundred things. Delete the
+	// rows of the table damage once you have seen to them.
+	Damaged []store.Damage
+
 	// Durability says in words what can be lost when.
 	Durability string
 }
@@ -25,6 +31,9 @@ type Info struct {
 func (s *Store) Info(ctx context.Context) (Info, error) {
 	out, err := s.engine.info(ctx)
 	out.Dialect = s.opts.Dialect
+	if err == nil {
+		out.Damaged, _, err = s.damage(ctx, true)
+	}
 	if err != nil {
 		return Info{}, fmt.Errorf("sqlstore: info: %w", explain(err))
 	}

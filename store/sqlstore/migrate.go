@@ -27,7 +27,7 @@ func migrations(d Dialect) []migration {
 		return []migration{{1, "first", []string{"tables"}}}
 	}
 	return []migration{
-		{1, "first", []string{"tables", "clock", "publish", "intake", "enqueue", "claim", "finish", "prune", "backlog"}},
+		{1, "first", []string{"tables", "clock", "publish", "intake", "enqueue", "claim", "finish", "prune", "damage", "backlog"}},
 	}
 }
 

@@ -44,6 +44,7 @@ func newPostgres(s *Store) {
 		prunedCount:  "select @.prune_ended_1(null, $1, $2)",
 		prunedEvents: "select @.prune_events_1(@.clock($1) - $2, $3)",
 		"prune_rest": "select @.prune_rest_1($1, $2)",
+		"sweep":      "select @.sweep_1($1, $2, $3)",
 	})
 	maps.Copy(texts, named("postgres/audit.sql"))
 	s.sql = map[string][]step{}
@@ -141,6 +142,11 @@ func (s *postgres) prune(ctx context.Context, p pruneStep, limit int) (n int, er
 func (s *postgres) pruneRest(ctx context.Context, limit int) (more bool, err error) {
 	err = s.call(ctx, "prune_rest", func(r scan) error { return r(&more) }, s.now(), limit)
 	return more, err
+}
+
+func (s *postgres) sweep(ctx context.Context, after int64, limit int) (last int64, err error) {
+	err = s.call(ctx, "sweep", func(r scan) error { return r(&last) }, s.now(), after, limit)
+	return last, err
 }
 
 // call calls a function whose answer is one row.

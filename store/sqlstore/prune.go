@@ -31,6 +31,12 @@ func (s *Store) Prune(ctx context.Context, p store.PruneRequest) (done store.Pru
 	do(p.EventAge > 0, &done.Events, pruneStep{kind: prunedEvents, age: age(p.EventAge)})
 	do(p.JobAge > 0, &done.Jobs, pruneStep{kind: prunedJobs, age: age(p.JobAge)})
 	do(p.NoticeAge > 0, &done.Notices, pruneStep{kind: prunedNotices, age: age(p.NoticeAge)})
+	if err == nil && !done.More {
+		err = s.sweep(ctx)
+	}
+	if err == nil {
+		done.Damaged, err = s.tell(ctx)
+	}
 	return done, err
 }
 

@@ -148,17 +148,24 @@ func (t *taking) visit(ctx context.Context, wh int64) error {
 // lease leases up to room deliveries of a webhook, and says when the first of the others is
 // due.
 func (t *taking) lease(ctx context.Context, l *line, room int64) (next int64, err error) {
-	target, err := t.target(ctx, l.wh)
+	target, found, err := t.target(ctx, l.wh)
 	if err != nil {
 		return 0, err
 	}
-	var ids []int64
+	if !found {
+		return never, t.bury(ctx, l.wh)
+	}
+	var ids, lost []int64
 	next = never
 	err = t.s.each(ctx, t, "claimable", func(r scan) error {
 		if t.full {
 			return nil
 		}
-		due, id, d, err := t.delivery(r, target, l.wh)
+		due, id, gone, d, err := t.delivery(r, target, l.wh)
+		if err == nil && gone && due <= t.now {
+			lost = append(lost, id)
+			return nil
+		}
 		size := t.bytes + len(d.Body)
 		t.full = t.c.MaxBytes > 0 && size > t.c.MaxBytes && len(t.out) > 0
 		if err != nil || t.full || due > t.now || int64(len(ids)) == room {
@@ -172,26 +179,30 @@ func (t *taking) lease(ctx context.Context, l *line, room int64) (next int64, er
 	if err == nil && len(ids) > 0 {
 		_, err = t.s.exec(ctx, t, "lease", l.wh, marshal(ids), t.until, l.epoch)
 	}
+	for i := 0; i < len(lost) && err == nil; i++ {
+		err = t.giveUpLost(ctx, l, lost[i])
+		next = t.now // There may be more behind it.
+	}
 	return next, err
 }
 
 // target reads what the leases of a webhook tell of it.
-func (t *taking) target(ctx context.Context, wh int64) (out store.Lease, err error) {
-	_, err = t.s.one(ctx, t, "target", func(r scan) error {
+func (t *taking) target(ctx context.Context, wh int64) (out store.Lease, found bool, err error) {
+	found, err = t.s.one(ctx, t, "target", func(r scan) error {
 		err := r(&out.MerchantID, &out.WebhookID, &out.URL, &out.Encoding, &out.Secret, &out.PreviousSecret, &out.Headers)
 		decodeAll(&out.MerchantID, &out.WebhookID, &out.URL, &out.Encoding, &out.Secret, &out.PreviousSecret, &out.Headers)
 		return err
 	}, wh, t.now)
-	return out, err
+	return out, found, err
 }
 
-// delivery reads one that waits.
-func (t *taking) delivery(r scan, d store.Lease, wh int64) (due, id int64, out store.Lease, err error) {
-	err = r(&due, &id, &d.EventID, &d.EventType, &d.Test, &d.Forged, &d.Body, &d.Trace, &d.Token, &d.Attempts, &d.Reclaims)
+// delivery reads one that waits, and says whether its event is gone.
+func (t *taking) delivery(r scan, d store.Lease, wh int64) (due, id int64, gone bool, out store.Lease, err error) {
+	err = r(&due, &id, &gone, &d.EventID, &d.EventType, &d.Test, &d.Forged, &d.Body, &d.Trace, &d.Token, &d.Attempts, &d.Reclaims)
 	decodeAll(&d.EventID, &d.EventType, &d.Trace)
 	d.DeliveryID = t.s.deliveryID(place{wh, id})
 	d.Token++
-	return due, id, d, err
+	return due, id, gone, d, err
 }
 
 // claimedBefore returns those leases of a claim before that last and have no result.
@@ -202,8 +213,8 @@ func (w *writing) claimedBefore(ctx context.Context, key string) (out []store.Le
 		return nil, err
 	}
 	var places [][3]int64
-	if err := json.Unmarshal([]byte(text), &places); err != nil {
-		return nil, err
+	if json.Unmarshal([]byte(text), &places) != nil {
+		places = nil // It is damaged. The leases come back when they end.
 	}
 	for _, p := range places {
 		err := w.s.each(ctx, w, "leased", func(r scan) error {

@@ -79,10 +79,17 @@ func (w *writing) line(ctx context.Context, wh int64) (*line, error) {
 	}
 	l := &line{wh: wh}
 	var turn, leaseNext sql.NullInt64
-	found, err := w.s.one(ctx, w, "line", func(r scan) error {
+	read := func(r scan) error {
 		return r(&l.active, &l.rate, &l.level, &l.taken, &l.epoch, &l.streak, &l.failing, &l.disablings, &l.disabler.id, &l.disabler.wh,
 			&l.held, &l.capped, &turn, &l.inflight, &leaseNext, &l.pruned, &l.pending, &l.ok, &l.failed, &l.attempts)
-	}, wh)
+	}
+	found, err := w.s.one(ctx, w, "line", read, wh)
+	if err == nil && !found {
+		if found, err = w.mendLine(ctx, wh); found {
+			_, err = w.s.one(ctx, w, "line", read, wh)
+			l.ask()
+		}
+	}
 	if err != nil || !found {
 		return nil, err
 	}
@@ -132,9 +139,17 @@ func (w *writing) flush(ctx context.Context) error {
 
 // recover takes back leases that have ended.
 func (w *writing) recover(ctx context.Context, l *line) error {
+	had := l.inflight
 	first, err := w.leases(ctx, l)
-	if err != nil || first > w.now {
+	if err != nil {
 		return err
+	}
+	if first > w.now {
+		if l.inflight < had { // Some are gone.
+			l.capped = false
+			l.ask()
+		}
+		return nil
 	}
 	if _, err := w.s.exec(ctx, w, "expire", l.wh, w.now); err != nil {
 		return err

@@ -66,6 +66,8 @@ type Store struct {
 	engine  engine
 	reads   querier // for statements that change nothing
 	watches watches
+
+	sweeping sweeping
 }
 
 var _ store.Store = (*Store)(nil)

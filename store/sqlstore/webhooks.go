@@ -19,6 +19,7 @@ type webhook struct {
 	wh           int64
 	level, taken int64 // of the bucket
 	now          int64 // when it was read
+	damaged      error // an *unreadable: its fields are not all there
 }
 
 // scan reads the columns of the statements webhook and webhooks.
@@ -39,13 +40,13 @@ func (w *webhook) scan(row scan) error {
 	decodeAll(&w.ID, &w.MerchantID, &w.URL, &w.DisabledReason, &w.Secret, &w.PreviousSecret, &w.Encoding, &w.Description, &w.Headers, &w.Mark)
 	w.DisabledAt, w.PreviousUntil, w.CreatedAt, w.UpdatedAt = stamp(disabled), stamp(previous), stamp(created), stamp(updated)
 	w.FailingSince, w.PrunedUntil = stamp(failing), stamp(pruned)
+	w.dropPrevious()
 	if w.Events, err = readList(events); err != nil {
-		return err
+		w.damaged = &unreadable{"events"}
 	}
 	if w.Metadata, err = readMap(metadata); err != nil {
-		return err
+		w.damaged = &unreadable{"metadata"}
 	}
-	w.dropPrevious()
 	return nil
 }
 
@@ -145,12 +146,21 @@ func (s *Store) read(ctx context.Context, q querier, merchantID, webhookID strin
 	return w, err
 }
 
+// whole is read for those who need all of the webhook.
+func (s *Store) whole(ctx context.Context, q querier, merchantID, webhookID string) (*webhook, error) {
+	w, err := s.read(ctx, q, merchantID, webhookID)
+	if err == nil && w.damaged != nil {
+		err = damaged("webhook", webhookID, w.damaged)
+	}
+	return w, err
+}
+
 func noWebhook(id string) error {
 	return fmt.Errorf("sqlstore: find webhook %s: %w", id, store.ErrNotFound)
 }
 
 func (s *Store) webhook(ctx context.Context, q querier, merchantID, webhookID string) (store.Webhook, error) {
-	w, err := s.read(ctx, q, merchantID, webhookID)
+	w, err := s.whole(ctx, q, merchantID, webhookID)
 	if err != nil {
 		return store.Webhook{}, err
 	}
@@ -159,7 +169,11 @@ func (s *Store) webhook(ctx context.Context, q querier, merchantID, webhookID st
 
 // Webhook implements [store.Webhooks].
 func (s *Store) Webhook(ctx context.Context, merchantID, webhookID string) (store.Webhook, error) {
-	return s.webhook(ctx, s.reads, merchantID, webhookID)
+	w, err := s.webhook(ctx, s.reads, merchantID, webhookID)
+	if err != nil {
+		s.noteWebhook(ctx, merchantID, webhookID, err)
+	}
+	return w, err
 }
 
 // ListWebhooks implements [store.Webhooks]. A cursor is the age and the id of a webhook.
@@ -173,19 +187,30 @@ func (s *Store) ListWebhooks(ctx context.Context, merchantID string, q store.Web
 		}
 		id = after
 	}
+	var all []*webhook
 	err = s.each(ctx, s.reads, "webhooks", func(row scan) error {
 		w := &webhook{}
-		err := w.scan(row)
-		page.Webhooks = append(page.Webhooks, w.Webhook)
-		return err
+		if err := w.scan(row); err != nil {
+			return err
+		}
+		all = append(all, w)
+		return nil
 	}, encode(merchantID), created, encode(id), q.ActiveOnly, q.Limit+1, s.now())
 	if err != nil {
 		return store.WebhookPage{}, err
 	}
-	if len(page.Webhooks) > q.Limit {
-		page.Webhooks = page.Webhooks[:q.Limit]
-		last := page.Webhooks[q.Limit-1]
+	if len(all) > q.Limit {
+		all = all[:q.Limit]
+		last := all[q.Limit-1]
 		page.Next = webhookCursor + strconv.FormatInt(last.CreatedAt.UnixMilli(), 10) + "-" + last.ID
+	}
+	for _, w := range all {
+		if w.damaged != nil {
+			page.Damaged = append(page.Damaged, w.ID)
+			s.noteWebhook(ctx, merchantID, w.ID, w.damaged)
+			continue
+		}
+		page.Webhooks = append(page.Webhooks, w.Webhook)
 	}
 	return page, nil
 }
@@ -242,6 +267,9 @@ func (s *Store) locked(ctx context.Context, doing, merchantID, webhookID string,
 // UpdateWebhook implements [store.Webhooks].
 func (s *Store) UpdateWebhook(ctx context.Context, merchantID, webhookID string, u store.WebhookUpdate) (out store.Webhook, err error) {
 	err = s.locked(ctx, "change webhook", merchantID, webhookID, u.IfVersion, func(tx querier, w *webhook) error {
+		if w.damaged != nil {
+			return damaged("webhook", webhookID, w.damaged)
+		}
 		if r := u.Reseal; r != nil && (r.OldSecret != w.Secret || r.OldPrevious != w.PreviousSecret || r.OldHeaders != w.Headers) {
 			return fmt.Errorf("sqlstore: reseal webhook %s of other sealed text: %w", webhookID, store.ErrVersion)
 		}

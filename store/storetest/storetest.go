@@ -28,6 +28,11 @@ type Harness struct {
 	// as an index that differs from its records. The suite calls it after each
 	// case and each step of a random sequence.
 	Audit func(context.Context) error
+
+	// Damages are the ways in which records of this store can be damaged, the same ones in
+	// the same order for each harness. They are for [RunDamage]; [Run] does no damage. What
+	// the store makes impossible, such as a text in a column of numbers, is none of them.
+	Damages []Damage
 }
 
 // Run tests the whole contract of package store, each case on a store of its

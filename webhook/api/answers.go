@@ -120,6 +120,10 @@ var (
 		status: http.StatusInternalServerError, code: "internal",
 		message: "Something went wrong on our side.",
 	}
+	errDamaged = &apiError{
+		status: http.StatusInternalServerError, code: "damaged",
+		message: "This record is damaged on our side and cannot be read. Ask us to look at it; a webhook can also be deleted and registered anew.",
+	}
 	errUnavailable = &apiError{
 		status: http.StatusServiceUnavailable, code: "unavailable",
 		message: "The service is not available at the moment. Try again later.",
@@ -180,6 +184,8 @@ func (h *Handler) refuse(ctx context.Context, x *exchange, err error) answer {
 		shown = errInternal
 		if webui.Passing(err) {
 			shown = errUnavailable
+		} else if errors.Is(err, webhook.ErrDamaged) {
+			shown = errDamaged
 		}
 		level, about := x.Fault(ctx, x.requestID, err)
 		h.opts.Logger.LogAttrs(ctx, level, "webhook API request failed", about...)

@@ -48,6 +48,9 @@ func TestAnswersThatAllOperationsShare(t *testing.T) {
 		"too many requests": {harness.Merchant, bearer, func(context.Context, webhook.RateLimitRequest) (time.Duration, error) {
 			return time.Minute, nil
 		}, http.StatusTooManyRequests},
+		"a record that cannot be read": {harness.Merchant, bearer, func(context.Context, webhook.RateLimitRequest) (time.Duration, error) {
+			return 0, webhook.ErrDamaged // Any call of the store may answer so.
+		}, http.StatusInternalServerError},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

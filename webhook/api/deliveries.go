@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"slices"
 
@@ -51,6 +52,7 @@ func (h *Handler) deliveries(x *exchange) (answer, error) {
 	}
 	v := deliveriesView{
 		Deliveries: make([]deliveryView, len(page.Deliveries)),
+		Damaged:    page.Damaged,
 		Stats:      newStatsView(stats),
 		Pagination: paginationView{Limit: in.Limit, Offset: in.Offset},
 	}
@@ -92,6 +94,9 @@ func (h *Handler) paused(x *exchange, of ...webhook.Delivery) (bool, error) {
 		return false, nil
 	}
 	w, err := h.svc.Webhook(x.R.Context(), x.MerchantID, x.WebhookID)
+	if errors.Is(err, webhook.ErrDamaged) { // Its log can be read all the same.
+		return false, nil
+	}
 	return w.Status == webhook.Disabled, err
 }
 

@@ -139,8 +139,9 @@ func TestOpenAPIHasAllConstants(t *testing.T) {
 			"CodeTimeout": string(webhook.CodeTimeout), "CodeDNS": string(webhook.CodeDNS), "CodeBlockedAddress": string(webhook.CodeBlockedAddress),
 			"CodeConnect": string(webhook.CodeConnect), "CodeConnection": string(webhook.CodeConnection), "CodeTLS": string(webhook.CodeTLS),
 			"CodeBadResponse": string(webhook.CodeBadResponse), "CodeRedirect": string(webhook.CodeRedirect),
-			"CodeWebhookDisabled": string(webhook.CodeWebhookDisabled), "CodeInternal": string(webhook.CodeInternal), "CodeCancelled": string(webhook.CodeCancelled),
-			"CodeStatus": string(webhook.CodeStatus),
+			"CodeWebhookDisabled": string(webhook.CodeWebhookDisabled), "CodeInternal": string(webhook.CodeInternal), "CodeDamaged": string(webhook.CodeDamaged), "CodeSecretLost": string(webhook.CodeSecretLost),
+			"CodeCancelled": string(webhook.CodeCancelled),
+			"CodeStatus":    string(webhook.CodeStatus),
 		}, append(enum("DeliveryError"), string(webhook.CodeStatus))}, // which statusCode says already
 		"Reason": {map[string]any{
 			"ReasonFailures": string(webhook.ReasonFailures), "ReasonGone": string(webhook.ReasonGone), "ReasonRequest": string(webhook.ReasonRequest),

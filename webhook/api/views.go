@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"encoding/json"
 	"math"
 	"strings"
@@ -152,6 +153,8 @@ type webhookView struct {
 	settingsView
 
 	PreviousSecretUntil string `json:"previousSecretUntil,omitempty"`
+	SecretLost          bool   `json:"secretLost,omitempty"`
+	HeadersLost         bool   `json:"headersLost,omitempty"`
 	CreatedAt           string `json:"createdAt"`
 	UpdatedAt           string `json:"updatedAt"`
 }
@@ -161,7 +164,7 @@ func newWebhookView(w webhook.Webhook) webhookView {
 		WebhookID: w.ID, URL: w.URL, Events: w.Events, Status: w.Status,
 		DisabledReason: w.DisabledReason, DisabledAt: stamp(w.DisabledAt),
 		ConsecutiveFailures: w.ConsecutiveFailures, keyView: newKeyView(w), settingsView: newSettingsView(w), PreviousSecretUntil: stamp(w.PreviousUntil),
-		CreatedAt: stamp(w.CreatedAt), UpdatedAt: stamp(w.UpdatedAt),
+		SecretLost: w.SecretLost, HeadersLost: w.HeadersLost, CreatedAt: stamp(w.CreatedAt), UpdatedAt: stamp(w.UpdatedAt),
 	}
 	if w.Encoding != webhook.EncodingStandard {
 		v.PayloadEncoding = w.Encoding
@@ -171,6 +174,7 @@ func newWebhookView(w webhook.Webhook) webhookView {
 
 type webhooksView struct {
 	Webhooks   []webhookView  `json:"webhooks"`
+	Damaged    []string       `json:"damaged,omitempty"` // ids
 	Pagination paginationView `json:"pagination"`
 }
 
@@ -205,12 +209,15 @@ type deliveryView struct {
 	NextAttemptAt string                 `json:"nextAttemptAt,omitempty"`
 }
 
+// What stands for an event of which nothing is left: see store.CodeDamaged.
+const unknownType, unknownEvent = "event.unknown", "evt_unknown"
+
 // newDeliveryView shows of a success when it arrived, and of anything else what
 // happened last and when it goes on, which is unknown while its webhook is
 // disabled.
 func newDeliveryView(d *webhook.Delivery, paused bool) deliveryView {
 	v := deliveryView{
-		ID: d.ID, WebhookID: d.WebhookID, EventType: d.EventType, Status: d.Status,
+		ID: d.ID, WebhookID: d.WebhookID, EventType: cmp.Or(d.EventType, unknownType), Status: d.Status,
 		StatusCode: d.StatusCode, AttemptCount: d.Attempts, CreatedAt: stamp(d.CreatedAt),
 	}
 	if d.Status == webhook.DeliverySucceeded {
@@ -235,6 +242,7 @@ func shownCode(code webhook.Code) webhook.Code {
 
 type deliveriesView struct {
 	Deliveries []deliveryView `json:"deliveries"`
+	Damaged    []string       `json:"damaged,omitempty"` // ids
 	Stats      statsView      `json:"stats"`
 	Pagination paginationView `json:"pagination"`
 }
@@ -273,7 +281,7 @@ type redeliveredView struct {
 }
 
 func newCreatedView(d *webhook.Delivery, paused bool) createdView {
-	return createdView{deliveryView: newDeliveryView(d, paused), EventID: d.EventID}
+	return createdView{deliveryView: newDeliveryView(d, paused), EventID: cmp.Or(d.EventID, unknownEvent)}
 }
 
 type detailView struct {

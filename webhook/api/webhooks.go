@@ -73,6 +73,7 @@ func (h *Handler) list(x *exchange) (answer, error) {
 	}
 	v := webhooksView{
 		Webhooks:   make([]webhookView, len(page.Webhooks)),
+		Damaged:    page.Damaged,
 		Pagination: paginationView{Limit: in.Limit, Offset: in.Offset, Total: &page.Total},
 	}
 	for i, w := range page.Webhooks {

@@ -40,6 +40,7 @@ func errorType(err error) string {
 		{store.ErrLimit, "limit"},
 		{store.ErrStale, "stale"},
 		{store.ErrCursor, "cursor"},
+		{store.ErrDamaged, "damaged"},
 		{context.DeadlineExceeded, "timeout"},
 		{context.Canceled, "canceled"},
 		{store.ErrUnavailable, "unavailable"},

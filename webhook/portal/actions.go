@@ -29,6 +29,7 @@ type deleteView struct {
 	Webhook webhook.Webhook
 	Stats   webhook.Stats
 	Changed bool // since the form was made
+	Damaged bool // nothing of the webhook can be read but its ID
 }
 
 func (p *Portal) deleteForm(x *exchange) (answer, error) { return p.askToDelete(x, http.StatusOK) }
@@ -36,10 +37,12 @@ func (p *Portal) deleteForm(x *exchange) (answer, error) { return p.askToDelete(
 func (p *Portal) askToDelete(x *exchange, status int) (answer, error) {
 	v := deleteView{Changed: status != http.StatusOK}
 	var err error
-	if v.Webhook, err = p.svc.Webhook(x.R.Context(), x.MerchantID, x.WebhookID); err != nil {
-		return answer{}, err
+	v.Webhook, err = p.svc.Webhook(x.R.Context(), x.MerchantID, x.WebhookID)
+	v.Damaged = errors.Is(err, webhook.ErrDamaged)
+	if err == nil {
+		v.Stats, err = p.svc.Stats(x.R.Context(), x.MerchantID, x.WebhookID)
 	}
-	if v.Stats, err = p.svc.Stats(x.R.Context(), x.MerchantID, x.WebhookID); err != nil {
+	if err != nil && !v.Damaged {
 		return answer{}, err
 	}
 	if !x.Who.May(webhook.ScopeWrite) {
@@ -49,9 +52,12 @@ func (p *Portal) askToDelete(x *exchange, status int) (answer, error) {
 }
 
 func (p *Portal) remove(x *exchange) (answer, error) {
-	version, err := x.version()
-	if err != nil {
-		return answer{}, err
+	var version int64 // any, for nobody could see which
+	var err error
+	if x.form.Get("damaged") == "" {
+		if version, err = x.version(); err != nil {
+			return answer{}, err
+		}
 	}
 	err = p.svc.Delete(x.R.Context(), x.MerchantID, x.WebhookID, version)
 	if errors.Is(err, webhook.ErrVersion) {

@@ -33,9 +33,11 @@ type bar struct {
 }
 
 // newHealth draws at most that many bars. Deliveries come newest first; tests, and what
-// was cancelled, are left out.
+// was cancelled or damaged, are left out.
 func newHealth(recent []webhook.Delivery, bars int) health {
-	recent = slices.DeleteFunc(slices.Clone(recent), func(d webhook.Delivery) bool { return d.Test || d.Code == webhook.CodeCancelled })
+	recent = slices.DeleteFunc(slices.Clone(recent), func(d webhook.Delivery) bool {
+		return d.Test || d.Code == webhook.CodeCancelled || d.Code == webhook.CodeDamaged
+	})
 	h := health{Width: bars*(barWidth+barGap) - barGap}
 	each := max((len(recent)+bars-1)/bars, 1)
 	used := (len(recent) + each - 1) / each

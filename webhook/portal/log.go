@@ -1,6 +1,7 @@
 package portal
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -19,6 +20,7 @@ type logView struct {
 	Filter     filter
 	Types      []string
 	Deliveries []webhook.Delivery
+	Damaged    int // deliveries that cannot be read
 	Stats      webhook.Stats
 	Total      int64 // 0 if it is not known
 	From, To   int
@@ -75,7 +77,7 @@ func (p *Portal) deliveries(x *exchange) (answer, error) {
 	if v.Stats, err = p.svc.Stats(ctx, x.MerchantID, x.WebhookID); err != nil {
 		return answer{}, err
 	}
-	v.Deliveries = page.Deliveries
+	v.Deliveries, v.Damaged = page.Deliveries, len(page.Damaged)
 	if in.EventType == "" && in.Since.IsZero() && in.Until.IsZero() { // Otherwise only a walk could tell.
 		v.Total = v.Stats.Count(in.Status)
 	}
@@ -168,7 +170,7 @@ func (p *Portal) delivery(x *exchange) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	return answer{status: http.StatusOK, template: "delivery", title: v.EventType, nav: "webhooks", data: v}, nil
+	return answer{status: http.StatusOK, template: "delivery", title: cmp.Or(v.EventType, "Unknown event"), nav: "webhooks", data: v}, nil
 }
 
 func (p *Portal) deliveryView(ctx context.Context, x *exchange) (deliveryView, error) {

@@ -86,6 +86,10 @@ var (
 		http.StatusInternalServerError, "Something went wrong", "This is our fault, not yours.",
 		"Try again in a moment. If it stays like this, give us the reference below.",
 	}
+	errDamaged = &problem{
+		http.StatusInternalServerError, "This record is damaged", "It cannot be read any more. This is our fault, not yours, and trying again does not help.",
+		"Give us the reference below. A damaged webhook can be deleted from the list of webhooks, and created anew.",
+	}
 	errUnavailable = &problem{
 		http.StatusServiceUnavailable, "Not available at the moment", "Webhooks cannot be read or changed right now. Deliveries are not lost.",
 		"Try again in a minute.",
@@ -135,6 +139,8 @@ func (p *Portal) refuse(ctx context.Context, x *exchange, err error) answer {
 		shown = errInternal
 		if webui.Passing(err) {
 			shown = errUnavailable
+		} else if errors.Is(err, webhook.ErrDamaged) {
+			shown = errDamaged
 		}
 		reference = id.New("req_")
 		level, about := x.Fault(ctx, reference, err)

@@ -1,6 +1,7 @@
 package portal
 
 import (
+	"errors"
 	"net/http"
 	"strconv"
 
@@ -16,6 +17,7 @@ const (
 
 type listView struct {
 	Rows     []listRow
+	Damaged  []string // ids of webhooks that cannot be read
 	Total    int
 	Page     int
 	Newer    int // page numbers, 0: none
@@ -40,10 +42,10 @@ func (p *Portal) list(x *exchange) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	v.Total = page.Total
+	v.Total, v.Damaged = page.Total, page.Damaged
 	for _, w := range page.Webhooks {
 		recent, err := p.svc.Deliveries(ctx, x.MerchantID, w.ID, webhook.DeliveryQuery{Limit: listRead})
-		if err != nil {
+		if err != nil && !errors.Is(err, webhook.ErrDamaged) { // Its own page says what is wrong.
 			return answer{}, err
 		}
 		v.Rows = append(v.Rows, listRow{w, newHealth(recent.Deliveries, 24), x.root + "webhooks/" + w.ID})

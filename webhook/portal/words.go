@@ -37,6 +37,10 @@ func explain(code webhook.Code, status int) cause {
 		return cause{"The endpoint answered with a redirect, " + statusLine(status), "Redirects are not followed. Register the final URL."}
 	case webhook.CodeCancelled:
 		return cause{"The delivery was cancelled", "Send the event again if it is wanted after all."}
+	case webhook.CodeDamaged:
+		return cause{"Our copy of this event can no longer be read", "Nothing is wrong with your endpoint. It was not sent, and cannot be: ask us for the event if you miss it."}
+	case webhook.CodeSecretLost:
+		return cause{"We could not open this webhook's secret or headers", "Nothing is wrong with your endpoint. Look at the webhook's page, then send the event again."}
 	case webhook.CodeWebhookDisabled:
 		return cause{"The webhook stayed disabled for too long", "Enable it, then replay the time that it missed."}
 	}

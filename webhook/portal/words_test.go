@@ -49,7 +49,7 @@ func TestEveryCodeIsExplained(t *testing.T) {
 	seen := map[portal.Cause]webhook.Code{}
 	for _, code := range []webhook.Code{
 		webhook.CodeTimeout, webhook.CodeDNS, webhook.CodeBlockedAddress, webhook.CodeConnect, webhook.CodeConnection,
-		webhook.CodeTLS, webhook.CodeBadResponse, webhook.CodeRedirect, webhook.CodeWebhookDisabled, webhook.CodeCancelled,
+		webhook.CodeTLS, webhook.CodeBadResponse, webhook.CodeRedirect, webhook.CodeWebhookDisabled, webhook.CodeCancelled, webhook.CodeDamaged, webhook.CodeSecretLost,
 	} {
 		c := portal.Explain(code, 302)
 		require.NotEqual(t, ours, c, code)

@@ -205,7 +205,7 @@ local function visit(n, s, blob)
       damaged = true
     elseif not event_at[k] and not found[k] then
       call('HDEL', A, field(n, seq))
-      spoil(t, seq, rec, d.el, 'internal')
+      spoil(t, seq, rec, d.el, 'damaged')
       bad('event ' .. sub(k, #P + 3), 'is lost', n)
     else
       TOKEN = TOKEN or spack('>I6', later('token'))

@@ -6,7 +6,7 @@
 -- ARGV[8]  how many to show
 -- ARGV[9]  p, s, f or empty for any, ARGV[10] type or empty, ARGV[11] since and ARGV[12] until or empty
 -- Reply    OK, time, n, seq below which to go on or 0 at the end, and for each shown: seq, and what
---          delivery.lua answers; NOTFOUND
+--          delivery.lua answers, or an empty text for one that cannot be read; NOTFOUND
 
 local t = owned(arg(), arg())
 if not t then return fail('NOTFOUND') end
@@ -53,13 +53,13 @@ local function look(page)
   for seq = math.min(below - 1, page * PAGE + PAGE - 1), page * PAGE, -1 do
     local d = all[seq]
     local fine, match = pcall(matches, d and d[1], d and d[2])
-    if d and fine and match then
+    if d and (match or not fine) then
       if show == 0 then
         reply[4] = seq + 1
         return true
       end
       show = show - 1
-      reply[#reply + 1], reply[#reply + 2] = seq, shown(t, seq, d[1], d[2])
+      reply[#reply + 1], reply[#reply + 2] = seq, fine and shown(t, seq, d[1], d[2]) or ''
     end
   end
   return false

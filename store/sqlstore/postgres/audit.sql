@@ -37,6 +37,8 @@ with counted as (
 	select coalesce(w.wh, r.wh), 'is in one of webhook and ready, or active in one'
 	from @.webhook w full join @.ready r on r.wh = w.wh where w.wh is null or r.wh is null or w.active <> r.active
 	union all
+	select d.wh, 'was found damaged: ' || d.what || ' ' || d.how from @.damage d
+	union all
 	select q.wh, 'waits for an event that is not there' from @.queue q where not exists (select from @.event e where e.id = q.event)
 	union all
 	select q.wh, 'has a delivery that waits and has ended' from @.queue q join @.delivery d on d.wh = q.wh and d.id = q.id

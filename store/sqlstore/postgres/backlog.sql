@@ -1,8 +1,9 @@
 -- backlog_1 tells how much waits, and since when Claim has had something to take: the moment, or
--- null.
-create function backlog_1(p_now bigint, out o_now bigint, out o_pending bigint, out o_since bigint) language plpgsql @settings stable as $$
+-- null. And how much was found damaged.
+create function backlog_1(p_now bigint, out o_now bigint, out o_pending bigint, out o_since bigint, out o_damaged bigint) language plpgsql @settings stable as $$
 begin
 	o_now := clock(p_now);
+	o_damaged := (select count(*) from damage);
 	o_pending := (select coalesce(sum(r.n_pending), 0) from ready r) + (select coalesce(sum(p.n), 0) from poke p);
 	o_since := least(
 		(select min(claimable(r.active, r.floor, r.tfloor, r.held, r.rate, r.level, r.taken)) from ready r

@@ -22,6 +22,7 @@ declare
 	v_locked bigint[];
 	v_got bigint[]; -- webhooks of the leases
 	v_ids bigint[];
+	v_n integer;
 begin
 	if p_key <> '' then
 		select c.whs, c.ids into v_got, v_ids from claimed c where c.key = p_key;
@@ -44,6 +45,9 @@ begin
 			join ready r on r.wh = c.wh and r.ver >= v.ver
 			order by r.wh for no key update of r skip locked) l;
 		v_now := clock(p_now);
+		if v_full or v_locked is null and v_whs is not null then -- Some of these webhooks may have lost their place in line.
+			perform mend_lines(v_now, v_whs);
+		end if;
 		perform expire(r.wh, v_now) from unnest(v_locked) c(wh)
 		cross join lateral (select x.wh, x.lease_next from ready x where x.wh = c.wh order by x.ver desc limit 1) r
 		where r.lease_next <= v_now;
@@ -59,6 +63,10 @@ begin
 	from unnest(v_got, v_ids) with ordinality g (wh, id, o)
 	join webhook w on w.wh = g.wh join queue q on q.wh = g.wh and q.id = g.id join event e on e.id = q.event
 	order by g.o;
+	get diagnostics v_n = row_count;
+	if not v_again and v_n < cardinality(v_ids) then
+		perform set_aside_lost(v_now, v_got, v_ids);
+	end if;
 
 	o_head := json_build_object(
 		'now', v_now, 'again', v_again, 'full', v_full,

@@ -46,9 +46,9 @@ begin
 		delete from queue q using matched m where q.wh = m.wh and q.id = m.id and m.state = 'accepted' and m.outcome in ('success', 'failed')
 	), logged as (
 		insert into delivery (wh, id, event, eid, type, test, ok, ended, token, attempts, reclaims, at, dur, status, err, answer)
-		select m.wh, m.id, m.event, e.eid, e.type, m.test, m.outcome = 'success', v_now, m.token, m.attempts + 1, m.reclaims,
+		select m.wh, m.id, m.event, coalesce(e.eid, ''), coalesce(e.type, ''), m.test, m.outcome = 'success', v_now, m.token, m.attempts + 1, m.reclaims,
 			v_now, m.duration, m.status, m.code, m.answer
-		from matched m join event e on e.id = m.event where m.state = 'accepted' and m.outcome in ('success', 'failed')
+		from matched m left join event e on e.id = m.event where m.state = 'accepted' and m.outcome in ('success', 'failed')
 	), later as (
 		update queue q set due = v_now + m.delay, lease = null, key = null, settled = m.token,
 			attempts = q.attempts + (m.outcome = 'retry')::integer, reclaims = q.reclaims + (m.outcome = 'released' and m.fault)::integer

@@ -89,8 +89,8 @@ where e.merchant = $1 and not e.test and e.id >= $2 and e.id < $3
 order by e.id limit $5
 
 -- name: delivery
-select q.id, e.eid, e.type, q.test, 'pending', q.attempts, q.reclaims, q.lease, q.due, null::bigint, null::text, a.at, a.dur, a.status, a.err, a.answer, @.clock($3)
-from @.queue q join @.event e on e.id = q.event left join @.attempt a on a.wh = q.wh and a.id = q.id and a.number = q.attempts
+select q.id, coalesce(e.eid, ''), coalesce(e.type, ''), q.test, 'pending', q.attempts, q.reclaims, q.lease, q.due, null::bigint, null::text, a.at, a.dur, a.status, a.err, a.answer, @.clock($3)
+from @.queue q left join @.event e on e.id = q.event left join @.attempt a on a.wh = q.wh and a.id = q.id and a.number = q.attempts
 where q.wh = $1 and q.id = $2
 union all
 select d.id, d.eid, d.type, d.test, case when d.ok then 'success' else 'failed' end, d.attempts, d.reclaims, null, null, d.ended, d.code,
@@ -105,10 +105,10 @@ select a.number, a.at, a.dur, a.status, a.err, a.answer from @.attempt a where a
 -- and a type. Each row begins with how many it has looked at, and the last one's id.
 with looked as materialized (
 	select * from (
-		(select q.id, e.eid, e.type, q.test, 'pending' status, q.attempts, q.reclaims, q.lease, q.due, null::bigint ended, null::text code,
+		(select q.id, coalesce(e.eid, '') eid, coalesce(e.type, '') type, q.test, 'pending' status, q.attempts, q.reclaims, q.lease, q.due, null::bigint ended, null::text code,
 			a.at, a.dur, a.status answered, a.err, a.answer
 		from (select * from @.queue q where q.wh = $1 and q.id >= $2 and q.id < $3 order by q.id desc limit $4) q
-		join @.event e on e.id = q.event left join @.attempt a on a.wh = q.wh and a.id = q.id and a.number = q.attempts)
+		left join @.event e on e.id = q.event left join @.attempt a on a.wh = q.wh and a.id = q.id and a.number = q.attempts)
 		union all
 		(select d.id, d.eid, d.type, d.test, case when d.ok then 'success' else 'failed' end, d.attempts, d.reclaims, null, null, d.ended, d.code,
 			d.at, d.dur, d.status, d.err, d.answer
@@ -177,6 +177,16 @@ insert into @.migration (number, name, checksum) values ($1, $2, $3)
 -- name: info
 select current_setting('server_version'), current_setting('synchronous_commit'), current_setting('synchronous_standby_names'),
 	current_setting('fsync')::boolean, (select count(*) from @.intake), (select count(*) from @.mishap)
+
+-- name: damage
+select n, at, merchant, wid, wh, id, eid, what, how from @.damage where not told or $1 order by n limit 100
+
+-- name: damage_told
+update @.damage set told = true where n = any(array(select json_array_elements_text($1::json)::bigint))
+
+-- name: damage_note
+insert into @.damage (at, merchant, wid, eid, what, how)
+select @.clock($1), $2, $3, '', $4, $5 where (select count(*) from @.damage) < 100 on conflict do nothing
 
 -- name: delivery_exists
 select 1 where exists (select from @.queue where wh = $1 and id = $2) or exists (select from @.delivery where wh = $1 and id = $2)

@@ -251,6 +251,22 @@ create table intake (
 
 create index intake_eid on intake (merchant, eid);
 
+-- What was found damaged or gone, until somebody deletes the rows.
+create table damage (
+	n bigint generated always as identity primary key,
+	at bigint not null,
+	merchant text collate "C" not null,
+	wid text collate "C" not null,
+	wh bigint, -- of a delivery, with its id
+	id bigint,
+	eid text not null,
+	what text not null,
+	how text not null,
+	told boolean not null default false
+);
+
+create unique index damage_once on damage (merchant, wid, coalesce(wh, 0), coalesce(id, 0), what);
+
 -- Events of callers' transactions whose id stood for something else by the time of the commit.
 create table mishap ( -- for 30 days
 	id bigint generated always as identity primary key,

@@ -159,16 +159,16 @@ update @.queue set lease = null where wh = ?1 and lease <= ?2
 
 -- name: claimable
 -- What waits of a webhook, tests first, if it is active (?2) others too, what is due longest first, and
--- also what is not due yet. The arms come one after the other.
+-- also what is not due yet and what has lost its event. The arms come one after the other.
 select * from (
-	select q.due, q.id, e.eid, e.type, q.test, e.forged, case when q.due <= ?3 then e.body end, e.trace, q.token, q.attempts, q.reclaims + (q.token > q.settled)
-	from @.queue q join @.event e on e.id = q.event
+	select q.due, q.id, e.id is null, coalesce(e.eid, ''), coalesce(e.type, ''), q.test, coalesce(e.forged, 0), case when q.due <= ?3 then e.body end, coalesce(e.trace, ''), q.token, q.attempts, q.reclaims + (q.token > q.settled)
+	from @.queue q left join @.event e on e.id = q.event
 	where q.wh = ?1 and q.test = 1 and q.lease is null
 	order by q.due, q.id limit ?4)
 union all
 select * from (
-	select q.due, q.id, e.eid, e.type, q.test, e.forged, case when q.due <= ?3 then e.body end, e.trace, q.token, q.attempts, q.reclaims + (q.token > q.settled)
-	from @.queue q join @.event e on e.id = q.event
+	select q.due, q.id, e.id is null, coalesce(e.eid, ''), coalesce(e.type, ''), q.test, coalesce(e.forged, 0), case when q.due <= ?3 then e.body end, coalesce(e.trace, ''), q.token, q.attempts, q.reclaims + (q.token > q.settled)
+	from @.queue q left join @.event e on e.id = q.event
 	where ?2 and q.wh = ?1 and q.test = 0 and q.lease is null
 	order by q.due, q.id limit ?4)
 
@@ -204,8 +204,8 @@ select d.token from @.delivery d join @.webhook w on w.wh = d.wh where d.wh = ?1
 
 -- name: end
 insert into @.delivery (wh, id, event, eid, type, test, ok, ended, token, attempts, reclaims, at, dur, status, err, answer)
-select q.wh, q.id, q.event, e.eid, e.type, q.test, ?3, ?4, q.token, q.attempts + 1, q.reclaims, ?4, ?5, ?6, ?7, ?8
-from @.queue q join @.event e on e.id = q.event where q.wh = ?1 and q.id = ?2;
+select q.wh, q.id, q.event, coalesce(e.eid, ''), coalesce(e.type, ''), q.test, ?3, ?4, q.token, q.attempts + 1, q.reclaims, ?4, ?5, ?6, ?7, ?8
+from @.queue q left join @.event e on e.id = q.event where q.wh = ?1 and q.id = ?2;
 delete from @.queue where wh = ?1 and id = ?2
 
 -- name: retry
@@ -244,8 +244,8 @@ select p.id, p.eid, p.type, case
 from page p order by p.id
 
 -- name: delivery
-select q.id, e.eid, e.type, q.test, 'pending', q.attempts, q.reclaims, q.lease, q.due, null, null, a.at, a.dur, a.status, a.err, a.answer, ?3
-from @.queue q join @.event e on e.id = q.event left join @.attempt a on a.wh = q.wh and a.id = q.id and a.number = q.attempts
+select q.id, coalesce(e.eid, ''), coalesce(e.type, ''), q.test, 'pending', q.attempts, q.reclaims, q.lease, q.due, null, null, a.at, a.dur, a.status, a.err, a.answer, ?3
+from @.queue q left join @.event e on e.id = q.event left join @.attempt a on a.wh = q.wh and a.id = q.id and a.number = q.attempts
 where q.wh = ?1 and q.id = ?2
 union all
 select d.id, d.eid, d.type, d.test, case when d.ok then 'success' else 'failed' end, d.attempts, d.reclaims, null, null, d.ended, d.code,
@@ -261,10 +261,10 @@ select a.number, a.at, a.dur, a.status, a.err, a.answer from @.attempt a where a
 with looked as materialized (
 	select * from (
 		select * from (
-			select q.id, e.eid, e.type, q.test, 'pending' status, q.attempts, q.reclaims, q.lease, q.due, null ended, null code,
+			select q.id, coalesce(e.eid, '') eid, coalesce(e.type, '') type, q.test, 'pending' status, q.attempts, q.reclaims, q.lease, q.due, null ended, null code,
 				a.at, a.dur, a.status answered, a.err, a.answer
 			from (select * from @.queue where wh = ?1 and id >= ?2 and id < ?3 order by id desc limit ?4) q
-			join @.event e on e.id = q.event left join @.attempt a on a.wh = q.wh and a.id = q.id and a.number = q.attempts)
+			left join @.event e on e.id = q.event left join @.attempt a on a.wh = q.wh and a.id = q.id and a.number = q.attempts)
 		union all
 		select * from (
 			select d.id, d.eid, d.type, d.test, case when d.ok then 'success' else 'failed' end, d.attempts, d.reclaims, null, null, d.ended, d.code,
@@ -293,7 +293,7 @@ select ?1, (select coalesce(sum(n_pending), 0) from @.ready), (
 				coalesce((select min(q.lease) from @.queue q where q.wh = r.wh and q.lease <= ?1 and (r.active or q.test)), 1 << 62)
 			) first
 		from @.ready r where r.turn <= ?1 or r.lease_next <= ?1
-	) f where max(f.first, f.filled) <= ?1)
+	) f where max(f.first, f.filled) <= ?1), (select count(*) from @.damage)
 
 -- name: watch
 -- What changes when something may be claimable sooner.
@@ -308,9 +308,9 @@ where not w.active and q.id < ?1 and q.test = 0 and (q.lease is null or q.lease 
 
 -- name: give_up
 insert into @.delivery (wh, id, event, eid, type, test, ok, ended, code, token, attempts, reclaims, at, dur, status, err, answer)
-select q.wh, q.id, q.event, e.eid, e.type, q.test, 0, ?3, ?4, case when ?5 then -1 else q.token + (q.token > q.settled) end, q.attempts, q.reclaims,
+select q.wh, q.id, q.event, coalesce(e.eid, ''), coalesce(e.type, ''), q.test, 0, ?3, ?4, case when ?5 then -1 else q.token + (q.token > q.settled) end, q.attempts, q.reclaims,
 	a.at, a.dur, a.status, a.err, a.answer
-from @.queue q join @.event e on e.id = q.event left join @.attempt a on a.wh = q.wh and a.id = q.id and a.number = q.attempts
+from @.queue q left join @.event e on e.id = q.event left join @.attempt a on a.wh = q.wh and a.id = q.id and a.number = q.attempts
 where q.wh = ?1 and q.id = ?2;
 delete from @.attempt where wh = ?1 and id = ?2 and number = (select attempts from @.queue where wh = ?1 and id = ?2);
 delete from @.queue where wh = ?1 and id = ?2
@@ -411,6 +411,57 @@ select coalesce(max(id), 0) from @.queue where wh = ?1
 -- Deliveries after one id and up to another, no tests; or the one with the id ?5.
 select id, lease is not null from @.queue
 where wh = ?1 and case when ?5 is null then test = 0 and id > ?2 and id <= ?3 else id = ?5 end order by id limit ?4
+
+-- name: damage
+select n, at, merchant, wid, wh, id, eid, what, how from @.damage where not told or ?1 order by n limit 100
+
+-- name: damage_told
+update @.damage set told = 1 where n in (select value from json_each(?1))
+
+-- name: damage_note
+insert or ignore into @.damage (at, merchant, wid, wh, id, eid, what, how)
+select ?1, ?2, ?3, null, null, '', ?4, ?5 where (select count(*) from @.damage) < 100
+
+-- name: damage_of
+-- Notes what is wrong with a webhook by its key, or with one delivery of it.
+insert or ignore into @.damage (at, merchant, wid, wh, id, eid, what, how)
+select ?1, coalesce((select merchant from @.webhook where wh = ?2), (
+		select e.merchant from @.queue q join @.event e on e.id = q.event where q.wh = ?2 limit 1), ''),
+	coalesce((select wid from @.webhook where wh = ?2), ''), ?2, ?3, '', ?4, ?5
+where (select count(*) from @.damage) < 100
+
+-- name: bury
+-- Leaves what belongs to a webhook without a row to Prune.
+insert or ignore into @.gone values (?1);
+delete from @.kind where wh = ?1;
+delete from @.ready where wh = ?1
+
+-- name: ready_mend
+-- Makes the row anew that a webhook has lost, without its rate and its streak.
+insert into @.ready (wh, active, rate, level, taken, epoch, inflight, lease_next, n_pending, n_ok, n_failed, n_attempts)
+select w.wh, w.active, 0, 0, ?2, max(1, coalesce((select max(epoch) from @.queue where wh = ?1), 1)),
+	(select count(*) from @.queue where wh = ?1 and lease is not null), (select min(lease) from @.queue where wh = ?1),
+	(select count(*) from @.queue where wh = ?1),
+	(select count(*) from @.delivery where wh = ?1 and ok), (select count(*) from @.delivery where wh = ?1 and not ok),
+	(select coalesce(sum(attempts), 0) from @.delivery where wh = ?1) + (select coalesce(sum(attempts), 0) from @.queue where wh = ?1)
+from @.webhook w where w.wh = ?1 and not exists (select 1 from @.ready where wh = ?1)
+
+-- name: unlike
+-- Webhooks after one, and what nobody would come across: one that has lost its row of ready (1) or
+-- its own (2), or whose counts or turn do not fit what waits (3).
+select u.wh, case
+	when r.wh is null then 1 when w.wh is null then 2
+	when (r.n_pending = 0) = exists (select 1 from @.queue q where q.wh = u.wh) then 3
+	when r.turn is null and r.capped = 0 and exists (select 1 from @.queue q where q.wh = u.wh and q.lease is null and (q.test or r.active)) then 3
+	else 0 end
+from (
+	select * from (select wh from @.webhook where wh > ?1 order by wh limit ?2)
+	union select * from (select wh from @.ready where wh > ?1 order by wh limit ?2)
+	order by 1 limit ?2) u
+left join @.webhook w on w.wh = u.wh left join @.ready r on r.wh = u.wh order by u.wh
+
+-- name: line_count
+select count(*) from @.queue where wh = ?1
 
 -- name: delivery_exists
 select 1 where exists (select 1 from @.queue where wh = ?1 and id = ?2) or exists (select 1 from @.delivery where wh = ?1 and id = ?2)

@@ -1,6 +1,7 @@
 -- The tables of the store. Times are Unix milliseconds, and yes and no are 1 and 0. No foreign
 -- key and no trigger: see docs/stores.md for what each table is for and what is true of it at
--- rest. @. begins the name of everything.
+-- rest. @. begins the name of everything. All are strict, so that no other type than its own is
+-- in a column, whoever writes it.
 --
 -- An id is (milliseconds since 2020) << 22, or the last one and one more if that is greater. So ids
 -- sort in the order of their making, and a time is a bound of the key.
@@ -9,7 +10,7 @@ create table @.meta (
 	single integer primary key default 1 check (single = 1),
 	cipher blob not null, -- 16 bytes, for the public ids of deliveries
 	last integer not null default 0 -- the last id of an event or a delivery
-);
+) strict;
 
 create table @.webhook (
 	wh integer primary key autoincrement,
@@ -32,7 +33,7 @@ create table @.webhook (
 	created integer not null,
 	updated integer not null,
 	unique (merchant, wid)
-);
+) strict;
 
 create index @.webhook_age on @.webhook (merchant, created, wid);
 create index @.webhook_off on @.webhook (wh) where not active;
@@ -43,7 +44,7 @@ create table @.kind (
 	kind text not null,
 	wh integer not null,
 	primary key (merchant, kind, wh)
-) without rowid;
+) strict, without rowid;
 
 create index @.kind_webhook on @.kind (wh);
 
@@ -70,7 +71,7 @@ create table @.ready (
 	n_ok integer not null default 0,
 	n_failed integer not null default 0,
 	n_attempts integer not null default 0
-);
+) strict;
 
 create index @.ready_turn on @.ready (turn) where turn is not null;
 create index @.ready_lease on @.ready (lease_next) where lease_next is not null;
@@ -84,10 +85,10 @@ create table @.event (
 	trace text not null,
 	test integer not null,
 	forged integer not null,
-	fan text not null, -- JSON: the webhooks that it was published to
+	fan text not null check (json_valid(fan)), -- the webhooks that it was published to
 	body blob not null,
 	unique (merchant, eid)
-);
+) strict;
 
 create index @.event_log on @.event (merchant, id) where not test;
 
@@ -105,7 +106,7 @@ create table @.queue (
 	attempts integer not null default 0,
 	reclaims integer not null default 0,
 	primary key (wh, id)
-) without rowid;
+) strict, without rowid;
 
 create index @.queue_due on @.queue (wh, test, due, id) where lease is null;
 create index @.queue_lease on @.queue (wh, lease) where lease is not null;
@@ -131,7 +132,7 @@ create table @.delivery (
 	err text,
 	answer text,
 	primary key (wh, id)
-) without rowid;
+) strict, without rowid;
 
 create index @.delivery_ended on @.delivery (ended);
 
@@ -146,7 +147,7 @@ create table @.attempt (
 	err text not null,
 	answer text not null,
 	primary key (wh, id, number)
-) without rowid;
+) strict, without rowid;
 
 -- Deliveries that Enqueue made, by its nonce, for as long as they are kept.
 create table @.again (
@@ -155,17 +156,17 @@ create table @.again (
 	nonce text not null,
 	id integer not null,
 	primary key (wh, event, nonce)
-) without rowid;
+) strict, without rowid;
 
 -- Claims that were given a key, until their leases end.
 create table @.claimed (
 	key text primary key,
 	until integer not null,
-	leases text not null -- JSON: [[wh, id, token], …], in order
-) without rowid;
+	leases text not null check (json_valid(leases)) -- [[wh, id, token], …], in order
+) strict, without rowid;
 
 -- Deleted webhooks, whose deliveries go in steps.
-create table @.gone (wh integer primary key);
+create table @.gone (wh integer primary key) strict;
 
 create table @.notice (
 	id integer primary key autoincrement,
@@ -180,7 +181,7 @@ create table @.notice (
 	at integer not null,
 	visible integer not null default 0, -- when it can be claimed
 	token integer not null default 0
-);
+) strict;
 
 create index @.notice_visible on @.notice (visible);
 create index @.notice_webhook on @.notice (merchant, wid);
@@ -196,7 +197,7 @@ create table @.seen (
 	kept integer not null, -- when it is forgotten, if that is later
 	value blob,
 	primary key (scope, id)
-);
+) strict;
 
 create index @.seen_over on @.seen (max(until, kept));
 
@@ -215,10 +216,26 @@ create table @.job (
 	nth integer, -- of the merchant's, in the order of their ends
 	visible integer not null, -- when it can be claimed
 	unique (merchant, id)
-);
+) strict;
 
 create unique index @.job_scope on @.job (merchant, scope) where ended is null;
 create index @.job_visible on @.job (visible, seq) where ended is null;
 create index @.job_log on @.job (merchant, seq);
 create index @.job_nth on @.job (merchant, nth) where nth is not null;
 create index @.job_ended on @.job (ended) where ended is not null;
+
+-- What was found damaged or gone, until somebody deletes the rows.
+create table @.damage (
+	n integer primary key autoincrement,
+	at integer not null,
+	merchant text not null,
+	wid text not null,
+	wh integer, -- of a delivery, with its id
+	id integer,
+	eid text not null,
+	what text not null,
+	how text not null,
+	told integer not null default 0
+) strict;
+
+create unique index @.damage_once on @.damage (merchant, wid, coalesce(wh, 0), coalesce(id, 0), what);

@@ -182,7 +182,7 @@ func (v *Vault) openHeaders(merchantID, webhookID, rawURL, sealed string) ([]Hea
 	}
 	names, values := strings.Split(joined, ","), strings.Split(plain, "\n")
 	if len(names) != len(values) {
-		return nil, errUnsealed
+		return nil, ErrUnsealed
 	}
 	out := make([]Header, len(names))
 	for i, name := range names {

@@ -116,7 +116,7 @@ func (v *Vault) openKey(merchantID, webhookID, sealed string) (k SigningKey, err
 		return k, err
 	}
 	if k.private, err = signer.ParsePrivateKey(plain); err == nil && k.private.Public().String() != public {
-		err = errUnsealed // Only plain text is not bound.
+		err = ErrUnsealed // Only plain text is not bound.
 	}
 	return k, err
 }

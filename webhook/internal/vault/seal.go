@@ -108,35 +108,36 @@ func (v *Vault) sealText(of []byte, plain string) (string, error) {
 	return sealedPrefix + v.first + "." + base64.RawStdEncoding.EncodeToString(box), nil
 }
 
-// errUnsealed says that the secret or the headers of a webhook cannot be opened.
-var errUnsealed = errors.New("sealed text cannot be opened with the configured keys")
+// ErrUnsealed says that the secret or the headers of a webhook cannot be opened with the
+// keys that there are.
+var ErrUnsealed = errors.New("sealed text cannot be opened with the configured keys")
 
-// openText returns errUnsealed, without a detail that could say anything about
+// openText returns ErrUnsealed, without a detail that could say anything about
 // what is sealed, if the text was not sealed for this by one of the keys.
 func (v *Vault) openText(of []byte, sealed string) (string, error) {
 	if plain, ok := strings.CutPrefix(sealed, plainPrefix); ok {
 		if !v.plain {
-			return "", fmt.Errorf("%w: it is not sealed, and InsecurePlaintextSecrets is off", errUnsealed)
+			return "", fmt.Errorf("%w: it is not sealed, and InsecurePlaintextSecrets is off", ErrUnsealed)
 		}
 		return plain, nil
 	}
 	rest, ok := strings.CutPrefix(sealed, sealedPrefix)
 	if !ok {
-		return "", errUnsealed
+		return "", ErrUnsealed
 	}
 	id, text, _ := strings.Cut(rest, ".")
 	aead := v.aead(id)
 	if aead == nil {
-		return "", fmt.Errorf("%w: no key %q", errUnsealed, id)
+		return "", fmt.Errorf("%w: no key %q", ErrUnsealed, id)
 	}
 	box, err := base64.RawStdEncoding.DecodeString(text)
 	if err != nil || len(box) < aead.NonceSize() {
-		return "", errUnsealed
+		return "", ErrUnsealed
 	}
 	n := aead.NonceSize()
 	plain, err := aead.Open(nil, box[:n], box[n:], of)
 	if err != nil {
-		return "", errors.Join(errUnsealed, errors.New("it was sealed for something else, or changed"))
+		return "", errors.Join(ErrUnsealed, errors.New("it was sealed for something else, or changed"))
 	}
 	return string(plain), nil
 }

@@ -44,7 +44,7 @@ func TestSealing(t *testing.T) {
 		"not sealed":       func() (signer.Secret, error) { return first.open("m", "whk_1", secret.Reveal()) },
 	} {
 		_, err := open()
-		require.ErrorIs(t, err, errUnsealed, name)
+		require.ErrorIs(t, err, ErrUnsealed, name)
 		require.NotContains(t, err.Error(), secret.Reveal()[6:])
 	}
 
@@ -71,7 +71,7 @@ func TestSealing(t *testing.T) {
 		"without a key":              func() error { _, err := first.openHeaders("m", "whk_1", at, headers); return err },
 	} {
 		err := open()
-		require.ErrorIs(t, err, errUnsealed, name)
+		require.ErrorIs(t, err, ErrUnsealed, name)
 		require.NotContains(t, err.Error(), "one")
 	}
 
@@ -80,9 +80,9 @@ func TestSealing(t *testing.T) {
 	text, err := plain.seal("m", "whk_1", secret)
 	require.NoError(t, err)
 	_, err = first.open("m", "whk_1", text)
-	require.ErrorIs(t, err, errUnsealed, "text of before there was a key")
+	require.ErrorIs(t, err, ErrUnsealed, "text of before there was a key")
 	_, err = first.RewrapKey("m", "whk_1", text)
-	require.ErrorIs(t, err, errUnsealed, "nor does it become sealed text")
+	require.ErrorIs(t, err, ErrUnsealed, "nor does it become sealed text")
 	lenient, err := New([]Key{k1}, true)
 	require.NoError(t, err)
 	opened, err = lenient.open("m", "whk_1", text)
@@ -98,9 +98,9 @@ func TestSealing(t *testing.T) {
 	open, err := plain.SealHeaders("m", "whk_1", at, map[string]string{"X-A": "one"})
 	require.NoError(t, err)
 	_, err = first.openHeaders("m", "whk_1", at, open)
-	require.ErrorIs(t, err, errUnsealed)
+	require.ErrorIs(t, err, ErrUnsealed)
 	_, err = first.RewrapHeaders("m", "whk_1", at, open)
-	require.ErrorIs(t, err, errUnsealed)
+	require.ErrorIs(t, err, ErrUnsealed)
 	got, err = lenient.openHeaders("m", "whk_1", at, open)
 	require.NoError(t, err)
 	require.Equal(t, []Header{{"X-A", []string{"one"}}}, got)
@@ -109,7 +109,7 @@ func TestSealing(t *testing.T) {
 		"a plain secret as headers": func() error { _, err := plain.openHeaders("m", "whk_1", at, text); return err }(),
 		"too few plain values":      func() error { _, err := plain.openHeaders("m", "whk_1", at, "X-A,X-B:v0.one"); return err }(),
 	} {
-		require.ErrorIs(t, err, errUnsealed, name)
+		require.ErrorIs(t, err, ErrUnsealed, name)
 	}
 	none, err := both.SealHeaders("m", "whk_1", at, nil)
 	require.NoError(t, err)
@@ -141,9 +141,9 @@ func TestHeadersAreBoundToTheOrigin(t *testing.T) {
 			require.NoError(t, err, url)
 			continue
 		}
-		require.ErrorIs(t, err, errUnsealed, url)
+		require.ErrorIs(t, err, ErrUnsealed, url)
 		_, err = v.RewrapHeaders("m", "whk_1", url, strings.Replace(sealed, ".k1.", ".k2.", 1))
-		require.ErrorIs(t, err, errUnsealed, url)
+		require.ErrorIs(t, err, ErrUnsealed, url)
 	}
 	require.Equal(t, Origin("https://[2001:db8::1]:443/"), Origin("https://[2001:DB8::1]"))
 	require.Equal(t, Origin("http://example.com:80"), Origin("http://example.com"))
@@ -158,10 +158,10 @@ func TestHeadersAreBoundToTheOrigin(t *testing.T) {
 	bound, err := v.RewrapHeaders("m", "whk_1", "https://example.com/hook", old)
 	require.NoError(t, err)
 	_, err = v.openHeaders("m", "whk_1", "https://anywhere.example/", bound)
-	require.ErrorIs(t, err, errUnsealed)
+	require.ErrorIs(t, err, ErrUnsealed)
 	again, err := v.RewrapHeaders("m", "whk_1", "https://example.com/hook", bound)
 	require.NoError(t, err)
 	require.Equal(t, bound, again)
 	_, err = v.openHeaders("m", "whk_1", "https://example.com/", strings.Replace(bound, ":v2.", ":v1.", 1))
-	require.ErrorIs(t, err, errUnsealed, "nor is it taken for the version before")
+	require.ErrorIs(t, err, ErrUnsealed, "nor is it taken for the version before")
 }

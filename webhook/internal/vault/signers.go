@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"errors"
 	"log/slog"
 	"sync"
 
@@ -85,13 +86,18 @@ func newSet(log *slog.Logger, v *Vault, l *store.Lease) (Set, error) {
 	var older []SigningKey
 	if l.PreviousSecret != "" {
 		old, err := v.openKey(l.MerchantID, l.WebhookID, l.PreviousSecret)
-		if err != nil {
+		switch {
+		case errors.Is(err, ErrUnsealed): // The new one is good without it.
+			log.Warn("webhook signs without its previous secret, which cannot be opened",
+				slog.String("merchant_id", l.MerchantID), slog.String("webhook_id", l.WebhookID), slog.Any("error", err))
+		case err != nil:
 			return set, err
-		}
-		older = append(older, old)
-		if !old.asymmetric() {
-			if set.Previous, err = old.signer(); err != nil {
-				return set, err
+		default:
+			older = append(older, old)
+			if !old.asymmetric() {
+				if set.Previous, err = old.signer(); err != nil {
+					return set, err
+				}
 			}
 		}
 	}
@@ -100,6 +106,14 @@ func newSet(log *slog.Logger, v *Vault, l *store.Lease) (Set, error) {
 	}
 	set.Headers, err = openHeaders(log, v, l)
 	return set, err
+}
+
+// Openable reports whether the keys open what signs the requests of a webhook, and the
+// headers that go along.
+func (v *Vault) Openable(w *store.Webhook) (signs, carries bool) {
+	_, secret := v.openKey(w.MerchantID, w.ID, w.Secret)
+	_, headers := v.openHeaders(w.MerchantID, w.ID, w.URL, w.Headers)
+	return !errors.Is(secret, ErrUnsealed), !errors.Is(headers, ErrUnsealed)
 }
 
 // Forge returns a set that signs with a new key of the same scheme, which the
