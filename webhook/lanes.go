@@ -8,18 +8,20 @@ import (
 
 // Places on the wire are shared so that those who answer need not wait for those who do
 // not. A webhook is slow if its last attempt took slowAfter, or if it is not known and
-// so did the last slowInARow on its host; it is proven if it answered sooner; else it is new. At
-// most half of the places are for the slow, and at most three quarters for the slow and
-// the new. So the proven always have a quarter of their own. While there are other
-// merchants, one has at most half of the places for webhooks that lately took longer than
-// lingersAfter: who answers sooner is in nobody's way.
+// so did the last slowInARow on its host, which has not answered for hostSilence; it is
+// proven if it answered sooner; else it is new. At most half of the places are for the
+// slow, and at most three quarters for the slow and the new. So the proven always have a
+// quarter of their own. While there are other merchants, one has at most half of the places
+// for webhooks that lately took longer than lingersAfter: who answers sooner is in nobody's
+// way.
 //
 // A delivery that finds no place goes back to the store and holds its webhook, so that
 // the next claim finds others. That counts for nothing.
 const (
 	slowAfter    = time.Second
 	lingersAfter = 100 * time.Millisecond
-	slowInARow   = 4 // A host that many share may have a few dead paths.
+	slowInARow   = 4                // A host that many share may have dead paths, and many
+	hostSilence  = 10 * time.Second // of them may come at once.
 	// maxSlow and maxProven bound what is remembered, in each of two generations.
 	maxSlow   = 4096
 	maxProven = 16_384
@@ -55,6 +57,7 @@ type lanes struct {
 	merchants map[string]int // on the wire for lingersAfter, or of a webhook that lingers
 	slow      memory         // hashes of webhooks and hosts, with how many attempts in a row
 	proven    memory         // hashes of webhooks
+	answered  memory         // hashes of hosts, with the Unix milliseconds of the last quick answer
 	lingers   memory         // hashes of webhooks
 	recent    [2]visit       // merchants of whom something was claimed last
 	takes     time.Duration  // a slow attempt, on average
@@ -76,7 +79,7 @@ type absence struct {
 
 func newLanes(places int, timeout time.Duration) *lanes {
 	l := &lanes{places: places, seed: maphash.MakeSeed(), merchants: map[string]int{}, takes: timeout, away: map[string]absence{}}
-	l.slow.most, l.proven.most, l.lingers.most = maxSlow, maxProven, maxProven
+	l.slow.most, l.proven.most, l.answered.most, l.lingers.most = maxSlow, maxProven, maxSlow, maxProven
 	l.fresh.init()
 	l.lingering.init()
 	return l
@@ -132,6 +135,7 @@ func (l *lanes) leave(f *flight, took time.Duration) {
 		l.slow.drop(f.webhook)
 		l.slow.drop(f.host)
 		l.proven.add(f.webhook)
+		l.answered.set(f.host, f.began.Add(took).UnixMilli())
 	}
 }
 
@@ -154,9 +158,13 @@ func (l *lanes) age(now time.Time) {
 	}
 }
 
+// isSlow notes that an attempt is slow. Of its host it tells nothing if the webhook was known
+// to be slow: a few dead ones, tried again and again, are not the host.
 func (l *lanes) isSlow(f *flight) {
+	if l.slow.count(f.webhook) == 0 {
+		l.slow.add(f.host)
+	}
 	l.slow.add(f.webhook)
-	l.slow.add(f.host)
 	l.proven.drop(f.webhook)
 }
 
@@ -166,7 +174,7 @@ func (l *lanes) paceOf(f *flight) pace {
 		return paceSlow
 	case l.proven.count(f.webhook) > 0:
 		return paceProven
-	case l.slow.count(f.host) >= slowInARow:
+	case l.slow.count(f.host) >= slowInARow && f.began.UnixMilli()-l.answered.count(f.host) >= hostSilence.Milliseconds():
 		return paceSlow
 	}
 	return paceNew
@@ -259,10 +267,10 @@ func (f *flight) remove() {
 // once the younger is full it takes the place of the older.
 type memory struct {
 	most       int
-	young, old map[uint64]uint8
+	young, old map[uint64]int64
 }
 
-func (m *memory) count(k uint64) uint8 {
+func (m *memory) count(k uint64) int64 {
 	n, ok := m.young[k]
 	if !ok {
 		if n, ok = m.old[k]; ok {
@@ -274,9 +282,9 @@ func (m *memory) count(k uint64) uint8 {
 
 func (m *memory) add(k uint64) { m.set(k, min(m.count(k), slowInARow)+1) }
 
-func (m *memory) set(k uint64, n uint8) {
+func (m *memory) set(k uint64, n int64) {
 	if _, ok := m.young[k]; !ok && (m.young == nil || len(m.young) >= m.most) {
-		m.old, m.young = m.young, map[uint64]uint8{}
+		m.old, m.young = m.young, map[uint64]int64{}
 	}
 	m.young[k] = n
 }
