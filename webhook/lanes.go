@@ -29,7 +29,8 @@ const (
 	// long as those take that were sent away before. Each time in a row it is half of that,
 	// so after twice maxHold it asks every minHold.
 	minHold = 100 * time.Millisecond
-	newHold = 250 * time.Millisecond // of one that is new
+	newHold = 250 * time.Millisecond // of one that is new; on a slow host twice that the next time,
+	hostMax = 4 * time.Second        // up to this
 	maxHold = time.Minute
 	// othersLast is for how long a merchant of whom something was claimed counts as one
 	// that others have to share with.
@@ -185,7 +186,7 @@ func (l *lanes) refuse(f *flight, webhookID string) time.Duration {
 	others, half, full := l.others(f), l.places-l.places/2, l.places-l.places/4
 	switch {
 	case f.pace == paceSlow && (l.on[paceSlow] >= half || l.on[paceSlow]+l.on[paceNew] >= full):
-		return l.sendAway(webhookID, f.began)
+		return l.sendAway(webhookID, l.slow.count(f.webhook) > 0, f.began)
 	case f.pace == paceNew && l.on[paceSlow]+l.on[paceNew] >= full:
 		return newHold
 	case others && (f.lingers || f.pace == paceNew) && l.merchants[f.merchant] >= half:
@@ -203,16 +204,18 @@ func (l *lanes) others(f *flight) bool {
 	return l.recent[1].merchant != "" && f.began.Sub(l.recent[1].at) < othersLast
 }
 
-// sendAway says for how long a webhook has to wait. Deliveries that come while it does
-// wait no longer than the first.
-func (l *lanes) sendAway(webhookID string, now time.Time) time.Duration {
+// sendAway says for how long a webhook has to wait, that is slow itself or on a slow host.
+// Deliveries that come while it does wait no longer than the first.
+func (l *lanes) sendAway(webhookID string, itself bool, now time.Time) time.Duration {
 	a, known := l.away[webhookID]
-	if known && now.Before(a.until) {
+	switch {
+	case known && now.Before(a.until):
 		return max(a.until.Sub(now), time.Millisecond)
-	}
-	if known {
+	case !itself:
+		a.hold = min(max(2*a.hold, newHold), hostMax)
+	case known:
 		a.hold = max(a.hold/2, minHold)
-	} else {
+	default:
 		if l.tail.Before(now) {
 			l.tail = now
 		}

@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -57,7 +59,7 @@ func newOurs(ctx context.Context, s Spec) (*Ours, error) {
 	}
 	out := &egress.Options{
 		InsecureAllowHTTP: true, InsecureAllowPrivateNetworks: true, RootCAs: roots,
-		MaxIdleConns: maxIdleConns, MaxIdleConnsPerHost: maxIdleConns,
+		MaxIdleConns: maxIdleConns, MaxIdleConnsPerHost: maxIdleConns, Resolver: loopback{},
 	}
 	keys := []webhook.SecretKey{{ID: "bench", Key: [32]byte{1}}}
 	o.Service, err = webhook.NewService(st, &webhook.ServiceOptions{
@@ -122,4 +124,16 @@ func (o *Ours) Close() {
 	if o.client != nil {
 		_ = o.client.Close() // The process ends soon.
 	}
+}
+
+// HostOfItsOwn is base, whose host is the loopback, under a name that no other number has.
+func HostOfItsOwn(base string, n int) string {
+	return strings.Replace(base, "127.0.0.1", fmt.Sprintf("host-%d.example.com", n), 1)
+}
+
+// loopback finds every name at the loopback.
+type loopback struct{}
+
+func (loopback) LookupNetIP(context.Context, string, string) ([]netip.Addr, error) {
+	return []netip.Addr{netip.MustParseAddr("127.0.0.1")}, nil
 }
