@@ -35,7 +35,8 @@ lint: ## Run golangci-lint on every module.
 
 # The race detector needs a C compiler, internal/e2e a browser. Planted faults and
 # long random sequences need no race detector, with which they would take minutes: files with the tag !race. Nor do stores in SQL:
-# a SQLite that is written in Go takes ten times as long with it.
+# a SQLite that is written in Go takes ten times as long with it. These two leave half of
+# two cores idle, so they run beside each other.
 test: export CGO_ENABLED = 1
 test: ## Run all tests and fuzz seeds with the race detector, a Redis, a PostgreSQL and a MariaDB.
 	@command -v "$$(go env CC)" >/dev/null || tools/install.sh gcc
@@ -43,8 +44,9 @@ test: ## Run all tests and fuzz seeds with the race detector, a Redis, a Postgre
 	@mkdir -p .cache
 	@set -o pipefail; code=0; { \
 		tools/with-redis.sh go test -race -timeout 40m $(TESTFLAGS) ./... || code=1; \
-		tools/with-redis.sh go test -timeout 40m $(TESTFLAGS) -run '^(TestFaults|TestMutants|TestDifferential)$$' ./store/storetest ./store/redisstore || code=1; \
+		tools/with-redis.sh go test -timeout 40m $(TESTFLAGS) -run '^(TestFaults|TestMutants|TestDifferential)$$' ./store/storetest ./store/redisstore >.cache/faults.log 2>&1 & \
 		(cd internal/sqltest && "$(CURDIR)/tools/with-postgres.sh" "$(CURDIR)/tools/with-mariadb.sh" go test -timeout 40m $(TESTFLAGS) ./...) || code=1; \
+		wait $$! || code=1; cat .cache/faults.log; \
 		(cd examples/server && "$(CURDIR)/tools/with-postgres.sh" "$(CURDIR)/tools/with-redis.sh" go test -race -timeout 40m $(TESTFLAGS) ./...) || code=1; \
 		for m in $(TESTED); do (cd "$$m" && "$(CURDIR)/tools/with-redis.sh" go test -race -timeout 40m $(TESTFLAGS) ./...) || code=1; done; \
 		exit $$code; } 2>&1 | tee .cache/test.log
