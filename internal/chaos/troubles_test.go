@@ -154,7 +154,7 @@ func TestDamagedRecords(t *testing.T) {
 			missing++
 			d, err := w.svc.Delivery(t.Context(), p.merchant, hook, id)
 			if err == nil && d.Status == webhook.DeliveryFailed {
-				require.Equal(t, webhook.CodeInternal, d.Code)
+				require.Equal(t, webhook.CodeDamaged, d.Code)
 			} else {
 				require.True(t, named[id], "%s of %s is neither delivered, nor ended, nor named: %v", id, hook, err)
 			}
