@@ -57,15 +57,15 @@ mutants: ## Show that the suite sees every fault of the Redis store's scripts, a
 sql: ## Play the suite of stores, and the outbox's tests, on SQL databases through every driver.
 	@cd internal/sqltest && WEBHOOK_TEST_DRIVERS=all ../../tools/with-postgres.sh ../../tools/with-mariadb.sh go test -count 1 -timeout 60m ./...
 
-chaos: ## Kill workers, break Redis and its records under load, for a good minute.
-	@tools/install.sh gcc redis-server
-	@set -o pipefail; go test -tags chaos -count 1 -timeout 5m -v ./internal/chaos 2>&1 | grep -v 'connection pool: failed to dial'
+chaos: ## Kill workers, break Redis, its records and PostgreSQL under load, for some two minutes.
+	@tools/install.sh gcc redis-server postgres
+	@set -o pipefail; cd internal/chaos && go test -tags chaos -count 1 -timeout 8m -v . 2>&1 | grep -v 'connection pool: failed to dial'
 
 # WEBHOOK_CHAOS_LONG is how long its first part takes.
 chaos-long: export WEBHOOK_CHAOS_REPORT = $(CURDIR)/docs/chaos.md
 chaos-long: ## Break everything under load for ten minutes and write docs/chaos.md.
 	@tools/install.sh redis-server
-	@set -o pipefail; go test -tags chaoslong -count 1 -timeout 60m -v ./internal/chaos 2>&1 | grep -v -e 'connection pool: failed to dial' -e 'sentinel.go'
+	@set -o pipefail; cd internal/chaos && go test -tags chaoslong -count 1 -timeout 60m -v . 2>&1 | grep -v -e 'connection pool: failed to dial' -e 'sentinel.go'
 
 interop: ## Deliver to receivers in five languages, and sign beside other libraries.
 	@tools/install.sh express npm flask php sinatra javac

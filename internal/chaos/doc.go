@@ -3,15 +3,19 @@
 // published, that no invariant of the store is broken, and that there are no more
 // second deliveries than requests on the wire when something died.
 //
-// It needs a redis-server on PATH. The short run takes a good minute:
+// It needs a redis-server on PATH and a PostgreSQL, and is a module of its own for the
+// sake of the latter's driver. The short run takes some two minutes:
 //
 //	make chaos
 //
 // Worker processes and a Redis with an append-only file die by SIGKILL, workers
 // are stopped for longer than their leases, and the receiver is slow, fails, and
 // breaks connections off after it has processed an event. Redis is reached over a slow
-// link, goes by a clock that jumps, has records damaged, and is emptied. The long run
-// takes about ten minutes and writes docs/chaos.md:
+// link, goes by a clock that jumps, has records damaged, and is emptied. PostgreSQL
+// crashes and stays away, statements are cancelled, connections cut, deadlocks made. In
+// fake time, with a store in memory, there is no resolver for an hour, and a merchant
+// does his worst to the others. The long run takes about ten minutes and writes
+// docs/chaos.md:
 //
 //	make chaos-long
 //

@@ -5,7 +5,6 @@ package chaos_test
 import (
 	"slices"
 	"sync/atomic"
-	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -129,7 +128,7 @@ func (st *stage) close(name string, down ...string) phase {
 	for _, c := range st.crew {
 		c.stop(t)
 	}
-	info, err := st.store.Info(t.Context())
+	info, err := st.redis.Info(t.Context())
 	require.NoError(t, err)
 	p.redis = info.Version
 	p.lost = st.check(down...)
@@ -143,13 +142,4 @@ func (st *stage) close(name string, down ...string) phase {
 	require.Less(t, p.slope, maxSlope, "the memory of a worker grows, in MB a minute")
 	p.quiet = st.waits(func(hook string, from, to time.Time) bool { return st.log.calm(hook, from, to, longLease) })
 	return p
-}
-
-// pass waits on the test's goroutine.
-func pass(t *testing.T, d time.Duration) {
-	t.Helper()
-	select {
-	case <-t.Context().Done():
-	case <-time.After(d):
-	}
 }

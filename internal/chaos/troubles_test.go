@@ -137,7 +137,7 @@ func TestDamagedRecords(t *testing.T) {
 	for _, c := range crew {
 		c.stop(t)
 	}
-	info, err := w.store.Info(t.Context())
+	info, err := w.redis.Info(t.Context())
 	require.NoError(t, err)
 	named := map[string]bool{}
 	for _, d := range info.Damaged {
@@ -154,7 +154,7 @@ func TestDamagedRecords(t *testing.T) {
 			missing++
 			d, err := w.svc.Delivery(t.Context(), p.merchant, hook, id)
 			if err == nil && d.Status == webhook.DeliveryFailed {
-				require.Equal(t, webhook.CodeInternal, d.Code)
+				require.Equal(t, webhook.CodeDamaged, d.Code)
 			} else {
 				require.True(t, named[id], "%s of %s is neither delivered, nor ended, nor named: %v", id, hook, err)
 			}
@@ -165,7 +165,7 @@ func TestDamagedRecords(t *testing.T) {
 	require.Positive(t, missing, "deliveries were damaged before they arrived")
 	require.LessOrEqual(t, missing, damages*hooks)
 	require.Subset(t, told, info.Damaged, "each is told once")
-	b, err := w.store.Backlog(t.Context())
+	b, err := w.redis.Backlog(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, int64(len(info.Damaged)), b.Damaged)
 	require.Positive(t, b.Damaged)

@@ -1,4 +1,4 @@
-//go:build chaoslong
+//go:build chaos || chaoslong
 
 package chaos_test
 

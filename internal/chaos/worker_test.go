@@ -5,6 +5,7 @@ package chaos_test
 import (
 	"bytes"
 	"context"
+	"database/sql"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -17,12 +18,15 @@ import (
 	"testing"
 	"time"
 
+	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
 	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
 	"github.com/rag-assistant/webhooks/retry"
+	"github.com/rag-assistant/webhooks/store"
 	"github.com/rag-assistant/webhooks/store/redisstore"
+	"github.com/rag-assistant/webhooks/store/sqlstore"
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/egress"
 )
@@ -43,9 +47,10 @@ func TestMain(m *testing.M) {
 
 // setup is what the processes of a run agree on.
 type setup struct {
-	Redis   address
-	Shards  int
-	Workers int
+	Redis    address
+	Shards   int
+	Postgres string // where the store is, if it is not in Redis
+	Workers  int
 
 	Concurrency, PerWebhook int
 	AttemptTimeout, Lease   time.Duration
@@ -100,12 +105,14 @@ func work(text string) error {
 }
 
 func (s setup) deliver(ctx context.Context) error {
-	client := s.Redis.connect()
-	defer client.Close()
-	var st *redisstore.Store
-	for { // A supervisor would start it again until Redis is there.
-		var err error
-		if st, err = redisstore.Open(ctx, client, &redisstore.Options{Shards: s.Shards}); err == nil {
+	open, end, err := s.store()
+	if err != nil {
+		return err
+	}
+	defer end()
+	var st store.Store
+	for { // A supervisor would start it again until the store is there.
+		if st, err = open(ctx); err == nil {
 			break
 		}
 		select {
@@ -130,6 +137,31 @@ func (s setup) deliver(ctx context.Context) error {
 		return err
 	}
 	return disp.Run(ctx)
+}
+
+// store returns what opens the store, and what ends its connections.
+func (s setup) store() (open func(context.Context) (store.Store, error), end func(), err error) {
+	if s.Postgres != "" {
+		db, err := connectPostgres(s.Postgres)
+		if err != nil {
+			return nil, nil, err
+		}
+		return func(ctx context.Context) (store.Store, error) { return sqlstore.Open(ctx, db, nil) }, func() { _ = db.Close() }, nil
+	}
+	client := s.Redis.connect()
+	return func(ctx context.Context) (store.Store, error) {
+		return redisstore.Open(ctx, client, &redisstore.Options{Shards: s.Shards})
+	}, func() { _ = client.Close() }, nil
+}
+
+func connectPostgres(url string) (*sql.DB, error) {
+	db, err := sql.Open("pgx", url)
+	if err != nil {
+		return nil, err
+	}
+	db.SetMaxOpenConns(16)
+	db.SetMaxIdleConns(16)
+	return db, nil
 }
 
 // post tells the test of a notice.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/rag-assistant/webhooks/store"
 	"github.com/rag-assistant/webhooks/store/redisstore"
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/event"
@@ -23,7 +24,8 @@ import (
 // world is a store, a receiver, and webhooks that lead to it.
 type world struct {
 	t         *testing.T
-	store     *redisstore.Store
+	store     judged
+	redis     *redisstore.Store // the same, if it is one in Redis
 	svc       *webhook.Service
 	receiver  *receiver
 	merchants []string
@@ -38,6 +40,12 @@ type world struct {
 	forgotten map[string]bool
 }
 
+// judged is a store that knows whether its own records fit together.
+type judged interface {
+	store.Store
+	Audit(ctx context.Context) error
+}
+
 // published is an event whose publication was acknowledged.
 type published struct {
 	merchant, event string
@@ -49,12 +57,20 @@ type published struct {
 // each of them.
 func newWorld(t *testing.T, redis address, opts *redisstore.Options, receiver *receiver, merchants, hooks int) *world {
 	t.Helper()
-	w := &world{t: t, receiver: receiver, hooks: map[string][]string{}}
 	client := redis.connect()
 	t.Cleanup(func() { _ = client.Close() })
 	st, err := redisstore.Open(t.Context(), client, opts)
 	require.NoError(t, err)
-	w.store = st
+	w := newWorldIn(t, st, receiver, merchants, hooks)
+	w.redis = st
+	return w
+}
+
+// newWorldIn makes a world in a store that is open already.
+func newWorldIn(t *testing.T, st judged, receiver *receiver, merchants, hooks int) *world {
+	t.Helper()
+	w := &world{t: t, store: st, receiver: receiver, hooks: map[string][]string{}}
+	var err error
 	w.svc, err = webhook.NewService(st, &webhook.ServiceOptions{Egress: onThisMachine(), SecretKeys: keys()})
 	require.NoError(t, err)
 	for m := range merchants {
@@ -269,4 +285,13 @@ func span(t *testing.T, variable string, otherwise time.Duration) time.Duration 
 	d, err := time.ParseDuration(s)
 	require.NoError(t, err)
 	return d
+}
+
+// pass waits on the test's goroutine.
+func pass(t *testing.T, d time.Duration) {
+	t.Helper()
+	select {
+	case <-t.Context().Done():
+	case <-time.After(d):
+	}
 }
