@@ -39,7 +39,7 @@ func newPostgres(s *Store) {
 		"cancel":     "select * from @.cancel_1($1, $2, $3, $4, $5, $6, $7)",
 		"expedite":   "select @.expedite_1($1, $2, $3)",
 		"backlog":    "select * from @.backlog_1($1)",
-		"notify": "select " + notifying,
+		"notify":     "select " + notifying,
 		"watch":      "select * from @.watch_1()",
 		prunedPaused: "select @.prune_paused_1($1, @.clock($1) - $2, $3, $4)",
 		prunedAge:    "select @.prune_ended_1(@.clock($1) - $2, 0, $3)",
