@@ -62,7 +62,7 @@ func TestThroughPgBouncer(t *testing.T) {
 	})
 }
 
-// The whole suite through a pooler, as `make sql` plays it.
+// Random sequences of calls through a pooler, as `make sql` plays it.
 func TestConformanceThroughPgBouncer(t *testing.T) {
 	t.Parallel()
 	if os.Getenv(allVariable) == "" {
@@ -74,7 +74,7 @@ func TestConformanceThroughPgBouncer(t *testing.T) {
 		t.Cleanup(func() { require.NoError(t, p.Close()) })
 		t.Run(parameter, func(t *testing.T) {
 			t.Parallel()
-			storetest.Run(t, opener(p))
+			storetest.RunDifferential(t, opener(p), 20)
 		})
 	}
 }

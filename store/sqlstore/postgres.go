@@ -87,7 +87,7 @@ func (s *postgres) migrating(ctx context.Context, f func(tx querier) error) erro
 		for _, text := range []string{
 			"select pg_advisory_xact_lock(hashtextextended('" + s.opts.Schema + "', 7312))",
 			"create schema if not exists " + quoted(s.opts.Schema),
-			"create table if not exists " + quoted(s.opts.Schema) + ".migration (number integer primary key, name text not null, checksum text not null, at timestamptz not null default now())",
+			migrationTable(Postgres, s.opts.Schema),
 		} {
 			if _, err := tx.ExecContext(ctx, text); err != nil {
 				return err
