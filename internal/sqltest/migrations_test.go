@@ -31,7 +31,7 @@ func onDialects(t *testing.T, f func(t *testing.T, db *sql.DB, o sqlstore.Option
 			}
 			db := sqltest.Postgres(t, "pgx")
 			t.Cleanup(func() {
-				_, err := db.Exec("drop schema if exists " + o.Schema + " cascade") //nolint:noctx // The test's context has ended.
+				_, err := db.Exec("drop schema if exists " + o.Schema + " cascade")
 				require.NoError(t, err)
 			})
 			f(t, db, o)
@@ -52,7 +52,7 @@ func apply(t *testing.T, db *sql.DB, o sqlstore.Options) {
 	tool := o.Schema + "_tool"
 	_, err = db.ExecContext(t.Context(), "create table "+tool+" (name text)")
 	require.NoError(t, err)
-	t.Cleanup(func() { _, _ = db.Exec("drop table " + tool) }) //nolint:noctx // The test's context has ended.
+	t.Cleanup(func() { _, _ = db.Exec("drop table " + tool) })
 	for _, name := range names {
 		text, err := fs.ReadFile(files, name)
 		require.NoError(t, err)
@@ -70,6 +70,7 @@ func apply(t *testing.T, db *sql.DB, o sqlstore.Options) {
 func TestMigrations(t *testing.T) {
 	t.Parallel()
 	onDialects(t, func(t *testing.T, db *sql.DB, o sqlstore.Options) {
+		t.Helper()
 		apply(t, db, o)
 		require.NoError(t, sqlstore.Migrate(t.Context(), db, &o), "it does nothing")
 		c := newClock()
@@ -97,6 +98,7 @@ func TestMigrations(t *testing.T) {
 func TestOldReleaseBesideANewOne(t *testing.T) {
 	t.Parallel()
 	onDialects(t, func(t *testing.T, db *sql.DB, o sqlstore.Options) {
+		t.Helper()
 		require.NoError(t, sqlstore.Migrate(t.Context(), db, &o))
 		st, err := sqlstore.Open(t.Context(), db, &o)
 		require.NoError(t, err)

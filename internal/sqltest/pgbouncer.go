@@ -22,7 +22,7 @@ func PgBouncer(tb testing.TB) (address func(parameters string) string) {
 	server, err := pgx.ParseConfig(URL(tb))
 	require.NoError(tb, err)
 	program := pgBouncer(tb)
-	dir, err := os.MkdirTemp("", "webhooks-pgbouncer") // The name of a socket must be short.
+	dir, err := os.MkdirTemp("", "webhooks-pgbouncer") //nolint:usetesting // The name of a socket must be short.
 	require.NoError(tb, err)
 	tb.Cleanup(func() { _ = os.RemoveAll(dir) })
 
@@ -31,7 +31,7 @@ func PgBouncer(tb testing.TB) (address func(parameters string) string) {
 		password = " password='" + server.Password + "'"
 	}
 	file := filepath.Join(dir, "pgbouncer.ini")
-	require.NoError(tb, os.WriteFile(file, fmt.Appendf(nil, `[databases]
+	text := fmt.Appendf(nil, `[databases]
 %s = host=%s port=%d user=%s%s
 [pgbouncer]
 unix_socket_dir = %s
@@ -41,7 +41,8 @@ pool_mode = transaction
 default_pool_size = 4
 max_client_conn = 200
 ignore_startup_parameters = extra_float_digits
-`, server.Database, server.Host, server.Port, server.User, password, dir), 0o644)) //nolint:gosec // Another user reads it.
+`, server.Database, server.Host, server.Port, server.User, password, dir)
+	require.NoError(tb, os.WriteFile(file, text, 0o644)) //nolint:gosec // Another user reads it.
 	args := []string{file}
 	if os.Getuid() == 0 { // It refuses to run as root.
 		args = append(args, "-u", "postgres")

@@ -55,7 +55,8 @@ func TestThroughPgBouncer(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		ended := make(chan error, 1)
-		go func() { ended <- s.process(s.db, listen).Watch(ctx, func() {}) }()
+		st := s.process(s.db, listen)
+		go func() { ended <- st.Watch(ctx, func() {}) }()
 		require.Contains(t, <-said, "give Listen a pool with the server's own address")
 		cancel()
 		require.NoError(t, <-ended)
@@ -74,7 +75,7 @@ func TestConformanceThroughPgBouncer(t *testing.T) {
 		t.Cleanup(func() { require.NoError(t, p.Close()) })
 		t.Run(parameter, func(t *testing.T) {
 			t.Parallel()
-			storetest.RunDifferential(t, opener(p), 20)
+			storetest.RunDifferential(t, opener(p), 5)
 		})
 	}
 }
