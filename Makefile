@@ -40,7 +40,7 @@ lint: ## Run golangci-lint on every module.
 test: export CGO_ENABLED = 1
 test: ## Run all tests and fuzz seeds with the race detector, a Redis, a PostgreSQL and a MariaDB.
 	@command -v "$$(go env CC)" >/dev/null || tools/install.sh gcc
-	@tools/install.sh chromium
+	@tools/install.sh chromium pgbouncer
 	@mkdir -p .cache
 	@set -o pipefail; code=0; { \
 		tools/with-redis.sh go test -race -timeout 40m $(TESTFLAGS) ./... || code=1; \
@@ -55,6 +55,7 @@ mutants: ## Show that the suite sees every fault of the Redis store's scripts, a
 	@WEBHOOK_TEST_MUTANTS=all tools/with-redis.sh go test -count 1 -timeout 40m -run '^TestMutants$$' ./store/redisstore
 
 sql: ## Play the suite of stores, and the outbox's tests, on SQL databases through every driver.
+	@tools/install.sh pgbouncer
 	@cd internal/sqltest && WEBHOOK_TEST_DRIVERS=all ../../tools/with-postgres.sh ../../tools/with-mariadb.sh go test -count 1 -timeout 60m ./...
 
 chaos: ## Kill workers, break Redis, its records and PostgreSQL under load, for some two minutes.

@@ -14,6 +14,7 @@ present() {
 	express) NODE_PATH=${NODE_PATH:-}:/usr/share/nodejs can node -e 'require("express")' ;;
 	flask) can python3 -c 'import flask' ;;
 	postgres) command -v postgres || ls /usr/lib/postgresql/*/bin/postgres /usr/pgsql-*/bin/postgres | grep . ;;
+	pgbouncer) PATH=$PATH:/usr/sbin command -v pgbouncer ;;
 	mariadbd) PATH=$PATH:/usr/sbin:/usr/libexec command -v mariadbd ;;
 	sinatra) can ruby -e 'require "sinatra/base"; require "puma"' ;;
 	*) command -v "$1" ;;

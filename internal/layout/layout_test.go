@@ -25,6 +25,7 @@ import (
 const (
 	module = "github.com/rag-assistant/webhooks"
 	redis  = "github.com/redis/go-redis"
+	pgx    = "github.com/jackc/pgx/v5"
 	jwt    = "github.com/golang-jwt/jwt/v5"
 	mail   = "github.com/wneessen/go-mail"
 	otel   = "go.opentelemetry.io/otel"
@@ -107,6 +108,15 @@ var rules = []rule{
 		"go.uber.org/atomic",
 		"golang.org/x/sys",
 	}},
+	{room: "store/sqlstore/pgx", ours: []string{"store", "store/sqlstore"}, modules: []string{
+		pgx,
+		"github.com/jackc/pgpassfile",
+		"github.com/jackc/pgservicefile",
+		"github.com/jackc/puddle/v2",
+		"golang.org/x/sync",
+		"golang.org/x/text",
+	}},
+	{room: "store/sqlstore", ours: []string{"store"}, modules: []string{"golang.org/x/sync"}},
 }
 
 // redisRooms may import go-redis: the backend, what tests it, and whole
@@ -153,7 +163,7 @@ func TestImports(t *testing.T) {
 func TestClientsStayInTheirRooms(t *testing.T) {
 	t.Parallel()
 	packages := list(t)
-	for client, rooms := range map[string][]string{redis: redisRooms, mail: {"webhook/mailnotify"}} {
+	for client, rooms := range map[string][]string{redis: redisRooms, pgx: {"store/sqlstore/pgx"}, mail: {"webhook/mailnotify"}} {
 		for _, p := range packages {
 			room, ok := p.room()
 			if !ok || matchesAny(room, rooms) {

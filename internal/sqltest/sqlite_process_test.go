@@ -148,7 +148,7 @@ func (l *ledger) check(t *testing.T, file string) {
 	var verdict string
 	require.NoError(t, db.QueryRowContext(t.Context(), "pragma integrity_check").Scan(&verdict))
 	require.Equal(t, "ok", verdict)
-	s := shop{t, sqltest.OpenSQLite(t, db, func() time.Time { return time.Now().Add(time.Hour) }), db}
+	s := shop{t, sqltest.OpenSQLite(t, db, func() time.Time { return time.Now().Add(time.Hour) }), db, ""}
 
 	rest := s.claim()
 	left := make(map[string]bool, len(rest))

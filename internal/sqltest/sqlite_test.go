@@ -75,7 +75,7 @@ func TestMigrateSQLiteTwice(t *testing.T) {
 // newShopIn makes a store in a database of SQLite.
 func newShopIn(t *testing.T, db *sql.DB) shop {
 	t.Helper()
-	s := shop{t, sqltest.OpenSQLite(t, db, nil), db}
+	s := shop{t, sqltest.OpenSQLite(t, db, nil), db, ""}
 	_, err := s.CreateWebhook(t.Context(), "m", store.Webhook{ID: "whk", Events: []string{"*"}, Status: store.Active}, 0)
 	require.NoError(t, err)
 	return s

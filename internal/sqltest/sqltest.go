@@ -32,13 +32,14 @@ const (
 // Postgres opens the database that the environment names, through a driver.
 func Postgres(tb testing.TB, driver string) *sql.DB {
 	tb.Helper()
-	db, err := sql.Open(driver, url(tb))
+	db, err := sql.Open(driver, URL(tb))
 	require.NoError(tb, err)
 	tb.Cleanup(func() { require.NoError(tb, db.Close()) })
 	return db
 }
 
-func url(tb testing.TB) string {
+// URL is where the database is that the environment names.
+func URL(tb testing.TB) string {
 	tb.Helper()
 	url := os.Getenv(urlVariable)
 	if url == "" {
@@ -96,6 +97,13 @@ func OpenSQLite(tb testing.TB, db *sql.DB, now func() time.Time) *sqlstore.Store
 // Open makes a store in a schema of its own.
 func Open(tb testing.TB, db *sql.DB, now func() time.Time) *sqlstore.Store {
 	tb.Helper()
+	st, _ := OpenSchema(tb, db, now)
+	return st
+}
+
+// OpenSchema is Open for who opens the same schema again.
+func OpenSchema(tb testing.TB, db *sql.DB, now func() time.Time) (st *sqlstore.Store, schema string) {
+	tb.Helper()
 	o := &sqlstore.Options{Schema: "test_" + strings.ToLower(rand.Text()[:16]), Now: now}
 	require.NoError(tb, sqlstore.Migrate(tb.Context(), db, o))
 	tb.Cleanup(func() {
@@ -108,7 +116,7 @@ func Open(tb testing.TB, db *sql.DB, now func() time.Time) *sqlstore.Store {
 	})
 	st, err := sqlstore.Open(tb.Context(), db, o)
 	require.NoError(tb, err)
-	return st
+	return st, o.Schema
 }
 
 // Pool keeps schemas that tests have left empty again, with the connections whose plans know
@@ -116,6 +124,7 @@ func Open(tb testing.TB, db *sql.DB, now func() time.Time) *sqlstore.Store {
 type Pool struct {
 	Driver      string
 	Connections int
+	URL         string // Defaults to that of the environment.
 
 	mu   sync.Mutex
 	free []pooled
@@ -173,7 +182,11 @@ func (p *Pool) take() (s pooled, ok bool) {
 
 func (p *Pool) connect(tb testing.TB) *sql.DB {
 	tb.Helper()
-	db, err := sql.Open(p.Driver, url(tb))
+	url := p.URL
+	if url == "" {
+		url = URL(tb)
+	}
+	db, err := sql.Open(p.Driver, url)
 	require.NoError(tb, err)
 	db.SetMaxOpenConns(p.Connections)
 	db.SetMaxIdleConns(p.Connections)

@@ -20,12 +20,14 @@ type shop struct {
 	*testing.T
 	*sqlstore.Store
 
-	db *sql.DB
+	db     *sql.DB
+	schema string
 }
 
 func newShop(t *testing.T, db *sql.DB) shop {
 	t.Helper()
-	s := shop{t, sqltest.Open(t, db, nil), db}
+	st, schema := sqltest.OpenSchema(t, db, nil)
+	s := shop{t, st, db, schema}
 	_, err := s.CreateWebhook(t.Context(), "m", store.Webhook{ID: "whk", Events: []string{"*"}, Status: store.Active}, 0)
 	require.NoError(t, err)
 	return s

@@ -47,7 +47,7 @@ func (s *Store) Expedite(ctx context.Context, merchantID, webhookID, deliveryID 
 	}
 	pending, err := s.engine.expedite(ctx, at)
 	if pending {
-		s.watches.wake()
+		s.Wake()
 	}
 	return pending, err
 }

@@ -33,6 +33,9 @@
 //	err = tx.Commit()
 //	st.Wake() // Without it the event is found within PollInterval.
 //
+// For a pgx.Tx, and to hear at once what other processes publish, there is package pgxstore in the
+// folder pgx.
+//
 // # Guarantees
 //
 // Every method happens whole or not at all, but for large batches, which take several

@@ -52,7 +52,7 @@ func (s *Store) AddJob(ctx context.Context, merchantID string, given store.Job) 
 			j, found, err = s.readJob(ctx, s.reads, "job_of_scope", merchantID, given.Scope)
 		}
 		if added > 0 {
-			s.watches.wake()
+			s.Wake()
 		}
 		if err != nil || found { // The one that was in the way may have ended meanwhile.
 			return j.Job, err
@@ -123,7 +123,7 @@ func (s *Store) UpdateJob(ctx context.Context, merchantID, jobID string, u store
 	if err != nil {
 		return store.Job{}, err
 	}
-	s.watches.wake()
+	s.Wake()
 	return out, nil
 }
 

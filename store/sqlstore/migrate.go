@@ -54,6 +54,15 @@ func (m migration) text(d Dialect, schema string) string {
 const settings = `set search_path from current
 	set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off`
 
+// migrationTable makes the table of what was applied.
+func migrationTable(d Dialect, schema string) string {
+	const columns = " (number integer primary key, name text not null, checksum text not null, at "
+	if d == SQLite {
+		return "create table if not exists " + schema + "_migration" + columns + "text not null default current_timestamp)"
+	}
+	return "create table if not exists " + quoted(schema) + ".migration" + columns + "timestamptz not null default now())"
+}
+
 func (m migration) checksum(d Dialect) string {
 	sum := sha256.Sum256([]byte(m.text(d, "webhooks")))
 	return hex.EncodeToString(sum[:])

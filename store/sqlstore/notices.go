@@ -21,7 +21,7 @@ func (s *Store) AddNotice(ctx context.Context, merchantID string, n store.Notice
 		}
 	}
 	if added > 0 {
-		s.watches.wake()
+		s.Wake()
 	}
 	return added > 0, err
 }

@@ -25,6 +25,7 @@ type postgres struct {
 
 func newPostgres(s *Store) {
 	s.engine = &postgres{Store: s}
+	s.bell = &bell{ring: s.notify}
 	texts := named("postgres/statements.sql")
 	maps.Copy(texts, map[string]string{
 		"publish":    "select * from @.publish_1($1, $2::json, $3)",
@@ -38,6 +39,7 @@ func newPostgres(s *Store) {
 		"cancel":     "select * from @.cancel_1($1, $2, $3, $4, $5, $6, $7)",
 		"expedite":   "select @.expedite_1($1, $2, $3)",
 		"backlog":    "select * from @.backlog_1($1)",
+		"notify":     "select " + notifying,
 		"watch":      "select * from @.watch_1()",
 		prunedPaused: "select @.prune_paused_1($1, @.clock($1) - $2, $3, $4)",
 		prunedAge:    "select @.prune_ended_1(@.clock($1) - $2, 0, $3)",
@@ -85,7 +87,7 @@ func (s *postgres) migrating(ctx context.Context, f func(tx querier) error) erro
 		for _, text := range []string{
 			"select pg_advisory_xact_lock(hashtextextended('" + s.opts.Schema + "', 7312))",
 			"create schema if not exists " + quoted(s.opts.Schema),
-			"create table if not exists " + quoted(s.opts.Schema) + ".migration (number integer primary key, name text not null, checksum text not null, at timestamptz not null default now())",
+			migrationTable(Postgres, s.opts.Schema),
 		} {
 			if _, err := tx.ExecContext(ctx, text); err != nil {
 				return err
@@ -158,10 +160,14 @@ func (s *postgres) call(ctx context.Context, name string, f func(scan) error, ar
 }
 
 // publishIn leaves events in intake, for whoever claims after the commit.
-func (s *postgres) publishIn(ctx context.Context, tx Tx, events []newEvent) (out []store.Published, err error) {
+func (s *postgres) publishIn(ctx context.Context, tx Tx, events []newEvent) ([]store.Published, error) {
+	return s.publishOver(ctx, over(tx), events)
+}
+
+func (s *postgres) publishOver(ctx context.Context, query QueryFunc, events []newEvent) (out []store.Published, err error) {
 	rows, bodies := write(events)
 	var nobody error
-	err = s.each(ctx, tx, "intake", func(r scan) error {
+	err = s.eachOf(ctx, query, "intake", func(r scan) error {
 		var state string
 		err := r(&state)
 		if state == stateNobody {

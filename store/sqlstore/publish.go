@@ -44,7 +44,7 @@ func (s *Store) Publish(ctx context.Context, merchantID string, events []store.N
 		out, list = append(out, some...), list[n:]
 	}
 	if len(events) > 0 {
-		s.watches.wake()
+		s.Wake()
 	}
 	return out, nil
 }
@@ -81,6 +81,6 @@ func (s *Store) Enqueue(ctx context.Context, merchantID, webhookID string, event
 			return nil, err
 		}
 	}
-	s.watches.wake()
+	s.Wake()
 	return out, nil
 }

@@ -116,8 +116,7 @@ func (s *sqlite) migrating(ctx context.Context, f func(tx querier) error) error 
 	}
 	defer func() { _ = tx.Rollback() }() // After a commit it does nothing.
 	// It makes the transaction the writer, too.
-	_, err = tx.ExecContext(ctx, "create table if not exists "+s.opts.Schema+
-		"_migration (number integer primary key, name text not null, checksum text not null, at text not null default current_timestamp)")
+	_, err = tx.ExecContext(ctx, migrationTable(SQLite, s.opts.Schema))
 	if err == nil {
 		err = f(tx)
 	}

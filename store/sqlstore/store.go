@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/aes"
 	"crypto/cipher"
+	"crypto/rand"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -28,6 +29,11 @@ type Options struct {
 	// PollInterval is how often Watch asks whether another process has something
 	// for this one to claim. Defaults to 1 second.
 	PollInterval time.Duration
+
+	// Listen hears what other processes have for this one to claim, at once instead of at
+	// the next poll: see package pgxstore, in the folder pgx. It is for PostgreSQL. Each call
+	// of Watch, and so each running dispatcher, listens once. Defaults to nobody.
+	Listen ListenFunc
 
 	// Now replaces the database's clock; it is read to the millisecond. It is for
 	// tests: processes that share a store must agree on the time. Defaults to the
@@ -66,6 +72,8 @@ type Store struct {
 	engine  engine
 	reads   querier // for statements that change nothing
 	watches watches
+	self    string // tells our own NOTIFY from others'
+	bell    *bell  // nil where nobody can listen
 
 	sweeping sweeping
 }
@@ -98,7 +106,10 @@ func newStore(ctx context.Context, db *sql.DB, opts *Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{db: db, opts: o, reads: db}
+	if o.Listen != nil && o.Dialect == SQLite {
+		return nil, errors.New("listen: SQLite tells nobody anything")
+	}
+	s := &Store{db: db, opts: o, reads: db, self: rand.Text()}
 	if o.Dialect == SQLite {
 		newSQLite(s)
 	} else {
@@ -157,19 +168,31 @@ func (s *Store) exec(ctx context.Context, q querier, name string, args ...any) (
 
 // each runs a query by name and calls f for each row.
 func (s *Store) each(ctx context.Context, q querier, name string, f func(scan) error, args ...any) error {
+	return s.eachOf(ctx, over(q), name, f, args...)
+}
+
+// eachOf is each over whatever runs queries.
+func (s *Store) eachOf(ctx context.Context, query QueryFunc, name string, f func(scan) error, args ...any) error {
 	t := s.sql[name][0]
-	rows, err := q.QueryContext(ctx, t.text, t.pick(args)...)
-	if err == nil {
-		defer rows.Close()
-		for err == nil && rows.Next() {
-			err = f(rows.Scan)
-		}
-		err = errors.Join(err, rows.Err())
-	}
-	if err != nil {
+	if err := query(ctx, t.text, t.pick(args), f); err != nil {
 		return fmt.Errorf("sqlstore: %s: %w", name, explain(err))
 	}
 	return nil
+}
+
+// over runs queries on a database or in a transaction.
+func over(q querier) QueryFunc {
+	return func(ctx context.Context, query string, args []any, row func(scan) error) error {
+		rows, err := q.QueryContext(ctx, query, args...)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for err == nil && rows.Next() {
+			err = row(rows.Scan)
+		}
+		return errors.Join(err, rows.Err())
+	}
 }
 
 // one runs a query by name that has one row at most, and says if it has one.
@@ -182,7 +205,7 @@ func (s *Store) one(ctx context.Context, q querier, name string, f func(scan) er
 }
 
 // scan reads the columns of a row.
-type scan func(dest ...any) error
+type scan = func(dest ...any) error
 
 // transact runs f in a transaction.
 func (s *Store) transact(ctx context.Context, doing string, f func(tx querier) error) error {

@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"errors"
 
 	"github.com/rag-assistant/webhooks/store"
 )
@@ -32,13 +33,46 @@ type inTx struct {
 	tx Tx
 }
 
+// QueryFunc runs a query in a transaction and calls row for each row of its result, in their
+// order, with what reads the columns. It returns the first error of the query or of row. The
+// transaction's errors have a method SQLState.
+type QueryFunc func(ctx context.Context, query string, args []any, row func(scan func(dest ...any) error) error) error
+
+// InFunc is [Store.In] for transactions of PostgreSQL that are not of database/sql, such as
+// pgx's: see package pgxstore, in the folder pgx. All that is said of In is true of it. A store in
+// SQLite publishes nothing there.
+func (s *Store) InFunc(query QueryFunc) store.Publisher { return inFunc{s, query} }
+
+type inFunc struct {
+	s     *Store
+	query QueryFunc
+}
+
+// Publish implements [store.Publisher].
+func (p inFunc) Publish(ctx context.Context, merchantID string, events []store.NewEvent) ([]store.Published, error) {
+	e, ok := p.s.engine.(*postgres)
+	if !ok {
+		return nil, errors.New("sqlstore: publish in a transaction: the store is not in PostgreSQL; use Store.In")
+	}
+	return inParts(merchantID, events, func(some []newEvent) ([]store.Published, error) {
+		return e.publishOver(ctx, p.query, some)
+	})
+}
+
 // Publish implements [store.Publisher].
 func (p inTx) Publish(ctx context.Context, merchantID string, events []store.NewEvent) ([]store.Published, error) {
+	return inParts(merchantID, events, func(some []newEvent) ([]store.Published, error) {
+		return p.s.engine.publishIn(ctx, p.tx, some)
+	})
+}
+
+// inParts publishes as many events at a time as go in one call.
+func inParts(merchantID string, events []store.NewEvent, publish func([]newEvent) ([]store.Published, error)) ([]store.Published, error) {
 	out := make([]store.Published, 0, len(events))
 	for len(events) > 0 {
 		list := newEvents(merchantID, events)
 		list = list[:cut(list)]
-		some, err := p.s.engine.publishIn(ctx, p.tx, list)
+		some, err := publish(list)
 		if err != nil {
 			return nil, err
 		}

@@ -287,7 +287,7 @@ func (s *Store) UpdateWebhook(ctx context.Context, merchantID, webhookID string,
 	if err != nil {
 		return store.Webhook{}, err
 	}
-	s.watches.wake()
+	s.Wake()
 	return out, nil
 }
 
