@@ -103,11 +103,13 @@ type DispatcherOptions struct {
 	// Probe, if set, tries webhooks that their failures have disabled: so long after the
 	// disabling the webhook gets a test event, and after one that fails a next one, as
 	// many as there are pauses; []time.Duration{time.Hour, 6 * time.Hour, 24 * time.Hour},
-	// say. The failure of such a test is logged and counts for nothing. A success enables
+	// say. Each pause is up to a quarter longer, so that those that were disabled together
+	// are not tried together. All dispatchers should agree on it. The failure of such a test is logged and counts for nothing. A success enables
 	// the webhook, so that what waited goes on, and makes a notice of kind
 	// [NoticeEnabled]. If failures disable it again within the last pause, the tests go on
 	// with the next one. A webhook that its owner has disabled, or that answered 410 with
-	// DisableOnGone, is never tried. Defaults to none: only its owner can enable a webhook.
+	// DisableOnGone, is never tried; nor is one whose dispatcher dies in the moment after
+	// the disabling, unless one has OnNotice. Defaults to none: only its owner can enable a webhook.
 	Probe []time.Duration
 
 	// WarnAfter is how many consecutive failures make a notice of kind

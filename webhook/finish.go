@@ -227,7 +227,10 @@ func (r *run) report(ctx context.Context, s *settled, answer store.Finished) {
 		log.LogAttrs(ctx, slog.LevelWarn, "webhook disabled by its failures",
 			slog.String("merchant_id", s.result.MerchantID), slog.String("webhook_id", s.result.WebhookID))
 		if len(r.opts.Probe) > 0 {
-			r.disabled <- [2]string{s.result.MerchantID, s.result.WebhookID}
+			select {
+			case r.disabled <- [2]string{s.result.MerchantID, s.result.WebhookID}:
+			default: // The store takes no jobs, or slowly. Results must not wait for it.
+			}
 		}
 	}
 }

@@ -19,6 +19,10 @@ const (
 	// A job whose step failed waits between these.
 	minJobDelay = time.Second
 	maxJobDelay = time.Minute
+	// maxProbes is how many webhooks may wait for the job that probes them.
+	maxProbes = 1024
+	// abandoned is after which time of no use the job of a probe is ended.
+	abandoned = 24 * time.Hour
 )
 
 // doJobs does steps of jobs, one at a time, until ctx ends. Jobs take turns: the one
@@ -151,18 +155,15 @@ func probeScope(webhookID string) string { return "probe|" + webhookID }
 // addProbes begins to probe those webhooks that failures disable, until there are no more.
 func (r *run) addProbes(ctx context.Context) {
 	for w := range r.disabled {
-		_ = r.addProbe(ctx, w[0], w[1])
+		r.addProbe(ctx, w[0], w[1])
 	}
 }
 
 // addProbe begins to probe a webhook that was disabled, or wakes the job that still
 // watches it.
-func (r *run) addProbe(ctx context.Context, merchantID, webhookID string) error {
-	if len(r.opts.Probe) == 0 {
-		return nil
-	}
+func (r *run) addProbe(ctx context.Context, merchantID, webhookID string) {
 	j := store.Job{ID: id.New("prb_"), Scope: probeScope(webhookID), Kind: probeKind, State: (&probing{WebhookID: webhookID}).pack()}
-	return r.lingering(ctx, "add probe", func(ctx context.Context) error {
+	_ = r.call(ctx, "add probe", func(ctx context.Context) error {
 		there, err := r.store.AddJob(ctx, merchantID, j)
 		if err == nil && there.ID != j.ID {
 			_, err = r.store.UpdateJob(ctx, merchantID, there.ID, store.JobUpdate{})
@@ -171,19 +172,30 @@ func (r *run) addProbe(ctx context.Context, merchantID, webhookID string) error 
 	})
 }
 
-// doProbe does one step of a probe and stores where it is then.
+// doProbe does one step of a probe and stores where it is then. A dispatcher without Probe
+// leaves it to others, for a day.
 func (r *run) doProbe(ctx context.Context, j store.Job) {
 	var p probing
 	err := json.Unmarshal(j.State, &p)
-	if err != nil || len(r.opts.Probe) == 0 {
-		_ = r.updateJob(ctx, j, store.JobUpdate{IfVersion: j.Version, End: true})
+	if len(r.opts.Probe) == 0 && err == nil && time.Since(p.Until) < abandoned && time.Since(j.UpdatedAt) < abandoned {
 		return
 	}
+	u := store.JobUpdate{IfVersion: j.Version, End: true}
+	if len(r.opts.Probe) > 0 && err == nil {
+		u = r.stepProbe(ctx, &j, &p)
+	}
+	if err := r.updateJob(ctx, j, u); errors.Is(err, store.ErrVersion) && u.State != nil {
+		u.IfVersion, u.Delay = 0, 0 // It was woken meanwhile: it looks again.
+		_ = r.updateJob(ctx, j, u)
+	}
+}
+
+func (r *run) stepProbe(ctx context.Context, j *store.Job, p *probing) store.JobUpdate {
 	u := store.JobUpdate{IfVersion: j.Version}
-	err = r.lingering(ctx, "probe", func(ctx context.Context) (err error) {
-		u.Delay, u.End, err = p.step(ctx, r, &j)
+	err := r.lingering(ctx, "probe", func(ctx context.Context) (err error) {
+		u.Delay, u.End, err = p.step(ctx, r, j)
 		switch {
-		case errors.Is(err, store.ErrNotFound):
+		case lost(err):
 			u.End, err = true, nil
 		case errors.Is(err, store.ErrVersion):
 			err = nil // Somebody changed the webhook meanwhile: look again.
@@ -195,5 +207,5 @@ func (r *run) doProbe(ctx context.Context, j store.Job) {
 	} else {
 		u.State = p.pack()
 	}
-	_ = r.updateJob(ctx, j, u)
+	return u
 }

@@ -29,8 +29,8 @@ const (
 	// long as those take that were sent away before. Each time in a row it is half of that,
 	// so after twice maxHold it asks every minHold.
 	minHold = 100 * time.Millisecond
-	newHold = 250 * time.Millisecond // of one that is new; on a slow host twice that the next time,
-	hostMax = 4 * time.Second        // up to this
+	newHold = 250 * time.Millisecond // of one that is new
+	hostMax = 4 * time.Second        // of one that is on a slow host: newHold at first, then twice as long each time
 	maxHold = time.Minute
 	// othersLast is for how long a merchant of whom something was claimed counts as one
 	// that others have to share with.
@@ -94,10 +94,10 @@ func (l *lanes) enter(c *claimed, f *flight) (wait time.Duration) {
 	defer l.mu.Unlock()
 	l.age(f.began)
 	f.pace, f.lingers = l.paceOf(f), l.lingers.count(f.webhook) > 0
+	if wait = l.refuse(f, c); wait > 0 {
+		return wait
+	}
 	if !c.Test && !c.probe {
-		if wait = l.refuse(f, c.WebhookID); wait > 0 {
-			return wait
-		}
 		delete(l.away, c.WebhookID)
 	}
 	l.on[f.pace]++
@@ -182,11 +182,21 @@ func (l *lanes) paceOf(f *flight) pace {
 }
 
 // refuse says how long a delivery has to wait for a place, 0 if it need not.
-func (l *lanes) refuse(f *flight, webhookID string) time.Duration {
-	others, half, full := l.others(f), l.places-l.places/2, l.places-l.places/4
+func (l *lanes) refuse(f *flight, c *claimed) time.Duration {
+	if c.probe {
+		return 0
+	}
+	half, full := l.places-l.places/2, l.places-l.places/4
+	if c.Test { // Somebody waits for it, so it takes any place but those of the proven.
+		if f.pace != paceProven && l.on[paceSlow]+l.on[paceNew] >= full {
+			return newHold
+		}
+		return 0
+	}
+	others := l.others(f)
 	switch {
 	case f.pace == paceSlow && (l.on[paceSlow] >= half || l.on[paceSlow]+l.on[paceNew] >= full):
-		return l.sendAway(webhookID, l.slow.count(f.webhook) > 0, f.began)
+		return l.sendAway(c.WebhookID, l.slow.count(f.webhook) > 0, f.began)
 	case f.pace == paceNew && l.on[paceSlow]+l.on[paceNew] >= full:
 		return newHold
 	case others && (f.lingers || f.pace == paceNew) && l.merchants[f.merchant] >= half:

@@ -73,13 +73,11 @@ func (r *run) claimNotices(ctx context.Context, n int) []store.NoticeLease {
 // comes back after a pause that grows, and at once if this dispatcher has to stop.
 func (r *run) handOver(ctx context.Context, n store.NoticeLease) {
 	err := ctx.Err()
-	if err == nil && n.Kind == store.NoticeDisabled { // The process that disabled it may have died.
-		err = r.addProbe(ctx, n.MerchantID, n.WebhookID)
-	}
 	if err == nil {
 		err = r.guard("OnNotice", func() error {
 			ctx, cancel := context.WithTimeout(ctx, noticeLease-storeTimeout)
 			defer cancel()
+			r.probeAnyhow(ctx, &n.Notice)
 			notice := newNotice(&n.Notice)
 			r.countMissed(ctx, &notice)
 			return r.opts.OnNotice(ctx, notice)
@@ -100,6 +98,15 @@ func (r *run) handOver(ctx context.Context, n store.NoticeLease) {
 	_ = r.call(ctx, "put off notice", func(ctx context.Context) error {
 		return r.store.DeferNotice(ctx, n.MerchantID, n.ID, n.Token, delay)
 	})
+}
+
+// probeAnyhow sees to it that a webhook is probed of which a notice says that it was
+// disabled, for the process that did it may have died. Before the first pause is over, its
+// probe cannot have ended.
+func (r *run) probeAnyhow(ctx context.Context, n *store.Notice) {
+	if n.Kind == store.NoticeDisabled && len(r.opts.Probe) > 0 && time.Since(n.At) < r.opts.Probe[0] {
+		r.addProbe(ctx, n.MerchantID, n.WebhookID)
+	}
 }
 
 // countMissed counts the events that a webhook missed until a probe enabled it. What

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"strings"
 	"time"
 
@@ -74,6 +75,8 @@ func (p *probing) rest(r *run) time.Duration {
 		return p.watch(r)
 	}
 	pause := r.opts.Probe[p.Probes]
+	// What one outage has disabled must not all come back in one moment.
+	pause += rand.N(pause/4 + 1) //nolint:gosec // It is no secret.
 	p.Phase, p.Until = probeSends, time.Now().Add(pause)
 	return pause
 }
@@ -118,7 +121,8 @@ func (p *probing) await(ctx context.Context, r *run, w *store.Webhook) (pause ti
 	case d.Status != store.DeliverySucceeded:
 		return p.rest(r), false, nil
 	}
-	// The notice comes first, for the next success would make one of a recovery.
+	// The notice comes first, for what waited is delivered at once, and that would make one
+	// of a recovery.
 	if err := r.noteEnabled(ctx, w); err != nil {
 		return 0, false, err
 	}
@@ -141,9 +145,12 @@ func (r *run) noteEnabled(ctx context.Context, w *store.Webhook) error {
 		return nil
 	}
 	m.since, m.disablings = time.Time{}, w.Disablings
-	_, err := r.store.AddNotice(ctx, w.MerchantID, store.Notice{
+	added, err := r.store.AddNotice(ctx, w.MerchantID, store.Notice{
 		Kind: store.NoticeEnabled, WebhookID: w.ID, URL: w.URL, Since: w.DisabledAt,
 	}, w.Mark, m.String())
+	if err == nil && !added {
+		err = store.ErrVersion // The mark is another one by now.
+	}
 	signal(r.notices)
 	return err
 }

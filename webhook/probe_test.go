@@ -49,14 +49,20 @@ func newProbed(t *testing.T, st store.Store, o webhook.DispatcherOptions) *probe
 // unit is the first pause of a probed webhook.
 const unit = 10 * time.Minute
 
-// tests are when tests arrived, in full units since the beginning.
-func (p *probed) tests() (out []int) {
+// requireTests requires when tests arrived, in units since the beginning; pauses are up to a
+// quarter longer than asked for.
+func (p *probed) requireTests(want ...int) {
+	p.T.Helper()
+	var got []float64
 	for _, c := range p.Endpoint.Seen() {
 		if isTest(c) {
-			out = append(out, int(c.At.Sub(p.Began)/unit))
+			got = append(got, float64(c.At.Sub(p.Began))/float64(unit))
 		}
 	}
-	return out
+	require.Len(p.T, got, len(want), "%v", got)
+	for i, at := range got {
+		require.InDelta(p.T, 1.125*float64(want[i])+0.5, at, 0.125*float64(want[i])+0.6, "%v", got)
+	}
 }
 
 func (p *probed) kinds() (out []webhook.NoticeKind) {
@@ -129,7 +135,7 @@ func TestProbe(t *testing.T) {
 					p.Publish()
 					harness.Pass(unit)
 				}
-				require.Equal(t, tt.at, p.tests())
+				p.requireTests(tt.at...)
 				require.Equal(t, tt.notices, p.kinds())
 				if w, err := p.Svc.Webhook(t.Context(), harness.Merchant, reg.Webhook.ID); err == nil {
 					require.Equal(t, tt.active, w.Status == webhook.Active)
@@ -190,7 +196,7 @@ func TestProbeIsNotLostWithItsProcess(t *testing.T) {
 		p.Register(event.TypeDocumentCreated)
 		p.Publish()
 		harness.Pass(2 * unit)
-		require.Equal(t, []int{1}, p.tests())
+		p.requireTests(1)
 		require.Zero(t, st.left)
 		p.Close()
 	})

@@ -98,7 +98,7 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 		notices:    make(chan struct{}, 1),
 		jobs:       make(chan struct{}, 1),
 		alarms:     make(chan alarm, maxAlarms),
-		disabled:   make(chan [2]string, maxAlarms),
+		disabled:   make(chan [2]string, maxProbes),
 		suspects:   make(chan settled, n),
 		outage:     newOutage(d.opts.Lease),
 		lanes:      newLanes(n, d.opts.AttemptTimeout),

@@ -72,22 +72,18 @@ func (b *Box) byID(ctx context.Context, statement string, ids []int64) (n int, e
 	return n, err
 }
 
-// prune forgets what was relayed longer ago than keep, a thousand at a time, and says how
-// many. More is left for the next time.
+// maxPruned is how much one step of retention forgets.
+const maxPruned = 1000
+
+// prune forgets up to maxPruned of what was relayed longer ago than keep, and says how many.
 func (b *Box) prune(ctx context.Context, keep time.Duration) (n int, err error) {
-	const most, rounds = 1000, 20
-	for range rounds {
-		var ids []int64
-		err = b.each(ctx, b.db, "select id from @outbox where state = 2 and due <= @now - ? order by due limit ?", 0, func(scan func(...any) error) error {
-			ids = append(ids, 0)
-			return scan(&ids[len(ids)-1])
-		}, keep.Milliseconds(), most)
-		if err == nil {
-			_, err = b.byID(ctx, "delete from @outbox where id in (@ids) and state = 2", ids)
-		}
-		if n += len(ids); err != nil || len(ids) < most {
-			break
-		}
+	var ids []int64
+	err = b.each(ctx, b.db, "select id from @outbox where state = 2 and due <= @now - ? order by due limit ?", 0, func(scan func(...any) error) error {
+		ids = append(ids, 0)
+		return scan(&ids[len(ids)-1])
+	}, keep.Milliseconds(), maxPruned)
+	if err == nil {
+		_, err = b.byID(ctx, "delete from @outbox where id in (@ids) and state = 2", ids)
 	}
-	return n, err
+	return len(ids), err
 }

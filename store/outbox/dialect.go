@@ -62,7 +62,7 @@ func (d Dialect) clock() string {
 	case Postgres:
 		return "(extract(epoch from clock_timestamp()) * 1000)::bigint"
 	case MySQL:
-		return "cast(unix_timestamp(now(3)) * 1000 as signed)"
+		return "timestampdiff(microsecond, '1970-01-01', utc_timestamp(3)) div 1000" // unix_timestamp is ambiguous in one hour of a year
 	default:
 		return "cast((julianday('now') - 2440587.5) * 86400000 as integer)"
 	}

@@ -2,10 +2,13 @@ package outbox
 
 import (
 	"database/sql"
+	"errors"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/rag-assistant/webhooks/store"
 )
 
 func TestDialectOf(t *testing.T) {
@@ -24,6 +27,43 @@ func TestDialectOf(t *testing.T) {
 		d, err := dialectOf(version)
 		require.Equal(t, want, d, version)
 		require.Equal(t, want == "", err != nil, version)
+	}
+}
+
+// TestJudge has failures that are an event's, the store's, and one that may be either.
+func TestJudge(t *testing.T) {
+	t.Parallel()
+	fails := result{err: errors.New("boom")}
+	away := result{err: store.ErrUnavailable}
+	r := &Relay{opts: RelayOptions{MaxTries: 3}}
+	for _, tt := range []struct {
+		name      string
+		merchants string // one letter each
+		tries     int
+		results   []result
+		state     []int
+		outage    bool
+	}{
+		{"others go through", "aab", 2, []result{{}, fails, {}}, []int{relayed, setAside, relayed}, false},
+		{"not yet", "ab", 1, []result{{}, fails}, []int{relayed, waiting}, false},
+		{"everybody fails", "ab", 99, []result{fails, fails}, []int{waiting, waiting}, true},
+		{"the store is away", "a", 99, []result{away}, []int{waiting}, true},
+		{"alone", "a", 7, []result{fails}, []int{waiting}, false},
+		{"alone for long", "aa", 8, []result{fails, fails}, []int{setAside, setAside}, false},
+		{"refused", "a", 0, []result{{errors.New("no"), true}}, []int{setAside}, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			records := make([]record, len(tt.results))
+			for i := range records {
+				records[i].merchant, records[i].tries = tt.merchants[i:i+1], tt.tries
+			}
+			verdicts, err := r.judge(records, tt.results)
+			require.Equal(t, tt.outage, err != nil)
+			for i, v := range verdicts {
+				require.Equal(t, tt.state[i], v.state, "%d", i)
+			}
+		})
 	}
 }
 

@@ -170,6 +170,9 @@ func (x *exporter) merchant(ctx context.Context, merchantID string) error {
 				return err
 			}
 		}
+		for _, id := range page.Damaged {
+			x.refusals.add(Problem{MerchantID: merchantID, WebhookID: id, Message: "cannot be read: its record is damaged"})
+		}
 		if page.Next == "" {
 			return nil
 		}

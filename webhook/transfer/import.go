@@ -144,6 +144,9 @@ func (x *importer) line(ctx context.Context, line []byte) error {
 		return x.again(ctx, &r, known, w, opened)
 	case errors.Is(err, store.ErrNotFound):
 		return x.create(ctx, &r, w)
+	case errors.Is(err, store.ErrDamaged):
+		x.refuse(&r, fault{"webhookId", "is there and cannot be read: its record is damaged; delete it first"})
+		return nil
 	}
 	return err
 }

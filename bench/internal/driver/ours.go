@@ -134,6 +134,7 @@ func HostOfItsOwn(base string, n int) string {
 // loopback finds every name at the loopback.
 type loopback struct{}
 
+// LookupNetIP implements [egress.Resolver].
 func (loopback) LookupNetIP(context.Context, string, string) ([]netip.Addr, error) {
 	return []netip.Addr{netip.MustParseAddr("127.0.0.1")}, nil
 }
