@@ -1,8 +1,10 @@
 package outbox
 
 import (
+	"context"
 	"database/sql"
 	"errors"
+	"log/slog"
 	"testing"
 	"time"
 
@@ -64,6 +66,22 @@ func TestJudge(t *testing.T) {
 				require.Equal(t, tt.state[i], v.state, "%d", i)
 			}
 		})
+	}
+}
+
+type panicky struct{ Service }
+
+func (panicky) PublishPrepared(context.Context, string, []store.NewEvent) ([]store.Published, error) {
+	panic("boom")
+}
+
+func TestAPanicIsAnError(t *testing.T) {
+	t.Parallel()
+	r := &Relay{svc: panicky{}, opts: RelayOptions{Logger: slog.New(slog.DiscardHandler)}}
+	results := r.publish(t.Context(), []record{{merchant: "a"}, {merchant: "a"}, {merchant: "b"}})
+	for _, res := range results {
+		require.ErrorContains(t, res.err, "the service panicked: boom")
+		require.False(t, res.refused)
 	}
 }
 

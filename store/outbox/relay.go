@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -247,10 +248,7 @@ func (r *Relay) publishGroup(ctx context.Context, records []record, group []int,
 	for i, at := range group {
 		events[i] = records[at].NewEvent
 	}
-	answers, err := r.svc.PublishPrepared(ctx, records[group[0]].merchant, events)
-	if err == nil && len(answers) != len(events) {
-		err = errors.New("the service answered for another number of events")
-	}
+	answers, err := r.ask(ctx, records[group[0]].merchant, events)
 	if err != nil && len(group) > 1 && !passing(err) {
 		for i := range group {
 			r.publishGroup(ctx, records, group[i:i+1], out)
@@ -265,6 +263,21 @@ func (r *Relay) publishGroup(ctx context.Context, records []record, group []int,
 			out[at] = result{errors.New("its id was published before with other content"), true}
 		}
 	}
+}
+
+// ask publishes events. A panic of the service is an error, as in a dispatcher.
+func (r *Relay) ask(ctx context.Context, merchant string, events []store.NewEvent) (answers []store.Published, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			r.opts.Logger.ErrorContext(ctx, "webhook panic", slog.String("in", "relay"), slog.Any("panic", p), slog.String("stack", string(debug.Stack())))
+			err = fmt.Errorf("the service panicked: %v", p)
+		}
+	}()
+	answers, err = r.svc.PublishPrepared(ctx, merchant, events)
+	if err == nil && len(answers) != len(events) {
+		err = errors.New("the service answered for another number of events")
+	}
+	return answers, err
 }
 
 // passing says whether an error is of the moment, and not of an event.
