@@ -36,7 +36,8 @@ type RelayOptions struct {
 	Batch int
 
 	// Lease is for how long a relay has what it has taken. When it dies, another one takes it
-	// after that. Publishing has half of it, which also bounds how long Run takes to stop.
+	// after that. Taking, publishing and noting have half of it each, which also bounds how
+	// long Run takes to stop.
 	// Defaults to 30 seconds.
 	Lease time.Duration
 
@@ -182,15 +183,17 @@ func (l *look) floor(poll time.Duration) int64 {
 	return l.last - back
 }
 
-// step takes a batch and publishes it, and says how many it has taken. Once they are taken,
-// the end of ctx does not stop it.
+// step takes a batch and publishes it, and says how many it has taken. The end of ctx does not
+// stop it: what is taken in that moment would have to wait for the end of its lease.
 func (r *Relay) step(ctx context.Context, l *look) (int, error) {
-	c, err := r.box.claim(ctx, l.floor(r.opts.PollInterval), r.opts.Batch, r.opts.Lease)
+	ctx = context.WithoutCancel(ctx)
+	claiming, cancel := context.WithTimeout(ctx, r.opts.Lease/2)
+	c, err := r.box.claim(claiming, l.floor(r.opts.PollInterval), r.opts.Batch, r.opts.Lease)
+	cancel()
 	if err != nil || len(c.records) == 0 {
 		return 0, err
 	}
 	l.last = c.last
-	ctx = context.WithoutCancel(ctx)
 	publishing, cancel := context.WithTimeout(ctx, r.opts.Lease/2)
 	results := r.publish(publishing, c.records)
 	cancel()
@@ -286,17 +289,11 @@ func passing(err error) bool {
 }
 
 // judge says what becomes of records. A failure counts against an event only if another one
-// went through: else it is the store's, and the error is returned too. One merchant who is
-// alone may be either, so his failures count, but it takes three times as many.
+// went through: else it is the store's, and the error is returned too.
 func (r *Relay) judge(records []record, results []result) (out []verdict, err error) {
-	through, alone := false, true
-	for i, res := range results {
+	through := false
+	for _, res := range results {
 		through = through || res.err == nil
-		alone = alone && records[i].merchant == records[0].merchant
-	}
-	most := r.opts.MaxTries
-	if !through {
-		most *= 3
 	}
 	out = make([]verdict, len(records))
 	for i, res := range results {
@@ -309,10 +306,10 @@ func (r *Relay) judge(records []record, results []result) (out []verdict, err er
 		switch {
 		case res.refused:
 			v.state = setAside
-		case res.err != nil && !through && (!alone || passing(res.err)):
+		case res.err != nil && !through:
 			err = fmt.Errorf("publish: %w", res.err)
 		case res.err != nil && !passing(res.err):
-			if v.tries++; v.tries >= most {
+			if v.tries++; v.tries >= r.opts.MaxTries {
 				v.state = setAside
 			}
 		}

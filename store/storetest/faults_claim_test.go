@@ -237,7 +237,8 @@ func claimFaults() []fault {
 			}
 		})},
 		{"a body larger than MaxBytes is passed over", "", "Claim", hiding(func(c *call) bool {
-			return c.claim.MaxBytes > 0 && c.d.leaseEnd.IsZero() && len(c.m.event(c.d.MerchantID, c.d.EventID).Body) > c.claim.MaxBytes && c.m.over(c.d.DueAt)
+			e := c.m.event(c.d.MerchantID, c.d.EventID) // It may be gone with retention if c.d has ended.
+			return e != nil && c.claim.MaxBytes > 0 && c.d.leaseEnd.IsZero() && len(e.Body) > c.claim.MaxBytes && c.m.over(c.d.DueAt)
 		})},
 
 		{"Key is ignored", "", "Claim", func(c *call) { c.claim.Key = ""; c.do() }},

@@ -120,7 +120,10 @@ begin
 		o_active := false;
 		o_disablings := o_disablings + 1;
 		update ready x set ver = x.ver + 1, active = false, disablings = o_disablings, disabler = p_id, disabler_token = p_token,
-			next_at = turn(case when not x.capped then claimable(false, null, x.tfloor, 0, x.rate, x.level, x.taken) end, p_now, x.lease_next)
+			next_at = case when x.next_at <= p_now and t.claimable <= p_now then greatest(x.next_at, t.claimable) -- A test keeps its turn.
+				else turn(t.claimable, p_now, x.lease_next) end
+		from (select y.wh, case when not y.capped then claimable(false, null, y.tfloor, 0, y.rate, y.level, y.taken) end claimable
+			from ready y where y.wh = p_wh and y.ver = v_ver + 1) t
 		where x.wh = p_wh and x.ver = v_ver + 1;
 		update webhook w set active = false, reason = p_reason, disabled = p_now, version = w.version + 1, updated = p_now where w.wh = p_wh;
 		insert into notice (merchant, wid, kind, url, reason, failures, disable_after, since, at)
