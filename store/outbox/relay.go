@@ -37,8 +37,7 @@ type RelayOptions struct {
 
 	// Lease is for how long a relay has what it has taken. When it dies, another one takes it
 	// after that. Taking, publishing and noting have half of it each, which also bounds how
-	// long Run takes to stop.
-	// Defaults to 30 seconds.
+	// long Run takes to stop. Defaults to 30 seconds.
 	Lease time.Duration
 
 	// MaxTries is how often publishing an event may fail, while others go through, before it
