@@ -170,8 +170,8 @@ func (x *exporter) merchant(ctx context.Context, merchantID string) error {
 				return err
 			}
 		}
-		for _, id := range page.Damaged {
-			x.refusals.add(Problem{MerchantID: merchantID, WebhookID: id, Message: "cannot be read: its record is damaged"})
+		for _, webhookID := range page.Damaged {
+			x.refusals.add(Problem{MerchantID: merchantID, WebhookID: webhookID, Message: "cannot be read: its record is damaged"})
 		}
 		if page.Next == "" {
 			return nil
