@@ -122,13 +122,13 @@ check-counts:
 	@cd examples/server && ../../tools/with-postgres.sh go test -run '^(TestManyRequestsAtOnce|TestARestartOnSQL)$$' .
 
 # The releases of Go that get fixes: the least that go.mod asks for, of which a later patch
-# runs all other checks, and the next one without the suites that no release has broken.
+# runs all other checks, and the next one with what leans on the standard library most. The
+# workflow runs all tests with both.
 LEAST_GO = go1.26.0
 NEXT_GO  = go1.27.1
 check-versions:
 	@echo "$(LEAST_GO)"; GOTOOLCHAIN=$(LEAST_GO) go vet ./...
-	@echo "$(NEXT_GO)"; GOTOOLCHAIN=$(NEXT_GO) go test $$(go list ./... | grep -v -e /store/ -e /internal/)
-	@cd examples/server && GOTOOLCHAIN=$(NEXT_GO) go test -skip TestImage ./...
+	@echo "$(NEXT_GO)"; GOTOOLCHAIN=$(NEXT_GO) go vet ./... && GOTOOLCHAIN=$(NEXT_GO) go test ./signer ./verifier/... ./webhook/event ./webhook/egress ./webhook/internal/...
 
 check-api:
 	@tools/api.sh
