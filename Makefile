@@ -89,7 +89,7 @@ bench-compare: ## Measure signing and verifying again, and show it beside bench/
 	@go tool -modfile="$(CURDIR)/tools/go.mod" benchstat bench/micro.txt .cache/bench/micro.txt
 
 microbench: ## Run the packages' own benchmarks, each for BENCHTIME (1s).
-	@tools/with-redis.sh go test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./...
+	@tools/with-redis.sh go test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) $(TESTFLAGS) ./...
 
 cover: ## Run all tests and print the coverage of each package.
 	@mkdir -p .cache
@@ -134,6 +134,6 @@ check-api:
 	@tools/api.sh
 
 check-bench:
-	@$(MAKE) microbench BENCHTIME=1x
+	@$(MAKE) microbench BENCHTIME=1x TESTFLAGS=-short
 	@$(MAKE) bench BENCH=-smoke
 	@for m in $(filter-out .,$(PACKAGED)); do echo "$$m"; (cd "$$m" && go test -run '^$$' -bench . -benchtime 1x ./...) || exit 1; done
