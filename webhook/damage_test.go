@@ -3,7 +3,6 @@ package webhook_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -20,32 +19,11 @@ import (
 
 // spoiling is a store of which something is damaged.
 type spoiling struct {
-	*memstore.Store
+	harness.Spoiled
 
-	webhook string                  // that cannot be read
-	body    map[string][]byte       // what is left of events, by id
-	lease   func(l *store.Lease)    // what is left of a lease
-	shown   func(d *store.Delivery) // and of a delivery
-}
-
-func (s *spoiling) Webhook(ctx context.Context, merchantID, id string) (store.Webhook, error) {
-	if id == s.webhook {
-		return store.Webhook{}, fmt.Errorf("read: %w", store.ErrDamaged)
-	}
-	return s.Store.Webhook(ctx, merchantID, id)
-}
-
-func (s *spoiling) ListWebhooks(ctx context.Context, merchantID string, q store.WebhookQuery) (store.WebhookPage, error) {
-	all, err := s.Store.ListWebhooks(ctx, merchantID, q)
-	page := store.WebhookPage{Next: all.Next}
-	for _, w := range all.Webhooks {
-		if w.ID == s.webhook {
-			page.Damaged = append(page.Damaged, w.ID)
-		} else {
-			page.Webhooks = append(page.Webhooks, w)
-		}
-	}
-	return page, err
+	body  map[string][]byte       // what is left of events, by id
+	lease func(l *store.Lease)    // what is left of a lease
+	shown func(d *store.Delivery) // and of a delivery
 }
 
 func (s *spoiling) Claim(ctx context.Context, c store.ClaimRequest) (store.Claimed, error) {
@@ -80,7 +58,7 @@ func TestDamagedBody(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var logs strings.Builder
-		st := &spoiling{Store: memstore.New(nil)}
+		st := &spoiling{Spoiled: harness.Spoiled{Store: memstore.New(nil)}}
 		broken := [][]byte{nil, []byte("{"), []byte("garbage"), []byte(`{"id":"evt_1","ty`)}
 		n := 0
 		st.lease = func(l *store.Lease) {
@@ -111,7 +89,7 @@ func TestDamagedBody(t *testing.T) {
 // TestDamagedPayload shows a delivery of which the event is damaged or unknown.
 func TestDamagedPayload(t *testing.T) {
 	t.Parallel()
-	st := &spoiling{Store: memstore.New(nil), body: map[string][]byte{}}
+	st := &spoiling{Spoiled: harness.Spoiled{Store: memstore.New(nil)}, body: map[string][]byte{}}
 	svc, err := webhook.NewService(st, nil)
 	require.NoError(t, err)
 	w, err := svc.Register(t.Context(), harness.Merchant, webhook.Registration{URL: "https://example.com", Events: []string{"document.created"}})
@@ -133,7 +111,7 @@ func TestDamagedPayload(t *testing.T) {
 // TestDamagedWebhook lists the others beside one that cannot be read, and deletes that.
 func TestDamagedWebhook(t *testing.T) {
 	t.Parallel()
-	st := &spoiling{Store: memstore.New(nil)}
+	st := &spoiling{Spoiled: harness.Spoiled{Store: memstore.New(nil)}}
 	svc, err := webhook.NewService(st, nil)
 	require.NoError(t, err)
 	var ids []string
@@ -142,7 +120,7 @@ func TestDamagedWebhook(t *testing.T) {
 		require.NoError(t, err)
 		ids = append(ids, w.Webhook.ID)
 	}
-	st.webhook = ids[1]
+	st.WebhookID = ids[1]
 	page, err := svc.Webhooks(t.Context(), harness.Merchant, webhook.WebhookQuery{})
 	require.NoError(t, err)
 	require.Len(t, page.Webhooks, 2)

@@ -15,32 +15,11 @@ import (
 
 // spoiling is a store of which one webhook, some deliveries, or events are damaged.
 type spoiling struct {
-	*memstore.Store
+	harness.Spoiled
 
-	webhook    string
 	deliveries []string
 	lost       bool   // nothing is left of events but what is theirs in a delivery
 	body       []byte // if set, what is left of each body
-}
-
-func (s *spoiling) Webhook(ctx context.Context, merchantID, id string) (store.Webhook, error) {
-	if id == s.webhook {
-		return store.Webhook{}, store.ErrDamaged
-	}
-	return s.Store.Webhook(ctx, merchantID, id)
-}
-
-func (s *spoiling) ListWebhooks(ctx context.Context, merchantID string, q store.WebhookQuery) (store.WebhookPage, error) {
-	all, err := s.Store.ListWebhooks(ctx, merchantID, q)
-	page := store.WebhookPage{Next: all.Next}
-	for _, w := range all.Webhooks {
-		if w.ID == s.webhook {
-			page.Damaged = append(page.Damaged, w.ID)
-		} else {
-			page.Webhooks = append(page.Webhooks, w)
-		}
-	}
-	return page, err
 }
 
 func (s *spoiling) Deliveries(ctx context.Context, merchantID, webhookID string, q store.DeliveryQuery) (store.DeliveryPage, error) {
@@ -75,10 +54,10 @@ func (s *spoiling) Event(ctx context.Context, merchantID, eventID string) (store
 // TestDamaged asks for what is damaged, and for lists that it is in.
 func TestDamaged(t *testing.T) {
 	t.Parallel()
-	st := &spoiling{Store: memstore.New(nil)}
+	st := &spoiling{Spoiled: harness.Spoiled{Store: memstore.New(nil)}}
 	s := newSite(t, st, nil)
 	one, two := s.hook(harness.Merchant), s.hook(harness.Merchant)
-	st.webhook = two
+	st.WebhookID = two
 	a := s.do(http.MethodGet, hooks+"/"+two, "").is(http.StatusInternalServerError)
 	require.Equal(t, "damaged", a.refusal().Code)
 	require.Contains(t, a.body, "can also be deleted")

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/rag-assistant/webhooks/internal/harness"
 	"github.com/rag-assistant/webhooks/store"
 	"github.com/rag-assistant/webhooks/store/memstore"
 	"github.com/rag-assistant/webhooks/webhook"
@@ -15,36 +16,11 @@ import (
 
 // spoiling is a store of which one webhook, a delivery of each page, and all events are damaged.
 type spoiling struct {
-	webhook.ServiceStore
-
-	webhook string
-}
-
-// Volatile implements [store.Volatile].
-func (s *spoiling) Volatile() bool { return true }
-
-func (s *spoiling) Webhook(ctx context.Context, merchantID, id string) (store.Webhook, error) {
-	if id == s.webhook {
-		return store.Webhook{}, store.ErrDamaged
-	}
-	return s.ServiceStore.Webhook(ctx, merchantID, id)
-}
-
-func (s *spoiling) ListWebhooks(ctx context.Context, merchantID string, q store.WebhookQuery) (store.WebhookPage, error) {
-	all, err := s.ServiceStore.ListWebhooks(ctx, merchantID, q)
-	page := store.WebhookPage{Next: all.Next}
-	for _, w := range all.Webhooks {
-		if w.ID == s.webhook {
-			page.Damaged = append(page.Damaged, w.ID)
-		} else {
-			page.Webhooks = append(page.Webhooks, w)
-		}
-	}
-	return page, err
+	harness.Spoiled
 }
 
 func (s *spoiling) Deliveries(ctx context.Context, merchantID, webhookID string, q store.DeliveryQuery) (store.DeliveryPage, error) {
-	page, err := s.ServiceStore.Deliveries(ctx, merchantID, webhookID, q)
+	page, err := s.Store.Deliveries(ctx, merchantID, webhookID, q)
 	page.Damaged = []string{"whdel_damaged"}
 	for i := range page.Deliveries {
 		lose(&page.Deliveries[i])
@@ -53,7 +29,7 @@ func (s *spoiling) Deliveries(ctx context.Context, merchantID, webhookID string,
 }
 
 func (s *spoiling) Delivery(ctx context.Context, merchantID, webhookID, id string) (store.Delivery, error) {
-	d, err := s.ServiceStore.Delivery(ctx, merchantID, webhookID, id)
+	d, err := s.Store.Delivery(ctx, merchantID, webhookID, id)
 	lose(&d)
 	return d, err
 }
@@ -66,15 +42,13 @@ func lose(d *store.Delivery) {
 // what to do.
 func TestDamaged(t *testing.T) {
 	t.Parallel()
-	st := &spoiling{}
-	s := newSiteOn(t, memstore.New(nil), func(of webhook.ServiceStore) webhook.ServiceStore {
-		st.ServiceStore = of
-		return st
-	}, nil)
+	mem := memstore.New(nil)
+	st := &spoiling{harness.Spoiled{Store: mem}}
+	s := newSiteOn(t, mem, func(webhook.ServiceStore) webhook.ServiceStore { return st }, nil)
 	one, two := s.hook(), s.hook()
 	id := s.webhook(two).ID
 	delivery := one + "/deliveries/" + s.delivered(one, store.Result{Outcome: store.Succeeded})
-	st.webhook = id
+	st.WebhookID = id
 
 	list := s.do("/", nil).is(http.StatusOK)
 	require.Contains(t, list.text, "A webhook of yours is damaged on our side")

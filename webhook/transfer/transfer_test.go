@@ -320,27 +320,6 @@ func TestUnsealed(t *testing.T) {
 }
 
 // A webhook that does not open is named and left out, and the others are written.
-// damaged is a store that cannot read one webhook.
-type damaged struct {
-	*memstore.Store
-
-	id string
-}
-
-func (d damaged) ListWebhooks(ctx context.Context, merchantID string, q store.WebhookQuery) (store.WebhookPage, error) {
-	p, err := d.Store.ListWebhooks(ctx, merchantID, q)
-	p.Webhooks = slices.DeleteFunc(p.Webhooks, func(w store.Webhook) bool { return w.ID == d.id })
-	p.Damaged = []string{d.id}
-	return p, err
-}
-
-func (d damaged) Webhook(ctx context.Context, merchantID, webhookID string) (store.Webhook, error) {
-	if webhookID == d.id {
-		return store.Webhook{}, store.ErrDamaged
-	}
-	return d.Store.Webhook(ctx, merchantID, webhookID)
-}
-
 // TestDamagedWebhooksAreNamed has one on the side that is left, and one on the other.
 func TestDamagedWebhooksAreNamed(t *testing.T) {
 	t.Parallel()
@@ -350,11 +329,11 @@ func TestDamagedWebhooksAreNamed(t *testing.T) {
 	id := page.Webhooks[0].ID
 	var file bytes.Buffer
 	o := &transfer.ExportOptions{SecretKeys: []webhook.SecretKey{oldKey}, SealWith: newKey, Merchants: []string{harness.Merchant}}
-	done, err := transfer.Export(t.Context(), &file, damaged{st, id}, o)
+	done, err := transfer.Export(t.Context(), &file, &harness.Spoiled{Store: st, WebhookID: id}, o)
 	require.Equal(t, len(page.Webhooks)-1, done.Webhooks)
 	require.Equal(t, "webhook "+id+" of merchant_42: cannot be read: its record is damaged", problems(t, err)[0].String())
 
-	imported, err := importInto(t.Context(), damaged{memstore.New(nil), page.Webhooks[1].ID}, file.Bytes(), options())
+	imported, err := importInto(t.Context(), &harness.Spoiled{Store: memstore.New(nil), WebhookID: page.Webhooks[1].ID}, file.Bytes(), options())
 	require.Contains(t, problems(t, err)[0].String(), "is there and cannot be read")
 	require.Equal(t, len(page.Webhooks)-2, imported.Created, "others are there")
 }
