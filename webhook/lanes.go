@@ -20,8 +20,9 @@ import (
 const (
 	slowAfter    = time.Second
 	lingersAfter = 100 * time.Millisecond
-	slowInARow   = 4                // A host that many share may have dead paths, and many
-	hostSilence  = 10 * time.Second // of them may come at once.
+	slowInARow   = 4 // A host that many share may have a few dead paths.
+	// hostSilence is how long a host has to be silent, for many dead paths may come at once.
+	hostSilence = 10 * time.Second
 	// maxSlow and maxProven bound what is remembered, in each of two generations.
 	maxSlow   = 4096
 	maxProven = 16_384
@@ -93,7 +94,7 @@ func (l *lanes) enter(c *claimed, f *flight) (wait time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.age(f.began)
-	f.pace, f.lingers = l.paceOf(f), l.lingers.count(f.webhook) > 0
+	f.pace, f.lingers = l.paceOf(f), l.lingers.get(f.webhook) > 0
 	if wait = l.refuse(f, c); wait > 0 {
 		return wait
 	}
@@ -162,7 +163,7 @@ func (l *lanes) age(now time.Time) {
 // isSlow notes that an attempt is slow. Of its host it tells nothing if the webhook was known
 // to be slow: a few dead ones, tried again and again, are not the host.
 func (l *lanes) isSlow(f *flight) {
-	if l.slow.count(f.webhook) == 0 {
+	if l.slow.get(f.webhook) == 0 {
 		l.slow.add(f.host)
 	}
 	l.slow.add(f.webhook)
@@ -171,11 +172,11 @@ func (l *lanes) isSlow(f *flight) {
 
 func (l *lanes) paceOf(f *flight) pace {
 	switch {
-	case l.slow.count(f.webhook) > 0:
+	case l.slow.get(f.webhook) > 0:
 		return paceSlow
-	case l.proven.count(f.webhook) > 0:
+	case l.proven.get(f.webhook) > 0:
 		return paceProven
-	case l.slow.count(f.host) >= slowInARow && f.began.UnixMilli()-l.answered.count(f.host) >= hostSilence.Milliseconds():
+	case l.slow.get(f.host) >= slowInARow && f.began.UnixMilli()-l.answered.get(f.host) >= hostSilence.Milliseconds():
 		return paceSlow
 	}
 	return paceNew
@@ -196,7 +197,7 @@ func (l *lanes) refuse(f *flight, c *claimed) time.Duration {
 	others := l.others(f)
 	switch {
 	case f.pace == paceSlow && (l.on[paceSlow] >= half || l.on[paceSlow]+l.on[paceNew] >= full):
-		return l.sendAway(c.WebhookID, l.slow.count(f.webhook) > 0, f.began)
+		return l.sendAway(c.WebhookID, l.slow.get(f.webhook) > 0, f.began)
 	case f.pace == paceNew && l.on[paceSlow]+l.on[paceNew] >= full:
 		return newHold
 	case others && (f.lingers || f.pace == paceNew) && l.merchants[f.merchant] >= half:
@@ -276,14 +277,14 @@ func (f *flight) remove() {
 	}
 }
 
-// memory counts, and forgets what was not asked for lately: it has two generations, and
-// once the younger is full it takes the place of the older.
+// memory keeps a number for a hash, and forgets what was not asked for lately: it has two
+// generations, and once the younger is full it takes the place of the older.
 type memory struct {
 	most       int
 	young, old map[uint64]int64
 }
 
-func (m *memory) count(k uint64) int64 {
+func (m *memory) get(k uint64) int64 {
 	n, ok := m.young[k]
 	if !ok {
 		if n, ok = m.old[k]; ok {
@@ -293,7 +294,7 @@ func (m *memory) count(k uint64) int64 {
 	return n
 }
 
-func (m *memory) add(k uint64) { m.set(k, min(m.count(k), slowInARow)+1) }
+func (m *memory) add(k uint64) { m.set(k, min(m.get(k), slowInARow)+1) }
 
 func (m *memory) set(k uint64, n int64) {
 	if _, ok := m.young[k]; !ok && (m.young == nil || len(m.young) >= m.most) {

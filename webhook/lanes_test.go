@@ -187,6 +187,34 @@ func TestDeadEndpointsAreTried(t *testing.T) {
 	})
 }
 
+// TestTestsKeepOutOfTheWay has more tests of dead webhooks under way than there are places.
+func TestTestsKeepOutOfTheWay(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := newPatience(t, 1, 16, 10, map[string]time.Duration{"dead": time.Hour})
+		p.register("one", "alive.example.com", 1)
+		p.publish("one")
+		harness.Pass(time.Second)
+		for m := range 40 {
+			merchant := fmt.Sprint("dead-", m)
+			p.register(merchant, merchant+".example.com", 1)
+			page, err := p.Svc.Webhooks(t.Context(), merchant, webhook.WebhookQuery{Limit: 1})
+			require.NoError(t, err)
+			_, err = p.Svc.Test(t.Context(), merchant, page.Webhooks[0].ID)
+			require.NoError(t, err)
+		}
+		harness.Pass(time.Second)
+		var ids []string
+		for range 10 {
+			ids = append(ids, p.publish("one"))
+			harness.Pass(time.Second)
+		}
+		require.LessOrEqual(t, p.percentile(100, ids), 100*time.Millisecond)
+		harness.Pass(2 * time.Minute)
+		require.Len(t, p.Endpoint.Seen(), 40+11, "each test goes out in the end")
+	})
+}
+
 // TestAMerchantsShare has a merchant with ten webhooks that take a little under a second,
 // which is not slow, and much to deliver. Alone it has all places, and half beside another.
 func TestAMerchantsShare(t *testing.T) {

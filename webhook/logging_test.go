@@ -83,6 +83,21 @@ func TestLogHasALineForEachAttempt(t *testing.T) {
 	})
 }
 
+func TestLogHasALineForAReplay(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var logs strings.Builder
+		r := harness.NewRig(t, nil, &webhook.DispatcherOptions{Logger: textLogger(&logs)})
+		reg := r.Register(event.TypeDocumentCreated)
+		j, err := r.Svc.Replay(t.Context(), harness.Merchant, reg.Webhook.ID, webhook.Replay{})
+		require.NoError(t, err)
+		harness.Pass(time.Minute)
+		require.Equal(t, []string{`level=INFO msg="webhook replay ended" merchant_id=merchant_42 webhook_id=whk replay=` + j.ID + ` status=done deliveries=0 left_out=0`},
+			anonymous(logs.String()))
+		r.Close()
+	})
+}
+
 func TestLogNamesWhatThisSideCouldNotDo(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

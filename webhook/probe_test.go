@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -113,6 +114,9 @@ func TestProbe(t *testing.T) {
 			p.Close()
 			p.Another(webhook.DispatcherOptions{DisableAfter: 1, Retry: retry.Policy{MaxAttempts: 1}, Probe: []time.Duration{unit}})
 		}, at: []int{1}, notices: []webhook.NoticeKind{disabled}, active: true},
+		{name: "another dispatcher probes nobody", well: -1, act: func(p *probed, _ string) {
+			p.Another(webhook.DispatcherOptions{DisableAfter: 1, Retry: retry.Policy{MaxAttempts: 1}})
+		}, at: []int{1, 7, 31}, notices: []webhook.NoticeKind{disabled}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -140,6 +144,12 @@ func TestProbe(t *testing.T) {
 				if w, err := p.Svc.Webhook(t.Context(), harness.Merchant, reg.Webhook.ID); err == nil {
 					require.Equal(t, tt.active, w.Status == webhook.Active)
 				}
+				jobs, err := p.Store.ListJobs(t.Context(), harness.Merchant, store.JobQuery{Limit: 10})
+				require.NoError(t, err)
+				require.NotEmpty(t, jobs.Jobs)
+				for _, j := range jobs.Jobs {
+					require.True(t, len(tt.at) > 0 || !j.EndedAt.IsZero(), "there is nothing more to do")
+				}
 				p.Stop()
 			})
 		})
@@ -151,15 +161,15 @@ func TestProbe(t *testing.T) {
 func TestProbeTellsWhatWasMissed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		p := newProbed(t, nil, webhook.DispatcherOptions{PerWebhook: 1})
+		var logs strings.Builder
+		p := newProbed(t, nil, webhook.DispatcherOptions{PerWebhook: 1, Logger: textLogger(&logs)})
 		p.Endpoint.Set(func(harness.Call) (harness.Answer, error) {
 			if time.Since(p.Began) < 2*unit {
 				return harness.Reply(http.StatusInternalServerError, ""), nil
 			}
 			return harness.Reply(http.StatusOK, ""), nil
 		})
-		reg := p.Register(event.TypeDocumentCreated)
-		id := reg.Webhook.ID
+		id := p.Register(event.TypeDocumentCreated).Webhook.ID
 		p.Publish()
 		p.Publish() // It waits, for one is under way.
 		harness.Pass(time.Minute)
@@ -174,6 +184,7 @@ func TestProbeTellsWhatWasMissed(t *testing.T) {
 		require.Equal(t, webhook.Active, w.Status)
 		n := p.notices[len(p.notices)-1]
 		require.Equal(t, webhook.NoticeEnabled, n.Kind)
+		require.Contains(t, anonymous(logs.String()), `level=INFO msg="webhook enabled by a probe" merchant_id=merchant_42 webhook_id=whk probe=2`)
 		require.Equal(t, 3, n.Missed)
 		require.False(t, n.MissedMore)
 		require.Equal(t, before.DisabledAt, n.Since)

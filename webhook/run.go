@@ -107,7 +107,7 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 	// The stop goes from front to back: ctx ends the claiming and the background
 	// tasks; then the workers finish what is on the wire; then what was kept back and the
 	// last results are stored, and then the notices that they led to.
-	var background, workers, judge, finisher, alarmer, prober sync.WaitGroup
+	var background, workers, judge, finisher, alarmer, adder sync.WaitGroup
 	background.Go(func() { r.watch(ctx) })
 	background.Go(func() { r.prune(ctx) })
 	background.Go(func() { r.notify(ctx) })
@@ -124,7 +124,7 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 	judge.Go(func() { r.judge(results) })
 	finisher.Go(func() { r.finish(results) })
 	alarmer.Go(func() { r.raise(results) })
-	prober.Go(func() { r.addProbes(results) })
+	adder.Go(func() { r.addProbes(results) })
 
 	r.claim(ctx)
 	close(r.leases)
@@ -139,7 +139,7 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 	close(r.alarms)
 	close(r.disabled)
 	alarmer.Wait()
-	prober.Wait()
+	adder.Wait()
 	grace.Stop()
 	background.Wait()
 	d.closeIdle()
