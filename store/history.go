@@ -54,7 +54,14 @@ type Attempt struct {
 	StatusCode   int           // 0: no answer
 	Code         string        // why it failed, in the caller's words; empty on success
 	ResponseBody string        // valid UTF-8, cut by the dispatcher
+
+	// Exchange is what else was sent and answered, in the caller's words and sealed by
+	// it, opaque here; empty if it is not kept, at most [MaxExchange] bytes.
+	Exchange string
 }
+
+// MaxExchange is the length of the longest [Attempt.Exchange] in bytes.
+const MaxExchange = 16 << 10
 
 // DeliveryQuery selects a page of deliveries.
 type DeliveryQuery struct {
@@ -119,6 +126,8 @@ type Event struct {
 
 // EventQuery selects a page of events.
 type EventQuery struct {
+	Newest    bool      // the newest first instead of the oldest
+	Type      string    // empty: any
 	Since     time.Time // CreatedAt not before; zero: any
 	Until     time.Time // CreatedAt before; zero: any
 	WebhookID string    // fills Event.Delivered; empty: not asked
@@ -126,11 +135,28 @@ type EventQuery struct {
 	Cursor    string    // from a page's Next
 }
 
-// EventPage is a page of events, oldest first.
+// EventPage is a page of events, in the order that was asked for. A store looks at a
+// bounded number of them for one page, so one that is short or empty may have a Next.
 type EventPage struct {
 	Events []Event
 	Next   string
 }
+
+// EventDeliveries tells what became of an event at the merchant's webhooks.
+type EventDeliveries struct {
+	// Published are the deliveries that Publish made, of webhooks that are still there.
+	// Retention may have taken some.
+	Published []PublishedDelivery
+
+	// Deliveries are those that are kept, of Publish and of Enqueue, without their
+	// attempts, in an order of the store's: at most [MaxEventDeliveries].
+	Deliveries []Delivery
+	Damaged    []string // ids of deliveries among these that cannot be read
+}
+
+// MaxEventDeliveries bounds [EventDeliveries].Deliveries. Of more, the store chooses, but at
+// least one of each webhook comes first.
+const MaxEventDeliveries = 10_000
 
 // PruneRequest is a retention policy. Zero fields keep without bound.
 type PruneRequest struct {

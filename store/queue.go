@@ -149,11 +149,14 @@ const (
 // Streak is what a result does to the webhook's ConsecutiveFailures.
 type Streak int
 
-// A result leaves the streak alone, ends it or makes it longer.
+// A result leaves the streak alone, ends it or makes it longer. StreakReset also sets
+// LastSuccess and empties UnwellSince. StreakExtend and StreakTry set UnwellSince if it is
+// empty, and that is all that StreakTry does.
 const (
 	StreakSame Streak = iota
 	StreakReset
 	StreakExtend
+	StreakTry // for a failed try of a delivery that goes on
 )
 
 // Result settles a lease.
@@ -214,7 +217,7 @@ type Finished struct {
 	Disabled bool // this result disabled the webhook; of the last that did, a repetition says so too
 
 	// Standing is where the webhook stands after an accepted result whose Streak was
-	// applied, and nil for any other. A store may leave it out after a StreakReset if
+	// applied and was no StreakTry, and nil for any other. A store may leave it out after a StreakReset if
 	// the webhook has no Mark and was never disabled by failures.
 	Standing *Standing
 }

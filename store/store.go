@@ -146,10 +146,10 @@ type Webhooks interface {
 	// It fails with [ErrNotFound], and with [ErrVersion] if u.IfVersion is set and
 	// differs.
 	//
-	// Turning a disabled webhook active empties DisabledReason and DisabledAt, sets
-	// ConsecutiveFailures to 0 and adds 1 to Epoch. Its paused deliveries are
+	// Turning a disabled webhook active empties DisabledReason, DisabledAt and UnwellSince,
+	// sets ConsecutiveFailures to 0 and adds 1 to Epoch. Its paused deliveries are
 	// claimable at once if due, for the new Epoch ends a hold. Setting the status that it already has changes none
-	// of these. Another URL, too, sets ConsecutiveFailures to 0 and adds 1 to Epoch:
+	// of these. Another URL, too, empties UnwellSince, sets ConsecutiveFailures to 0 and adds 1 to Epoch:
 	// what the endpoint before did says nothing of this one. Both at once add 1.
 	UpdateWebhook(ctx context.Context, merchantID, webhookID string, u WebhookUpdate) (Webhook, error)
 
@@ -157,6 +157,10 @@ type Webhooks interface {
 	// store may remove deliveries later in steps, but no method shows them any more.
 	// ifVersion works as in [WebhookUpdate].
 	DeleteWebhook(ctx context.Context, merchantID, webhookID string, ifVersion int64) error
+
+	// Changes lists the last [MaxChanges] changes of a webhook, newest first: see
+	// [Change]. It fails with [ErrNotFound] if there is no such webhook.
+	Changes(ctx context.Context, merchantID, webhookID string) ([]Change, error)
 }
 
 // History tells what became of events and deliveries, and sends an event again or sooner.
@@ -164,9 +168,13 @@ type History interface {
 	// Event returns one stored event or [ErrNotFound].
 	Event(ctx context.Context, merchantID, eventID string) (Event, error)
 
-	// Events lists stored events, oldest first, without their bodies. Test events
-	// are not listed.
+	// Events lists stored events, oldest first unless q says otherwise, without their
+	// bodies. Test events are not listed.
 	Events(ctx context.Context, merchantID string, q EventQuery) (EventPage, error)
+
+	// EventDeliveries tells what became of one stored event, or fails with
+	// [ErrNotFound].
+	EventDeliveries(ctx context.Context, merchantID, eventID string) (EventDeliveries, error)
 
 	// Delivery returns one delivery with its attempts, oldest first, or
 	// [ErrNotFound].
@@ -282,4 +290,9 @@ type Directory interface {
 	// Merchants lists the ids of the merchants that have webhooks, each once, in an
 	// order of the store's.
 	Merchants(ctx context.Context, q MerchantQuery) (MerchantPage, error)
+
+	// Troubled lists the webhooks of all merchants that are disabled or have an
+	// UnwellSince, each once, in an order of the store's. Its cost does not grow with the
+	// number of those that are well.
+	Troubled(ctx context.Context, q TroubledQuery) (WebhookPage, error)
 }

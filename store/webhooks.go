@@ -2,6 +2,8 @@ package store
 
 import (
 	"cmp"
+	"maps"
+	"slices"
 	"time"
 )
 
@@ -57,6 +59,11 @@ type Webhook struct {
 	// FailingSince is when the last streak began, also after that has ended. Zero if
 	// there was none.
 	FailingSince time.Time
+	// UnwellSince is since when tries fail and none succeeds, zero if the last one that
+	// counted has succeeded: see [Streak]. LastSuccess is when one succeeded last.
+	UnwellSince time.Time
+	LastSuccess time.Time
+
 	// Disablings counts how often failures have disabled the webhook.
 	Disablings int64
 	// Mark is the caller's note of what the owner was told; opaque here, empty at
@@ -76,6 +83,7 @@ type Webhook struct {
 
 	CreatedAt time.Time
 	UpdatedAt time.Time
+	UpdatedBy string // the caller's word for who made the last change, empty if the store did
 }
 
 // AsNew returns w as [Webhooks].CreateWebhook stores it at a moment of the store's
@@ -86,7 +94,7 @@ func (w Webhook) AsNew(merchantID string, now time.Time) Webhook {
 	out := Webhook{
 		ID: w.ID, MerchantID: merchantID, URL: w.URL, Events: w.Events, Status: w.Status, DisabledReason: w.DisabledReason,
 		Secret: w.Secret, Encoding: w.Encoding, Description: w.Description, Metadata: w.Metadata, Headers: w.Headers,
-		RateLimit: w.RateLimit, Epoch: 1, Version: 1,
+		RateLimit: w.RateLimit, Epoch: 1, Version: 1, UpdatedBy: w.UpdatedBy,
 		CreatedAt: cmp.Or(past(w.CreatedAt, now), now), UpdatedAt: cmp.Or(past(w.UpdatedAt, now), now),
 	}
 	if w.Status == Disabled {
@@ -116,7 +124,8 @@ const MaxMark = 128
 
 // WebhookUpdate says what to change. Nil fields stay as they are.
 type WebhookUpdate struct {
-	IfVersion int64 // 0: any
+	IfVersion int64  // 0: any
+	By        string // becomes UpdatedBy
 
 	URL      *string
 	Events   []string
@@ -149,6 +158,66 @@ type Reseal struct {
 	Secret, Previous, Headers          string
 }
 
+// MaxChanges is how many changes of a webhook are kept, the last ones.
+const MaxChanges = 100
+
+// Change is an entry of what happened to a webhook: that it was registered, which has
+// Version 1, that UpdateWebhook changed a field, or that Finish disabled it.
+type Change struct {
+	At      time.Time // as UpdatedAt after it
+	Version int64     // as all that follows: of the webhook, after it
+	By      string    // UpdatedBy
+	Status  Status
+	Reason  string // DisabledReason
+
+	// Fields names what has another value than before, in this order: url, events,
+	// status, encoding, secret, headers, description, metadata, rateLimit. Empty in
+	// the entry of a registration.
+	Fields []string
+
+	// URL and Events are given by a registration and by a change of them.
+	URL    string
+	Events []string
+}
+
+// Registered returns the first entry of a webhook that CreateWebhook has made. It shares
+// Events with w.
+func (w Webhook) Registered() Change {
+	return Change{At: w.UpdatedAt, Version: w.Version, By: w.UpdatedBy, Status: w.Status, Reason: w.DisabledReason, URL: w.URL, Events: w.Events}
+}
+
+// Change returns the entry of an update that has made after of before. An update that
+// left all values as they were, or was a Reseal alone, makes none. It shares Events with
+// after.
+func (u WebhookUpdate) Change(before, after Webhook) (c Change, ok bool) {
+	c = after.Registered()
+	for _, f := range []struct {
+		name    string
+		changed bool
+	}{
+		{"url", before.URL != after.URL},
+		{"events", !slices.Equal(before.Events, after.Events)},
+		{"status", before.Status != after.Status},
+		{"encoding", before.Encoding != after.Encoding},
+		{"secret", u.Rotate != nil},
+		{"headers", u.Headers != nil && before.Headers != after.Headers},
+		{"description", before.Description != after.Description},
+		{"metadata", !maps.Equal(before.Metadata, after.Metadata)},
+		{"rateLimit", before.RateLimit != after.RateLimit},
+	} {
+		if f.changed {
+			c.Fields = append(c.Fields, f.name)
+		}
+	}
+	if !slices.Contains(c.Fields, "url") {
+		c.URL = ""
+	}
+	if !slices.Contains(c.Fields, "events") {
+		c.Events = nil
+	}
+	return c, len(c.Fields) > 0
+}
+
 // WebhookQuery selects a page of a merchant's webhooks.
 type WebhookQuery struct {
 	ActiveOnly bool
@@ -165,6 +234,12 @@ type WebhookPage struct {
 
 // MerchantQuery selects a page of merchants.
 type MerchantQuery struct {
+	Limit  int    // at least 1
+	Cursor string // from a page's Next
+}
+
+// TroubledQuery selects a page of webhooks in trouble.
+type TroubledQuery struct {
 	Limit  int    // at least 1
 	Cursor string // from a page's Next
 }

@@ -1,6 +1,7 @@
 package memstore
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -79,11 +80,16 @@ func (s *Store) streak(d *delivery, r *store.Result, out *store.Finished, now in
 		return
 	}
 	if r.Streak == store.StreakReset {
-		w.ConsecutiveFailures = 0
+		w.ConsecutiveFailures, w.LastSuccess = 0, stamp(now)
+		s.unwell(w, time.Time{})
 		if w.Mark == "" && w.Disablings == 0 {
 			return // No caller has a use for the standing of a webhook that is simply well.
 		}
 	} else {
+		s.unwell(w, cmp.Or(w.UnwellSince, stamp(now)))
+		if r.Streak == store.StreakTry {
+			return
+		}
 		if w.ConsecutiveFailures == 0 {
 			w.FailingSince = stamp(now)
 		}
@@ -107,7 +113,8 @@ func (s *Store) disable(w *webhook, r *store.Result, now int64) {
 	s.turnTo(w, store.Disabled, r.DisableReason, now)
 	w.Disablings++
 	w.Version++
-	w.UpdatedAt = stamp(now)
+	w.UpdatedAt, w.UpdatedBy = stamp(now), ""
+	w.note(store.Change{At: w.UpdatedAt, Version: w.Version, Status: w.Status, Reason: w.DisabledReason, Fields: []string{"status"}})
 	s.addNotice(store.Notice{
 		Kind: store.NoticeDisabled, MerchantID: w.MerchantID, WebhookID: w.ID, URL: w.URL, Reason: r.DisableReason,
 		Failures: w.ConsecutiveFailures, DisableAfter: r.DisableAfter, Since: w.FailingSince,

@@ -59,15 +59,22 @@ func (s *Store) Events(ctx context.Context, merchantID string, q store.EventQuer
 	m := s.merchant(merchantID)
 	defer s.leave(m)
 	from := uint64(0)
+	if q.Newest {
+		from = m.log.last() + 1
+	}
 	if q.Cursor != "" {
 		var ok bool
 		if from, ok = m.log.number(q.Cursor); !ok {
 			return page, store.ErrCursor
 		}
 	}
+	records := m.log.after(from)
+	if q.Newest {
+		records = m.log.before(from)
+	}
 	w := m.webhooks[q.WebhookID]
-	last, more := look(m.log.after(from), q.Limit, func(e *event) bool {
-		if !within(e.created, q.Since, q.Until) {
+	last, more := look(records, q.Limit, func(e *event) bool {
+		if !within(e.created, q.Since, q.Until) || q.Type != "" && q.Type != e.kind {
 			return false
 		}
 		out := e.view()
@@ -83,6 +90,37 @@ func (s *Store) Events(ctx context.Context, merchantID string, q store.EventQuer
 		page.Next = m.log.id(last.number)
 	}
 	return page, nil
+}
+
+// EventDeliveries implements [store.History]. Webhooks come in the order of their age, and
+// the deliveries of each in that of their making.
+func (s *Store) EventDeliveries(ctx context.Context, merchantID, eventID string) (out store.EventDeliveries, err error) {
+	if _, err := s.lock(ctx); err != nil {
+		return out, err
+	}
+	defer s.unlock()
+	m := s.merchants[merchantID]
+	if m == nil || m.events[eventID] == nil {
+		return out, fmt.Errorf("memstore: find event %s: %w", eventID, store.ErrNotFound)
+	}
+	e := m.events[eventID]
+	for _, p := range e.first {
+		if m.webhooks[p.webhook.ID] != p.webhook {
+			continue
+		}
+		out.Published = append(out.Published, store.PublishedDelivery{WebhookID: p.webhook.ID, ID: p.webhook.deliveries.id(p.number)})
+		if d := p.webhook.deliveries.at(p.number); d != nil {
+			out.Deliveries = append(out.Deliveries, d.view())
+		}
+	}
+	for _, w := range m.byAge {
+		for _, again := range w.enqueued[e] {
+			if len(out.Deliveries) < store.MaxEventDeliveries {
+				out.Deliveries = append(out.Deliveries, again.delivery.view())
+			}
+		}
+	}
+	return out, nil
 }
 
 // Delivery implements [store.History].

@@ -23,7 +23,8 @@ type merchant struct {
 type webhook struct {
 	store.Webhook
 
-	disabler disabler // the result that disabled it last
+	disabler disabler       // the result that disabled it last
+	changes  []store.Change // the last ones, oldest first
 
 	owner      *merchant
 	deliveries series[delivery]
@@ -67,6 +68,16 @@ func newWebhook(owner *merchant, w store.Webhook) *webhook {
 
 // newPrefix begins ids that no other series has given out or will give out.
 func newPrefix(kind string) string { return kind + rand.Text()[:16] + "-" }
+
+// note keeps a change.
+func (w *webhook) note(c store.Change) {
+	c.Events = slices.Clone(c.Events)
+	w.changes = append(w.changes, c)
+	w.changes = w.changes[max(0, len(w.changes)-store.MaxChanges):]
+}
+
+// troubled says that w is to be seen in trouble.
+func (w *webhook) troubled() bool { return !w.active() || !w.UnwellSince.IsZero() }
 
 func (w *webhook) active() bool { return w.Status == store.Active }
 

@@ -32,9 +32,10 @@ type Store struct {
 	mu        sync.Mutex // guards all that follows, and all records
 	seq       uint64     // orders what happens in one millisecond
 	merchants map[string]*merchant
-	logged    uint64   // no log of a merchant that was forgotten had a greater number
-	directory []string // the merchants that have webhooks, sorted
-	waiting   int64    // deliveries that have not ended
+	logged    uint64     // no log of a merchant that was forgotten had a greater number
+	directory []string   // the merchants that have webhooks, sorted
+	troubled  []*webhook // those in trouble, by merchant and id
+	waiting   int64      // deliveries that have not ended
 
 	// The upper level of the queue. A webhook that has something to give away, now or
 	// later, is in ready: see rekey. One that has leases is in expiring, by the end of the

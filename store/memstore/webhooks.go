@@ -40,7 +40,67 @@ func (s *Store) CreateWebhook(ctx context.Context, merchantID string, w store.We
 	i, _ := slices.BinarySearchFunc(m.byAge, made, byAge)
 	m.byAge = slices.Insert(m.byAge, i, made)
 	m.subscribe(made)
+	made.note(made.Registered())
+	s.rank(made)
 	return made.view(now), nil
+}
+
+// rank lists a webhook among those in trouble, or takes it out. It is called by whatever
+// changes Status or UnwellSince.
+func (s *Store) rank(w *webhook) {
+	i, there := slices.BinarySearchFunc(s.troubled, w, byName)
+	switch {
+	case w.troubled() && !there:
+		s.troubled = slices.Insert(s.troubled, i, w)
+	case !w.troubled() && there:
+		s.troubled = slices.Delete(s.troubled, i, i+1)
+	}
+}
+
+func byName(a, b *webhook) int {
+	return cmp.Or(cmp.Compare(a.MerchantID, b.MerchantID), cmp.Compare(a.ID, b.ID))
+}
+
+// Troubled implements [store.Directory]. A cursor is the merchant and the id of a webhook.
+func (s *Store) Troubled(ctx context.Context, q store.TroubledQuery) (page store.WebhookPage, err error) {
+	now, err := s.lock(ctx)
+	if err != nil {
+		return page, err
+	}
+	defer s.unlock()
+	list := s.troubled
+	if q.Cursor != "" {
+		after, ok := strings.CutPrefix(q.Cursor, "after-")
+		merchantID, id, both := strings.Cut(after, "\x00")
+		if !ok || !both {
+			return page, store.ErrCursor
+		}
+		i, _ := slices.BinarySearchFunc(list, &webhook{Webhook: store.Webhook{MerchantID: merchantID, ID: id + "\x00"}}, byName)
+		list = list[i:]
+	}
+	last, more := look(slices.Values(list), q.Limit, func(w *webhook) bool {
+		page.Webhooks = append(page.Webhooks, w.view(now))
+		return true
+	})
+	if more {
+		page.Next = "after-" + last.MerchantID + "\x00" + last.ID
+	}
+	return page, nil
+}
+
+// Changes implements [store.Webhooks].
+func (s *Store) Changes(ctx context.Context, merchantID, webhookID string) ([]store.Change, error) {
+	w, _, err := s.lockWebhook(ctx, merchantID, webhookID)
+	if err != nil {
+		return nil, err
+	}
+	defer s.unlock()
+	out := slices.Clone(w.changes)
+	slices.Reverse(out)
+	for i := range out {
+		out[i].Fields, out[i].Events = slices.Clone(out[i].Fields), slices.Clone(out[i].Events)
+	}
+	return out, nil
 }
 
 func byAge(a, b *webhook) int {
@@ -154,9 +214,11 @@ func (s *Store) UpdateWebhook(ctx context.Context, merchantID, webhookID string,
 	if err := w.check(u); err != nil {
 		return store.Webhook{}, err
 	}
+	before := w.Webhook
 	w.owner.unsubscribe(w)
 	if u.URL != nil && *u.URL != w.URL || u.Status != nil && *u.Status == store.Active && !w.active() {
 		w.ConsecutiveFailures = 0
+		s.unwell(w, time.Time{})
 		w.Epoch++
 		w.held = 0
 	}
@@ -167,7 +229,10 @@ func (s *Store) UpdateWebhook(ctx context.Context, merchantID, webhookID string,
 	w.owner.subscribe(w)
 	s.rekey(w, now)
 	w.Version++
-	w.UpdatedAt = stamp(now)
+	w.UpdatedAt, w.UpdatedBy = stamp(now), u.By
+	if c, ok := u.Change(before, w.Webhook); ok {
+		w.note(c)
+	}
 	return w.view(now), nil
 }
 
@@ -223,6 +288,15 @@ func (s *Store) turnTo(w *webhook, to store.Status, reason string, now int64) {
 		w.DisabledReason, w.DisabledAt = reason, stamp(now)
 		s.paused.set(w, key{at: distantPast})
 	}
+	s.rank(w)
+}
+
+// unwell sets since when a webhook is unwell.
+func (s *Store) unwell(w *webhook, since time.Time) {
+	if since != w.UnwellSince {
+		w.UnwellSince = since
+		s.rank(w)
+	}
 }
 
 // DeleteWebhook implements [store.Webhooks]. It looks at each delivery, so one with a
@@ -249,6 +323,8 @@ func (s *Store) DeleteWebhook(ctx context.Context, merchantID, webhookID string,
 			s.removeNotice(n)
 		}
 	}
+	w.Status, w.UnwellSince = store.Active, time.Time{}
+	s.rank(w)
 	for _, h := range []*heap[*webhook]{&s.ready, &s.expiring, &s.oldest, &s.fullest, &s.paused} {
 		h.remove(w)
 	}

@@ -16,6 +16,7 @@ func groups() []group {
 				"A store neither keeps nor changes a slice, map or struct that was passed to it after the method has returned. What a method returns belongs to the caller, except for bodies",
 				keptApart,
 			},
+			{"more changes than are kept", "Changes lists the last [MaxChanges] changes of a webhook, newest first", manyChanges},
 		}},
 		{"publish", []testCase{
 			{"what fails", "Each event is stored whole or not at all. … If Publish returns an error, some events may have been stored. To publish them again is safe.", whatFails},
@@ -239,6 +240,18 @@ func disabledByFailures(x *trial) {
 	equal(x, "number of notices", len(x.notices(9)), 2)
 }
 
+func manyChanges(x *trial) {
+	w := x.webhook("a")
+	for range store.MaxChanges + 1 {
+		w = x.update(w, store.WebhookUpdate{Description: new(x.id("about"))})
+	}
+	got, err := x.st.Changes(x.Context(), w.MerchantID, w.ID)
+	x.must(err, "Changes")
+	equal(x, "number of changes", len(got), store.MaxChanges)
+	equal(x, "version of the newest", got[0].Version, w.Version)
+	equal(x, "version of the oldest", got[len(got)-1].Version, w.Version-store.MaxChanges+1)
+}
+
 // badCursors holds each list to what it has to say of a cursor that is not its own.
 func badCursors(x *trial) {
 	w, ctx, st := x.webhook("a"), x.Context(), x.st
@@ -254,6 +267,8 @@ func badCursors(x *trial) {
 		x.fails("ListWebhooks with cursor "+cursor, err, store.ErrCursor)
 		_, err = st.Merchants(ctx, store.MerchantQuery{Limit: 1, Cursor: cursor})
 		x.fails("Merchants with cursor "+cursor, err, store.ErrCursor)
+		_, err = st.Troubled(ctx, store.TroubledQuery{Limit: 1, Cursor: cursor})
+		x.fails("Troubled with cursor "+cursor, err, store.ErrCursor)
 	}
 }
 

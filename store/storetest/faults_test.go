@@ -18,7 +18,7 @@ type fault struct {
 }
 
 func faults() []fault {
-	return slices.Concat(webhookFaults(), publishFaults(), aheadFaults(), cancelFaults(), boundFaults(), claimFaults(), rateFaults(), holdFaults(), finishFaults(), historyFaults(),
+	return slices.Concat(webhookFaults(), publishFaults(), aheadFaults(), cancelFaults(), boundFaults(), claimFaults(), rateFaults(), holdFaults(), finishFaults(), historyFaults(), insightFaults(),
 		pruneFaults(), noticeFaults(), seenFaults(), jobFaults(), watchFaults(), backlogFaults(), raceFaults())
 }
 

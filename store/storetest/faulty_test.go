@@ -47,6 +47,9 @@ type call struct {
 	webhookP store.WebhookPage
 	merchQ   store.MerchantQuery
 	merchP   store.MerchantPage
+	troubleQ store.TroubledQuery
+	changes  []store.Change
+	fate     store.EventDeliveries
 
 	events    []store.NewEvent
 	published []store.Published
@@ -112,6 +115,21 @@ func (f *faulty) ask(ctx context.Context, c call, on string, do func(c *call)) *
 		c.do()
 	}
 	return &c
+}
+
+func (f *faulty) Changes(ctx context.Context, merchantID, id string) ([]store.Change, error) {
+	c := f.ask(ctx, call{merchant: merchantID, id: id}, "Changes", func(c *call) { c.changes, c.err = f.m.Changes(ctx, c.merchant, c.id) })
+	return c.changes, c.err
+}
+
+func (f *faulty) Troubled(ctx context.Context, q store.TroubledQuery) (store.WebhookPage, error) {
+	c := f.ask(ctx, call{troubleQ: q}, "Troubled", func(c *call) { c.webhookP, c.err = f.m.Troubled(ctx, c.troubleQ) })
+	return c.webhookP, c.err
+}
+
+func (f *faulty) EventDeliveries(ctx context.Context, merchantID, id string) (store.EventDeliveries, error) {
+	c := f.ask(ctx, call{merchant: merchantID, id: id}, "EventDeliveries", func(c *call) { c.fate, c.err = f.m.EventDeliveries(ctx, c.merchant, c.id) })
+	return c.fate, c.err
 }
 
 func (f *faulty) Volatile() bool { return f.fault.on != "Volatile" }

@@ -172,6 +172,7 @@ func (d *duel) finish(results []store.Result) {
 		t := d.model.delivery(r.MerchantID, r.WebhookID, r.DeliveryID)
 		if t != nil && t.paused && got.State != store.FinishAccepted {
 			want.State = got.State // what a late result gets whose delivery Prune has ended is open
+			want.Disabled = want.Disabled && got.State == store.FinishRepeated
 		}
 		if s := want.Standing; s != nil && got.Standing == nil && r.Streak == store.StreakReset && s.Mark == "" && s.Disablings == 0 {
 			want.Standing = nil // it may be left out
@@ -212,7 +213,7 @@ func (d *duel) result(l store.Lease) store.Result {
 		r = fail(l)
 	case 6, 7:
 		r = retry(l, delay)
-		r.Streak = one(d, []store.Streak{store.StreakSame, store.StreakExtend})
+		r.Streak = one(d, []store.Streak{store.StreakSame, store.StreakTry, store.StreakTry, store.StreakExtend})
 	default:
 		r = release(l, delay)
 		r.Fault = d.chance(50)
@@ -220,10 +221,13 @@ func (d *duel) result(l store.Lease) store.Result {
 		return r
 	}
 	if d.chance(10) {
-		r.Streak = one(d, []store.Streak{store.StreakSame, store.StreakReset, store.StreakExtend})
+		r.Streak = one(d, []store.Streak{store.StreakSame, store.StreakReset, store.StreakExtend, store.StreakTry})
 	}
 	if d.chance(20) { // What is not the caller's.
 		r.Attempt.Number, r.Attempt.At = 99, d.model.now.Add(-time.Hour)
+	}
+	if d.chance(50) {
+		r.Attempt.Exchange = "sealed\x00\xff" + d.x.id("exchange")
 	}
 	r.Attempt.Duration = time.Duration(d.rand.IntN(1000)) * time.Millisecond
 	r.DisableAfter, r.DisableAfterFailingFor, r.DisableReason = d.disableAt, d.failingFor, d.x.id("reason")
@@ -411,7 +415,10 @@ func (d *duel) moment() time.Time {
 func (d *duel) playEvents() bool {
 	for range 2 {
 		m := d.merchant()
-		q := store.EventQuery{Since: d.moment(), Until: d.moment(), WebhookID: d.webhookID(m), Limit: 1 + d.rand.IntN(4)}
+		q := store.EventQuery{
+			Newest: d.chance(30), Type: one(d, append(slices.Repeat([]string{""}, 9), d.types...)),
+			Since: d.moment(), Until: d.moment(), WebhookID: d.webhookID(m), Limit: 1 + d.rand.IntN(4),
+		}
 		d.call("Events of %s for %s", m, show(q))
 		d.matchEvents(m, q)
 	}

@@ -36,7 +36,8 @@ type modelWebhook struct {
 	line   modelLine
 	held   time.Time // until then nothing but tests is claimable
 
-	disabler string // the result that disabled it last
+	disabler string         // the result that disabled it last
+	changes  []store.Change // oldest first
 }
 
 type modelWatcher struct{ wake func() }
@@ -140,12 +141,13 @@ func (m *model) CreateWebhook(_ context.Context, merchantID string, given store.
 		DisabledReason: given.DisabledReason, Secret: given.Secret, Encoding: given.Encoding,
 		PreviousSecret: given.PreviousSecret, PreviousUntil: given.PreviousUntil,
 		Description: given.Description, Metadata: maps.Clone(given.Metadata), Headers: given.Headers,
-		Epoch: 1, Version: 1, CreatedAt: m.brought(given.CreatedAt), UpdatedAt: m.brought(given.UpdatedAt),
+		Epoch: 1, Version: 1, CreatedAt: m.brought(given.CreatedAt), UpdatedAt: m.brought(given.UpdatedAt), UpdatedBy: given.UpdatedBy,
 	}}
 	if given.Status == store.Disabled && !given.DisabledAt.IsZero() {
 		w.DisabledAt = m.brought(given.DisabledAt)
 	}
 	m.limit(w, given.RateLimit)
+	w.changes = []store.Change{w.Registered()}
 	m.webhooks = append(m.webhooks, w)
 	return m.shown(w), nil
 }
@@ -179,6 +181,28 @@ func (m *model) ListWebhooks(_ context.Context, merchantID string, q store.Webho
 	})
 	place := func(w *modelWebhook) string { return "w" + w.CreatedAt.UTC().Format("2006-01-02T15:04:05.000") + w.ID }
 	list, next, err := page(all, "w", q.Cursor, q.Limit, place)
+	return store.WebhookPage{Webhooks: pick(list, m.shown), Next: next}, err
+}
+
+// Changes implements [store.Webhooks].
+func (m *model) Changes(_ context.Context, merchantID, webhookID string) ([]store.Change, error) {
+	defer m.lock()()
+	w := m.webhook(merchantID, webhookID)
+	if w == nil {
+		return nil, store.ErrNotFound
+	}
+	out := slices.Clone(w.changes[max(0, len(w.changes)-store.MaxChanges):])
+	slices.Reverse(out)
+	return out, nil
+}
+
+// Troubled implements [store.Directory].
+func (m *model) Troubled(_ context.Context, q store.TroubledQuery) (store.WebhookPage, error) {
+	defer m.lock()()
+	place := func(w *modelWebhook) string { return "t" + w.MerchantID + "|" + w.ID }
+	all := slices.SortedFunc(slices.Values(m.webhooks), func(a, b *modelWebhook) int { return cmp.Compare(place(a), place(b)) })
+	all = slices.DeleteFunc(all, func(w *modelWebhook) bool { return w.Status == store.Active && w.UnwellSince.IsZero() })
+	list, next, err := page(all, "t", q.Cursor, q.Limit, place)
 	return store.WebhookPage{Webhooks: pick(list, m.shown), Next: next}, err
 }
 
@@ -218,11 +242,12 @@ func (m *model) UpdateWebhook(_ context.Context, merchantID, webhookID string, u
 		(u.Reseal.OldSecret != now.Secret || u.Reseal.OldPrevious != now.PreviousSecret || u.Reseal.OldHeaders != now.Headers) {
 		return store.Webhook{}, store.ErrVersion
 	}
+	before := w.Webhook
 	w.Version++
-	w.UpdatedAt = m.now
+	w.UpdatedAt, w.UpdatedBy = m.now, u.By
 	anew := u.URL != nil && *u.URL != w.URL || u.Status != nil && *u.Status == store.Active && w.Status != store.Active
 	if anew {
-		w.ConsecutiveFailures = 0
+		w.ConsecutiveFailures, w.UnwellSince = 0, time.Time{}
 		w.Epoch++
 		w.held = time.Time{}
 	}
@@ -253,6 +278,9 @@ func (m *model) UpdateWebhook(_ context.Context, merchantID, webhookID string, u
 		} else {
 			w.DisabledReason, w.DisabledAt = u.Reason, m.now
 		}
+	}
+	if c, ok := u.Change(before, w.Webhook); ok {
+		w.changes = append(w.changes, c)
 	}
 	return m.shown(w), nil
 }

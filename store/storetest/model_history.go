@@ -38,9 +38,14 @@ func (m *model) Event(_ context.Context, merchantID, eventID string) (store.Even
 func (m *model) Events(_ context.Context, merchantID string, q store.EventQuery) (store.EventPage, error) {
 	defer m.lock()()
 	all := slices.DeleteFunc(slices.Clone(m.events), func(e *modelEvent) bool { // oldest first
-		return e.merchantID != merchantID || e.Test || !within(e.CreatedAt, q.Since, q.Until)
+		return e.merchantID != merchantID || e.Test || !within(e.CreatedAt, q.Since, q.Until) || q.Type != "" && q.Type != e.Type
 	})
-	list, next, err := page(all, "e", q.Cursor, q.Limit, func(e *modelEvent) string { return fmt.Sprintf("e%09d", e.number) })
+	place := func(e *modelEvent) string { return fmt.Sprintf("e%09d", e.number) }
+	if q.Newest {
+		slices.Reverse(all)
+		place = func(e *modelEvent) string { return fmt.Sprintf("e%09d", 1e9-1-e.number) }
+	}
+	list, next, err := page(all, "e", q.Cursor, q.Limit, place)
 	return store.EventPage{Next: next, Events: pick(list, func(e *modelEvent) store.Event {
 		shown := e.Event
 		shown.Body = nil
@@ -51,6 +56,28 @@ func (m *model) Events(_ context.Context, merchantID string, q store.EventQuery)
 		}
 		return shown
 	})}, err
+}
+
+// EventDeliveries implements [store.History].
+func (m *model) EventDeliveries(_ context.Context, merchantID, eventID string) (out store.EventDeliveries, err error) {
+	defer m.lock()()
+	e := m.event(merchantID, eventID)
+	if e == nil {
+		return out, store.ErrNotFound
+	}
+	for _, d := range e.deliveries {
+		if m.webhookOf(d) != nil {
+			out.Published = append(out.Published, store.PublishedDelivery{WebhookID: d.WebhookID, ID: d.ID})
+		}
+	}
+	for _, d := range m.deliveries {
+		if d.MerchantID == merchantID && d.EventID == eventID {
+			shown := m.view(d)
+			shown.Log = nil
+			out.Deliveries = append(out.Deliveries, shown)
+		}
+	}
+	return out, nil
 }
 
 // Delivery implements [store.History].

@@ -281,6 +281,12 @@ func (m *model) finish(r store.Result) store.Finished {
 	}
 
 	if w := m.webhookOf(d); w.Epoch == d.epoch && r.Streak != store.StreakSame {
+		if w.UnwellSince.IsZero() {
+			w.UnwellSince = m.now
+		}
+		if r.Streak == store.StreakTry {
+			return out
+		}
 		if out.Disabled = m.streak(w, r); out.Disabled {
 			w.disabler = disablerOf(r)
 		}
@@ -290,7 +296,7 @@ func (m *model) finish(r store.Result) store.Finished {
 }
 
 // disablerOf names a result.
-func disablerOf(r store.Result) string { return fmt.Sprint(r.DeliveryID, r.Token) }
+func disablerOf(r store.Result) string { return fmt.Sprintf("%s|%d", r.DeliveryID, r.Token) }
 
 func standingOf(w *modelWebhook) *store.Standing {
 	return &store.Standing{
@@ -303,7 +309,7 @@ func standingOf(w *modelWebhook) *store.Standing {
 // webhook.
 func (m *model) streak(w *modelWebhook, r store.Result) bool {
 	if r.Streak == store.StreakReset {
-		w.ConsecutiveFailures = 0
+		w.ConsecutiveFailures, w.UnwellSince, w.LastSuccess = 0, time.Time{}, m.now
 		return false
 	}
 	w.ConsecutiveFailures++
@@ -317,6 +323,8 @@ func (m *model) streak(w *modelWebhook, r store.Result) bool {
 	w.Status, w.DisabledReason, w.DisabledAt = store.Disabled, r.DisableReason, m.now
 	w.Disablings++
 	w.Version++
+	w.UpdatedBy = ""
+	w.changes = append(w.changes, store.Change{At: m.now, Version: w.Version, Status: w.Status, Reason: w.DisabledReason, Fields: []string{"status"}})
 	m.addNotice(store.Notice{
 		Kind: store.NoticeDisabled, MerchantID: w.MerchantID, WebhookID: w.ID, URL: w.URL, Reason: r.DisableReason,
 		Failures: w.ConsecutiveFailures, DisableAfter: r.DisableAfter, Since: w.FailingSince,

@@ -21,7 +21,7 @@ func operations() []operation {
 	return []operation{
 		{20, "The store's clock decides what is due and stamps every record", (*duel).playAdvance},
 		{18, "Publish stores events and, in the same step, one pending delivery, due now, for each webhook that is active and subscribed at this moment.", (*duel).playPublish},
-		{5, "Enqueue makes one more pending delivery, due now, of each stored event to one webhook, whatever its status and subscriptions.", (*duel).playEnqueue},
+		{6, "Enqueue makes one more pending delivery, due now, of each stored event to one webhook, whatever its status and subscriptions.", (*duel).playEnqueue},
 		{24, "Claim hides due deliveries from every other caller until their lease ends", (*duel).playClaim},
 		{32, "Any other result is accepted … sets the delivery's and the webhook's counters, status and streak in the same step", (*duel).playFinish},
 		{3, "CreateWebhook stores w under merchantID with Version 1, Epoch 1 and the status of w", (*duel).playCreate},
@@ -32,12 +32,12 @@ func operations() []operation {
 		{10, prunePromise, (*duel).playPrune},
 		{4, addPromise, (*duel).playAddNotice},
 		{3, noticesPromise, (*duel).playClaimNotices},
-		{1, deferPromise, (*duel).playDeferNotice},
+		{2, deferPromise, (*duel).playDeferNotice},
 		{1, ackPromise, (*duel).playAckNotice},
 		{7, "An id is held by one holder at a time, until it is committed, forgotten or its lease ends.", (*duel).playSeen},
-		{8, "Deliveries lists a webhook's deliveries, newest first, without their attempts.", (*duel).playDeliveries},
+		{10, "Deliveries lists a webhook's deliveries, newest first, without their attempts.", (*duel).playDeliveries},
 		{3, "ListWebhooks returns a page of the merchant's webhooks, oldest first, ties by id.", (*duel).playWebhooks},
-		{3, "Events lists stored events, oldest first, without their bodies.", (*duel).playEvents},
+		{6, "Events lists stored events, oldest first, without their bodies.", (*duel).playEvents},
 		{5, "A record of another merchant is [ErrNotFound], the same as one that never was.", (*duel).playRead},
 	}
 }
@@ -367,6 +367,7 @@ func (d *duel) playRead() bool {
 	d.call("reading webhook %s, delivery %s and event %s of %s", w, id, event, m)
 	d.read(m, w, id)
 	d.fails(func(st store.Store) error { _, err := st.Event(d.x.Context(), m, event); return err })
+	d.fails(func(st store.Store) error { _, err := st.EventDeliveries(d.x.Context(), m, event); return err })
 	return true
 }
 
@@ -377,5 +378,6 @@ func (d *duel) read(m, webhookID, deliveryID string) {
 		d.matchWebhook(got, want)
 	}
 	answers(d, "the stats", func(st store.Store) (store.Stats, error) { return st.Stats(ctx, m, webhookID) })
+	d.fails(func(st store.Store) error { _, err := st.Changes(ctx, m, webhookID); return err })
 	d.fails(func(st store.Store) error { _, err := st.Delivery(ctx, m, webhookID, deliveryID); return err })
 }

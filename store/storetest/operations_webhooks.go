@@ -40,10 +40,10 @@ func (d *duel) furnished() store.Webhook {
 		w.CreatedAt, w.UpdatedAt, w.DisabledAt = d.earlier(), d.earlier(), d.earlier()
 		w.PreviousSecret, w.PreviousUntil = d.x.id("secret"), d.model.now.Add(one(d, []time.Duration{-time.Hour, duelGrace}))
 	}
-	w.RateLimit = d.rate()
+	w.RateLimit, w.UpdatedBy = d.rate(), one(d, []string{"", "somebody"})
 	if d.chance(20) { // What is not the caller's.
 		w.Epoch, w.Version, w.Mark, w.ConsecutiveFailures, w.Disablings = 7, 7, "mine", 7, 7
-		w.FailingSince, w.PrunedUntil = d.model.now, d.model.now
+		w.FailingSince, w.PrunedUntil, w.UnwellSince, w.LastSuccess = d.model.now, d.model.now, d.model.now, d.model.now
 	}
 	return w
 }
@@ -80,7 +80,7 @@ func (d *duel) playUpdate() bool {
 }
 
 func (d *duel) newUpdate(m, id string) store.WebhookUpdate {
-	u := store.WebhookUpdate{IfVersion: d.version(m, id, 20)}
+	u := store.WebhookUpdate{IfVersion: d.version(m, id, 20), By: one(d, []string{"", "ann\x00", "bob"})}
 	for _, change := range []func(){
 		func() { u.URL = new("https://example.com/" + d.x.id("url")) },
 		func() { u.Events = d.subscriptions() },

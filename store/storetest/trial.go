@@ -322,6 +322,15 @@ func (x *trial) merchants(limit int) []string {
 	})
 }
 
+// troubled follows the list of webhooks in trouble.
+func (x *trial) troubled(limit int) []store.Webhook {
+	x.Helper()
+	return follow(x, "Troubled", limit, func(cursor string) ([]store.Webhook, string, error) {
+		p, err := x.st.Troubled(x.Context(), store.TroubledQuery{Limit: limit, Cursor: cursor})
+		return p.Webhooks, p.Next, err
+	})
+}
+
 // deliveries follows the list of a webhook's deliveries.
 func (x *trial) deliveries(w store.Webhook, q store.DeliveryQuery) []store.Delivery {
 	x.Helper()

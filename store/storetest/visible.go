@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -11,7 +12,7 @@ import (
 // and bodies are read of what the last call touched, or of everything.
 func (d *duel) compare(everything bool) {
 	for _, m := range d.merchants {
-		d.compareWebhooks(m)
+		d.compareWebhooks(m, everything)
 		d.compareEvents(m, everything)
 	}
 	for _, t := range d.model.deliveries {
@@ -26,6 +27,7 @@ func (d *duel) compare(everything bool) {
 	d.touched = nil
 	d.compareBacklog()
 	d.compareMerchants()
+	d.compareTroubled()
 	d.x.audit()
 }
 
@@ -62,7 +64,32 @@ func (d *duel) compareMerchants() {
 	}
 }
 
-func (d *duel) compareWebhooks(merchantID string) {
+// compareTroubled compares which webhooks are in trouble.
+func (d *duel) compareTroubled() {
+	want, _ := d.model.Troubled(d.x.Context(), store.TroubledQuery{Limit: endless})
+	got := d.x.troubled(1 + d.rand.IntN(3))
+	slices.SortFunc(got, func(a, b store.Webhook) int {
+		return cmp.Or(cmp.Compare(a.MerchantID, b.MerchantID), cmp.Compare(a.ID, b.ID))
+	})
+	d.fatalIf(!slices.Equal(pick(got, webhookID), pick(want.Webhooks, webhookID)),
+		"in trouble are %v, want %v", pick(got, webhookID), pick(want.Webhooks, webhookID))
+	for i, w := range want.Webhooks {
+		d.matchWebhook(got[i], w)
+	}
+}
+
+// compareChanges compares what happened to a webhook.
+func (d *duel) compareChanges(w store.Webhook) {
+	want, _ := d.model.Changes(d.x.Context(), w.MerchantID, w.ID)
+	got, err := d.x.st.Changes(d.x.Context(), w.MerchantID, w.ID)
+	d.x.must(err, "Changes")
+	d.fatalIf(len(got) != len(want), "%s shows %d changes, want %d", w.ID, len(got), len(want))
+	for i := range want {
+		d.match(nth("change of "+w.ID, i+1), got[i], want[i])
+	}
+}
+
+func (d *duel) compareWebhooks(merchantID string, everything bool) {
 	q := store.WebhookQuery{Limit: endless}
 	got := d.x.webhooks(merchantID, q)
 	want, _ := d.model.ListWebhooks(d.x.Context(), merchantID, q)
@@ -72,6 +99,9 @@ func (d *duel) compareWebhooks(merchantID string) {
 	for i, w := range want.Webhooks {
 		d.matchWebhook(got[i], w)
 		d.compareDeliveries(w)
+		if everything || d.chance(5) {
+			d.compareChanges(w)
+		}
 	}
 }
 
@@ -122,7 +152,27 @@ func (d *duel) compareEvents(merchantID string, everything bool) {
 			got, err := d.x.st.Event(d.x.Context(), merchantID, e.ID)
 			d.x.must(err, "Event "+e.ID)
 			d.match("event "+e.ID, got, e.Event)
+			d.compareFate(e)
 		}
+	}
+}
+
+// compareFate compares what became of an event.
+func (d *duel) compareFate(e *modelEvent) {
+	want, _ := d.model.EventDeliveries(d.x.Context(), e.merchantID, e.ID)
+	got, err := d.x.st.EventDeliveries(d.x.Context(), e.merchantID, e.ID)
+	d.x.must(err, "EventDeliveries "+e.ID)
+	byID := func(a, b store.PublishedDelivery) int { return cmp.Compare(a.ID, b.ID) }
+	slices.SortFunc(got.Published, byID)
+	slices.SortFunc(want.Published, byID)
+	d.fatalIf(!slices.Equal(got.Published, want.Published), "event %s was published to %v, want %v", e.ID, got.Published, want.Published)
+	shown, there := pick(got.Deliveries, deliveryID), pick(want.Deliveries, deliveryID)
+	slices.Sort(shown)
+	slices.Sort(there)
+	d.fatalIf(!slices.Equal(shown, there), "event %s has the deliveries %v, want %v", e.ID, shown, there)
+	for _, g := range got.Deliveries {
+		d.matchDelivery(g, d.model.delivery(g.MerchantID, g.WebhookID, g.ID))
+		d.fatalIf(len(g.Log) > 0, "event %s shows the attempts of %s", e.ID, g.ID)
 	}
 }
 
@@ -144,7 +194,8 @@ func (d *duel) matchEvents(merchantID string, q store.EventQuery) {
 		d.fatalf("the events are %v, want %v", g, w)
 	}
 	for i, e := range got {
-		d.fatalIf(i > 0 && e.CreatedAt.Before(got[i-1].CreatedAt), "event %s comes after a younger one", e.ID)
+		d.fatalIf(i > 0 && (!q.Newest && e.CreatedAt.Before(got[i-1].CreatedAt) || q.Newest && e.CreatedAt.After(got[i-1].CreatedAt)),
+			"event %s comes out of its order", e.ID)
 		j := slices.IndexFunc(want.Events, func(o store.Event) bool { return o.ID == e.ID })
 		d.match("event "+e.ID, e, want.Events[j], "Delivered")
 		if !slices.Contains(d.delivered(merchantID, q.WebhookID, e.ID), e.Delivered) {
