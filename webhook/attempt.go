@@ -172,7 +172,11 @@ func (r *run) failed(s *settled, c claimed, retryAfter string) {
 	if again && !c.Test {
 		s.result.Outcome, s.result.Delay = store.Retry, delay
 	}
-	if c.Test || (s.result.Outcome == store.Retry && !r.opts.CountAttempts) {
+	if c.Test {
+		return
+	}
+	if s.result.Outcome == store.Retry && !r.opts.CountAttempts {
+		s.result.Streak = store.StreakTry
 		return
 	}
 	s.result.Streak = store.StreakExtend

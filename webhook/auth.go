@@ -23,6 +23,10 @@ type Principal struct {
 	// MerchantID is the merchant whose webhooks the request may see and change.
 	MerchantID string
 
+	// Subject is who it is, for the record of changes: a login, say. It is shown to the
+	// merchant, so of an operator it may be a team. Empty is nobody in particular.
+	Subject string
+
 	// AnyMerchant makes the caller an operator, who may act for every merchant.
 	// MerchantID then has no meaning.
 	AnyMerchant bool

@@ -49,6 +49,9 @@ func (s *Service) Deliveries(ctx context.Context, merchantID, webhookID string, 
 	if err := invalidIf(bad); err != nil {
 		return DeliveryPage{}, err
 	}
+	if q.EventID != "" {
+		return s.eventDeliveries(ctx, merchantID, webhookID, q)
+	}
 	page := DeliveryPage{Next: q.Cursor}
 	in := store.DeliveryQuery{Status: store.DeliveryStatus(q.Status), EventType: q.EventType, Since: q.Since, Until: q.Until}
 	for steps, skips := 0, 0; steps < maxSteps; {

@@ -127,7 +127,7 @@ func (p *probing) await(ctx context.Context, r *run, w *store.Webhook) (pause ti
 		return 0, false, err
 	}
 	active := store.Active
-	now, err := r.store.UpdateWebhook(ctx, w.MerchantID, w.ID, store.WebhookUpdate{IfVersion: w.Version, Status: &active})
+	now, err := r.store.UpdateWebhook(ctx, w.MerchantID, w.ID, store.WebhookUpdate{IfVersion: w.Version, Status: &active, By: ActorProbe})
 	if err != nil {
 		return 0, false, err
 	}

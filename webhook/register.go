@@ -42,6 +42,7 @@ func (s *Service) Register(ctx context.Context, merchantID string, r Registratio
 		ID: webhookID, MerchantID: merchantID, URL: r.URL, Events: r.Events, Status: store.Active,
 		Secret: sealed, Encoding: string(r.Encoding),
 		Description: r.Description, Metadata: r.Metadata, Headers: headers, RateLimit: r.RateLimit,
+		UpdatedBy: Actor(ctx),
 	}, s.limits.Webhooks)
 	if errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrLimit) {
 		// An earlier try of this very request may have made it: see Once.
@@ -70,6 +71,7 @@ func (s *Service) Update(ctx context.Context, merchantID, webhookID string, u Up
 	}
 	var bad faults
 	change := s.checkUpdate(&bad, u)
+	change.By = Actor(ctx)
 	if err := invalidIf(bad); err != nil {
 		return Webhook{}, err
 	}
@@ -181,7 +183,7 @@ func (s *Service) Rotate(ctx context.Context, merchantID, webhookID string, grac
 		return Registered{}, fmt.Errorf("webhook: rotate: %w", err)
 	}
 	sealed = vault.Made(by, sealed)
-	change := store.WebhookUpdate{Rotate: &sealed, KeepPrevious: grace}
+	change := store.WebhookUpdate{Rotate: &sealed, KeepPrevious: grace, By: Actor(ctx)}
 	if grace > 0 {
 		if w.PreviousSecret != "" {
 			return Registered{}, fmt.Errorf("webhook: rotate: %w", ErrRotating)
@@ -243,7 +245,7 @@ func (s *Service) rewrapWebhook(ctx context.Context, merchantID string, w store.
 		if r.Secret == r.OldSecret && r.Previous == r.OldPrevious && r.Headers == r.OldHeaders {
 			return false, nil
 		}
-		_, err = s.store.UpdateWebhook(ctx, merchantID, w.ID, store.WebhookUpdate{Reseal: &r})
+		_, err = s.store.UpdateWebhook(ctx, merchantID, w.ID, store.WebhookUpdate{Reseal: &r, By: Actor(ctx)})
 		if errors.Is(err, store.ErrVersion) && try < maxTries {
 			w, err = s.store.Webhook(ctx, merchantID, w.ID)
 			if err == nil {

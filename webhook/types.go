@@ -121,12 +121,39 @@ type Webhook struct {
 	DisabledAt          time.Time
 	ConsecutiveFailures int
 
+	// FailingSince is since when tries fail and none succeeds, zero if the last one that
+	// counted has succeeded. LastSuccess is when one succeeded last. Tests never count.
+	FailingSince time.Time
+	LastSuccess  time.Time
+
 	// PreviousUntil is when the previous secret or key ends, zero if there is none.
 	PreviousUntil time.Time
 
 	Version   int64 // for Update.IfVersion
 	CreatedAt time.Time
 	UpdatedAt time.Time
+	UpdatedBy string // see [WithActor]
+}
+
+// Condition says how a webhook does, by its tries and not by what has ended.
+type Condition string
+
+// A webhook is healthy until a try fails.
+const (
+	ConditionHealthy  Condition = "healthy"
+	ConditionFailing  Condition = "failing" // the last try that counted has failed
+	ConditionDisabled Condition = "disabled"
+)
+
+// Condition returns how the webhook does.
+func (w Webhook) Condition() Condition {
+	switch {
+	case w.Status == Disabled:
+		return ConditionDisabled
+	case !w.FailingSince.IsZero():
+		return ConditionFailing
+	}
+	return ConditionHealthy
 }
 
 func newWebhook(w store.Webhook) Webhook {
@@ -136,8 +163,9 @@ func newWebhook(w store.Webhook) Webhook {
 		Encoding:    Encoding(w.Encoding),
 		Description: w.Description, Metadata: w.Metadata, HeaderNames: vault.HeaderNames(w.Headers), RateLimit: w.RateLimit,
 		DisabledReason: Reason(w.DisabledReason), DisabledAt: w.DisabledAt, ConsecutiveFailures: w.ConsecutiveFailures,
+		FailingSince: w.UnwellSince, LastSuccess: w.LastSuccess,
 		PreviousUntil: w.PreviousUntil,
-		Version:       w.Version, CreatedAt: w.CreatedAt, UpdatedAt: w.UpdatedAt,
+		Version:       w.Version, CreatedAt: w.CreatedAt, UpdatedAt: w.UpdatedAt, UpdatedBy: w.UpdatedBy,
 	}
 }
 
@@ -315,6 +343,7 @@ type DeliveryDetail struct {
 type DeliveryQuery struct {
 	Status    DeliveryStatus // empty: any
 	EventType string         // empty: any
+	EventID   string         // empty: any; the deliveries of one event are one page
 	Since     time.Time      // CreatedAt not before; zero: any
 	Until     time.Time      // CreatedAt before; zero: any
 

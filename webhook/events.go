@@ -1,0 +1,154 @@
+package webhook
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/rag-assistant/webhooks/store"
+)
+
+// EventRecord is an event of the log: everything that was published is there, whether or
+// not anybody subscribed to it, for [Retention].Events and for as long as a delivery of it
+// is pending.
+type EventRecord struct {
+	ID        string
+	Type      string
+	Test      bool
+	CreatedAt time.Time // when it was published, by the store's clock
+}
+
+// EventQuery selects a page of events.
+type EventQuery struct {
+	Type  string    // empty: any
+	Since time.Time // CreatedAt not before; zero: any
+	Until time.Time // CreatedAt before; zero: any
+
+	Limit  int    // 1 to 1000
+	Cursor string // from a page's Next
+}
+
+// EventPage is a page of events, newest first.
+type EventPage struct {
+	Events []EventRecord
+
+	// Next continues after this page, empty at the end. A page that looked at very many
+	// events to find few has fewer than Limit, and a Next.
+	Next string
+}
+
+// EventDetail is an event with what became of it at each of the merchant's webhooks.
+type EventDetail struct {
+	EventRecord
+
+	Payload  json.RawMessage // the canonical event; nil if the store cannot read it
+	Verdicts []Verdict       // one for each webhook of now, oldest first; of a test, one
+
+	// Deliveries are those of all webhooks that are kept, oldest first, with the first 200
+	// characters of each answer.
+	Deliveries []Delivery
+	Damaged    []string // ids of deliveries that the store cannot read
+}
+
+// Events lists what was published, newest first. Tests are not listed.
+func (s *Service) Events(ctx context.Context, merchantID string, q EventQuery) (EventPage, error) {
+	if err := checkMerchant(merchantID); err != nil {
+		return EventPage{}, err
+	}
+	var bad faults
+	if q.Limit < 1 || q.Limit > MaxPage {
+		bad.add("limit", FaultWrong, fmt.Sprintf("must be between 1 and %d", MaxPage))
+	}
+	if !q.Until.IsZero() && !q.Since.Before(q.Until) {
+		bad.add("until", FaultWrong, "must be after since")
+	}
+	if err := invalidIf(bad); err != nil {
+		return EventPage{}, err
+	}
+	page := EventPage{Next: q.Cursor}
+	for range maxSteps {
+		got, err := s.store.Events(ctx, merchantID, store.EventQuery{
+			Newest: true, Type: q.Type, Since: q.Since, Until: q.Until, Limit: q.Limit - len(page.Events), Cursor: page.Next,
+		})
+		if errors.Is(err, store.ErrCursor) {
+			return EventPage{}, invalid("cursor", "is not one that this API gave out")
+		}
+		if err != nil {
+			return EventPage{}, fmt.Errorf("webhook: list events: %w", err)
+		}
+		for _, e := range got.Events {
+			page.Events = append(page.Events, newEventRecord(e))
+		}
+		if page.Next = got.Next; page.Next == "" || len(page.Events) == q.Limit {
+			break
+		}
+	}
+	return page, nil
+}
+
+func newEventRecord(e store.Event) EventRecord {
+	return EventRecord{ID: e.ID, Type: e.Type, Test: e.Test, CreatedAt: e.CreatedAt}
+}
+
+// Event returns one event with its deliveries over all webhooks, and says of each webhook
+// what became of it: see [Service.Why]. It fails with [ErrNotFound] if the merchant never
+// published it, or it is not kept any more.
+func (s *Service) Event(ctx context.Context, merchantID, eventID string) (EventDetail, error) {
+	if err := checkIDs(merchantID, eventID); err != nil {
+		return EventDetail{}, err
+	}
+	e, err := s.store.Event(ctx, merchantID, eventID)
+	damaged := errors.Is(err, store.ErrDamaged)
+	if err != nil && !damaged {
+		return EventDetail{}, fmt.Errorf("webhook: read event: %w", err)
+	}
+	fate, err := s.store.EventDeliveries(ctx, merchantID, eventID)
+	if err != nil && (!damaged || !errors.Is(err, store.ErrDamaged)) {
+		return EventDetail{}, fmt.Errorf("webhook: read event: %w", err)
+	}
+	out := EventDetail{EventRecord: newEventRecord(e), Damaged: fate.Damaged}
+	out.ID = eventID
+	if json.Valid(e.Body) { // Else it is damaged, and would spoil the answer that it is in.
+		out.Payload = e.Body
+	}
+	for i := range fate.Deliveries {
+		d := newDelivery(&fate.Deliveries[i])
+		d.ResponseBody = shorten(d.ResponseBody)
+		out.Deliveries = append(out.Deliveries, d)
+	}
+	slices.SortStableFunc(out.Deliveries, func(a, b Delivery) int { return a.CreatedAt.Compare(b.CreatedAt) })
+	if !damaged {
+		out.Verdicts, err = s.verdicts(ctx, merchantID, out.EventRecord, fate, out.Deliveries)
+	}
+	return out, err
+}
+
+// eventDeliveries lists the deliveries of one event to one webhook, newest first. They are
+// few, so all of them are one page.
+func (s *Service) eventDeliveries(ctx context.Context, merchantID, webhookID string, q DeliveryQuery) (DeliveryPage, error) {
+	if _, err := s.store.Webhook(ctx, merchantID, webhookID); err != nil && !errors.Is(err, store.ErrDamaged) {
+		return DeliveryPage{}, fmt.Errorf("webhook: list deliveries: %w", err)
+	}
+	fate, err := s.store.EventDeliveries(ctx, merchantID, q.EventID)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return DeliveryPage{}, fmt.Errorf("webhook: list deliveries: %w", err)
+	}
+	var page DeliveryPage
+	for i := range fate.Deliveries {
+		d := newDelivery(&fate.Deliveries[i])
+		d.ResponseBody = shorten(d.ResponseBody)
+		switch {
+		case d.WebhookID != webhookID, q.Status != "" && q.Status != d.Status, q.EventType != "" && q.EventType != d.EventType:
+		case d.CreatedAt.Before(q.Since), !q.Until.IsZero() && !d.CreatedAt.Before(q.Until):
+		default:
+			page.Deliveries = append(page.Deliveries, d)
+		}
+	}
+	slices.SortStableFunc(page.Deliveries, func(a, b Delivery) int { return b.CreatedAt.Compare(a.CreatedAt) })
+	page.Deliveries = page.Deliveries[min(q.Offset, len(page.Deliveries)):]
+	page.Deliveries = page.Deliveries[:min(q.Limit, len(page.Deliveries))]
+	return page, nil
+}
