@@ -60,7 +60,8 @@ type Verdict struct {
 	Deliveries int // that are kept, of this event to this webhook
 	Succeeded  int // of them: the receiver got it so often
 
-	// Text is all of it in a sentence, in English, with times in UTC.
+	// Text is all of it in a sentence that begins with the verdict: "not subscribed: …". It
+	// is in English, with times in UTC.
 	Text string
 }
 
@@ -237,29 +238,29 @@ func since(changes []store.Change) time.Time {
 func (v *Verdict) text() string {
 	switch v.Fate {
 	case FateDelivered:
-		text := fmt.Sprintf("Delivered at %s, status %d, at attempt %d.", clock(v.At), v.StatusCode, v.Attempts)
+		text := fmt.Sprintf("delivered at %s, status %d, at attempt %d.", clock(v.At), v.StatusCode, v.Attempts)
 		if v.Succeeded > 1 {
 			text += fmt.Sprintf(" The receiver took it %d times.", v.Succeeded)
 		}
 		return text
 	case FateFailed:
-		return fmt.Sprintf("Failed at %s after %d attempts: %s.", clock(v.At), v.Attempts, v.failure())
+		return fmt.Sprintf("failed at %s after %d attempts: %s.", clock(v.At), v.Attempts, v.failure())
 	case FatePending:
 		return v.waiting()
 	case FateNotSubscribed:
-		return fmt.Sprintf("Not subscribed: since %s the webhook did not subscribe to this type.", clock(v.At))
+		return fmt.Sprintf("not subscribed: since %s the webhook did not subscribe to this type.", clock(v.At))
 	case FateDisabled:
-		return fmt.Sprintf("Disabled: the webhook was disabled at %s and not enabled again when the event was published. A replay sends it.", clock(v.At))
+		return fmt.Sprintf("disabled: the webhook was disabled at %s and not enabled again when the event was published. A replay sends it.", clock(v.At))
 	case FateNotThere:
-		return fmt.Sprintf("Not registered: the webhook was registered later, at %s. A replay with backfill sends it.", clock(v.At))
+		return fmt.Sprintf("not registered yet: the webhook was registered later, at %s. A replay with backfill sends it.", clock(v.At))
 	case FateMissed:
-		return "Missed: too many deliveries of this webhook were pending. A replay sends it."
+		return "missed: too many deliveries of this webhook were pending. A replay sends it."
 	case FatePruned:
-		return "Pruned: a delivery was made, and retention has removed it since, with its outcome."
+		return "pruned: a delivery was made, and retention has removed it since, with its outcome."
 	case FateDamaged:
-		return "Set aside: the store cannot read the record of the delivery."
+		return "set aside: the store cannot read the record of the delivery."
 	}
-	return "Not known any more: what the webhook was like then is older than the changes that are kept."
+	return "not known any more: what the webhook was like then is older than the changes that are kept."
 }
 
 func (v *Verdict) failure() string {
@@ -276,15 +277,15 @@ func (v *Verdict) waiting() string {
 	}
 	switch v.Wait {
 	case WaitAnswer:
-		return "Pending: a try is under way." + last
+		return "pending: a try is under way." + last
 	case WaitRetry:
-		return fmt.Sprintf("Pending: waiting for the next try at %s.", clock(v.Until)) + last
+		return fmt.Sprintf("pending: waiting for the next try at %s.", clock(v.Until)) + last
 	case WaitPlace:
-		return fmt.Sprintf("Pending: held back until %s, because the endpoint is slow or asked for a pause, or sending was in trouble.", clock(v.Until)) + last
+		return fmt.Sprintf("pending: held back until %s, because the endpoint is slow or asked for a pause, or sending was in trouble.", clock(v.Until)) + last
 	case WaitRate:
-		return "Pending: waiting for the rate limit of the webhook." + last
+		return "pending: waiting for the rate limit of the webhook." + last
 	case WaitEnabled:
-		return fmt.Sprintf("Pending: waiting for the webhook to be enabled. It is disabled since %s.", clock(v.At)) + last
+		return fmt.Sprintf("pending: waiting for the webhook to be enabled. It is disabled since %s.", clock(v.At)) + last
 	}
-	return "Pending: in line, due now." + last
+	return "pending: in line, due now." + last
 }
