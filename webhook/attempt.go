@@ -55,7 +55,7 @@ func (r *run) try(ctx context.Context, c claimed) settled {
 	outer := ctx
 	ctx, ended := r.opts.Observer.attempting(ctx, s.info.AttemptInfo)
 	defer func() { ended(s.info.AttemptInfo) }()
-	c.added = r.added(ctx, s.info.AttemptInfo)
+	c.added, c.sent = r.added(ctx, s.info.AttemptInfo), new(http.Header)
 	if r.late(ctx, c, r.opts.AttemptTimeout*2) {
 		s.result.Outcome, s.result.Delay = store.Released, time.Second
 		return s
@@ -116,6 +116,7 @@ func (r *run) try(ctx context.Context, c claimed) settled {
 	}
 	s.result.Attempt = store.Attempt{
 		Duration: s.info.Duration, StatusCode: s.info.StatusCode, Code: string(s.info.Code), ResponseBody: resp.Body,
+		Exchange: r.exchange(&c, resp.Header),
 	}
 	r.opts.Observer.attempted(ctx, s.info.AttemptInfo)
 	return s
@@ -305,6 +306,7 @@ func (r *run) postOnce(ctx context.Context, c claimed, set *vault.Set, untimed *
 			header[key] = values[i : i+1 : i+1]
 		}
 	}
+	*c.sent = header
 	return egress.Post(ctx, r.opts.Transport, c.URL, header, body)
 }
 

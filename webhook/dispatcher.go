@@ -28,6 +28,7 @@ type Dispatcher struct {
 	store   DispatchStore
 	opts    DispatcherOptions
 	out     *egress.Egress
+	vault   *vault.Vault
 	signers vault.Signers
 	running atomic.Bool
 
@@ -141,6 +142,11 @@ type DispatcherOptions struct {
 	// Retention says what is kept, and for how long.
 	Retention Retention
 
+	// OmitExchange keeps of an attempt its outcome only. By default its URL and headers are
+	// kept too, sealed as secrets are: see [Exchange]. That is some 1 to 4 KiB of the store
+	// for each attempt.
+	OmitExchange bool
+
 	// UserAgent is sent with every request. Defaults to [DefaultUserAgent].
 	UserAgent string
 
@@ -246,7 +252,7 @@ func NewDispatcher(st DispatchStore, o *DispatcherOptions) (*Dispatcher, error) 
 		opts.Transport = out.Transport()
 	}
 	opts.SecretKeys = nil // The vault has them; unexported fields print without their Format.
-	return &Dispatcher{store: st, opts: opts, out: out, signers: vault.NewSigners(keys, opts.Logger)}, nil
+	return &Dispatcher{store: st, opts: opts, out: out, vault: keys, signers: vault.NewSigners(keys, opts.Logger)}, nil
 }
 
 // closeIdle closes kept connections of our own transport.

@@ -106,6 +106,9 @@ func (s *Service) Delivery(ctx context.Context, merchantID, webhookID, deliveryI
 		return DeliveryDetail{}, err
 	}
 	out := DeliveryDetail{Delivery: newDelivery(&d)}
+	for i := range out.Log {
+		out.Log[i].Exchange = s.openExchange(&d, d.Log[i].Exchange)
+	}
 	if d.EventID == "" { // The store has lost it.
 		return out, nil
 	}

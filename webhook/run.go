@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"net/http"
 	"runtime/debug"
 	"strconv"
 	"sync"
@@ -75,6 +76,7 @@ type claimed struct {
 	storeTime time.Time      // the store's, at that moment
 	added     []vault.Header // what the host adds to the requests of an attempt
 	probe     bool           // it tries the way out in an outage
+	sent      *http.Header   // of the last post of an attempt
 }
 
 // Run delivers until ctx ends and returns nil after an orderly stop: it claims

@@ -330,6 +330,9 @@ type Attempt struct {
 	StatusCode   int           // 0: no answer
 	Code         Code          // why it failed; empty on success
 	ResponseBody string        // at most 1,000 characters, valid UTF-8
+
+	// Exchange is nil if it was not kept, or no key opens it.
+	Exchange *Exchange
 }
 
 // DeliveryDetail is a delivery with what was sent.

@@ -29,6 +29,8 @@ type Response struct {
 	StatusCode int    // 200 to 599
 	Body       string // the first 1,000 characters at most, valid UTF-8
 	RetryAfter string // the header of that name as sent, "" if it is absent or absurdly long
+
+	Header http.Header // not to be changed; as large as the receiver, and the transport's bound, had it
 }
 
 // Post sends body to target, an http or https URL, over rt and returns the answer,
@@ -92,7 +94,7 @@ func Post(
 			cause: fmt.Errorf("status %d", resp.StatusCode),
 		}
 	}
-	r := Response{StatusCode: resp.StatusCode, RetryAfter: resp.Header.Get("Retry-After")}
+	r := Response{StatusCode: resp.StatusCode, RetryAfter: resp.Header.Get("Retry-After"), Header: resp.Header}
 	if len(r.RetryAfter) > 64 {
 		r.RetryAfter = ""
 	}

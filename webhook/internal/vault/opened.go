@@ -75,3 +75,18 @@ func (o Opened) Differs(other Opened) []string {
 	}
 	return out
 }
+
+// exchangeOf is the associated data of an exchange.
+func exchangeOf(merchantID, webhookID, deliveryID string) []byte {
+	return []byte(merchantID + "|" + webhookID + "|exchange|" + deliveryID)
+}
+
+// SealExchange seals what is kept of an attempt of a delivery.
+func (v *Vault) SealExchange(merchantID, webhookID, deliveryID, text string) (string, error) {
+	return v.sealText(exchangeOf(merchantID, webhookID, deliveryID), text)
+}
+
+// OpenExchange fails with [ErrUnsealed] if no key opens it.
+func (v *Vault) OpenExchange(merchantID, webhookID, deliveryID, sealed string) (string, error) {
+	return v.openText(exchangeOf(merchantID, webhookID, deliveryID), sealed)
+}
