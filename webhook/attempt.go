@@ -274,8 +274,6 @@ func (r *run) rotated(ctx context.Context, l *store.Lease) bool {
 // postOnce sends one request. All secrets sign the Standard Webhooks header;
 // X-Webhook-Signature is signed with the given one.
 func (r *run) postOnce(ctx context.Context, c claimed, set *vault.Set, untimed *signer.Signer, body []byte) (egress.Response, error) {
-	ctx, cancel := context.WithTimeout(egress.WithOwner(ctx, c.MerchantID), r.opts.AttemptTimeout)
-	defer cancel()
 	now := time.Now()
 	var buf [256]byte
 	signature := string(untimed.AppendSignature(buf[:0], body))
@@ -307,7 +305,7 @@ func (r *run) postOnce(ctx context.Context, c claimed, set *vault.Set, untimed *
 		}
 	}
 	*c.sent = header
-	return egress.Post(ctx, r.opts.Transport, c.URL, header, body)
+	return egress.PostWithin(egress.WithOwner(ctx, c.MerchantID), r.opts.AttemptTimeout, r.opts.Transport, c.URL, header, body)
 }
 
 //nolint:gochecknoglobals // a constant list

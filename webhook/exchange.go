@@ -44,7 +44,8 @@ func (r *run) exchange(c *claimed, answered http.Header) string {
 	for _, name := range requestHeaders {
 		writeHeader(&b, name, sent[name])
 	}
-	for _, name := range slices.Sorted(maps.Keys(sent)) {
+	var room [32]string
+	for _, name := range sorted(room[:0], sent) {
 		switch {
 		case slices.Contains(requestHeaders[:], name) || len(sent[name]) == 0:
 		case vault.TraceHeader(name):
@@ -55,13 +56,19 @@ func (r *run) exchange(c *claimed, answered http.Header) string {
 	}
 	b.WriteByte('\n')
 	most := b.Len() + maxAnswered
-	for _, name := range slices.Sorted(maps.Keys(answered)) {
+	for _, name := range sorted(room[:0], answered) {
 		before := b.Len()
 		if writeHeader(&b, name, answered[name]); b.Len() > most {
 			return r.sealExchange(c, b.String()[:before])
 		}
 	}
 	return r.sealExchange(c, b.String())
+}
+
+func sorted(names []string, h http.Header) []string {
+	names = slices.AppendSeq(names, maps.Keys(h))
+	slices.Sort(names)
+	return names
 }
 
 // sealExchange gives up what cannot be sealed, or is too long for a store.

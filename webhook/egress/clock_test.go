@@ -2,6 +2,7 @@ package egress_test
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -98,20 +99,29 @@ func TestLimits(t *testing.T) {
 				if scheme == "" {
 					scheme = "http"
 				}
-				ctx := t.Context()
-				if tt.timeout != 0 {
-					var cancel context.CancelFunc
-					ctx, cancel = context.WithTimeout(ctx, tt.timeout)
-					defer cancel()
-				}
-				began := time.Now()
-				resp, err := egress.Post(ctx, e.Transport(), scheme+"://hooks.example.com/", nil, []byte("{}"))
-				require.Equal(t, tt.took, time.Since(began))
-				if tt.code != "" {
-					requireCode(t, tt.code, err)
-				} else {
-					require.NoError(t, err)
-					require.Equal(t, egress.Response{StatusCode: 200, Body: tt.body}, resp)
+				for _, own := range []bool{false, true} {
+					ctx, timeout := t.Context(), cmp.Or(tt.timeout, egress.DefaultTimeout)
+					if !own && tt.timeout != 0 {
+						var cancel context.CancelFunc
+						ctx, cancel = context.WithTimeout(ctx, tt.timeout)
+						defer cancel()
+					}
+					began := time.Now()
+					post := egress.Post
+					if own {
+						post = func(ctx context.Context, rt http.RoundTripper, target string, h http.Header, body []byte) (egress.Response, error) {
+							return egress.PostWithin(ctx, timeout, rt, target, h, body)
+						}
+					}
+					resp, err := post(ctx, e.Transport(), scheme+"://hooks.example.com/", nil, []byte("{}"))
+					require.Equal(t, tt.took, time.Since(began))
+					if tt.code != "" {
+						requireCode(t, tt.code, err)
+					} else {
+						require.NoError(t, err)
+						require.Equal(t, 200, resp.StatusCode)
+						require.Equal(t, tt.body, resp.Body)
+					}
 				}
 				e.Transport().CloseIdleConnections()
 			})

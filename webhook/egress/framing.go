@@ -207,7 +207,9 @@ func (f *framed) begin(head string) {
 	version, rest, _ := strings.Cut(status, " ")
 	code, _, _ := strings.Cut(strings.TrimSpace(rest), " ")
 	length, chunked, coded := int64(-1), false, false
-	fields = folded.ReplaceAllString(fields, " ")
+	if strings.Contains(fields, "\n ") || strings.Contains(fields, "\n\t") {
+		fields = folded.ReplaceAllString(fields, " ")
+	}
 	for line := range strings.Lines(fields) {
 		name, value, _ := strings.Cut(line, ":")
 		switch value = strings.TrimSpace(value); {

@@ -59,6 +59,18 @@ type Response struct {
 func Post(
 	ctx context.Context, rt http.RoundTripper, target string, header http.Header, body []byte,
 ) (Response, error) {
+	timeout := time.Duration(0)
+	if _, ok := ctx.Deadline(); !ok {
+		timeout = DefaultTimeout
+	}
+	return PostWithin(ctx, timeout, rt, target, header, body)
+}
+
+// PostWithin is [Post] bounded by a time, too: 0 leaves the bound to ctx. It costs less than
+// a context that has the time as its deadline.
+func PostWithin(
+	ctx context.Context, timeout time.Duration, rt http.RoundTripper, target string, header http.Header, body []byte,
+) (Response, error) {
 	if rt == nil {
 		return Response{}, errors.New("egress: post: round tripper is nil")
 	}
@@ -68,7 +80,7 @@ func Post(
 	if err := checkHeader(header); err != nil {
 		return Response{}, err
 	}
-	limited, cancel := withDefaultTimeout(ctx)
+	limited, cancel := within(ctx, timeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(limited, http.MethodPost, target, bytes.NewReader(body))
 	if err != nil || req.URL.Host == "" || req.URL.Scheme != "https" && req.URL.Scheme != "http" {
@@ -84,7 +96,7 @@ func Post(
 	}
 	resp, err := rt.RoundTrip(req)
 	if err != nil {
-		return Response{}, failure(ctx, err)
+		return Response{}, failure(ctx, limited, err)
 	}
 	if resp.StatusCode < 200 || resp.StatusCode > 599 {
 		// The body of a 101 is the connection itself, whose reads ignore the context.
@@ -115,15 +127,15 @@ func sendAgainOnce(req *http.Request) {
 	}
 }
 
-func withDefaultTimeout(ctx context.Context) (context.Context, context.CancelFunc) {
-	if _, ok := ctx.Deadline(); ok {
+func within(ctx context.Context, timeout time.Duration) (context.Context, context.CancelFunc) {
+	if timeout == 0 {
 		return context.WithCancel(ctx)
 	}
-	return context.WithTimeout(ctx, DefaultTimeout)
+	return context.WithTimeout(ctx, timeout)
 }
 
-// failure turns an error of a round trip under ctx into Post's.
-func failure(ctx context.Context, err error) error {
+// failure turns an error of a round trip under limited, a context within ctx, into Post's.
+func failure(ctx, limited context.Context, err error) error {
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return fmt.Errorf("egress: post: %w", ctx.Err())
 	}
@@ -133,7 +145,7 @@ func failure(ctx context.Context, err error) error {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e
 	}
-	if ctx.Err() != nil { // Whatever err says, the reason is that the time was over.
+	if limited.Err() != nil { // Whatever err says, the reason is that the time was over.
 		return &Error{Code: CodeTimeout, cause: err}
 	}
 	return &Error{Code: Classify(err), cause: err}

@@ -90,7 +90,8 @@ func TestProxy(t *testing.T) {
 			for range 2 {
 				resp, err := post(t, e, tt.target)
 				require.NoError(t, err)
-				require.Equal(t, egress.Response{StatusCode: 200, Body: "ok"}, resp)
+				require.Equal(t, 200, resp.StatusCode)
+				require.Equal(t, "ok", resp.Body)
 				got := <-requests
 				require.Equal(t, target.Host, got.host)
 				require.Equal(t, `{"id":"evt_1"}`, got.body)

@@ -63,17 +63,18 @@ const tagSize = 12
 
 func tagged(owner string, u *url.URL) string {
 	sum := sha256.Sum256([]byte(owner))
-	tag := hex.EncodeToString(sum[:tagSize/2])
+	var buf [128]byte
+	out := hex.AppendEncode(buf[:0], sum[:tagSize/2])
 	host := u.Hostname()
 	if strings.Contains(host, ":") {
-		host = tag + ".6." + strings.ReplaceAll(host, ":", "-")
+		out = append(append(out, ".6."...), strings.ReplaceAll(host, ":", "-")...)
 	} else {
-		host = tag + ".n." + host
+		out = append(append(out, ".n."...), host...)
 	}
 	if port := u.Port(); port != "" {
-		host += ":" + port
+		out = append(append(out, ':'), port...)
 	}
-	return host
+	return string(out)
 }
 
 var errUntagged = errors.New("host is not tagged")
