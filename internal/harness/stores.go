@@ -18,13 +18,13 @@ type Backend struct {
 }
 
 // Stores opens a new store of each kind.
-func Stores() map[string]func(*testing.T) Backend {
-	return map[string]func(*testing.T) Backend{
-		"memory": func(*testing.T) Backend {
+func Stores() map[string]func(testing.TB) Backend {
+	return map[string]func(testing.TB) Backend{
+		"memory": func(testing.TB) Backend {
 			st := memstore.New(nil)
 			return Backend{st, func() string { return Dump(st) }}
 		},
-		"redis": func(t *testing.T) Backend {
+		"redis": func(t testing.TB) Backend {
 			t.Helper()
 			client, prefix := redistest.Client(t), redistest.Prefix()
 			t.Cleanup(func() { redistest.Forget(t, client, prefix) })
