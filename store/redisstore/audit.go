@@ -126,7 +126,7 @@ func (a *audit) leftovers(prefix string) {
 		a.want(live || deleted || strings.HasPrefix(what, "a ") && a.leases[what[2:]] != "", "what is left of a deleted webhook is noted", "%s%s", prefix, what)
 	}
 	for _, name := range a.kinds {
-		if kind, rest, ok := strings.Cut(name, ":"); ok && slices.Contains([]string{"q", "z", "y", "g", "l", "x", "nw"}, kind) {
+		if kind, rest, ok := strings.Cut(name, ":"); ok && slices.Contains([]string{"q", "z", "y", "g", "l", "x", "ch", "nw"}, kind) {
 			n, _, _ := strings.Cut(rest, ":")
 			known(n, name)
 		}
@@ -135,7 +135,7 @@ func (a *audit) leftovers(prefix string) {
 		n, _, _ := strings.Cut(field, ":")
 		known(n, "a "+field)
 	}
-	for _, set := range []string{"r", "f", "off", "p"} {
+	for _, set := range []string{"r", "f", "off", "tr", "p"} {
 		for member := range a.sets[set] {
 			n, _, _ := strings.Cut(member, ":")
 			known(n, set+" "+member)
