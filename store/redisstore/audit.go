@@ -1,6 +1,7 @@
 package redisstore
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/rag-assistant/webhooks/store"
 )
 
 // pageSize is how many deliveries a page holds: see lua/lib.lua.
@@ -36,7 +39,7 @@ func (s *Store) Audit(ctx context.Context) error {
 		}
 		a := &audit{
 			dump: d, of: h, now: now.UnixMilli(), layout: s.layout.id,
-			subscribers: map[string][]string{}, carried: map[string]bool{}, enqueued: map[string]int{}, leases: map[string]string{},
+			subscribers: map[string][]string{}, troubled: map[string]bool{}, carried: map[string]bool{}, enqueued: map[string]int{}, leases: map[string]string{},
 		}
 		a.shard(h.prefix)
 		broken = append(broken, a.broken...)
@@ -54,6 +57,7 @@ type audit struct {
 	broken []error
 
 	subscribers map[string][]string // of active webhooks, by M|type
+	troubled    map[string]bool     // webhooks, by n
 	carried     map[string]bool     // events that pending deliveries need, as M:E
 	enqueued    map[string]int      // deliveries by n:E
 	leases      map[string]string   // token of each claim in h, by field
@@ -85,6 +89,7 @@ func (a *audit) shard(prefix string) {
 		a.webhook(n, packed)
 	}
 	a.want(sameKeys(a.sets["ms"], merchants), "a shard lists its merchants", "%s", prefix)
+	a.want(sameKeys(a.sets["tr"], a.troubled), "a webhook is listed in trouble if it is disabled or unwell", "%s%v, want %v", prefix, a.sets["tr"], a.troubled)
 	a.want(sameKeys(a.hashes["w"], a.hashes["t"]), "a webhook that has a state can be claimed", "%s", prefix)
 	a.want(integer(a.hashes["c"]["pn"]) == a.pending, "a shard counts its pending deliveries", "%s: %s, want %d", prefix, a.hashes["c"]["pn"], a.pending)
 	for field, packed := range a.hashes["s"] {
@@ -252,10 +257,28 @@ func (a *audit) webhook(n, packed string) {
 			slices.Sort(a.subscribers[name])
 		}
 	}
+	if !t.active || t.unwell > 0 {
+		a.troubled[n] = true
+		a.want(a.sets["tr"][n] == integer(n), "a webhook in trouble is found by its number", "%s", w.ID)
+	}
+	a.changes(n, &w)
 	c := &counting{audit: a, n: n, merchant: merchant, t: &t, off: math.MaxInt64, seen: map[int64]bool{}, pages: map[int64]bool{}}
 	c.fresh()
 	c.claimed()
 	c.ended()
 	c.compare(w.ID)
 	a.pending += t.pending()
+}
+
+// changes looks whether those of a webhook are in order, and whether one is missing at either end.
+func (a *audit) changes(n string, w *store.Webhook) {
+	var first, last int64
+	list := a.lists["ch:"+n]
+	for _, packed := range list {
+		c, ok := unpackChange(packed)
+		a.want(ok && c.Version > last && c.Version <= w.Version, "a change can be read, and has a higher version than the one before", "%s", w.ID)
+		first, last = cmp.Or(first, c.Version), c.Version
+	}
+	a.want(first == 1 || len(list) == store.MaxChanges, "changes begin with the registration, or are a hundred", "%s: %d", w.ID, len(list))
+	a.want(len(list) <= store.MaxChanges, "no more than a hundred changes are kept", "%s: %d", w.ID, len(list))
 }

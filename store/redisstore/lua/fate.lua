@@ -32,8 +32,7 @@ local reply = { 'OK', now }
 for _ = 1, num() do
   if work >= BUSY then break end
   local n, seq = arg(), num()
-  local id = call('HEXISTS', T, n) == 1 and id_of(n)
-  local fine, out = pcall(show, n, seq)
+  local id, fine, out = id_of(n), pcall(show, n, seq)
   if not fine then out = '' end
   work = work + 1 + (type(out) == 'string' and #out / 500 or 0)
   reply[#reply + 1], reply[#reply + 2] = id or '', out

@@ -6,7 +6,13 @@
 
 local after, limit = arg(), num()
 local reply = { 'OK', now, '' }
-local found = call('ZRANGEBYSCORE', P .. 'tr', '(' .. after, '+inf', 'WITHSCORES', 'LIMIT', 0, limit + 1)
+local found, gone
+repeat -- What is no number of a webhook is no place to go on after, and goes.
+  found, gone = call('ZRANGEBYSCORE', P .. 'tr', '(' .. after, '+inf', 'WITHSCORES', 'LIMIT', 0, limit + 1), 0
+  for i = 1, #found, 2 do
+    if found[i] ~= string.match(found[i + 1], '^[1-9]%d*$') then gone = gone + call('ZREM', P .. 'tr', found[i]) end
+  end
+until gone == 0
 for i = 1, #found, 2 do
   if i > 2 * limit then
     reply[3] = found[i - 1]
