@@ -257,6 +257,7 @@ func (a *audit) webhook(n, packed string) {
 			slices.Sort(a.subscribers[name])
 		}
 	}
+	a.want(t.streak == 0 || t.unwell > 0, "a webhook with a streak is unwell", "%s", w.ID)
 	if !t.active || t.unwell > 0 {
 		a.troubled[n] = true
 		a.want(a.sets["tr"][n] == integer(n), "a webhook in trouble is found by its number", "%s", w.ID)
@@ -273,12 +274,14 @@ func (a *audit) webhook(n, packed string) {
 // changes looks whether those of a webhook are in order, and whether one is missing at either end.
 func (a *audit) changes(n string, w *store.Webhook) {
 	var first, last int64
+	var status store.Status
 	list := a.lists["ch:"+n]
 	for _, packed := range list {
 		c, ok := unpackChange(packed)
 		a.want(ok && c.Version > last && c.Version <= w.Version, "a change can be read, and has a higher version than the one before", "%s", w.ID)
-		first, last = cmp.Or(first, c.Version), c.Version
+		first, last, status = cmp.Or(first, c.Version), c.Version, c.Status
 	}
+	a.want(status == w.Status, "the last change has the status of the webhook", "%s: %s, want %s", w.ID, status, w.Status)
 	a.want(first == 1 || len(list) == store.MaxChanges, "changes begin with the registration, or are a hundred", "%s: %d", w.ID, len(list))
 	a.want(len(list) <= store.MaxChanges, "no more than a hundred changes are kept", "%s: %d", w.ID, len(list))
 }

@@ -35,6 +35,7 @@ func TestAudit(t *testing.T) {
 			return client.RPush(ctx, p+"ch:1", client.LIndex(ctx, p+"ch:1", -1).Val())
 		}, "has a higher version than the one before"},
 		{"registration", func(ctx context.Context, p string) redis.Cmder { return client.LPop(ctx, p+"ch:1") }, "changes begin with the registration"},
+		{"last change", func(ctx context.Context, p string) redis.Cmder { return client.RPop(ctx, p+"ch:1") }, "the last change has the status"},
 		{"change", func(ctx context.Context, p string) redis.Cmder { return client.RPush(ctx, p+"ch:1", "x") }, "a change can be read"},
 		{"trouble", func(ctx context.Context, p string) redis.Cmder { return client.Del(ctx, p+"tr") }, "is listed in trouble if"},
 		{"trouble of nobody", func(ctx context.Context, p string) redis.Cmder {

@@ -87,6 +87,7 @@ func TestMutant(t *testing.T) {
 		}
 		if m.by == repeated {
 			t.Run(repeated, func(t *testing.T) {
+				t.Parallel()
 				client.AddHook(losing(1, new(atomic.Int64)))
 				st, c := open(t)
 				story(t, st, st, c)
