@@ -24,8 +24,8 @@ type dump struct {
 // that Redis calls them.
 var types = map[string][]string{ //nolint:gochecknoglobals // constant
 	"hash":   {"c", "m", "s", "x", "w", "t", "a", "k", "j", "no", "gc", "bad", "jb", "js"},
-	"list":   {"q", "l", "v"},
-	"zset":   {"ms", "i", "z", "y", "g", "p", "f", "off", "o", "u", "us", "h", "r", "nv", "na", "nw", "untold", "jv", "jx", "jl", "jd"},
+	"list":   {"q", "l", "v", "ch"},
+	"zset":   {"ms", "i", "z", "y", "g", "p", "f", "off", "tr", "o", "u", "us", "h", "r", "nv", "na", "nw", "untold", "jv", "jx", "jl", "jd"},
 	"string": {"id", "e", "key", "sleep", "seen"},
 }
 

@@ -31,6 +31,17 @@ func TestAudit(t *testing.T) {
 		{"subscribers", func(ctx context.Context, p string) redis.Cmder {
 			return client.HSet(ctx, p+"s", merchant+"|"+eventType, "\x00\x00\x00\x01\x00\x01x")
 		}, "active and subscribes"},
+		{"change twice", func(ctx context.Context, p string) redis.Cmder {
+			return client.RPush(ctx, p+"ch:1", client.LIndex(ctx, p+"ch:1", -1).Val())
+		}, "has a higher version than the one before"},
+		{"registration", func(ctx context.Context, p string) redis.Cmder { return client.LPop(ctx, p+"ch:1") }, "changes begin with the registration"},
+		{"last change", func(ctx context.Context, p string) redis.Cmder { return client.RPop(ctx, p+"ch:1") }, "the last change has the status"},
+		{"change", func(ctx context.Context, p string) redis.Cmder { return client.RPush(ctx, p+"ch:1", "x") }, "a change can be read"},
+		{"trouble", func(ctx context.Context, p string) redis.Cmder { return client.Del(ctx, p+"tr") }, "is listed in trouble if"},
+		{"trouble of nobody", func(ctx context.Context, p string) redis.Cmder {
+			return client.ZAdd(ctx, p+"tr", redis.Z{Score: 2, Member: "2"})
+		}, "is listed in trouble if"},
+		{"place in trouble", func(ctx context.Context, p string) redis.Cmder { return client.ZIncrBy(ctx, p+"tr", 1, "1") }, "is found by its number"},
 		{"queue", func(ctx context.Context, p string) redis.Cmder { return client.RPush(ctx, p+"q:1", "x") }, "a queue has what was numbered"},
 		{"queue with a gap", func(ctx context.Context, p string) redis.Cmder { return client.LSet(ctx, p+"q:1", 0, "") }, "a queue begins with a delivery"},
 		{"queue that cannot be read", func(ctx context.Context, p string) redis.Cmder { return client.LSet(ctx, p+"q:1", 0, "x") }, "a delivery can be read"},

@@ -24,7 +24,7 @@ import (
 // damaged by name.
 func damages(ctx context.Context, c redis.Cmdable, p string) map[string]func() error {
 	out := map[string]func() error{}
-	for _, k := range []string{"q:1", "z:1", "y:1", "g:1", "l:1:0", "x:1", "i:merchant_0", "m:merchant_0", "v:merchant_0", "e:merchant_0:evt_5", "e:merchant_0:evt_0", "nw:1", "jl:merchant_0", "jd:merchant_0"} {
+	for _, k := range []string{"q:1", "z:1", "y:1", "g:1", "l:1:0", "x:1", "ch:1", "i:merchant_0", "m:merchant_0", "v:merchant_0", "e:merchant_0:evt_5", "e:merchant_0:evt_0", "nw:1", "jl:merchant_0", "jd:merchant_0"} {
 		gone := func() error { return some(c.Del(ctx, p+k).Result()) }
 		out["no "+k] = gone
 		out["another type of "+k] = func() error {
@@ -56,14 +56,14 @@ func damages(ctx context.Context, c redis.Cmdable, p string) map[string]func() e
 			}
 		}
 	}
-	for _, k := range []string{"q:1", "l:1:0", "v:merchant_0"} {
+	for _, k := range []string{"q:1", "l:1:0", "v:merchant_0", "ch:1"} {
 		out["garbage in "+k] = func() error { return c.LSet(ctx, p+k, 0, "garbage").Err() }
 		out["half of "+k] = func() error {
 			v, _ := c.LIndex(ctx, p+k, 0).Result()
 			return c.LSet(ctx, p+k, 0, v[:len(v)/2]).Err()
 		}
 	}
-	for _, k := range []string{"z:1", "y:1", "g:1", "p", "f", "off", "o", "h", "r", "us", "nv", "na", "jv", "jx", "jl:merchant_0", "jd:merchant_0"} {
+	for _, k := range []string{"z:1", "y:1", "g:1", "p", "f", "off", "tr", "o", "h", "r", "us", "nv", "na", "jv", "jx", "jl:merchant_0", "jd:merchant_0"} {
 		out["garbage in "+k] = func() error { return c.ZAdd(ctx, p+k, redis.Z{Score: 1, Member: "garbage"}).Err() }
 	}
 	for _, e := range []string{"evt_0", "evt_5"} {
@@ -212,7 +212,7 @@ func TestSweep(t *testing.T) {
 // all arrives.
 func TestSharedKeyOfAnotherType(t *testing.T) {
 	t.Parallel()
-	for kind := range strings.FieldsSeq("c ms s w t a p f off k o us j h r no nv na jb jv jx js gc bad untold") {
+	for kind := range strings.FieldsSeq("c ms s w t a p f off tr k o us j h r no nv na jb jv jx js gc bad untold") {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			ctx, client, clock, prefix := t.Context(), redistest.Client(t), newClock(), redistest.Prefix()

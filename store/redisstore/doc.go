@@ -12,7 +12,7 @@
 // # Guarantees
 //
 // Every method is one Lua script per shard, and so happens whole or not at all. Large
-// batches, large claims and the retention of large amounts take several. Scripts may
+// batches, large claims, EventDeliveries and the retention of large amounts take several. Scripts may
 // be sent again after a lost reply. When Redis has no memory left, Publish fails whole
 // and what is queued is still delivered.
 //
@@ -42,7 +42,7 @@
 //   - The events of one merchant go to one shard, so a merchant is bound to one
 //     node of a Cluster.
 //   - A page of Deliveries or Events looks at a thousand of them at most, a page of
-//     ListWebhooks at a hundred.
+//     ListWebhooks or Troubled at a hundred.
 //   - A Claim with a Key in a store of several shards begins at a shard that the key
 //     names. If that is out of reach, the claim cannot be asked for again.
 //   - Processes that claim with different ClaimRequest.PerWebhook work, but each

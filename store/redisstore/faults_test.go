@@ -77,14 +77,16 @@ func story(t *testing.T, st *redisstore.Store, claims *redisstore.Store, c *cloc
 			_, err = st.Prune(ctx, store.PruneRequest{DeliveryAge: 10 * time.Second, Limit: 1000})
 			require.NoError(t, err)
 		}
-		require.NoError(t, st.Audit(ctx))
+		require.NoError(t, st.Audit(ctx), "broken promise of the layout")
 	}
 	page, err := st.ListWebhooks(ctx, merchant, store.WebhookQuery{Limit: 100})
 	require.NoError(t, err)
 	for _, w := range page.Webhooks {
 		stats, err := st.Stats(ctx, merchant, w.ID)
 		require.NoError(t, err)
-		fmt.Fprintf(&out, "%+v\n%+v\n", w, stats)
+		changes, err := st.Changes(ctx, merchant, w.ID)
+		require.NoError(t, err)
+		fmt.Fprintf(&out, "%+v\n%+v\n%+v\n", w, stats, changes)
 		list, err := st.Deliveries(ctx, merchant, w.ID, store.DeliveryQuery{Limit: 1000})
 		require.NoError(t, err)
 		for _, d := range list.Deliveries {
@@ -97,7 +99,11 @@ func story(t *testing.T, st *redisstore.Store, claims *redisstore.Store, c *cloc
 	require.NoError(t, err)
 	ns, err := claims.ClaimNotices(ctx, 100, time.Minute)
 	require.NoError(t, err)
-	fmt.Fprintf(&out, "%+v\n%+v\n", events, ns)
+	troubled, err := st.Troubled(ctx, store.TroubledQuery{Limit: 100})
+	require.NoError(t, err)
+	fate, err := st.EventDeliveries(ctx, merchant, "evt_29")
+	require.NoError(t, err)
+	fmt.Fprintf(&out, "%+v\n%+v\n%+v\n%+v\n", events, ns, troubled, fate)
 	return regexp.MustCompile(`whdel_[0-9a-z]{6}`).ReplaceAllString(out.String(), "whdel_") // what differs by store
 }
 
@@ -218,10 +224,21 @@ func TestMany(t *testing.T) {
 		})
 		require.Equal(t, q.found, found)
 	}
-	require.Equal(t, many/2, pages(t, func(cursor string) (int, string, error) {
-		p, err := st.Events(ctx, merchant, store.EventQuery{Limit: many, WebhookID: w, Cursor: cursor})
-		return len(p.Events), p.Next, err
-	}))
+	for _, q := range []struct {
+		store.EventQuery
+
+		found int
+	}{
+		{store.EventQuery{}, many / 2},
+		{store.EventQuery{Newest: true}, many / 2},
+		{store.EventQuery{Newest: true, Type: "none"}, 0},
+	} {
+		require.Equal(t, q.found, pages(t, func(cursor string) (int, string, error) {
+			q.Limit, q.WebhookID, q.Cursor = many, w, cursor
+			p, err := st.Events(ctx, merchant, q.EventQuery)
+			return len(p.Events), p.Next, err
+		}))
+	}
 
 	got, err := st.Claim(ctx, store.ClaimRequest{Limit: many, Lease: time.Minute, PerWebhook: many})
 	require.NoError(t, err)

@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	schema             = "4"
+	schema             = "5"
 	minMajor, minMinor = 6, 2
 )
 

@@ -129,7 +129,7 @@ func TestLayout(t *testing.T) {
 
 	require.NoError(t, client.HSet(t.Context(), opts.Prefix+":meta", "schema", "1").Err())
 	_, err = redisstore.Open(t.Context(), client, &other)
-	require.ErrorContains(t, err, `layout "1", this version needs "4"`)
+	require.ErrorContains(t, err, `layout "1", this version needs "5"`)
 }
 
 func TestUnreachable(t *testing.T) {

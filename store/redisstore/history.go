@@ -17,6 +17,7 @@ const (
 	webhookCursor  = "w"
 	merchantCursor = "m"
 	jobCursor      = "j"
+	troubleCursor  = "t"
 )
 
 func writeCursor(kind string, seq int64) string { return kind + strconv.FormatInt(seq, 36) }
@@ -84,7 +85,7 @@ func (s *Store) Events(ctx context.Context, merchantID string, q store.EventQuer
 		return page, err
 	}
 	r, err := s.run(ctx, call{name: "events", on: s.at(merchantID), args: []any{
-		merchantID, after, bound(q.Since), bound(q.Until), max(q.Limit, 1), q.WebhookID,
+		merchantID, after, bound(q.Since), bound(q.Until), max(q.Limit, 1), q.WebhookID, q.Type, flag(q.Newest),
 	}})
 	if err != nil {
 		return page, err

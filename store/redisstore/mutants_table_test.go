@@ -5,6 +5,9 @@ package redisstore_test
 // differential is the random sequences, which find most faults within a few.
 const differential = "differential"
 
+// repeated is a story whose scripts are all sent twice.
+const repeated = "repeated"
+
 // mutants are faults that somebody could make. Each breaks a promise that the suite asks
 // for, or a sentence of the layout.
 var mutants = []struct {
@@ -36,7 +39,7 @@ var mutants = []struct {
 	{differential, "the first hold stays", "finish", "if span == 0 or now + span <= t[HELD] then", "if span == 0 or now < t[HELD] then"},
 	{differential, "a hold of before the enabling", "finish", "if same and hold(t, s) then", "if hold(t, s) then"},
 	{differential, "a held webhook keeps its place", "finish", "if t.disabled or into.held or", "if t.disabled or"},
-	{differential, "an enabling keeps the hold", "save", "t[EPOCH], t[STREAK], t[HELD], t[SPAN] = t[EPOCH] + 1, 0, 0, 0", "t[EPOCH], t[STREAK] = t[EPOCH] + 1, 0"},
+	{differential, "an enabling keeps the hold", "save", "t[EPOCH], t[STREAK], t[HELD], t[SPAN], t[UNWELL] = t[EPOCH] + 1, 0, 0, 0, 0", "t[EPOCH], t[STREAK], t[UNWELL] = t[EPOCH] + 1, 0, 0"},
 	{differential, "what is held is due", "backlog", "since = math.max(since, t[HELD])", ""},
 	{differential, "fresh ones before what is due longer", "claim", "created <= tonumber(found[2 * j])", "true"},
 	{differential, "what waits again before fresh ones", "claim", "created <= tonumber(found[2 * j])", "false"},
@@ -97,7 +100,7 @@ var mutants = []struct {
 	{differential, "a result ignores the bucket", "finish", "elseif full or #into.again > 0 then offer(t, now) end", "elseif full or #into.again > 0 then call('ZADD', R, 'LT', NOW, t.n) end"},
 	{differential, "the same rate fills the bucket", "save", "if rate ~= t[RATE] then", "if true then"},
 	{differential, "another rate wakes nobody", "save", "else\n  offer(t, now)\nend", "end"},
-	{differential, "an enabling keeps the streak", "save", "t[EPOCH], t[STREAK], t[HELD], t[SPAN] = t[EPOCH] + 1, 0, 0, 0", "t[EPOCH], t[HELD], t[SPAN] = t[EPOCH] + 1, 0, 0"},
+	{differential, "an enabling keeps the streak", "save", "t[EPOCH], t[STREAK], t[HELD], t[SPAN], t[UNWELL] = t[EPOCH] + 1, 0, 0, 0, 0", "t[EPOCH], t[HELD], t[SPAN], t[UNWELL] = t[EPOCH] + 1, 0, 0, 0"},
 	{differential, "a repeated result does not say that it has disabled", "finish", "and 6 or 2", "and 2 or 2"},
 	{differential, "another URL keeps the streak", "save", "if flags >= 2 then", "if flags >= 2 and active == 1 and not (x[2] and t[ACTIVE] == 1) then"},
 	{differential, "a change keeps the version", "save", "'ver', version + 1,", "'ver', math.max(version, 1),"},
@@ -142,5 +145,24 @@ var mutants = []struct {
 	{differential, "pending ones are not listed", "deliveries", "if rec then out[missing[i]] = { 'a', rec } end", ""},
 	{differential, "a page of webhooks begins anew", "webhook", "after ~= '' and '(' .. after or '-'", "'-'"},
 	{differential, "a filter is for the first page", "webhook", "or active and", "or active and after == '' and"},
+	{differential, "an enabling leaves a webhook unwell", "save", "t[EPOCH], t[STREAK], t[HELD], t[SPAN], t[UNWELL] = t[EPOCH] + 1, 0, 0, 0, 0", "t[EPOCH], t[STREAK], t[HELD], t[SPAN] = t[EPOCH] + 1, 0, 0, 0"},
+	{differential, "who is disabled is not in trouble", "save", "rank(t)\nsave_state(t)", "save_state(t)"},
+	{differential, "a change is not noted", "save", "if change ~= '' then note_change(n, change) end", ""},
+	{repeated, "a change is noted twice", "save", "if n and x[1] == nonce then", "if n and x[1] == nonce and change ~= '' then note_change(n, change) end\nif n and x[1] == nonce then"},
+	{"webhooks/more_changes_than_are_kept", "changes pile up", "deliver", "call('LTRIM', key('ch', n), -100, -1)", ""},
+	{differential, "a success leaves a webhook in trouble", "finish", "if troubled(t) ~= into.troubled then", "if troubled(t) and not into.troubled then"},
+	{differential, "failing is no trouble", "finish", "if troubled(t) ~= into.troubled then", "if into.troubled and not troubled(t) then"},
+	{differential, "a try makes nobody unwell", "finish", "elseif t[UNWELL] == 0 then", "elseif what == 2 and t[UNWELL] == 0 then"},
+	{differential, "unwell since the last failure", "finish", "elseif t[UNWELL] == 0 then t[UNWELL] = now end", "else t[UNWELL] = now end"},
+	{differential, "a try is answered as a failure", "finish", "if what == 3 or what == 1", "if what == 1"},
+	{differential, "a success is not the last one", "finish", "t[STREAK], t[UNWELL], t[WELL] = 0, 0, now", "t[STREAK], t[UNWELL] = 0, 0"},
+	{differential, "a disabling is no change", "finish", "note_change(t.n, spack", "tostring(spack"},
+	{differential, "who came before has disabled it", "finish", ", 'up', NOW, 'by', '')", ", 'up', NOW)"},
+	{differential, "who was deleted is in trouble", "delete", "own(nil, 'ZREM', P .. 'tr', n)", ""},
+	{differential, "changes outlive the webhook", "delete", "call('UNLINK', key('x', n), key('ch', n))", "call('UNLINK', key('x', n))"},
+	{differential, "a page of trouble begins anew", "trouble", "'(' .. after", "'-inf'"},
+	{differential, "a page of the newest begins anew", "events", "last > 0 and last - gone - 1 or math.huge", "math.huge"},
+	{differential, "events of any type", "events", " and (type == '' or type == kind)", ""},
+	{differential, "the fate leaves out what was sent again", "fate", "if byte(el, 7) < 8 then", "if true then"},
 	{differential, "a merchant is not listed", "save", "call('ZADD', P .. 'ms', 0, merchant)", ""},
 }

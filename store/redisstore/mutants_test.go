@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/redis/go-redis/v9"
@@ -72,7 +73,7 @@ func TestMutant(t *testing.T) {
 		}
 		client := redis.NewClient(&redis.Options{Addr: os.Getenv(addrVariable), ContextTimeoutEnabled: true})
 		t.Cleanup(func() { require.NoError(t, client.Close()) })
-		storetest.Run(t, func(t *testing.T) storetest.Harness {
+		open := func(t *testing.T) (*redisstore.Store, *clock) {
 			t.Helper()
 			t.Cleanup(func() {
 				if t.Failed() {
@@ -82,6 +83,20 @@ func TestMutant(t *testing.T) {
 			c := newClock()
 			st, err := redisstore.OpenMutant(t.Context(), client, &redisstore.Options{Prefix: redistest.Prefix(), Now: c.now}, m.script, m.before, m.after)
 			require.NoError(t, err)
+			return st, c
+		}
+		if m.by == repeated {
+			t.Run(repeated, func(t *testing.T) {
+				t.Parallel()
+				client.AddHook(losing(1, new(atomic.Int64)))
+				st, c := open(t)
+				story(t, st, st, c)
+			})
+			continue
+		}
+		storetest.Run(t, func(t *testing.T) storetest.Harness {
+			t.Helper()
+			st, c := open(t)
 			return storetest.Harness{Store: st, Advance: c.advance, Audit: st.Audit}
 		})
 	}

@@ -86,7 +86,7 @@ func (r *record) attemptsOf() (out []store.Attempt, code string, ok bool) {
 	u := unpacker{rest: r.log}
 	for i := range int(r.attempts) {
 		a := store.Attempt{Number: i + 1, At: u.time(), Duration: time.Duration(u.num(4)) * time.Millisecond, StatusCode: int(u.num(2))}
-		a.Code, a.ResponseBody = u.text(2), u.text(4)
+		a.Code, a.ResponseBody, a.Exchange = u.text(2), u.text(4), u.text(2)
 		if u.bad {
 			return nil, "", false
 		}
@@ -95,9 +95,12 @@ func (r *record) attemptsOf() (out []store.Attempt, code string, ok bool) {
 	return out, u.rest, true
 }
 
+// cut keeps of a text what a length of two bytes can say.
+func cut(s string) string { return s[:min(len(s), 1<<16-1)] }
+
 func packAttempt(a *store.Attempt) packer {
 	p := packer(nil).num(min(max(a.Duration.Milliseconds(), 0), 1<<32-1), 4).num(int64(a.StatusCode), 2)
-	return p.text(a.Code[:min(len(a.Code), 1<<16-1)], 2).text(a.ResponseBody, 4)
+	return p.text(cut(a.Code), 2).text(a.ResponseBody, 4).text(cut(a.Exchange), 2)
 }
 
 // unpackDelivery reads a delivery as lua/delivery.lua answers it.

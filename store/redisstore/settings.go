@@ -15,7 +15,7 @@ import (
 //
 // What x holds of it: m, id, url, ev (event types, each after its length), dr and da
 // (why and when it was disabled), ds and md (description and metadata), ver, cr, up
-// (created, updated), un (the call that wrote it last), fs (when the streak began), db
+// (created, updated), by (who did that), un (the call that wrote it last), fs (when the streak began), db
 // (disablings), dt (the result that disabled it last: token, seq), mk (mark), an (the last call of AddNotice), pr (what was pruned).
 // Metadata is names and values, each after its length (4).
 
@@ -58,7 +58,7 @@ type state struct {
 	owner                                         string
 	last, head, holes, leased, waiting, next      int64
 	tests, ok, failed, tries, streak, epoch, rate int64
-	level, taken, held, span                      int64
+	level, taken, held, span, unwell, well        int64
 	active, told, parked                          bool
 }
 
@@ -70,7 +70,7 @@ func unpackState(packed string) (state, error) {
 	t := state{
 		owner: u.take(8), last: u.num(6), head: u.num(6), holes: u.num(4), leased: u.num(4), waiting: u.num(4), next: u.num(6),
 		tests: u.num(4), ok: u.num(6), failed: u.num(6), tries: u.num(6), streak: u.num(4), epoch: u.num(4), rate: u.num(4),
-		level: u.num(6), taken: u.num(6), held: u.num(6), span: u.num(6),
+		level: u.num(6), taken: u.num(6), held: u.num(6), span: u.num(6), unwell: u.num(6), well: u.num(6),
 		active: u.num(1) == 1, told: u.num(1) == 1, parked: u.num(1) == 1,
 	}
 	if u.bad || u.rest != "" {
@@ -86,7 +86,7 @@ func packSettings(w *store.Webhook) []any {
 		metadata = append(metadata, k, v)
 	}
 	return []any{
-		"cr", millis(w.CreatedAt), "up", millis(w.UpdatedAt), "url", w.URL,
+		"cr", millis(w.CreatedAt), "up", millis(w.UpdatedAt), "by", w.UpdatedBy, "url", w.URL,
 		"dr", w.DisabledReason, "da", millis(w.DisabledAt), "ds", w.Description, "md", packList(metadata, 4),
 	}
 }
@@ -106,8 +106,8 @@ func unpackWebhook(blob, packed string, x map[string]string, now time.Time) (sto
 		DisabledReason: x["dr"], DisabledAt: stamp(n("da")),
 		Secret: h.secret, PreviousSecret: h.previous, PreviousUntil: h.until, Encoding: h.encoding, Headers: h.headers,
 		Description: x["ds"], RateLimit: int(t.rate), ConsecutiveFailures: int(t.streak), FailingSince: stamp(n("fs")),
-		Disablings: n("db"), Mark: x["mk"], Epoch: t.epoch, Version: n("ver"),
-		PrunedUntil: stamp(n("pr")), CreatedAt: stamp(n("cr")), UpdatedAt: stamp(n("up")),
+		UnwellSince: stamp(t.unwell), LastSuccess: stamp(t.well), Disablings: n("db"), Mark: x["mk"], Epoch: t.epoch, Version: n("ver"),
+		PrunedUntil: stamp(n("pr")), CreatedAt: stamp(n("cr")), UpdatedAt: stamp(n("up")), UpdatedBy: x["by"],
 	}
 	if t.active {
 		w.Status = store.Active
@@ -153,7 +153,8 @@ func apply(w store.Webhook, u *store.WebhookUpdate, now time.Time) (store.Webhoo
 			w.DisabledReason, w.DisabledAt = u.Reason, now
 		}
 	}
-	w.UpdatedAt = now
+	w.UpdatedAt, w.UpdatedBy = now, u.By
+	w.Version++
 	return w, nil
 }
 

@@ -25,15 +25,22 @@ func (s *Store) CreateWebhook(ctx context.Context, merchantID string, w store.We
 		return store.Webhook{}, unanswered("create", err)
 	}
 	w = w.AsNew(merchantID, now)
-	return s.save(ctx, &w, 0, limit, false)
+	return s.save(ctx, &w, saving{limit: limit, change: packChange(w.Registered())})
 }
 
-// save stores a webhook that had a version, 0 for none. Anew says that a streak begins.
-func (s *Store) save(ctx context.Context, w *store.Webhook, version int64, limit int, anew bool) (store.Webhook, error) {
+// saving says how a webhook is to be stored.
+type saving struct {
+	version int64 // that it had, 0 for none
+	limit   int   // of the merchant's webhooks, for a new one
+	anew    bool  // a streak begins
+	change  packer
+}
+
+func (s *Store) save(ctx context.Context, w *store.Webhook, how saving) (store.Webhook, error) {
 	x := packSettings(w)
 	args := []any{
-		w.MerchantID, w.ID, rand.Text(), version, max(limit, 0), owner(w.MerchantID, w.ID), packHook(w),
-		flag(w.Status == store.Active) + 2*flag(anew), packList(w.Events, 2), max(w.RateLimit, 0), len(x) / 2,
+		w.MerchantID, w.ID, rand.Text(), how.version, max(how.limit, 0), owner(w.MerchantID, w.ID), packHook(w),
+		flag(w.Status == store.Active) + 2*flag(how.anew), packList(w.Events, 2), max(w.RateLimit, 0), []byte(how.change), len(x) / 2,
 	}
 	_, _, page, err := s.webhooks(ctx, call{name: "save", on: s.at(w.MerchantID), args: append(args, x...)})
 	return one(page, w.ID, err)
@@ -135,6 +142,35 @@ func (s *Store) Merchants(ctx context.Context, q store.MerchantQuery) (store.Mer
 	return page, nil
 }
 
+// Troubled implements [store.Directory], one shard after the other. A cursor has the index
+// of a shard and the last number there.
+func (s *Store) Troubled(ctx context.Context, q store.TroubledQuery) (store.WebhookPage, error) {
+	var page store.WebhookPage
+	from, err := readCursor(troubleCursor, q.Cursor)
+	i, after := int(from>>32), from&(1<<32-1)
+	if err != nil || i >= len(s.shards) {
+		return page, store.ErrCursor
+	}
+	left := min(max(q.Limit, 1), batch)
+	for ; i < len(s.shards); i, after = i+1, 0 {
+		if left <= 0 {
+			page.Next = writeCursor(troubleCursor, int64(i)<<32)
+			break
+		}
+		_, next, part, err := s.webhooks(ctx, call{name: "trouble", on: s.shards[i], args: []any{after, left}})
+		if err != nil {
+			return store.WebhookPage{}, err
+		}
+		page.Webhooks, page.Damaged = append(page.Webhooks, part.Webhooks...), append(page.Damaged, part.Damaged...)
+		left -= len(part.Webhooks) + len(part.Damaged)
+		if next != "" {
+			page.Next = writeCursor(troubleCursor, int64(i)<<32|integer(next))
+			break
+		}
+	}
+	return page, nil
+}
+
 // updateTries is how often UpdateWebhook reads again what somebody else has changed.
 const updateTries = 100
 
@@ -150,7 +186,11 @@ func (s *Store) UpdateWebhook(ctx context.Context, merchantID, webhookID string,
 		if err != nil {
 			return store.Webhook{}, named("webhook", webhookID, err)
 		}
-		w, err = s.save(ctx, &w, was.Version, 0, w.URL != was.URL || w.Status == store.Active && was.Status != store.Active)
+		how := saving{version: was.Version, anew: w.URL != was.URL || w.Status == store.Active && was.Status != store.Active}
+		if c, ok := u.Change(was, w); ok {
+			how.change = packChange(c)
+		}
+		w, err = s.save(ctx, &w, how)
 		if !errors.Is(err, store.ErrVersion) || u.IfVersion != 0 || try == updateTries {
 			return w, err
 		}

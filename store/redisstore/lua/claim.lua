@@ -10,7 +10,7 @@
 -- Reply    OK, time, microseconds until there is more (-1: nothing waits), 1 if there are notices, 1 if
 --          there are jobs, 1 if something was noted before, n and what w holds of each webhook, what is stored of
 --          each event, three numbers for each lease (index of the webhook, index of the event,
---          seq; '>I2I2I6'), records of the leases
+--          seq; '>I2I2I6'), records of the leases without their attempts
 
 drain()
 local limit, lease, per, bytes, alone = num(), num(), num(), num(), arg() == '1'
@@ -31,7 +31,7 @@ local function answer(hook, n, blob, k, event, seq, rec)
     event_at[k] = #events
   end
   order[#order + 1] = spack('>I2I2I6', hook, event_at[k], seq)
-  leases[#leases + 1] = rec
+  leases[#leases + 1] = sub(rec, 1, IN_RECORD + 1 + sunpack('>I2', rec, IN_RECORD))
   return hook
 end
 

@@ -27,7 +27,8 @@ call('HDEL', key('m', M), id)
 call('ZREM', key('i', M), fmt('%015.0f', tonumber(x[3] or 0)) .. id)
 if call('EXISTS', key('m', M)) == 0 then call('ZREM', P .. 'ms', merchant) end
 for _, set in ipairs({ 'r', 'f', 'off' }) do call('ZREM', P .. set, n) end
+own(nil, 'ZREM', P .. 'tr', n)
 call('HDEL', T, n)
 call('HDEL', P .. 'w', n)
-call('UNLINK', key('x', n))
+call('UNLINK', key('x', n), key('ch', n))
 return finish({ 'OK' })

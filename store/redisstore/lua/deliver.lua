@@ -118,6 +118,12 @@ end
 
 local function event_key(M, event) return P .. 'e:' .. M .. ':' .. esc(event) end
 
+-- id_in reads the id of a webhook in what w holds of it.
+local function id_in(blob)
+  local _, at = sunpack('>I4c0', blob, 5)
+  return (sunpack('>I4c0', blob, at))
+end
+
 -- number of a merchant's webhook, or nil.
 local function number_of(merchant, webhook) return call('HGET', key('m', esc(merchant)), webhook) or nil end
 
@@ -160,6 +166,26 @@ local function subscribe(merchant, id, n, types, on)
     if on then list[#list + 1] = own end
     if #list == 0 then call('HDEL', P .. 's', name) else call('HSET', P .. 's', name, table.concat(list)) end
   end
+end
+
+-- troubled says that a webhook is to be seen in trouble, and rank lists it there or takes it out.
+local function troubled(t) return t[ACTIVE] == 0 or t[UNWELL] > 0 end
+local function rank(t)
+  if troubled(t) then own(nil, 'ZADD', P .. 'tr', t.n, t.n) else own(nil, 'ZREM', P .. 'tr', t.n) end
+end
+
+-- note_change adds to the changes of a webhook, and keeps the last ones.
+local function note_change(n, change)
+  own(n, 'RPUSH', key('ch', n), change)
+  call('LTRIM', key('ch', n), -100, -1)
+end
+
+-- id_of reads the id of a webhook in either place that holds it, or returns nil.
+local function id_of(n)
+  local id = redis.pcall('HGET', key('x', n), 'id')
+  if type(id) == 'string' then return id end
+  local ok, from = pcall(function() return id_in(call('HGET', P .. 'w', n)) end)
+  return ok and from or nil
 end
 
 -- head_of reads an event that is stored: its element, its fingerprint, and what names its

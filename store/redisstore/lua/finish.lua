@@ -2,7 +2,7 @@
 --
 -- ARGV[5]  number of results, followed by the field of a of each, then what each says: token (6),
 --          outcome (1: s f r l x: success, failed, retry, released, failed without an attempt), 1 for a
---          fault (1), streak (1: 0 same, 1 reset, 2 extend), delay and hold in milliseconds (6 each), and of one
+--          fault (1), streak (1: 0 same, 1 reset, 2 extend, 3 try), delay and hold in milliseconds (6 each), and of one
 --          that extends the streak: length that disables or 0 (4), milliseconds for which it must
 --          have lasted (6), reason; then the attempt of each, from its duration on (of x: its code)
 -- ARGV[#]  number of webhooks, followed by three arguments for each: n, its owner, how many of the
@@ -61,8 +61,9 @@ end
 -- streak does to the streak what a result says, and returns what to answer.
 local function streak(t, s, seq)
   local what, was, disabled = byte(s, 9), t[STREAK], false
-  if what == 1 then t[STREAK] = 0 end
-  if what == 0 or what == 1 and was == 0 and t[TOLD] == 0 then return 0 end
+  if what == 0 then return 0 end
+  if what == 1 then t[STREAK], t[UNWELL], t[WELL] = 0, 0, now elseif t[UNWELL] == 0 then t[UNWELL] = now end
+  if what == 3 or what == 1 and was == 0 and t[TOLD] == 0 then return 0 end
   local x = settings(t)
   if not x then return 0 end
   if what == 2 then disabled = extend(t, x, s, seq) end
@@ -123,8 +124,9 @@ end
 local function disable(t, why)
   local x, k = t.x, key('x', t.n)
   safely('subscribers of ' .. x.m, t.n, subscribe, x.m, x.id, t.n, x.ev, false)
-  call('HSET', k, 'dr', why.reason, 'da', NOW, 'db', x.db, 'dt', why.by)
-  call('HINCRBY', k, 'ver', 1)
+  call('HSET', k, 'dr', why.reason, 'da', NOW, 'db', x.db, 'dt', why.by, 'up', NOW, 'by', '')
+  local version = call('HINCRBY', k, 'ver', 1)
+  note_change(t.n, spack('>I6I6BI4I4', now, version, 0, 0, #why.reason) .. why.reason .. spack('>I4', 6) .. 'status' .. spack('>I4', 0))
   call('ZADD', P .. 'off', 0, t.n)
   add_notice(t.n, x.m, x.id, 'disabled', x.url, why.reason, why.failures, why.after, why.since)
 end
@@ -136,6 +138,7 @@ local function write(t, into)
   for page, list in pairs(into.pages) do close(t, page, list) end
   for _, f in ipairs(into.gone) do gone[#gone + 1] = f end
   for _, f in ipairs(into.changed) do changed[#changed + 1] = f end
+  if troubled(t) ~= into.troubled then rank(t) end
   local x = t.x
   if x and x.began then call('HSET', key('x', t.n), 'fs', text(x.fs)) end
   for _, d in ipairs(into.again) do wait_again(t, d[1], d[2], d[3]) end
@@ -152,7 +155,7 @@ for g = 1, groups do
   local first = i
   local ok, t = pcall(state_of, ns[g], states[g])
   local there = ok and t and t[OWNER] == owners[g]
-  local into = { unwait = {}, pages = {}, gone = {}, changed = {}, again = {}, lost = {} }
+  local into = { unwait = {}, pages = {}, gone = {}, changed = {}, again = {}, lost = {}, troubled = there and troubled(t) }
   for _ = 1, sizes[g] do
     local code = ok and 4 or 5
     if there then

@@ -26,6 +26,9 @@
 -- i:<M>      ZSET    creation (15 digits) and id of each webhook, by name        save, delete
 -- s          HASH    M|type -> active subscribers, each n, length of id, id; '': padding
 -- x:<n>      HASH    settings, and what changes seldom: see settings.go          save, finish, prune
+-- ch:<n>     LIST    the last 100 changes of the webhook, oldest first, each of  save, finish
+--                    a higher version than the one before: see CHANGE
+-- tr         ZSET    n of each webhook that is disabled or unwell -> n          save, finish
 -- w          HASH    n -> what a claim answers of the webhook: see settings.go   save
 -- t          HASH    n -> the state of the webhook: see STATE                    all
 -- q:<n>      LIST    fresh deliveries, element i has seq HEAD + 1 + i; '' is a   publish, enqueue, claim
@@ -72,7 +75,10 @@
 --          end of the lease (6), attempts (2), length of element (2), element, attempts
 -- ENDED    seq mod 100 (1), outcome (1: s or f), end (6), token (6), reclaims (2), attempts (2),
 --          length of element (2), element, attempts, and the code if it ended without one
--- attempt  end (6), duration in ms (4), status (2), length of code (2), code, length of body (4), body
+-- attempt  end (6), duration in ms (4), status (2), length of code (2), code, length of body (4), body,
+--          length of exchange (2), exchange
+-- CHANGE   time (6), version (6), 1 if active (1), then, each after its length (4): who, reason, names of
+--          fields with commas between, URL; then event types, each after its length (2)
 -- EVENT    length of element (2), length of trace (2), number of deliveries (2), element,
 --          fingerprint (16), trace, n (4) and seq (6) of each delivery, body
 
@@ -138,8 +144,8 @@ local function safely(what, n, f, ...)
   return false
 end
 
--- own runs a command on a key of one webhook, n, or of one merchant. A key of another type is
--- damaged, and goes.
+-- own runs a command on a key of one webhook, n, or of one merchant, or on one that no delivery
+-- depends on. A key of another type is damaged, and goes.
 local function own(n, cmd, k, ...)
   local out = redis.pcall(cmd, k, ...)
   if type(out) ~= 'table' or not out.err then return out end
@@ -166,11 +172,12 @@ local work, BUSY = 0, 2000
 -- that left q, how many of q are '', leased, members of z, no later than the first of them,
 -- members of y, ended well, failed, attempts of those and of all others, streak, epoch, rate
 -- limit or 0, what was left in the bucket when the last token was taken, when that was, until when
--- the webhook is held, for how long from when that was said, and flags: active, told (has a mark or was disabled by failures), parked (had no room by the last claim).
-local STATE, STATE_SIZE = '>c8I6I6I4I4I4I6I4I6I6I6I4I4I4I6I6I6I6BBB', 99
+-- the webhook is held, for how long from when that was said, since when it is unwell or 0, when a try
+-- succeeded last or 0, and flags: active, told (has a mark or was disabled by failures), parked (had no room by the last claim).
+local STATE, STATE_SIZE = '>c8I6I6I4I4I4I6I4I6I6I6I4I4I4I6I6I6I6I6I6BBB', 111
 local OWNER, LAST, HEAD, HOLES, LEASED, WAITING, NEXT, TESTS, OK, FAILED = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
-local TRIES, STREAK, EPOCH, RATE, LEVEL, TAKEN, HELD, SPAN = 11, 12, 13, 14, 15, 16, 17, 18
-local ACTIVE, TOLD, PARKED = 19, 20, 21
+local TRIES, STREAK, EPOCH, RATE, LEVEL, TAKEN, HELD, SPAN, UNWELL, WELL = 11, 12, 13, 14, 15, 16, 17, 18, 19, 20
+local ACTIVE, TOLD, PARKED = 21, 22, 23
 local PAGE, COST, COUNTED = 100, 1000, 50
 
 -- pending counts the deliveries of a webhook that have not ended.

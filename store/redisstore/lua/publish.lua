@@ -76,9 +76,7 @@ local function before(q, print, ids)
   local blobs = #names > 0 and call('HMGET', P .. 'w', unpack(names)) or {}
   for i, blob in ipairs(blobs) do
     if blob then
-      local len = sunpack('>I4', blob, 5)
-      local len2 = sunpack('>I4', blob, 9 + len)
-      out[#out + 1], out[#out + 2] = names[i], sub(blob, 13 + len, 12 + len + len2)
+      out[#out + 1], out[#out + 2] = names[i], id_in(blob)
       kept[#kept + 1] = sub(ids, 10 * i - 9, 10 * i)
     end
   end
