@@ -41,10 +41,10 @@ func newPostgres(s *Store) {
 		"backlog":    "select * from @.backlog_1($1)",
 		"notify":     "select " + notifying,
 		"watch":      "select * from @.watch_1()",
-		prunedPaused: "select @.prune_paused_1($1, @.clock($1) - $2, $3, $4)",
-		prunedAge:    "select @.prune_ended_1(@.clock($1) - $2, 0, $3)",
+		prunedPaused: "select @.prune_paused_1($1, @.clock_1($1) - $2, $3, $4)",
+		prunedAge:    "select @.prune_ended_1(@.clock_1($1) - $2, 0, $3)",
 		prunedCount:  "select @.prune_ended_1(null, $1, $2)",
-		prunedEvents: "select @.prune_events_1(@.clock($1) - $2, $3)",
+		prunedEvents: "select @.prune_events_1(@.clock_1($1) - $2, $3)",
 		"prune_rest": "select @.prune_rest_1($1, $2)",
 		"sweep":      "select @.sweep_1($1, $2, $3)",
 	})

@@ -21,7 +21,7 @@ begin
 		cross join lateral (select x.ver from ready x where x.wh = c.wh order by x.ver desc limit 1) v
 		join ready r on r.wh = c.wh and r.ver >= v.ver
 		order by r.wh for no key update of r) l;
-	v_now := clock(p_now);
+	v_now := clock_1(p_now);
 
 	for rec in with given as materialized (
 		select g.*
@@ -66,7 +66,7 @@ begin
 			min(v_now + m.delay) filter (where m.outcome in ('retry', 'released') and m.test) tfloor
 		from matched m where m.state = 'accepted' group by m.wh, m.ver
 	), stood as (
-		select c.*, case when not x.capped or c.back > 0 then claimable(x.active, least(x.floor, c.floor), least(x.tfloor, c.tfloor),
+		select c.*, case when not x.capped or c.back > 0 then claimable_1(x.active, least(x.floor, c.floor), least(x.tfloor, c.tfloor),
 			greatest(x.held, c.held), x.rate, x.level, x.taken) end claimable
 		from changed c join ready x on x.wh = c.wh and x.ver = c.ver
 	), lined as (
@@ -76,7 +76,7 @@ begin
 			n_pending = x.n_pending - c.ok - c.failed, n_ok = x.n_ok + c.ok, n_failed = x.n_failed + c.failed, n_attempts = x.n_attempts + c.attempts,
 			floor = least(x.floor, c.floor), tfloor = least(x.tfloor, c.tfloor), held = greatest(x.held, c.held),
 			next_at = case when x.next_at <= v_now and c.claimable <= v_now then x.next_at
-				else turn(c.claimable, v_now, case when x.inflight > c.back then x.lease_next end) end
+				else turn_1(c.claimable, v_now, case when x.inflight > c.back then x.lease_next end) end
 		from stood c where x.wh = c.wh and x.ver = c.ver
 	)
 	select m.* from matched m order by m.o
@@ -88,7 +88,7 @@ begin
 		if rec.state = 'accepted' and rec.outcome <> 'released' and rec.streak <> 0 and rec.counts
 			and not (rec.streak = 1 and rec.well and rec.wh <> all(v_failed)) then
 			select s.* into o_disabled, o_active, o_streak, o_failing, o_disablings, o_mark
-			from streak(rec.wh, rec.id, rec.token, rec.streak, rec.after, rec.failing, rec.reason, v_now) s;
+			from streak_1(rec.wh, rec.id, rec.token, rec.streak, rec.after, rec.failing, rec.reason, v_now) s;
 			v_failed := v_failed || rec.wh;
 		end if;
 		if rec.state = 'accepted' and rec.lease is null then
@@ -96,16 +96,16 @@ begin
 		end if;
 		return next;
 	end loop;
-	perform refloor(u.wh) from (select distinct u.wh from unnest(v_late) u(wh)) u;
+	perform refloor_1(u.wh) from (select distinct u.wh from unnest(v_late) u(wh)) u;
 	select array_agg(r.wh) into v_whs from unnest(v_whs) u(wh)
 	cross join lateral (select x.wh, x.lease_next from ready x where x.wh = u.wh order by x.ver desc limit 1) r where r.lease_next <= v_now;
-	perform expire(u.wh, v_now) from unnest(v_whs) u(wh);
-	perform line_up(u.wh, v_now) from (select distinct u.wh from unnest(v_whs || v_late) u(wh)) u;
+	perform expire_1(u.wh, v_now) from unnest(v_whs) u(wh);
+	perform line_up_1(u.wh, v_now) from (select distinct u.wh from unnest(v_whs || v_late) u(wh)) u;
 end $$;
 
--- streak ends (1) or lengthens (2) the streak of a webhook, whose row of ready the caller has
+-- streak_1 ends (1) or lengthens (2) the streak of a webhook, whose row of ready the caller has
 -- locked, and disables it if that is the result's wish.
-create function streak(p_wh bigint, p_id bigint, p_token bigint, p_streak integer, p_after integer, p_failing bigint, p_reason text, p_now bigint,
+create function streak_1(p_wh bigint, p_id bigint, p_token bigint, p_streak integer, p_after integer, p_failing bigint, p_reason text, p_now bigint,
 	out o_disabled boolean, out o_active boolean, out o_streak integer, out o_failing bigint, out o_disablings bigint, out o_mark text)
 language plpgsql as $$
 declare
@@ -121,8 +121,8 @@ begin
 		o_disablings := o_disablings + 1;
 		update ready x set ver = x.ver + 1, active = false, disablings = o_disablings, disabler = p_id, disabler_token = p_token,
 			next_at = case when x.next_at <= p_now and t.claimable <= p_now then greatest(x.next_at, t.claimable) -- A test keeps its turn.
-				else turn(t.claimable, p_now, x.lease_next) end
-		from (select y.wh, case when not y.capped then claimable(false, null, y.tfloor, 0, y.rate, y.level, y.taken) end claimable
+				else turn_1(t.claimable, p_now, x.lease_next) end
+		from (select y.wh, case when not y.capped then claimable_1(false, null, y.tfloor, 0, y.rate, y.level, y.taken) end claimable
 			from ready y where y.wh = p_wh and y.ver = v_ver + 1) t
 		where x.wh = p_wh and x.ver = v_ver + 1;
 		update webhook w set active = false, reason = p_reason, disabled = p_now, version = w.version + 1, updated = p_now where w.wh = p_wh;

@@ -4,7 +4,7 @@
 -- One webhook, by merchant and id.
 select w.wid, w.merchant, w.url, w.events, w.active, w.reason, w.disabled, w.secret, w.previous, w.previous_until, w.encoding,
 	w.description, w.metadata, w.headers, w.version, w.mark, w.created, w.updated, w.wh,
-	r.rate, r.level, r.taken, r.epoch, r.streak, r.failing, r.disablings, r.pruned, @.clock($3)
+	r.rate, r.level, r.taken, r.epoch, r.streak, r.failing, r.disablings, r.pruned, @.clock_1($3)
 from @.webhook w cross join lateral (select * from @.ready x where x.wh = w.wh order by x.ver desc limit 1) r
 where w.merchant = $1 and w.wid = $2
 
@@ -12,7 +12,7 @@ where w.merchant = $1 and w.wid = $2
 -- Webhooks of a merchant after a place, oldest first.
 select w.wid, w.merchant, w.url, w.events, w.active, w.reason, w.disabled, w.secret, w.previous, w.previous_until, w.encoding,
 	w.description, w.metadata, w.headers, w.version, w.mark, w.created, w.updated, w.wh,
-	r.rate, r.level, r.taken, r.epoch, r.streak, r.failing, r.disablings, r.pruned, @.clock($6)
+	r.rate, r.level, r.taken, r.epoch, r.streak, r.failing, r.disablings, r.pruned, @.clock_1($6)
 from (
 	select * from @.webhook w where w.merchant = $1 and (w.created, w.wid) > ($2, $3) and (w.active or not $4)
 	order by w.created, w.wid limit $5) w
@@ -30,7 +30,7 @@ for no key update of r
 select pg_advisory_xact_lock(hashtextextended($1, 7311))
 
 -- name: webhook_count
-select count(*), count(*) filter (where w.wid = $2), @.clock($3) from @.webhook w where w.merchant = $1
+select count(*), count(*) filter (where w.wid = $2), @.clock_1($3) from @.webhook w where w.merchant = $1
 
 -- name: webhook_insert
 with made as (
@@ -53,7 +53,7 @@ update @.ready r set ver = r.ver + 1, active = $4::boolean, rate = $16, level = 
 where r.wh = $1 and r.ver = (select x.ver from @.ready x where x.wh = $1 order by x.ver desc limit 1)
 
 -- name: line_up
-select @.line_up($1, @.clock($2))
+select @.line_up_1($1, @.clock_1($2))
 
 -- name: webhook_delete
 with lost as (delete from @.webhook where wh = $1 returning merchant, wid),
@@ -89,12 +89,12 @@ where e.merchant = $1 and not e.test and e.id >= $2 and e.id < $3
 order by e.id limit $5
 
 -- name: delivery
-select q.id, coalesce(e.eid, ''), coalesce(e.type, ''), q.test, 'pending', q.attempts, q.reclaims, q.lease, q.due, null::bigint, null::text, a.at, a.dur, a.status, a.err, a.answer, @.clock($3)
+select q.id, coalesce(e.eid, ''), coalesce(e.type, ''), q.test, 'pending', q.attempts, q.reclaims, q.lease, q.due, null::bigint, null::text, a.at, a.dur, a.status, a.err, a.answer, @.clock_1($3)
 from @.queue q left join @.event e on e.id = q.event left join @.attempt a on a.wh = q.wh and a.id = q.id and a.number = q.attempts
 where q.wh = $1 and q.id = $2
 union all
 select d.id, d.eid, d.type, d.test, case when d.ok then 'success' else 'failed' end, d.attempts, d.reclaims, null, null, d.ended, d.code,
-	d.at, d.dur, d.status, d.err, d.answer, @.clock($3)
+	d.at, d.dur, d.status, d.err, d.answer, @.clock_1($3)
 from @.delivery d where d.wh = $1 and d.id = $2
 
 -- name: attempts
@@ -115,7 +115,7 @@ with looked as materialized (
 		from @.delivery d where d.wh = $1 and d.id >= $2 and d.id < $3 order by d.id desc limit $4)
 	) x order by x.id desc limit $4
 ), extent as (select count(*) n, coalesce(min(id), 0) last from looked)
-select s.n, s.last, y.*, @.clock($8) from extent s left join lateral (
+select s.n, s.last, y.*, @.clock_1($8) from extent s left join lateral (
 	select * from looked l where ($6 = '' or l.status = $6) and ($7 = '' or l.type = $7) order by l.id desc limit $5
 ) y on true order by y.id desc
 
@@ -129,24 +129,24 @@ with w as (
 	update @.webhook set mark = $4 where merchant = $1 and wid = $2 and mark = $3 returning wh
 )
 insert into @.notice (merchant, wid, kind, url, reason, failures, disable_after, since, at)
-select $1, $2, $5, $6, $7, $8::integer, $9::integer, $10::bigint, @.clock($11) from w
+select $1, $2, $5, $6, $7, $8::integer, $9::integer, $10::bigint, @.clock_1($11) from w
 
 -- name: webhook_exists
 select count(*) from @.webhook where merchant = $1 and wid = $2
 
 -- name: notice_claim
-update @.notice n set token = n.token + 1, visible = @.clock($3) + $2
-from (select id from @.notice where visible <= @.clock($3) order by id limit $1 for update skip locked) o where n.id = o.id
+update @.notice n set token = n.token + 1, visible = @.clock_1($3) + $2
+from (select id from @.notice where visible <= @.clock_1($3) order by id limit $1 for update skip locked) o where n.id = o.id
 returning n.id, n.merchant, n.wid, n.kind, n.url, n.reason, n.failures, n.disable_after, n.since, n.at, n.token
 
 -- name: notice_defer
-update @.notice set visible = @.clock($4) + $3 where id = $1 and token = $2 and merchant = $5
+update @.notice set visible = @.clock_1($4) + $3 where id = $1 and token = $2 and merchant = $5
 
 -- name: notice_ack
 delete from @.notice where id = $1 and merchant = $2
 
 -- name: notice_prune
-with o as (select id from @.notice where at < @.clock($1) - $2 order by id limit $3)
+with o as (select id from @.notice where at < @.clock_1($1) - $2 order by id limit $3)
 delete from @.notice n using o where n.id = o.id
 
 -- name: seen_insert
@@ -154,7 +154,7 @@ insert into @.seen (scope, id, holder, fp, first, until, kept)
 values ($1, $2, $3, $4, $3, 0, 0) on conflict do nothing
 
 -- name: seen_lock
-select s.holder, s.fp, s.first, s.done, s.until, s.kept, s.value, @.clock($3) from @.seen s where s.scope = $1 and s.id = $2 for update
+select s.holder, s.fp, s.first, s.done, s.until, s.kept, s.value, @.clock_1($3) from @.seen s where s.scope = $1 and s.id = $2 for update
 
 -- name: seen_write
 update @.seen set holder = $3, fp = $4, first = $5, done = $6, until = $7, kept = $8, value = $9 where scope = $1 and id = $2
@@ -186,27 +186,27 @@ update @.damage set told = true where n = any(array(select json_array_elements_t
 
 -- name: damage_note
 insert into @.damage (at, merchant, wid, eid, what, how)
-select @.clock($1), $2, $3, '', $4, $5 where (select count(*) from @.damage) < 100 on conflict do nothing
+select @.clock_1($1), $2, $3, '', $4, $5 where (select count(*) from @.damage) < 100 on conflict do nothing
 
 -- name: delivery_exists
 select 1 where exists (select from @.queue where wh = $1 and id = $2) or exists (select from @.delivery where wh = $1 and id = $2)
 
 -- name: job_insert
 insert into @.job (merchant, id, scope, kind, state, created, updated, visible)
-select $1, $2, $3, $4, $5, n, n, n from @.clock($6) n on conflict do nothing
+select $1, $2, $3, $4, $5, n, n, n from @.clock_1($6) n on conflict do nothing
 
 -- name: job
-select seq, merchant, id, scope, kind, state, version, created, updated, ended, visible, @.clock($3) from @.job where merchant = $1 and id = $2
+select seq, merchant, id, scope, kind, state, version, created, updated, ended, visible, @.clock_1($3) from @.job where merchant = $1 and id = $2
 
 -- name: job_of_scope
-select seq, merchant, id, scope, kind, state, version, created, updated, ended, visible, @.clock($3) from @.job
+select seq, merchant, id, scope, kind, state, version, created, updated, ended, visible, @.clock_1($3) from @.job
 where merchant = $1 and scope = $2 and ended is null
 
 -- name: job_lock
-select seq, merchant, id, scope, kind, state, version, created, updated, ended, visible, @.clock($3) from @.job where merchant = $1 and id = $2 for update
+select seq, merchant, id, scope, kind, state, version, created, updated, ended, visible, @.clock_1($3) from @.job where merchant = $1 and id = $2 for update
 
 -- name: jobs
-select seq, merchant, id, scope, kind, state, version, created, updated, ended, visible, @.clock($5) from @.job
+select seq, merchant, id, scope, kind, state, version, created, updated, ended, visible, @.clock_1($5) from @.job
 where merchant = $1 and ($2 = '' or scope = $2) and seq < $3 order by seq desc limit $4
 
 -- name: job_update
@@ -220,12 +220,12 @@ delete from @.job where seq in (
 	select seq from @.job where merchant = $1 and nth is not null order by nth desc, seq desc offset $2)
 
 -- name: job_claim
-select seq, merchant, id, scope, kind, state, version, created, updated, ended, visible, @.clock($2) from @.job
-where ended is null and visible <= @.clock($2) order by visible, seq limit $1 for update skip locked
+select seq, merchant, id, scope, kind, state, version, created, updated, ended, visible, @.clock_1($2) from @.job
+where ended is null and visible <= @.clock_1($2) order by visible, seq limit $1 for update skip locked
 
 -- name: job_hide
 update @.job set visible = $2 where seq = any(array(select json_array_elements_text($1::json)::bigint))
 
 -- name: job_prune
-with o as (select seq from @.job where ended < @.clock($1) - $2 order by ended limit $3)
+with o as (select seq from @.job where ended < @.clock_1($1) - $2 order by ended limit $3)
 delete from @.job j using o where j.seq = o.seq
