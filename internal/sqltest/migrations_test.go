@@ -82,11 +82,7 @@ func TestMigrations(t *testing.T) {
 			t.Helper()
 			require.False(t, taken)
 			taken = true
-			h := storetest.Harness{Store: st, Advance: c.advance}
-			if o.Dialect == sqlstore.Postgres {
-				h.Audit = st.Audit
-			}
-			return h
+			return storetest.Harness{Store: st, Advance: c.advance, Audit: st.Audit}
 		}, 1)
 	})
 	_, err := sqlstore.Migrations(nil)

@@ -49,9 +49,10 @@ func newPostgres(s *Store) {
 		"sweep":      "select @.sweep_1($1, $2, $3)",
 	})
 	maps.Copy(texts, named("postgres/audit.sql"))
+	names := strings.NewReplacer("@webhook", webhookColumns, "@.", quoted(s.opts.Schema)+".")
 	s.sql = map[string][]step{}
 	for name, text := range texts {
-		s.sql[name] = []step{{text: strings.ReplaceAll(text, "@.", quoted(s.opts.Schema)+".")}}
+		s.sql[name] = []step{{text: names.Replace(text)}}
 	}
 }
 

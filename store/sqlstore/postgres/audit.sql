@@ -37,6 +37,18 @@ with counted as (
 	select coalesce(w.wh, r.wh), 'is in one of webhook and ready, or active in one'
 	from @.webhook w full join @.ready r on r.wh = w.wh where w.wh is null or r.wh is null or w.active <> r.active
 	union all
+	select r.wh, 'has a streak of failures and is not unwell' from @.ready r where r.streak > 0 and r.unwell = 0
+	union all
+	select c.wh, 'keeps ' || count(*) || ' changes' from @.change c group by c.wh having count(*) > 100
+	union all
+	select w.wh, 'keeps no change' from @.webhook w where not exists (select from @.change c where c.wh = w.wh)
+	union all
+	select c.wh, 'keeps changes that it has not had' from @.change c left join @.webhook w on w.wh = c.wh
+	group by c.wh having max(c.version) > coalesce(max(w.version), 0)
+	union all
+	select w.wh, 'is disabled, and no change says so' from @.webhook w
+	where w.active <> (select c.active from @.change c where c.wh = w.wh order by c.version desc limit 1)
+	union all
 	select d.wh, 'was found damaged: ' || d.what || ' ' || d.how from @.damage d
 	union all
 	select q.wh, 'waits for an event that is not there' from @.queue q where not exists (select from @.event e where e.id = q.event)

@@ -35,6 +35,7 @@ declare
 begin
 	perform note_damage_1(p_now, v_merchant, null, p_wh, null, null, 'webhook', 'has no row any more, so it counts as deleted');
 	insert into gone values (p_wh) on conflict do nothing;
+	delete from change where wh = p_wh;
 	delete from ready where wh = p_wh;
 end $$;
 

@@ -22,10 +22,10 @@ begin
 	), last as (
 		delete from attempt a using ended e where a.wh = e.wh and a.id = e.id and a.number = e.attempts returning a.*
 	), logged as (
-		insert into delivery (wh, id, event, eid, type, test, ok, ended, code, token, attempts, reclaims, at, dur, status, err, answer)
+		insert into delivery (wh, id, event, eid, type, test, ok, ended, code, token, attempts, reclaims, at, dur, status, err, answer, exchange)
 		select e.wh, e.id, e.event, coalesce(v.eid, ''), coalesce(v.type, ''), e.test, false, p_now, p_code,
 			case when p_forget then -1 else e.token + (e.token > e.settled)::integer end, e.attempts, e.reclaims,
-			l.at, l.dur, l.status, l.err, l.answer
+			l.at, l.dur, l.status, l.err, l.answer, l.exchange
 		from ended e left join event v on v.id = e.event left join last l on l.wh = e.wh and l.id = e.id
 	), changed as (
 		select e.wh, count(*) n, count(e.lease) back from ended e group by e.wh
