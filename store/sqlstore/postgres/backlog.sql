@@ -12,7 +12,8 @@ begin
 		(select min(claimable_1(r.active, case when not p.test then p.due end, case when p.test then p.due end, r.held, r.rate, r.level, r.taken))
 		from (select x.wh, x.due, x.test from poke x order by x.id limit 500) p
 		cross join lateral (select * from ready y where y.wh = p.wh order by y.ver desc limit 1) r
-		where not r.capped));
+		where not r.capped and (case when p.test then exists (select from queue q where q.wh = p.wh and q.test and q.due = p.due)
+			else exists (select from queue q where q.wh = p.wh and not q.test and q.due = p.due) end)));
 	if o_since > o_now then
 		o_since := null;
 	end if;

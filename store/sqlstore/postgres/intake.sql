@@ -46,9 +46,10 @@ declare
 	v_bodies bytea;
 	v_n integer;
 begin
-	with taken as (
-		delete from intake i using (select x.id from intake x order by x.id limit p_limit for update skip locked) o
-		where i.id = o.id returning i.*
+	with o as materialized (
+		select x.id from intake x order by x.id limit p_limit for update skip locked
+	), taken as (
+		delete from intake i using o where i.id = o.id returning i.*
 	), placed as (
 		select t.*, sum(octet_length(t.body)) over (order by t.id) - octet_length(t.body) + 1 as start from taken t
 	)
@@ -67,8 +68,10 @@ end $$;
 -- set_aside_1 notes the first event that was taken in, which cannot be published, and removes it.
 create function set_aside_1(p_now bigint, p_why text) returns integer language plpgsql @settings as $$
 begin
-	with taken as (
-		delete from intake i using (select x.id from intake x order by x.id limit 1 for update skip locked) o where i.id = o.id returning i.*
+	with o as materialized (
+		select x.id from intake x order by x.id limit 1 for update skip locked
+	), taken as (
+		delete from intake i using o where i.id = o.id returning i.*
 	)
 	insert into mishap (at, merchant, eid, why) select clock_1(p_now), t.merchant, t.eid, p_why from taken t;
 	return 1;

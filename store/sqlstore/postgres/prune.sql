@@ -181,9 +181,8 @@ declare
 begin
 	delete from claimed where until <= v_now;
 	delete from mishap where at < v_now - 30 * 86400000::bigint;
-	delete from seen s using (
-		select scope, id from seen where greatest(until, kept) <= v_now limit p_limit for update skip locked) o
-	where s.scope = o.scope and s.id = o.id;
+	with o as materialized (select scope, id from seen where greatest(until, kept) <= v_now limit p_limit for update skip locked)
+	delete from seen s using o where s.scope = o.scope and s.id = o.id;
 	get diagnostics v_n = row_count;
 	if v_n = p_limit then
 		return true;

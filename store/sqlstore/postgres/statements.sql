@@ -45,7 +45,8 @@ with changed as (
 	where wh = $1
 )
 update @.ready r set ver = r.ver + 1, active = $4::boolean, rate = $16, level = $17, taken = $18, epoch = $19, streak = $20, unwell = $23, held = case when r.epoch = $19 then r.held else 0 end,
-	since = case when ($21::boolean or r.held > $15 and r.epoch <> $19) and coalesce(r.tfloor > $15, true) then $15 else r.since end,
+	since = case when ($21::boolean or r.held > $15 and r.epoch <> $19)
+		and coalesce(least(r.tfloor, (select min(p.due) from @.poke p where p.wh = $1 and p.test)) > $15, true) then $15 else r.since end,
 	next_at = case when r.active = $4::boolean and (r.epoch = $19 or r.held <= $15) or r.tfloor <= $15 then r.next_at end -- A test may be claimable anyway.
 where r.wh = $1 and r.ver = (select x.ver from @.ready x where x.wh = $1 order by x.ver desc limit 1)
 
@@ -184,8 +185,9 @@ select $1, $2, $5, $6, $7, $8::integer, $9::integer, $10::bigint, @.clock_1($11)
 select count(*) from @.webhook where merchant = $1 and wid = $2
 
 -- name: notice_claim
-update @.notice n set token = n.token + 1, visible = @.clock_1($3) + $2
-from (select id from @.notice where visible <= @.clock_1($3) order by id limit $1 for update skip locked) o where n.id = o.id
+-- What locks is a step of its own: a plan that ran it again would find other rows each time.
+with o as materialized (select id from @.notice where visible <= @.clock_1($3) order by id limit $1 for update skip locked)
+update @.notice n set token = n.token + 1, visible = @.clock_1($3) + $2 from o where n.id = o.id
 returning n.id, n.merchant, n.wid, n.kind, n.url, n.reason, n.failures, n.disable_after, n.since, n.at, n.token
 
 -- name: notice_defer
