@@ -32,8 +32,9 @@ func TestPagesOfAType(t *testing.T) {
 		require.NoError(t, err)
 		for _, newest := range []bool{false, true} {
 			var found []string
-			q, pages := store.EventQuery{Type: "rare", Limit: 10, Newest: newest}, 0
-			for pages = 0; pages == 0 || q.Cursor != ""; pages++ {
+			q := store.EventQuery{Type: "rare", Limit: 10, Newest: newest}
+			pages := 0
+			for ; pages == 0 || q.Cursor != ""; pages++ {
 				page, err := st.Events(t.Context(), "m", q)
 				require.NoError(t, err)
 				for _, e := range page.Events {
