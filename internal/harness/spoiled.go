@@ -28,6 +28,16 @@ func (s *Spoiled) Webhook(ctx context.Context, merchantID, id string) (store.Web
 // ListWebhooks implements [store.Webhooks].
 func (s *Spoiled) ListWebhooks(ctx context.Context, merchantID string, q store.WebhookQuery) (store.WebhookPage, error) {
 	all, err := s.Store.ListWebhooks(ctx, merchantID, q)
+	return s.spoil(all), err
+}
+
+// Troubled implements [store.Directory].
+func (s *Spoiled) Troubled(ctx context.Context, q store.TroubledQuery) (store.WebhookPage, error) {
+	all, err := s.Store.Troubled(ctx, q)
+	return s.spoil(all), err
+}
+
+func (s *Spoiled) spoil(all store.WebhookPage) store.WebhookPage {
 	page := store.WebhookPage{Next: all.Next}
 	for _, w := range all.Webhooks {
 		if w.ID == s.WebhookID {
@@ -36,5 +46,5 @@ func (s *Spoiled) ListWebhooks(ctx context.Context, merchantID string, q store.W
 			page.Webhooks = append(page.Webhooks, w)
 		}
 	}
-	return page, err
+	return page
 }

@@ -82,11 +82,7 @@ func TestMigrations(t *testing.T) {
 			t.Helper()
 			require.False(t, taken)
 			taken = true
-			h := storetest.Harness{Store: st, Advance: c.advance}
-			if o.Dialect == sqlstore.Postgres {
-				h.Audit = st.Audit
-			}
-			return h
+			return storetest.Harness{Store: st, Advance: c.advance, Audit: st.Audit}
 		}, 1)
 	})
 	_, err := sqlstore.Migrations(nil)
@@ -151,4 +147,23 @@ func later(ctx context.Context, db *sql.DB, in string) error {
 		}
 	}
 	return tx.Commit()
+}
+
+// Functions of two releases live in one schema while processes of both run, so each has a
+// number in its name, and a later release makes another one instead of changing it.
+func TestFunctionsHaveANumber(t *testing.T) {
+	t.Parallel()
+	db := sqltest.Postgres(t, "pgx")
+	_, schema := sqltest.OpenSchema(t, db, newClock().now)
+	rows, err := db.QueryContext(t.Context(), "select proname from pg_proc where pronamespace = to_regnamespace($1)", schema)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, rows.Close()) }()
+	n := 0
+	for ; rows.Next(); n++ {
+		var name string
+		require.NoError(t, rows.Scan(&name))
+		require.Regexp(t, `_[1-9][0-9]*$`, name)
+	}
+	require.NoError(t, rows.Err())
+	require.Greater(t, n, 30)
 }

@@ -40,6 +40,7 @@ func openerOfSQLite(driver string, connections int) func(t *testing.T) storetest
 	return func(t *testing.T) storetest.Harness {
 		t.Helper()
 		c := newClock()
-		return storetest.Harness{Store: sqltest.OpenSQLite(t, sqltest.SQLiteBy(t, driver, connections), c.now), Advance: c.advance}
+		st := sqltest.OpenSQLite(t, sqltest.SQLiteBy(t, driver, connections), c.now)
+		return storetest.Harness{Store: st, Advance: c.advance, Audit: st.Audit}
 	}
 }

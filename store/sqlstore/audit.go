@@ -6,13 +6,9 @@ import (
 )
 
 // Audit looks at every record and reports what does not fit together: counters, places in
-// line, leases, records of nothing. Nobody may use the store meanwhile. It is for tests and
-// for whoever has restored or changed tables by hand. It fails on SQLite, which it does not
-// know.
+// line, leases, changes, records of nothing. Nobody may use the store meanwhile. It is for tests and
+// for whoever has restored or changed tables by hand.
 func (s *Store) Audit(ctx context.Context) error {
-	if s.opts.Dialect != Postgres {
-		return errors.New("sqlstore: audit: is of PostgreSQL only")
-	}
 	var wrong []error
 	err := s.each(ctx, s.db, "audit", func(r scan) error {
 		var line string

@@ -22,7 +22,7 @@ func (s *Store) Event(ctx context.Context, merchantID, eventID string) (store.Ev
 		return err
 	}, encode(merchantID), encode(eventID))
 	if err == nil && !found {
-		err = fmt.Errorf("sqlstore: find event %s: %w", eventID, store.ErrNotFound)
+		err = noEvent(eventID)
 	}
 	if err != nil {
 		return store.Event{}, err
@@ -42,33 +42,87 @@ func between(since, until time.Time) (from, before int64) {
 	return from, before
 }
 
-// Events implements [store.History].
+// Events implements [store.History]. With a type it looks at some hundred events.
 func (s *Store) Events(ctx context.Context, merchantID string, q store.EventQuery) (page store.EventPage, err error) {
 	from, before := between(q.Since, q.Until)
-	after, err := readCursor(eventCursor, q.Cursor, 0)
+	if q.Newest {
+		var cursor int64
+		cursor, err = readCursor(eventCursor, q.Cursor, math.MaxInt64)
+		before = min(before, cursor)
+	} else {
+		var cursor int64
+		cursor, err = readCursor(eventCursor, q.Cursor, 0)
+		from = max(from, cursor+1)
+	}
 	if err != nil {
 		return page, err
 	}
-	var last int64
+	size := q.Limit + 1
+	if q.Type != "" {
+		size = max(size, looks)
+	}
+	var looked int
+	var last, shown int64
 	err = s.each(ctx, s.reads, "events", func(r scan) error {
-		var id int64
-		var e store.Event
-		if err := r(&id, &e.ID, &e.Type, &e.Delivered); err != nil {
+		var id *int64
+		var eid, kind, delivered *string
+		if err := r(&looked, &last, &id, &eid, &kind, &delivered); err != nil || id == nil {
 			return err
 		}
-		if len(page.Events) == q.Limit {
-			page.Next = writeNumber(eventCursor, last)
-			return nil
-		}
-		e.ID, e.Type, e.CreatedAt = decode(e.ID), decode(e.Type), madeAt(id)
-		last = id
-		page.Events = append(page.Events, e)
+		shown = *id
+		page.Events = append(page.Events, store.Event{
+			ID: decode(*eid), Type: decode(*kind), CreatedAt: madeAt(shown), Delivered: store.DeliveryStatus(value(delivered)),
+		})
 		return nil
-	}, encode(merchantID), max(from, after+1), before, encode(q.WebhookID), q.Limit+1)
-	return page, err
+	}, encode(merchantID), from, before, size, q.Limit, encode(q.WebhookID), encode(q.Type), q.Newest)
+	switch {
+	case err != nil:
+		return store.EventPage{}, err
+	case len(page.Events) == q.Limit && (looked == size || shown != last):
+		page.Next = writeNumber(eventCursor, shown)
+	case looked == size:
+		page.Next = writeNumber(eventCursor, last)
+	}
+	return page, nil
 }
 
-// delivery reads the columns of the statements delivery and deliveries.
+// EventDeliveries implements [store.History]. One that Enqueue made is known by its nonce as long as
+// it is kept, so one that is gone before is damaged.
+func (s *Store) EventDeliveries(ctx context.Context, merchantID, eventID string) (out store.EventDeliveries, err error) {
+	found, err := s.one(ctx, s.reads, "event_deliveries", func(r scan) error {
+		var published *bool
+		var wid *string
+		var wh, id *int64
+		var d delivery
+		if err := d.scan(r, &published, &wid, &wh, &id); err != nil || id == nil {
+			return err
+		}
+		d.ID, d.MerchantID, d.WebhookID = s.deliveryID(place{*wh, *id}), merchantID, decode(*wid)
+		if *published {
+			out.Published = append(out.Published, store.PublishedDelivery{WebhookID: d.WebhookID, ID: d.ID})
+		}
+		switch {
+		case d.id == nil && !*published:
+			out.Damaged = append(out.Damaged, d.ID)
+		case d.id != nil && len(out.Deliveries) < store.MaxEventDeliveries:
+			out.Deliveries = append(out.Deliveries, d.Delivery)
+		}
+		return nil
+	}, encode(merchantID), encode(eventID), s.now())
+	if err == nil && !found {
+		err = noEvent(eventID)
+	}
+	if err != nil {
+		return store.EventDeliveries{}, err
+	}
+	return out, nil
+}
+
+func noEvent(id string) error {
+	return fmt.Errorf("sqlstore: find event %s: %w", id, store.ErrNotFound)
+}
+
+// delivery reads the columns of the statements delivery, deliveries and event_deliveries.
 type delivery struct {
 	store.Delivery
 
@@ -131,8 +185,9 @@ func (s *Store) Delivery(ctx context.Context, merchantID, webhookID, deliveryID 
 	at := s.placeOf(deliveryID)
 	var d delivery
 	found := false
+	var exchange []byte
 	if at.wh == w.wh {
-		found, err = s.one(ctx, s.reads, "delivery", func(r scan) error { return d.scan(r) }, at.wh, at.id, s.now())
+		found, err = s.one(ctx, s.reads, "delivery", func(r scan) error { return d.scan(r, &exchange) }, at.wh, at.id, s.now())
 	}
 	if err == nil && !found {
 		err = fmt.Errorf("sqlstore: find delivery %s: %w", deliveryID, store.ErrNotFound)
@@ -144,13 +199,15 @@ func (s *Store) Delivery(ctx context.Context, merchantID, webhookID, deliveryID 
 	err = s.each(ctx, s.reads, "attempts", func(r scan) error {
 		var a store.Attempt
 		var at, took int64
-		err := r(&a.Number, &at, &took, &a.StatusCode, &a.Code, &a.ResponseBody)
+		var exchange []byte
+		err := r(&a.Number, &at, &took, &a.StatusCode, &a.Code, &a.ResponseBody, &exchange)
 		a.At, a.Duration = stamp(at), time.Duration(took)*time.Millisecond
-		a.Code, a.ResponseBody = decode(a.Code), decode(a.ResponseBody)
+		a.Code, a.ResponseBody, a.Exchange = decode(a.Code), decode(a.ResponseBody), string(exchange)
 		d.Log = append(d.Log, a)
 		return err
 	}, at.wh, at.id)
 	if d.tried && len(d.Log) < d.Attempts { // The last one of what has ended is kept with it.
+		d.last.Exchange = string(exchange)
 		d.Log = append(d.Log, d.last)
 	}
 	return d.Delivery, err

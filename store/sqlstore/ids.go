@@ -76,6 +76,7 @@ const (
 	eventCursor    = "e"
 	webhookCursor  = "w"
 	merchantCursor = "m"
+	troubledCursor = "t"
 	jobCursor      = "j"
 	cancelCursor   = "c"
 	noticePrefix   = "notice_"

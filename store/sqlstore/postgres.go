@@ -41,17 +41,18 @@ func newPostgres(s *Store) {
 		"backlog":    "select * from @.backlog_1($1)",
 		"notify":     "select " + notifying,
 		"watch":      "select * from @.watch_1()",
-		prunedPaused: "select @.prune_paused_1($1, @.clock($1) - $2, $3, $4)",
-		prunedAge:    "select @.prune_ended_1(@.clock($1) - $2, 0, $3)",
+		prunedPaused: "select @.prune_paused_1($1, @.clock_1($1) - $2, $3, $4)",
+		prunedAge:    "select @.prune_ended_1(@.clock_1($1) - $2, 0, $3)",
 		prunedCount:  "select @.prune_ended_1(null, $1, $2)",
-		prunedEvents: "select @.prune_events_1(@.clock($1) - $2, $3)",
+		prunedEvents: "select @.prune_events_1(@.clock_1($1) - $2, $3)",
 		"prune_rest": "select @.prune_rest_1($1, $2)",
 		"sweep":      "select @.sweep_1($1, $2, $3)",
 	})
 	maps.Copy(texts, named("postgres/audit.sql"))
+	names := strings.NewReplacer("@webhook", webhookColumns, "@.", quoted(s.opts.Schema)+".")
 	s.sql = map[string][]step{}
 	for name, text := range texts {
-		s.sql[name] = []step{{text: strings.ReplaceAll(text, "@.", quoted(s.opts.Schema)+".")}}
+		s.sql[name] = []step{{text: names.Replace(text)}}
 	}
 }
 

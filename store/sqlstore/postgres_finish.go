@@ -21,6 +21,7 @@ type result struct {
 	Status   int    `json:"status"`
 	Code     string `json:"code"`
 	Answer   string `json:"answer"`
+	Exchange []byte `json:"exchange,omitempty"`
 	Streak   int    `json:"streak"`
 	After    int    `json:"after"`
 	Failing  int64  `json:"failing"`
@@ -33,7 +34,8 @@ func (s *postgres) result(r *store.Result) result {
 		WH: at.wh, ID: at.id, Merchant: encode(r.MerchantID), Webhook: encode(r.WebhookID), Token: r.Token,
 		Outcome: string(r.Outcome), Delay: max(r.Delay, 0).Milliseconds(), Fault: r.Fault, Hold: max(r.Hold, 0).Milliseconds(),
 		Duration: r.Attempt.Duration.Milliseconds(), Status: r.Attempt.StatusCode, Code: encode(r.Attempt.Code), Answer: encode(r.Attempt.ResponseBody),
-		Streak: int(r.Streak), After: r.DisableAfter, Failing: r.DisableAfterFailingFor.Milliseconds(), Reason: encode(r.DisableReason),
+		Exchange: []byte(r.Attempt.Exchange),
+		Streak:   int(r.Streak), After: r.DisableAfter, Failing: r.DisableAfterFailingFor.Milliseconds(), Reason: encode(r.DisableReason),
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
+	"maps"
 	"regexp"
 	"strconv"
 	"strings"
@@ -26,9 +27,12 @@ func newSQLite(s *Store) {
 	if s.opts.Now == nil {
 		s.opts.Now = time.Now
 	}
+	names := strings.NewReplacer("@webhook", webhookColumns, "@.", s.opts.Schema+"_")
 	s.sql = map[string][]step{}
-	for name, text := range named("sqlite/statements.sql") {
-		s.sql[name] = steps(strings.ReplaceAll(text, "@.", s.opts.Schema+"_"))
+	texts := named("sqlite/statements.sql")
+	maps.Copy(texts, named("sqlite/audit.sql"))
+	for name, text := range texts {
+		s.sql[name] = steps(names.Replace(text))
 	}
 }
 

@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/rag-assistant/webhooks/store"
@@ -70,6 +71,10 @@ func (w *writing) judge(ctx context.Context, r *store.Result, d *settling) (stor
 func (w *writing) settle(ctx context.Context, l *line, d *settling, r *store.Result) (err error) {
 	due := w.now + max(r.Delay, 0).Milliseconds()
 	took, code, answer := r.Attempt.Duration.Milliseconds(), encode(r.Attempt.Code), encode(r.Attempt.ResponseBody)
+	var exchange any
+	if r.Attempt.Exchange != "" {
+		exchange = []byte(r.Attempt.Exchange)
+	}
 	switch r.Outcome {
 	case store.Succeeded, store.Failed:
 		l.pending--
@@ -78,11 +83,11 @@ func (w *writing) settle(ctx context.Context, l *line, d *settling, r *store.Res
 		} else {
 			l.failed++
 		}
-		_, err = w.s.exec(ctx, w, "end", d.wh, d.id, r.Outcome == store.Succeeded, w.now, took, r.Attempt.StatusCode, code, answer)
+		_, err = w.s.exec(ctx, w, "end", d.wh, d.id, r.Outcome == store.Succeeded, w.now, took, r.Attempt.StatusCode, code, answer, exchange)
 		l.changed = true
 		return err
 	case store.Retry:
-		_, err = w.s.exec(ctx, w, "retry", d.wh, d.id, w.now, due, took, r.Attempt.StatusCode, code, answer)
+		_, err = w.s.exec(ctx, w, "retry", d.wh, d.id, w.now, due, took, r.Attempt.StatusCode, code, answer, exchange)
 	default:
 		_, err = w.s.exec(ctx, w, "release", d.wh, d.id, due, r.Fault)
 	}
@@ -97,11 +102,15 @@ func (w *writing) streak(ctx context.Context, l *line, d *settling, r *store.Res
 		return nil
 	}
 	if r.Streak == store.StreakReset {
-		l.streak = 0
+		l.streak, l.unwell, l.succeeded = 0, 0, w.now
 		if d.mark == "" && l.disablings == 0 {
 			return nil // No caller has a use for the standing of a webhook that is simply well.
 		}
 	} else {
+		l.unwell = cmp.Or(l.unwell, w.now)
+		if r.Streak == store.StreakTry {
+			return nil
+		}
 		if l.streak == 0 {
 			l.failing = w.now
 		}

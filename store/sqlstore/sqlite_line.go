@@ -56,6 +56,8 @@ type line struct {
 	epoch        int64
 	streak       int
 	failing      int64
+	unwell       int64
+	succeeded    int64
 	disablings   int64
 	disabler     place // the token in place of the webhook
 	held         int64 // until then nothing but tests is claimable
@@ -80,7 +82,7 @@ func (w *writing) line(ctx context.Context, wh int64) (*line, error) {
 	l := &line{wh: wh}
 	var turn, leaseNext sql.NullInt64
 	read := func(r scan) error {
-		return r(&l.active, &l.rate, &l.level, &l.taken, &l.epoch, &l.streak, &l.failing, &l.disablings, &l.disabler.id, &l.disabler.wh,
+		return r(&l.active, &l.rate, &l.level, &l.taken, &l.epoch, &l.streak, &l.failing, &l.unwell, &l.succeeded, &l.disablings, &l.disabler.id, &l.disabler.wh,
 			&l.held, &l.capped, &turn, &l.inflight, &leaseNext, &l.pruned, &l.pending, &l.ok, &l.failed, &l.attempts)
 	}
 	found, err := w.s.one(ctx, w, "line", read, wh)
@@ -124,7 +126,7 @@ func (w *writing) flush(ctx context.Context) error {
 		}
 		l.changed = false
 		_, err := w.s.exec(ctx, w, "line_write", l.wh, l.active, l.rate, l.level, l.taken, l.epoch, l.streak, l.failing, l.disablings,
-			l.disabler.id, l.disabler.wh, l.held, l.capped, null(l.turn), l.inflight, null(l.leaseNext), l.pruned, l.pending, l.ok, l.failed, l.attempts)
+			l.disabler.id, l.disabler.wh, l.held, l.capped, null(l.turn), l.inflight, null(l.leaseNext), l.pruned, l.pending, l.ok, l.failed, l.attempts, l.unwell, l.succeeded)
 		if err != nil {
 			return err
 		}

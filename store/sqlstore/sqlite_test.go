@@ -56,7 +56,7 @@ func TestNamedStatements(t *testing.T) {
 	newSQLite(&l)
 	own := map[string]bool{
 		"publish": true, "intake": true, "relay": true, "enqueue": true, "claim": true, "finish": true, "info": true, "webhook_lock": true, "line_up": true,
-		"cancel": true, "set_aside": true, "fold": true, "notify": true, "sweep": true, "audit": true,
+		"cancel": true, "set_aside": true, "fold": true, "notify": true, "sweep": true,
 	}
 	for name := range p.sql {
 		if !own[name] && name != prunedPaused && name != prunedAge && name != prunedCount && name != "prune_rest" {

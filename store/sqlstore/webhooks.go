@@ -22,14 +22,19 @@ type webhook struct {
 	damaged      error // an *unreadable: its fields are not all there
 }
 
-// scan reads the columns of the statements webhook and webhooks.
+// webhookColumns are what scan reads, before the time.
+const webhookColumns = `w.wid, w.merchant, w.url, w.events, w.active, w.reason, w.disabled, w.secret, w.previous, w.previous_until, w.encoding,
+	w.description, w.metadata, w.headers, w.version, w.mark, w.created, w.updated, w.updated_by, w.wh,
+	r.rate, r.level, r.taken, r.epoch, r.streak, r.failing, r.unwell, r.succeeded, r.disablings, r.pruned`
+
+// scan reads the columns of the statements webhook, webhooks and troubled.
 func (w *webhook) scan(row scan) error {
 	var events, metadata string
 	var active bool
-	var disabled, previous, created, updated, failing, pruned int64
+	var disabled, previous, created, updated, failing, unwell, succeeded, pruned int64
 	err := row(&w.ID, &w.MerchantID, &w.URL, &events, &active, &w.DisabledReason, &disabled, &w.Secret, &w.PreviousSecret, &previous,
-		&w.Encoding, &w.Description, &metadata, &w.Headers, &w.Version, &w.Mark, &created, &updated, &w.wh,
-		&w.RateLimit, &w.level, &w.taken, &w.Epoch, &w.ConsecutiveFailures, &failing, &w.Disablings, &pruned, &w.now)
+		&w.Encoding, &w.Description, &metadata, &w.Headers, &w.Version, &w.Mark, &created, &updated, &w.UpdatedBy, &w.wh,
+		&w.RateLimit, &w.level, &w.taken, &w.Epoch, &w.ConsecutiveFailures, &failing, &unwell, &succeeded, &w.Disablings, &pruned, &w.now)
 	if err != nil {
 		return err
 	}
@@ -37,9 +42,9 @@ func (w *webhook) scan(row scan) error {
 	if active {
 		w.Status = store.Active
 	}
-	decodeAll(&w.ID, &w.MerchantID, &w.URL, &w.DisabledReason, &w.Secret, &w.PreviousSecret, &w.Encoding, &w.Description, &w.Headers, &w.Mark)
+	decodeAll(&w.ID, &w.MerchantID, &w.URL, &w.DisabledReason, &w.Secret, &w.PreviousSecret, &w.Encoding, &w.Description, &w.Headers, &w.Mark, &w.UpdatedBy)
 	w.DisabledAt, w.PreviousUntil, w.CreatedAt, w.UpdatedAt = stamp(disabled), stamp(previous), stamp(created), stamp(updated)
-	w.FailingSince, w.PrunedUntil = stamp(failing), stamp(pruned)
+	w.FailingSince, w.UnwellSince, w.LastSuccess, w.PrunedUntil = stamp(failing), stamp(unwell), stamp(succeeded), stamp(pruned)
 	w.dropPrevious()
 	if w.Events, err = readList(events); err != nil {
 		w.damaged = &unreadable{"events"}
@@ -127,12 +132,16 @@ func (s *Store) CreateWebhook(ctx context.Context, merchantID string, w store.We
 		w = w.AsNew(merchantID, stamp(now))
 		_, err = s.exec(ctx, tx, "webhook_insert", encode(merchantID), encode(w.ID), encode(w.URL), writeList(w.Events), w.Status == store.Active,
 			encode(w.DisabledReason), encode(w.Secret), encode(w.Encoding), encode(w.Description), writeMap(w.Metadata), encode(w.Headers), now, w.RateLimit,
-			millis(w.DisabledAt), encode(w.PreviousSecret), millis(w.PreviousUntil), millis(w.CreatedAt), millis(w.UpdatedAt))
+			millis(w.DisabledAt), encode(w.PreviousSecret), millis(w.PreviousUntil), millis(w.CreatedAt), millis(w.UpdatedAt), encode(w.UpdatedBy))
 		if err != nil {
 			return err
 		}
-		out, err = s.webhook(ctx, tx, merchantID, w.ID)
-		return err
+		made, err := s.whole(ctx, tx, merchantID, w.ID)
+		if err != nil {
+			return err
+		}
+		out = made.Webhook
+		return s.addChange(ctx, tx, made.wh, out.Registered())
 	})
 	return out, err
 }
@@ -187,32 +196,41 @@ func (s *Store) ListWebhooks(ctx context.Context, merchantID string, q store.Web
 		}
 		id = after
 	}
+	page, last, err := s.page(ctx, "webhooks", q.Limit, encode(merchantID), created, encode(id), q.ActiveOnly, q.Limit+1, s.now())
+	if last != nil {
+		page.Next = webhookCursor + strconv.FormatInt(last.CreatedAt.UnixMilli(), 10) + "-" + last.ID
+	}
+	return page, err
+}
+
+// page returns up to limit of the webhooks that a statement finds, and the last of them if there
+// are more.
+func (s *Store) page(ctx context.Context, name string, limit int, args ...any) (page store.WebhookPage, last *webhook, err error) {
 	var all []*webhook
-	err = s.each(ctx, s.reads, "webhooks", func(row scan) error {
+	err = s.each(ctx, s.reads, name, func(row scan) error {
 		w := &webhook{}
 		if err := w.scan(row); err != nil {
 			return err
 		}
 		all = append(all, w)
 		return nil
-	}, encode(merchantID), created, encode(id), q.ActiveOnly, q.Limit+1, s.now())
+	}, args...)
 	if err != nil {
-		return store.WebhookPage{}, err
+		return page, nil, err
 	}
-	if len(all) > q.Limit {
-		all = all[:q.Limit]
-		last := all[q.Limit-1]
-		page.Next = webhookCursor + strconv.FormatInt(last.CreatedAt.UnixMilli(), 10) + "-" + last.ID
+	if len(all) > limit {
+		all = all[:limit]
+		last = all[limit-1]
 	}
 	for _, w := range all {
 		if w.damaged != nil {
 			page.Damaged = append(page.Damaged, w.ID)
-			s.noteWebhook(ctx, merchantID, w.ID, w.damaged)
+			s.noteWebhook(ctx, w.MerchantID, w.ID, w.damaged)
 			continue
 		}
 		page.Webhooks = append(page.Webhooks, w.Webhook)
 	}
-	return page, nil
+	return page, last, nil
 }
 
 func readAge(text string, ok bool) (int64, bool) {
@@ -273,11 +291,15 @@ func (s *Store) UpdateWebhook(ctx context.Context, merchantID, webhookID string,
 		if r := u.Reseal; r != nil && (r.OldSecret != w.Secret || r.OldPrevious != w.PreviousSecret || r.OldHeaders != w.Headers) {
 			return fmt.Errorf("sqlstore: reseal webhook %s of other sealed text: %w", webhookID, store.ErrVersion)
 		}
+		before := w.Webhook
 		gotRoom := w.apply(u)
 		_, err := s.exec(ctx, tx, "webhook_update", w.wh, encode(w.URL), writeList(w.Events), w.Status == store.Active,
 			encode(w.DisabledReason), millis(w.DisabledAt), encode(w.Secret), encode(w.PreviousSecret), millis(w.PreviousUntil),
 			encode(w.Encoding), encode(w.Description), writeMap(w.Metadata), encode(w.Headers), w.Version, w.now,
-			w.RateLimit, w.level, w.taken, w.Epoch, w.ConsecutiveFailures, gotRoom)
+			w.RateLimit, w.level, w.taken, w.Epoch, w.ConsecutiveFailures, gotRoom, encode(w.UpdatedBy), millis(w.UnwellSince))
+		if c, ok := u.Change(before, w.Webhook); ok && err == nil {
+			err = s.addChange(ctx, tx, w.wh, c)
+		}
 		if err == nil {
 			err = s.engine.lineUp(ctx, tx, w.wh)
 		}
@@ -295,7 +317,7 @@ func (s *Store) UpdateWebhook(ctx context.Context, merchantID, webhookID string,
 func (w *webhook) apply(u store.WebhookUpdate) (gotRoom bool) {
 	active := w.Status == store.Active
 	if u.URL != nil && *u.URL != w.URL || u.Status != nil && *u.Status == store.Active && !active {
-		w.ConsecutiveFailures = 0
+		w.ConsecutiveFailures, w.UnwellSince = 0, time.Time{}
 		w.Epoch++
 	}
 	w.settings(u)
@@ -314,7 +336,7 @@ func (w *webhook) apply(u store.WebhookUpdate) (gotRoom bool) {
 		}
 	}
 	w.Version++
-	w.UpdatedAt = stamp(w.now)
+	w.UpdatedAt, w.UpdatedBy = stamp(w.now), u.By
 	return gotRoom
 }
 

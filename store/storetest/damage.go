@@ -288,6 +288,8 @@ func (d *drama) visit(v Victim) {
 	d.spared(err, "Stats")
 	_, err = d.st.ListWebhooks(ctx, v.MerchantID, store.WebhookQuery{Limit: 10})
 	d.spared(err, "ListWebhooks")
+	_, err = d.st.Changes(ctx, v.MerchantID, v.WebhookID)
+	d.spared(err, "Changes")
 	_, err = d.st.Events(ctx, v.MerchantID, store.EventQuery{Limit: 100, WebhookID: v.WebhookID})
 	d.spared(err, "Events")
 	_, err = d.st.ListJobs(ctx, v.MerchantID, store.JobQuery{Limit: 100})
@@ -297,6 +299,8 @@ func (d *drama) visit(v Victim) {
 		d.spared(err, "Delivery")
 		_, err = d.st.Event(ctx, v.MerchantID, s.EventID)
 		d.spared(err, "Event")
+		_, err = d.st.EventDeliveries(ctx, v.MerchantID, s.EventID)
+		d.spared(err, "EventDeliveries")
 	}
 	_, err = d.st.Job(ctx, v.MerchantID, v.JobID)
 	d.spared(err, "Job")
@@ -327,6 +331,7 @@ func (d *drama) tell() {
 			}
 		}
 	}
+	d.troubled(1)
 	d.show()
 }
 
@@ -356,6 +361,9 @@ func (d *drama) show() {
 		d.noteAll(m, pick(d.events(m, store.EventQuery{Limit: 100, WebhookID: dramaWebhook}), func(e store.Event) string {
 			return fmt.Sprintf("event %s %s", e.ID, e.Delivered)
 		}))
+		changes, err := d.st.Changes(d.Context(), m, dramaWebhook)
+		d.must(err, "Changes")
+		d.note(m, "%d changes", len(changes))
 		d.note(m, "%d webhooks, %d jobs", len(d.webhooks(m, store.WebhookQuery{Limit: 100})), len(d.jobs(m, store.JobQuery{Limit: 100})))
 	}
 }

@@ -37,6 +37,12 @@ func (s *timedStore) DeleteWebhook(ctx context.Context, merchantID, webhookID st
 	return s.Store.DeleteWebhook(ctx, merchantID, webhookID, ifVersion)
 }
 
+// Changes implements [store.Webhooks].
+func (s *timedStore) Changes(ctx context.Context, merchantID, webhookID string) (_ []store.Change, err error) {
+	defer s.timing(ctx, "changes", &err)()
+	return s.Store.Changes(ctx, merchantID, webhookID)
+}
+
 // Publish implements [store.Publisher].
 func (s *timedStore) Publish(ctx context.Context, merchantID string, events []store.NewEvent) (_ []store.Published, err error) {
 	defer s.timing(ctx, "publish", &err)()
@@ -83,6 +89,12 @@ func (s *timedStore) Event(ctx context.Context, merchantID, eventID string) (_ s
 func (s *timedStore) Events(ctx context.Context, merchantID string, q store.EventQuery) (_ store.EventPage, err error) {
 	defer s.timing(ctx, "events", &err)()
 	return s.Store.Events(ctx, merchantID, q)
+}
+
+// EventDeliveries implements [store.History].
+func (s *timedStore) EventDeliveries(ctx context.Context, merchantID, eventID string) (_ store.EventDeliveries, err error) {
+	defer s.timing(ctx, "event_deliveries", &err)()
+	return s.Store.EventDeliveries(ctx, merchantID, eventID)
 }
 
 // Delivery implements [store.History].
@@ -161,6 +173,12 @@ func (s *timedStore) Backlog(ctx context.Context) (_ store.Backlog, err error) {
 func (s *timedStore) Merchants(ctx context.Context, q store.MerchantQuery) (_ store.MerchantPage, err error) {
 	defer s.timing(ctx, "merchants", &err)()
 	return s.Store.Merchants(ctx, q)
+}
+
+// Troubled implements [store.Directory].
+func (s *timedStore) Troubled(ctx context.Context, q store.TroubledQuery) (_ store.WebhookPage, err error) {
+	defer s.timing(ctx, "troubled", &err)()
+	return s.Store.Troubled(ctx, q)
 }
 
 // AddJob implements [store.Jobs].

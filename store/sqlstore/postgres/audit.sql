@@ -13,7 +13,7 @@ with counted as (
 ), poked as (
 	select p.wh, sum(p.n) n, min(p.due) filter (where not p.test) due, min(p.due) filter (where p.test) tdue from @.poke p group by p.wh
 ), line as (
-	select r.*, @.claimable(r.active, r.floor, r.tfloor, r.held, r.rate, r.level, r.taken) claimable from @.ready r
+	select r.*, @.claimable_1(r.active, r.floor, r.tfloor, r.held, r.rate, r.level, r.taken) claimable from @.ready r
 ), wrong as (
 	select r.wh, 'has ' || r.n_pending || ' pending and ' || coalesce(p.n, 0) || ' in pokes, and not ' || c.pending what
 	from @.ready r join counted c on c.wh = r.wh left join poked p on p.wh = r.wh where r.n_pending + coalesce(p.n, 0) <> c.pending
@@ -32,10 +32,22 @@ with counted as (
 	select l.wh, 'is not in line' from line l where l.next_at is null and (l.lease_next is not null or l.claimable is not null and not l.capped)
 	union all
 	select l.wh, 'is in line too late' from line l
-	where l.next_at > l.lease_next or not l.capped and l.claimable is not null and l.next_at > greatest(l.claimable, @.clock($1))
+	where l.next_at > l.lease_next or not l.capped and l.claimable is not null and l.next_at > greatest(l.claimable, @.clock_1($1))
 	union all
 	select coalesce(w.wh, r.wh), 'is in one of webhook and ready, or active in one'
 	from @.webhook w full join @.ready r on r.wh = w.wh where w.wh is null or r.wh is null or w.active <> r.active
+	union all
+	select r.wh, 'has a streak of failures and is not unwell' from @.ready r where r.streak > 0 and r.unwell = 0
+	union all
+	select c.wh, 'keeps ' || count(*) || ' changes' from @.change c group by c.wh having count(*) > 100
+	union all
+	select w.wh, 'keeps no change' from @.webhook w where not exists (select from @.change c where c.wh = w.wh)
+	union all
+	select c.wh, 'keeps changes that it has not had' from @.change c left join @.webhook w on w.wh = c.wh
+	group by c.wh having max(c.version) > coalesce(max(w.version), 0)
+	union all
+	select w.wh, 'is disabled, and no change says so' from @.webhook w
+	where w.active <> (select c.active from @.change c where c.wh = w.wh order by c.version desc limit 1)
 	union all
 	select d.wh, 'was found damaged: ' || d.what || ' ' || d.how from @.damage d
 	union all

@@ -13,7 +13,7 @@ returns table (
 	o_url text, o_encoding text, o_secret text, o_previous text, o_headers text
 ) language plpgsql @settings as $$
 declare
-	v_now bigint := clock(p_now);
+	v_now bigint := clock_1(p_now);
 	v_again boolean := false;
 	v_full boolean := false; -- some pokes were left
 	v_pokes bigint[];
@@ -44,14 +44,14 @@ begin
 			cross join lateral (select x.ver from ready x where x.wh = c.wh order by x.ver desc limit 1) v
 			join ready r on r.wh = c.wh and r.ver >= v.ver
 			order by r.wh for no key update of r skip locked) l;
-		v_now := clock(p_now);
+		v_now := clock_1(p_now);
 		if v_full or v_locked is null and v_whs is not null then -- Some of these webhooks may have lost their place in line.
-			perform mend_lines(v_now, v_whs);
+			perform mend_lines_1(v_now, v_whs);
 		end if;
-		perform expire(r.wh, v_now) from unnest(v_locked) c(wh)
+		perform expire_1(r.wh, v_now) from unnest(v_locked) c(wh)
 		cross join lateral (select x.wh, x.lease_next from ready x where x.wh = c.wh order by x.ver desc limit 1) r
 		where r.lease_next <= v_now;
-		select g.whs, g.ids into v_got, v_ids from lease(v_now, v_locked, v_pokes, p_limit, p_lease, p_per, p_bytes, p_key) g;
+		select g.whs, g.ids into v_got, v_ids from lease_1(v_now, v_locked, v_pokes, p_limit, p_lease, p_per, p_bytes, p_key) g;
 		with lost as (
 			delete from poke p where p.id = any(v_pokes) and not exists (select from webhook w where w.wh = p.wh) returning p.wh
 		) insert into gone select distinct wh from lost on conflict do nothing;
@@ -65,7 +65,7 @@ begin
 	order by g.o;
 	get diagnostics v_n = row_count;
 	if not v_again and v_n < cardinality(v_ids) then
-		perform set_aside_lost(v_now, v_got, v_ids);
+		perform set_aside_lost_1(v_now, v_got, v_ids);
 	end if;
 
 	o_head := json_build_object(
@@ -77,9 +77,9 @@ begin
 	return next;
 end $$;
 
--- expire takes back the leases of a webhook that have ended. The caller has locked its row of
+-- expire_1 takes back the leases of a webhook that have ended. The caller has locked its row of
 -- ready, and puts it in line.
-create function expire(p_wh bigint, p_now bigint) returns void language plpgsql as $$
+create function expire_1(p_wh bigint, p_now bigint) returns void language plpgsql as $$
 begin
 	with r as (
 		select x.ver, x.lfloor, x.inflight from ready x where x.wh = p_wh order by x.ver desc limit 1
@@ -105,10 +105,10 @@ begin
 	where x.wh = p_wh and x.ver = r.ver;
 end $$;
 
--- lease shares a call out among webhooks whose rows of ready the caller has locked: it folds
+-- lease_1 shares a call out among webhooks whose rows of ready the caller has locked: it folds
 -- their pokes, leases, and puts them in line. A webhook that has something to take but gets
 -- nothing keeps its turn.
-create function lease(p_now bigint, p_locked bigint[], p_pokes bigint[], p_limit integer, p_lease bigint, p_per integer, p_bytes bigint, p_key text,
+create function lease_1(p_now bigint, p_locked bigint[], p_pokes bigint[], p_limit integer, p_lease bigint, p_per integer, p_bytes bigint, p_key text,
 	out whs bigint[], out ids bigint[]) language plpgsql as $$
 begin
 	with poked as (
@@ -166,14 +166,14 @@ begin
 		from room r left join served s on s.wh = r.wh
 	), placed as (
 		select a.*, case when a.leases < p_per then
-			claimable(a.active, a.floor_after, a.tfloor_after, a.held, a.rate, a.level_after, a.taken_after) end claimable
+			claimable_1(a.active, a.floor_after, a.tfloor_after, a.held, a.rate, a.level_after, a.taken_after) end claimable
 		from after a
 	), lined as (
 		update ready x set ver = x.ver + 1, n_pending = x.n_pending + p.n, inflight = p.leases,
 			floor = p.floor_after, tfloor = p.tfloor_after, lfloor = p.lfloor_after, lease_next = p.lease_after,
 			level = p.level_after, taken = p.taken_after, capped = p.leases >= p_per,
 			next_at = case when p.took = 0 and p.claimable <= p_now then least(p.since, p.lease_after)
-				else turn(p.claimable, p_now, p.lease_after) end
+				else turn_1(p.claimable, p_now, p.lease_after) end
 		from placed p where x.wh = p.wh and x.ver = p.ver
 	), kept as (
 		insert into claimed as c select p_key, p_now + p_lease, array_agg(t.wh order by t.n), array_agg(t.id order by t.n) from taken t

@@ -1,11 +1,11 @@
--- clock: the given moment, or the server's time, in Unix milliseconds.
-create function clock(p_now bigint) returns bigint language sql volatile as $$
+-- clock_1: the given moment, or the server's time, in Unix milliseconds.
+create function clock_1(p_now bigint) returns bigint language sql volatile as $$
 	select coalesce(p_now, (extract(epoch from clock_timestamp()) * 1000)::bigint)
 $$;
 
--- claimable: since when or from when on a webhook has something to give away, not counting
+-- claimable_1: since when or from when on a webhook has something to give away, not counting
 -- the room for leases; null if it has nothing.
-create function claimable(active boolean, floor bigint, tfloor bigint, held bigint, rate integer, level bigint, taken bigint)
+create function claimable_1(active boolean, floor bigint, tfloor bigint, held bigint, rate integer, level bigint, taken bigint)
 returns bigint language sql immutable as $$
 	select case
 		when tfloor is null and (floor is null or not active) then null
@@ -14,15 +14,15 @@ returns bigint language sql immutable as $$
 	end
 $$;
 
--- turn: where a webhook belongs in line that is claimable from p_claimable on and whose first
+-- turn_1: where a webhook belongs in line that is claimable from p_claimable on and whose first
 -- lease ends at p_lease_next.
-create function turn(p_claimable bigint, p_now bigint, p_lease_next bigint) returns bigint language sql immutable as $$
+create function turn_1(p_claimable bigint, p_now bigint, p_lease_next bigint) returns bigint language sql immutable as $$
 	select case when p_claimable is null then p_lease_next else least(greatest(p_claimable, p_now), p_lease_next) end
 $$;
 
--- refloor sets the floors of a webhook, whose row of ready the caller has locked, after something
+-- refloor_1 sets the floors of a webhook, whose row of ready the caller has locked, after something
 -- that waited has gone.
-create function refloor(p_wh bigint) returns void language plpgsql as $$
+create function refloor_1(p_wh bigint) returns void language plpgsql as $$
 begin
 	update ready r set ver = r.ver + 1,
 		floor = (select min(q.due) from queue q where q.wh = p_wh and not q.test and q.lease is null),
@@ -30,14 +30,14 @@ begin
 	where r.wh = p_wh and r.ver = (select x.ver from ready x where x.wh = p_wh order by x.ver desc limit 1);
 end $$;
 
--- line_up puts a webhook, whose row of ready the caller has locked, in line after a change.
+-- line_up_1 puts a webhook, whose row of ready the caller has locked, in line after a change.
 -- One that is claimable before and after keeps its turn.
-create function line_up(p_wh bigint, p_now bigint) returns void language plpgsql @settings as $$
+create function line_up_1(p_wh bigint, p_now bigint) returns void language plpgsql @settings as $$
 begin
-	update ready x set ver = x.ver + 1, next_at = turn(r.claimable, p_now, x.lease_next)
+	update ready x set ver = x.ver + 1, next_at = turn_1(r.claimable, p_now, x.lease_next)
 	from (
 		select y.ver, y.next_at, y.lease_next, case when not y.capped then
-			claimable(y.active, y.floor, y.tfloor, y.held, y.rate, y.level, y.taken) end claimable
+			claimable_1(y.active, y.floor, y.tfloor, y.held, y.rate, y.level, y.taken) end claimable
 		from ready y where y.wh = p_wh order by y.ver desc limit 1
 	) r
 	where x.wh = p_wh and x.ver = r.ver

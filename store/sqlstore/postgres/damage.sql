@@ -1,6 +1,6 @@
 -- What was damaged is noted once for each thing, up to a hundred, and told by the next Prune. The
 -- notes stay until somebody deletes them.
-create function note_damage(p_now bigint, p_merchant text, p_wid text, p_wh bigint, p_id bigint, p_eid text, p_what text, p_how text)
+create function note_damage_1(p_now bigint, p_merchant text, p_wid text, p_wh bigint, p_id bigint, p_eid text, p_what text, p_how text)
 returns void language sql as $$
 	insert into damage (at, merchant, wid, wh, id, eid, what, how)
 	select p_now, coalesce(p_merchant, ''), coalesce(p_wid, ''), p_wh, p_id, coalesce(p_eid, ''), p_what, p_how
@@ -8,38 +8,39 @@ returns void language sql as $$
 	on conflict do nothing
 $$;
 
--- set_aside_lost takes care of what a claim has leased and cannot hand out: a delivery whose event is
+-- set_aside_lost_1 takes care of what a claim has leased and cannot hand out: a delivery whose event is
 -- gone ends, and a webhook whose row is gone is one that was deleted. The caller has locked the
 -- webhooks.
-create function set_aside_lost(p_now bigint, p_whs bigint[], p_ids bigint[]) returns void language plpgsql as $$
+create function set_aside_lost_1(p_now bigint, p_whs bigint[], p_ids bigint[]) returns void language plpgsql as $$
 declare
 	v_whs bigint[];
 	v_ids bigint[];
 begin
-	perform bury(p_now, u.wh) from (select distinct u.wh from unnest(p_whs) u(wh)) u where not exists (select from webhook w where w.wh = u.wh);
+	perform bury_1(p_now, u.wh) from (select distinct u.wh from unnest(p_whs) u(wh)) u where not exists (select from webhook w where w.wh = u.wh);
 	select array_agg(q.wh), array_agg(q.id) into v_whs, v_ids
 	from unnest(p_whs, p_ids) u(wh, id) join queue q on q.wh = u.wh and q.id = u.id
 	where exists (select from webhook w where w.wh = u.wh) and not exists (select from event e where e.id = q.event);
-	perform note_damage(p_now, w.merchant, w.wid, u.wh, u.id, null, 'delivery', 'has no event any more')
+	perform note_damage_1(p_now, w.merchant, w.wid, u.wh, u.id, null, 'delivery', 'has no event any more')
 	from unnest(v_whs, v_ids) u(wh, id) join webhook w on w.wh = u.wh;
 	if v_whs is not null then
-		perform give_up(v_whs, v_ids, 'damaged', p_now, true);
+		perform give_up_1(v_whs, v_ids, 'damaged', p_now, true);
 	end if;
 end $$;
 
--- bury leaves what belongs to a webhook without a row to Prune. The caller has locked its row of
+-- bury_1 leaves what belongs to a webhook without a row to Prune. The caller has locked its row of
 -- ready.
-create function bury(p_now bigint, p_wh bigint) returns void language plpgsql as $$
+create function bury_1(p_now bigint, p_wh bigint) returns void language plpgsql as $$
 declare
 	v_merchant text := (select e.merchant from queue q join event e on e.id = q.event where q.wh = p_wh limit 1);
 begin
-	perform note_damage(p_now, v_merchant, null, p_wh, null, null, 'webhook', 'has no row any more, so it counts as deleted');
+	perform note_damage_1(p_now, v_merchant, null, p_wh, null, null, 'webhook', 'has no row any more, so it counts as deleted');
 	insert into gone values (p_wh) on conflict do nothing;
+	delete from change where wh = p_wh;
 	delete from ready where wh = p_wh;
 end $$;
 
--- mend_ready makes the row of ready anew that a webhook has lost, without its rate and its streak.
-create function mend_ready(p_now bigint, p_wh bigint) returns void language plpgsql as $$
+-- mend_ready_1 makes the row of ready anew that a webhook has lost, without its rate and its streak.
+create function mend_ready_1(p_now bigint, p_wh bigint) returns void language plpgsql as $$
 begin
 	perform from webhook w where w.wh = p_wh for update skip locked;
 	if not found or exists (select from ready r where r.wh = p_wh) then
@@ -52,14 +53,14 @@ begin
 		(select count(*) filter (where x.ok) ok, count(*) filter (where not x.ok) failed, coalesce(sum(x.attempts), 0) attempts from delivery x where x.wh = p_wh) d
 	where w.wh = p_wh;
 	update ready r set n_attempts = r.n_attempts + (select coalesce(sum(x.attempts), 0) from queue x where x.wh = p_wh) where r.wh = p_wh;
-	perform recount(p_now, p_wh);
-	perform note_damage(p_now, w.merchant, w.wid, p_wh, null, null, 'webhook', 'had no row in ready; it was made anew without rate limit and streak')
+	perform recount_1(p_now, p_wh);
+	perform note_damage_1(p_now, w.merchant, w.wid, p_wh, null, null, 'webhook', 'had no row in ready; it was made anew without rate limit and streak')
 	from webhook w where w.wh = p_wh;
 end $$;
 
--- recount counts anew what waits for a webhook, whose row of ready the caller has locked or made,
+-- recount_1 counts anew what waits for a webhook, whose row of ready the caller has locked or made,
 -- and puts it in line.
-create function recount(p_now bigint, p_wh bigint) returns void language plpgsql as $$
+create function recount_1(p_now bigint, p_wh bigint) returns void language plpgsql as $$
 begin
 	update ready r set ver = r.ver + 1,
 		n_pending = (select count(*) from queue q where q.wh = p_wh) - coalesce((select sum(p.n) from poke p where p.wh = p_wh), 0),
@@ -67,12 +68,12 @@ begin
 		lease_next = (select min(q.lease) from queue q where q.wh = p_wh),
 		lfloor = (select min(q.due) from queue q where q.wh = p_wh and q.lease is not null and not q.test), capped = false
 	where r.wh = p_wh and r.ver = (select x.ver from ready x where x.wh = p_wh order by x.ver desc limit 1);
-	perform refloor(p_wh), line_up(p_wh, p_now);
+	perform refloor_1(p_wh), line_up_1(p_wh, p_now);
 end $$;
 
--- mend_lines makes the rows of ready that webhooks have lost about which pokes wait.
-create function mend_lines(p_now bigint, p_whs bigint[]) returns void language sql as $$
-	select mend_ready(p_now, u.wh) from unnest(p_whs) u(wh) where not exists (select from ready r where r.wh = u.wh)
+-- mend_lines_1 makes the rows of ready that webhooks have lost about which pokes wait.
+create function mend_lines_1(p_now bigint, p_whs bigint[]) returns void language sql as $$
+	select mend_ready_1(p_now, u.wh) from unnest(p_whs) u(wh) where not exists (select from ready r where r.wh = u.wh)
 $$;
 
 -- sweep_1 looks at up to p_limit webhooks after p_after for what nobody would come across: one that
@@ -82,7 +83,7 @@ $$;
 -- Locks: rows of ready in order of wh, waiting; then what belongs to them.
 create function sweep_1(p_now bigint, p_after bigint, p_limit integer) returns bigint language plpgsql @settings as $$
 declare
-	v_now bigint := clock(p_now);
+	v_now bigint := clock_1(p_now);
 	v_old bigint := v_now - 60000;
 	v_last bigint := 0;
 	v_n integer := 0;
@@ -105,26 +106,26 @@ begin
 		v_n := v_n + 1;
 		v_last := rec.wh;
 		if rec.buried then
-			perform lock_ready(array[rec.wh]);
+			perform lock_ready_1(array[rec.wh]);
 			if not exists (select from webhook w where w.wh = rec.wh) then
-				perform bury(v_now, rec.wh);
+				perform bury_1(v_now, rec.wh);
 			end if;
 		elsif rec.lost then
-			perform mend_ready(v_now, rec.wh);
+			perform mend_ready_1(v_now, rec.wh);
 		elsif rec.unlike then
-			perform sweep_line(v_now, rec.wh, v_old);
+			perform sweep_line_1(v_now, rec.wh, v_old);
 		end if;
 	end loop;
 	return case when v_n = p_limit then v_last else 0 end;
 end $$;
 
--- sweep_line looks once more at a webhook that it has locked, and mends its line. What publishers
+-- sweep_line_1 looks once more at a webhook that it has locked, and mends its line. What publishers
 -- have left in poke for less than a minute is on its way.
-create function sweep_line(p_now bigint, p_wh bigint, p_old bigint) returns void language plpgsql as $$
+create function sweep_line_1(p_now bigint, p_wh bigint, p_old bigint) returns void language plpgsql as $$
 declare
 	v_ready ready;
 begin
-	perform lock_ready(array[p_wh]);
+	perform lock_ready_1(array[p_wh]);
 	select * into v_ready from ready x where x.wh = p_wh order by x.ver desc limit 1;
 	if not found or exists (select from poke p where p.wh = p_wh) or not (
 		exists (select from queue q where q.wh = p_wh and not q.test and q.lease is null and q.due < least(coalesce(v_ready.floor, p_old), p_old))
@@ -132,7 +133,7 @@ begin
 		or v_ready.n_pending <> 0 and not exists (select from queue q where q.wh = p_wh)) then
 		return;
 	end if;
-	perform recount(p_now, p_wh);
-	perform note_damage(p_now, w.merchant, w.wid, p_wh, null, null, 'line', 'did not fit the deliveries that wait; it was made anew')
+	perform recount_1(p_now, p_wh);
+	perform note_damage_1(p_now, w.merchant, w.wid, p_wh, null, null, 'line', 'did not fit the deliveries that wait; it was made anew')
 	from webhook w where w.wh = p_wh;
 end $$;

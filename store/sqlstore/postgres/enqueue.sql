@@ -24,7 +24,7 @@ begin
 	if not found then
 		return;
 	end if;
-	v_now := clock(p_now);
+	v_now := clock_1(p_now);
 	if p_pending > 0 then
 		v_pending := v_pending + coalesce((select sum(p.n) from poke p where p.wh = o_wh), 0);
 	end if;
@@ -55,5 +55,5 @@ begin
 		floor = case when v_made > v_tests then least(r.floor, v_now) else r.floor end,
 		tfloor = case when v_tests > 0 then least(r.tfloor, v_now) else r.tfloor end
 	where r.wh = o_wh and r.ver = v_ver and v_made > 0;
-	perform line_up(o_wh, v_now);
+	perform line_up_1(o_wh, v_now);
 end $$;

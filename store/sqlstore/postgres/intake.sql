@@ -46,9 +46,10 @@ declare
 	v_bodies bytea;
 	v_n integer;
 begin
-	with taken as (
-		delete from intake i using (select x.id from intake x order by x.id limit p_limit for update skip locked) o
-		where i.id = o.id returning i.*
+	with o as materialized (
+		select x.id from intake x order by x.id limit p_limit for update skip locked
+	), taken as (
+		delete from intake i using o where i.id = o.id returning i.*
 	), placed as (
 		select t.*, sum(octet_length(t.body)) over (order by t.id) - octet_length(t.body) + 1 as start from taken t
 	)
@@ -58,7 +59,7 @@ begin
 	into v_n, v_bodies, v_events from placed p;
 	if v_n > 0 then
 		insert into mishap (at, merchant, eid, why)
-		select clock(p_now), v_events -> r.o_place ->> 'm', v_events -> r.o_place ->> 'e', r.o_state
+		select clock_1(p_now), v_events -> r.o_place ->> 'm', v_events -> r.o_place ->> 'e', r.o_state
 		from publish_1(p_now, v_events, v_bodies) r where r.o_state in ('conflict', 'nobody');
 	end if;
 	return v_n;
@@ -67,10 +68,12 @@ end $$;
 -- set_aside_1 notes the first event that was taken in, which cannot be published, and removes it.
 create function set_aside_1(p_now bigint, p_why text) returns integer language plpgsql @settings as $$
 begin
-	with taken as (
-		delete from intake i using (select x.id from intake x order by x.id limit 1 for update skip locked) o where i.id = o.id returning i.*
+	with o as materialized (
+		select x.id from intake x order by x.id limit 1 for update skip locked
+	), taken as (
+		delete from intake i using o where i.id = o.id returning i.*
 	)
-	insert into mishap (at, merchant, eid, why) select clock(p_now), t.merchant, t.eid, p_why from taken t;
+	insert into mishap (at, merchant, eid, why) select clock_1(p_now), t.merchant, t.eid, p_why from taken t;
 	return 1;
 end $$;
 
@@ -80,7 +83,7 @@ end $$;
 -- Locks: rows of ready in order of wh, those of others skipped.
 create function fold_1(p_now bigint, p_limit integer) returns integer language plpgsql @settings as $$
 declare
-	v_now bigint := clock(p_now);
+	v_now bigint := clock_1(p_now);
 	v_pokes bigint[];
 	v_whs bigint[];
 begin
@@ -98,6 +101,6 @@ begin
 	)
 	update ready r set ver = r.ver + 1, n_pending = r.n_pending + f.n, floor = least(r.floor, f.due), tfloor = least(r.tfloor, f.tdue)
 	from folded f where r.wh = f.wh and r.ver = (select x.ver from ready x where x.wh = f.wh order by x.ver desc limit 1);
-	perform line_up(u.wh, v_now) from unnest(v_whs) u(wh);
+	perform line_up_1(u.wh, v_now) from unnest(v_whs) u(wh);
 	return coalesce(cardinality(v_pokes), 0);
 end $$;

@@ -1,8 +1,8 @@
 -- What retention no longer keeps goes in steps of at most p_limit records. Each function answers
 -- how many it has removed or ended.
 
--- lock_ready locks webhooks in order of wh, waiting, as finish_1 does.
-create function lock_ready(p_whs bigint[]) returns void language plpgsql as $$
+-- lock_ready_1 locks webhooks in order of wh, waiting, as finish_1 does.
+create function lock_ready_1(p_whs bigint[]) returns void language plpgsql as $$
 begin
 	perform r.wh from (select distinct u.wh from unnest(p_whs) u(wh)) c
 	cross join lateral (select x.ver from ready x where x.wh = c.wh order by x.ver desc limit 1) v
@@ -10,10 +10,10 @@ begin
 	order by r.wh for no key update of r;
 end $$;
 
--- give_up ends deliveries, as failed with p_code and without an attempt, and answers how many. The
+-- give_up_1 ends deliveries, as failed with p_code and without an attempt, and answers how many. The
 -- caller has locked the webhooks. No result of a lease of theirs is accepted any more, and with p_forget
 -- none is known as a repetition.
-create function give_up(p_whs bigint[], p_ids bigint[], p_code text, p_now bigint, p_forget boolean) returns integer language plpgsql as $$
+create function give_up_1(p_whs bigint[], p_ids bigint[], p_code text, p_now bigint, p_forget boolean) returns integer language plpgsql as $$
 declare
 	v_n integer;
 begin
@@ -22,10 +22,10 @@ begin
 	), last as (
 		delete from attempt a using ended e where a.wh = e.wh and a.id = e.id and a.number = e.attempts returning a.*
 	), logged as (
-		insert into delivery (wh, id, event, eid, type, test, ok, ended, code, token, attempts, reclaims, at, dur, status, err, answer)
+		insert into delivery (wh, id, event, eid, type, test, ok, ended, code, token, attempts, reclaims, at, dur, status, err, answer, exchange)
 		select e.wh, e.id, e.event, coalesce(v.eid, ''), coalesce(v.type, ''), e.test, false, p_now, p_code,
 			case when p_forget then -1 else e.token + (e.token > e.settled)::integer end, e.attempts, e.reclaims,
-			l.at, l.dur, l.status, l.err, l.answer
+			l.at, l.dur, l.status, l.err, l.answer, l.exchange
 		from ended e left join event v on v.id = e.event left join last l on l.wh = e.wh and l.id = e.id
 	), changed as (
 		select e.wh, count(*) n, count(e.lease) back from ended e group by e.wh
@@ -36,7 +36,7 @@ begin
 		from changed c where r.wh = c.wh and r.ver = (select x.ver from ready x where x.wh = c.wh order by x.ver desc limit 1)
 		returning c.n
 	) select coalesce(sum(n), 0) into v_n from counted;
-	perform refloor(u.wh), line_up(u.wh, p_now) from (select distinct u.wh from unnest(p_whs) u(wh)) u;
+	perform refloor_1(u.wh), line_up_1(u.wh, p_now) from (select distinct u.wh from unnest(p_whs) u(wh)) u;
 	return v_n;
 end $$;
 
@@ -51,16 +51,16 @@ declare
 begin
 	select array_agg(p.wh) into v_whs from (
 		select w.wh from webhook w where not w.active and exists (
-			select from queue q where q.wh = w.wh and q.id < v_id and not q.test and (q.lease is null or q.lease <= clock(p_now)))
+			select from queue q where q.wh = w.wh and q.id < v_id and not q.test and (q.lease is null or q.lease <= clock_1(p_now)))
 		limit p_limit) p;
-	perform lock_ready(v_whs);
-	v_now := clock(p_now);
+	perform lock_ready_1(v_whs);
+	v_now := clock_1(p_now);
 	select array_agg(p.wh), array_agg(p.id) into v_whs, v_ids from (
 		select q.wh, q.id from webhook w cross join lateral (
 			select q.wh, q.id from queue q where q.wh = w.wh and q.id < v_id and not q.test and (q.lease is null or q.lease <= v_now)
 			order by q.id limit p_limit) q
 		where w.wh = any(v_whs) and not w.active limit p_limit) p;
-	return give_up(v_whs, v_ids, p_code, v_now, false);
+	return give_up_1(v_whs, v_ids, p_code, v_now, false);
 end $$;
 
 -- cancel_1 ends pending deliveries of a webhook as failed with p_code: the one with p_id, or up to
@@ -77,8 +77,8 @@ declare
 	v_now bigint;
 	v_ids bigint[];
 begin
-	perform lock_ready(array[p_wh]);
-	v_now := clock(p_now);
+	perform lock_ready_1(array[p_wh]);
+	v_now := clock_1(p_now);
 	o_through := coalesce(p_through, (select max(q.id) from queue q where q.wh = p_wh), 0);
 	if p_id is not null then
 		v_ids := array(select q.id from queue q where q.wh = p_wh and q.id = p_id);
@@ -88,7 +88,7 @@ begin
 			o_last := v_ids[p_limit];
 		end if;
 	end if;
-	o_n := give_up(array_fill(p_wh, array[cardinality(v_ids)]), v_ids, p_code, v_now, true);
+	o_n := give_up_1(array_fill(p_wh, array[cardinality(v_ids)]), v_ids, p_code, v_now, true);
 	return next;
 end $$;
 
@@ -100,8 +100,8 @@ declare
 	v_now bigint;
 	v_test boolean;
 begin
-	perform lock_ready(array[p_wh]);
-	v_now := clock(p_now);
+	perform lock_ready_1(array[p_wh]);
+	v_now := clock_1(p_now);
 	update queue q set due = v_now where q.wh = p_wh and q.id = p_id and q.due > v_now and q.lease is null returning q.test into v_test;
 	if not found then
 		return exists (select from queue q where q.wh = p_wh and q.id = p_id);
@@ -109,7 +109,7 @@ begin
 	update ready r set ver = r.ver + 1,
 		floor = case when v_test then r.floor else least(r.floor, v_now) end, tfloor = case when v_test then least(r.tfloor, v_now) else r.tfloor end
 	where r.wh = p_wh and r.ver = (select x.ver from ready x where x.wh = p_wh order by x.ver desc limit 1);
-	perform line_up(p_wh, v_now);
+	perform line_up_1(p_wh, v_now);
 	return true;
 end $$;
 
@@ -134,7 +134,7 @@ begin
 	if v_whs is null then
 		return 0;
 	end if;
-	perform lock_ready(v_whs);
+	perform lock_ready_1(v_whs);
 	with removed as (
 		delete from delivery d using unnest(v_whs, v_ids) u(wh, id) where d.wh = u.wh and d.id = u.id returning d.*
 	), tried as (
@@ -175,22 +175,21 @@ end $$;
 -- have ended, and what belongs to deleted webhooks. It answers whether more is left to do.
 create function prune_rest_1(p_now bigint, p_limit integer) returns boolean language plpgsql @settings as $$
 declare
-	v_now bigint := clock(p_now);
+	v_now bigint := clock_1(p_now);
 	v_wh bigint;
 	v_n integer;
 begin
 	delete from claimed where until <= v_now;
 	delete from mishap where at < v_now - 30 * 86400000::bigint;
-	delete from seen s using (
-		select scope, id from seen where greatest(until, kept) <= v_now limit p_limit for update skip locked) o
-	where s.scope = o.scope and s.id = o.id;
+	with o as materialized (select scope, id from seen where greatest(until, kept) <= v_now limit p_limit for update skip locked)
+	delete from seen s using o where s.scope = o.scope and s.id = o.id;
 	get diagnostics v_n = row_count;
 	if v_n = p_limit then
 		return true;
 	end if;
 	for v_wh in select g.wh from gone g order by g.wh limit 100 for update skip locked loop
 		delete from poke p where p.wh = v_wh;
-		if purge(v_wh, p_limit) then
+		if purge_1(v_wh, p_limit) then
 			return true;
 		end if;
 		delete from gone where wh = v_wh;
@@ -198,9 +197,9 @@ begin
 	return false;
 end $$;
 
--- purge removes at most p_limit records of each kind of a deleted webhook, and says whether it
+-- purge_1 removes at most p_limit records of each kind of a deleted webhook, and says whether it
 -- has removed so many of one. A publisher that was under way brings the webhook back to gone.
-create function purge(p_wh bigint, p_limit integer) returns boolean language plpgsql as $$
+create function purge_1(p_wh bigint, p_limit integer) returns boolean language plpgsql as $$
 declare
 	v_n integer;
 	v_more boolean;

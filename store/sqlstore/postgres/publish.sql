@@ -11,7 +11,7 @@
 create function publish_1(p_now bigint, p_events json, p_bodies bytea)
 returns table (o_place integer, o_state text, o_id bigint, o_webhooks text, o_missed text) language plpgsql @settings as $$
 declare
-	v_now bigint := clock(p_now);
+	v_now bigint := clock_1(p_now);
 	v_base bigint := ((v_now - 1577836800000) << 22) | ((nextval('ids') & 4095) << 10);
 	v_missed json;
 	v_pruned boolean;

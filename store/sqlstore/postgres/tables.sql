@@ -32,11 +32,26 @@ create table webhook (
 	mark text not null default '',
 	created bigint not null,
 	updated bigint not null,
+	updated_by text not null default '',
 	unique (merchant, wid)
 ) with (fillfactor = 80);
 
 create index webhook_age on webhook (merchant, created, wid);
 create index webhook_off on webhook (wh) where not active;
+
+-- The last changes of each webhook, at most 100.
+create table change (
+	wh bigint not null,
+	version bigint not null, -- of the webhook, after it
+	at bigint not null,
+	actor text not null,
+	active boolean not null,
+	reason text not null,
+	fields text not null, -- with commas between; empty for the registration
+	url text, -- if it is told, as events
+	events text, -- JSON
+	primary key (wh, version)
+);
 
 -- One row for each webhook, and the lock of all that moves its pending deliveries. ver rises
 -- with every change, so that the newest version comes first in the key and dead ones cost
@@ -51,6 +66,8 @@ create table ready (
 	epoch bigint not null default 1,
 	streak integer not null default 0,
 	failing bigint not null default 0, -- since when; of the last streak
+	unwell bigint not null default 0, -- since when tries fail
+	succeeded bigint not null default 0, -- when one did last
 	disablings bigint not null default 0,
 	disabler bigint not null default 0, -- the delivery that disabled it last
 	disabler_token bigint not null default 0,
@@ -72,6 +89,7 @@ create table ready (
 
 create index ready_wh on ready (wh, ver);
 create index ready_next on ready (next_at) where next_at is not null;
+create index ready_unwell on ready (wh) where unwell > 0;
 
 create table event (
 	id bigint primary key,
@@ -141,6 +159,7 @@ create table delivery (
 	status integer,
 	err text,
 	answer text,
+	exchange bytea,
 	primary key (wh, id)
 );
 
@@ -156,6 +175,7 @@ create table attempt (
 	status integer not null,
 	err text not null,
 	answer text not null,
+	exchange bytea, -- if it is kept
 	primary key (wh, id, number)
 );
 

@@ -1,5 +1,6 @@
 -- All statements of the store. Each begins with its name. One of several steps is run in a
--- transaction, step by step; a step ends with a semicolon at the end of a line.
+-- transaction, step by step; a step ends with a semicolon at the end of a line. @webhook is the columns
+-- of a webhook and of its row of ready.
 
 -- name: meta
 select cipher from @.meta
@@ -35,17 +36,13 @@ update @.meta set last = ?1
 
 -- name: webhook
 -- One webhook, by merchant and id.
-select w.wid, w.merchant, w.url, w.events, w.active, w.reason, w.disabled, w.secret, w.previous, w.previous_until, w.encoding,
-	w.description, w.metadata, w.headers, w.version, w.mark, w.created, w.updated, w.wh,
-	r.rate, r.level, r.taken, r.epoch, r.streak, r.failing, r.disablings, r.pruned, ?3
+select @webhook, ?3
 from @.webhook w join @.ready r on r.wh = w.wh
 where w.merchant = ?1 and w.wid = ?2
 
 -- name: webhooks
 -- Webhooks of a merchant after a place, oldest first.
-select w.wid, w.merchant, w.url, w.events, w.active, w.reason, w.disabled, w.secret, w.previous, w.previous_until, w.encoding,
-	w.description, w.metadata, w.headers, w.version, w.mark, w.created, w.updated, w.wh,
-	r.rate, r.level, r.taken, r.epoch, r.streak, r.failing, r.disablings, r.pruned, ?6
+select @webhook, ?6
 from @.webhook w join @.ready r on r.wh = w.wh
 where w.merchant = ?1 and (w.created, w.wid) > (?2, ?3) and (w.active or not ?4)
 order by w.created, w.wid limit ?5
@@ -57,8 +54,8 @@ select wh from @.webhook where merchant = ?1 and wid = ?2
 select count(*), count(*) filter (where w.wid = ?2), ?3 from @.webhook w where w.merchant = ?1
 
 -- name: webhook_insert
-insert into @.webhook (merchant, wid, url, events, active, reason, disabled, secret, previous, previous_until, encoding, description, metadata, headers, created, updated)
-values (?1, ?2, ?3, ?4, ?5, ?6, ?14, ?7, ?15, ?16, ?8, ?9, ?10, ?11, ?17, ?18);
+insert into @.webhook (merchant, wid, url, events, active, reason, disabled, secret, previous, previous_until, encoding, description, metadata, headers, created, updated, updated_by)
+values (?1, ?2, ?3, ?4, ?5, ?6, ?14, ?7, ?15, ?16, ?8, ?9, ?10, ?11, ?17, ?18, ?19);
 insert into @.ready (wh, active, rate, level, taken)
 select wh, ?5, ?13, 1000 * ?13, ?12 from @.webhook where merchant = ?1 and wid = ?2;
 insert or ignore into @.kind
@@ -67,20 +64,41 @@ select w.merchant, e.value, w.wh from @.webhook w, json_each(?4) e where ?5 and 
 -- name: webhook_update
 update @.webhook set url = ?2, events = ?3, active = ?4, reason = ?5, disabled = ?6,
 	secret = ?7, previous = ?8, previous_until = ?9, encoding = ?10, description = ?11, metadata = ?12, headers = ?13,
-	version = ?14, updated = ?15
+	version = ?14, updated = ?15, updated_by = ?22
 where wh = ?1;
-update @.ready set active = ?4, rate = ?16, level = ?17, taken = ?18, held = case when epoch = ?19 then held else 0 end, epoch = ?19, streak = ?20
+update @.ready set active = ?4, rate = ?16, level = ?17, taken = ?18, held = case when epoch = ?19 then held else 0 end, epoch = ?19, streak = ?20, unwell = ?23
 where wh = ?1;
 delete from @.kind where wh = ?1;
 insert or ignore into @.kind
 select w.merchant, e.value, w.wh from @.webhook w, json_each(?3) e where ?4 and w.wh = ?1
 
+-- name: change_insert
+insert into @.change values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9);
+delete from @.change where wh = ?1 and version <= (select version from @.change where wh = ?1 order by version desc limit 1 offset 100)
+
+-- name: changes
+select version, at, actor, active, reason, fields, url, events from @.change where wh = ?1 order by version desc
+
 -- name: webhook_delete
 insert or ignore into @.gone values (?1);
 delete from @.notice where (merchant, wid) = (select merchant, wid from @.webhook where wh = ?1);
 delete from @.kind where wh = ?1;
+delete from @.change where wh = ?1;
 delete from @.ready where wh = ?1;
 delete from @.webhook where wh = ?1
+
+-- name: troubled
+-- Webhooks of all merchants after a place that are disabled or unwell.
+select @webhook, ?3
+from (
+	select * from (select x.wh from @.webhook x indexed by @.webhook_off
+		where not x.active and x.wh > ?1 and exists (select 1 from @.ready y where y.wh = x.wh) order by x.wh limit ?2)
+	union
+	select * from (select x.wh from @.ready x indexed by @.ready_unwell
+		where x.unwell > 0 and x.wh > ?1 and exists (select 1 from @.webhook y where y.wh = x.wh) order by x.wh limit ?2)
+	order by 1 limit ?2) t
+join @.webhook w on w.wh = t.wh join @.ready r on r.wh = w.wh
+order by w.wh
 
 -- name: merchants
 -- Merchants after one, by id.
@@ -128,14 +146,14 @@ select
 	exists (select 1 from @.claimed where key = ?2)
 
 -- name: line
-select active, rate, level, taken, epoch, streak, failing, disablings, disabler, disabler_token, held, capped, turn, inflight, lease_next,
+select active, rate, level, taken, epoch, streak, failing, unwell, succeeded, disablings, disabler, disabler_token, held, capped, turn, inflight, lease_next,
 	pruned, n_pending, n_ok, n_failed, n_attempts
 from @.ready where wh = ?1
 
 -- name: line_write
 update @.ready set active = ?2, rate = ?3, level = ?4, taken = ?5, epoch = ?6, streak = ?7, failing = ?8, disablings = ?9,
 	disabler = ?10, disabler_token = ?11, held = ?12, capped = ?13, turn = ?14, inflight = ?15, lease_next = ?16,
-	pruned = ?17, n_pending = ?18, n_ok = ?19, n_failed = ?20, n_attempts = ?21
+	pruned = ?17, n_pending = ?18, n_ok = ?19, n_failed = ?20, n_attempts = ?21, unwell = ?22, succeeded = ?23
 where wh = ?1
 
 -- name: line_turn
@@ -203,21 +221,23 @@ from @.queue q join @.webhook w on w.wh = q.wh where q.wh = ?1 and q.id = ?2 and
 select d.token from @.delivery d join @.webhook w on w.wh = d.wh where d.wh = ?1 and d.id = ?2 and w.merchant = ?3 and w.wid = ?4
 
 -- name: end
-insert into @.delivery (wh, id, event, eid, type, test, ok, ended, token, attempts, reclaims, at, dur, status, err, answer)
-select q.wh, q.id, q.event, coalesce(e.eid, ''), coalesce(e.type, ''), q.test, ?3, ?4, q.token, q.attempts + 1, q.reclaims, ?4, ?5, ?6, ?7, ?8
+insert into @.delivery (wh, id, event, eid, type, test, ok, ended, token, attempts, reclaims, at, dur, status, err, answer, exchange)
+select q.wh, q.id, q.event, coalesce(e.eid, ''), coalesce(e.type, ''), q.test, ?3, ?4, q.token, q.attempts + 1, q.reclaims, ?4, ?5, ?6, ?7, ?8, ?9
 from @.queue q left join @.event e on e.id = q.event where q.wh = ?1 and q.id = ?2;
 delete from @.queue where wh = ?1 and id = ?2
 
 -- name: retry
-insert into @.attempt (wh, id, number, at, dur, status, err, answer)
-select wh, id, attempts + 1, ?3, ?5, ?6, ?7, ?8 from @.queue where wh = ?1 and id = ?2;
+insert into @.attempt (wh, id, number, at, dur, status, err, answer, exchange)
+select wh, id, attempts + 1, ?3, ?5, ?6, ?7, ?8, ?9 from @.queue where wh = ?1 and id = ?2;
 update @.queue set due = ?4, lease = null, settled = token, attempts = attempts + 1 where wh = ?1 and id = ?2
 
 -- name: release
 update @.queue set due = ?3, lease = null, settled = token, reclaims = reclaims + ?4 where wh = ?1 and id = ?2
 
 -- name: disable
-update @.webhook set active = 0, reason = ?2, disabled = ?3, version = version + 1, updated = ?3 where wh = ?1;
+update @.webhook set active = 0, reason = ?2, disabled = ?3, version = version + 1, updated = ?3, updated_by = '' where wh = ?1;
+insert into @.change (wh, version, at, actor, active, reason, fields) select wh, version, ?3, '', 0, ?2, 'status' from @.webhook where wh = ?1;
+delete from @.change where wh = ?1 and version <= (select version from @.change where wh = ?1 order by version desc limit 1 offset 100);
 delete from @.kind where wh = ?1;
 insert into @.notice (merchant, wid, kind, url, reason, failures, disable_after, since, at)
 select merchant, wid, 'disabled', url, ?2, ?4, ?5, ?6, ?3 from @.webhook where wh = ?1
@@ -226,34 +246,62 @@ select merchant, wid, 'disabled', url, ?2, ?4, ?5, ?6, ?3 from @.webhook where w
 select e.id, e.eid, e.type, e.test, e.body from @.event e where e.merchant = ?1 and e.eid = ?2
 
 -- name: events
--- Events of a merchant from one id on and before another, oldest first, with the status of the
--- youngest delivery to a webhook.
-with w as (select wh from @.webhook where merchant = ?1 and wid = ?4),
-page as (
-	select e.id, e.eid, e.type, coalesce(
-		(select max(a.id) from @.again a where a.wh = (select wh from w) and a.event = e.id),
-		case when exists (select 1 from json_each(e.fan) f where f.value = (select wh from w)) then e.id end) d
-	from @.event e
-	where e.merchant = ?1 and not e.test and e.id >= ?2 and e.id < ?3
-	order by e.id limit ?5
+-- Looks at ?4 events of a merchant from one id on and before another, the newest first if ?8, and
+-- shows up to ?5 of a type with the status of the youngest delivery to a webhook. Each row begins with
+-- how many it has looked at, and the last one's id.
+with w as (select wh from @.webhook where merchant = ?1 and wid = ?6),
+looked as materialized (
+	select * from (select e.id, e.eid, e.type, e.fan from @.event e
+		where not ?8 and e.merchant = ?1 and not e.test and e.id >= ?2 and e.id < ?3 order by e.id limit ?4)
+	union all
+	select * from (select e.id, e.eid, e.type, e.fan from @.event e
+		where ?8 and e.merchant = ?1 and not e.test and e.id >= ?2 and e.id < ?3 order by e.id desc limit ?4)
+), extent as (
+	select count(*) n, coalesce(case when ?8 then min(id) else max(id) end, 0) last from looked
+), shown as materialized (
+	select l.*, coalesce(
+		(select max(a.id) from @.again a where a.wh = (select wh from w) and a.event = l.id),
+		case when exists (select 1 from json_each(l.fan) f where f.value = (select wh from w)) then l.id end) d
+	from looked l where ?7 = '' or l.type = ?7 order by case when ?8 then -l.id else l.id end limit ?5
 )
-select p.id, p.eid, p.type, case
-	when p.d is null then ''
-	when exists (select 1 from @.queue q where q.wh = (select wh from w) and q.id = p.d) then 'pending'
-	else coalesce((select case when x.ok then 'success' else 'failed' end from @.delivery x where x.wh = (select wh from w) and x.id = p.d), '') end
-from page p order by p.id
+select x.n, x.last, e.id, e.eid, e.type, case
+	when e.d is null then ''
+	when exists (select 1 from @.queue q where q.wh = (select wh from w) and q.id = e.d) then 'pending'
+	else coalesce((select case when y.ok then 'success' else 'failed' end from @.delivery y where y.wh = (select wh from w) and y.id = e.d), '') end
+from extent x left join shown e on true order by case when ?8 then -e.id else e.id end
+
+-- name: event_deliveries
+-- A row for each delivery that Publish or Enqueue made of an event, of webhooks that are there, with
+-- what is kept of it: one of each webhook comes first. If there is none, one row of nulls says that the
+-- event is there.
+with e as (
+	select id, eid, type, fan from @.event where merchant = ?1 and eid = ?2
+), made as (
+	select w.wh, w.wid, e.id, 1 published from e cross join json_each(e.fan) f cross join @.webhook w on w.wh = f.value and w.merchant = ?1
+	union all
+	select w.wh, w.wid, a.id, 0 from e cross join @.webhook w on w.merchant = ?1 cross join @.again a on a.wh = w.wh and a.event = e.id
+)
+select m.published, m.wid, m.wh, m.id, coalesce(q.id, d.id), e.eid, e.type, coalesce(q.test, d.test),
+	case when q.id is not null then 'pending' when d.ok then 'success' else 'failed' end, coalesce(q.attempts, d.attempts), coalesce(q.reclaims, d.reclaims),
+	q.lease, q.due, d.ended, d.code, coalesce(a.at, d.at), coalesce(a.dur, d.dur), coalesce(a.status, d.status), coalesce(a.err, d.err), coalesce(a.answer, d.answer), ?3
+from e left join made m on true
+left join @.queue q on q.wh = m.wh and q.id = m.id
+left join @.delivery d on d.wh = m.wh and d.id = m.id
+left join @.attempt a on a.wh = q.wh and a.id = q.id and a.number = q.attempts
+order by row_number() over (partition by m.wh order by q.id is null and d.id is null, m.id), m.wh
 
 -- name: delivery
-select q.id, coalesce(e.eid, ''), coalesce(e.type, ''), q.test, 'pending', q.attempts, q.reclaims, q.lease, q.due, null, null, a.at, a.dur, a.status, a.err, a.answer, ?3
+-- What ended has its last attempt, with the exchange before all else.
+select null, q.id, coalesce(e.eid, ''), coalesce(e.type, ''), q.test, 'pending', q.attempts, q.reclaims, q.lease, q.due, null, null, a.at, a.dur, a.status, a.err, a.answer, ?3
 from @.queue q left join @.event e on e.id = q.event left join @.attempt a on a.wh = q.wh and a.id = q.id and a.number = q.attempts
 where q.wh = ?1 and q.id = ?2
 union all
-select d.id, d.eid, d.type, d.test, case when d.ok then 'success' else 'failed' end, d.attempts, d.reclaims, null, null, d.ended, d.code,
+select d.exchange, d.id, d.eid, d.type, d.test, case when d.ok then 'success' else 'failed' end, d.attempts, d.reclaims, null, null, d.ended, d.code,
 	d.at, d.dur, d.status, d.err, d.answer, ?3
 from @.delivery d where d.wh = ?1 and d.id = ?2
 
 -- name: attempts
-select a.number, a.at, a.dur, a.status, a.err, a.answer from @.attempt a where a.wh = ?1 and a.id = ?2 order by a.number
+select a.number, a.at, a.dur, a.status, a.err, a.answer, a.exchange from @.attempt a where a.wh = ?1 and a.id = ?2 order by a.number
 
 -- name: deliveries
 -- Looks at ?4 deliveries of a webhook before an id, youngest first, and shows up to ?5 of a status
@@ -307,9 +355,9 @@ select q.wh, q.id from @.webhook w join @.queue q on q.wh = w.wh
 where not w.active and q.id < ?1 and q.test = 0 and (q.lease is null or q.lease <= ?2) limit ?3
 
 -- name: give_up
-insert into @.delivery (wh, id, event, eid, type, test, ok, ended, code, token, attempts, reclaims, at, dur, status, err, answer)
+insert into @.delivery (wh, id, event, eid, type, test, ok, ended, code, token, attempts, reclaims, at, dur, status, err, answer, exchange)
 select q.wh, q.id, q.event, coalesce(e.eid, ''), coalesce(e.type, ''), q.test, 0, ?3, ?4, case when ?5 then -1 else q.token + (q.token > q.settled) end, q.attempts, q.reclaims,
-	a.at, a.dur, a.status, a.err, a.answer
+	a.at, a.dur, a.status, a.err, a.answer, a.exchange
 from @.queue q left join @.event e on e.id = q.event left join @.attempt a on a.wh = q.wh and a.id = q.id and a.number = q.attempts
 where q.wh = ?1 and q.id = ?2;
 delete from @.attempt where wh = ?1 and id = ?2 and number = (select attempts from @.queue where wh = ?1 and id = ?2);
@@ -434,6 +482,7 @@ where (select count(*) from @.damage) < 100
 -- Leaves what belongs to a webhook without a row to Prune.
 insert or ignore into @.gone values (?1);
 delete from @.kind where wh = ?1;
+delete from @.change where wh = ?1;
 delete from @.ready where wh = ?1
 
 -- name: ready_mend

@@ -32,11 +32,26 @@ create table @.webhook (
 	mark text not null default '',
 	created integer not null,
 	updated integer not null,
+	updated_by text not null default '',
 	unique (merchant, wid)
 ) strict;
 
 create index @.webhook_age on @.webhook (merchant, created, wid);
 create index @.webhook_off on @.webhook (wh) where not active;
+
+-- The last changes of each webhook, at most 100.
+create table @.change (
+	wh integer not null,
+	version integer not null, -- of the webhook, after it
+	at integer not null,
+	actor text not null,
+	active integer not null,
+	reason text not null,
+	fields text not null, -- with commas between; empty for the registration
+	url text, -- if it is told, as events
+	events text, -- JSON
+	primary key (wh, version)
+) strict, without rowid;
 
 -- Active webhooks by what they subscribe to.
 create table @.kind (
@@ -58,6 +73,8 @@ create table @.ready (
 	epoch integer not null default 1,
 	streak integer not null default 0,
 	failing integer not null default 0, -- since when; of the last streak
+	unwell integer not null default 0, -- since when tries fail
+	succeeded integer not null default 0, -- when one did last
 	disablings integer not null default 0,
 	disabler integer not null default 0, -- the delivery that disabled it last
 	disabler_token integer not null default 0,
@@ -74,6 +91,7 @@ create table @.ready (
 ) strict;
 
 create index @.ready_turn on @.ready (turn) where turn is not null;
+create index @.ready_unwell on @.ready (wh) where unwell > 0;
 create index @.ready_lease on @.ready (lease_next) where lease_next is not null;
 
 create table @.event (
@@ -131,6 +149,7 @@ create table @.delivery (
 	status integer,
 	err text,
 	answer text,
+	exchange blob,
 	primary key (wh, id)
 ) strict, without rowid;
 
@@ -146,6 +165,7 @@ create table @.attempt (
 	status integer not null,
 	err text not null,
 	answer text not null,
+	exchange blob, -- if it is kept
 	primary key (wh, id, number)
 ) strict, without rowid;
 
