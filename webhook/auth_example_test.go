@@ -35,7 +35,7 @@ func ExampleAuthenticateFunc() {
 		if subtle.ConstantTimeCompare(hash[:], key.hash[:]) != 1 || !known {
 			return webhook.Principal{}, errors.New("no such API key")
 		}
-		return webhook.Principal{MerchantID: key.merchantID}, nil
+		return webhook.Principal{MerchantID: key.merchantID, Subject: "API key " + id}, nil
 	}
 
 	svc, err := webhook.NewService(memstore.New(nil), nil)

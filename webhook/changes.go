@@ -3,7 +3,9 @@ package webhook
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/rag-assistant/webhooks/store"
 )
@@ -12,9 +14,16 @@ type actorKey struct{}
 
 // WithActor returns a context whose changes of webhooks are kept as made by actor: a
 // login, say, or the name of a program. The management API and the portal set it from
-// [Principal].Subject. Of a longer one, the first 128 bytes count.
+// [Principal].Subject. Of a longer one, the first 128 bytes count; control characters and
+// what is no UTF-8 are left out.
 func WithActor(ctx context.Context, actor string) context.Context {
-	return context.WithValue(ctx, actorKey{}, actor[:min(len(actor), maxActor)])
+	actor = strings.ToValidUTF8(actor[:min(len(actor), maxActor)], "")
+	return context.WithValue(ctx, actorKey{}, strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return -1
+		}
+		return r
+	}, actor))
 }
 
 const maxActor = 128

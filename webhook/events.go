@@ -23,6 +23,7 @@ type EventRecord struct {
 
 // EventQuery selects a page of events.
 type EventQuery struct {
+	ID    string    // empty: any; else that event alone, which may be a test
 	Type  string    // empty: any
 	Since time.Time // CreatedAt not before; zero: any
 	Until time.Time // CreatedAt before; zero: any
@@ -40,10 +41,12 @@ type EventPage struct {
 	Next string
 }
 
-// EventDetail is an event with what became of it at each of the merchant's webhooks.
+// EventDetail is an event with what became of it at each of the merchant's webhooks. Of
+// one that the store cannot read, it has the ID and what is kept of deliveries.
 type EventDetail struct {
 	EventRecord
 
+	Text     string          // as [Explanation].Text
 	Payload  json.RawMessage // the canonical event; nil if the store cannot read it
 	Verdicts []Verdict       // one for each webhook of now, oldest first; of a test, one
 
@@ -53,7 +56,8 @@ type EventDetail struct {
 	Damaged    []string // ids of deliveries that the store cannot read
 }
 
-// Events lists what was published, newest first. Tests are not listed.
+// Events lists what was published, newest first. Tests are not listed. It fails with
+// [ErrInvalid] if the query is not valid.
 func (s *Service) Events(ctx context.Context, merchantID string, q EventQuery) (EventPage, error) {
 	if err := checkMerchant(merchantID); err != nil {
 		return EventPage{}, err
@@ -65,8 +69,14 @@ func (s *Service) Events(ctx context.Context, merchantID string, q EventQuery) (
 	if !q.Until.IsZero() && !q.Since.Before(q.Until) {
 		bad.add("until", FaultWrong, "must be after since")
 	}
+	if q.ID != "" && q.Cursor != "" {
+		bad.add("cursor", FaultWrong, "cannot be used together with id")
+	}
 	if err := invalidIf(bad); err != nil {
 		return EventPage{}, err
+	}
+	if q.ID != "" {
+		return s.oneEvent(ctx, merchantID, q)
 	}
 	page := EventPage{Next: q.Cursor}
 	for range maxSteps {
@@ -85,6 +95,28 @@ func (s *Service) Events(ctx context.Context, merchantID string, q EventQuery) (
 		if page.Next = got.Next; page.Next == "" || len(page.Events) == q.Limit {
 			break
 		}
+	}
+	return page, nil
+}
+
+// oneEvent is the page of a query that names an event. A damaged one is on it with nothing
+// but its ID.
+func (s *Service) oneEvent(ctx context.Context, merchantID string, q EventQuery) (EventPage, error) {
+	var page EventPage
+	if checkIDs(merchantID, q.ID) != nil {
+		return page, nil
+	}
+	e, err := s.store.Event(ctx, merchantID, q.ID)
+	damaged := errors.Is(err, store.ErrDamaged)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return page, nil
+	case err != nil && !damaged:
+		return page, fmt.Errorf("webhook: list events: %w", err)
+	}
+	e.ID = q.ID
+	if damaged || (q.Type == "" || q.Type == e.Type) && !e.CreatedAt.Before(q.Since) && (q.Until.IsZero() || e.CreatedAt.Before(q.Until)) {
+		page.Events = []EventRecord{newEventRecord(e)}
 	}
 	return page, nil
 }
@@ -120,10 +152,11 @@ func (s *Service) Event(ctx context.Context, merchantID, eventID string) (EventD
 		out.Deliveries = append(out.Deliveries, d)
 	}
 	slices.SortStableFunc(out.Deliveries, func(a, b Delivery) int { return a.CreatedAt.Compare(b.CreatedAt) })
-	if !damaged {
-		out.Verdicts, err = s.verdicts(ctx, merchantID, out.EventRecord, fate, out.Deliveries)
+	if out.Verdicts, err = s.verdicts(ctx, merchantID, out.EventRecord, fate, out.Deliveries); err != nil {
+		return EventDetail{}, err
 	}
-	return out, err
+	out.Text = out.text()
+	return out, nil
 }
 
 // eventDeliveries lists the deliveries of one event to one webhook, newest first. They are
@@ -137,6 +170,11 @@ func (s *Service) eventDeliveries(ctx context.Context, merchantID, webhookID str
 		return DeliveryPage{}, fmt.Errorf("webhook: list deliveries: %w", err)
 	}
 	var page DeliveryPage
+	for _, p := range fate.Published {
+		if p.WebhookID == webhookID && slices.Contains(fate.Damaged, p.ID) {
+			page.Damaged = append(page.Damaged, p.ID)
+		}
+	}
 	for i := range fate.Deliveries {
 		d := newDelivery(&fate.Deliveries[i])
 		d.ResponseBody = shorten(d.ResponseBody)

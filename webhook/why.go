@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -85,16 +86,21 @@ func (s *Service) Why(ctx context.Context, merchantID, eventID string) (Explanat
 	if err != nil {
 		return Explanation{}, err
 	}
-	out := Explanation{Event: d.EventRecord, Known: true, Verdicts: d.Verdicts}
+	return Explanation{Event: d.EventRecord, Known: true, Text: d.Text, Verdicts: d.Verdicts}, nil
+}
+
+func (d *EventDetail) text() string {
 	switch {
 	case d.Type == "":
-		out.Text = "The store cannot read this event. Its record is damaged, and was set aside."
+		return "The store cannot read this event. Its record is damaged, and was set aside."
+	case d.Test && len(d.Verdicts) == 0:
+		return fmt.Sprintf("%s was sent at %s, to a webhook that was deleted since.", d.Type, clock(d.CreatedAt))
+	case d.Test:
+		return fmt.Sprintf("%s was sent at %s, to one webhook.", d.Type, clock(d.CreatedAt))
 	case len(d.Verdicts) == 0:
-		out.Text = fmt.Sprintf("%s was published at %s. The merchant has no webhook.", d.Type, clock(d.CreatedAt))
-	default:
-		out.Text = fmt.Sprintf("%s was published at %s.", d.Type, clock(d.CreatedAt))
+		return fmt.Sprintf("%s was published at %s. The merchant has no webhook.", d.Type, clock(d.CreatedAt))
 	}
-	return out, nil
+	return fmt.Sprintf("%s was published at %s.", d.Type, clock(d.CreatedAt))
 }
 
 func (s *Service) unknownEvent(ctx context.Context, merchantID, eventID string) (Explanation, error) {
@@ -131,6 +137,8 @@ func (s *Service) verdicts(ctx context.Context, merchantID string, e EventRecord
 			v.Fate, v.DeliveryID, v.At = FatePruned, fate.Published[at].ID, e.CreatedAt
 		case e.Test:
 			return nil // It was for one webhook.
+		case e.Type == "": // It is damaged, and so its time is unknown.
+			v.Fate, v.Text = FateUnknown, "not known: the store cannot read the event, and no delivery of it is kept."
 		default:
 			changes, err := s.store.Changes(ctx, merchantID, w.ID)
 			if errors.Is(err, store.ErrNotFound) {
@@ -141,7 +149,7 @@ func (s *Service) verdicts(ctx context.Context, merchantID string, e EventRecord
 			}
 			v.absent(e, w, changes)
 		}
-		v.Text = v.text()
+		v.Text = cmp.Or(v.Text, v.text())
 		out = append(out, v)
 		return nil
 	})
@@ -149,7 +157,7 @@ func (s *Service) verdicts(ctx context.Context, merchantID string, e EventRecord
 		return nil, fmt.Errorf("webhook: explain event: %w", err)
 	}
 	for _, id := range damaged {
-		out = append(out, Verdict{WebhookID: id, Fate: FateUnknown, Text: "The store cannot read this webhook. Its record is damaged, and was set aside."})
+		out = append(out, Verdict{WebhookID: id, Fate: FateUnknown, Text: "not known: the store cannot read this webhook. Its record is damaged, and was set aside."})
 	}
 	return out, nil
 }
@@ -190,7 +198,7 @@ func (v *Verdict) waits(d *Delivery, w store.Webhook, now time.Time) {
 		v.Wait, v.At = WaitEnabled, w.DisabledAt
 	case d.Attempts > 0 && d.DueAt.After(now):
 		v.Wait, v.Until = WaitRetry, d.DueAt
-	case d.DueAt.After(now):
+	case d.DueAt.After(now) && d.DueAt.After(d.CreatedAt): // The store's clock may be ahead.
 		v.Wait, v.Until = WaitPlace, d.DueAt
 	case w.RateLimit > 0:
 		v.Wait = WaitRate
@@ -206,32 +214,45 @@ func (v *Verdict) absent(e EventRecord, w store.Webhook, changes []store.Change)
 		v.Fate, v.At = FateNotThere, w.CreatedAt
 		return
 	}
-	then := slices.DeleteFunc(changes, func(c store.Change) bool { return c.At.After(e.CreatedAt) })
-	named := slices.IndexFunc(then, func(c store.Change) bool { return c.Events != nil })
+	later := 0
+	for later < len(changes) && changes[later].At.After(e.CreatedAt) {
+		later++
+	}
+	if later == len(changes) {
+		v.Fate = FateUnknown
+		return
+	}
+	then := changes[later:]
+	subscriptions := slices.DeleteFunc(slices.Clone(changes), func(c store.Change) bool { return c.Events == nil })
+	older := slices.IndexFunc(subscriptions, func(c store.Change) bool { return !c.At.After(e.CreatedAt) })
+	without := func(types []string) bool {
+		return !slices.Contains(types, e.Type) && !slices.Contains(types, store.EveryType)
+	}
 	switch {
-	case len(then) == 0:
-		v.Fate = FateUnknown
 	case then[0].Status != store.Active:
-		v.Fate, v.At = FateDisabled, since(then)
-	case named < 0:
-		v.Fate = FateUnknown
-	case !slices.Contains(then[named].Events, e.Type) && !slices.Contains(then[named].Events, store.EveryType):
-		v.Fate, v.At = FateNotSubscribed, then[named].At
+		v.Fate, v.At = FateDisabled, since(then, func(c store.Change) bool { return c.Status == then[0].Status })
+	case older < 0 && len(subscriptions) > 0:
+		v.Fate = FateUnknown // They have changed since, and what they were is not kept.
+	case older < 0 && without(w.Events):
+		v.Fate = FateNotSubscribed
+	case older >= 0 && without(subscriptions[older].Events):
+		v.Fate, v.At = FateNotSubscribed, since(subscriptions[older:], func(c store.Change) bool { return without(c.Events) })
 	default:
 		v.Fate, v.At = FateMissed, e.CreatedAt
 	}
 }
 
-// since is when the first entry was given its status.
-func since(changes []store.Change) time.Time {
-	at := changes[0].At
-	for _, c := range changes {
-		if c.Status != changes[0].Status {
-			break
-		}
-		at = c.At
+// since is when the oldest of the first entries was made that are alike. It is zero if
+// there may be older ones, which are not kept.
+func since(changes []store.Change, alike func(store.Change) bool) time.Time {
+	n := 0
+	for n < len(changes) && alike(changes[n]) {
+		n++
 	}
-	return at
+	if n == len(changes) && changes[n-1].Version > 1 {
+		return time.Time{}
+	}
+	return changes[n-1].At
 }
 
 // text puts a verdict into a sentence.
@@ -244,13 +265,19 @@ func (v *Verdict) text() string {
 		}
 		return text
 	case FateFailed:
-		return fmt.Sprintf("failed at %s after %d attempts: %s.", clock(v.At), v.Attempts, v.failure())
+		return fmt.Sprintf("failed at %s after %s: %s.", clock(v.At), v.tries(), v.failure())
 	case FatePending:
 		return v.waiting()
 	case FateNotSubscribed:
-		return fmt.Sprintf("not subscribed: since %s the webhook did not subscribe to this type.", clock(v.At))
+		if v.At.IsZero() {
+			return "not subscribed: the webhook did not subscribe to this type when the event was published."
+		}
+		return fmt.Sprintf("not subscribed: since %s, the webhook did not subscribe to this type.", clock(v.At))
 	case FateDisabled:
-		return fmt.Sprintf("disabled: the webhook was disabled at %s and not enabled again when the event was published. A replay sends it.", clock(v.At))
+		if v.At.IsZero() {
+			return "disabled: the webhook was disabled when the event was published. A replay sends it."
+		}
+		return fmt.Sprintf("disabled: the webhook was disabled at %s, and still was when the event was published. A replay sends it.", clock(v.At))
 	case FateNotThere:
 		return fmt.Sprintf("not registered yet: the webhook was registered later, at %s. A replay with backfill sends it.", clock(v.At))
 	case FateMissed:
@@ -263,8 +290,22 @@ func (v *Verdict) text() string {
 	return "not known any more: what the webhook was like then is older than the changes that are kept."
 }
 
+// tries counts them in words.
+func (v *Verdict) tries() string {
+	switch v.Attempts {
+	case 0:
+		return "no attempt"
+	case 1:
+		return "1 attempt"
+	}
+	return fmt.Sprintf("%d attempts", v.Attempts)
+}
+
 func (v *Verdict) failure() string {
-	if v.StatusCode > 0 {
+	switch {
+	case v.Code == CodeStatus:
+		return fmt.Sprintf("status %d", v.StatusCode)
+	case v.StatusCode > 0:
 		return fmt.Sprintf("%s, status %d", v.Code, v.StatusCode)
 	}
 	return string(v.Code)
@@ -273,7 +314,7 @@ func (v *Verdict) failure() string {
 func (v *Verdict) waiting() string {
 	last := ""
 	if v.Attempts > 0 {
-		last = fmt.Sprintf(" Attempts so far: %d, the last one %s.", v.Attempts, v.failure())
+		last = fmt.Sprintf(" It has failed after %s so far, the last time with %s.", v.tries(), v.failure())
 	}
 	switch v.Wait {
 	case WaitAnswer:

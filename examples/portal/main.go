@@ -58,7 +58,7 @@ func run(ctx context.Context) error {
 	}
 	// Everybody is the same merchant here; a host looks at the session.
 	pages, err := portal.New(svc, func(*http.Request) (webhook.Principal, error) {
-		return webhook.Principal{MerchantID: merchant}, nil
+		return webhook.Principal{MerchantID: merchant, Subject: "ada@example.com"}, nil
 	}, nil)
 	if err != nil {
 		return err

@@ -192,7 +192,7 @@ func TestLifeOfAWebhook(t *testing.T) {
 		require.Equal(t, "precondition_failed", stale.JSON412.Error.Code)
 		read, err := c.GetWebhookWithResponse(ctx, merchant, id, nil)
 		require.NoError(t, err)
-		require.Equal(t, apiclient.Active, read.JSON200.Data.Status)
+		require.Equal(t, apiclient.WebhookStatusActive, read.JSON200.Data.Status)
 		require.WithinDuration(t, time.Now(), read.JSON200.Data.CreatedAt, time.Second)
 		changed, err := c.UpdateWebhookWithResponse(ctx, merchant, id,
 			&apiclient.UpdateWebhookParams{IfMatch: &read.Headers200.ETag}, apiclient.WebhookUpdate{Events: &events})
@@ -242,6 +242,8 @@ func (r *rig) failAndRepeat(c *apiclient.ClientWithResponses, id string) {
 	require.Len(t, detail.JSON200.Data.Attempts, 3)
 	require.Equal(t, http.StatusInternalServerError, *detail.JSON200.Data.Attempts[2].StatusCode)
 	require.Equal(t, "document.created", (*detail.JSON200.Data.Payload)["type"])
+	require.Equal(t, "https://your-domain.com/webhooks", *detail.JSON200.Data.Attempts[0].URL)
+	r.lookBack(c, id)
 
 	again, err := c.RedeliverWithResponse(ctx, merchant, id, detail.JSON200.Data.ID, nil)
 	require.NoError(t, err)
@@ -287,6 +289,25 @@ func (r *rig) failAndRepeat(c *apiclient.ClientWithResponses, id string) {
 		}
 	}
 	require.Equal(t, []string{"success", "failed", "success", "success"}, seen, "newest first")
+}
+
+// lookBack asks what became of the event that has failed, and who changed the webhook.
+func (r *rig) lookBack(c *apiclient.ClientWithResponses, id string) {
+	t, ctx := r.t, r.t.Context()
+	t.Helper()
+	events, err := c.ListEventsWithResponse(ctx, merchant, &apiclient.ListEventsParams{Limit: new(1)})
+	require.NoError(t, err)
+	require.Equal(t, "evt_2", events.JSON200.Data.Events[0].ID)
+	require.NotEmpty(t, *events.JSON200.Data.Next)
+	why, err := c.GetEventWithResponse(ctx, merchant, "evt_2", nil)
+	require.NoError(t, err)
+	require.Len(t, why.JSON200.Data.Verdicts, 1, string(why.Body))
+	require.Equal(t, "failed", string(why.JSON200.Data.Verdicts[0].Verdict))
+	require.Len(t, why.JSON200.Data.Deliveries, 1)
+	changes, err := c.ListChangesWithResponse(ctx, merchant, id, nil)
+	require.NoError(t, err)
+	require.Len(t, changes.JSON200.Data.Changes, 2)
+	require.Equal(t, []string{"events"}, changes.JSON200.Data.Changes[0].Fields)
 }
 
 // rotate changes the secret twice, and the endpoint takes it up in the grace.

@@ -88,9 +88,12 @@ type Options struct {
 //	POST   …/webhooks/{webhookId}/replay                     send a range again
 //	POST   …/webhooks/{webhookId}/secret/rotate              new secret
 //	GET    …/webhooks/{webhookId}/public-key                 of a webhook that signs with v1a
+//	GET    …/webhooks/{webhookId}/changes                    what was changed, and by whom
 //	GET    …/webhooks/{webhookId}/deliveries                 the log
 //	GET    …/webhooks/{webhookId}/deliveries/{deliveryId}    one delivery, every attempt
 //	POST   …/webhooks/{webhookId}/deliveries/{deliveryId}/redeliver
+//	GET    /merchants/{merchantId}/events                    what was published
+//	GET    /merchants/{merchantId}/events/{eventId}          what became of one event, and why
 //	POST   /merchants/{merchantId}/events                    publish; off by default
 //	GET    /openapi.json, /openapi.yaml                      all of this as OpenAPI 3.1
 //
@@ -129,7 +132,7 @@ type Options struct {
 // Lists take limit, 1 to 1000, and offset, up to 10,000. The log takes a cursor
 // instead, which no delivery that is added meanwhile can shift: an empty one asks
 // for the first page, pagination.nextCursor for the page after it, until an answer
-// has none.
+// has none. The list of events takes a cursor only: next of the page before.
 type Handler struct {
 	svc          *webhook.Service
 	authenticate webhook.AuthenticateFunc
@@ -275,7 +278,7 @@ func (h *Handler) serve(ctx context.Context, x *exchange) (out answer, err error
 	if err := h.limit(x); err != nil { //nolint:contextcheck // The context is the request's, which x has.
 		return answer{}, err
 	}
-	return h.once(ctx, x, serve)
+	return h.once(x.R.Context(), x, serve) //nolint:contextcheck // as above; admit has put the actor into it
 }
 
 // requestID is the caller's own if it is safe to repeat, otherwise a new one.

@@ -124,7 +124,8 @@ func TestRoutes(t *testing.T) {
 		hooks + "/{webhookId}":                              404,
 		"/api/Merchants/" + harness.Merchant + "/webhooks":  404,
 		"/api/merchants/" + harness.Merchant + "/Webhooks":  404,
-		"/api/merchants/" + harness.Merchant + "/events":    404, // off by default
+		"/api/merchants/" + harness.Merchant + "/events":    200, // whether or not publishing is on
+		"/api/merchants/" + harness.Merchant + "/events/":   404,
 	} {
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil)
 		r.Header.Set("Authorization", "Bearer "+harness.Merchant)
@@ -153,7 +154,9 @@ func TestMethods(t *testing.T) {
 		one + "/deliveries/x/redeliver": "OPTIONS, POST",
 		one + "/cancel":                 "OPTIONS, POST",
 		one + "/deliveries/x/cancel":    "OPTIONS, POST",
-		"/events":                       "OPTIONS, POST",
+		one + "/changes":                "GET, HEAD, OPTIONS",
+		"/events":                       "GET, HEAD, OPTIONS, POST",
+		"/events/x":                     "GET, HEAD, OPTIONS",
 	} {
 		for _, method := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "TRACE", "BREW", "OPTIONS", "get"} {
 			path := operation{path: path}.at(harness.Merchant, "whk_1", "whdel_1")

@@ -13,7 +13,7 @@ import (
 // admit lets a request pass that may do what it asks for, to this merchant. A
 // challenge says what is missing.
 func (h *Handler) admit(ctx context.Context, x *exchange) error {
-	err := x.Admit(h.authenticate, nil)
+	err := x.Admit(h.authenticate, nil) //nolint:contextcheck // The context is the request's, which x has.
 	if denied, ok := errors.AsType[*webui.AuthError](err); ok {
 		h.opts.Logger.DebugContext(ctx, "webhook API request not authenticated",
 			slog.String("request_id", x.requestID), slog.Any("error", denied.Err))

@@ -19,7 +19,7 @@ func (h *Handler) cancelDelivery(x *exchange) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	return answer{status: http.StatusOK, data: newCreatedView(&d, false)}, nil
+	return answer{status: http.StatusOK, data: newDeliveryView(&d, false)}, nil
 }
 
 func (h *Handler) cancelPending(x *exchange) (answer, error) {

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
-	"slices"
 
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/event"
@@ -16,9 +15,8 @@ func (h *Handler) deliveries(x *exchange) (answer, error) {
 	in := webhook.DeliveryQuery{
 		Limit:  q.whole("limit", defaultPage, 1, webhook.MaxPage),
 		Offset: q.whole("offset", 0, 0, webhook.MaxOffset),
-		Since:  q.moment("since"),
-		Until:  q.moment("until"),
 	}
+	in.Since, in.Until = q.span()
 	status, given := q.one("status")
 	in.Status = webhook.DeliveryStatus(status)
 	switch in.Status {
@@ -28,16 +26,13 @@ func (h *Handler) deliveries(x *exchange) (answer, error) {
 			q.bad.add("status", "must be pending, success or failed")
 		}
 	}
-	// A type that the catalog has lost may still be in the log.
-	if in.EventType, given = q.one("eventType"); given && !event.Type(in.EventType).Valid() {
-		q.bad.add("eventType", "is not an event type")
-	}
-	if !in.Until.IsZero() && !in.Since.Before(in.Until) {
-		q.bad.add("until", "must be after since")
-	}
+	in.EventType, in.EventID = q.eventType("eventType"), q.eventID("eventId")
 	var follow bool
 	if in.Cursor, follow = q.one("cursor"); follow && in.Offset > 0 {
 		q.bad.add("offset", "cannot be used together with cursor")
+	}
+	if follow && in.EventID != "" { // They are few, and on one page.
+		q.bad.add("cursor", "cannot be used together with eventId")
 	}
 	if err := invalidIf(q.done()); err != nil {
 		return answer{}, err
@@ -56,7 +51,7 @@ func (h *Handler) deliveries(x *exchange) (answer, error) {
 		Stats:      newStatsView(stats),
 		Pagination: paginationView{Limit: in.Limit, Offset: in.Offset},
 	}
-	if in.EventType == "" && in.Since.IsZero() && in.Until.IsZero() { // Otherwise only a walk could tell.
+	if in.EventType == "" && in.EventID == "" && in.Since.IsZero() && in.Until.IsZero() { // Otherwise only a walk could tell.
 		total := int(stats.Count(in.Status))
 		v.Pagination.Total = &total
 	}
@@ -65,7 +60,8 @@ func (h *Handler) deliveries(x *exchange) (answer, error) {
 		return answer{}, err
 	}
 	for i := range page.Deliveries {
-		v.Deliveries[i] = newDeliveryView(&page.Deliveries[i], paused)
+		d := &page.Deliveries[i]
+		v.Deliveries[i] = newDeliveryView(d, paused[d.WebhookID])
 	}
 	// A page that looked at very many deliveries may be short, and is not the last then.
 	if follow || len(page.Deliveries) < in.Limit {
@@ -83,21 +79,25 @@ func (h *Handler) delivery(x *exchange) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	return answer{status: http.StatusOK, data: newDetailView(&d, paused)}, nil
+	return answer{status: http.StatusOK, data: newDetailView(&d, paused[d.WebhookID])}, nil
 }
 
-// paused reports whether a pending one of these deliveries waits for its webhook
-// to be enabled.
-func (h *Handler) paused(x *exchange, of ...webhook.Delivery) (bool, error) {
-	pending := func(d webhook.Delivery) bool { return d.Status == webhook.DeliveryPending }
-	if !slices.ContainsFunc(of, pending) {
-		return false, nil
+// paused tells, by their ids, which webhooks have to be enabled before pending ones of
+// these deliveries go on.
+func (h *Handler) paused(x *exchange, of ...webhook.Delivery) (map[string]bool, error) {
+	out := map[string]bool{}
+	for _, d := range of {
+		if _, known := out[d.WebhookID]; known || d.Status != webhook.DeliveryPending {
+			continue
+		}
+		w, err := h.svc.Webhook(x.R.Context(), x.MerchantID, d.WebhookID)
+		// The log of a damaged one can be read all the same, and one may be deleted meanwhile.
+		if err != nil && !errors.Is(err, webhook.ErrDamaged) && !errors.Is(err, webhook.ErrNotFound) {
+			return nil, err
+		}
+		out[d.WebhookID] = w.Status == webhook.Disabled
 	}
-	w, err := h.svc.Webhook(x.R.Context(), x.MerchantID, x.WebhookID)
-	if errors.Is(err, webhook.ErrDamaged) { // Its log can be read all the same.
-		return false, nil
-	}
-	return w.Status == webhook.Disabled, err
+	return out, nil
 }
 
 // test answers 200 with the outcome if it was asked to wait and there is one,
@@ -136,7 +136,7 @@ func (h *Handler) test(x *exchange) (answer, error) {
 	if d.Status != webhook.DeliveryPending {
 		status = http.StatusOK
 	}
-	return answer{status: status, data: newCreatedView(&d, false)}, nil
+	return answer{status: status, data: newDeliveryView(&d, false)}, nil
 }
 
 // detect answers with what it has found, and sets the encoding if that was asked
@@ -183,12 +183,12 @@ func (h *Handler) redeliver(x *exchange) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	return answer{status: http.StatusAccepted, data: x.redelivered(&d, paused)}, nil
+	return answer{status: http.StatusAccepted, data: x.redelivered(&d, paused[d.WebhookID])}, nil
 }
 
 // redelivered says whether a delivery is the one that was to be sent again.
 func (x *exchange) redelivered(d *webhook.Delivery, paused bool) redeliveredView {
-	return redeliveredView{newCreatedView(d, paused), d.ID == x.DeliveryID}
+	return redeliveredView{newDeliveryView(d, paused), d.ID == x.DeliveryID}
 }
 
 func (h *Handler) publish(x *exchange) (answer, error) {

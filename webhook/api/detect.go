@@ -20,7 +20,7 @@ type probeView struct {
 	Sent     webhook.ProbeBody `json:"sent"`
 	Accepted bool              `json:"accepted"`
 
-	createdView
+	deliveryView
 }
 
 func newDetectionView(w webhook.Webhook, d webhook.Detection, set bool) detectionView {
@@ -30,7 +30,7 @@ func newDetectionView(w webhook.Webhook, d webhook.Detection, set bool) detectio
 	}
 	for i := range d.Probes {
 		p := &d.Probes[i]
-		v.Probes[i] = probeView{Sent: p.Sent, Accepted: p.Accepted(), createdView: newCreatedView(&p.Delivery, false)}
+		v.Probes[i] = probeView{Sent: p.Sent, Accepted: p.Accepted(), deliveryView: newDeliveryView(&p.Delivery, false)}
 	}
 	return v
 }

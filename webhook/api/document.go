@@ -44,7 +44,7 @@ func (h *Handler) documents() (map[string]*document, error) {
 	}
 	doc := root.Content[0]
 	if !h.opts.EnablePublish {
-		cut(member(doc, "paths"), "/merchants/{merchantId}/events")
+		cut(member(member(doc, "paths"), "/merchants/{merchantId}/events"), "post")
 	}
 	if h.opts.ServerURL != "" {
 		*member(member(doc, "servers").Content[0], "url") = *text(h.opts.ServerURL)

@@ -66,16 +66,23 @@ func Views() map[string]reflect.Type {
 		"Delivery":         reflect.TypeFor[deliveryView](),
 		"DeliveryList":     reflect.TypeFor[deliveriesView](),
 		"DeliveryStats":    reflect.TypeFor[statsView](),
-		"NewDelivery":      reflect.TypeFor[createdView](),
 		"Redelivery":       reflect.TypeFor[redeliveredView](),
 		"DeliveryDetail":   reflect.TypeFor[detailView](),
 		"Attempt":          reflect.TypeFor[attemptView](),
+		"HeaderField":      reflect.TypeFor[headerView](),
 		"Cancelled":        reflect.TypeFor[cancelledView](),
 		"Replayed":         reflect.TypeFor[replayedView](),
 		"ReplayCount":      reflect.TypeFor[replayCountView](),
 		"ReplayRun":        reflect.TypeFor[replayView](),
 		"ReplayList":       reflect.TypeFor[replaysView](),
 		"Published":        reflect.TypeFor[publishedView](),
+
+		"PublishedEvent":       reflect.TypeFor[eventView](),
+		"PublishedEventList":   reflect.TypeFor[eventsView](),
+		"PublishedEventDetail": reflect.TypeFor[eventDetailView](),
+		"Verdict":              reflect.TypeFor[verdictView](),
+		"WebhookChange":        reflect.TypeFor[changeView](),
+		"WebhookChangeList":    reflect.TypeFor[changesView](),
 
 		// All answers with data.
 		"SecretAnswer":      reflect.TypeFor[successView](),
@@ -94,5 +101,8 @@ func Views() map[string]reflect.Type {
 		"ReplaysAnswer":     reflect.TypeFor[successView](),
 		"CancelledAnswer":   reflect.TypeFor[successView](),
 		"PublishedAnswer":   reflect.TypeFor[successView](),
+		"EventsAnswer":      reflect.TypeFor[successView](),
+		"EventAnswer":       reflect.TypeFor[successView](),
+		"ChangesAnswer":     reflect.TypeFor[successView](),
 	}
 }

@@ -23,7 +23,7 @@ func try(status int, code webhook.Code, body string) store.Attempt {
 // A delivery shows what is of use in its state, and nothing else.
 func TestDeliveryShowsWhatItsStateNeeds(t *testing.T) {
 	t.Parallel()
-	always := []string{"id", "webhookId", "eventType", "status", "attemptCount", "createdAt"}
+	always := []string{"id", "webhookId", "eventType", "eventId", "status", "attemptCount", "createdAt"}
 	for name, c := range map[string]struct {
 		results []store.Result
 		want    []string
@@ -81,7 +81,7 @@ func TestDeliveryShowsWhatItsStateNeeds(t *testing.T) {
 				for k, v := range got {
 					require.Equal(t, v, detail[k], "the detail says the same")
 				}
-				require.Len(t, detail, len(got)+3)
+				require.Len(t, detail, len(got)+2)
 				require.Equal(t, p.EventID, detail["eventId"])
 				payload, ok := detail["payload"].(map[string]any)
 				require.True(t, ok)

@@ -130,7 +130,7 @@ func TestOpenAPIHasAllConstants(t *testing.T) {
 	t.Parallel()
 	doc := openAPI(t)
 	enum := func(schema string) []any { return doc.Components.Schemas[schema].Value.Enum }
-	reason := properties(doc.Components.Schemas["Webhook"].Value)["disabledReason"].Value.Enum
+	verdict := properties(doc.Components.Schemas["Verdict"].Value)
 	for prefix, c := range map[string]struct {
 		values     map[string]any
 		documented []any
@@ -145,7 +145,21 @@ func TestOpenAPIHasAllConstants(t *testing.T) {
 		}, append(enum("DeliveryError"), string(webhook.CodeStatus))}, // which statusCode says already
 		"Reason": {map[string]any{
 			"ReasonFailures": string(webhook.ReasonFailures), "ReasonGone": string(webhook.ReasonGone), "ReasonRequest": string(webhook.ReasonRequest),
-		}, reason},
+		}, enum("DisabledReason")},
+		"Fate": {map[string]any{
+			"FateDelivered": string(webhook.FateDelivered), "FatePending": string(webhook.FatePending), "FateFailed": string(webhook.FateFailed),
+			"FateNotSubscribed": string(webhook.FateNotSubscribed), "FateDisabled": string(webhook.FateDisabled),
+			"FateNotThere": string(webhook.FateNotThere), "FateMissed": string(webhook.FateMissed), "FatePruned": string(webhook.FatePruned),
+			"FateDamaged": string(webhook.FateDamaged), "FateUnknown": string(webhook.FateUnknown),
+		}, verdict["verdict"].Value.Enum},
+		"Wait": {map[string]any{
+			"WaitAnswer": string(webhook.WaitAnswer), "WaitRetry": string(webhook.WaitRetry), "WaitPlace": string(webhook.WaitPlace),
+			"WaitRate": string(webhook.WaitRate), "WaitTurn": string(webhook.WaitTurn), "WaitEnabled": string(webhook.WaitEnabled),
+		}, verdict["wait"].Value.Enum},
+		"Condition": {map[string]any{
+			"ConditionHealthy": string(webhook.ConditionHealthy), "ConditionFailing": string(webhook.ConditionFailing),
+			"ConditionDisabled": string(webhook.ConditionDisabled),
+		}, properties(doc.Components.Schemas["Webhook"].Value)["health"].Value.Enum},
 		"Encoding": {map[string]any{
 			"EncodingStandard": string(webhook.EncodingStandard), "EncodingASCII": string(webhook.EncodingASCII),
 			"EncodingHTML": string(webhook.EncodingHTML),
@@ -298,7 +312,8 @@ func TestOpenAPIHasTheGuidesSamples(t *testing.T) {
 	}
 	require.JSONEq(t, guide(t, "created.json"), sample("/merchants/{merchantId}/webhooks", "POST", "201"))
 	log := strings.TrimSuffix(guide(t, "deliveries.json"), "}") + `,"timestamp":"2025-11-04T12:15:00Z","requestId":"req_abc123"}`
-	require.JSONEq(t, log, sample("/merchants/{merchantId}/webhooks/{webhookId}/deliveries", "GET", "200"))
+	written := sample("/merchants/{merchantId}/webhooks/{webhookId}/deliveries", "GET", "200")
+	require.JSONEq(t, log, withoutEventIDs(written))
 
 	require.Len(t, doc.Webhooks, 9)
 	for e := range event.DefaultCatalog().All() {
@@ -318,7 +333,7 @@ func TestOpenAPIRequests(t *testing.T) {
 	id := s.hook(harness.Merchant)
 	for path, item := range openAPI(t).Paths.Map() {
 		for method, op := range item.Operations() {
-			url := "/api" + strings.NewReplacer("{merchantId}", harness.Merchant, "{webhookId}", id, "{deliveryId}", "whdel_1").Replace(path)
+			url := "/api" + strings.NewReplacer("{merchantId}", harness.Merchant, "{webhookId}", id, "{deliveryId}", "whdel_1", "{eventId}", "evt_1").Replace(path)
 			if op.RequestBody != nil {
 				schema := op.RequestBody.Value.Content["application/json"].Schema.Value
 				require.Equal(t, new(false), schema.AdditionalProperties.Has, op.OperationID)

@@ -99,7 +99,7 @@ func keep(x *exchange, out answer) (string, error) {
 	switch v := out.data.(type) {
 	case secretView:
 		r.WebhookID = v.WebhookID
-	case createdView:
+	case deliveryView:
 		r.WebhookID, r.DeliveryID = x.WebhookID, v.ID
 	case replayView:
 		r.WebhookID, r.ReplayID = x.WebhookID, v.ID
@@ -154,5 +154,5 @@ func (x *exchange) shown(d *webhook.Delivery, paused bool) any {
 	if strings.HasSuffix(x.Route, "/redeliver") {
 		return x.redelivered(d, paused)
 	}
-	return newCreatedView(d, paused)
+	return newDeliveryView(d, paused)
 }

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/rag-assistant/webhooks/webhook"
+	"github.com/rag-assistant/webhooks/webhook/event"
+	"github.com/rag-assistant/webhooks/webhook/internal/id"
 	"github.com/rag-assistant/webhooks/webhook/internal/jcs"
 	"github.com/rag-assistant/webhooks/webhook/internal/strictjson"
 )
@@ -321,6 +323,33 @@ func (q *query) moment(name string) time.Time {
 		q.bad.add(name, wantsMoment)
 	}
 	return t
+}
+
+// span returns the times that a list is asked for. Zero is no bound.
+func (q *query) span() (since, until time.Time) {
+	since, until = q.moment("since"), q.moment("until")
+	if !until.IsZero() && !since.Before(until) {
+		q.bad.add("until", "must be after since")
+	}
+	return since, until
+}
+
+// eventType returns a type that a list is asked for. One that the catalog has lost may
+// still be in the log.
+func (q *query) eventType(name string) string {
+	s, given := q.one(name)
+	if given && !event.Type(s).Valid() {
+		q.bad.add(name, "is not an event type")
+	}
+	return s
+}
+
+func (q *query) eventID(name string) string {
+	s, given := q.one(name)
+	if given && !id.Valid(s) {
+		q.bad.add(name, "is not an event id")
+	}
+	return s
 }
 
 const wantsMoment = "must be a time as in RFC 3339, such as 2025-11-04T12:00:00Z"

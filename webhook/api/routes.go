@@ -41,13 +41,17 @@ func (h *Handler) table() []route {
 	add(one+"/cancel", methods{http.MethodPost: plain(h.cancelPending)})
 	add(one+"/secret/rotate", methods{http.MethodPost: plain(h.rotate)})
 	add(one+"/public-key", methods{http.MethodGet: plain(h.publicKey)})
+	add(one+"/changes", methods{http.MethodGet: plain(h.changes)})
 	add(one+"/deliveries", methods{http.MethodGet: h.deliveries})
 	add(one+"/deliveries/"+webui.DeliveryParameter, methods{http.MethodGet: plain(h.delivery)})
 	add(one+"/deliveries/"+webui.DeliveryParameter+"/redeliver", methods{http.MethodPost: plain(h.redeliver)})
 	add(one+"/deliveries/"+webui.DeliveryParameter+"/cancel", methods{http.MethodPost: plain(h.cancelDelivery)})
+	events := methods{http.MethodGet: h.events}
 	if h.opts.EnablePublish {
-		add("events", methods{http.MethodPost: plain(h.publish)})
+		events[http.MethodPost] = plain(h.publish)
 	}
+	add("events", events)
+	add("events/"+webui.EventParameter, methods{http.MethodGet: plain(h.event)})
 	return routes
 }
 

@@ -122,6 +122,12 @@ func touched(t *testing.T, l *leaks, sealed bool) map[string]any {
 	require.NoError(t, err)
 	stats, err := svc.Stats(ctx, harness.Merchant, first.Webhook.ID)
 	require.NoError(t, err)
+	events, err := svc.Events(ctx, harness.Merchant, webhook.EventQuery{Limit: 10})
+	require.NoError(t, err)
+	why, err := svc.Event(ctx, harness.Merchant, publication.EventID)
+	require.NoError(t, err)
+	changes, err := svc.Changes(ctx, harness.Merchant, first.Webhook.ID)
+	require.NoError(t, err)
 	detection := webhook.Detection{
 		Receiver: webhook.FoundOpen, Probes: []webhook.Probe{{Sent: webhook.ProbeForged, Delivery: detail.Delivery}},
 	}
@@ -171,7 +177,12 @@ func touched(t *testing.T, l *leaks, sealed bool) map[string]any {
 		"webhook.Stats": stats, "webhook.Notice": notice, "webhook.NoticeKind": notice.Kind,
 		"webhook.Health":     webhook.Health{Notes: []string{"the store does not answer"}},
 		"webhook.NoticeFunc": dispatcherOptions.OnNotice,
-		"webhook.WaitError":  &webhook.WaitError{Err: webhook.ErrKeys, Wait: time.Minute},
+		"webhook.EventQuery": webhook.EventQuery{}, "webhook.EventPage": events, "webhook.EventRecord": events.Events[0],
+		"webhook.EventDetail": why, "webhook.Verdict": why.Verdicts[0], "webhook.Fate": why.Verdicts[0].Fate, "webhook.Wait": webhook.WaitTurn,
+		"webhook.Explanation": webhook.Explanation{Text: why.Text, Verdicts: why.Verdicts}, "webhook.Change": changes[0],
+		"webhook.Condition": registered.Webhook.Condition(),
+		"webhook.Exchange":  detail.Log[0].Exchange, "webhook.HeaderField": detail.Log[0].Exchange.Request[0],
+		"webhook.WaitError": &webhook.WaitError{Err: webhook.ErrKeys, Wait: time.Minute},
 	}
 }
 

@@ -22,6 +22,7 @@ const (
 	webhookParameter  = "{webhookId}"
 	deliveryParameter = "{deliveryId}"
 	replayParameter   = "{replayId}"
+	eventParameter    = "{eventId}"
 )
 
 // operations lists the handler's own table.
@@ -42,16 +43,18 @@ func (s *site) operations() []operation {
 func (o operation) String() string { return o.method + " " + o.path }
 
 // at puts ids, as they are written in a URL, into the path. The last one is that of a
-// delivery or a replay, which no path has both of.
+// delivery, a replay or an event, of which a path has one at most.
 func (o operation) at(merchantID, webhookID, recordID string) string {
-	path := strings.NewReplacer(webhookParameter, webhookID, deliveryParameter, recordID, replayParameter, recordID).Replace(o.path)
+	path := strings.NewReplacer(webhookParameter, webhookID, deliveryParameter, recordID, replayParameter, recordID, eventParameter, recordID).Replace(o.path)
 	return "/api/merchants/" + merchantID + path
 }
 
 func (o operation) names(what string) bool { return strings.Contains(o.path, what) }
 
-// namesRecord reports whether the path has a record of a webhook.
-func (o operation) namesRecord() bool { return o.names(deliveryParameter) || o.names(replayParameter) }
+// namesRecord reports whether the path has a record other than a webhook.
+func (o operation) namesRecord() bool {
+	return o.names(deliveryParameter) || o.names(replayParameter) || o.names(eventParameter)
+}
 
 // sends reports whether the method comes with a body.
 func (o operation) sends() bool { return o.method == http.MethodPost || o.method == http.MethodPut }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -141,14 +142,19 @@ func repeatedView(w webhook.Webhook, route string) secretView {
 }
 
 type webhookView struct {
-	WebhookID           string           `json:"webhookId"`
-	URL                 string           `json:"url"`
-	Events              []string         `json:"events"`
-	Status              webhook.Status   `json:"status"`
-	DisabledReason      webhook.Reason   `json:"disabledReason,omitempty"`
-	DisabledAt          string           `json:"disabledAt,omitempty"`
-	ConsecutiveFailures int              `json:"consecutiveFailures,omitempty"`
-	PayloadEncoding     webhook.Encoding `json:"payloadEncoding,omitempty"` // unless standard
+	WebhookID           string         `json:"webhookId"`
+	URL                 string         `json:"url"`
+	Events              []string       `json:"events"`
+	Status              webhook.Status `json:"status"`
+	DisabledReason      webhook.Reason `json:"disabledReason,omitempty"`
+	DisabledAt          string         `json:"disabledAt,omitempty"`
+	ConsecutiveFailures int            `json:"consecutiveFailures,omitempty"`
+
+	Health        webhook.Condition `json:"health"`
+	FailingSince  string            `json:"failingSince,omitempty"`
+	LastSuccessAt string            `json:"lastSuccessAt,omitempty"`
+
+	PayloadEncoding webhook.Encoding `json:"payloadEncoding,omitempty"` // unless standard
 	keyView
 	settingsView
 
@@ -163,7 +169,9 @@ func newWebhookView(w webhook.Webhook) webhookView {
 	v := webhookView{
 		WebhookID: w.ID, URL: w.URL, Events: w.Events, Status: w.Status,
 		DisabledReason: w.DisabledReason, DisabledAt: stamp(w.DisabledAt),
-		ConsecutiveFailures: w.ConsecutiveFailures, keyView: newKeyView(w), settingsView: newSettingsView(w), PreviousSecretUntil: stamp(w.PreviousUntil),
+		ConsecutiveFailures: w.ConsecutiveFailures,
+		Health:              w.Condition(), FailingSince: stamp(w.FailingSince), LastSuccessAt: stamp(w.LastSuccess),
+		keyView: newKeyView(w), settingsView: newSettingsView(w), PreviousSecretUntil: stamp(w.PreviousUntil),
 		SecretLost: w.SecretLost, HeadersLost: w.HeadersLost, CreatedAt: stamp(w.CreatedAt), UpdatedAt: stamp(w.UpdatedAt),
 	}
 	if w.Encoding != webhook.EncodingStandard {
@@ -207,6 +215,7 @@ type deliveryView struct {
 	DeliveredAt   string                 `json:"deliveredAt,omitempty"`
 	LastAttemptAt string                 `json:"lastAttemptAt,omitempty"`
 	NextAttemptAt string                 `json:"nextAttemptAt,omitempty"`
+	EventID       string                 `json:"eventId"`
 }
 
 // What stands for an event of which nothing is left: see store.CodeDamaged.
@@ -218,7 +227,7 @@ const unknownType, unknownEvent = "event.unknown", "evt_unknown"
 func newDeliveryView(d *webhook.Delivery, paused bool) deliveryView {
 	v := deliveryView{
 		ID: d.ID, WebhookID: d.WebhookID, EventType: cmp.Or(d.EventType, unknownType), Status: d.Status,
-		StatusCode: d.StatusCode, AttemptCount: d.Attempts, CreatedAt: stamp(d.CreatedAt),
+		StatusCode: d.StatusCode, AttemptCount: d.Attempts, CreatedAt: stamp(d.CreatedAt), EventID: cmp.Or(d.EventID, unknownEvent),
 	}
 	if d.Status == webhook.DeliverySucceeded {
 		v.DeliveredAt = stamp(d.DeliveredAt)
@@ -266,26 +275,15 @@ func newStatsView(s webhook.Stats) statsView {
 	return v
 }
 
-// createdView is a delivery that was made on request.
-type createdView struct {
-	deliveryView
-
-	EventID string `json:"eventId"`
-}
-
 // redeliveredView is a delivery that was sent again.
 type redeliveredView struct {
-	createdView
+	deliveryView
 
 	BroughtForward bool `json:"broughtForward,omitempty"` // it was pending, and is not new
 }
 
-func newCreatedView(d *webhook.Delivery, paused bool) createdView {
-	return createdView{deliveryView: newDeliveryView(d, paused), EventID: cmp.Or(d.EventID, unknownEvent)}
-}
-
 type detailView struct {
-	createdView
+	deliveryView
 
 	Attempts []attemptView   `json:"attempts"`
 	Payload  json.RawMessage `json:"payload"` // null once the event log has dropped it
@@ -298,14 +296,39 @@ type attemptView struct {
 	StatusCode   int          `json:"statusCode,omitempty"`
 	Error        webhook.Code `json:"error,omitempty"`
 	ResponseBody string       `json:"responseBody,omitempty"`
+
+	// Absent if they were not kept.
+	URL             string       `json:"url,omitempty"`
+	RequestHeaders  []headerView `json:"requestHeaders,omitempty"`
+	ResponseHeaders []headerView `json:"responseHeaders,omitempty"`
+}
+
+type headerView struct {
+	Name   string `json:"name"`
+	Value  string `json:"value,omitempty"`
+	Hidden bool   `json:"hidden,omitempty"`
+}
+
+// newHeaderViews puts headers into the order of their names, whatever their case.
+func newHeaderViews(fields []webhook.HeaderField) []headerView {
+	out := make([]headerView, len(fields))
+	for i, f := range fields {
+		out[i] = headerView(f)
+	}
+	slices.SortStableFunc(out, func(a, b headerView) int { return strings.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name)) })
+	return out
 }
 
 func newDetailView(d *webhook.DeliveryDetail, paused bool) detailView {
-	v := detailView{createdView: newCreatedView(&d.Delivery, paused), Attempts: make([]attemptView, len(d.Log)), Payload: d.Payload}
+	v := detailView{deliveryView: newDeliveryView(&d.Delivery, paused), Attempts: make([]attemptView, len(d.Log)), Payload: d.Payload}
 	for i, a := range d.Log {
 		v.Attempts[i] = attemptView{
 			Number: a.Number, At: stamp(a.At), DurationMs: a.Duration.Milliseconds(),
 			StatusCode: a.StatusCode, Error: shownCode(a.Code), ResponseBody: a.ResponseBody,
+		}
+		if e := a.Exchange; e != nil {
+			v.Attempts[i].URL = e.URL
+			v.Attempts[i].RequestHeaders, v.Attempts[i].ResponseHeaders = newHeaderViews(e.Request), newHeaderViews(e.Response)
 		}
 	}
 	return v

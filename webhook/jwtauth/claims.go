@@ -18,7 +18,7 @@ type claims struct {
 	names *Options
 
 	expires, notBefore, issued *jwt.NumericDate
-	issuer                     string
+	issuer, subject            string
 	audience                   []string
 	merchant                   string
 	scopes                     []string // nil: the token has no such claim
@@ -50,6 +50,7 @@ func (c *claims) UnmarshalJSON(text []byte) error {
 			return errors.New("aud is neither a string nor an array of strings")
 		}
 	}
+	c.subject, _ = strictjson.String(fields.Get("sub"))
 	c.merchant, _ = strictjson.String(fields.Get(c.names.MerchantClaim))
 	return c.readScopes(fields)
 }
@@ -114,8 +115,8 @@ func (c *claims) GetIssuedAt() (*jwt.NumericDate, error) { return c.issued, nil 
 // GetIssuer returns iss.
 func (c *claims) GetIssuer() (string, error) { return c.issuer, nil }
 
-// GetSubject returns nothing, because nothing depends on it.
-func (c *claims) GetSubject() (string, error) { return "", nil }
+// GetSubject returns sub.
+func (c *claims) GetSubject() (string, error) { return c.subject, nil }
 
 // GetAudience returns aud.
 func (c *claims) GetAudience() (jwt.ClaimStrings, error) { return c.audience, nil }

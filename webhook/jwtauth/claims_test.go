@@ -122,6 +122,7 @@ func TestMerchant(t *testing.T) {
 		for _, good := range []string{merchant, "m", "user@example.com", "a.b", strings.Repeat("m", 128)} {
 			who, err := auth.Verify(t.Context(), hs256.token("merchantId", "", claim, strconv.Quote(good)))
 			require.NoError(t, err)
+			who.Subject = ""
 			require.Equal(t, webhook.Principal{MerchantID: good}, who)
 		}
 		for _, bad := range []string{
@@ -130,6 +131,20 @@ func TestMerchant(t *testing.T) {
 			strconv.Quote(strings.Repeat("m", 129)),
 		} {
 			refuse(t, auth, hs256.token("merchantId", "", claim, bad))
+		}
+	}
+}
+
+// The claim sub says who makes a change. One that is not a string says nothing.
+func TestSubject(t *testing.T) {
+	t.Parallel()
+	auth := newAuth(t, secrets(t), jwtauth.Options{AdminScope: "admin"})
+	for claim, want := range map[string]string{"": "", `"ada@example.com"`: "ada@example.com", "42": "", "null": "", `["ada"]`: ""} {
+		for _, scope := range []string{"", `"admin"`} {
+			who, err := auth.Verify(t.Context(), hs256.token("sub", claim, "scope", scope))
+			require.NoError(t, err)
+			require.Equal(t, want, who.Subject)
+			require.Equal(t, scope != "", who.AnyMerchant)
 		}
 	}
 }

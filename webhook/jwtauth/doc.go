@@ -24,7 +24,8 @@
 //
 // The claim scope, a string (RFC 8693, section 4.2) or an array of strings, holds
 // the token to [webhook.ScopeRead] or [webhook.ScopeWrite]. A token without that
-// claim may do everything for its merchant, unless [Options.RequireScope] is set.
+// claim may do everything for its merchant, unless [Options.RequireScope] is set. The
+// claim sub, if it is a string, says who makes a change: see [webhook.Service.Changes].
 //
 // # What is refused
 //

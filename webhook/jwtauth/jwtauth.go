@@ -221,7 +221,7 @@ func refused(reason error) error {
 // principal returns what the claims of a verified token allow.
 func (a *Authenticator) principal(c *claims) (webhook.Principal, error) {
 	if a.opts.AdminScope != "" && slices.Contains(c.scopes, a.opts.AdminScope) {
-		return webhook.Principal{AnyMerchant: true}, nil
+		return webhook.Principal{AnyMerchant: true, Subject: c.subject}, nil
 	}
 	if !id.ValidMerchant(c.merchant) {
 		return webhook.Principal{}, refused(errors.New("no merchant's id in the merchant claim"))
@@ -230,7 +230,7 @@ func (a *Authenticator) principal(c *claims) (webhook.Principal, error) {
 	if scopes == nil && a.opts.RequireScope {
 		scopes = []string{}
 	}
-	return webhook.Principal{MerchantID: c.merchant, Scopes: scopes}, nil
+	return webhook.Principal{MerchantID: c.merchant, Subject: c.subject, Scopes: scopes}, nil
 }
 
 // checkHeader reads a token's header strictly and returns the kid. The parser of

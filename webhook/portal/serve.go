@@ -150,7 +150,7 @@ func (p *Portal) admit(ctx context.Context, x *exchange) error {
 			return ""
 		}
 	}
-	err := x.Admit(p.authenticate, merchant)
+	err := x.Admit(p.authenticate, merchant) //nolint:contextcheck // The context is the request's, which x has.
 	if denied, ok := errors.AsType[*webui.AuthError](err); ok {
 		p.opts.Logger.DebugContext(ctx, "webhook portal request not authenticated", slog.Any("error", denied.Err))
 		return p.askToLogIn(x)

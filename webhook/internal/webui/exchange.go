@@ -25,7 +25,7 @@ type Exchange struct {
 	Route string // as in [webhook.RateLimitRequest]
 
 	// As in the path; checked for nothing but the merchant's being the principal's.
-	MerchantID, WebhookID, DeliveryID, ReplayID string
+	MerchantID, WebhookID, DeliveryID, ReplayID, EventID string
 }
 
 // What a route has in place of an id.
@@ -33,12 +33,13 @@ const (
 	WebhookParameter  = "{webhookId}"
 	DeliveryParameter = "{deliveryId}"
 	ReplayParameter   = "{replayId}"
+	EventParameter    = "{eventId}"
 )
 
 // Match reports whether segments are those of a route, and keeps the ids in them.
 func (x *Exchange) Match(route, segments []string) bool {
 	return Match(route, segments, map[string]*string{
-		WebhookParameter: &x.WebhookID, DeliveryParameter: &x.DeliveryID, ReplayParameter: &x.ReplayID,
+		WebhookParameter: &x.WebhookID, DeliveryParameter: &x.DeliveryID, ReplayParameter: &x.ReplayID, EventParameter: &x.EventID,
 	})
 }
 
@@ -54,7 +55,8 @@ var (
 	ErrScope   = errors.New("scope is missing")
 )
 
-// Admit lets a request pass that may do what it asks for. It fails with
+// Admit lets a request pass that may do what it asks for, and has its context say who
+// that is: see [webhook.WithActor]. It fails with
 // [webhook.ErrUnavailable] if the login is down, with an [*AuthError], [ErrForeign]
 // or [ErrScope]. Where the path names no merchant, choose does, unless it is nil.
 func (x *Exchange) Admit(authenticate webhook.AuthenticateFunc, choose func(webhook.Principal) string) error {
@@ -73,6 +75,9 @@ func (x *Exchange) Admit(authenticate webhook.AuthenticateFunc, choose func(webh
 	}
 	if !who.May(x.Scope()) {
 		return ErrScope
+	}
+	if who.Subject != "" { // Else a middleware of the host's may have said it.
+		x.R = x.R.WithContext(webhook.WithActor(x.R.Context(), who.Subject))
 	}
 	return nil
 }
