@@ -121,6 +121,24 @@ func TestTestsAreBounded(t *testing.T) {
 	require.NotContains(t, part.body, "<html")
 }
 
+func TestRedeliveriesAreBounded(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, nil)
+	hook := s.hook()
+	one := hook + "/deliveries/" + s.delivered(hook, failure("no"))
+	again := func() page {
+		return s.do(one+"/redeliver", values("token", s.do(one, nil).field("token")))
+	}
+	for i := range webhook.RedeliveriesPerMinute {
+		to := again().to()
+		if i%2 == 0 { // What is pending is brought forward, which counts as well.
+			s.settle(failure("no"))
+		}
+		one, _, _ = strings.Cut(to, "?")
+	}
+	require.NotEmpty(t, again().is(http.StatusTooManyRequests).says("Too many at once").header.Get("Retry-After"))
+}
+
 func TestRateLimit(t *testing.T) {
 	t.Parallel()
 	var asked []webhook.RateLimitRequest
