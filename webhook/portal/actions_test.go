@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/http/httptest"
 	"path"
 	"strings"
 	"testing"
@@ -137,6 +138,18 @@ func TestRedeliveriesAreBounded(t *testing.T) {
 		one, _, _ = strings.Cut(to, "?")
 	}
 	require.NotEmpty(t, again().is(http.StatusTooManyRequests).says("Too many at once").header.Get("Retry-After"))
+}
+
+// Clients that ask and do not read are bounded, for each merchant by himself.
+func TestReadersAreBounded(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, nil)
+	as := func(who string) *http.Request {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, mount+"/", nil)
+		r.Header.Set("As", who)
+		return r
+	}
+	harness.RequireReaders(t, s.mux, func() *http.Request { return as(merchant) }, as("merchant_43"))
 }
 
 func TestRateLimit(t *testing.T) {
