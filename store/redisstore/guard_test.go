@@ -230,11 +230,11 @@ func TestRedisRefuses(t *testing.T) {
 	srv := redistest.Start(t)
 	for says, unavailable := range map[string]bool{
 		"MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk.": true,
-		"NOREPLICAS Not enough good replicas to write.":                                                     true,
-		"NOAUTH Authentication required.":                                                                   true,
-		"WRONGPASS invalid username-password pair or user is disabled.":                                     true,
-		"NOPERM this user has no permissions to run the 'evalsha' command":                                  true,
-		"READONLY You can't write against a read only replica.":                                             true,
+		"NOREPLICAS Not enough good replicas to write.":                                                    true,
+		"NOAUTH Authentication required.":                                                                  true,
+		"WRONGPASS invalid username-password pair or user is disabled.":                                    true,
+		"NOPERM this user has no permissions to run the 'evalsha' command":                                 true,
+		"READONLY You can't write against a read only replica.":                                            true,
 		"ERR unknown command": false,
 	} {
 		client := srv.Client(t)
