@@ -19,6 +19,7 @@ type unread struct {
 	read  <-chan struct{}
 }
 
+// SetWriteDeadline notes until when an answer is written.
 func (w *unread) SetWriteDeadline(t time.Time) error {
 	w.until = t
 	return nil
@@ -57,7 +58,8 @@ func RequireReaders(t *testing.T, h http.Handler, ask func() *http.Request, othe
 	}
 	close(read)
 	go func() {
-		for range began { //nolint:revive // What is written in further pieces.
+		for range began {
+			continue // What is written in further pieces.
 		}
 	}()
 	all.Wait()
