@@ -165,6 +165,9 @@ func TestPresets(t *testing.T) {
 			total += delay
 		}
 		require.Equal(t, tt.attempts, attempts)
+		one, _ := tt.p.Next(1, "whdel_1")
+		other, _ := tt.p.Next(1, "whdel_2")
+		require.Equal(t, tt.least == tt.most, one == other, "what failed together comes back together in the guide's schedule only")
 		require.GreaterOrEqual(t, total, tt.least)
 		require.LessOrEqual(t, total, tt.most)
 	}

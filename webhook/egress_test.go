@@ -220,6 +220,34 @@ func TestAHostThatTurnedPrivateIsNotDialled(t *testing.T) {
 	require.Zero(t, connections.Load())
 }
 
+// TestMerchantsShareNoConnection sends for two merchants by turns to one host, which keeps
+// connections.
+func TestMerchantsShareNoConnection(t *testing.T) {
+	t.Parallel()
+	var connections atomic.Int32
+	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	srv.Config.ConnState = func(_ net.Conn, is http.ConnState) {
+		if is == http.StateNew {
+			connections.Add(1)
+		}
+	}
+	srv.Start()
+	t.Cleanup(srv.Close)
+	rules := &egress.Options{InsecureAllowHTTP: true, InsecureAllowPrivateNetworks: true}
+	s, got := startSending(t, rules, srv.URL)
+	require.Equal(t, webhook.DeliverySucceeded, got.Status)
+	_, err := s.svc.Register(t.Context(), harness.Victim, webhook.Registration{URL: srv.URL, Events: []string{"*"}})
+	require.NoError(t, err)
+	for range 3 {
+		for _, merchantID := range []string{harness.Victim, harness.Merchant} {
+			_, err := s.svc.Publish(t.Context(), merchantID, event.New(event.DocumentDeleted{DocumentID: "d"}))
+			require.NoError(t, err)
+			require.Equal(t, webhook.DeliverySucceeded, harness.Receive(t, s.settled).Status)
+		}
+	}
+	require.EqualValues(t, 2, connections.Load())
+}
+
 // TestSecretsOfTheTransportDoNotShow is TestKeysDoNotShow for Egress.
 func TestSecretsOfTheTransportDoNotShow(t *testing.T) {
 	t.Parallel()

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rag-assistant/webhooks/internal/harness"
+	"github.com/rag-assistant/webhooks/retry"
 	"github.com/rag-assistant/webhooks/store"
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/event"
@@ -231,5 +232,65 @@ func TestResultsThatWaitAreBounded(t *testing.T) {
 		require.Equal(t, webhook.Stats{Total: n, Succeeded: n, Attempts: n}, stats, "and they go on")
 		require.Equal(t, n, r.Endpoint.Count())
 		r.Close()
+	})
+}
+
+// TestALostAnswerTellsOfTheDisablingOnce loses the answer to the result that disabled.
+func TestALostAnswerTellsOfTheDisablingOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var logs harness.LockedBuffer
+		st, lost := newHooked(), 0
+		st.finish = func(ctx context.Context, rs []store.Result) ([]store.Finished, error) {
+			out, err := st.Store.Finish(ctx, rs)
+			if lost++; lost <= 2 {
+				return nil, errDown
+			}
+			return out, err
+		}
+		told := 0
+		r := harness.NewRig(t, st, &webhook.DispatcherOptions{
+			DisableAfter: 1, Retry: retry.Policy{MaxAttempts: 1}, Logger: textLogger(&logs),
+			Observer: webhook.Observer{Settled: func(_ context.Context, i webhook.SettledInfo) {
+				if i.Disabled {
+					told++
+				}
+			}},
+		})
+		r.Endpoint.Set(harness.Always(http.StatusInternalServerError))
+		reg := r.Register(event.TypeDocumentCreated)
+		r.Publish()
+		harness.Pass(time.Minute)
+		r.Close()
+		require.Equal(t, webhook.Disabled, r.Webhook(reg.Webhook.ID).Status)
+		require.Equal(t, 3, lost)
+		require.Equal(t, 1, told)
+		require.Equal(t, 1, strings.Count(logs.String(), "webhook disabled by its failures"))
+	})
+}
+
+// TestALostClaimIsNoReclaim loses the answer that has the leases.
+func TestALostClaimIsNoReclaim(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		st, lost := newHooked(), false
+		st.claim = func(ctx context.Context, c store.ClaimRequest) (store.Claimed, error) {
+			require.Equal(t, 1<<20, c.MaxBytes, "so that an answer gets through")
+			out, err := st.Store.Claim(ctx, c)
+			if len(out.Leases) > 0 && !lost {
+				lost = true
+				return store.Claimed{}, errDown
+			}
+			return out, err
+		}
+		r := harness.NewRig(t, st, nil)
+		reg := r.Register(event.TypeDocumentCreated)
+		p := r.Publish()
+		harness.Pass(5 * time.Second)
+		r.Close()
+		require.True(t, lost)
+		d := r.Delivery(reg.Webhook.ID, p.Deliveries[0].ID)
+		require.Equal(t, webhook.DeliverySucceeded, d.Status)
+		require.Zero(t, d.Reclaims)
 	})
 }

@@ -151,43 +151,58 @@ func TestStopCountsWhatWasKeptBack(t *testing.T) {
 	})
 }
 
-// TestAClockThatIsOff has a store whose time is ten minutes ahead, and a receiver that
-// minds.
+// TestAClockThatIsOff has a store whose time is ten minutes ahead, or behind, and a
+// receiver that minds.
 func TestAClockThatIsOff(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		var logs harness.LockedBuffer
-		st := newHooked()
-		off := func(by time.Duration) {
-			st.change(func() {
-				st.claim = func(ctx context.Context, c store.ClaimRequest) (store.Claimed, error) {
-					got, err := st.Store.Claim(ctx, c)
-					got.At = got.At.Add(by)
-					return got, err
-				}
-			})
-		}
-		off(10 * time.Minute)
-		r := harness.NewRig(t, st, &webhook.DispatcherOptions{Logger: textLogger(&logs), DisableAfter: 2})
-		reg := r.Register(event.TypeDocumentCreated)
-		r.Endpoint.Set(harness.Always(http.StatusUnauthorized))
-		p := r.Publish()
-		harness.Pass(time.Hour)
-		health := r.Disp.Health(t.Context())
-		require.False(t, health.Ready)
-		require.Contains(t, health.String(), "this machine's clock is 10m0s behind the store's")
-		require.Equal(t, 60, strings.Count(logs.String(), `msg="webhook failure" in=clock`))
-		require.Equal(t, webhook.Active, r.Webhook(reg.Webhook.ID).Status)
-		require.Zero(t, r.Delivery(reg.Webhook.ID, p.Deliveries[0].ID).Attempts)
+	for _, tt := range []struct {
+		by     time.Duration
+		says   string
+		status int
+	}{
+		{10 * time.Minute, "this machine's clock is 10m0s behind the store's", http.StatusUnauthorized},
+		{-10 * time.Minute, "this machine's clock is 10m0s ahead of the store's", http.StatusForbidden},
+	} {
+		t.Run(tt.by.String(), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) { aClockThatIsOff(t, tt.by, tt.says, tt.status) })
+		})
+	}
+}
 
-		off(59 * time.Second)
-		r.Endpoint.Set(harness.Always(http.StatusOK))
-		harness.Pass(3 * time.Minute)
-		require.True(t, r.Disp.Health(t.Context()).Ready)
-		require.Equal(t, webhook.DeliverySucceeded, r.Delivery(reg.Webhook.ID, p.Deliveries[0].ID).Status)
-		require.Equal(t, 1, strings.Count(logs.String(), `msg="webhook failure is over" in=clock`))
-		r.Close()
-	})
+func aClockThatIsOff(t *testing.T, by time.Duration, says string, status int) {
+	t.Helper()
+	var logs harness.LockedBuffer
+	st := newHooked()
+	off := func(by time.Duration) {
+		st.change(func() {
+			st.claim = func(ctx context.Context, c store.ClaimRequest) (store.Claimed, error) {
+				got, err := st.Store.Claim(ctx, c)
+				got.At = got.At.Add(by)
+				return got, err
+			}
+		})
+	}
+	off(by)
+	r := harness.NewRig(t, st, &webhook.DispatcherOptions{Logger: textLogger(&logs), DisableAfter: 2})
+	reg := r.Register(event.TypeDocumentCreated)
+	r.Endpoint.Set(harness.Always(status))
+	p := r.Publish()
+	harness.Pass(time.Hour)
+	health := r.Disp.Health(t.Context())
+	require.False(t, health.Ready)
+	require.Contains(t, health.String(), says)
+	require.Equal(t, 60, strings.Count(logs.String(), `msg="webhook failure" in=clock`))
+	require.Equal(t, webhook.Active, r.Webhook(reg.Webhook.ID).Status)
+	require.Zero(t, r.Delivery(reg.Webhook.ID, p.Deliveries[0].ID).Attempts)
+
+	off(by / 11)
+	r.Endpoint.Set(harness.Always(http.StatusOK))
+	harness.Pass(3 * time.Minute)
+	require.True(t, r.Disp.Health(t.Context()).Ready)
+	require.Equal(t, webhook.DeliverySucceeded, r.Delivery(reg.Webhook.ID, p.Deliveries[0].ID).Status)
+	require.Equal(t, 1, strings.Count(logs.String(), `msg="webhook failure is over" in=clock`))
+	r.Close()
 }
 
 // TestTooFewDescriptors lets a process open one socket at a time, of which 50 deliveries

@@ -236,3 +236,29 @@ func TestWatchOfSQLite(t *testing.T) {
 	cancel()
 	require.NoError(t, <-ended)
 }
+
+// TestAPageLooksAtSoMuch asks a long log for what is not in it.
+func TestAPageLooksAtSoMuch(t *testing.T) {
+	t.Parallel()
+	st := sqltest.OpenSQLite(t, sqltest.SQLite(t, 1), nil)
+	_, err := st.CreateWebhook(t.Context(), "m", store.Webhook{ID: "whk", Events: []string{"a"}, Status: store.Active}, 0)
+	require.NoError(t, err)
+	events := make([]store.NewEvent, 1200)
+	for i := range events {
+		id := fmt.Sprint("evt_", i)
+		events[i] = store.NewEvent{ID: id, Type: "a", Body: []byte("{}"), Fingerprint: id}
+	}
+	_, err = st.Publish(t.Context(), "m", events)
+	require.NoError(t, err)
+	for _, q := range []store.DeliveryQuery{{Limit: 10, EventType: "none"}, {Limit: 10, Status: store.DeliveryFailed}} {
+		pages := 0
+		for more := true; more; more = q.Cursor != "" {
+			page, err := st.Deliveries(t.Context(), "m", "whk", q)
+			require.NoError(t, err)
+			require.Empty(t, page.Deliveries)
+			q.Cursor = page.Next
+			pages++
+		}
+		require.Greater(t, pages, 2)
+	}
+}

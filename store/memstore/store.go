@@ -15,7 +15,9 @@ import (
 // Options configures a [Store].
 type Options struct {
 	// Now is the store's clock, which is read to the millisecond. It is called under the
-	// store's lock, so it must not call the store. Defaults to [time.Now].
+	// store's lock, so it must not call the store. Defaults to
+	// [time.Now], except that it goes on where the machine's clock is set back, so that
+	// nothing waits for it to come there again.
 	Now func() time.Time
 
 	// MaxSeen is how many ids of a scope the role of [store.Seen] remembers. Beyond it,
@@ -79,7 +81,7 @@ func New(opts *Options) *Store {
 		o = *opts
 	}
 	if o.Now == nil {
-		o.Now = time.Now
+		o.Now = steady(time.Now, time.Since)
 	}
 	if o.MaxSeen <= 0 {
 		o.MaxSeen = 100_000

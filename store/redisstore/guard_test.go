@@ -223,6 +223,43 @@ func TestRefusedLogin(t *testing.T) {
 	}
 }
 
+// TestRedisRefuses has a Redis that would have to be mended before it takes anything, while a
+// store is used.
+func TestRedisRefuses(t *testing.T) {
+	t.Parallel()
+	srv := redistest.Start(t)
+	for says, unavailable := range map[string]bool{
+		"MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk.": true,
+		"NOREPLICAS Not enough good replicas to write.":                                                    true,
+		"NOAUTH Authentication required.":                                                                  true,
+		"WRONGPASS invalid username-password pair or user is disabled.":                                    true,
+		"NOPERM this user has no permissions to run the 'evalsha' command":                                 true,
+		"READONLY You can't write against a read only replica.":                                            true,
+		"ERR unknown command": false,
+	} {
+		client := srv.Client(t)
+		st := newStore(t, client, &redisstore.Options{Prefix: redistest.Prefix()}, 1)
+		client.AddHook(hook{process: func(ctx context.Context, cmd redis.Cmder, next redis.ProcessHook) error {
+			if name := cmd.Name(); name != "evalsha" && name != "eval" {
+				return next(ctx, cmd)
+			}
+			cmd.SetErr(refusal(says))
+			return refusal(says)
+		}})
+		_, err := st.Publish(t.Context(), merchant, newEvents(1, 10))
+		require.ErrorContains(t, err, says)
+		require.Equal(t, unavailable, errors.Is(err, store.ErrUnavailable), says)
+		_, err = st.Claim(t.Context(), everything)
+		require.Equal(t, unavailable, errors.Is(err, store.ErrUnavailable), says)
+	}
+}
+
+// refusal is an answer of the server.
+type refusal string
+
+func (r refusal) Error() string { return string(r) }
+func (refusal) RedisError()     {}
+
 // TestPolicyChanges changes a setting of the server while a store is used.
 func TestPolicyChanges(t *testing.T) {
 	t.Parallel()

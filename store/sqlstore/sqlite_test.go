@@ -48,6 +48,34 @@ func TestUnavailableSQLite(t *testing.T) {
 	require.NotErrorIs(t, explain(errors.New("SQL logic error")), store.ErrUnavailable)
 }
 
+// stated has an SQLSTATE, as errors of pgx and lib/pq have.
+type stated string
+
+func (s stated) Error() string    { return "SQLSTATE " + string(s) }
+func (s stated) SQLState() string { return string(s) }
+
+func TestUnavailablePostgres(t *testing.T) {
+	t.Parallel()
+	for _, state := range []stated{
+		"08006", // connection failure
+		"25006", // read-only: it has become a replica, or was told to
+		"28P01", // invalid password
+		"40001", // could not serialise
+		"40P01", // deadlock
+		"53100", // disk full
+		"53300", // too many connections
+		"55P03", // lock not available
+		"57P01", // shutting down
+		"57014", // cancelled
+		"58030", // I/O error
+	} {
+		require.ErrorIs(t, explain(fmt.Errorf("claim: %w", state)), store.ErrUnavailable, state)
+	}
+	for _, state := range []stated{"22P05", "23505", "42P01"} { // its data, a conflict, no such table
+		require.NotErrorIs(t, explain(state), store.ErrUnavailable, state)
+	}
+}
+
 func TestNamedStatements(t *testing.T) {
 	t.Parallel()
 	var p, l Store

@@ -126,8 +126,8 @@ type Options struct {
 // it with an [http.Server] that has ReadHeaderTimeout, ReadTimeout, WriteTimeout,
 // IdleTimeout and MaxHeaderBytes, none of which net/http bounds tightly by itself.
 // Values that suit are in examples/server; WriteTimeout must exceed
-// [Options].TestWait. How many requests a merchant makes is the host's to
-// limit, too.
+// [Options].TestWait. Of a merchant's reading requests 32 are served at once, further
+// ones are 429. How many requests a merchant makes is the host's to limit, too.
 //
 // Lists take limit, 1 to 1000, and offset, up to 10,000. The log takes a cursor
 // instead, which no delivery that is added meanwhile can shift: an empty one asks
@@ -140,6 +140,7 @@ type Handler struct {
 	root         string // the prefix and a slash; empty: any prefix
 	routes       []route
 	docs         func() (map[string]*document, error)
+	readers      webui.Readers
 }
 
 // New returns the management API of svc. A nil o is the default; svc and
@@ -232,6 +233,7 @@ type exchange struct {
 // ServeHTTP answers one request.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := &exchange{Exchange: webui.Exchange{W: w, R: r}, requestID: requestID(r)}
+	defer x.Leave()
 	header := w.Header()
 	header.Set("Cache-Control", "no-store")
 	header.Set("X-Content-Type-Options", "nosniff")

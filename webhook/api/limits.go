@@ -4,9 +4,9 @@ import (
 	"time"
 )
 
-// limit asks the host whether there are too many requests.
+// limit asks whether there are too many requests, the host first.
 func (h *Handler) limit(x *exchange) error {
-	wait, err := x.Limit(h.opts.RateLimit)
+	wait, err := x.Limit(h.opts.RateLimit, &h.readers)
 	if err == nil && wait > 0 {
 		err = x.tooMany(wait)
 	}

@@ -159,6 +159,17 @@ func TestRateLimitHook(t *testing.T) {
 	s.do(http.MethodGet, hooks, "").is(http.StatusServiceUnavailable)
 }
 
+// Clients that ask and do not read are bounded, for each merchant by himself.
+func TestReadersAreBounded(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, nil, nil)
+	id := s.hook(harness.Merchant)
+	other := s.request(http.MethodGet, "/api/merchants/"+harness.Victim+"/webhooks", "")
+	other.Header.Set("Authorization", "Bearer "+harness.Victim)
+	harness.RequireReaders(t, s.api, func() *http.Request { return s.request(http.MethodGet, hooks, "") },
+		other, s.request(http.MethodPost, hooks+"/"+id+"/test", ""))
+}
+
 func TestRetryAfterOfTests(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

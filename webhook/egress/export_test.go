@@ -30,6 +30,9 @@ func (e *Egress) Dial(ctx context.Context, network, address string) (net.Conn, e
 	return e.dialer().DialContext(ctx, network, address)
 }
 
+// Failed is an error of a code and its cause.
+func Failed(code Code, cause error) *Error { return &Error{Code: code, cause: cause} }
+
 // Allowed reports whether a may be connected to.
 func (e *Egress) Allowed(a netip.Addr) bool { return e.addresses.allows(a) }
 

@@ -3,6 +3,8 @@ package egress_test
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -288,20 +291,37 @@ func TestFamiliesTakeTurns(t *testing.T) {
 // TestSuspect holds which failures may be this side's.
 func TestSuspect(t *testing.T) {
 	t.Parallel()
+	dial := func(err error) error { return &net.OpError{Op: "dial", Net: "tcp", Err: err} }
 	for _, tt := range []struct {
-		err  error
-		want bool
+		code  egress.Code
+		cause error
+		want  bool
 	}{
-		{&net.DNSError{Err: "server misbehaving", IsTemporary: true}, true},
-		{&net.DNSError{Err: "no such host", IsNotFound: true}, false},
-		{context.DeadlineExceeded, true},
+		{egress.CodeDNS, &net.DNSError{Err: "server misbehaving", IsTemporary: true}, true},
+		{egress.CodeDNS, &net.DNSError{Err: "no such host", IsNotFound: true}, false},
+		{egress.CodeDNS, context.DeadlineExceeded, true},
+		{egress.CodeConnect, dial(syscall.ENETUNREACH), true},
+		{egress.CodeConnect, dial(syscall.EHOSTUNREACH), true},
+		{egress.CodeConnect, dial(syscall.ENETDOWN), true},
+		{egress.CodeConnect, errors.Join(dial(context.DeadlineExceeded), dial(syscall.ENETUNREACH)), true},
+		{egress.CodeConnect, dial(syscall.ECONNREFUSED), false},
+		{egress.CodeConnect, errors.Join(dial(syscall.ENETUNREACH), dial(syscall.ECONNREFUSED)), false},
+		{egress.CodeTLS, &tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}}, true},
+		{egress.CodeTLS, &tls.CertificateVerificationError{Err: x509.SystemRootsError{}}, true},
+		{egress.CodeTLS, &tls.CertificateVerificationError{Err: x509.CertificateInvalidError{Reason: x509.Expired}}, false},
+		{egress.CodeTLS, &tls.CertificateVerificationError{Err: x509.HostnameError{Certificate: &x509.Certificate{}}}, false},
+		{egress.CodeTimeout, context.DeadlineExceeded, false},
 	} {
-		e := newEgress(t, &egress.Options{Resolver: resolverFunc(func(context.Context, string) ([]netip.Addr, error) { return nil, tt.err })})
-		_, err := post(t, e, "https://hooks.example.com/")
-		var failed *egress.Error
-		require.True(t, errors.As(err, &failed))
-		require.Equal(t, tt.want, failed.Suspect(), tt.err)
+		require.Equal(t, tt.want, egress.Failed(tt.code, tt.cause).Suspect(), "%s: %v", tt.code, tt.cause)
 	}
+	// And they get there.
+	e := newEgress(t, &egress.Options{Resolver: resolverFunc(func(context.Context, string) ([]netip.Addr, error) {
+		return nil, context.DeadlineExceeded
+	})})
+	_, err := post(t, e, "https://hooks.example.com/")
+	failed, ok := errors.AsType[*egress.Error](err)
+	require.True(t, ok)
+	require.True(t, failed.Suspect())
 }
 
 // TestAClosedConnectionIsNotIdle closes one while its response arrives.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/http/httptest"
 	"path"
 	"strings"
 	"testing"
@@ -119,6 +120,36 @@ func TestTestsAreBounded(t *testing.T) {
 	require.NotEmpty(t, p.header.Get("Retry-After"))
 	part := s.do(hook+"/test", values("a", "b"), "HX-Request", "true").is(http.StatusTooManyRequests).says("Too many at once")
 	require.NotContains(t, part.body, "<html")
+}
+
+func TestRedeliveriesAreBounded(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, nil)
+	hook := s.hook()
+	one := hook + "/deliveries/" + s.delivered(hook, failure("no"))
+	again := func() page {
+		return s.do(one+"/redeliver", values("token", s.do(one, nil).field("token")))
+	}
+	for i := range webhook.RedeliveriesPerMinute {
+		to := again().to()
+		if i%2 == 0 { // What is pending is brought forward, which counts as well.
+			s.settle(failure("no"))
+		}
+		one, _, _ = strings.Cut(to, "?")
+	}
+	require.NotEmpty(t, again().is(http.StatusTooManyRequests).says("Too many at once").header.Get("Retry-After"))
+}
+
+// Clients that ask and do not read are bounded, for each merchant by himself.
+func TestReadersAreBounded(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, nil)
+	as := func(who string) *http.Request {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, mount+"/", nil)
+		r.Header.Set("As", who)
+		return r
+	}
+	harness.RequireReaders(t, s.mux, func() *http.Request { return as(merchant) }, as("merchant_43"))
 }
 
 func TestRateLimit(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/rag-assistant/webhooks/webhook"
+	"github.com/rag-assistant/webhooks/webhook/internal/webui"
 )
 
 // Options configures a [Portal].
@@ -72,6 +73,7 @@ type Portal struct {
 	assets       assets
 	templates    map[string]*template.Template
 	snippets     []snippet
+	readers      webui.Readers
 }
 
 // New returns the portal of svc. A nil o is the default; svc and authenticate are

@@ -64,6 +64,7 @@ func (p *Portal) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header.Add("Vary", "HX-Request")
 
 	x := &exchange{Exchange: webui.Exchange{W: w, R: r}}
+	defer x.Leave()
 	out, err := p.serve(r.Context(), x)
 	if errors.Is(err, errServed) {
 		return
@@ -217,10 +218,10 @@ func (p *Portal) readForm(x *exchange) error {
 	return nil
 }
 
-// limit asks the host whether there are too many requests.
+// limit asks whether there are too many requests, the host first.
 func (p *Portal) limit(x *exchange) error {
 	x.Route = x.R.Method + " " + strings.Join(x.route.path, "/")
-	wait, err := x.Limit(p.opts.RateLimit)
+	wait, err := x.Limit(p.opts.RateLimit, &p.readers)
 	if err == nil && wait > 0 {
 		err = x.tooMany(wait)
 	}

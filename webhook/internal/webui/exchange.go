@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/rag-assistant/webhooks/webhook"
@@ -26,6 +27,8 @@ type Exchange struct {
 
 	// As in the path; checked for nothing but the merchant's being the principal's.
 	MerchantID, WebhookID, DeliveryID, ReplayID, EventID string
+
+	leave func() // gives the place among Readers back, if there is one
 }
 
 // What a route has in place of an id.
@@ -90,18 +93,63 @@ func (x *Exchange) Scope() string {
 	return webhook.ScopeWrite
 }
 
-// Limit asks how long the caller should wait. A nil limit has nothing against it.
-func (x *Exchange) Limit(limit webhook.RateLimitFunc) (time.Duration, error) {
-	if limit == nil {
+// Limit asks how long the caller should wait. A nil limit has nothing against it. Who only
+// reads also needs a place among readers, and keeps it until Leave.
+func (x *Exchange) Limit(limit webhook.RateLimitFunc, readers *Readers) (time.Duration, error) {
+	if limit != nil {
+		wait, err := limit(x.R.Context(), webhook.RateLimitRequest{
+			Principal: x.Who, MerchantID: x.MerchantID, WebhookID: x.WebhookID, Route: x.Route,
+		})
+		if err != nil {
+			return 0, fmt.Errorf("webhook: rate limit: %w", err)
+		}
+		if wait > 0 {
+			return wait, nil
+		}
+	}
+	if x.MerchantID == "" || x.Scope() != webhook.ScopeRead {
 		return 0, nil
 	}
-	wait, err := limit(x.R.Context(), webhook.RateLimitRequest{
-		Principal: x.Who, MerchantID: x.MerchantID, WebhookID: x.WebhookID, Route: x.Route,
-	})
-	if err != nil {
-		return 0, fmt.Errorf("webhook: rate limit: %w", err)
+	if !readers.add(x.MerchantID, 1) {
+		return time.Second, nil
 	}
-	return wait, nil
+	x.leave = func() { readers.add(x.MerchantID, -1) }
+	return 0, nil
+}
+
+// Leave ends an exchange whose answer was written.
+func (x *Exchange) Leave() {
+	if x.leave != nil {
+		x.leave()
+	}
+}
+
+// maxReaders is how many answers to a merchant's reading requests are made and written at
+// once. The largest is of a few megabytes, and whoever does not read holds it in memory.
+const maxReaders = 32
+
+// Readers counts the reading requests of each merchant. Its zero value has none.
+type Readers struct {
+	mu sync.Mutex
+	of map[string]int
+}
+
+// add changes a merchant's number, unless that would be too many.
+func (r *Readers) add(merchantID string, n int) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := r.of[merchantID] + n
+	switch {
+	case now > maxReaders:
+		return false
+	case now == 0:
+		delete(r.of, merchantID)
+		return true
+	case r.of == nil:
+		r.of = map[string]int{}
+	}
+	r.of[merchantID] = now
+	return true
 }
 
 // RetryAfter asks the caller to wait, in whole seconds (RFC 9110, section 10.2.3),
