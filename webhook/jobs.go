@@ -30,14 +30,17 @@ const (
 // doJobs does steps of jobs, one at a time, until ctx ends. Jobs take turns: the one
 // that waits longest goes first, and waits again after its step.
 func (r *run) doJobs(ctx context.Context) {
-	timer := time.NewTimer(0)
+	timer, due := time.NewTimer(0), time.NewTimer(0)
 	defer timer.Stop()
+	due.Stop() // It is set while a job is put off.
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-r.jobs:
+		case <-due.C:
 		}
+		r.nextJob = time.Time{}
 		for r.doJob(ctx) {
 			timer.Reset(jobPause)
 			select {
@@ -45,6 +48,9 @@ func (r *run) doJobs(ctx context.Context) {
 				return
 			case <-timer.C:
 			}
+		}
+		if due.Stop(); !r.nextJob.IsZero() {
+			due.Reset(time.Until(r.nextJob))
 		}
 	}
 }
@@ -101,7 +107,12 @@ func (r *run) doOther(ctx context.Context, j store.Job, f JobFunc) {
 		r.faults[j.ID]++
 	}
 	u.IfVersion = j.Version
-	_ = r.updateJob(ctx, j, u)
+	if err := r.updateJob(ctx, j, u); err != nil || u.End || u.Delay > maxIdle {
+		return // By then, the store has said that there is a job.
+	}
+	if next := time.Now().Add(u.Delay); r.nextJob.IsZero() || next.Before(r.nextJob) {
+		r.nextJob = next
+	}
 }
 
 // doReplay does one step of a replay and stores where it is then.

@@ -57,7 +57,9 @@ type run struct {
 	jobs     chan struct{} // capacity 1: a job is waiting
 	alarms   chan alarm
 	disabled chan [2]string // merchant and webhook, to be probed
-	faults   map[string]int // by job: steps that failed in a row; of doJobs alone
+
+	faults  map[string]int // by job: steps that failed in a row; of doJobs alone
+	nextJob time.Time      // when a job that was put off goes on, if that is soon; of doJobs alone
 
 	suspects  chan settled // results that may be a fault of this side
 	outage    *outage

@@ -25,7 +25,9 @@ type desk struct {
 
 func newDesk(t *testing.T, st store.Store) *desk {
 	t.Helper()
-	svc, err := webhook.NewService(st, &webhook.ServiceOptions{SecretKeys: []webhook.SecretKey{harness.KeyOne()}})
+	svc, err := webhook.NewService(st, &webhook.ServiceOptions{
+		SecretKeys: []webhook.SecretKey{harness.KeyOne()}, Limits: webhook.Limits{Webhooks: 100},
+	})
 	require.NoError(t, err)
 	ops, err := operator.New(st, svc, nil)
 	require.NoError(t, err)
