@@ -330,7 +330,7 @@ func (o DispatcherOptions) validate() []error {
 	}
 	for kind, f := range o.Jobs {
 		if f == nil || kind == replayKind || kind == probeKind {
-			bad = append(bad, fmt.Errorf("Jobs has no function, or may have none, for %q", kind))
+			bad = append(bad, fmt.Errorf("no function may be in Jobs for %q, or it is nil", kind))
 		}
 	}
 	if o.WarnAfter >= o.DisableAfter && !o.NeverDisable {

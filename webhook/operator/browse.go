@@ -124,7 +124,7 @@ type Filter struct {
 	FailingBefore time.Time // since when it fails, at the latest
 }
 
-func (f *Filter) takes(w webhook.Webhook) bool {
+func (f Filter) takes(w webhook.Webhook) bool {
 	return (f.Status == "" || f.Status == w.Status) && (f.Health == "" || f.Health == w.Condition()) &&
 		(f.Reason == "" || f.Reason == w.DisabledReason) && (f.Host == "" || onHost(w.URL, f.Host)) &&
 		(f.FailingBefore.IsZero() || !w.FailingSince.IsZero() && w.FailingSince.Before(f.FailingBefore))
@@ -143,7 +143,7 @@ func (f Filter) Check() []webhook.Fault {
 	return bad
 }
 
-func (f *Filter) check(bad *faults, path string) {
+func (f Filter) check(bad *faults, path string) {
 	if f.Status != "" && f.Status != webhook.Active && f.Status != webhook.Disabled {
 		bad.add(path+"status", `must be "active" or "disabled"`)
 	}
@@ -176,7 +176,8 @@ type WebhookPage struct {
 // Webhooks lists the webhooks of all merchants that are disabled or failing, as far as f
 // takes them. A part may be short, or empty, and have a Next.
 func (o *Operator) Webhooks(ctx context.Context, f Filter, q Page) (WebhookPage, error) {
-	if err := cmp.Or(faults(f.Check()).err(), q.check()); err != nil {
+	bad := faults(f.Check())
+	if err := cmp.Or(bad.err(), q.check()); err != nil {
 		return WebhookPage{}, err
 	}
 	at, err := parsePlace(q.Cursor)

@@ -13,7 +13,8 @@ import (
 
 func TestMerchants(t *testing.T) {
 	t.Parallel()
-	onEachStore(t, func(t *testing.T, d *desk) {
+	onEachStore(t, func(d *desk) {
+		t := d.t
 		want := map[string]operator.Merchant{}
 		for i := range 25 {
 			m := fmt.Sprintf("m%d", i)
@@ -45,7 +46,8 @@ func TestMerchants(t *testing.T) {
 
 func TestWebhooksInTrouble(t *testing.T) {
 	t.Parallel()
-	onEachStore(t, func(t *testing.T, d *desk) {
+	onEachStore(t, func(d *desk) {
+		t := d.t
 		a, b, c := d.register("a", 3), d.register("b", 1), d.register("c", 2)
 		d.set(webhook.Disabled, a[1])
 		d.publish("b")
@@ -97,7 +99,8 @@ func TestWebhooksInTrouble(t *testing.T) {
 
 func TestFailing(t *testing.T) {
 	t.Parallel()
-	onEachStore(t, func(t *testing.T, d *desk) {
+	onEachStore(t, func(d *desk) {
+		t := d.t
 		for i, m := range []string{"a", "b", "c"} {
 			d.register(m, 1)
 			for range i {
@@ -125,7 +128,8 @@ func TestFailing(t *testing.T) {
 
 func TestSearch(t *testing.T) {
 	t.Parallel()
-	onEachStore(t, func(t *testing.T, d *desk) {
+	onEachStore(t, func(d *desk) {
+		t := d.t
 		for i := range 30 {
 			d.register(fmt.Sprintf("m%d", i), 2)
 		}
@@ -164,7 +168,8 @@ func TestSearch(t *testing.T) {
 // A search that meets very many webhooks goes on with the next call, and finds all the same.
 func TestSearchGoesOn(t *testing.T) {
 	t.Parallel()
-	onEachStore(t, func(t *testing.T, d *desk) {
+	onEachStore(t, func(d *desk) {
+		t := d.t
 		for i := range 700 {
 			d.register(fmt.Sprintf("m%d", i), 1)
 		}
@@ -183,7 +188,8 @@ func TestSearchGoesOn(t *testing.T) {
 
 func TestWhyElsewhere(t *testing.T) {
 	t.Parallel()
-	onEachStore(t, func(t *testing.T, d *desk) {
+	onEachStore(t, func(d *desk) {
+		t := d.t
 		d.register("a", 1)
 		d.register("b", 1)
 		theirs := d.publish("b")

@@ -22,18 +22,18 @@ func (f *faults) add(path, message string) {
 	*f = append(*f, webhook.Fault{Path: path, Kind: webhook.FaultWrong, Message: message})
 }
 
-func (f faults) err() error {
-	if len(f) == 0 {
+func (f *faults) err() error {
+	if len(*f) == 0 {
 		return nil
 	}
-	return &webhook.InvalidError{Faults: f}
+	return &webhook.InvalidError{Faults: *f}
 }
 
 // Check lists what [Operator.Begin] finds wrong with a request.
 func (r Request) Check() []webhook.Fault { return r.check(0) }
 
 // check says what is wrong with a request that takes so many bytes.
-func (r *Request) check(size int) faults {
+func (r Request) check(size int) faults {
 	var bad faults
 	if !slices.Contains(Kinds(), r.Kind) {
 		bad.add("kind", `must be "enable", "disable", "replay", "cancel", "rewrap" or "delete"`)
@@ -96,6 +96,5 @@ func (s *Selection) names(webhookID string) bool {
 }
 
 func (s *Selection) takes(w webhook.Webhook) bool {
-	filter := s.filter()
-	return s.names(w.ID) && filter.takes(w)
+	return s.names(w.ID) && s.filter().takes(w)
 }

@@ -164,7 +164,8 @@ func unpack(packed []byte) (s state, err error) {
 // dispatcher carries it out: see [Operator.Jobs].
 func (o *Operator) Begin(ctx context.Context, r Request) (Job, error) {
 	s := state{Request: r, By: webhook.Actor(ctx)}
-	if err := r.check(len(s.pack())).err(); err != nil {
+	bad := r.check(len(s.pack()))
+	if err := bad.err(); err != nil {
 		return Job{}, err
 	}
 	id := once.ID(ctx, "opj_")
@@ -172,13 +173,13 @@ func (o *Operator) Begin(ctx context.Context, r Request) (Job, error) {
 	if err != nil {
 		return Job{}, fmt.Errorf("operator: begin job: %w", err)
 	}
-	o.tell(ctx, "webhook operator job begun", j.ID, &s)
+	o.tell(ctx, "begun", j.ID, &s)
 	return newJob(j), nil
 }
 
-// tell logs what has become of a job.
+// tell logs that a job was begun or stopped, or has ended.
 func (o *Operator) tell(ctx context.Context, what, id string, s *state) {
-	o.log.InfoContext(ctx, what, slog.String("job", id), slog.String("kind", string(s.Request.Kind)), slog.String("by", s.By),
+	o.log.InfoContext(ctx, "webhook operator job", slog.String("now", what), slog.String("job", id), slog.String("kind", string(s.Request.Kind)), slog.String("by", s.By),
 		slog.String("status", string(s.Status)), slog.Bool("dry_run", s.Request.DryRun), slog.Int("webhooks", s.Counts.Webhooks),
 		slog.Int("changed", s.Counts.Changed), slog.Int("skipped", s.Counts.Skipped), slog.Int("failed", s.Counts.Failed),
 		slog.Int64("deliveries", s.Counts.Deliveries))
@@ -236,7 +237,7 @@ func (o *Operator) Stop(ctx context.Context, jobID string) (Job, error) {
 			if err != nil {
 				return Job{}, fmt.Errorf("operator: stop job: %w", err)
 			}
-			o.tell(ctx, "webhook operator job stopped", j.ID, &s)
+			o.tell(ctx, "stopped", j.ID, &s)
 		}
 		return newJob(j), o.stopReplays(ctx, s.Open)
 	}

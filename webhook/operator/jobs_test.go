@@ -17,7 +17,8 @@ import (
 
 func TestRequestsAreChecked(t *testing.T) {
 	t.Parallel()
-	onEachStore(t, func(t *testing.T, d *desk) {
+	onEachStore(t, func(d *desk) {
+		t := d.t
 		now := time.Now()
 		for name, c := range map[string]struct {
 			request operator.Request
@@ -77,7 +78,8 @@ func TestKinds(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			onEachStore(t, func(t *testing.T, d *desk) {
+			onEachStore(t, func(d *desk) {
+				t := d.t
 				a, b := d.register("a", 3), d.register("b", 2)
 				d.set(webhook.Disabled, a[1], a[2])
 				d.publish("a")
@@ -120,7 +122,8 @@ func (d *desk) seen(webhooks []webhook.Webhook) (out []any) {
 
 func TestWebhooksByTheirIDs(t *testing.T) {
 	t.Parallel()
-	onEachStore(t, func(t *testing.T, d *desk) {
+	onEachStore(t, func(d *desk) {
+		t := d.t
 		a, b := d.register("a", 3), d.register("b", 3)
 		d.set(webhook.Disabled, a[1])
 		j := d.finish(operator.Request{Kind: operator.KindEnable, Selection: operator.Selection{Webhooks: []string{a[1].ID, b[0].ID}}})
@@ -133,7 +136,8 @@ func TestWebhooksByTheirIDs(t *testing.T) {
 // leaves none out.
 func TestAWalkLeavesNoneOut(t *testing.T) {
 	t.Parallel()
-	onEachStore(t, func(t *testing.T, d *desk) {
+	onEachStore(t, func(d *desk) {
+		t := d.t
 		var all []webhook.Webhook
 		for i := range 17 {
 			all = append(all, d.register(fmt.Sprintf("m%d", i), 5)...)
@@ -154,7 +158,8 @@ func TestAWalkLeavesNoneOut(t *testing.T) {
 // Of several operators at once, each change is whole, and none is made twice.
 func TestOperatorsAtOnce(t *testing.T) {
 	t.Parallel()
-	onEachStore(t, func(t *testing.T, d *desk) {
+	onEachStore(t, func(d *desk) {
+		t := d.t
 		all := d.register("a", 40)
 		d.publish("a")
 		d.fail(1)
@@ -223,7 +228,8 @@ func (d *desk) idle() bool {
 // done what was done.
 func TestAStepIsRepeated(t *testing.T) {
 	t.Parallel()
-	onEachStore(t, func(t *testing.T, d *desk) {
+	onEachStore(t, func(d *desk) {
+		t := d.t
 		all := d.register("a", 30)
 		d.publish("a")
 		d.fail(1)
@@ -298,7 +304,8 @@ func (d *desk) finishReplays() {
 // Stop ends a job and the replays that it has begun.
 func TestStop(t *testing.T) {
 	t.Parallel()
-	onEachStore(t, func(t *testing.T, d *desk) {
+	onEachStore(t, func(d *desk) {
+		t := d.t
 		all := d.register("a", 30)
 		begun, err := d.Begin(t.Context(), operator.Request{Kind: operator.KindReplay, Selection: operator.Selection{All: true}})
 		require.NoError(t, err)

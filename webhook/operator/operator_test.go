@@ -35,14 +35,14 @@ func newDesk(t *testing.T, st store.Store) *desk {
 }
 
 // onEachStore runs a test on each kind of store that can tell which webhooks are in trouble.
-func onEachStore(t *testing.T, test func(*testing.T, *desk)) {
+func onEachStore(t *testing.T, test func(*desk)) {
 	t.Helper()
 	for name, open := range map[string]func() store.Store{
 		"memory": func() store.Store { return memstore.New(nil) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			test(t, newDesk(t, open()))
+			test(newDesk(t, open()))
 		})
 	}
 }

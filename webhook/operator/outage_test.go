@@ -78,7 +78,7 @@ func TestAnOutageIsOverAfterFiveCalls(t *testing.T) {
 			begun, err := d.Begin(ann, r)
 			require.NoError(t, err)
 			harness.Pass(5 * time.Minute)
-			j, err := d.Job(t.Context(), begun.ID)
+			j, err := d.Job(ann, begun.ID)
 			require.NoError(t, err)
 			require.Equal(t, operator.JobDone, j.Status)
 			require.Zero(t, j.Failed)

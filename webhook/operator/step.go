@@ -64,7 +64,7 @@ func (o *Operator) step(ctx context.Context, j store.Job) (store.JobUpdate, erro
 		u.Delay = max(u.Delay, time.Duration(acted)*time.Second/time.Duration(rate))
 	}
 	if u.State, u.End = s.pack(), s.Status != ""; u.End {
-		o.tell(ctx, "webhook operator job ended", j.ID, &s)
+		o.tell(ctx, "ended", j.ID, &s)
 	}
 	return u, nil
 }
