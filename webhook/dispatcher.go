@@ -173,8 +173,8 @@ type DispatcherOptions struct {
 	OnNotice NoticeFunc
 
 	// Jobs does the steps of jobs of further kinds, by kind: see [JobFunc]. Package
-	// operator has some. Defaults to none: jobs of other kinds than its own are left to
-	// other dispatchers.
+	// operator has some. A dispatcher's own kinds, replay and probe, stay its own. Defaults
+	// to none: jobs of other kinds are left to other dispatchers.
 	Jobs map[string]JobFunc
 
 	// RequestHeaders adds headers to requests, such as traceparent, for receivers
@@ -329,8 +329,8 @@ func (o DispatcherOptions) validate() []error {
 		}
 	}
 	for kind, f := range o.Jobs {
-		if f == nil || kind == replayKind || kind == probeKind {
-			bad = append(bad, fmt.Errorf("no function may be in Jobs for %q, or it is nil", kind))
+		if f == nil {
+			bad = append(bad, fmt.Errorf("the function in Jobs for %q is nil", kind))
 		}
 	}
 	if o.WarnAfter >= o.DisableAfter && !o.NeverDisable {

@@ -134,9 +134,6 @@ func TestAStepHasBounds(t *testing.T) {
 
 func TestKindsOfJobsAreChecked(t *testing.T) {
 	t.Parallel()
-	f := func(context.Context, store.Job) (store.JobUpdate, error) { return store.JobUpdate{}, nil }
-	for kind, f := range map[string]webhook.JobFunc{"replay": f, "probe": f, "mine": nil} {
-		_, err := webhook.NewDispatcher(memstore.New(nil), &webhook.DispatcherOptions{Jobs: map[string]webhook.JobFunc{kind: f}})
-		require.ErrorContains(t, err, kind)
-	}
+	_, err := webhook.NewDispatcher(memstore.New(nil), &webhook.DispatcherOptions{Jobs: map[string]webhook.JobFunc{"mine": nil}})
+	require.ErrorContains(t, err, "mine")
 }
