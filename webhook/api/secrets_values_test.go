@@ -21,6 +21,7 @@ import (
 
 	"github.com/rag-assistant/webhooks/internal/harness"
 	"github.com/rag-assistant/webhooks/signer"
+	"github.com/rag-assistant/webhooks/store"
 	"github.com/rag-assistant/webhooks/store/memstore"
 	"github.com/rag-assistant/webhooks/verifier"
 	"github.com/rag-assistant/webhooks/webhook"
@@ -182,6 +183,7 @@ func touched(t *testing.T, l *leaks, sealed bool) map[string]any {
 		"webhook.Explanation": webhook.Explanation{Text: why.Text, Verdicts: why.Verdicts}, "webhook.Change": changes[0],
 		"webhook.Condition": registered.Webhook.Condition(),
 		"webhook.Exchange":  detail.Log[0].Exchange, "webhook.HeaderField": detail.Log[0].Exchange.Request[0],
+		"webhook.JobFunc":   webhook.JobFunc(func(context.Context, store.Job) (store.JobUpdate, error) { return store.JobUpdate{}, nil }),
 		"webhook.WaitError": &webhook.WaitError{Err: webhook.ErrKeys, Wait: time.Minute},
 	}
 }

@@ -47,7 +47,7 @@ func BenchmarkBesideTheWorstMerchant(b *testing.B) {
 type worst struct {
 	mux   *http.ServeMux
 	begun chan struct{} // closed when the worst merchant has asked for everything once
-	hook  string // the other merchant's webhook
+	hook  string        // the other merchant's webhook
 	turns []func(n int) (method, path, body string)
 }
 
