@@ -244,7 +244,11 @@ func (v *Verdict) text() string {
 		}
 		return text
 	case FateFailed:
-		return fmt.Sprintf("failed at %s after %d attempts: %s.", clock(v.At), v.Attempts, v.failure())
+		tries := "1 attempt"
+		if v.Attempts != 1 {
+			tries = fmt.Sprintf("%d attempts", v.Attempts)
+		}
+		return fmt.Sprintf("failed at %s after %s: %s.", clock(v.At), tries, v.failure())
 	case FatePending:
 		return v.waiting()
 	case FateNotSubscribed:

@@ -19,7 +19,7 @@ type logView struct {
 	Webhook    webhook.Webhook
 	Filter     filter
 	Types      []string
-	Deliveries []webhook.Delivery
+	Rows       []deliveryRow
 	Damaged    int // deliveries that cannot be read
 	Stats      webhook.Stats
 	Total      int64 // 0 if it is not known
@@ -45,6 +45,22 @@ func (f filter) query() url.Values {
 		}
 	}
 	return q
+}
+
+// deliveryRow is a line of a table of deliveries.
+type deliveryRow struct {
+	webhook.Delivery
+
+	Path, Label string
+}
+
+// rows names deliveries of one webhook by their events.
+func (x *exchange) rows(some []webhook.Delivery) []deliveryRow {
+	var out []deliveryRow
+	for i := range some {
+		out = append(out, deliveryRow{some[i], x.hook() + "/deliveries/" + some[i].ID, cmp.Or(some[i].EventType, "unknown")})
+	}
+	return out
 }
 
 func (p *Portal) deliveries(x *exchange) (answer, error) {
@@ -77,7 +93,7 @@ func (p *Portal) deliveries(x *exchange) (answer, error) {
 	if v.Stats, err = p.svc.Stats(ctx, x.MerchantID, x.WebhookID); err != nil {
 		return answer{}, err
 	}
-	v.Deliveries, v.Damaged = page.Deliveries, len(page.Damaged)
+	v.Rows, v.Damaged = x.rows(page.Deliveries), len(page.Damaged)
 	if in.EventType == "" && in.Since.IsZero() && in.Until.IsZero() { // Otherwise only a walk could tell.
 		v.Total = v.Stats.Count(in.Status)
 	}

@@ -125,10 +125,11 @@ func TestHostileTextIsEscaped(t *testing.T) {
 	_, err = s.svc.Publish(t.Context(), merchant, event.NewRaw("document.created", map[string]any{hostile: hostile}))
 	require.NoError(t, err)
 	s.settle(failure(hostile))
-	deliveryID := s.youngest(hook).ID
+	youngest := s.youngest(hook)
+	deliveryID := youngest.ID
 	shown := 0
 	q := url.QueryEscape(hostile)
-	for _, path := range append(views(hook, deliveryID, s.replaying(hook)), "/", hook+"/deliveries?type="+q+"&since="+q, hook+"?done="+q, "/?merchant="+q) {
+	for _, path := range append(views(hook, deliveryID, s.replaying(hook)), "/", "/events/"+youngest.EventID, "/events?id="+q+"&type="+q, hook+"/deliveries?type="+q+"&since="+q, hook+"?done="+q, "/?merchant="+q) {
 		p := s.do(path, nil)
 		require.NotContains(t, p.body, "<script>alert", path)
 		require.NotContains(t, p.body, "<img src=x", path)

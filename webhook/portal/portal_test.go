@@ -196,7 +196,7 @@ func TestVerifySaysWhatThisEndpointGets(t *testing.T) {
 func TestCatalog(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, nil)
-	p := s.do("/events", nil).is(http.StatusOK)
+	p := s.do("/catalog", nil).is(http.StatusOK)
 	for e := range s.svc.Catalog().All() {
 		p.says(string(e.Type), e.Description)
 		require.Contains(t, p.body, `id="`+string(e.Type)+`"`)

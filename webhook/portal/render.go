@@ -24,6 +24,7 @@ func parseTemplates() (map[string]*template.Template, error) {
 		"stamp": stamp, "iso": iso, "ago": func(t time.Time) string { return ago(time.Since(t)) },
 		"count": count, "plural": plural, "explain": explain, "statusWord": statusWord,
 		"took": took, "short": short, "host": host, "hours": hours,
+		"moments": moments,
 		"list":  func(v ...any) []any { return v },
 		"int64": func(n int) int64 { return int64(n) },
 		"len64": func(s []string) int64 { return int64(len(s)) },

@@ -23,6 +23,8 @@ const (
 	merchantsSegment = "merchants"
 	assetsSegment    = "assets"
 	maxSegments      = 8
+
+	eventParameter = "{eventId}"
 )
 
 func (p *Portal) table() []route {
@@ -36,7 +38,9 @@ func (p *Portal) table() []route {
 	}
 	add("", p.list, nil)
 	add("new", p.newForm, p.create)
-	add("events", p.catalog, nil)
+	add("catalog", p.catalog, nil)
+	add("events", p.events, nil)
+	add("events/"+eventParameter, p.event, nil)
 	add(one, p.show, nil)
 	add(one+"/edit", p.editForm, p.edit)
 	add(one+"/status", nil, p.setStatus)
@@ -75,11 +79,19 @@ func (p *Portal) find(x *exchange) *route {
 		x.root = up(len(segments))
 	}
 	for i := range p.routes {
-		if x.Match(p.routes[i].path, segments) {
+		if x.match(p.routes[i].path, segments) {
 			return &p.routes[i]
 		}
 	}
 	return nil
+}
+
+// match reports whether segments are those of a route, and keeps the ids in them.
+func (x *exchange) match(route, segments []string) bool {
+	return webui.Match(route, segments, map[string]*string{
+		webui.WebhookParameter: &x.WebhookID, webui.DeliveryParameter: &x.DeliveryID, webui.ReplayParameter: &x.ReplayID,
+		eventParameter: &x.eventID,
+	})
 }
 
 // up leads from a path of n segments to where they begin.

@@ -29,8 +29,9 @@ type exchange struct {
 	// pages. Both end with a slash.
 	base, root string
 
-	route *route
-	named bool // the path names the merchant
+	route   *route
+	named   bool   // the path names the merchant
+	eventID string // as in the path
 
 	form url.Values
 }

@@ -71,7 +71,7 @@ type showView struct {
 
 	Health   health
 	Stats    webhook.Stats
-	Recent   []webhook.Delivery
+	Recent   []deliveryRow
 	All      bool // all event types
 	ByFaults bool // failures have disabled it
 	Gone     bool // it answered 410
@@ -101,7 +101,7 @@ func (p *Portal) showView(x *exchange) (showView, error) {
 	}
 	return showView{
 		Webhook: w, Health: newHealth(recent.Deliveries, 60), Stats: stats,
-		Recent: recent.Deliveries[:min(len(recent.Deliveries), recentShown)],
+		Recent: x.rows(recent.Deliveries[:min(len(recent.Deliveries), recentShown)]),
 		All:    len(w.Events) == 1 && w.Events[0] == webhook.EveryType, ByFaults: w.DisabledReason == webhook.ReasonFailures, Gone: w.DisabledReason == webhook.ReasonGone,
 	}, nil
 }
@@ -111,5 +111,5 @@ func (p *Portal) catalog(*exchange) (answer, error) {
 	for e := range p.svc.Catalog().All() {
 		entries = append(entries, entryView{Entry: e, Example: tokens(e.Example)})
 	}
-	return answer{status: http.StatusOK, template: "events", title: "Event catalog", nav: "events", data: entries}, nil
+	return answer{status: http.StatusOK, template: "catalog", title: "Event catalog", nav: "catalog", data: entries}, nil
 }

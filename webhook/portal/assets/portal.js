@@ -60,8 +60,29 @@
     }
   });
 
+  // Times are in UTC. What they are here stands beside them.
+  const sayLocally = () => {
+    const form = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium' });
+    for (const time of document.querySelectorAll('time[datetime]:not([data-local])')) {
+      const at = new Date(time.dateTime);
+      time.dataset.local = '';
+      if (Number.isNaN(at.valueOf()) || at.getTimezoneOffset() === 0) continue;
+      const here = form.format(at);
+      if (time.dataset.full === undefined) {
+        time.title += ` (${here} here)`;
+        continue;
+      }
+      const beside = document.createElement('span');
+      beside.className = 'local';
+      beside.textContent = ` (${here} here)`;
+      time.append(beside);
+    }
+  };
+  document.addEventListener('htmx:after:swap', sayLocally);
+
   document.addEventListener('DOMContentLoaded', () => {
     offerCopies();
+    sayLocally();
     document.querySelector('[data-focus]')?.focus();
   });
 })();
