@@ -6,11 +6,13 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/event"
+	"github.com/rag-assistant/webhooks/webhook/internal/jcs"
 )
 
 const logPage = 50
@@ -174,12 +176,41 @@ func readMoment(s string) (time.Time, bool) {
 type deliveryView struct {
 	webhook.DeliveryDetail
 
-	Webhook webhook.Webhook
-	Payload []token
-	Paused  bool
-	Follow  bool // its outcome is to be expected soon
-	Token   string
+	Webhook  webhook.Webhook
+	Event    string // path of its event, empty if that is lost
+	Attempts []attemptView
+	Others   []deliveryRow // of the same event to the same webhook
+	Payload  []token
+	Body     string // as it is sent
+	Paused   bool
+	Follow   bool // its outcome is to be expected soon
+	Token    string
 }
+
+type attemptView struct {
+	webhook.Attempt
+
+	Curl    string // empty if it cannot be told what was sent
+	Apart   bool   // the body is not in the command
+	Changed bool   // the webhook has changed since, and its encoding may have
+}
+
+// newAttempts are the attempts of a delivery with commands that send the same.
+func newAttempts(d *webhook.DeliveryDetail, w webhook.Webhook, body []byte) []attemptView {
+	var out []attemptView
+	for _, a := range d.Log {
+		v := attemptView{Attempt: a}
+		if a.Exchange != nil && body != nil {
+			v.Curl, v.Apart, v.Changed = curl(a.Exchange, body), len(body) > maxCommand, w.UpdatedAt.After(a.At)
+		}
+		out = append(out, v)
+	}
+	return out
+}
+
+// maxOthers is how many deliveries of an event to one webhook can be there: the first, and
+// those that were asked for.
+const maxOthers = 50
 
 func (p *Portal) delivery(x *exchange) (answer, error) {
 	v, err := p.deliveryView(x.R.Context(), x)
@@ -199,6 +230,20 @@ func (p *Portal) deliveryView(ctx context.Context, x *exchange) (deliveryView, e
 		return deliveryView{}, err
 	}
 	v := deliveryView{DeliveryDetail: d, Webhook: w, Payload: tokens(d.Payload), Token: newToken()}
+	var body []byte
+	if d.Payload != nil {
+		body = jcs.Encode(d.Payload, jcs.Encoding(w.Encoding))
+		v.Body = string(body)
+	}
+	v.Attempts = newAttempts(&d, w, body)
+	if d.EventID != "" {
+		v.Event = x.eventPath(d.EventID)
+		others, err := p.svc.Deliveries(ctx, x.MerchantID, x.WebhookID, webhook.DeliveryQuery{EventID: d.EventID, Limit: maxOthers})
+		if err != nil && !errors.Is(err, webhook.ErrDamaged) {
+			return deliveryView{}, err
+		}
+		v.Others = x.rows(slices.DeleteFunc(others.Deliveries, func(o webhook.Delivery) bool { return o.ID == d.ID }))
+	}
 	pending := d.Status == webhook.DeliveryPending
 	v.Paused = pending && w.Status == webhook.Disabled && !d.Test
 	v.Follow = pending && !v.Paused && d.Attempts == 0 && time.Since(d.CreatedAt) < patience

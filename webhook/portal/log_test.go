@@ -108,7 +108,9 @@ func TestDeliveryPage(t *testing.T) {
 	retry := failure("wait")
 	retry.Outcome, retry.Delay = "retry", 5*time.Minute
 	at = hook + "/deliveries/" + s.delivered(hook, retry)
-	s.do(at, nil).says("Pending", "The next attempt is due in 4 minutes", "wait")
+	p := s.do(at, nil).says("Pending", "The next attempt is due in 4 minutes, at ", " UTC.", "wait", "Try now", "were not kept")
+	require.Equal(t, at+"?done=forward", s.do(at+"/redeliver", values("token", p.field("token"))).to())
+	s.do(at, nil).says("The next attempt is due just now")
 }
 
 // hostile is what an endpoint or an event may hold.
