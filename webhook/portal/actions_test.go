@@ -42,9 +42,9 @@ func TestDisabledByFailures(t *testing.T) {
 	for range 3 {
 		s.delivered(hook, result)
 	}
-	s.do(hook, nil).says("The last 3 deliveries failed.")
+	s.do(hook, nil).says("Failing", "Your endpoint is failing for a moment. No try has succeeded yet. 3 failures in a row so far")
 	s.delivered(hook, result)
-	s.do(hook, nil).says("We disabled this webhook after 4 failed deliveries in a row", "Enable", "0%")
+	s.do(hook, nil).says("We disabled this webhook after 4 failures in a row", "Disabled by failures", "Enable", "0%")
 }
 
 // Without a script, the answer to a test comes with its outcome, if there is one.
@@ -75,7 +75,8 @@ func TestTestWithAScript(t *testing.T) {
 	s.do(outcome, nil, "HX-Request", "true").says("Waiting for the answer")
 	s.settle(success())
 	p = s.do(outcome, nil, "HX-Request", "true").says("Your endpoint answered 200 in 34 ms.")
-	require.NotContains(t, p.body, "data-hx-get", "it has ended")
+	require.NotContains(t, p.body, "/outcome", "it has ended")
+	require.Contains(t, p.body, `data-hx-get="..`+hook+`" data-hx-trigger="load" data-hx-select="#recent"`, "the list of deliveries has it, too")
 	require.Empty(t, p.header.Get("HX-Refresh"))
 	require.Equal(t, "true", s.do(outcome+"?reload", nil).header.Get("HX-Refresh"))
 }
@@ -104,7 +105,7 @@ func TestNoAnswerForLong(t *testing.T) {
 	s.do(hook+"/test", values("a", "b"))
 	d := s.youngest(hook)
 	p := s.do(hook+"/deliveries/"+d.ID+"/outcome", nil).says("No answer yet.")
-	require.NotContains(t, p.body, "data-hx-get", "it does not ask for ever")
+	require.NotContains(t, p.body, "/outcome", "it does not ask for ever")
 	s.do(hook+"/deliveries/"+d.ID, nil).says("It waits to be sent.")
 }
 
@@ -167,7 +168,7 @@ func TestRedeliver(t *testing.T) {
 
 	// What is pending is brought forward.
 	second, _, _ := strings.Cut(to, "?")
-	form = values("token", s.do(second, nil).says("Send now").field("token"))
+	form = values("token", s.do(second, nil).says("Try now").field("token"))
 	s.do(s.do(second+"/redeliver", form).to(), nil).says("The delivery is brought forward")
 	stats, err = s.svc.Stats(t.Context(), merchant, hookID(hook))
 	require.NoError(t, err)

@@ -2,7 +2,6 @@ package portal
 
 import (
 	"embed"
-	"fmt"
 	"html/template"
 	"io"
 	"io/fs"
@@ -22,9 +21,10 @@ var templateFiles embed.FS
 func parseTemplates() (map[string]*template.Template, error) {
 	shared, err := template.New("").Funcs(template.FuncMap{
 		"stamp": stamp, "iso": iso, "ago": func(t time.Time) string { return ago(time.Since(t)) },
+		"lasting": func(t time.Time) string { return lasting(time.Since(t)) },
 		"count": count, "plural": plural, "explain": explain, "statusWord": statusWord,
 		"took": took, "short": short, "host": host, "hours": hours,
-		"moments": moments,
+		"moments": moments, "standing": newStanding,
 		"list":  func(v ...any) []any { return v },
 		"int64": func(n int) int64 { return int64(n) },
 		"len64": func(s []string) int64 { return int64(len(s)) },
@@ -128,14 +128,21 @@ func iso(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
 // ago says how long ago or ahead a moment is, in one unit.
 func ago(d time.Duration) string {
-	form := "%s ago"
-	if d < 0 {
-		d, form = -d, "in %s"
+	switch {
+	case d.Abs() < 5*time.Second:
+		return "just now"
+	case d < 0:
+		return "in " + lasting(-d)
 	}
-	unit := func(n time.Duration, name string) string { return fmt.Sprintf(form, plural(int64(d/n), name)) }
+	return lasting(d) + " ago"
+}
+
+// lasting writes a duration in one unit.
+func lasting(d time.Duration) string {
+	unit := func(n time.Duration, name string) string { return plural(int64(d/n), name) }
 	switch {
 	case d < 5*time.Second:
-		return "just now"
+		return "a moment"
 	case d < time.Minute:
 		return unit(time.Second, "second")
 	case d < time.Hour:
@@ -151,7 +158,13 @@ func took(d time.Duration) string {
 	if d < time.Second {
 		return strconv.FormatInt(d.Milliseconds(), 10) + " ms"
 	}
-	return strconv.FormatFloat(d.Seconds(), 'f', 1, 64) + " s"
+	switch {
+	case d < 2*time.Minute:
+		return strconv.FormatFloat(d.Seconds(), 'f', 1, 64) + " s"
+	case d < 2*time.Hour:
+		return strconv.FormatFloat(d.Minutes(), 'f', 0, 64) + " min"
+	}
+	return strconv.FormatFloat(d.Hours(), 'f', 1, 64) + " h"
 }
 
 // hours writes a whole number of hours or days.

@@ -43,6 +43,8 @@ func (p *Portal) table() []route {
 	add("events/"+eventParameter, p.event, nil)
 	add(one, p.show, nil)
 	add(one+"/edit", p.editForm, p.edit)
+	add(one+"/changes", p.changes, nil)
+	add(one+"/performance", p.performance, nil)
 	add(one+"/status", nil, p.setStatus)
 	add(one+"/rotate", p.rotateForm, p.rotate)
 	add(one+"/delete", p.deleteForm, p.remove)

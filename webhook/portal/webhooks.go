@@ -1,8 +1,10 @@
 package portal
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"github.com/rag-assistant/webhooks/webhook"
@@ -37,13 +39,15 @@ func (p *Portal) list(x *exchange) (answer, error) {
 	query := x.R.URL.Query()
 	v := listView{Page: pageNumber(query.Get("page")), ActiveOf: query.Get("show") == "active"}
 	page, err := p.svc.Webhooks(ctx, x.MerchantID, webhook.WebhookQuery{
-		ActiveOnly: v.ActiveOf, Limit: listPage, Offset: (v.Page - 1) * listPage,
+		ActiveOnly: v.ActiveOf, // All of them, because those with problems come first.
 	})
 	if err != nil {
 		return answer{}, err
 	}
 	v.Total, v.Damaged = page.Total, page.Damaged
-	for _, w := range page.Webhooks {
+	slices.SortStableFunc(page.Webhooks, func(a, b webhook.Webhook) int { return cmp.Compare(newStanding(a).rank, newStanding(b).rank) })
+	from := min((v.Page-1)*listPage, len(page.Webhooks))
+	for _, w := range page.Webhooks[from:min(from+listPage, len(page.Webhooks))] {
 		recent, err := p.svc.Deliveries(ctx, x.MerchantID, w.ID, webhook.DeliveryQuery{Limit: listRead})
 		if err != nil && !errors.Is(err, webhook.ErrDamaged) { // Its own page says what is wrong.
 			return answer{}, err

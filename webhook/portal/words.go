@@ -75,6 +75,26 @@ func explainStatus(status int) cause {
 	return c
 }
 
+// standing is how a webhook does, in a word and its colour.
+type standing struct {
+	Word, Tone string
+	rank       int // those with the lowest come first
+}
+
+func newStanding(w webhook.Webhook) standing {
+	switch {
+	case w.Condition() == webhook.ConditionFailing:
+		return standing{"Failing", "wait", 1}
+	case w.Status == webhook.Active:
+		return standing{"Active", "ok", 2}
+	case w.DisabledReason == webhook.ReasonFailures:
+		return standing{"Disabled by failures", "bad", 0}
+	case w.DisabledReason == webhook.ReasonGone:
+		return standing{"Disabled: 410 Gone", "bad", 0}
+	}
+	return standing{"Disabled", "off", 3}
+}
+
 // moment is a piece of a text, or a time in it.
 type moment struct {
 	Text string
