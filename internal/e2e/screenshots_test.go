@@ -34,6 +34,7 @@ func TestScreenshots(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, &portal.Options{Title: "RAG Assistant"})
 	hook, failed := history(s)
+	published := s.lastEvent()
 	b := open(t, s.site)
 	b.enter()
 	for _, c := range []struct {
@@ -52,7 +53,12 @@ func TestScreenshots(t *testing.T) {
 		{"verify-light", hook + "/verify?lang=python", 1280, 940, false, true},
 		{"verify-dark", hook + "/verify?lang=python", 1280, 1100, true, false},
 		{"new-light", "new", 1280, 1100, false, false},
+		{"catalog-light", "catalog", 1280, 900, false, false},
 		{"events-light", "events", 1280, 900, false, false},
+		{"event-light", published, 1280, 900, false, true},
+		{"changes-light", hook + "/changes", 1280, 700, false, false},
+		{"performance-light", hook + "/performance", 1280, 900, false, true},
+		{"performance-dark", hook + "/performance", 1280, 900, true, false},
 		{"rotate-dark", hook + "/rotate", 1280, 700, true, false},
 		{"delete-light", hook + "/delete", 1280, 700, false, false},
 		{"replay-dark", hook + "/replay", 1280, 760, true, false},
@@ -61,6 +67,9 @@ func TestScreenshots(t *testing.T) {
 		{"deliveries-phone-dark", hook + "/deliveries", 390, 844, true, true},
 		{"delivery-phone", hook + "/deliveries/" + failed, 390, 1400, false, false},
 		{"verify-phone", hook + "/verify", 390, 844, false, false},
+		{"events-phone", "events", 390, 844, false, false},
+		{"event-phone-dark", published, 390, 1200, true, false},
+		{"performance-phone", hook + "/performance", 390, 1000, false, false},
 		{"new-phone-dark", "new", 390, 1200, true, false},
 	} {
 		b.look(c.width, c.height, c.dark)
@@ -180,6 +189,14 @@ func fewerColours(t *testing.T, shot []byte) []byte {
 	return out.Bytes()
 }
 
+// lastEvent is the path of the event that was published last.
+func (s *stage) lastEvent() string {
+	s.t.Helper()
+	page, err := s.svc.Events(s.t.Context(), merchant, webhook.EventQuery{Limit: 1})
+	require.NoError(s.t, err)
+	return "events/" + page.Events[0].ID
+}
+
 // history is a merchant with three webhooks and a day behind them. It returns the
 // path of one and the id of a delivery of it that failed.
 func history(s *stage) (hook, failed string) {
@@ -205,6 +222,7 @@ func history(s *stage) (hook, failed string) {
 		}
 		s.publish(types[dice.IntN(len(types))])
 		took := 20 + dice.Int64N(160)
+		s.back.Add(-took * int64(time.Millisecond))
 		bad := i > 120 && i < 134 || dice.IntN(40) == 0 || i == 216
 		// Three attempts, if the first two fail.
 		for range 3 {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"path"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -42,7 +43,7 @@ func TestDisabledByFailures(t *testing.T) {
 	for range 3 {
 		s.delivered(hook, result)
 	}
-	s.do(hook, nil).says("Failing", "Your endpoint is failing for a moment. No try has succeeded yet. 3 failures in a row so far")
+	s.do(hook, nil).says("Failing", "Your endpoint is failing. It began just now. No try has succeeded yet. 3 failures in a row so far")
 	s.delivered(hook, result)
 	s.do(hook, nil).says("We disabled this webhook after 4 failures in a row", "Disabled by failures", "Enable", "0%")
 }
@@ -211,7 +212,7 @@ func TestReplay(t *testing.T) {
 	s.do(hook+"/status", values("status", "active"))
 	s.delivered(hook, failure("no"))
 
-	s.do(hook+"/replay", nil).is(http.StatusOK).says("Failed and missed")
+	s.do(hook+"/replay", nil).is(http.StatusOK).says("Failed and missed", "2 events would be sent.", "Replay Count again")
 	s.do(hook+"/replay", values("which", "missed", "count", "1")).is(http.StatusOK).says("would be sent")
 	p := s.do(hook+"/replay", values("which", "failed", "since", "yesterday", "until", "2026-01-01T10:00")).is(http.StatusUnprocessableEntity).
 		says("Write a date and a time")
@@ -219,6 +220,20 @@ func TestReplay(t *testing.T) {
 	s.do(hook+"/replay", values("which", "both", "since", "2026-01-01T10:00", "until", "2026-01-01T09:00")).is(http.StatusUnprocessableEntity).
 		says("The end has to be after the start.")
 	s.do(hook+"/replay", values("which", "both", "until", "2026-01-01T09:00", "count", "1")).is(http.StatusOK).says("Nothing would be sent")
+
+	// The form opens with the time since the endpoint was well.
+	quiet := s.hook()
+	p = s.do(quiet+"/replay", nil).says("Nothing would be sent.", "Count again Cancel")
+	since := func(p page) time.Time {
+		m := regexp.MustCompile(`name="since"[^>]* value="([^"]*)"`).FindStringSubmatch(p.body)
+		require.NotNil(t, m, p.body)
+		at, err := time.Parse("2006-01-02T15:04", m[1])
+		require.NoError(t, err)
+		return at
+	}
+	require.WithinDuration(t, time.Now().Add(-24*time.Hour), since(p), 2*time.Minute)
+	s.do(quiet+"/status", values("status", "disabled"))
+	require.WithinDuration(t, time.Now(), since(s.do(quiet+"/replay", nil)), 2*time.Minute)
 
 	to := s.do(hook+"/replay", values("which", "missed")).to()
 	running := s.do(to, nil).is(http.StatusOK).says("Running.").says("Missed events until").says("Sent again 0 events")

@@ -45,10 +45,10 @@ func TestEvents(t *testing.T) {
 	s.do(third.link("Newest"), nil).says("evt_119")
 
 	for query, want := range map[string]int{
-		"type=document.deleted":  50,
-		"type=document.updated":  0,
-		"since=2026-03-31T13:51": 10,
-		"until=2026-03-31T12:11": 10,
+		"type=document.deleted":                        50,
+		"type=document.updated":                        0,
+		"since=2026-03-31T13:51":                       10,
+		"until=2026-03-31T12:11":                       10,
 		"since=2026-03-31T13:51&type=document.created": 5,
 	} {
 		require.Equal(t, want, s.do("/events?"+query, nil).is(http.StatusOK).rows(), query)

@@ -15,7 +15,6 @@ func JoinedTokens(text string) (joined, kinds string) {
 
 var (
 	Ago       = ago
-	Lasting   = lasting
 	Count     = count
 	Plural    = plural
 	Took      = took

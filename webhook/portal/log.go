@@ -18,16 +18,16 @@ import (
 const logPage = 50
 
 type logView struct {
-	Webhook    webhook.Webhook
-	Filter     filter
-	Types      []string
-	Rows       []deliveryRow
-	Damaged    int // deliveries that cannot be read
-	Stats      webhook.Stats
-	Total      int64 // 0 if it is not known
-	From, To   int
-	Older      string // queries of links, empty: none
-	Newest     string
+	Webhook  webhook.Webhook
+	Filter   filter
+	Types    []string
+	Rows     []deliveryRow
+	Damaged  int // deliveries that cannot be read
+	Stats    webhook.Stats
+	Total    int64 // 0 if it is not known
+	From, To int
+	Older    string // queries of links, empty: none
+	Newest   string
 }
 
 // filter holds the filter that was typed, unchecked.
@@ -159,13 +159,16 @@ func readRange(since, until string, bad map[string]string) (from, to time.Time) 
 	return from, to
 }
 
+// fieldTime is how browsers write a time of a form.
+const fieldTime = "2006-01-02T15:04"
+
 // readMoment parses RFC 3339, and what browsers send for a local time, which is taken
 // as UTC.
 func readMoment(s string) (time.Time, bool) {
 	if s == "" {
 		return time.Time{}, true
 	}
-	for _, form := range []string{"2006-01-02T15:04", "2006-01-02T15:04:05", "2006-01-02 15:04", "2006-01-02", time.RFC3339} {
+	for _, form := range []string{fieldTime, "2006-01-02T15:04:05", "2006-01-02 15:04", "2006-01-02", time.RFC3339} {
 		if t, err := time.Parse(form, s); err == nil {
 			return t.UTC(), true
 		}

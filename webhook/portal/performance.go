@@ -117,7 +117,9 @@ func newLatency(recent []webhook.Delivery) latency {
 		}
 	}
 	high = max(high, low+1)
-	at := func(p float64) int { return int(math.Round(chartHeight * (float64(high) - p) / float64(high-low))) }
+	at := func(p float64) int { // A mark is as thick as barGap, and is to be seen at the bottom, too.
+		return int(math.Round((chartHeight - barGap) * (float64(high) - p) / float64(high-low)))
+	}
 	for i, some := range columns {
 		if median, most := quantiles(some); median > 0 {
 			c := latencyColumn{X: i * (barWidth + barGap), Top: at(power(most)), Median: at(power(median))}

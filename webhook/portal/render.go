@@ -2,6 +2,7 @@ package portal
 
 import (
 	"embed"
+	"fmt"
 	"html/template"
 	"io"
 	"io/fs"
@@ -21,7 +22,6 @@ var templateFiles embed.FS
 func parseTemplates() (map[string]*template.Template, error) {
 	shared, err := template.New("").Funcs(template.FuncMap{
 		"stamp": stamp, "iso": iso, "ago": func(t time.Time) string { return ago(time.Since(t)) },
-		"lasting": func(t time.Time) string { return lasting(time.Since(t)) },
 		"count": count, "plural": plural, "explain": explain, "statusWord": statusWord,
 		"took": took, "short": short, "host": host, "hours": hours,
 		"moments": moments, "standing": newStanding,
@@ -128,21 +128,14 @@ func iso(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
 // ago says how long ago or ahead a moment is, in one unit.
 func ago(d time.Duration) string {
-	switch {
-	case d.Abs() < 5*time.Second:
-		return "just now"
-	case d < 0:
-		return "in " + lasting(-d)
+	form := "%s ago"
+	if d < 0 {
+		d, form = -d, "in %s"
 	}
-	return lasting(d) + " ago"
-}
-
-// lasting writes a duration in one unit.
-func lasting(d time.Duration) string {
-	unit := func(n time.Duration, name string) string { return plural(int64(d/n), name) }
+	unit := func(n time.Duration, name string) string { return fmt.Sprintf(form, plural(int64(d/n), name)) }
 	switch {
 	case d < 5*time.Second:
-		return "a moment"
+		return "just now"
 	case d < time.Minute:
 		return unit(time.Second, "second")
 	case d < time.Hour:

@@ -51,7 +51,7 @@ func TestProblemsComeFirst(t *testing.T) {
 	require.Contains(t, p.body, `<span class="pill bad">Disabled: 410 Gone</span>`)
 	require.Contains(t, p.body, `<span class="pill off">Disabled</span>`)
 	require.Contains(t, p.body, `<span class="pill wait">Failing</span>`, "at the first try that fails")
-	p.says("failing for a moment", "disabled just now")
+	p.says("failing: began just now", "disabled just now")
 }
 
 func TestChanges(t *testing.T) {

@@ -62,12 +62,14 @@
 
   // Times are in UTC. What they are here stands beside them.
   const sayLocally = () => {
-    const form = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium' });
+    const hour = new Intl.DateTimeFormat('en-GB', { timeStyle: 'medium' });
+    const day = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short' });
+    const utcDay = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', timeZone: 'UTC' });
     for (const time of document.querySelectorAll('time[datetime]:not([data-local])')) {
       const at = new Date(time.dateTime);
       time.dataset.local = '';
       if (Number.isNaN(at.valueOf()) || at.getTimezoneOffset() === 0) continue;
-      const here = form.format(at);
+      const here = (day.format(at) === utcDay.format(at) ? '' : `${day.format(at)}, `) + hour.format(at);
       if (time.dataset.full === undefined) {
         time.title += ` (${here} here)`;
         continue;
