@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"slices"
 	"sync/atomic"
@@ -177,6 +178,11 @@ type DispatcherOptions struct {
 	// Retention.Notices. Defaults to nil: this dispatcher leaves notices to others.
 	OnNotice NoticeFunc
 
+	// Jobs does the steps of jobs of further kinds, by kind: see [JobFunc]. Package
+	// operator has some. Defaults to none: jobs of other kinds than its own are left to
+	// other dispatchers.
+	Jobs map[string]JobFunc
+
 	// RequestHeaders adds headers to requests, such as traceparent, for receivers
 	// that take part in a trace. Names that the sender or HTTP uses, and those of the
 	// webhook's own headers, are left out. Receivers are strangers: tell them nothing
@@ -195,6 +201,13 @@ type DispatcherOptions struct {
 
 // NoticeFunc takes a notice: see [DispatcherOptions.OnNotice].
 type NoticeFunc func(context.Context, Notice) error
+
+// JobFunc does one step of a job and says what to store then, if nobody has changed the
+// job meanwhile; IfVersion is set for it. A step may be cut short, and be done again by
+// another process, so to repeat one must do no harm. Its context ends after 50 seconds, or
+// when Run is told to stop. After an error nothing is stored, and the job waits, longer
+// each time, up to a minute.
+type JobFunc func(context.Context, store.Job) (store.JobUpdate, error)
 
 // RequestHeadersFunc returns headers for the requests of one attempt, by name. The
 // context is that of the attempt: see [Observer].Attempting. It ends after a quarter
@@ -218,7 +231,8 @@ type Retention struct {
 	Events time.Duration
 	// Notices is how long a notice waits for an OnNotice to take it. Defaults to 7 days.
 	Notices time.Duration
-	// Jobs is how long a replay can be looked at after it has ended. Defaults to 7 days.
+	// Jobs is how long a replay, or an operator's job, can be looked at after it has
+	// ended. Defaults to 7 days.
 	Jobs time.Duration
 }
 
@@ -235,7 +249,7 @@ func NewDispatcher(st DispatchStore, o *DispatcherOptions) (*Dispatcher, error) 
 	if o != nil {
 		opts = *o
 	}
-	opts.Probe = slices.Clone(opts.Probe)
+	opts.Probe, opts.Jobs = slices.Clone(opts.Probe), maps.Clone(opts.Jobs)
 	opts = opts.withDefaults()
 	bad := opts.validate()
 	if st == nil {
@@ -318,6 +332,11 @@ func (o DispatcherOptions) validate() []error {
 	for i, pause := range o.Probe {
 		if pause < time.Minute {
 			bad = append(bad, fmt.Errorf("pause %d of Probe, %s, is shorter than a minute", i+1, pause))
+		}
+	}
+	for kind, f := range o.Jobs {
+		if f == nil || kind == replayKind || kind == probeKind {
+			bad = append(bad, fmt.Errorf("Jobs has no function, or may have none, for %q", kind))
 		}
 	}
 	if o.WarnAfter >= o.DisableAfter && !o.NeverDisable {

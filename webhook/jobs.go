@@ -19,6 +19,8 @@ const (
 	// A job whose step failed waits between these.
 	minJobDelay = time.Second
 	maxJobDelay = time.Minute
+	// maxFaulty is of how many jobs a dispatcher knows how often their steps failed.
+	maxFaulty = 1024
 	// maxProbes is how many webhooks may wait for the job that probes them.
 	maxProbes = 1024
 	// abandoned is after which time of no use the job of a probe is ended.
@@ -28,14 +30,17 @@ const (
 // doJobs does steps of jobs, one at a time, until ctx ends. Jobs take turns: the one
 // that waits longest goes first, and waits again after its step.
 func (r *run) doJobs(ctx context.Context) {
-	timer := time.NewTimer(0)
+	timer, due := time.NewTimer(0), time.NewTimer(0)
 	defer timer.Stop()
+	due.Stop() // It is set while a job is put off.
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-r.jobs:
+		case <-due.C:
 		}
+		r.nextJob = time.Time{}
 		for r.doJob(ctx) {
 			timer.Reset(jobPause)
 			select {
@@ -44,11 +49,14 @@ func (r *run) doJobs(ctx context.Context) {
 			case <-timer.C:
 			}
 		}
+		if due.Stop(); !r.nextJob.IsZero() {
+			due.Reset(time.Until(r.nextJob))
+		}
 	}
 }
 
 // doJob does one step of a job, and says if there was one. A job of a kind that this
-// release does not know is left to others: its lease ends.
+// dispatcher does not know is left to others: its lease ends.
 func (r *run) doJob(ctx context.Context) bool {
 	var due []store.Job
 	err := r.lingering(ctx, "claim jobs", func(ctx context.Context) (err error) {
@@ -61,13 +69,50 @@ func (r *run) doJob(ctx context.Context) bool {
 	if err != nil || len(due) == 0 {
 		return false
 	}
-	switch due[0].Kind {
+	switch j := due[0]; j.Kind {
 	case replayKind:
-		r.doReplay(ctx, due[0])
+		r.doReplay(ctx, j)
 	case probeKind:
-		r.doProbe(ctx, due[0])
+		r.doProbe(ctx, j)
+	default:
+		if f := r.opts.Jobs[j.Kind]; f != nil {
+			r.doOther(ctx, j, f)
+		}
 	}
 	return true
+}
+
+// doOther does one step of a job of a kind that the host has brought. If this dispatcher
+// has to stop in the middle, others can have the job at once.
+func (r *run) doOther(ctx context.Context, j store.Job, f JobFunc) {
+	what := "job " + j.Kind
+	bounded, cancel := context.WithTimeout(ctx, jobLease-storeTimeout)
+	defer cancel()
+	var u store.JobUpdate
+	err := r.contain(what, nil, func() (err error) {
+		u, err = f(bounded, j)
+		return err
+	})
+	r.trouble(ctx, what, err)
+	switch {
+	case err == nil:
+		delete(r.faults, j.ID)
+	case ctx.Err() != nil:
+		u = store.JobUpdate{}
+	default:
+		if len(r.faults) >= maxFaulty {
+			clear(r.faults)
+		}
+		u = store.JobUpdate{Delay: min(minJobDelay<<min(r.faults[j.ID], 10), maxJobDelay)}
+		r.faults[j.ID]++
+	}
+	u.IfVersion = j.Version
+	if err := r.updateJob(ctx, j, u); err != nil || u.End || u.Delay > maxIdle {
+		return // By then, the store has said that there is a job.
+	}
+	if next := time.Now().Add(u.Delay); r.nextJob.IsZero() || next.Before(r.nextJob) {
+		r.nextJob = next
+	}
 }
 
 // doReplay does one step of a replay and stores where it is then.

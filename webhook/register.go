@@ -56,7 +56,7 @@ func (s *Service) Register(ctx context.Context, merchantID string, r Registratio
 	if err != nil {
 		return Registered{}, fmt.Errorf("webhook: register: %w", err)
 	}
-	return Registered{Webhook: s.view(w), Secret: key.Secret}, nil
+	return Registered{Webhook: s.View(w), Secret: key.Secret}, nil
 }
 
 // Update changes a webhook in one step. Turning a disabled one active resets its
@@ -90,7 +90,7 @@ func (s *Service) Update(ctx context.Context, merchantID, webhookID string, u Up
 		if err != nil {
 			return Webhook{}, fmt.Errorf("webhook: update: %w", err)
 		}
-		return s.view(w), nil
+		return s.View(w), nil
 	}
 }
 
@@ -193,7 +193,7 @@ func (s *Service) Rotate(ctx context.Context, merchantID, webhookID string, grac
 	if w, err = s.store.UpdateWebhook(ctx, merchantID, webhookID, change); err != nil {
 		return Registered{}, fmt.Errorf("webhook: rotate: %w", err)
 	}
-	return Registered{Webhook: s.view(w), Secret: key.Secret}, nil
+	return Registered{Webhook: s.View(w), Secret: key.Secret}, nil
 }
 
 // maxTries is how often a change of a webhook that changes meanwhile is tried.
@@ -223,6 +223,23 @@ func (s *Service) Rewrap(ctx context.Context, merchantID string) (int, error) {
 	}
 	if err != nil {
 		return changed, fmt.Errorf("webhook: rewrap: %w", err)
+	}
+	return changed, nil
+}
+
+// RewrapWebhook does for one webhook what [Service.Rewrap] does for all of a merchant's, and
+// reports whether it changed it.
+func (s *Service) RewrapWebhook(ctx context.Context, merchantID, webhookID string) (bool, error) {
+	if err := checkIDs(merchantID, webhookID); err != nil {
+		return false, err
+	}
+	w, err := s.store.Webhook(ctx, merchantID, webhookID)
+	changed := false
+	if err == nil {
+		changed, err = s.rewrapWebhook(ctx, merchantID, w)
+	}
+	if err != nil {
+		return false, fmt.Errorf("webhook: rewrap: %w", err)
 	}
 	return changed, nil
 }

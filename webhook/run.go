@@ -59,6 +59,9 @@ type run struct {
 	alarms   chan alarm
 	disabled chan [2]string // merchant and webhook, to be probed
 
+	faults  map[string]int // by job: steps that failed in a row; of doJobs alone
+	nextJob time.Time      // when a job that was put off goes on, if that is soon; of doJobs alone
+
 	suspects  chan settled // results that may be a fault of this side
 	outage    *outage
 	lanes     *lanes
@@ -101,6 +104,7 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 		jobs:       make(chan struct{}, 1),
 		alarms:     make(chan alarm, maxAlarms),
 		disabled:   make(chan [2]string, maxProbes),
+		faults:     map[string]int{},
 		suspects:   make(chan settled, n),
 		outage:     newOutage(d.opts.Lease),
 		lanes:      newLanes(n, d.opts.AttemptTimeout),

@@ -178,11 +178,12 @@ func (s *Service) Webhook(ctx context.Context, merchantID, webhookID string) (We
 	if err != nil {
 		return Webhook{}, fmt.Errorf("webhook: read: %w", err)
 	}
-	return s.view(w), nil
+	return s.View(w), nil
 }
 
-// view is a webhook with what only the keys can tell of it.
-func (s *Service) view(w store.Webhook) Webhook {
+// View returns a webhook that was read from the store, as [Service.Webhook] shows it. It is
+// for operators, who read those of all merchants from [store.Directory].
+func (s *Service) View(w store.Webhook) Webhook {
 	out := newWebhook(w)
 	signs, carries := s.vault.Openable(&w)
 	out.SecretLost, out.HeadersLost = !signs, !carries
@@ -200,7 +201,7 @@ func (s *Service) Webhooks(ctx context.Context, merchantID string, q WebhookQuer
 	var out WebhookPage
 	damaged, err := s.eachWebhook(ctx, merchantID, q.ActiveOnly, func(w store.Webhook) error {
 		if out.Total >= q.Offset && (q.Limit == 0 || len(out.Webhooks) < q.Limit) {
-			out.Webhooks = append(out.Webhooks, s.view(w))
+			out.Webhooks = append(out.Webhooks, s.View(w))
 		}
 		out.Total++
 		return nil

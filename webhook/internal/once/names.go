@@ -34,3 +34,8 @@ func Derived(ctx context.Context, prefix string) string {
 	}
 	return prefix + digest(n.of + "|" + prefix + "|" + strconv.FormatInt(n.count.Add(1), 10))[:32]
 }
+
+// Named returns a context in which [ID] derives ids from a text, as inside [Do].
+func Named(ctx context.Context, of string) context.Context {
+	return context.WithValue(ctx, names{}, &name{of: of})
+}

@@ -82,7 +82,7 @@ func Do(ctx context.Context, seen store.Seen, c Call, do func(context.Context) (
 				_ = forget(ctx, seen, c, key, holder)
 				return "", false, &WaitError{ErrKeys, wait}
 			}
-			ctx := context.WithValue(ctx, names{}, &name{of: c.Scope + "|" + key + "|" + known.First})
+			ctx := Named(ctx, c.Scope+"|"+key+"|"+known.First)
 			value, err := first(ctx, seen, c, key, begin, do)
 			return value, false, err
 		case store.SeenInProgress:

@@ -1,0 +1,237 @@
+package operator
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rag-assistant/webhooks/store"
+	"github.com/rag-assistant/webhooks/webhook"
+)
+
+const (
+	// MaxFailing is how many webhooks Failing shows at most.
+	MaxFailing = 100
+	// maxCounted is after how many webhooks a page of merchants is short.
+	maxCounted = 1000
+	// maxLooked is how many webhooks of the index one question looks at.
+	maxLooked = 5000
+)
+
+// Page says which part of a list is asked for.
+type Page struct {
+	Limit  int    // 1 to 1000
+	Cursor string // from the Next of the part before
+}
+
+func (p Page) check() error {
+	if p.Limit < 1 || p.Limit > webhook.MaxPage {
+		return invalid("limit", fmt.Sprintf("must be between 1 and %d", webhook.MaxPage))
+	}
+	return nil
+}
+
+// Merchant counts what a merchant has.
+type Merchant struct {
+	ID       string
+	Webhooks int // with those that the store cannot read
+
+	// Each webhook that can be read is active or disabled. Failing are active ones.
+	Active, Disabled, Failing int
+
+	Pending int64 // deliveries, of all webhooks
+}
+
+// MerchantPage is a part of the merchants that have webhooks, in an order of the store's.
+type MerchantPage struct {
+	Merchants []Merchant
+	Next      string // continues after this part, empty at the end
+}
+
+// Merchants lists the merchants that have webhooks. A part is shorter than its limit
+// where merchants have very many.
+func (o *Operator) Merchants(ctx context.Context, q Page) (MerchantPage, error) {
+	if err := q.check(); err != nil {
+		return MerchantPage{}, err
+	}
+	out := MerchantPage{Next: q.Cursor}
+	for counted := 0; counted < maxCounted; {
+		page, err := o.store.Merchants(ctx, store.MerchantQuery{Limit: min(q.Limit-len(out.Merchants), 20), Cursor: out.Next})
+		if err != nil {
+			return MerchantPage{}, fmt.Errorf("operator: list merchants: %w", orCursor(err))
+		}
+		for _, id := range page.Merchants {
+			m, err := o.merchant(ctx, id)
+			if err != nil {
+				return MerchantPage{}, fmt.Errorf("operator: count webhooks of %s: %w", id, err)
+			}
+			out.Merchants = append(out.Merchants, m)
+			counted += m.Webhooks
+		}
+		if out.Next = page.Next; out.Next == "" || len(out.Merchants) >= q.Limit {
+			break
+		}
+	}
+	return out, nil
+}
+
+func (o *Operator) merchant(ctx context.Context, id string) (Merchant, error) {
+	out := Merchant{ID: id}
+	for at := (place{Merchant: id, Last: true}); !at.Over; {
+		page, next, err := o.among(ctx, at, webhook.MaxPage)
+		if err != nil {
+			return out, err
+		}
+		out.Webhooks += len(page.Webhooks) + len(page.Damaged)
+		for _, w := range o.views(page) {
+			switch w.Condition() {
+			case webhook.ConditionDisabled:
+				out.Disabled++
+			case webhook.ConditionFailing:
+				out.Failing++
+				out.Active++
+			case webhook.ConditionHealthy:
+				out.Active++
+			}
+			stats, err := o.svc.Stats(ctx, id, w.ID)
+			if err != nil && !absent(err) {
+				return out, err
+			}
+			out.Pending += stats.Pending
+		}
+		at = next
+	}
+	return out, nil
+}
+
+// absent says of a webhook that it was deleted meanwhile, or cannot be read.
+func absent(err error) bool {
+	return errors.Is(err, webhook.ErrNotFound) || errors.Is(err, webhook.ErrDamaged)
+}
+
+// Filter selects webhooks. Each field that is empty takes all of them.
+type Filter struct {
+	Status webhook.Status
+	Health webhook.Condition
+	Reason webhook.Reason // why it is disabled
+	Host   string         // of the URL, with the port if that is to be compared, too
+
+	FailingBefore time.Time // since when it fails, at the latest
+}
+
+func (f *Filter) takes(w webhook.Webhook) bool {
+	return (f.Status == "" || f.Status == w.Status) && (f.Health == "" || f.Health == w.Condition()) &&
+		(f.Reason == "" || f.Reason == w.DisabledReason) && (f.Host == "" || onHost(w.URL, f.Host)) &&
+		(f.FailingBefore.IsZero() || !w.FailingSince.IsZero() && w.FailingSince.Before(f.FailingBefore))
+}
+
+// onHost reports whether a URL is one of this host.
+func onHost(rawURL, host string) bool {
+	u, err := url.Parse(rawURL)
+	return err == nil && (strings.EqualFold(u.Host, host) || strings.EqualFold(u.Hostname(), host))
+}
+
+func (f *Filter) check(bad *faults, path string) {
+	if f.Status != "" && f.Status != webhook.Active && f.Status != webhook.Disabled {
+		bad.add(path+"status", `must be "active" or "disabled"`)
+	}
+	if !slices.Contains([]webhook.Condition{"", webhook.ConditionHealthy, webhook.ConditionFailing, webhook.ConditionDisabled}, f.Health) {
+		bad.add(path+"health", `must be "healthy", "failing" or "disabled"`)
+	}
+	if !slices.Contains([]webhook.Reason{"", webhook.ReasonFailures, webhook.ReasonGone, webhook.ReasonRequest}, f.Reason) {
+		bad.add(path+"reason", `must be "consecutive_failures", "gone" or "requested"`)
+	}
+	if len(f.Host) > maxHost {
+		bad.add(path+"host", "is too long for a host")
+	}
+}
+
+// maxHost is the length of the longest name of a host, with a port.
+const maxHost = 253 + 6
+
+// WebhookPage is a part of the webhooks of all merchants, in an order of the store's.
+type WebhookPage struct {
+	Webhooks []webhook.Webhook
+	Damaged  []string // ids of webhooks among these that the store cannot read
+	Next     string   // continues after this part, empty at the end
+}
+
+// Webhooks lists the webhooks of all merchants that are disabled or failing, as far as f
+// takes them. A part may be short, or empty, and have a Next.
+func (o *Operator) Webhooks(ctx context.Context, f Filter, q Page) (WebhookPage, error) {
+	var bad faults
+	f.check(&bad, "")
+	if err := errors.Join(bad.err(), q.check()); err != nil {
+		return WebhookPage{}, err
+	}
+	at, err := parsePlace(q.Cursor)
+	if err != nil {
+		return WebhookPage{}, err
+	}
+	var out WebhookPage
+	for looked := 0; !at.Over && looked < maxLooked && len(out.Webhooks) < q.Limit; {
+		limit := q.Limit - len(out.Webhooks)
+		looked += limit
+		var page store.WebhookPage
+		if page, at, err = o.troubled(ctx, at, limit); err != nil {
+			return WebhookPage{}, fmt.Errorf("operator: list webhooks: %w", orCursor(err))
+		}
+		out.Damaged = append(out.Damaged, page.Damaged...)
+		for _, w := range o.views(page) {
+			if f.takes(w) {
+				out.Webhooks = append(out.Webhooks, w)
+			}
+		}
+	}
+	out.Next = at.cursor()
+	return out, nil
+}
+
+// Failing is a webhook that fails now.
+type Failing struct {
+	webhook.Webhook
+
+	Pending, Failed int64 // deliveries that are kept
+}
+
+// Failing lists the active webhooks whose last try has failed, those with most failures in
+// a row first, and of these the one that fails for longest. It looks at the first 5,000
+// webhooks of the index.
+func (o *Operator) Failing(ctx context.Context, limit int) ([]Failing, error) {
+	if limit < 1 || limit > MaxFailing {
+		return nil, invalid("limit", fmt.Sprintf("must be between 1 and %d", MaxFailing))
+	}
+	var all []webhook.Webhook
+	for at, looked := (place{}), 0; !at.Over && looked < maxLooked; looked += webhook.MaxPage {
+		page, next, err := o.troubled(ctx, at, webhook.MaxPage)
+		if err != nil {
+			return nil, fmt.Errorf("operator: list what fails: %w", err)
+		}
+		at = next
+		for _, w := range o.views(page) {
+			if w.Condition() == webhook.ConditionFailing {
+				all = append(all, w)
+			}
+		}
+	}
+	slices.SortStableFunc(all, func(a, b webhook.Webhook) int {
+		return cmp.Or(cmp.Compare(b.ConsecutiveFailures, a.ConsecutiveFailures), a.FailingSince.Compare(b.FailingSince))
+	})
+	var out []Failing
+	for _, w := range all[:min(limit, len(all))] {
+		stats, err := o.svc.Stats(ctx, w.MerchantID, w.ID)
+		switch {
+		case absent(err):
+			continue
+		case err != nil:
+			return nil, fmt.Errorf("operator: list what fails: %w", err)
+		}
+		out = append(out, Failing{Webhook: w, Pending: stats.Pending, Failed: stats.Failed})
+	}
+	return out, nil
+}
