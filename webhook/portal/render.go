@@ -60,7 +60,9 @@ type view struct {
 	MerchantID       string
 	WebhookID        string
 	DeliveryID       string
-	Operator         bool
+	Operator         bool   // somebody who may act for any merchant
+	Merchants        string // path of where operators find merchants
+	Jobs             bool   // operators have pages of their own
 	CanWrite         bool
 	Done             string // what has just been done
 	Data             any
@@ -72,7 +74,10 @@ func (p *Portal) render(w io.Writer, x *exchange, out answer) error {
 		Assets: x.base + assetsSegment + "/" + p.assets.digest + "/", HasLogo: len(p.opts.Logo) > 0,
 		Base: x.base, Root: x.root, Hook: x.hook(),
 		MerchantID: x.MerchantID, WebhookID: x.WebhookID, DeliveryID: x.DeliveryID,
-		Operator: x.Who.AnyMerchant, CanWrite: x.Who.May(webhook.ScopeWrite), Done: done(x.R.URL.Query()),
+		Operator: x.Who.AnyMerchant, Merchants: x.base, Jobs: p.opts.Operator != nil, CanWrite: x.Who.May(webhook.ScopeWrite), Done: done(x.R.URL.Query()),
+	}
+	if v.Jobs {
+		v.Merchants += operatorSegment
 	}
 	name := "layout"
 	if out.fragment != "" {

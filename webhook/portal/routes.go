@@ -15,6 +15,7 @@ type page func(*exchange) (answer, error)
 // route is a path and what can be done there.
 type route struct {
 	path []string // {…} holds an id
+	all  bool     // about all merchants, for operators
 	get  page
 	post page
 }
@@ -24,7 +25,10 @@ const (
 	assetsSegment    = "assets"
 	maxSegments      = 8
 
+	operatorSegment  = "operator"
+
 	eventParameter = "{eventId}"
+	jobParameter   = "{jobId}"
 )
 
 func (p *Portal) table() []route {
@@ -34,7 +38,7 @@ func (p *Portal) table() []route {
 	)
 	var routes []route
 	add := func(at string, get, post page) {
-		routes = append(routes, route{strings.Split(at, "/"), get, post})
+		routes = append(routes, route{path: strings.Split(at, "/"), get: get, post: post})
 	}
 	add("", p.list, nil)
 	add("new", p.newForm, p.create)
@@ -61,6 +65,17 @@ func (p *Portal) table() []route {
 	add(delivery+"/outcome", p.outcome, nil)
 	add(delivery+"/redeliver", nil, p.redeliver)
 	add(delivery+"/cancel", nil, p.cancelDelivery)
+	addAll := func(at string, get, post page) {
+		add(at, p.forOperator(get), p.forOperator(post))
+		routes[len(routes)-1].all = true
+	}
+	addAll(operatorSegment, p.merchants, nil)
+	addAll(operatorSegment+"/webhooks", p.trouble, nil)
+	addAll(operatorSegment+"/jobs", p.jobs, nil)
+	addAll(operatorSegment+"/new", p.newJobForm, p.newJob)
+	addAll(operatorSegment+"/jobs/"+jobParameter, p.job, nil)
+	addAll(operatorSegment+"/jobs/"+jobParameter+"/begin", nil, p.beginJob)
+	addAll(operatorSegment+"/jobs/"+jobParameter+"/stop", nil, p.stopJob)
 	return routes
 }
 
@@ -92,7 +107,7 @@ func (p *Portal) find(x *exchange) *route {
 func (x *exchange) match(route, segments []string) bool {
 	return webui.Match(route, segments, map[string]*string{
 		webui.WebhookParameter: &x.WebhookID, webui.DeliveryParameter: &x.DeliveryID, webui.ReplayParameter: &x.ReplayID,
-		eventParameter: &x.eventID,
+		eventParameter: &x.eventID, jobParameter: &x.jobID,
 	})
 }
 

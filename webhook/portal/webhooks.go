@@ -25,6 +25,7 @@ type listView struct {
 	Newer    int // page numbers, 0: none
 	Older    int
 	ActiveOf bool // only active ones
+	Nobody   bool // as an operator is told: nothing is known of this merchant
 }
 
 type listRow struct {
@@ -58,6 +59,13 @@ func (p *Portal) list(x *exchange) (answer, error) {
 		v.Older = v.Page + 1
 	}
 	v.Newer = v.Page - 1
+	if x.Who.AnyMerchant && len(v.Rows) == 0 && len(v.Damaged) == 0 && !v.ActiveOf {
+		known, err := p.knows(x, x.MerchantID)
+		if err != nil {
+			return answer{}, err
+		}
+		v.Nobody = !known
+	}
 	return answer{status: http.StatusOK, template: "list", title: "Webhooks", nav: "webhooks", data: v}, nil
 }
 
