@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/chromedp/chromedp"
@@ -65,24 +66,34 @@ func TestEverybodyCanUseIt(t *testing.T) {
 	s := newStage(t, nil)
 	hook, failed := history(s)
 	published := s.lastEvent()
-	b := open(t, s.site)
-	b.enter()
+	pages := []string{
+		"", "new", "catalog", "events", "events?type=document.created", "events?id=%20-", published, "events/evt_none", hook, hook + "/edit", hook + "/rotate",
+		hook + "/changes", hook + "/performance", hook + "/delete", hook + "/replay",
+		hook + "/verify", hook + "/deliveries", hook + "/deliveries?since=2026-01-02T10:00&until=2026-01-01T10:00", hook + "/deliveries/" + failed, "nowhere",
+	}
 	for _, dark := range []bool{false, true} {
 		for _, width := range []int64{1280, 390} {
-			b.look(width, 900, dark)
-			for _, path := range []string{
-				"", "new", "catalog", "events", "events?type=document.created", "events?id=%20-", published, "events/evt_none", hook, hook + "/edit", hook + "/rotate",
-				hook + "/changes", hook + "/performance", hook + "/delete", hook + "/replay",
-				hook + "/verify", hook + "/deliveries", hook + "/deliveries?since=2026-01-02T10:00&until=2026-01-01T10:00", hook + "/deliveries/" + failed, "nowhere",
-			} {
-				b.visit(path)
-				found, err := chromedp.Run(b.ctx, chromedp.Evaluate[[]string](faults))
-				require.NoError(t, err)
-				require.Empty(t, found, "%s, dark: %t, width: %d", path, dark, width)
-			}
+			t.Run(fmt.Sprintf("dark %t, width %d", dark, width), func(t *testing.T) {
+				b := open(t, s.site)
+				b.enter()
+				b.look(width, 900, dark)
+				b.readable(pages)
+				b.quiet()
+			})
 		}
 	}
-	b.quiet()
+}
+
+// readable requires that everybody can use these pages.
+func (b *tab) readable(pages []string) {
+	b.t.Helper()
+	for _, path := range pages {
+		b.visit(path)
+		b.fits(path)
+		found, err := chromedp.Run(b.ctx, chromedp.Evaluate[[]string](faults))
+		require.NoError(b.t, err)
+		require.Empty(b.t, found, path)
+	}
 }
 
 // Without a mouse: the first key leads to the content, and a form can be sent from

@@ -80,6 +80,13 @@ func TestScreenshots(t *testing.T) {
 		}
 	}
 
+	b.enterAsOperator()
+	b.look(1280, 800, false)
+	b.visit("operator/webhooks")
+	b.fits("operator")
+	b.picture("operator-light")
+	b.enter()
+
 	// A secret, and an outcome that came by itself.
 	s.dispatch()
 	b.look(1280, 700, false)

@@ -23,7 +23,7 @@ func Layers() []Layer {
 		{"around the sender", []string{
 			"webhook/api", "webhook/portal", "webhook/jwtauth", "webhook/mailnotify", "webhook/otelwebhook", "webhook/otelreceiver", "webhook/transfer", "webhook/webhooktest",
 		}},
-		{"what its pages and API share", []string{"webhook/internal/webui"}},
+		{"what its pages and API share", []string{"webhook/internal/webui", "webhook/operator"}},
 		{"sender and receiver", []string{"webhook", "webhook/receiver", "verifier/explain"}},
 		{"what takes a driver", []string{"store/sqlstore/pgx"}},
 		{"what they need", []string{"webhook/egress", "verifier", "store/memstore", "store/redisstore", "store/sqlstore", "store/outbox", "store/storetest"}},

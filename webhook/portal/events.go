@@ -98,7 +98,7 @@ func (p *Portal) event(x *exchange) (answer, error) {
 		v := eventView{EventDetail: webhook.EventDetail{EventRecord: why.Event}, Unknown: why.Text}
 		return answer{status: http.StatusNotFound, template: "event", title: "Unknown event", nav: "events", data: v}, err
 	}
-	if err != nil {
+	if err != nil && (!errors.Is(err, webhook.ErrDamaged) || e.ID == "" || e.Type != "") { // Of a damaged one, there are deliveries.
 		return answer{}, err
 	}
 	v := eventView{EventDetail: e, Payload: tokens(e.Payload)}
