@@ -8,7 +8,10 @@ import (
 	"image/png"
 	"maps"
 	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -19,6 +22,7 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
 
+	"github.com/rag-assistant/webhooks/retry"
 	"github.com/rag-assistant/webhooks/store"
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/event"
@@ -33,7 +37,8 @@ const maxPicture = 150 << 10
 func TestScreenshots(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, &portal.Options{Title: "RAG Assistant"})
-	hook, failed := history(s)
+	hook, _ := history(s)
+	failed := s.outage(path.Base(hook))
 	published := s.lastEvent()
 	b := open(t, s.site)
 	b.enter()
@@ -48,7 +53,7 @@ func TestScreenshots(t *testing.T) {
 		{"webhook-dark", hook, 1280, 1180, true, true},
 		{"deliveries-dark", hook + "/deliveries", 1280, 900, true, false},
 		{"deliveries-light", hook + "/deliveries", 1280, 900, false, false},
-		{"delivery-light", hook + "/deliveries/" + failed, 1280, 940, false, true},
+		{"delivery-light", hook + "/deliveries/" + failed, 1280, 1000, false, true},
 		{"delivery-dark", hook + "/deliveries/" + failed, 1280, 1100, true, false},
 		{"verify-light", hook + "/verify?lang=python", 1280, 940, false, true},
 		{"verify-dark", hook + "/verify?lang=python", 1280, 1100, true, false},
@@ -81,7 +86,7 @@ func TestScreenshots(t *testing.T) {
 	}
 
 	b.enterAsOperator()
-	b.look(1280, 800, false)
+	b.look(1280, 700, false)
 	b.visit("operator/webhooks")
 	b.fits("operator")
 	b.picture("operator-light")
@@ -194,6 +199,41 @@ func fewerColours(t *testing.T, shot []byte) []byte {
 	var out bytes.Buffer
 	require.NoError(t, (&png.Encoder{CompressionLevel: png.BestCompression}).Encode(&out, to))
 	return out.Bytes()
+}
+
+// outage sends an event to a webhook whose endpoint is down, and returns its delivery. The
+// other endpoints answer, and nothing leaves this machine.
+func (s *stage) outage(webhookID string) string {
+	s.t.Helper()
+	disp, err := webhook.NewDispatcher(s.store, &webhook.DispatcherOptions{
+		Transport: answers{"hooks.example.com": http.StatusServiceUnavailable}, Retry: retry.Policy{Delays: []time.Duration{time.Second, time.Second}},
+	})
+	require.NoError(s.t, err)
+	ctx, stop := context.WithCancel(s.t.Context())
+	defer stop()
+	ended := make(chan error, 1)
+	go func() { ended <- disp.Run(ctx) }()
+	s.publish(event.TypeDocumentUpdated)
+	s.await(webhookID, webhook.DeliveryFailed)
+	stop()
+	require.NoError(s.t, <-ended)
+	page, err := s.svc.Deliveries(s.t.Context(), merchant, webhookID, webhook.DeliveryQuery{Limit: 1})
+	require.NoError(s.t, err)
+	return page.Deliveries[0].ID
+}
+
+// answers are the statuses of hosts that do not answer 200.
+type answers map[string]int
+
+func (a answers) RoundTrip(r *http.Request) (*http.Response, error) {
+	w := httptest.NewRecorder()
+	w.Header().Set("X-Request-Id", "req_7f3a")
+	if status, down := a[r.URL.Host]; down {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(status)
+		_, _ = w.WriteString(`{"error":"database is locked","retry":true}`)
+	}
+	return w.Result(), nil
 }
 
 // lastEvent is the path of the event that was published last.

@@ -122,7 +122,7 @@ func (p *Portal) event(x *exchange) (answer, error) {
 // newVerdictRow takes the first word out of a verdict's sentence, for it is shown before.
 func newVerdictRow(v *webhook.Verdict) verdictRow {
 	row := verdictRow{Verdict: *v, Tone: "off", Rest: v.Text}
-	first := ""
+	var first string
 	switch v.Fate {
 	case webhook.FateDelivered:
 		first, row.Tone = "delivered", "ok"

@@ -39,7 +39,7 @@ func TestExchangeIsShown(t *testing.T) {
 		p := s.do(hook+"/deliveries/"+s.youngest(hook).ID, nil).is(http.StatusOK).says(
 			"Sent to https://example.com/hook?a=[1]&b='", "X-Tenant hidden: we do not keep this value", "X-Request-Id r1",
 			"X-Webhook-Signature "+call.Header.Get("X-Webhook-Signature"), `-H 'X-Tenant: HIDDEN'`,
-			`--data-binary '`+strings.ReplaceAll(string(call.Body), "'", `'\''`)+`'`, `\u00eb`, "after five minutes",
+			`--data-binary '`+strings.ReplaceAll(call.Body, "'", `'\''`)+`'`, `\u00eb`, "after five minutes",
 		)
 		require.NotContains(t, p.text, "eu-1")
 		require.NotContains(t, p.text, "was changed since")

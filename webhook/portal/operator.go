@@ -57,7 +57,7 @@ func (p *Portal) merchants(x *exchange) (answer, error) {
 	query := x.R.URL.Query()
 	v := merchantsView{Asked: strings.TrimSpace(query.Get("q")), Newest: query.Get("cursor") != ""}
 	out := answer{status: http.StatusOK, template: "merchants", title: "Merchants", nav: "merchants"}
-	next := ""
+	var next string
 	if v.Asked == "" {
 		got, err := p.opts.Operator.Merchants(x.R.Context(), operator.Page{Limit: merchantsShown, Cursor: query.Get("cursor")})
 		if err != nil {

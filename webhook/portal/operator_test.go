@@ -152,12 +152,12 @@ func TestOperatorJobs(t *testing.T) {
 		require.Equal(t, webhook.Active, s.webhook(hook).Status)
 
 		begin := values("token", counted.field("token"))
-		real := s.do(dry+"/begin", begin, "As", "*").to()
-		require.Equal(t, real+"?done=again", s.do(dry+"/begin", begin, "As", "*").to())
+		begun := s.do(dry+"/begin", begin, "As", "*").to()
+		require.Equal(t, begun+"?done=again", s.do(dry+"/begin", begin, "As", "*").to())
 		dispatch()
-		s.do(real, nil, "As", "*").says("Disable", "Done", "Changed 1", "Looked at 1 webhook of 1 merchant")
+		s.do(begun, nil, "As", "*").says("Disable", "Done", "Changed 1", "Looked at 1 webhook of 1 merchant")
 		require.Equal(t, webhook.Disabled, s.webhook(hook).Status)
-		s.do(real+"/begin", values("token", "form_2"), "As", "*").is(http.StatusBadRequest)
+		s.do(begun+"/begin", values("token", "form_2"), "As", "*").is(http.StatusBadRequest)
 
 		sent.Set("token", "form_3")
 		stopped := s.do("/operator/new", sent, "As", "*").to()

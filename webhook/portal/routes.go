@@ -25,7 +25,7 @@ const (
 	assetsSegment    = "assets"
 	maxSegments      = 8
 
-	operatorSegment  = "operator"
+	operatorSegment = "operator"
 
 	eventParameter = "{eventId}"
 	jobParameter   = "{jobId}"

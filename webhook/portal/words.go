@@ -102,7 +102,7 @@ type moment struct {
 }
 
 // clock is how times stand in the texts of package webhook.
-var clock = regexp.MustCompile(`\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC`) //nolint:gochecknoglobals // a constant
+var clock = regexp.MustCompile(`\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC`)
 
 // moments finds the times in a text, so that a script can say what they are locally.
 func moments(text string) []moment {
