@@ -65,10 +65,10 @@ var ErrInvalidToken = errors.New("invalid token")
 // RateLimitRequest describes a request that is about to cost something.
 type RateLimitRequest struct {
 	Principal  Principal
-	MerchantID string
+	MerchantID string // empty in a request of an operator over all merchants
 	WebhookID  string // empty where the path has none
 	// Route is the method and the path after the merchant, with names in place of
-	// ids: "POST webhooks/{webhookId}/test".
+	// ids: "POST webhooks/{webhookId}/test", or "POST operator/jobs".
 	Route string
 }
 

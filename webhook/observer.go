@@ -51,6 +51,8 @@ type TroubleInfo struct {
 	//     is on this side. Deliveries wait, and nothing is counted.
 	//   - "clock": this machine's clock is more than a minute off the store's. A 401 or
 	//     403 does not count meanwhile.
+	//   - "job …", with its kind: a step of a job of the host's, see
+	//     [DispatcherOptions].Jobs.
 	//   - "sockets": this process has no descriptors or ports left, and makes fewer
 	//     attempts at once.
 	In    string

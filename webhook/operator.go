@@ -29,8 +29,8 @@ func NoticeFuncs(funcs ...NoticeFunc) NoticeFunc {
 
 // PublishNotices returns a function for [DispatcherOptions.OnNotice] that
 // publishes each notice to an operator's own webhooks, as an event of type
-// webhook.disabled, webhook.warning, webhook.recovered or webhook.moved: see
-// [event.WebhookNotice]. The id of the event is derived from the notice, so that a
+// webhook.disabled, webhook.warning, webhook.recovered, webhook.moved, webhook.crowded or
+// webhook.enabled: see [event.WebhookNotice]. The id of the event is derived from the notice, so that a
 // repeat makes no second one.
 //
 // OperatorID is a merchant of svc, and svc needs the types in its catalog: see

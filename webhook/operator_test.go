@@ -24,7 +24,7 @@ func operated(t *testing.T) (*webhook.Service, webhook.Registered, webhook.Notic
 	svc, err := webhook.NewService(memstore.New(nil), &webhook.ServiceOptions{Catalog: catalog})
 	require.NoError(t, err)
 	reg, err := svc.Register(t.Context(), operator, webhook.Registration{
-		URL: "https://operator.example.com/", Events: []string{"webhook.disabled", "webhook.warning", "webhook.recovered", "webhook.moved"},
+		URL: "https://operator.example.com/", Events: []string{"webhook.disabled", "webhook.warning", "webhook.recovered", "webhook.moved", "webhook.crowded", "webhook.enabled"},
 	})
 	require.NoError(t, err)
 	publish, err := webhook.PublishNotices(svc, operator)
@@ -42,7 +42,9 @@ func aNotice(kind webhook.NoticeKind) webhook.Notice {
 
 func TestNoticesAsEvents(t *testing.T) {
 	t.Parallel()
-	for _, kind := range []webhook.NoticeKind{webhook.NoticeDisabled, webhook.NoticeWarning, webhook.NoticeRecovered, webhook.NoticeMoved} {
+	for _, kind := range []webhook.NoticeKind{
+		webhook.NoticeDisabled, webhook.NoticeWarning, webhook.NoticeRecovered, webhook.NoticeMoved, webhook.NoticeCrowded, webhook.NoticeEnabled,
+	} {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()
 			svc, reg, publish := operated(t)
@@ -103,7 +105,7 @@ func TestPublishNoticesNeedsItsTypes(t *testing.T) {
 	require.NoError(t, err)
 	_, err = webhook.PublishNotices(svc, "no such/operator")
 	require.ErrorContains(t, err, "merchantId")
-	for _, name := range []string{"webhook.disabled", "webhook.warning", "webhook.recovered", "webhook.moved"} {
+	for _, name := range []string{"webhook.disabled", "webhook.warning", "webhook.recovered", "webhook.moved", "webhook.crowded", "webhook.enabled"} {
 		require.ErrorContains(t, err, "the catalog has no "+name)
 	}
 }

@@ -95,7 +95,7 @@ var rules = []rule{
 	{room: "webhook/internal/once", ours: []string{"store", "webhook/internal/id"}, modules: []string{"github.com/google/uuid"}},
 
 	// Twins: neither knows the other.
-	{room: "webhook/api", ours: append([]string{"webhook"}, core...), modules: append([]string{yaml}, coreModules...)},
+	{room: "webhook/api", ours: append([]string{"webhook", "webhook/operator"}, core...), modules: append([]string{yaml}, coreModules...)},
 	{room: "webhook/portal", ours: append([]string{"webhook", "webhook/operator"}, core...), modules: coreModules},
 	{room: "webhook/operator", ours: append([]string{"webhook"}, core...), modules: coreModules},
 	{room: "webhook/transfer", ours: append([]string{"webhook"}, core...), modules: coreModules},

@@ -44,13 +44,17 @@ var (
 		status: http.StatusForbidden, code: "forbidden",
 		message: "These credentials are not for this merchant.",
 	}
+	errNoOperator = &apiError{
+		status: http.StatusForbidden, code: "forbidden",
+		message: "These credentials are not an operator's.",
+	}
 	errCrossOrigin = &apiError{
 		status: http.StatusForbidden, code: "forbidden",
 		message: "A page of another origin made a browser send this request.",
 	}
 	errNoResource = &apiError{
 		status: http.StatusNotFound, code: "not_found",
-		message: "There is no such webhook, delivery, replay or path.",
+		message: "There is no such webhook, delivery, replay, job or path.",
 	}
 	errNoPublicKey = &apiError{
 		status: http.StatusNotFound, code: "no_public_key",

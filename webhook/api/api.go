@@ -14,6 +14,7 @@ import (
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/internal/id"
 	"github.com/rag-assistant/webhooks/webhook/internal/webui"
+	"github.com/rag-assistant/webhooks/webhook/operator"
 )
 
 // Options configures a [Handler].
@@ -28,6 +29,11 @@ type Options struct {
 	// authenticates as a merchant publishes events to the merchant's webhooks.
 	// Usually the host does that by calling [webhook.Service.Publish].
 	EnablePublish bool
+
+	// Operator adds the routes below /operator, with which a principal that has
+	// AnyMerchant asks and acts over all merchants. Anybody else gets a 403. Give a
+	// dispatcher its jobs: see [operator.Operator.Jobs]. Defaults to nil: there are none.
+	Operator *operator.Operator
 
 	// RateLimit is asked before a request is served, once it is known whose it is, and
 	// before anything else of it is looked at: also for one that is sent again. Defaults
@@ -92,6 +98,9 @@ type Options struct {
 //	GET    …/webhooks/{webhookId}/deliveries/{deliveryId}    one delivery, every attempt
 //	POST   …/webhooks/{webhookId}/deliveries/{deliveryId}/redeliver
 //	POST   /merchants/{merchantId}/events                    publish; off by default
+//	GET    /operator/merchants, webhooks, failing, search    over all merchants; off by default
+//	GET    /operator/jobs, /operator/jobs/{jobId}            what operators do and did
+//	POST   /operator/jobs, /operator/jobs/{jobId}/stop       do it to many webhooks
 //	GET    /openapi.json, /openapi.yaml                      all of this as OpenAPI 3.1
 //
 // The OpenAPI document needs no authentication. It says what this handler does:
@@ -136,6 +145,7 @@ type Handler struct {
 	opts         Options
 	root         string // the prefix and a slash; empty: any prefix
 	routes       []route
+	operator     []route
 	docs         func() (map[string]*document, error)
 }
 
@@ -168,7 +178,7 @@ func New(svc *webhook.Service, authenticate webhook.AuthenticateFunc, o *Options
 		return nil, fmt.Errorf("api: new: %w", err)
 	}
 	h := &Handler{svc: svc, authenticate: authenticate, opts: opts, root: root}
-	h.routes = h.table()
+	h.routes, h.operator = h.table(), h.operatorTable()
 	h.docs = sync.OnceValues(h.documents) // When it is asked for: writing it takes as long as a hundred requests.
 	return h, nil
 }

@@ -25,6 +25,8 @@ func (h *Handler) admit(ctx context.Context, x *exchange) error {
 		return errUnauthorized
 	}
 	switch {
+	case errors.Is(err, webui.ErrForeign) && x.Operator:
+		return errNoOperator
 	case errors.Is(err, webui.ErrForeign):
 		return errForbidden
 	case errors.Is(err, webui.ErrScope):

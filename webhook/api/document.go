@@ -46,6 +46,9 @@ func (h *Handler) documents() (map[string]*document, error) {
 	if !h.opts.EnablePublish {
 		cut(member(doc, "paths"), "/merchants/{merchantId}/events")
 	}
+	if h.opts.Operator == nil {
+		cutBelow(member(doc, "paths"), "/"+operatorSegment)
+	}
 	if h.opts.ServerURL != "" {
 		*member(member(doc, "servers").Content[0], "url") = *text(h.opts.ServerURL)
 	}

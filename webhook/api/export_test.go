@@ -16,8 +16,14 @@ type Route struct{ Method, Path string }
 
 // Routes lists the table, so that a test of every route does not miss a new one.
 func (h *Handler) Routes() []Route {
-	var out []Route
-	for _, rt := range h.routes {
+	return listed(h.routes)
+}
+
+// OperatorRoutes lists the table of operators.
+func (h *Handler) OperatorRoutes() []Route { return listed(h.operator) }
+
+func listed(routes []route) (out []Route) {
+	for _, rt := range routes {
 		for _, method := range slices.Sorted(maps.Keys(rt.methods)) {
 			path := "/" + strings.Join(rt.path, "/")
 			out = append(out, Route{method, path})
@@ -39,6 +45,11 @@ func (h *Handler) Documented() []string {
 		}
 		for method := range rt.methods {
 			out = append(out, method+" /merchants/{merchantId}/"+path)
+		}
+	}
+	for _, r := range h.OperatorRoutes() {
+		if r.Method != http.MethodHead {
+			out = append(out, r.Method+" "+r.Path)
 		}
 	}
 	return append(out, "GET /"+documentJSON, "GET /"+documentYAML)
@@ -77,7 +88,25 @@ func Views() map[string]reflect.Type {
 		"ReplayList":       reflect.TypeFor[replaysView](),
 		"Published":        reflect.TypeFor[publishedView](),
 
+		"MerchantList":    reflect.TypeFor[merchantsView](),
+		"MerchantCounts":  reflect.TypeFor[merchantView](),
+		"TroubledList":    reflect.TypeFor[troubledView](),
+		"MerchantWebhook": reflect.TypeFor[foreignView](),
+		"FailingList":     reflect.TypeFor[failingListView](),
+		"FailingWebhook":  reflect.TypeFor[failingView](),
+		"SearchResult":    reflect.TypeFor[searchView](),
+		"Found":           reflect.TypeFor[foundView](),
+		"JobList":         reflect.TypeFor[jobsView](),
+		"Job":             reflect.TypeFor[jobView](),
+		"Selection":       reflect.TypeFor[selectionView](),
+
 		// All answers with data.
+		"MerchantsAnswer":   reflect.TypeFor[successView](),
+		"TroubledAnswer":    reflect.TypeFor[successView](),
+		"FailingAnswer":     reflect.TypeFor[successView](),
+		"SearchAnswer":      reflect.TypeFor[successView](),
+		"JobsAnswer":        reflect.TypeFor[successView](),
+		"JobAnswer":         reflect.TypeFor[successView](),
 		"SecretAnswer":      reflect.TypeFor[successView](),
 		"PublicKeyAnswer":   reflect.TypeFor[successView](),
 		"DetectionAnswer":   reflect.TypeFor[successView](),

@@ -21,6 +21,15 @@ func cut(mapping *yaml.Node, name string) {
 	}
 }
 
+// cutBelow removes the members of a mapping whose names begin with a prefix.
+func cutBelow(mapping *yaml.Node, prefix string) {
+	for i := len(mapping.Content) - 2; i >= 0; i -= 2 {
+		if strings.HasPrefix(mapping.Content[i].Value, prefix) {
+			mapping.Content = slices.Delete(mapping.Content, i, i+2)
+		}
+	}
+}
+
 func add(mapping *yaml.Node, name string, value *yaml.Node) {
 	mapping.Content = append(mapping.Content, text(name), value)
 }

@@ -43,7 +43,7 @@ func TestOpenAPIHasAllRoutes(t *testing.T) {
 	t.Parallel()
 	svc, err := webhook.NewService(memstore.New(nil), nil)
 	require.NoError(t, err)
-	h, err := api.New(svc, bearer, &api.Options{EnablePublish: true})
+	h, err := api.New(svc, bearer, &api.Options{EnablePublish: true, Operator: newOperator(t)})
 	require.NoError(t, err)
 	var documented []string
 	for path, item := range openAPI(t).Paths.Map() {
@@ -161,6 +161,10 @@ func TestOpenAPIHasAllConstants(t *testing.T) {
 			"ProbeStandard": string(webhook.ProbeStandard), "ProbeASCII": string(webhook.ProbeASCII), "ProbeHTML": string(webhook.ProbeHTML),
 			"ProbeEscaped": string(webhook.ProbeEscaped), "ProbeForged": string(webhook.ProbeForged),
 		}, properties(doc.Components.Schemas["Probe"].Value)["sent"].Value.Enum},
+		"Condition": {map[string]any{
+			"ConditionHealthy": string(webhook.ConditionHealthy), "ConditionFailing": string(webhook.ConditionFailing),
+			"ConditionDisabled": string(webhook.ConditionDisabled),
+		}, enum("WebhookHealth")},
 		"Delivery": {map[string]any{
 			"DeliveryPending": string(webhook.DeliveryPending), "DeliverySucceeded": string(webhook.DeliverySucceeded),
 			"DeliveryFailed": string(webhook.DeliveryFailed),
@@ -314,9 +318,13 @@ func TestOpenAPIHasTheGuidesSamples(t *testing.T) {
 // to the handler.
 func TestOpenAPIRequests(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, nil, nil)
-	id := s.hook(harness.Merchant)
+	merchants, operators := newSite(t, nil, nil), newDesk(t).site
+	id := merchants.hook(harness.Merchant)
 	for path, item := range openAPI(t).Paths.Map() {
+		s := merchants
+		if strings.HasPrefix(path, "/operator/") {
+			s = operators
+		}
 		for method, op := range item.Operations() {
 			url := "/api" + strings.NewReplacer("{merchantId}", harness.Merchant, "{webhookId}", id, "{deliveryId}", "whdel_1").Replace(path)
 			if op.RequestBody != nil {

@@ -20,12 +20,13 @@ const (
 )
 
 // repeated is what is kept of an answer for those who send its request again: the
-// webhook, delivery or replay that it shows, or its data if it shows none.
+// webhook, delivery, replay or job that it shows, or its data if it shows none.
 type repeated struct {
 	Status     int             `json:"s"`
 	WebhookID  string          `json:"w,omitempty"`
 	DeliveryID string          `json:"i,omitempty"`
 	ReplayID   string          `json:"r,omitempty"`
+	JobID      string          `json:"j,omitempty"`
 	Data       json.RawMessage `json:"d,omitempty"`
 }
 
@@ -47,8 +48,8 @@ func (h *Handler) once(ctx context.Context, x *exchange, serve endpoint) (answer
 	}
 	var out answer
 	served := false
-	value, again, err := h.svc.Once(ctx, x.MerchantID, onceKey(keys[0]), &webhook.OnceOptions{
-		Fingerprint: fmt.Sprintf("%q", []string{x.Route, x.WebhookID, x.DeliveryID + x.ReplayID, x.R.URL.RawQuery, string(body)}),
+	value, again, err := h.doOnce(ctx, x, onceKey(keys[0]), &webhook.OnceOptions{
+		Fingerprint: fmt.Sprintf("%q", []string{x.Route, x.WebhookID, x.DeliveryID + x.ReplayID + x.JobID, x.R.URL.RawQuery, string(body)}),
 		Time:        h.timeOf(x), Age: h.opts.IdempotencyAge, NoWait: true,
 	}, func(ctx context.Context) (string, error) {
 		served = true
@@ -103,6 +104,8 @@ func keep(x *exchange, out answer) (string, error) {
 		r.WebhookID, r.DeliveryID = x.WebhookID, v.ID
 	case replayView:
 		r.WebhookID, r.ReplayID = x.WebhookID, v.ID
+	case jobView:
+		r.JobID = v.ID
 	case redeliveredView:
 		r.WebhookID, r.DeliveryID = x.WebhookID, v.ID
 	default:
@@ -122,6 +125,13 @@ func (h *Handler) again(ctx context.Context, x *exchange, value string) (answer,
 		return answer{}, err
 	}
 	x.W.Header().Set(replayedHeader, "true")
+	if kept.JobID != "" {
+		j, err := h.opts.Operator.Job(ctx, kept.JobID)
+		if errors.Is(err, webhook.ErrNotFound) {
+			err = errGone
+		}
+		return jobAnswer(kept.Status, j, err)
+	}
 	if kept.WebhookID == "" {
 		return answer{status: kept.Status, data: kept.Data}, nil
 	}

@@ -71,18 +71,31 @@ func (h *Handler) match(x *exchange) *route {
 	if strings.Contains(escaped, "//") {
 		return nil
 	}
-	rest, found := strings.CutPrefix(h.unprefixed(escaped), merchantsSegment)
+	rest := h.unprefixed(escaped)
+	if h.opts.Operator != nil && strings.HasPrefix(rest, operatorSegment) {
+		x.Operator = true
+		return matchOf(x, h.operator, rest, 0)
+	}
+	rest, found := strings.CutPrefix(rest, merchantsSegment)
 	if !found {
 		return h.publicRoute(rest)
 	}
-	segments, ok := webui.Split(rest, maxSegments)
+	return matchOf(x, h.routes, rest, 1)
+}
+
+// matchOf finds the route of a path, of which the first segments before those of routes are
+// a merchant's.
+func matchOf(x *exchange, routes []route, path string, before int) *route {
+	segments, ok := webui.Split(path, maxSegments)
 	if !ok {
 		return nil
 	}
-	x.MerchantID = segments[0]
-	for i := range h.routes {
-		if x.Match(h.routes[i].path, segments[1:]) {
-			return &h.routes[i]
+	if before > 0 {
+		x.MerchantID = segments[0]
+	}
+	for i := range routes {
+		if x.Match(routes[i].path, segments[before:]) {
+			return &routes[i]
 		}
 	}
 	return nil
@@ -90,7 +103,8 @@ func (h *Handler) match(x *exchange) *route {
 
 // unprefixed returns what of a path follows the prefix and its slash, and nothing
 // if it has another prefix. Where any prefix will do, it ends before the first
-// segment called merchants, or before the last segment of a path without one.
+// segment called merchants, or the last one called operator, or before the last segment
+// of a path without either.
 func (h *Handler) unprefixed(escaped string) string {
 	if h.root != "" {
 		rest, found := strings.CutPrefix(escaped, h.root)
@@ -100,6 +114,9 @@ func (h *Handler) unprefixed(escaped string) string {
 		return rest
 	}
 	at := strings.Index(escaped, "/"+merchantsSegment)
+	if at < 0 && h.opts.Operator != nil {
+		at = strings.LastIndex(escaped, "/"+operatorSegment)
+	}
 	if at < 0 {
 		at = strings.LastIndexByte(escaped, '/')
 	}

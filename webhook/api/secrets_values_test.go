@@ -21,6 +21,7 @@ import (
 
 	"github.com/rag-assistant/webhooks/internal/harness"
 	"github.com/rag-assistant/webhooks/signer"
+	"github.com/rag-assistant/webhooks/store"
 	"github.com/rag-assistant/webhooks/store/memstore"
 	"github.com/rag-assistant/webhooks/verifier"
 	"github.com/rag-assistant/webhooks/webhook"
@@ -171,6 +172,7 @@ func touched(t *testing.T, l *leaks, sealed bool) map[string]any {
 		"webhook.Stats": stats, "webhook.Notice": notice, "webhook.NoticeKind": notice.Kind,
 		"webhook.Health":     webhook.Health{Notes: []string{"the store does not answer"}},
 		"webhook.NoticeFunc": dispatcherOptions.OnNotice,
+		"webhook.JobFunc":    webhook.JobFunc(func(context.Context, store.Job) (store.JobUpdate, error) { return store.JobUpdate{}, nil }),
 		"webhook.WaitError":  &webhook.WaitError{Err: webhook.ErrKeys, Wait: time.Minute},
 	}
 }

@@ -12,10 +12,11 @@ const (
 	TypeWebhookWarning   Type = "webhook.warning"
 	TypeWebhookRecovered Type = "webhook.recovered"
 	TypeWebhookMoved     Type = "webhook.moved"
+	TypeWebhookCrowded   Type = "webhook.crowded"
+	TypeWebhookEnabled   Type = "webhook.enabled"
 )
 
-// WebhookNotice is the data of webhook.disabled, webhook.warning, webhook.recovered
-// and webhook.moved.
+// WebhookNotice is the data of all of these types.
 type WebhookNotice struct {
 	MerchantID string `json:"merchantId"` // Who owns the webhook.
 	WebhookID  string `json:"webhookId"`
@@ -46,5 +47,7 @@ func NoticeEntries() []Entry {
 		entry(TypeWebhookWarning, "A merchant's webhook may soon be disabled", `"reason":"","consecutiveFailures":5,"disableAfter":10,`),
 		entry(TypeWebhookRecovered, "A merchant's webhook has recovered", `"reason":"","consecutiveFailures":0,"disableAfter":0,`),
 		entry(TypeWebhookMoved, "A merchant's webhook that has headers leads to another host", `"reason":"","consecutiveFailures":0,"disableAfter":0,`),
+		entry(TypeWebhookCrowded, "A merchant's webhook misses events, because too much waits for it", `"reason":"","consecutiveFailures":0,"disableAfter":0,`),
+		entry(TypeWebhookEnabled, "A probe has enabled a merchant's webhook", `"reason":"","consecutiveFailures":0,"disableAfter":0,`),
 	}
 }

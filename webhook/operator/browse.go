@@ -136,6 +136,13 @@ func onHost(rawURL, host string) bool {
 	return err == nil && (strings.EqualFold(u.Host, host) || strings.EqualFold(u.Hostname(), host))
 }
 
+// Check lists what [Operator.Webhooks] finds wrong with a filter.
+func (f Filter) Check() []webhook.Fault {
+	var bad faults
+	f.check(&bad, "")
+	return bad
+}
+
 func (f *Filter) check(bad *faults, path string) {
 	if f.Status != "" && f.Status != webhook.Active && f.Status != webhook.Disabled {
 		bad.add(path+"status", `must be "active" or "disabled"`)
@@ -146,9 +153,14 @@ func (f *Filter) check(bad *faults, path string) {
 	if !slices.Contains([]webhook.Reason{"", webhook.ReasonFailures, webhook.ReasonGone, webhook.ReasonRequest}, f.Reason) {
 		bad.add(path+"reason", `must be "consecutive_failures", "gone" or "requested"`)
 	}
-	if len(f.Host) > maxHost {
-		bad.add(path+"host", "is too long for a host")
+	if !validHost(f.Host) {
+		bad.add(path+"host", "must be the host of a URL, such as example.com or example.com:8443")
 	}
+}
+
+// validHost reports whether a text can be a host, or is empty.
+func validHost(s string) bool {
+	return len(s) <= maxHost && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || strings.ContainsRune("/?#@\\\x7f", r) })
 }
 
 // maxHost is the length of the longest name of a host, with a port.
@@ -164,9 +176,7 @@ type WebhookPage struct {
 // Webhooks lists the webhooks of all merchants that are disabled or failing, as far as f
 // takes them. A part may be short, or empty, and have a Next.
 func (o *Operator) Webhooks(ctx context.Context, f Filter, q Page) (WebhookPage, error) {
-	var bad faults
-	f.check(&bad, "")
-	if err := errors.Join(bad.err(), q.check()); err != nil {
+	if err := cmp.Or(faults(f.Check()).err(), q.check()); err != nil {
 		return WebhookPage{}, err
 	}
 	at, err := parsePlace(q.Cursor)

@@ -22,15 +22,18 @@ func (f *faults) add(path, message string) {
 	*f = append(*f, webhook.Fault{Path: path, Kind: webhook.FaultWrong, Message: message})
 }
 
-func (f *faults) err() error {
-	if len(*f) == 0 {
+func (f faults) err() error {
+	if len(f) == 0 {
 		return nil
 	}
-	return &webhook.InvalidError{Faults: *f}
+	return &webhook.InvalidError{Faults: f}
 }
 
+// Check lists what [Operator.Begin] finds wrong with a request.
+func (r Request) Check() []webhook.Fault { return r.check(0) }
+
 // check says what is wrong with a request that takes so many bytes.
-func (r *Request) check(size int) error {
+func (r *Request) check(size int) faults {
 	var bad faults
 	if !slices.Contains(Kinds(), r.Kind) {
 		bad.add("kind", `must be "enable", "disable", "replay", "cancel", "rewrap" or "delete"`)
@@ -51,7 +54,7 @@ func (r *Request) check(size int) error {
 	if len(bad) == 0 && size > maxRequest {
 		bad.add("selection", fmt.Sprintf("names too much for one job, which has room for %d bytes in all: make several", maxRequest))
 	}
-	return bad.err()
+	return bad
 }
 
 func (s *Selection) check(bad *faults, kind Kind) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/rag-assistant/webhooks/store"
@@ -163,7 +164,7 @@ func unpack(packed []byte) (s state, err error) {
 // dispatcher carries it out: see [Operator.Jobs].
 func (o *Operator) Begin(ctx context.Context, r Request) (Job, error) {
 	s := state{Request: r, By: webhook.Actor(ctx)}
-	if err := r.check(len(s.pack())); err != nil {
+	if err := r.check(len(s.pack())).err(); err != nil {
 		return Job{}, err
 	}
 	id := once.ID(ctx, "opj_")
@@ -258,6 +259,9 @@ func newJob(j store.Job) Job {
 	out := Job{
 		ID: j.ID, Status: s.Status, By: s.By, Request: s.Request, Counts: s.Counts,
 		CreatedAt: j.CreatedAt, UpdatedAt: j.UpdatedAt, EndedAt: j.EndedAt,
+	}
+	if err != nil {
+		out.Kind = Kind(strings.TrimPrefix(j.Kind, kindPrefix))
 	}
 	switch {
 	case j.EndedAt.IsZero():

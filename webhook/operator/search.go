@@ -48,11 +48,15 @@ type SearchPage struct {
 // host of their URL, at all merchants, one after the other. One call asks the store some
 // thousand times at most, so it may find nothing and have a Next.
 func (o *Operator) Search(ctx context.Context, text, cursor string) (SearchPage, error) {
-	if text == "" || len(text) > maxHost {
-		return SearchPage{}, invalid("q", "must be the id of an event, delivery or webhook, or the host of a URL")
+	var bad faults
+	if text == "" || !validHost(text) {
+		bad.add("q", "must be the id of an event, delivery or webhook, or the host of a URL")
 	}
 	at, err := parsePlace(cursor)
 	if err != nil {
+		bad.add("cursor", notACursor)
+	}
+	if err := bad.err(); err != nil {
 		return SearchPage{}, err
 	}
 	var out SearchPage

@@ -43,7 +43,9 @@ func parsePlace(cursor string) (p place, err error) {
 	return p, nil
 }
 
-func errCursor() error { return invalid("cursor", "is not one that was given out here") }
+const notACursor = "is not one that was given out here"
+
+func errCursor() error { return invalid("cursor", notACursor) }
 
 // orCursor makes of a cursor that the store refuses a fault of the caller's.
 func orCursor(err error) error {

@@ -25,7 +25,10 @@ type Exchange struct {
 	Route string // as in [webhook.RateLimitRequest]
 
 	// As in the path; checked for nothing but the merchant's being the principal's.
-	MerchantID, WebhookID, DeliveryID, ReplayID string
+	MerchantID, WebhookID, DeliveryID, ReplayID, JobID string
+
+	// Operator says that the path is one for operators. It names no merchant.
+	Operator bool
 }
 
 // What a route has in place of an id.
@@ -33,12 +36,13 @@ const (
 	WebhookParameter  = "{webhookId}"
 	DeliveryParameter = "{deliveryId}"
 	ReplayParameter   = "{replayId}"
+	JobParameter      = "{jobId}"
 )
 
 // Match reports whether segments are those of a route, and keeps the ids in them.
 func (x *Exchange) Match(route, segments []string) bool {
 	return Match(route, segments, map[string]*string{
-		WebhookParameter: &x.WebhookID, DeliveryParameter: &x.DeliveryID, ReplayParameter: &x.ReplayID,
+		WebhookParameter: &x.WebhookID, DeliveryParameter: &x.DeliveryID, ReplayParameter: &x.ReplayID, JobParameter: &x.JobID,
 	})
 }
 
@@ -66,9 +70,14 @@ func (x *Exchange) Admit(authenticate webhook.AuthenticateFunc, choose func(webh
 		return &AuthError{err}
 	}
 	x.Who = who
-	if choose != nil {
+	switch {
+	case x.Operator:
+		if !who.AnyMerchant {
+			return ErrForeign
+		}
+	case choose != nil:
 		x.MerchantID = choose(who)
-	} else if !who.MayActFor(x.MerchantID) {
+	case !who.MayActFor(x.MerchantID):
 		return ErrForeign
 	}
 	if !who.May(x.Scope()) {
