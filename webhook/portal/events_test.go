@@ -101,7 +101,9 @@ func verdicts(t *testing.T) {
 		"Not registered yet https://example.com/hook/late The webhook was registered later, at 1 Jan 2000, 01:00:00 UTC.",
 		"Deliveries", "example.com",
 	)
-	require.Contains(t, p.body, `<span class="pill bad">Failed</span>`)
+	for word, tone := range map[string]string{"Failed": "bad", "Disabled": "off", "Not subscribed": "off"} {
+		require.Contains(t, p.body, `<span class="pill `+tone+`">`+word+`</span><a class="mono url"`)
+	}
 	require.Contains(t, p.body, `<time datetime="2000-01-01T01:00:00Z" data-full>`, "a script can say it locally")
 	s.do(p.link("See the delivery"), nil).is(http.StatusOK).says("Attempt 1")
 
