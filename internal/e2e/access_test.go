@@ -74,6 +74,7 @@ func TestEverybodyCanUseIt(t *testing.T) {
 	for _, dark := range []bool{false, true} {
 		for _, width := range []int64{1280, 390} {
 			t.Run(fmt.Sprintf("dark %t, width %d", dark, width), func(t *testing.T) {
+				t.Parallel()
 				b := open(t, s.site)
 				b.enter()
 				b.look(width, 900, dark)
