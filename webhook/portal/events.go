@@ -143,17 +143,19 @@ func newVerdictRow(v *webhook.Verdict) verdictRow {
 	case webhook.FatePruned:
 		first = "pruned"
 	default:
-		first = "not known any more"
+		first = "not known"
 	}
 	if rest, cut := strings.CutPrefix(v.Text, first); cut {
-		row.Rest = strings.TrimLeft(rest, ": ")
+		row.Rest = strings.TrimLeft(strings.TrimPrefix(rest, " any more"), ": ")
 	}
 	switch v.Fate { //nolint:exhaustive // Others have no code, for which the page has words.
 	case webhook.FateFailed:
 		row.Rest, _, _ = strings.Cut(row.Rest, ": ")
 		row.Rest += "."
 	case webhook.FatePending:
-		row.Rest, _, _ = strings.Cut(row.Rest, " Attempts so far:")
+		for _, codes := range []string{" Attempts so far:", " It has failed after"} {
+			row.Rest, _, _ = strings.Cut(row.Rest, codes)
+		}
 	}
 	row.Word, row.Rest = capital(first), capital(row.Rest)
 	return row
