@@ -139,6 +139,13 @@ func (b *tab) enter() {
 	b.do(chromedp.Navigate(at+"/login"), chromedp.WaitVisible(chromedp.CSS("h1")))
 }
 
+// enterAsOperator logs in as somebody who may act for any merchant.
+func (b *tab) enterAsOperator() {
+	b.t.Helper()
+	at, _, _ := strings.Cut(b.site, mount)
+	b.do(chromedp.Navigate(at+"/login?as="+anybody), chromedp.WaitVisible(chromedp.CSS("h1")))
+}
+
 // visit opens a page of the portal.
 func (b *tab) visit(path string) {
 	b.t.Helper()

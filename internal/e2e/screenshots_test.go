@@ -8,7 +8,10 @@ import (
 	"image/png"
 	"maps"
 	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -19,6 +22,7 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
 
+	"github.com/rag-assistant/webhooks/retry"
 	"github.com/rag-assistant/webhooks/store"
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/event"
@@ -33,7 +37,9 @@ const maxPicture = 150 << 10
 func TestScreenshots(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, &portal.Options{Title: "RAG Assistant"})
-	hook, failed := history(s)
+	hook, _ := history(s)
+	failed := s.outage(path.Base(hook))
+	published := s.lastEvent()
 	b := open(t, s.site)
 	b.enter()
 	for _, c := range []struct {
@@ -47,12 +53,17 @@ func TestScreenshots(t *testing.T) {
 		{"webhook-dark", hook, 1280, 1180, true, true},
 		{"deliveries-dark", hook + "/deliveries", 1280, 900, true, false},
 		{"deliveries-light", hook + "/deliveries", 1280, 900, false, false},
-		{"delivery-light", hook + "/deliveries/" + failed, 1280, 940, false, true},
+		{"delivery-light", hook + "/deliveries/" + failed, 1280, 1000, false, true},
 		{"delivery-dark", hook + "/deliveries/" + failed, 1280, 1100, true, false},
 		{"verify-light", hook + "/verify?lang=python", 1280, 940, false, true},
 		{"verify-dark", hook + "/verify?lang=python", 1280, 1100, true, false},
 		{"new-light", "new", 1280, 1100, false, false},
+		{"catalog-light", "catalog", 1280, 900, false, false},
 		{"events-light", "events", 1280, 900, false, false},
+		{"event-light", published, 1280, 900, false, true},
+		{"changes-light", hook + "/changes", 1280, 700, false, false},
+		{"performance-light", hook + "/performance", 1280, 900, false, true},
+		{"performance-dark", hook + "/performance", 1280, 900, true, false},
 		{"rotate-dark", hook + "/rotate", 1280, 700, true, false},
 		{"delete-light", hook + "/delete", 1280, 700, false, false},
 		{"replay-dark", hook + "/replay", 1280, 760, true, false},
@@ -61,6 +72,9 @@ func TestScreenshots(t *testing.T) {
 		{"deliveries-phone-dark", hook + "/deliveries", 390, 844, true, true},
 		{"delivery-phone", hook + "/deliveries/" + failed, 390, 1400, false, false},
 		{"verify-phone", hook + "/verify", 390, 844, false, false},
+		{"events-phone", "events", 390, 844, false, false},
+		{"event-phone-dark", published, 390, 1200, true, false},
+		{"performance-phone", hook + "/performance", 390, 1000, false, false},
 		{"new-phone-dark", "new", 390, 1200, true, false},
 	} {
 		b.look(c.width, c.height, c.dark)
@@ -70,6 +84,13 @@ func TestScreenshots(t *testing.T) {
 			b.picture(c.name)
 		}
 	}
+
+	b.enterAsOperator()
+	b.look(1280, 700, false)
+	b.visit("operator/webhooks")
+	b.fits("operator")
+	b.picture("operator-light")
+	b.enter()
 
 	// A secret, and an outcome that came by itself.
 	s.dispatch()
@@ -180,6 +201,49 @@ func fewerColours(t *testing.T, shot []byte) []byte {
 	return out.Bytes()
 }
 
+// outage sends an event to a webhook whose endpoint is down, and returns its delivery. The
+// other endpoints answer, and nothing leaves this machine.
+func (s *stage) outage(webhookID string) string {
+	s.t.Helper()
+	disp, err := webhook.NewDispatcher(s.store, &webhook.DispatcherOptions{
+		Transport: answers{"hooks.example.com": http.StatusServiceUnavailable}, Retry: retry.Policy{Delays: []time.Duration{time.Second, time.Second}},
+	})
+	require.NoError(s.t, err)
+	ctx, stop := context.WithCancel(s.t.Context())
+	defer stop()
+	ended := make(chan error, 1)
+	go func() { ended <- disp.Run(ctx) }()
+	s.publish(event.TypeDocumentUpdated)
+	s.await(webhookID, webhook.DeliveryFailed)
+	stop()
+	require.NoError(s.t, <-ended)
+	page, err := s.svc.Deliveries(s.t.Context(), merchant, webhookID, webhook.DeliveryQuery{Limit: 1})
+	require.NoError(s.t, err)
+	return page.Deliveries[0].ID
+}
+
+// answers are the statuses of hosts that do not answer 200.
+type answers map[string]int
+
+func (a answers) RoundTrip(r *http.Request) (*http.Response, error) {
+	w := httptest.NewRecorder()
+	w.Header().Set("X-Request-Id", "req_7f3a")
+	if status, down := a[r.URL.Host]; down {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(status)
+		_, _ = w.WriteString(`{"error":"database is locked","retry":true}`)
+	}
+	return w.Result(), nil
+}
+
+// lastEvent is the path of the event that was published last.
+func (s *stage) lastEvent() string {
+	s.t.Helper()
+	page, err := s.svc.Events(s.t.Context(), merchant, webhook.EventQuery{Limit: 1})
+	require.NoError(s.t, err)
+	return "events/" + page.Events[0].ID
+}
+
 // history is a merchant with three webhooks and a day behind them. It returns the
 // path of one and the id of a delivery of it that failed.
 func history(s *stage) (hook, failed string) {
@@ -205,6 +269,7 @@ func history(s *stage) (hook, failed string) {
 		}
 		s.publish(types[dice.IntN(len(types))])
 		took := 20 + dice.Int64N(160)
+		s.back.Add(-took * int64(time.Millisecond))
 		bad := i > 120 && i < 134 || dice.IntN(40) == 0 || i == 216
 		// Three attempts, if the first two fail.
 		for range 3 {

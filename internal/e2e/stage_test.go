@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"net/http/httptest"
@@ -15,6 +16,7 @@ import (
 	"github.com/rag-assistant/webhooks/store/memstore"
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/event"
+	"github.com/rag-assistant/webhooks/webhook/operator"
 	"github.com/rag-assistant/webhooks/webhook/portal"
 	"github.com/rag-assistant/webhooks/webhook/webhooktest"
 )
@@ -22,6 +24,7 @@ import (
 const (
 	merchant = "merchant_42"
 	mount    = "/acme/developers"
+	anybody  = "-" // an operator
 )
 
 // stage is a sender with its portal below a prefix, and a receiver.
@@ -29,6 +32,7 @@ type stage struct {
 	t     *testing.T
 	store *memstore.Store
 	svc   *webhook.Service
+	ops   *operator.Operator
 	ep    *webhooktest.Endpoint
 	site  string        // the address of the portal, with its slash
 	back  *atomic.Int64 // by how much the store's clock is slow
@@ -42,12 +46,19 @@ func newStage(t *testing.T, o *portal.Options) *stage {
 	var err error
 	s.svc, err = webhook.NewService(s.store, &webhook.ServiceOptions{Egress: s.ep.Egress(), Now: now})
 	require.NoError(t, err)
-	pages, err := portal.New(s.svc, login, o)
+	s.ops, err = operator.New(s.store, s.svc, nil)
+	require.NoError(t, err)
+	var opts portal.Options
+	if o != nil {
+		opts = *o
+	}
+	opts.Operator = s.ops
+	pages, err := portal.New(s.svc, login, &opts)
 	require.NoError(t, err)
 	mux := http.NewServeMux()
 	mux.Handle(mount+"/", http.StripPrefix(mount, pages))
 	mux.HandleFunc("/login", func(w http.ResponseWriter, r *http.Request) {
-		http.SetCookie(w, &http.Cookie{Name: "merchant", Value: merchant, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode})
+		http.SetCookie(w, &http.Cookie{Name: "merchant", Value: cmp.Or(r.URL.Query().Get("as"), merchant), Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode})
 		http.Redirect(w, r, mount+"/", http.StatusSeeOther)
 	})
 	server := httptest.NewServer(mux)
@@ -56,20 +67,20 @@ func newStage(t *testing.T, o *portal.Options) *stage {
 	return s
 }
 
-// login takes the merchant from a cookie.
+// login takes the merchant, or an operator, from a cookie.
 func login(r *http.Request) (webhook.Principal, error) {
 	c, err := r.Cookie("merchant")
 	if err != nil {
 		return webhook.Principal{}, err
 	}
-	return webhook.Principal{MerchantID: c.Value}, nil
+	return webhook.Principal{MerchantID: c.Value, AnyMerchant: c.Value == anybody}, nil
 }
 
 // dispatch delivers from now on, without long pauses.
 func (s *stage) dispatch() {
 	s.t.Helper()
 	disp, err := webhook.NewDispatcher(s.store, &webhook.DispatcherOptions{
-		Egress: s.ep.Egress(), Retry: retry.Policy{Delays: []time.Duration{time.Millisecond, time.Millisecond}},
+		Egress: s.ep.Egress(), Jobs: s.ops.Jobs(), Retry: retry.Policy{Delays: []time.Duration{time.Millisecond, time.Millisecond}},
 	})
 	require.NoError(s.t, err)
 	ctx, stop := context.WithCancel(context.Background())

@@ -46,7 +46,7 @@ func actions(s *site, hook, deliveryID string) []action {
 // views are all pages of such.
 func views(hook, deliveryID, replayID string) []string {
 	return []string{
-		hook, hook + "/edit", hook + "/rotate", hook + "/delete", hook + "/verify", hook + "/replay", hook + "/cancel",
+		hook, hook + "/edit", hook + "/rotate", hook + "/delete", hook + "/verify", hook + "/replay", hook + "/cancel", hook + "/changes", hook + "/performance",
 		hook + "/deliveries", hook + "/deliveries/" + deliveryID, hook + "/deliveries/" + deliveryID + "/outcome",
 		hook + "/replays/" + replayID,
 	}

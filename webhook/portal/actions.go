@@ -103,8 +103,9 @@ func (p *Portal) test(x *exchange) (answer, error) {
 type outcomeView struct {
 	webhook.Delivery
 
-	Path   string
-	Follow bool // a script asks again
+	Hook   string // path of the webhook
+	Path   string // of the delivery
+	Follow bool   // a script asks again
 	Took   time.Duration
 }
 
@@ -112,7 +113,7 @@ type outcomeView struct {
 // page, not at the address that the script asked.
 func (x *exchange) outcomeOf(d webhook.Delivery, follow bool) answer {
 	v := outcomeView{
-		Delivery: d, Path: x.embedded() + "/deliveries/" + d.ID,
+		Delivery: d, Hook: x.embedded(), Path: x.embedded() + "/deliveries/" + d.ID,
 		Follow: follow && d.Status == webhook.DeliveryPending,
 	}
 	if n := len(d.Log); n > 0 {

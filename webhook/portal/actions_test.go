@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -43,9 +44,9 @@ func TestDisabledByFailures(t *testing.T) {
 	for range 3 {
 		s.delivered(hook, result)
 	}
-	s.do(hook, nil).says("The last 3 deliveries failed.")
+	s.do(hook, nil).says("Failing", "Your endpoint is failing. It began just now. No try has succeeded yet. 3 failures in a row so far")
 	s.delivered(hook, result)
-	s.do(hook, nil).says("We disabled this webhook after 4 failed deliveries in a row", "Enable", "0%")
+	s.do(hook, nil).says("We disabled this webhook after 4 failures in a row", "Disabled by failures", "Enable", "0%")
 }
 
 // Without a script, the answer to a test comes with its outcome, if there is one.
@@ -76,7 +77,8 @@ func TestTestWithAScript(t *testing.T) {
 	s.do(outcome, nil, "HX-Request", "true").says("Waiting for the answer")
 	s.settle(success())
 	p = s.do(outcome, nil, "HX-Request", "true").says("Your endpoint answered 200 in 34 ms.")
-	require.NotContains(t, p.body, "data-hx-get", "it has ended")
+	require.NotContains(t, p.body, "/outcome", "it has ended")
+	require.Contains(t, p.body, `data-hx-get="..`+hook+`" data-hx-trigger="load" data-hx-select="#recent"`, "the list of deliveries has it, too")
 	require.Empty(t, p.header.Get("HX-Refresh"))
 	require.Equal(t, "true", s.do(outcome+"?reload", nil).header.Get("HX-Refresh"))
 }
@@ -105,7 +107,7 @@ func TestNoAnswerForLong(t *testing.T) {
 	s.do(hook+"/test", values("a", "b"))
 	d := s.youngest(hook)
 	p := s.do(hook+"/deliveries/"+d.ID+"/outcome", nil).says("No answer yet.")
-	require.NotContains(t, p.body, "data-hx-get", "it does not ask for ever")
+	require.NotContains(t, p.body, "/outcome", "it does not ask for ever")
 	s.do(hook+"/deliveries/"+d.ID, nil).says("It waits to be sent.")
 }
 
@@ -198,7 +200,7 @@ func TestRedeliver(t *testing.T) {
 
 	// What is pending is brought forward.
 	second, _, _ := strings.Cut(to, "?")
-	form = values("token", s.do(second, nil).says("Send now").field("token"))
+	form = values("token", s.do(second, nil).says("Try now").field("token"))
 	s.do(s.do(second+"/redeliver", form).to(), nil).says("The delivery is brought forward")
 	stats, err = s.svc.Stats(t.Context(), merchant, hookID(hook))
 	require.NoError(t, err)
@@ -241,7 +243,7 @@ func TestReplay(t *testing.T) {
 	s.do(hook+"/status", values("status", "active"))
 	s.delivered(hook, failure("no"))
 
-	s.do(hook+"/replay", nil).is(http.StatusOK).says("Failed and missed")
+	s.do(hook+"/replay", nil).is(http.StatusOK).says("Failed and missed", "2 events would be sent.", "Replay Count again")
 	s.do(hook+"/replay", values("which", "missed", "count", "1")).is(http.StatusOK).says("would be sent")
 	p := s.do(hook+"/replay", values("which", "failed", "since", "yesterday", "until", "2026-01-01T10:00")).is(http.StatusUnprocessableEntity).
 		says("Write a date and a time")
@@ -249,6 +251,20 @@ func TestReplay(t *testing.T) {
 	s.do(hook+"/replay", values("which", "both", "since", "2026-01-01T10:00", "until", "2026-01-01T09:00")).is(http.StatusUnprocessableEntity).
 		says("The end has to be after the start.")
 	s.do(hook+"/replay", values("which", "both", "until", "2026-01-01T09:00", "count", "1")).is(http.StatusOK).says("Nothing would be sent")
+
+	// The form opens with the time since the endpoint was well.
+	quiet := s.hook()
+	p = s.do(quiet+"/replay", nil).says("Nothing would be sent.", "Count again Cancel")
+	since := func(p page) time.Time {
+		m := regexp.MustCompile(`name="since"[^>]* value="([^"]*)"`).FindStringSubmatch(p.body)
+		require.NotNil(t, m, p.body)
+		at, err := time.Parse("2006-01-02T15:04", m[1])
+		require.NoError(t, err)
+		return at
+	}
+	require.WithinDuration(t, time.Now().Add(-24*time.Hour), since(p), 2*time.Minute)
+	s.do(quiet+"/status", values("status", "disabled"))
+	require.WithinDuration(t, time.Now(), since(s.do(quiet+"/replay", nil)), 2*time.Minute)
 
 	to := s.do(hook+"/replay", values("which", "missed")).to()
 	running := s.do(to, nil).is(http.StatusOK).says("Running.").says("Missed events until").says("Sent again 0 events")

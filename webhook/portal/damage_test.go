@@ -2,6 +2,7 @@ package portal_test
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"testing"
@@ -34,6 +35,15 @@ func (s *spoiling) Delivery(ctx context.Context, merchantID, webhookID, id strin
 	return d, err
 }
 
+func (s *spoiling) Event(context.Context, string, string) (store.Event, error) {
+	return store.Event{}, store.ErrDamaged
+}
+
+func (s *spoiling) EventDeliveries(ctx context.Context, merchantID, eventID string) (store.EventDeliveries, error) {
+	fate, err := s.Store.EventDeliveries(ctx, merchantID, eventID)
+	return fate, errors.Join(err, store.ErrDamaged)
+}
+
 func lose(d *store.Delivery) {
 	d.EventID, d.EventType, d.Status, d.Code = "", "", store.DeliveryFailed, store.CodeDamaged
 }
@@ -49,6 +59,7 @@ func TestDamaged(t *testing.T) {
 	id := s.webhook(two).ID
 	delivery := one + "/deliveries/" + s.delivered(one, store.Result{Outcome: store.Succeeded})
 	st.WebhookID = id
+	s.happens("evt_1", map[string]any{}, "document.created")
 
 	list := s.do("/", nil).is(http.StatusOK)
 	require.Contains(t, list.text, "A webhook of yours is damaged on our side")
@@ -63,6 +74,10 @@ func TestDamaged(t *testing.T) {
 	require.Contains(t, shown.text, "Unknown event")
 	require.Contains(t, shown.text, "Our copy of this event can no longer be read")
 	require.Contains(t, shown.text, "ask us for the event")
+
+	about := s.do("/events/evt_1", nil).is(http.StatusOK)
+	require.Contains(t, about.text, "Our copy of this event can no longer be read.")
+	require.Contains(t, about.text, "evt_1")
 
 	form := s.do(two+"/delete", nil).is(http.StatusOK)
 	require.Contains(t, form.text, "It is damaged on our side and cannot be shown")

@@ -35,6 +35,10 @@ func (p *Portal) detect(x *exchange) (answer, error) {
 		return answer{}, err
 	}
 	v.Text = webui.Explain(d, v.Webhook)
+	if n := len(d.Probes); d.Receiver == webhook.FoundNothing && n > 0 && d.Probes[n-1].Delivery.Code != "" {
+		c := explain(d.Probes[n-1].Delivery.Code, d.Probes[n-1].Delivery.StatusCode)
+		v.Text = c.What + ". " + c.Remedy
+	}
 	if d.Receiver == webhook.FoundRewrites && d.Encoding != v.Webhook.Encoding {
 		v.Suggest = d.Encoding
 	}

@@ -18,7 +18,8 @@
 // ended gets a page that says so, with a link to the login.
 //
 // A principal with [webhook.ScopeRead] alone sees everything and no form, and what it
-// posts is refused. A principal that may act for any merchant chooses one first. Its
+// posts is refused. A principal that may act for any merchant chooses one first, or finds
+// one in the pages that [Options.Operator] gives it. A merchant's
 // pages are below /merchants/{merchantId}/. Everybody else may use that path for
 // their own merchant only.
 //
@@ -42,7 +43,8 @@
 // browser does not say where a form comes from, always.
 //
 // Every action works without JavaScript, by keyboard, and with a screen reader.
-// With JavaScript, outcomes of tests show as they come.
+// With JavaScript, outcomes of tests show as they come, and times show what they are
+// locally.
 //
 // # Limits
 //

@@ -23,6 +23,7 @@ var (
 	NewHealth = newHealth
 	Explain   = explain
 	Accents   = accents
+	Curl      = curl
 )
 
 // Cause is why an attempt failed.

@@ -35,19 +35,12 @@ type bar struct {
 // newHealth draws at most that many bars. Deliveries come newest first; tests, and what
 // was cancelled or damaged, are left out.
 func newHealth(recent []webhook.Delivery, bars int) health {
-	recent = slices.DeleteFunc(slices.Clone(recent), func(d webhook.Delivery) bool {
-		return d.Test || d.Code == webhook.CodeCancelled || d.Code == webhook.CodeDamaged
-	})
+	recent = counted(recent)
 	h := health{Width: bars*(barWidth+barGap) - barGap}
-	each := max((len(recent)+bars-1)/bars, 1)
-	used := (len(recent) + each - 1) / each
 	ended, succeeded := 0, 0
-	for i := range bars {
+	for i, some := range portions(recent, bars) {
 		b := bar{X: i * (barWidth + barGap)}
-		from := (bars - 1 - i) * each
-		if bars-1-i < used {
-			b.fill(recent[from:min(from+each, len(recent))])
-		}
+		b.fill(some)
 		h.Bars = append(h.Bars, b)
 	}
 	for i := range recent {
@@ -62,7 +55,7 @@ func newHealth(recent []webhook.Delivery, bars int) health {
 	}
 	h.Label = "No deliveries yet"
 	if len(recent) > 0 {
-		h.Label = fmt.Sprintf("Last %s, none ended yet", plural(int64(len(recent)), "delivery"))
+		h.Label = fmt.Sprintf("The newest %s: still pending", plural(int64(len(recent)), "delivery"))
 	}
 	if ended > 0 {
 		h.Rate = percent(succeeded, ended)
@@ -72,7 +65,29 @@ func newHealth(recent []webhook.Delivery, bars int) health {
 	return h
 }
 
+// counted leaves out tests, and what was cancelled or damaged.
+func counted(recent []webhook.Delivery) []webhook.Delivery {
+	return slices.DeleteFunc(slices.Clone(recent), func(d webhook.Delivery) bool {
+		return d.Test || d.Code == webhook.CodeCancelled || d.Code == webhook.CodeDamaged
+	})
+}
+
+// portions splits what comes newest first into n, of which the newest is the last. The
+// first ones are empty if there is too little.
+func portions(recent []webhook.Delivery, n int) [][]webhook.Delivery {
+	each := max((len(recent)+n-1)/n, 1)
+	out := make([][]webhook.Delivery, n)
+	for i := n - 1; i >= 0 && len(recent) > 0; i-- {
+		most := min(each, len(recent))
+		out[i], recent = recent[:most], recent[most:]
+	}
+	return out
+}
+
 func (b *bar) fill(some []webhook.Delivery) {
+	if len(some) == 0 {
+		return
+	}
 	pending, failed := 0, 0
 	for i := range some {
 		switch some[i].Status {

@@ -6,26 +6,28 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/event"
+	"github.com/rag-assistant/webhooks/webhook/internal/jcs"
 )
 
 const logPage = 50
 
 type logView struct {
-	Webhook    webhook.Webhook
-	Filter     filter
-	Types      []string
-	Deliveries []webhook.Delivery
-	Damaged    int // deliveries that cannot be read
-	Stats      webhook.Stats
-	Total      int64 // 0 if it is not known
-	From, To   int
-	Older      string // queries of links, empty: none
-	Newest     string
+	Webhook  webhook.Webhook
+	Filter   filter
+	Types    []string
+	Rows     []deliveryRow
+	Damaged  int // deliveries that cannot be read
+	Stats    webhook.Stats
+	Total    int64 // 0 if it is not known
+	From, To int
+	Older    string // queries of links, empty: none
+	Newest   string
 }
 
 // filter holds the filter that was typed, unchecked.
@@ -45,6 +47,22 @@ func (f filter) query() url.Values {
 		}
 	}
 	return q
+}
+
+// deliveryRow is a line of a table of deliveries.
+type deliveryRow struct {
+	webhook.Delivery
+
+	Path, Label string
+}
+
+// rows names deliveries of one webhook by their events.
+func (x *exchange) rows(some []webhook.Delivery) []deliveryRow {
+	var out []deliveryRow
+	for i := range some {
+		out = append(out, deliveryRow{some[i], x.hook() + "/deliveries/" + some[i].ID, cmp.Or(some[i].EventType, "unknown")})
+	}
+	return out
 }
 
 func (p *Portal) deliveries(x *exchange) (answer, error) {
@@ -77,7 +95,7 @@ func (p *Portal) deliveries(x *exchange) (answer, error) {
 	if v.Stats, err = p.svc.Stats(ctx, x.MerchantID, x.WebhookID); err != nil {
 		return answer{}, err
 	}
-	v.Deliveries, v.Damaged = page.Deliveries, len(page.Damaged)
+	v.Rows, v.Damaged = x.rows(page.Deliveries), len(page.Damaged)
 	if in.EventType == "" && in.Since.IsZero() && in.Until.IsZero() { // Otherwise only a walk could tell.
 		v.Total = v.Stats.Count(in.Status)
 	}
@@ -141,13 +159,16 @@ func readRange(since, until string, bad map[string]string) (from, to time.Time) 
 	return from, to
 }
 
+// fieldTime is how browsers write a time of a form.
+const fieldTime = "2006-01-02T15:04"
+
 // readMoment parses RFC 3339, and what browsers send for a local time, which is taken
 // as UTC.
 func readMoment(s string) (time.Time, bool) {
 	if s == "" {
 		return time.Time{}, true
 	}
-	for _, form := range []string{"2006-01-02T15:04", "2006-01-02T15:04:05", "2006-01-02 15:04", "2006-01-02", time.RFC3339} {
+	for _, form := range []string{fieldTime, "2006-01-02T15:04:05", "2006-01-02 15:04", "2006-01-02", time.RFC3339} {
 		if t, err := time.Parse(form, s); err == nil {
 			return t.UTC(), true
 		}
@@ -158,12 +179,41 @@ func readMoment(s string) (time.Time, bool) {
 type deliveryView struct {
 	webhook.DeliveryDetail
 
-	Webhook webhook.Webhook
-	Payload []token
-	Paused  bool
-	Follow  bool // its outcome is to be expected soon
-	Token   string
+	Webhook  webhook.Webhook
+	Event    string // path of its event, empty if that is lost
+	Attempts []attemptView
+	Others   []deliveryRow // of the same event to the same webhook
+	Payload  []token
+	Body     string // as it is sent
+	Paused   bool
+	Follow   bool // its outcome is to be expected soon
+	Token    string
 }
+
+type attemptView struct {
+	webhook.Attempt
+
+	Curl    string // empty if it cannot be told what was sent
+	Apart   bool   // the body is not in the command
+	Changed bool   // the webhook has changed since, and its encoding may have
+}
+
+// newAttempts are the attempts of a delivery with commands that send the same.
+func newAttempts(d *webhook.DeliveryDetail, w webhook.Webhook, body []byte) []attemptView {
+	var out []attemptView
+	for _, a := range d.Log {
+		v := attemptView{Attempt: a}
+		if a.Exchange != nil && body != nil {
+			v.Curl, v.Apart, v.Changed = curl(a.Exchange, body), len(body) > maxCommand, w.UpdatedAt.After(a.At)
+		}
+		out = append(out, v)
+	}
+	return out
+}
+
+// maxOthers is how many deliveries of an event to one webhook can be there: the first, and
+// those that were asked for.
+const maxOthers = 50
 
 func (p *Portal) delivery(x *exchange) (answer, error) {
 	v, err := p.deliveryView(x.R.Context(), x)
@@ -183,6 +233,20 @@ func (p *Portal) deliveryView(ctx context.Context, x *exchange) (deliveryView, e
 		return deliveryView{}, err
 	}
 	v := deliveryView{DeliveryDetail: d, Webhook: w, Payload: tokens(d.Payload), Token: newToken()}
+	var body []byte
+	if d.Payload != nil {
+		body = jcs.Encode(d.Payload, jcs.Encoding(w.Encoding))
+		v.Body = string(body)
+	}
+	v.Attempts = newAttempts(&d, w, body)
+	if d.EventID != "" {
+		v.Event = x.eventPath(d.EventID)
+		others, err := p.svc.Deliveries(ctx, x.MerchantID, x.WebhookID, webhook.DeliveryQuery{EventID: d.EventID, Limit: maxOthers})
+		if err != nil && !errors.Is(err, webhook.ErrDamaged) {
+			return deliveryView{}, err
+		}
+		v.Others = x.rows(slices.DeleteFunc(others.Deliveries, func(o webhook.Delivery) bool { return o.ID == d.ID }))
+	}
 	pending := d.Status == webhook.DeliveryPending
 	v.Paused = pending && w.Status == webhook.Disabled && !d.Test
 	v.Follow = pending && !v.Paused && d.Attempts == 0 && time.Since(d.CreatedAt) < patience

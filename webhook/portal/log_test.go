@@ -108,7 +108,9 @@ func TestDeliveryPage(t *testing.T) {
 	retry := failure("wait")
 	retry.Outcome, retry.Delay = "retry", 5*time.Minute
 	at = hook + "/deliveries/" + s.delivered(hook, retry)
-	s.do(at, nil).says("Pending", "The next attempt is due in 4 minutes", "wait")
+	p := s.do(at, nil).says("Pending", "The next attempt is due in 4 minutes, at ", " UTC.", "wait", "Try now", "were not kept")
+	require.Equal(t, at+"?done=forward", s.do(at+"/redeliver", values("token", p.field("token"))).to())
+	s.do(at, nil).says("The next attempt is due just now")
 }
 
 // hostile is what an endpoint or an event may hold.
@@ -125,10 +127,11 @@ func TestHostileTextIsEscaped(t *testing.T) {
 	_, err = s.svc.Publish(t.Context(), merchant, event.NewRaw("document.created", map[string]any{hostile: hostile}))
 	require.NoError(t, err)
 	s.settle(failure(hostile))
-	deliveryID := s.youngest(hook).ID
+	youngest := s.youngest(hook)
+	deliveryID := youngest.ID
 	shown := 0
 	q := url.QueryEscape(hostile)
-	for _, path := range append(views(hook, deliveryID, s.replaying(hook)), "/", hook+"/deliveries?type="+q+"&since="+q, hook+"?done="+q, "/?merchant="+q) {
+	for _, path := range append(views(hook, deliveryID, s.replaying(hook)), "/", "/events/"+youngest.EventID, "/events?id="+q+"&type="+q, hook+"/deliveries?type="+q+"&since="+q, hook+"?done="+q, "/?merchant="+q) {
 		p := s.do(path, nil)
 		require.NotContains(t, p.body, "<script>alert", path)
 		require.NotContains(t, p.body, "<img src=x", path)

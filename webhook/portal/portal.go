@@ -10,6 +10,7 @@ import (
 
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/internal/webui"
+	"github.com/rag-assistant/webhooks/webhook/operator"
 )
 
 // Options configures a [Portal].
@@ -31,6 +32,11 @@ type Options struct {
 	// operator who may act for any: from a subdomain or a session, say. Defaults to
 	// none, and the operator is asked.
 	Merchant func(*http.Request) string
+
+	// Operator gives principals that may act for any merchant pages about all of them:
+	// merchants with a search, webhooks in trouble, and jobs. Defaults to none, and they
+	// choose a merchant by its id.
+	Operator *operator.Operator
 
 	// Login answers a GET that could not be authenticated, usually with a redirect to
 	// the host's login, on any origin. RequestURI is still the address that was asked

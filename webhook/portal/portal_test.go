@@ -42,39 +42,49 @@ func TestLinksLeadSomewhere(t *testing.T) {
 			for range 60 {
 				s.delivered(hook, failure("no"))
 			}
-			seen := map[string]bool{}
-			next := []string{"/"}
+			start := "/"
 			if as == "*" {
-				next = []string{"/merchants/" + merchant + "/"}
+				start = "/merchants/" + merchant + "/"
 			}
-			found := regexp.MustCompile(`(?:href|src|action|data-hx-get|data-hx-post)="([^"]*)"`)
-			for len(next) > 0 {
-				path := next[0]
-				next = next[1:]
-				if seen[path] {
-					continue
-				}
-				seen[path] = true
-				p := s.do(path, nil, "As", as)
-				if p.status == http.StatusMethodNotAllowed { // A form's address.
-					require.Equal(t, http.MethodPost, p.header.Get("Allow"), path)
-					continue
-				}
-				p.is(http.StatusOK)
-				for _, m := range found.FindAllStringSubmatch(p.body, -1) {
-					link, err := url.Parse(html.UnescapeString(m[1]))
-					require.NoError(t, err)
-					require.False(t, link.IsAbs() || strings.HasPrefix(link.Path, "/"), "%s has an absolute link %s", path, link)
-					from := url.URL{Path: p.at}
-					to := from.ResolveReference(link)
-					to.Fragment = ""
-					next = append(next, strings.TrimPrefix(to.String(), mount))
-				}
-			}
-			require.Greater(t, len(seen), 20)
-			t.Log(len(seen), "pages")
+			require.Greater(t, s.crawl(as, start), 20)
 		})
 	}
+}
+
+// crawl follows all links and forms from a page, and returns how many pages there are.
+func (s *site) crawl(as, start string) int {
+	s.t.Helper()
+	seen := map[string]bool{}
+	next := []string{start}
+	found := regexp.MustCompile(`(?:href|src|action|data-hx-get|data-hx-post)="([^"]*)"`)
+	for len(next) > 0 {
+		path := next[0]
+		next = next[1:]
+		if seen[path] {
+			continue
+		}
+		seen[path] = true
+		p := s.do(path, nil, "As", as)
+		if p.status == http.StatusMethodNotAllowed { // A form's address.
+			require.Equal(s.t, http.MethodPost, p.header.Get("Allow"), path)
+			continue
+		}
+		if p.status == http.StatusSeeOther { // Where the portal begins, for an operator.
+			next = append(next, p.to())
+			continue
+		}
+		p.is(http.StatusOK)
+		for _, m := range found.FindAllStringSubmatch(p.body, -1) {
+			link, err := url.Parse(html.UnescapeString(m[1]))
+			require.NoError(s.t, err)
+			require.False(s.t, link.IsAbs() || strings.HasPrefix(link.Path, "/"), "%s has an absolute link %s", path, link)
+			from := url.URL{Path: p.at}
+			to := from.ResolveReference(link)
+			to.Fragment = ""
+			next = append(next, strings.TrimPrefix(to.String(), mount))
+		}
+	}
+	return len(seen)
 }
 
 func TestMounting(t *testing.T) {
@@ -196,7 +206,7 @@ func TestVerifySaysWhatThisEndpointGets(t *testing.T) {
 func TestCatalog(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, nil)
-	p := s.do("/events", nil).is(http.StatusOK)
+	p := s.do("/catalog", nil).is(http.StatusOK)
 	for e := range s.svc.Catalog().All() {
 		p.says(string(e.Type), e.Description)
 		require.Contains(t, p.body, `id="`+string(e.Type)+`"`)

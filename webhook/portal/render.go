@@ -24,6 +24,7 @@ func parseTemplates() (map[string]*template.Template, error) {
 		"stamp": stamp, "iso": iso, "ago": func(t time.Time) string { return ago(time.Since(t)) },
 		"count": count, "plural": plural, "explain": explain, "statusWord": statusWord,
 		"took": took, "short": short, "host": host, "hours": hours,
+		"moments": moments, "standing": newStanding,
 		"list":  func(v ...any) []any { return v },
 		"int64": func(n int) int64 { return int64(n) },
 		"len64": func(s []string) int64 { return int64(len(s)) },
@@ -59,7 +60,9 @@ type view struct {
 	MerchantID       string
 	WebhookID        string
 	DeliveryID       string
-	Operator         bool
+	Operator         bool   // somebody who may act for any merchant
+	Merchants        string // path of where operators find merchants
+	Jobs             bool   // operators have pages of their own
 	CanWrite         bool
 	Done             string // what has just been done
 	Data             any
@@ -71,7 +74,10 @@ func (p *Portal) render(w io.Writer, x *exchange, out answer) error {
 		Assets: x.base + assetsSegment + "/" + p.assets.digest + "/", HasLogo: len(p.opts.Logo) > 0,
 		Base: x.base, Root: x.root, Hook: x.hook(),
 		MerchantID: x.MerchantID, WebhookID: x.WebhookID, DeliveryID: x.DeliveryID,
-		Operator: x.Who.AnyMerchant, CanWrite: x.Who.May(webhook.ScopeWrite), Done: done(x.R.URL.Query()),
+		Operator: x.Who.AnyMerchant, Merchants: x.base, Jobs: p.opts.Operator != nil, CanWrite: x.Who.May(webhook.ScopeWrite), Done: done(x.R.URL.Query()),
+	}
+	if v.Jobs {
+		v.Merchants += operatorSegment
 	}
 	name := "layout"
 	if out.fragment != "" {
@@ -150,7 +156,13 @@ func took(d time.Duration) string {
 	if d < time.Second {
 		return strconv.FormatInt(d.Milliseconds(), 10) + " ms"
 	}
-	return strconv.FormatFloat(d.Seconds(), 'f', 1, 64) + " s"
+	switch {
+	case d < 2*time.Minute:
+		return strconv.FormatFloat(d.Seconds(), 'f', 1, 64) + " s"
+	case d < 2*time.Hour:
+		return strconv.FormatFloat(d.Minutes(), 'f', 0, 64) + " min"
+	}
+	return strconv.FormatFloat(d.Hours(), 'f', 1, 64) + " h"
 }
 
 // hours writes a whole number of hours or days.

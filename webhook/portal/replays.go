@@ -20,17 +20,42 @@ type replayView struct {
 	Replays      []webhook.ReplayJob
 }
 
+// replayForm opens with the time in which something may have been missed, and with how much
+// that was.
 func (p *Portal) replayForm(x *exchange) (answer, error) {
-	return p.askToReplay(x, http.StatusOK, replayView{Which: "both"})
+	w, err := p.svc.Webhook(x.R.Context(), x.MerchantID, x.WebhookID)
+	if err != nil {
+		return answer{}, err
+	}
+	if !x.Who.May(webhook.ScopeWrite) {
+		return answer{}, errScope
+	}
+	since := troubleSince(w).UTC().Truncate(time.Minute)
+	counted, err := p.svc.Replay(x.R.Context(), x.MerchantID, x.WebhookID, webhook.Replay{Since: since, DryRun: true})
+	if err != nil {
+		return answer{}, err
+	}
+	return p.askToReplay(x, http.StatusOK, replayView{Which: "both", Since: since.Format(fieldTime), Counted: &counted})
+}
+
+// troubleSince is when a webhook that is not well was well last, and a day ago for one that is.
+func troubleSince(w webhook.Webhook) time.Time {
+	since := time.Now().Add(-24 * time.Hour)
+	if w.Condition() == webhook.ConditionHealthy {
+		return since
+	}
+	for _, at := range []time.Time{w.LastSuccess, w.FailingSince, w.DisabledAt} {
+		if !at.IsZero() {
+			return at
+		}
+	}
+	return since
 }
 
 func (p *Portal) askToReplay(x *exchange, status int, v replayView) (answer, error) {
 	var err error
 	if v.Webhook, err = p.svc.Webhook(x.R.Context(), x.MerchantID, x.WebhookID); err != nil {
 		return answer{}, err
-	}
-	if !x.Who.May(webhook.ScopeWrite) {
-		return answer{}, errScope
 	}
 	page, err := p.svc.Replays(x.R.Context(), x.MerchantID, x.WebhookID, webhook.ReplayQuery{Limit: shownReplays})
 	if err != nil {

@@ -15,6 +15,7 @@ type page func(*exchange) (answer, error)
 // route is a path and what can be done there.
 type route struct {
 	path []string // {…} holds an id
+	all  bool     // about all merchants, for operators
 	get  page
 	post page
 }
@@ -23,6 +24,8 @@ const (
 	merchantsSegment = "merchants"
 	assetsSegment    = "assets"
 	maxSegments      = 8
+
+	operatorSegment = "operator"
 )
 
 func (p *Portal) table() []route {
@@ -32,13 +35,17 @@ func (p *Portal) table() []route {
 	)
 	var routes []route
 	add := func(at string, get, post page) {
-		routes = append(routes, route{strings.Split(at, "/"), get, post})
+		routes = append(routes, route{path: strings.Split(at, "/"), get: get, post: post})
 	}
 	add("", p.list, nil)
 	add("new", p.newForm, p.create)
-	add("events", p.catalog, nil)
+	add("catalog", p.catalog, nil)
+	add("events", p.events, nil)
+	add("events/"+webui.EventParameter, p.event, nil)
 	add(one, p.show, nil)
 	add(one+"/edit", p.editForm, p.edit)
+	add(one+"/changes", p.changes, nil)
+	add(one+"/performance", p.performance, nil)
 	add(one+"/status", nil, p.setStatus)
 	add(one+"/rotate", p.rotateForm, p.rotate)
 	add(one+"/delete", p.deleteForm, p.remove)
@@ -55,6 +62,17 @@ func (p *Portal) table() []route {
 	add(delivery+"/outcome", p.outcome, nil)
 	add(delivery+"/redeliver", nil, p.redeliver)
 	add(delivery+"/cancel", nil, p.cancelDelivery)
+	addAll := func(at string, get, post page) {
+		add(at, p.forOperator(get), p.forOperator(post))
+		routes[len(routes)-1].all = true
+	}
+	addAll(operatorSegment, p.merchants, nil)
+	addAll(operatorSegment+"/webhooks", p.trouble, nil)
+	addAll(operatorSegment+"/jobs", p.jobs, nil)
+	addAll(operatorSegment+"/new", p.newJobForm, p.newJob)
+	addAll(operatorSegment+"/jobs/"+webui.JobParameter, p.job, nil)
+	addAll(operatorSegment+"/jobs/"+webui.JobParameter+"/begin", nil, p.beginJob)
+	addAll(operatorSegment+"/jobs/"+webui.JobParameter+"/stop", nil, p.stopJob)
 	return routes
 }
 

@@ -116,7 +116,7 @@ func (p *Portal) serve(ctx context.Context, x *exchange) (out answer, err error)
 	if err := p.limit(x); err != nil { //nolint:contextcheck // The context is the request's, which x has.
 		return answer{}, err
 	}
-	if x.MerchantID == "" {
+	if x.MerchantID == "" && !x.route.all {
 		return p.choose(x)
 	}
 	if x.R.Method == http.MethodPost {
@@ -187,6 +187,9 @@ func (p *Portal) askToLogIn(x *exchange) error {
 
 // choose asks an operator for the merchant.
 func (p *Portal) choose(x *exchange) (answer, error) {
+	if p.opts.Operator != nil {
+		return answer{redirect: x.base + operatorSegment}, nil
+	}
 	if len(x.route.path) != 1 || x.route.path[0] != "" {
 		return answer{redirect: x.base}, nil
 	}

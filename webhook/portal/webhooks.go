@@ -1,8 +1,10 @@
 package portal
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"github.com/rag-assistant/webhooks/webhook"
@@ -23,6 +25,7 @@ type listView struct {
 	Newer    int // page numbers, 0: none
 	Older    int
 	ActiveOf bool // only active ones
+	Nobody   bool // as an operator is told: nothing is known of this merchant
 }
 
 type listRow struct {
@@ -37,13 +40,15 @@ func (p *Portal) list(x *exchange) (answer, error) {
 	query := x.R.URL.Query()
 	v := listView{Page: pageNumber(query.Get("page")), ActiveOf: query.Get("show") == "active"}
 	page, err := p.svc.Webhooks(ctx, x.MerchantID, webhook.WebhookQuery{
-		ActiveOnly: v.ActiveOf, Limit: listPage, Offset: (v.Page - 1) * listPage,
+		ActiveOnly: v.ActiveOf, // All of them, because those with problems come first.
 	})
 	if err != nil {
 		return answer{}, err
 	}
 	v.Total, v.Damaged = page.Total, page.Damaged
-	for _, w := range page.Webhooks {
+	slices.SortStableFunc(page.Webhooks, func(a, b webhook.Webhook) int { return cmp.Compare(newStanding(a).rank, newStanding(b).rank) })
+	from := min((v.Page-1)*listPage, len(page.Webhooks))
+	for _, w := range page.Webhooks[from:min(from+listPage, len(page.Webhooks))] {
 		recent, err := p.svc.Deliveries(ctx, x.MerchantID, w.ID, webhook.DeliveryQuery{Limit: listRead})
 		if err != nil && !errors.Is(err, webhook.ErrDamaged) { // Its own page says what is wrong.
 			return answer{}, err
@@ -54,6 +59,13 @@ func (p *Portal) list(x *exchange) (answer, error) {
 		v.Older = v.Page + 1
 	}
 	v.Newer = v.Page - 1
+	if x.Who.AnyMerchant && len(v.Rows) == 0 && len(v.Damaged) == 0 && !v.ActiveOf {
+		known, err := p.knows(x, x.MerchantID)
+		if err != nil {
+			return answer{}, err
+		}
+		v.Nobody = !known
+	}
 	return answer{status: http.StatusOK, template: "list", title: "Webhooks", nav: "webhooks", data: v}, nil
 }
 
@@ -71,7 +83,7 @@ type showView struct {
 
 	Health   health
 	Stats    webhook.Stats
-	Recent   []webhook.Delivery
+	Recent   []deliveryRow
 	All      bool // all event types
 	ByFaults bool // failures have disabled it
 	Gone     bool // it answered 410
@@ -101,7 +113,7 @@ func (p *Portal) showView(x *exchange) (showView, error) {
 	}
 	return showView{
 		Webhook: w, Health: newHealth(recent.Deliveries, 60), Stats: stats,
-		Recent: recent.Deliveries[:min(len(recent.Deliveries), recentShown)],
+		Recent: x.rows(recent.Deliveries[:min(len(recent.Deliveries), recentShown)]),
 		All:    len(w.Events) == 1 && w.Events[0] == webhook.EveryType, ByFaults: w.DisabledReason == webhook.ReasonFailures, Gone: w.DisabledReason == webhook.ReasonGone,
 	}, nil
 }
@@ -111,5 +123,5 @@ func (p *Portal) catalog(*exchange) (answer, error) {
 	for e := range p.svc.Catalog().All() {
 		entries = append(entries, entryView{Entry: e, Example: tokens(e.Example)})
 	}
-	return answer{status: http.StatusOK, template: "events", title: "Event catalog", nav: "events", data: entries}, nil
+	return answer{status: http.StatusOK, template: "catalog", title: "Event catalog", nav: "catalog", data: entries}, nil
 }

@@ -2,13 +2,17 @@ package portal
 
 import (
 	"net/http"
+	"regexp"
 	"strconv"
+	"strings"
+	"time"
 
 	"github.com/rag-assistant/webhooks/webhook"
 )
 
 // cause says why an attempt failed, and what helps.
 type cause struct {
+	Short  string // for a table
 	What   string
 	Remedy string
 }
@@ -20,35 +24,35 @@ func explain(code webhook.Code, status int) cause {
 	case webhook.CodeStatus:
 		return explainStatus(status)
 	case webhook.CodeTimeout:
-		return cause{"No answer in time", "Answer with 2xx as soon as the signature is checked, and do the work afterwards."}
+		return cause{"No answer in time", "No answer in time", "Answer with 2xx as soon as the signature is checked, and do the work afterwards."}
 	case webhook.CodeDNS:
-		return cause{"The host name was not found", "Check the host in the URL and its DNS records."}
+		return cause{"Host not found", "The host name was not found", "Check the host in the URL and its DNS records."}
 	case webhook.CodeBlockedAddress:
-		return cause{"The host name leads to an address that is not public", "Use an endpoint that can be reached from the internet."}
+		return cause{"Address not public", "The host name leads to an address that is not public", "Use an endpoint that can be reached from the internet."}
 	case webhook.CodeConnect:
-		return cause{"Nothing accepts connections there", "Check that the server runs, that the port is right, and that no firewall is in between."}
+		return cause{"No connection", "Nothing accepts connections there", "Check that the server runs, that the port is right, and that no firewall is in between."}
 	case webhook.CodeConnection:
-		return cause{"The connection broke off", "Look into the log of the server, or of the proxy before it, for a crash or a limit at that time."}
+		return cause{"Broken off", "The connection broke off", "Look into the log of the server, or of the proxy before it, for a crash or a limit at that time."}
 	case webhook.CodeTLS:
-		return cause{"No secure connection", "Check that the certificate is valid, complete with its chain, and for this host name."}
+		return cause{"No secure connection", "No secure connection", "Check that the certificate is valid, complete with its chain, and for this host name."}
 	case webhook.CodeBadResponse:
-		return cause{"The answer was not HTTP", "Check that a web server listens on this port."}
+		return cause{"Not HTTP", "The answer was not HTTP", "Check that a web server listens on this port."}
 	case webhook.CodeRedirect:
-		return cause{"The endpoint answered with a redirect, " + statusLine(status), "Redirects are not followed. Register the final URL."}
+		return cause{"Redirect", "The endpoint answered with a redirect, " + statusLine(status), "Redirects are not followed. Register the final URL."}
 	case webhook.CodeCancelled:
-		return cause{"The delivery was cancelled", "Send the event again if it is wanted after all."}
+		return cause{"Cancelled", "The delivery was cancelled", "Send the event again if it is wanted after all."}
 	case webhook.CodeDamaged:
-		return cause{"Our copy of this event can no longer be read", "Nothing is wrong with your endpoint. It was not sent, and cannot be: ask us for the event if you miss it."}
+		return cause{"Not readable", "Our copy of this event can no longer be read", "Nothing is wrong with your endpoint. It was not sent, and cannot be: ask us for the event if you miss it."}
 	case webhook.CodeSecretLost:
-		return cause{"We could not open this webhook's secret or headers", "Nothing is wrong with your endpoint. Look at the webhook's page, then send the event again."}
+		return cause{"Secret not readable", "We could not open this webhook's secret or headers", "Nothing is wrong with your endpoint. Look at the webhook's page, then send the event again."}
 	case webhook.CodeWebhookDisabled:
-		return cause{"The webhook stayed disabled for too long", "Enable it, then replay the time that it missed."}
+		return cause{"Disabled too long", "The webhook stayed disabled for too long", "Enable it, then replay the time that it missed."}
 	}
-	return cause{"Something went wrong on our side", "Nothing is wrong with your endpoint. Send the event again."}
+	return cause{"Our fault", "Something went wrong on our side", "Nothing is wrong with your endpoint. Send the event again."}
 }
 
 func explainStatus(status int) cause {
-	c := cause{What: "The endpoint answered " + statusLine(status)}
+	c := cause{Short: strconv.Itoa(status), What: "The endpoint answered " + statusLine(status)}
 	switch status {
 	case http.StatusUnauthorized, http.StatusForbidden:
 		c.Remedy = "Check that it has the current secret, and verifies the bytes of the body as they arrived."
@@ -69,6 +73,59 @@ func explainStatus(status int) cause {
 		}
 	}
 	return c
+}
+
+// standing is how a webhook does, in a word and its colour.
+type standing struct {
+	Word, Tone string
+	rank       int // those with the lowest come first
+}
+
+func newStanding(w webhook.Webhook) standing {
+	switch {
+	case w.Condition() == webhook.ConditionFailing:
+		return standing{"Failing", "wait", 1}
+	case w.Status == webhook.Active:
+		return standing{"Active", "ok", 2}
+	case w.DisabledReason == webhook.ReasonFailures:
+		return standing{"Disabled by failures", "bad", 0}
+	case w.DisabledReason == webhook.ReasonGone:
+		return standing{"Disabled: 410 Gone", "bad", 0}
+	}
+	return standing{"Disabled", "off", 3}
+}
+
+// moment is a piece of a text, or a time in it.
+type moment struct {
+	Text string
+	At   time.Time // zero in a piece of text
+}
+
+// clock is how times stand in the texts of package webhook.
+var clock = regexp.MustCompile(`\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC`)
+
+// moments finds the times in a text, so that a script can say what they are locally.
+func moments(text string) []moment {
+	var out []moment
+	rest := text
+	for _, found := range clock.FindAllString(text, -1) {
+		before, after, _ := strings.Cut(rest, found)
+		t, err := time.Parse("2006-01-02 15:04:05 UTC", found)
+		if err != nil { // 99 o'clock
+			break
+		}
+		out = append(out, moment{Text: before}, moment{At: t})
+		rest = after
+	}
+	return append(out, moment{Text: rest})
+}
+
+// capital writes the first letter large.
+func capital(s string) string {
+	if s == "" {
+		return s
+	}
+	return strings.ToUpper(s[:1]) + s[1:]
 }
 
 // statusLine is a status with its name, if it has one.

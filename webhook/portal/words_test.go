@@ -28,6 +28,9 @@ func TestTimesAndNumbers(t *testing.T) {
 	require.Equal(t, "0 events", portal.Plural(0, "event"))
 	require.Equal(t, "34 ms", portal.Took(34*time.Millisecond))
 	require.Equal(t, "1.5 s", portal.Took(1500*time.Millisecond))
+	require.Equal(t, "90.0 s", portal.Took(90*time.Second))
+	require.Equal(t, "5 min", portal.Took(5*time.Minute))
+	require.Equal(t, "28.0 h", portal.Took(28*time.Hour))
 	require.Equal(t, "whdel_1", portal.Short("whdel_1"))
 	require.Equal(t, "whdel_123…abcdef", portal.Short("whdel_123456789abcdef"))
 }
@@ -80,7 +83,7 @@ func TestHealth(t *testing.T) {
 	require.Len(t, none.Bars, 10)
 	require.Equal(t, "No deliveries yet", none.Label)
 	require.Empty(t, none.Rate)
-	require.Equal(t, "Last 2 deliveries, none ended yet", portal.NewHealth(of("pp"), 10).Label)
+	require.Equal(t, "The newest 2 deliveries: still pending", portal.NewHealth(of("pp"), 10).Label)
 
 	few := portal.NewHealth(of("fs"), 4) // The newest first: it is the last bar.
 	require.Equal(t, "50%", few.Rate)

@@ -60,8 +60,31 @@
     }
   });
 
+  // Times are in UTC. What they are here stands beside them.
+  const sayLocally = () => {
+    const hour = new Intl.DateTimeFormat('en-GB', { timeStyle: 'medium' });
+    const day = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short' });
+    const utcDay = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', timeZone: 'UTC' });
+    for (const time of document.querySelectorAll('time[datetime]:not([data-local])')) {
+      const at = new Date(time.dateTime);
+      time.dataset.local = '';
+      if (Number.isNaN(at.valueOf()) || at.getTimezoneOffset() === 0) continue;
+      const here = (day.format(at) === utcDay.format(at) ? '' : `${day.format(at)}, `) + hour.format(at);
+      if (time.dataset.full === undefined) {
+        time.title += ` (${here} here)`;
+        continue;
+      }
+      const beside = document.createElement('span');
+      beside.className = 'local';
+      beside.textContent = ` (${here} here)`;
+      time.append(beside);
+    }
+  };
+  document.addEventListener('htmx:after:swap', sayLocally);
+
   document.addEventListener('DOMContentLoaded', () => {
     offerCopies();
+    sayLocally();
     document.querySelector('[data-focus]')?.focus();
   });
 })();

@@ -1,0 +1,221 @@
+package portal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/rag-assistant/webhooks/webhook"
+	"github.com/rag-assistant/webhooks/webhook/internal/id"
+	"github.com/rag-assistant/webhooks/webhook/operator"
+)
+
+const jobsShown = 50
+
+type jobsView struct {
+	Rows []jobRow
+	Next string
+}
+
+type jobRow struct {
+	operator.Job
+
+	Path string
+}
+
+// jobs lists what operators do, and did.
+func (p *Portal) jobs(x *exchange) (answer, error) {
+	page, err := p.opts.Operator.List(x.R.Context(), operator.Page{Limit: jobsShown, Cursor: x.R.URL.Query().Get("cursor")})
+	if err != nil {
+		return answer{}, err
+	}
+	var v jobsView
+	for _, j := range page.Jobs {
+		v.Rows = append(v.Rows, jobRow{j, x.jobPath(j.ID)})
+	}
+	if page.Next != "" {
+		v.Next = "?" + url.Values{"cursor": {page.Next}}.Encode()
+	}
+	return answer{status: http.StatusOK, template: "jobs", title: "Jobs", nav: "jobs", data: v}, nil
+}
+
+func (x *exchange) jobPath(jobID string) string {
+	return x.base + operatorSegment + "/jobs/" + url.PathEscape(jobID)
+}
+
+type jobView struct {
+	operator.Job
+
+	Path    string
+	About   []string // which webhooks
+	Running bool
+	Waits   bool   // nobody has made a step for long
+	Begins  bool   // it was a dry run, after which the job itself can begin
+	Token   string // of the form that begins it
+}
+
+// job shows a job. A script loads it again while it is running.
+func (p *Portal) job(x *exchange) (answer, error) {
+	j, err := p.opts.Operator.Job(x.R.Context(), x.JobID)
+	if err != nil {
+		return answer{}, err
+	}
+	v := jobView{Job: j, Path: x.jobPath(j.ID), About: about(j.Selection), Running: j.Status == operator.JobRunning, Token: newToken()}
+	v.Waits = v.Running && time.Since(j.UpdatedAt) > patienceWithSteps
+	v.Begins = j.DryRun && j.Status == operator.JobDone
+	return answer{status: http.StatusOK, template: "job", title: "Job", nav: "jobs", data: v}, nil
+}
+
+// about says which webhooks a selection takes.
+func about(s operator.Selection) []string {
+	var out []string
+	if s.All {
+		out = append(out, "All webhooks of all merchants")
+	}
+	if len(s.Merchants) > 0 {
+		out = append(out, "Merchants: "+strings.Join(s.Merchants, ", "))
+	}
+	if len(s.Webhooks) > 0 {
+		out = append(out, "Webhooks: "+strings.Join(s.Webhooks, ", "))
+	}
+	switch s.Health {
+	case webhook.ConditionFailing:
+		out = append(out, "Failing ones")
+	case webhook.ConditionDisabled:
+		out = append(out, "Disabled ones")
+	case webhook.ConditionHealthy:
+		out = append(out, "Healthy ones")
+	}
+	switch s.Reason {
+	case webhook.ReasonFailures:
+		out = append(out, "Disabled by failures")
+	case webhook.ReasonGone:
+		out = append(out, "Disabled by 410 Gone")
+	case webhook.ReasonRequest:
+		out = append(out, "Disabled by their owners, or on request")
+	}
+	if s.Host != "" {
+		out = append(out, "Host: "+s.Host)
+	}
+	return out
+}
+
+func (p *Portal) stopJob(x *exchange) (answer, error) {
+	j, err := p.opts.Operator.Stop(x.R.Context(), x.JobID)
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{redirect: x.jobPath(j.ID)}, nil
+}
+
+// jobForm holds what was typed, unchecked.
+type jobForm struct {
+	Kind, Merchants, Webhooks, State, Host string
+	All                                    bool
+	Since, Until, Rate, Note               string
+	Token                                  string
+	Faults                                 []string
+}
+
+func (p *Portal) newJobForm(x *exchange) (answer, error) {
+	if !x.Who.May(webhook.ScopeWrite) {
+		return answer{}, errScope
+	}
+	f := jobForm{Kind: string(operator.KindEnable), Token: newToken()}
+	return f.answer(http.StatusOK), nil
+}
+
+func (f *jobForm) answer(status int) answer {
+	return answer{status: status, template: "new-job", title: "New job", nav: "jobs", data: f}
+}
+
+// newJob begins a dry run: what a form says is counted before anything is changed.
+func (p *Portal) newJob(x *exchange) (answer, error) {
+	f := jobForm{
+		Kind: x.form.Get("kind"), Merchants: x.form.Get("merchants"), Webhooks: x.form.Get("webhooks"), State: x.form.Get("state"),
+		Host: strings.TrimSpace(x.form.Get("host")), All: x.form.Has("all"),
+		Since: x.form.Get("since"), Until: x.form.Get("until"), Rate: strings.TrimSpace(x.form.Get("rate")), Note: strings.TrimSpace(x.form.Get("note")),
+		Token: x.form.Get("token"),
+	}
+	in := f.read()
+	if len(f.Faults) > 0 {
+		return f.answer(http.StatusUnprocessableEntity), nil
+	}
+	in.DryRun = true
+	out, err := p.begin(x, in)
+	if invalid, ok := errors.AsType[*webhook.InvalidError](err); ok {
+		for _, fault := range invalid.Faults {
+			f.Faults = append(f.Faults, strings.TrimPrefix(fault.Path, "selection.")+" "+fault.Message+".")
+		}
+		return f.answer(http.StatusUnprocessableEntity), nil
+	}
+	return out, err
+}
+
+// read parses the form, and notes what is wrong with it.
+func (f *jobForm) read() operator.Request {
+	in := operator.Request{Kind: operator.Kind(f.Kind), Note: f.Note, Selection: operator.Selection{
+		Merchants: strings.Fields(f.Merchants), Webhooks: strings.Fields(f.Webhooks), Host: f.Host, All: f.All,
+	}}
+	s := &in.Selection
+	switch f.State {
+	case string(webhook.ConditionFailing):
+		s.Health = webhook.ConditionFailing
+	case string(webhook.ReasonFailures), string(webhook.ReasonGone), string(webhook.ReasonRequest):
+		s.Reason = webhook.Reason(f.State)
+	}
+	if !s.All && len(s.Merchants)+len(s.Webhooks) == 0 && f.State == "" && s.Host == "" {
+		f.Faults = append(f.Faults, "Say which webhooks the job is about.")
+	}
+	bad := map[string]string{}
+	in.Since, in.Until = readRange(f.Since, f.Until, bad)
+	for _, fault := range bad {
+		f.Faults = append(f.Faults, fault)
+	}
+	if f.Rate != "" {
+		var err error
+		if in.Rate, err = strconv.Atoi(f.Rate); err != nil {
+			f.Faults = append(f.Faults, "The rate has to be a whole number.")
+		}
+	}
+	return in
+}
+
+// beginJob begins the job that a dry run has counted for.
+func (p *Portal) beginJob(x *exchange) (answer, error) {
+	j, err := p.opts.Operator.Job(x.R.Context(), x.JobID)
+	if err != nil {
+		return answer{}, err
+	}
+	if !j.DryRun || j.Status != operator.JobDone {
+		return answer{}, errIncomplete
+	}
+	in := j.Request
+	in.DryRun = false
+	return p.begin(x, in)
+}
+
+// begin begins a job once, however often the form is sent.
+func (p *Portal) begin(x *exchange, in operator.Request) (answer, error) {
+	token := x.form.Get("token")
+	if !id.Valid(token) {
+		return answer{}, errIncomplete
+	}
+	jobID, again, err := p.opts.Operator.Once(x.R.Context(), fmt.Sprintf("portal|job|%t|%s", in.DryRun, token), nil, func(ctx context.Context) (string, error) {
+		j, err := p.opts.Operator.Begin(ctx, in)
+		return j.ID, err
+	})
+	if err != nil {
+		return answer{}, err
+	}
+	to := x.jobPath(jobID)
+	if again {
+		to += "?done=again"
+	}
+	return answer{redirect: to}, nil
+}
