@@ -1,4 +1,4 @@
-package main
+package serve
 
 import (
 	"encoding/base64"
@@ -53,17 +53,7 @@ func parse(args []string, stderr io.Writer) (*config, error) {
 	fs := flag.NewFlagSet("server", flag.ContinueOnError)
 	fs.SetOutput(io.Discard) // The caller prints the error, once.
 	fs.StringVar(&c.addr, "addr", "127.0.0.1:8080", "address to listen on")
-	fs.StringVar(&c.store, "store", "",
-		`where state lives: "memory", which ends with the process, postgres://…, sqlite:PATH of a file, redis://… or redis+cluster://host:port?addr=host:port `+
-			"(default "+ownStore+" in the working directory, a file of SQLite, which is made if it is missing)")
-	fs.BoolVar(&c.migrate, "migrate", false, "prepare a -store of SQL, or bring it up to date, and then go on; several processes may do so at once; for other stores there is nothing to do")
-	fs.Func("secret-key", "`id:base64` of 32 bytes that seal webhook secrets; several with commas or flags, the first seals; needed with every -store that lasts (default without -store: "+ownKey+" in the working directory, which is made once)",
-		func(s string) error {
-			keys, err := secretKeys(s)
-			c.service.SecretKeys = append(c.service.SecretKeys, keys...)
-			bad = append(bad, named("-secret-key", err)) // The flag package would repeat the key.
-			return nil
-		})
+	c.storageFlags(fs, &bad)
 	fs.StringVar(&c.role, "role", "all", `what this process does: "all", "api" or "dispatch"`)
 	fs.Func("jwt-secret", "`key` of HS256 tokens with the claims merchantId and exp, at least 32 bytes; needed to serve the API",
 		func(s string) (err error) {
@@ -124,12 +114,10 @@ func parse(args []string, stderr io.Writer) (*config, error) {
 	default:
 		return nil, fmt.Errorf("-role %q: must be all, api or dispatch", c.role)
 	}
-	if c.own = c.store == ""; c.own {
-		c.store, c.migrate = sqlitePrefix+ownStore, true
+	if err := c.place(); err != nil {
+		return nil, err
 	}
-	if err := checkAddress(c.store); err != nil {
-		return nil, named("-store", err)
-	}
+	c.migrate = c.migrate || c.own
 	if c.jwtSecret != nil && c.jwksURL != "" {
 		return nil, errors.New("-jwt-secret and -jwks-url are two logins: give one")
 	}
@@ -145,12 +133,43 @@ func parse(args []string, stderr io.Writer) (*config, error) {
 	if c.store == inMemory && c.role != "all" {
 		return nil, errors.New("-store memory is not shared between processes: it needs -role all")
 	}
-	if c.store != inMemory && !c.own && len(c.service.SecretKeys) == 0 {
-		return nil, errors.New("-secret-key is needed with a -store that lasts; make one with: echo k1:$(openssl rand -base64 32)")
+	if err := c.sealed(); err != nil {
+		return nil, err
 	}
 	c.service.Egress, d.Egress = out, out
 	d.SecretKeys = c.service.SecretKeys
 	return c, nil
+}
+
+// storageFlags are those that say where state lives, and what opens it.
+func (c *config) storageFlags(fs *flag.FlagSet, bad *[]error) {
+	fs.StringVar(&c.store, "store", "",
+		`where state lives: "memory", which ends with the process, postgres://…, sqlite:PATH of a file, redis://… or redis+cluster://host:port?addr=host:port `+
+			"(default "+ownStore+" in the working directory, a file of SQLite, which is made if it is missing)")
+	fs.BoolVar(&c.migrate, "migrate", false, "prepare a -store of SQL, or bring it up to date, and then go on; several processes may do so at once; for other stores there is nothing to do")
+	fs.Func("secret-key", "`id:base64` of 32 bytes that seal webhook secrets; several with commas or flags, the first seals; needed with every -store that lasts (default without -store: "+ownKey+" in the working directory, which is made once)",
+		func(s string) error {
+			keys, err := secretKeys(s)
+			c.service.SecretKeys = append(c.service.SecretKeys, keys...)
+			*bad = append(*bad, named("-secret-key", err)) // The flag package would repeat the key.
+			return nil
+		})
+}
+
+// place says where state lives if no flag does.
+func (c *config) place() error {
+	if c.own = c.store == ""; c.own {
+		c.store = sqlitePrefix + ownStore
+	}
+	return named("-store", checkAddress(c.store))
+}
+
+// sealed fails if the store outlives the process, and there is no key for it.
+func (c *config) sealed() error {
+	if c.store != inMemory && !c.own && len(c.service.SecretKeys) == 0 {
+		return errors.New("-secret-key is needed with a -store that lasts; make one with: echo k1:$(openssl rand -base64 32)")
+	}
+	return nil
 }
 
 func secretKey(s string) (webhook.SecretKey, error) {

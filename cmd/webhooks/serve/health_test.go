@@ -1,4 +1,4 @@
-package main
+package serve
 
 import (
 	"context"
@@ -60,7 +60,7 @@ func TestCheck(t *testing.T) {
 	_, port, err := net.SplitHostPort(addr)
 	require.NoError(t, err)
 	ask := func(args ...string) error {
-		return run(t.Context(), append([]string{"-check"}, args...), io.Discard, io.Discard)
+		return Run(t.Context(), append([]string{"-check"}, args...), io.Discard, io.Discard)
 	}
 	require.NoError(t, ask("-addr", addr))
 	require.NoError(t, ask("-addr", ":"+port), "an address to listen on is one to ask")

@@ -1,4 +1,4 @@
-package main
+package serve
 
 import (
 	"context"
@@ -55,14 +55,14 @@ func TestARestartInTheWorkingDirectory(t *testing.T) {
 	t.Setenv("WEBHOOK_SERVER_SECRET_KEY_FILE", "")
 
 	require.NoError(t, os.Remove(ownKey))
-	err = run(t.Context(), []string{"-addr", "127.0.0.1:0", "-jwt-secret", secret}, io.Discard, io.Discard)
+	err = Run(t.Context(), []string{"-addr", "127.0.0.1:0", "-jwt-secret", secret}, io.Discard, io.Discard)
 	require.ErrorContains(t, err, "webhooks.key is missing, and nothing else opens the secrets in webhooks.db")
 }
 
 // What prints or asks keeps nothing.
 func TestATokenKeepsNothing(t *testing.T) {
 	t.Chdir(t.TempDir())
-	require.NoError(t, run(t.Context(), []string{"-jwt-secret", secret, "-token", "m"}, io.Discard, io.Discard))
+	require.NoError(t, Run(t.Context(), []string{"-jwt-secret", secret, "-token", "m"}, io.Discard, io.Discard))
 	list, err := os.ReadDir(".")
 	require.NoError(t, err)
 	require.Empty(t, list)

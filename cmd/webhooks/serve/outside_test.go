@@ -1,4 +1,4 @@
-package main
+package serve
 
 import (
 	"context"
@@ -51,7 +51,7 @@ func TestKeysOfALoginAreFetched(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	stopped := make(chan error, 1)
 	go func() {
-		stopped <- run(ctx, []string{"-addr", "127.0.0.1:0", "-store", inMemory, "-jwks-url", "https://" + addr + "/keys", "-jwt-audience", "a"}, io.Discard, io.Discard)
+		stopped <- Run(ctx, []string{"-addr", "127.0.0.1:0", "-store", inMemory, "-jwks-url", "https://" + addr + "/keys", "-jwt-audience", "a"}, io.Discard, io.Discard)
 	}()
 	arrives(t, came)
 	stop()

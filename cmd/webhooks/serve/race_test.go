@@ -1,6 +1,6 @@
 //go:build race
 
-package main
+package serve
 
 // underRace is for counts that the race detector makes too slow: it costs five to
 // ten times as much time and memory.

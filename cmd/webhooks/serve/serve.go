@@ -1,31 +1,28 @@
-// Command server is the reference service: the management API, publishing over
+// Package serve is the reference service: the management API, publishing over
 // HTTP, the portal for merchants and a dispatcher in one process, or in several on
 // one Redis or PostgreSQL. GET /healthz says that it lives, GET /readyz that it takes requests. Every
 // flag can be set in the environment too: -jwt-secret is WEBHOOK_SERVER_JWT_SECRET.
 //
+// `webhooks serve` is this, and so is examples/server:
+//
 //	KEY=$(openssl rand -hex 32)
-//	TOKEN=$(go run . -jwt-secret "$KEY" -token merchant_42)
-//	go run . -jwt-secret "$KEY"
+//	TOKEN=$(webhooks serve -jwt-secret "$KEY" -token merchant_42)
+//	webhooks serve -jwt-secret "$KEY"
 //
 // Without -store, state is in webhooks.db in the working directory, and the key that
 // seals its secrets in webhooks.key.
 //
-// It is a module of its own, so that what exports metrics and traces, as
-// OpenTelemetry's variables say, is in nobody's go.mod.
-package main
+// Metrics and traces are exported as OpenTelemetry's variables say.
+package serve
 
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -36,22 +33,9 @@ import (
 	"github.com/rag-assistant/webhooks/webhook/jwtauth"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	defer stop()
-	context.AfterFunc(ctx, stop) // A second signal ends the process at once.
-	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-		os.Exit(0)
-	case err != nil:
-		fmt.Fprintln(os.Stderr, "server:", err)
-		os.Exit(1)
-	}
-}
-
-// run serves until ctx ends, then drains.
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+// Run does what the flags in args say: it serves until ctx ends, then drains. It fails with
+// [flag.ErrHelp] once it has written the flags to stderr, if that is what they ask for.
+func Run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	c, err := parse(args, stderr)
 	if err != nil {
 		return err

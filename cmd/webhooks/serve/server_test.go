@@ -1,4 +1,4 @@
-package main
+package serve
 
 import (
 	"bufio"
@@ -40,7 +40,7 @@ func startAs(t *testing.T, args ...string) (base string, stop func() error) {
 	logs, w := io.Pipe()
 	done := make(chan error, 1)
 	go func() {
-		done <- run(ctx, append([]string{"-addr", "127.0.0.1:0", "-jwt-secret", secret}, args...), io.Discard, w)
+		done <- Run(ctx, append([]string{"-addr", "127.0.0.1:0", "-jwt-secret", secret}, args...), io.Discard, w)
 		_ = w.Close()
 	}()
 	lines := bufio.NewReader(logs)
@@ -92,7 +92,7 @@ func TestServesAndDelivers(t *testing.T) {
 	receiver := httptest.NewServer(routes)
 	defer receiver.Close()
 	var printed strings.Builder
-	require.NoError(t, run(t.Context(), []string{"-jwt-secret", secret, "-token", "merchant_42"}, &printed, io.Discard))
+	require.NoError(t, Run(t.Context(), []string{"-jwt-secret", secret, "-token", "merchant_42"}, &printed, io.Discard))
 	bearer := strings.TrimSpace(printed.String())
 	api := base + "/api/merchants/merchant_42"
 
@@ -168,9 +168,9 @@ func TestFlags(t *testing.T) {
 		require.ErrorContains(t, err, want)
 	}
 	key := "k1:" + base64.StdEncoding.EncodeToString(make([]byte, 32))
-	require.ErrorContains(t, run(t.Context(), []string{"-jwt-secret", secret, "-secret-key", key, "-store", "mysql://"},
+	require.ErrorContains(t, Run(t.Context(), []string{"-jwt-secret", secret, "-secret-key", key, "-store", "mysql://"},
 		io.Discard, io.Discard), "-store")
-	require.ErrorContains(t, run(t.Context(), []string{"-jwt-secret", secret, "-store", inMemory, "-lease", "1s"}, io.Discard, io.Discard), "lease")
+	require.ErrorContains(t, Run(t.Context(), []string{"-jwt-secret", secret, "-store", inMemory, "-lease", "1s"}, io.Discard, io.Discard), "lease")
 	c, err := parse([]string{"-jwt-secret", secret, "-retry", "1s, 2m", "-max-attempts", "4"}, io.Discard)
 	require.NoError(t, err)
 	require.Equal(t, []time.Duration{time.Second, 2 * time.Minute}, c.dispatcher.Retry.Delays)

@@ -1,4 +1,4 @@
-package main
+package serve
 
 import (
 	"encoding/base64"
@@ -52,7 +52,7 @@ func TestARestartOnSQL(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			flags := append(lasting(), "-store", address(t))
-			require.ErrorContains(t, run(t.Context(), append([]string{"-jwt-secret", secret}, flags...), os.Stderr, os.Stderr), "-migrate")
+			require.ErrorContains(t, Run(t.Context(), append([]string{"-jwt-secret", secret}, flags...), os.Stderr, os.Stderr), "-migrate")
 			flags = append(flags, "-migrate")
 			base, stop := start(t, flags...)
 			bearer := token(t, secret, "m", time.Hour)
