@@ -1,22 +1,11 @@
-// Command explain says why a captured webhook request does not verify.
-//
-//	WEBHOOK_SECRET=whsec_… go run ./examples/explain request.http
-//
-// The file, or stdin, holds the request as it arrived: the headers, an empty line,
-// the body to the last byte. A request line in front is skipped. WEBHOOK_SECRET is
-// the receiver's secret or public key. WEBHOOK_OTHER_SECRETS, separated by commas,
-// are others that it may have had before. Set -at to the time at which the request
-// arrived.
-//
-// It exits with 0 if the request verifies, 1 if it does not, and 2 if it cannot be
-// read.
-package main
+// Package explain says why a captured webhook request does not verify: see
+// [github.com/rag-assistant/webhooks/verifier/explain], which does the work.
+package explain
 
 import (
 	"bufio"
 	"bytes"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"net/http"
@@ -29,65 +18,37 @@ import (
 	"github.com/rag-assistant/webhooks/verifier/explain"
 )
 
-func main() {
-	code, err := run(os.Args[1:], os.Getenv, os.Stdin, os.Stdout)
-	if errors.Is(err, flag.ErrHelp) {
-		fmt.Fprint(os.Stderr, usage)
-		os.Exit(0)
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "explain:", err)
-	}
-	os.Exit(code)
+// Config is what the flags of the same names say.
+type Config struct {
+	File    string    // with the request; empty: stdin
+	At      time.Time // when the request arrived
+	Untimed bool      // the receiver accepts X-Webhook-Signature alone
 }
 
-const usage = `usage: WEBHOOK_SECRET=whsec_… explain [-at 2025-11-04T12:00:00Z] [-untimed] [request.http]
-
-The file, or stdin, holds the request as it arrived: the headers, an empty line, the
-body. -at is when it arrived. -untimed is for a receiver that accepts
-X-Webhook-Signature alone. WEBHOOK_OTHER_SECRETS may hold older secrets, separated
-by commas.
-`
-
-func run(args []string, getenv func(string) string, stdin io.Reader, stdout io.Writer) (code int, err error) {
-	flags := flag.NewFlagSet("explain", flag.ContinueOnError)
-	flags.SetOutput(io.Discard)
-	now := time.Now()
-	flags.Func("at", "when the request arrived, as in 2025-11-04T12:00:00Z (now)", func(text string) (err error) {
-		now, err = time.Parse(time.RFC3339, text)
-		return err
-	})
-	untimed := flags.Bool("untimed", false, "the receiver accepts X-Webhook-Signature alone")
-	if err := flags.Parse(args); err != nil {
-		return 2, err
-	}
-	raw, err := read(flags.Args(), stdin)
+// Run reports on the request that a file or stdin holds as it arrived: the headers, an
+// empty line, the body to the last byte. A request line in front is skipped. WEBHOOK_SECRET
+// is the receiver's secret or public key, WEBHOOK_OTHER_SECRETS are others that it may have
+// had before, with commas. Run fails if the request cannot be read.
+func Run(c Config, getenv func(string) string, stdin io.Reader, stdout io.Writer) (verified bool, err error) {
+	raw, err := read(c.File, stdin)
 	if err != nil {
-		return 2, err
+		return false, err
 	}
 	header, body, err := split(raw)
 	if err != nil {
-		return 2, err
+		return false, err
 	}
-	opts := &verifier.Options{AcceptUntimed: *untimed, Now: func() time.Time { return now }}
+	opts := &verifier.Options{AcceptUntimed: c.Untimed, Now: func() time.Time { return c.At }}
 	report := explain.With(opts, header, body, secrets(getenv)...)
-	if _, err := fmt.Fprint(stdout, report); err != nil {
-		return 2, err
-	}
-	if !report.Verified {
-		return 1, nil
-	}
-	return 0, nil
+	_, err = fmt.Fprint(stdout, report)
+	return report.Verified, err
 }
 
-func read(files []string, stdin io.Reader) ([]byte, error) {
-	switch len(files) {
-	case 0:
+func read(file string, stdin io.Reader) ([]byte, error) {
+	if file == "" {
 		return io.ReadAll(stdin)
-	case 1:
-		return os.ReadFile(files[0])
 	}
-	return nil, errors.New("give one file, or none for stdin")
+	return os.ReadFile(file) //nolint:gosec // the developer names it
 }
 
 // secrets returns the secrets as they are, so that explain sees what is wrong with

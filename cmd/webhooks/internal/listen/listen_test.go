@@ -1,4 +1,4 @@
-package main
+package listen
 
 import (
 	"bytes"
@@ -6,7 +6,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"regexp"
 	"strings"
 	"sync"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/rag-assistant/webhooks/cmd/webhooks/internal/terminal"
 	"github.com/rag-assistant/webhooks/webhook/event"
 	"github.com/rag-assistant/webhooks/webhook/webhooktest"
 )
@@ -67,13 +67,13 @@ func (o *output) await(t *testing.T, pattern string) []string {
 	}
 }
 
-// receive returns the handler that the flags make, and its output.
-func receive(t *testing.T, args ...string) (http.Handler, *output) {
+// receive returns the handler that c makes, and its output.
+func receive(t *testing.T, c Config) (http.Handler, *output) {
 	t.Helper()
-	c, err := parse(args, none, io.Discard)
+	c, err := c.checked()
 	require.NoError(t, err)
 	out := newOutput()
-	r, err := newReceiver(c, &printer{out: out})
+	r, err := newReceiver(c, &printer{terminal.New(out, none)})
 	require.NoError(t, err)
 	return r, out
 }
@@ -92,7 +92,7 @@ func serve(h http.Handler, r *http.Request) int {
 
 func TestPrintsVerifiedEvents(t *testing.T) {
 	t.Parallel()
-	h, out := receive(t, "-secret", secret)
+	h, out := receive(t, Config{Secret: secret})
 	r := webhooktest.Request(t, secret, created(), &webhooktest.RequestOptions{WebhookID: "whk_1", DeliveryID: "whdel_1"})
 	require.Equal(t, http.StatusOK, serve(h, r))
 	for _, want := range []string{
@@ -133,7 +133,7 @@ func TestSaysWhyItRefuses(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			h, out := receive(t, "-secret", secret)
+			h, out := receive(t, Config{Secret: secret})
 			r := webhooktest.Request(t, tt.secret, created(), nil)
 			if tt.change != nil {
 				tt.change(r)
@@ -148,7 +148,7 @@ func TestSaysWhyItRefuses(t *testing.T) {
 
 func TestWithoutASecretItSaysSo(t *testing.T) {
 	t.Parallel()
-	h, out := receive(t)
+	h, out := receive(t, Config{})
 	require.Equal(t, http.StatusOK, serve(h, webhooktest.Request(t, other, created(), nil)))
 	require.Contains(t, out.String(), "document.created  NOT VERIFIED, no secret  answered 200 OK\n")
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", strings.NewReader(`{"test": "data"}`))
@@ -160,17 +160,18 @@ func TestAnswersAsItIsTold(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name string
-		args []string
+		c    Config
 		want []int
 	}{
-		{"by default", nil, []int{200, 200}},
-		{"failing at first", []string{"-fail", "2"}, []int{500, 500, 200, 200}},
-		{"with a status at first", []string{"-fail", "1", "-status", "429"}, []int{429, 200}},
-		{"with a status always", []string{"-status", "204"}, []int{204, 204}},
+		{"by default", Config{}, []int{200, 200}},
+		{"failing at first", Config{Fail: 2}, []int{500, 500, 200, 200}},
+		{"with a status at first", Config{Fail: 1, Status: 429}, []int{429, 200}},
+		{"with a status always", Config{Status: 204}, []int{204, 204}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			h, _ := receive(t, append(tt.args, "-secret", secret)...)
+			tt.c.Secret = secret
+			h, _ := receive(t, tt.c)
 			require.Equal(t, 401, serve(h, webhooktest.Request(t, other, created(), nil)), "whatever the flags")
 			for _, want := range tt.want {
 				require.Equal(t, want, serve(h, webhooktest.Request(t, secret, created(), nil)))
@@ -181,35 +182,21 @@ func TestAnswersAsItIsTold(t *testing.T) {
 
 func TestRefusesWhatIsNoWebhook(t *testing.T) {
 	t.Parallel()
-	h, out := receive(t, "-secret", secret)
+	h, out := receive(t, Config{Secret: secret})
 	require.Equal(t, 405, serve(h, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/favicon.ico", nil)))
 	require.Contains(t, out.String(), "GET /favicon.ico: not a webhook")
 	long := strings.NewReader(strings.Repeat(" ", maxBody+1))
 	require.Equal(t, 413, serve(h, httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", long)))
 }
 
-func TestColour(t *testing.T) {
-	t.Parallel()
-	p := &printer{colour: true}
-	require.Equal(t, "\x1b[31m\\u001b[0m\x1b[0m", p.paint(red, "\x1b[0m"))
-	file, err := os.Create(t.TempDir() + "/file")
-	require.NoError(t, err)
-	defer file.Close()
-	require.False(t, coloured(file, none))
-	device, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0) // A character device, as terminals are.
-	require.NoError(t, err)
-	defer device.Close()
-	require.True(t, coloured(device, none))
-	require.False(t, coloured(device, func(name string) string { return map[string]string{"NO_COLOR": "1"}[name] }))
-}
-
 // start runs the program until the test ends.
-func start(t *testing.T, getenv func(string) string, args ...string) (url string, out *output, stop func() error) {
+func start(t *testing.T, c Config) (url string, out *output, stop func() error) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	out = newOutput()
 	done := make(chan error, 1)
-	go func() { done <- run(ctx, append([]string{"-addr", "127.0.0.1:0"}, args...), getenv, out, false) }()
+	c.Addr = "127.0.0.1:0"
+	go func() { done <- Run(ctx, c, terminal.New(out, none)) }()
 	t.Cleanup(cancel)
 	url = out.await(t, `Listening on (http://\S+), `)[1]
 	return url, out, func() error { cancel(); return <-done }
@@ -217,7 +204,7 @@ func start(t *testing.T, getenv func(string) string, args ...string) (url string
 
 func TestRun(t *testing.T) {
 	t.Parallel()
-	url, out, stop := start(t, func(string) string { return secret }, "-fail", "1", "-delay", "1ms")
+	url, out, stop := start(t, Config{Secret: secret, Fail: 1, Delay: time.Millisecond})
 	out.await(t, "The first 1 get 500 Internal Server Error.\nAnswers wait for 1ms.\n")
 	for _, want := range []int{500, 200} {
 		signed := webhooktest.Request(t, secret, created(), nil)
@@ -231,14 +218,14 @@ func TestRun(t *testing.T) {
 	}
 	out.await(t, "answered 200 OK")
 
-	err := run(t.Context(), []string{"-addr", strings.TrimPrefix(url, "http://")}, none, io.Discard, false)
+	err := Run(t.Context(), Config{Addr: strings.TrimPrefix(url, "http://")}, terminal.New(io.Discard, none))
 	require.ErrorContains(t, err, "another program listens on 127.0.0.1")
 	require.NoError(t, stop())
 }
 
 func TestStopsWhileAnAnswerWaits(t *testing.T) {
 	t.Parallel()
-	url, out, stop := start(t, none, "-delay", "1h")
+	url, out, stop := start(t, Config{Delay: time.Hour})
 	out.await(t, "NOTHING IS VERIFIED")
 	ctx, giveUp := context.WithCancel(t.Context())
 	defer giveUp()
@@ -271,23 +258,16 @@ func (s *signalling) Read(p []byte) (int, error) {
 	return n, err
 }
 
-func TestFlags(t *testing.T) {
+func TestConfigsThatAreWrong(t *testing.T) {
 	t.Parallel()
-	for want, args := range map[string][]string{
-		"unexpected argument":    {"extra"},
-		"must not be negative":   {"-fail", "-1"},
-		"must be 200 to 599":     {"-status", "99"},
-		"cannot be used":         {"-secret", `"` + secret + `"`},
-		"give host:port":         {"-addr", "3000"},
-		"flag provided but not":  {"-sceret", secret},
-		"invalid value \"soon\"": {"-delay", "soon"},
+	for want, c := range map[string]Config{
+		"must not be negative": {Fail: -1},
+		"must be 200 to 599":   {Status: 99},
+		"cannot be used":       {Secret: `"` + secret + `"`},
+		"give host:port":       {Addr: "3000"},
 	} {
-		err := run(t.Context(), args, none, io.Discard, false)
+		err := Run(t.Context(), c, terminal.New(io.Discard, none))
 		require.ErrorContains(t, err, want)
 		require.NotContains(t, err.Error(), secret[6:16])
 	}
-	var help strings.Builder
-	_, err := parse([]string{"-h"}, none, &help)
-	require.Error(t, err)
-	require.Contains(t, help.String(), "WEBHOOK_SECRET")
 }

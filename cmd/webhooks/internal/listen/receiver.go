@@ -1,4 +1,4 @@
-package main
+package listen
 
 import (
 	"errors"
@@ -23,7 +23,7 @@ const (
 
 // receiver verifies, prints and answers.
 type receiver struct {
-	config
+	Config
 	verifier *verifier.Verifier // nil: there is no secret
 	printer  *printer
 
@@ -32,12 +32,12 @@ type receiver struct {
 	failed int
 }
 
-func newReceiver(c config, p *printer) (*receiver, error) {
-	r := &receiver{config: c, printer: p, seen: map[string]int{}}
-	if c.secret == "" {
+func newReceiver(c Config, p *printer) (*receiver, error) {
+	r := &receiver{Config: c, printer: p, seen: map[string]int{}}
+	if c.Secret == "" {
 		return r, nil
 	}
-	secret, opts := c.secret, &verifier.Options{AcceptUntimed: c.untimed}
+	secret, opts := c.Secret, &verifier.Options{AcceptUntimed: c.Untimed}
 	if strings.HasPrefix(secret, "whpk_") {
 		secret, opts.PublicKeys = "", []string{secret}
 	}
@@ -105,23 +105,23 @@ func (r *receiver) decide(in *request) int {
 	default:
 		return http.StatusUnauthorized
 	}
-	if r.fail == 0 {
-		return r.status
+	if r.Fail == 0 {
+		return r.Status
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.failed == r.fail {
+	if r.failed == r.Fail {
 		return http.StatusOK
 	}
 	r.failed++
-	return r.status
+	return r.Status
 }
 
 // answer sends the whole answer at once, so that the sender does not wait for what
 // comes after. It reports whether the sender was still there.
 func (r *receiver) answer(w http.ResponseWriter, req *http.Request, status int) bool {
-	if r.delay > 0 {
-		timer := time.NewTimer(r.delay)
+	if r.Delay > 0 {
+		timer := time.NewTimer(r.Delay)
 		defer timer.Stop()
 		select {
 		case <-timer.C:
@@ -157,10 +157,10 @@ func (r *receiver) count(id string) int {
 
 func (r *receiver) explain(in *request) {
 	if len(in.body) > maxExplain {
-		r.printer.note("the body is too long to look for the reason at once; see examples/explain")
+		r.printer.note("the body is too long to look for the reason at once; keep the request and see webhooks explain")
 		return
 	}
 	r.printer.reasons(explain.With(&verifier.Options{
-		AcceptUntimed: r.untimed, Now: func() time.Time { return in.at },
-	}, in.header, in.body, r.secret))
+		AcceptUntimed: r.Untimed, Now: func() time.Time { return in.at },
+	}, in.header, in.body, r.Secret))
 }
