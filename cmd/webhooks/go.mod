@@ -5,6 +5,8 @@ go 1.26.0
 
 require github.com/rag-assistant/webhooks v0.1.0
 
+require github.com/urfave/cli/v3 v3.14.0
+
 require (
 	github.com/emersion/go-smtp v0.25.1
 	github.com/golang-jwt/jwt/v5 v5.3.1
