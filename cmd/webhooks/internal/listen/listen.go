@@ -17,7 +17,7 @@ import (
 
 // Run serves until ctx ends.
 func Run(ctx context.Context, c Config, out *terminal.Writer) error {
-	c, err := c.checked()
+	c, err := c.Checked()
 	if err != nil {
 		return err
 	}
@@ -70,15 +70,13 @@ type Config struct {
 	Delay   time.Duration
 }
 
-// ErrUsage is wrapped by what is wrong with a [Config].
-var ErrUsage = errors.New("usage")
-
-func (c Config) checked() (Config, error) {
+// Checked returns c with its defaults, or what is wrong with it.
+func (c Config) Checked() (Config, error) {
 	switch {
 	case c.Fail < 0 || c.Delay < 0:
-		return c, fmt.Errorf("%w: --fail and --delay must not be negative", ErrUsage)
+		return c, errors.New("--fail and --delay must not be negative")
 	case c.Status != 0 && (c.Status < 200 || c.Status > 599):
-		return c, fmt.Errorf("%w: --status %d must be 200 to 599", ErrUsage, c.Status)
+		return c, fmt.Errorf("--status %d must be 200 to 599", c.Status)
 	}
 	if c.Status == 0 {
 		c.Status = http.StatusOK

@@ -70,7 +70,7 @@ func (o *output) await(t *testing.T, pattern string) []string {
 // receive returns the handler that c makes, and its output.
 func receive(t *testing.T, c Config) (http.Handler, *output) {
 	t.Helper()
-	c, err := c.checked()
+	c, err := c.Checked()
 	require.NoError(t, err)
 	out := newOutput()
 	r, err := newReceiver(c, &printer{terminal.New(out, none)})
