@@ -42,9 +42,9 @@ func run(t *testing.T, args ...string) ran {
 	return ran{code, stdout.String(), stderr.String()}
 }
 
-// api answers like the management API, from testdata/api.json: by method and path with
+// answering answers like the management API, from testdata/api.json: by method and path with
 // query, and body if there is one, several answers one after the other.
-func api(t *testing.T) string {
+func answering(t *testing.T) string {
 	t.Helper()
 	text, err := os.ReadFile("testdata/api.json")
 	require.NoError(t, err)
@@ -97,7 +97,7 @@ func TestPage(t *testing.T) {
 				for _, word := range regexp.MustCompile(`'[^']*'|\S+`).FindAllString(line, -1) {
 					args = append(args, strings.Trim(word, "'"))
 				}
-				got := run(t, append([]string{"--server", api(t), "--token", "secret-token"}, args...)...)
+				got := run(t, append([]string{"--server", answering(t), "--token", "secret-token"}, args...)...)
 				require.Equal(t, strings.TrimRight(want, "\n"), strings.TrimRight(got.stderr+got.stdout, "\n"))
 			})
 		}
@@ -171,7 +171,7 @@ func TestCommands(t *testing.T) {
 			t.Parallel()
 			args := strings.Fields(tt.args)
 			if args[0] != "serve" {
-				args = append([]string{"--server", api(t), "--token", "secret-token"}, args...)
+				args = append([]string{"--server", answering(t), "--token", "secret-token"}, args...)
 			}
 			got := run(t, args...)
 			require.Equal(t, tt.code, got.code, "%s%s", got.stdout, got.stderr)
@@ -206,7 +206,7 @@ func TestNoAnswerOfTheAPI(t *testing.T) {
 
 func TestSettingsFromTheEnvironment(t *testing.T) {
 	require.Equal(t, 2, run(t, "ls", "m1").code)
-	t.Setenv("WEBHOOKS_SERVER", api(t)+"/api/")
+	t.Setenv("WEBHOOKS_SERVER", answering(t)+"/api/")
 	t.Setenv("WEBHOOKS_TOKEN", "secret-token")
 	require.Equal(t, ran{0, "whk_1 is active\n", ""}, run(t, "enable", "m1", "whk_1"))
 	require.NotContains(t, run(t, "ls", "--help").stdout, "secret-token")
@@ -217,7 +217,7 @@ func TestInterruptedWait(t *testing.T) {
 	t.Parallel()
 	to, stdout, stderr := newTool("")
 	to.pause = func(context.Context) error { return context.Canceled }
-	require.Equal(t, 1, to.run(t.Context(), []string{"webhooks", "--server", api(t), "--token", "secret-token", "operator", "job", "job_1", "--wait"}))
+	require.Equal(t, 1, to.run(t.Context(), []string{"webhooks", "--server", answering(t), "--token", "secret-token", "operator", "job", "job_1", "--wait"}))
 	require.Empty(t, stdout.String())
 	require.Contains(t, stderr.String(), "job_1 goes on by itself")
 }
