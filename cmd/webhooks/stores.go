@@ -51,8 +51,10 @@ func (t *tool) export(ctx context.Context, c *cli.Command) error {
 	}
 	defer closeStore()
 	o := &transfer.ExportOptions{
-		Merchants: c.StringSlice("merchant"), SecretKeys: keys,
-		InsecurePlaintextSecrets: len(keys) == 0, InsecureUnsealed: c.Bool("insecure-unsealed"),
+		SecretKeys: keys, InsecurePlaintextSecrets: len(keys) == 0, InsecureUnsealed: c.Bool("insecure-unsealed"),
+	}
+	if c.IsSet("merchant") { // An empty list is nobody.
+		o.Merchants = c.StringSlice("merchant")
 	}
 	if text := cmp.Or(c.String("seal-with"), t.getenv("WEBHOOKS_SEAL_WITH")); text != "" {
 		if keys, err = serve.SecretKeys(text); err != nil {
