@@ -24,10 +24,10 @@ type ran struct {
 	stdout, stderr string
 }
 
-func newTool(stdin string) (t *tool, stdout, stderr *bytes.Buffer) {
+func newTool() (t *tool, stdout, stderr *bytes.Buffer) {
 	stdout, stderr = &bytes.Buffer{}, &bytes.Buffer{}
 	return &tool{
-		stdin: strings.NewReader(stdin), stdout: stdout, stderr: stderr,
+		stdin: strings.NewReader(""), stdout: stdout, stderr: stderr,
 		getenv: func(string) string { return "" },
 		now:    func() time.Time { return time.Date(2026, time.November, 30, 12, 0, 0, 0, time.UTC) },
 		pause:  func(ctx context.Context) error { return ctx.Err() },
@@ -37,7 +37,7 @@ func newTool(stdin string) (t *tool, stdout, stderr *bytes.Buffer) {
 // run runs the command with these arguments.
 func run(t *testing.T, args ...string) ran {
 	t.Helper()
-	to, stdout, stderr := newTool("")
+	to, stdout, stderr := newTool()
 	code := to.run(t.Context(), append([]string{"webhooks"}, args...))
 	return ran{code, stdout.String(), stderr.String()}
 }
@@ -110,7 +110,7 @@ func TestPageIsWhole(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("../../docs/command.md")
 	require.NoError(t, err)
-	to, _, _ := newTool("")
+	to, _, _ := newTool()
 	for _, c := range to.root().Commands {
 		names := []string{c.Name}
 		for _, below := range c.Commands {
@@ -187,7 +187,7 @@ func TestCommands(t *testing.T) {
 func TestNoAnswerOfTheAPI(t *testing.T) {
 	t.Parallel()
 	for name, h := range map[string]http.HandlerFunc{
-		"a page":       func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(404); _, _ = io.WriteString(w, "<html>") },
+		"a page":       func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotFound); _, _ = io.WriteString(w, "<html>") },
 		"a redirect":   func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/login", http.StatusFound) },
 		"other JSON":   func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `{"error":"x"}`) },
 		"other shapes": func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `{"success":true,"data":[1]}`) },
@@ -215,7 +215,7 @@ func TestSettingsFromTheEnvironment(t *testing.T) {
 
 func TestInterruptedWait(t *testing.T) {
 	t.Parallel()
-	to, stdout, stderr := newTool("")
+	to, stdout, stderr := newTool()
 	to.pause = func(context.Context) error { return context.Canceled }
 	require.Equal(t, 1, to.run(t.Context(), []string{"webhooks", "--server", answering(t), "--token", "secret-token", "operator", "job", "job_1", "--wait"}))
 	require.Empty(t, stdout.String())

@@ -121,7 +121,7 @@ func (t *tool) forward(ctx context.Context, c *cli.Command, out *terminal.Writer
 			break
 		}
 	}
-	return nil // To be interrupted is how it ends.
+	return nil //nolint:nilerr // to be interrupted is how it ends
 }
 
 // fresh returns the ids of events that were not seen before, oldest first.

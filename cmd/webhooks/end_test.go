@@ -125,7 +125,7 @@ func TestForward(t *testing.T) {
 	})))
 	defer receiver.Close()
 
-	to, _, stderr := newTool("")
+	to, _, stderr := newTool()
 	printed := &lines{}
 	to.stdout, to.now = printed, time.Now
 	ctx, stop := context.WithCancel(t.Context())

@@ -75,7 +75,8 @@ func (s *Sender) Send(ctx context.Context, id, eventType string, body []byte) {
 		req.Header.Set(signer.HeaderSignature, string(s.signer.AppendSignature(nil, body)))
 		req.Header.Set(signer.HeaderStandardSignature, string(s.signer.AppendStandard(nil, id, at, body)))
 	}
-	p, outcome := s.printer, ""
+	p := s.printer
+	var outcome string
 	if resp, err := s.client.Do(req); err != nil {
 		outcome = p.Paint(terminal.Red, "not answered: "+err.Error())
 	} else {
