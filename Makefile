@@ -18,7 +18,9 @@ PACKAGED = $(filter-out ./tools,$(MODULES))
 # Those whose tests run beside the root's; `make examples` runs those of the others.
 TESTED   = $(filter-out ./internal/sqltest,$(filter ./internal/% ./bench,$(PACKAGED)))
 
-LINT = go tool -modfile="$(CURDIR)/tools/go.mod" golangci-lint
+# With -n, go tool builds a program and prints where it is. That is needed where a go.work is,
+# which go tool -modfile does not go along with.
+LINT = $$(cd "$(CURDIR)" && go tool -modfile=tools/go.mod -n golangci-lint)
 
 .PHONY: help fmt lint test mutants sql chaos chaos-long interop vuln fuzz bench bench-compare microbench cover examples architecture ci
 .PHONY: check-format check-current check-architecture check-counts check-versions check-api check-bench
@@ -47,7 +49,7 @@ test: ## Run all tests and fuzz seeds with the race detector, a Redis, a Postgre
 		tools/with-redis.sh go test -timeout 40m $(TESTFLAGS) -run '^(TestFaults|TestMutants|TestDifferential)$$' ./store/storetest ./store/redisstore >.cache/faults.log 2>&1 & \
 		(cd internal/sqltest && "$(CURDIR)/tools/with-postgres.sh" "$(CURDIR)/tools/with-mariadb.sh" go test -timeout 40m $(TESTFLAGS) ./...) || code=1; \
 		wait $$! || code=1; cat .cache/faults.log; \
-		(cd examples/server && "$(CURDIR)/tools/with-postgres.sh" "$(CURDIR)/tools/with-redis.sh" go test -race -timeout 40m $(TESTFLAGS) ./...) || code=1; \
+		for m in cmd/webhooks examples/server; do (cd "$$m" && "$(CURDIR)/tools/with-postgres.sh" "$(CURDIR)/tools/with-redis.sh" go test -race -timeout 40m $(TESTFLAGS) ./...) || code=1; done; \
 		for m in $(TESTED); do (cd "$$m" && "$(CURDIR)/tools/with-redis.sh" go test -race -timeout 40m $(TESTFLAGS) ./...) || code=1; done; \
 		exit $$code; } 2>&1 | tee .cache/test.log
 
@@ -97,7 +99,7 @@ cover: ## Run all tests and print the coverage of each package.
 	@go tool cover -func .cache/cover.out | tail -n 1
 
 examples: ## Build all examples and run those that end by themselves.
-	@tools/examples.sh $(filter-out $(TESTED) ./internal/sqltest ./examples/server,$(PACKAGED))
+	@tools/examples.sh $(filter-out $(TESTED) ./internal/sqltest ./cmd/webhooks ./examples/server,$(PACKAGED))
 
 architecture: ## Draw the packages, and the files of package webhook, for docs/architecture.md.
 	@go run ./internal/architecture
@@ -114,12 +116,13 @@ check-current:
 check-architecture:
 	@go run ./internal/architecture -check
 
-# Tests that count less with the race detector, once more without it, and the server with
-# the driver of SQLite, which takes minutes to build with it.
+# Tests that count less with the race detector, once more without it, and the server and the
+# command with the driver of SQLite, which takes minutes to build with it.
 check-counts:
 	@tools/with-redis.sh go test -run TestRegistrationsEndAtTheLimit ./webhook/api
 	@go test -run '^(TestDeadEndpointsDelayNoOther|TestJustInTimeDelaysNoOther|TestDeadEndpointsAreTried|TestAMerchantsShare|TestTestsKeepOutOfTheWay)$$' ./webhook
-	@cd examples/server && ../../tools/with-postgres.sh go test -run '^(TestManyRequestsAtOnce|TestARestartOnSQL)$$' .
+	@cd cmd/webhooks/serve && ../../../tools/with-postgres.sh go test -run '^(TestManyRequestsAtOnce|TestARestartOnSQL|TestARestartInTheWorkingDirectory)$$' .
+	@cd cmd/webhooks && go test -run '^TestMoves$$' .
 
 # The releases of Go that get fixes: the least that go.mod asks for, of which a later patch
 # runs all other checks, and the next one with what leans on the standard library most. The

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # examples.sh MODULE… builds what is under examples/ in the given modules. It tests those
-# that are modules of their own, which `go test ./...` leaves out. It runs explain on its
-# sample, and those that end by themselves, which must take less than 30 seconds each.
+# that are modules of their own, which `go test ./...` leaves out. It runs the explain of
+# the command on its sample, and those that end by themselves, which must take less than 30
+# seconds each.
 set -euo pipefail
 [ -d examples ] || exit 0
 
@@ -18,10 +19,10 @@ for module in "$@"; do
 	esac
 done
 
-if [ -d examples/explain ]; then
-	echo 'go run ./examples/explain'
+if [ -d cmd/webhooks ]; then
+	echo 'go run -C cmd/webhooks . explain'
 	report=$(WEBHOOK_SECRET=whsec_xyz789abc123def456ghi789jkl012mno345 \
-		go run ./examples/explain -at 2025-11-04T12:00:00Z examples/explain/request.http) || true
+		go run -C cmd/webhooks . explain --at 2025-11-04T12:00:00Z internal/explain/request.http) || true
 	if [[ $report != *body_rewritten* ]]; then
 		printf 'examples.sh: explain does not find what is wrong with its sample:\n%s\n' "$report" >&2
 		exit 1

@@ -2,8 +2,10 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"encoding/base64"
 	"encoding/json"
+	"flag"
 	"io"
 	"os"
 	"os/exec"
@@ -17,9 +19,15 @@ import (
 	"github.com/compose-spec/compose-go/v2/cli"
 	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/stretchr/testify/require"
+
+	"github.com/rag-assistant/webhooks/cmd/webhooks/serve"
+	"github.com/rag-assistant/webhooks/internal/redistest"
 )
 
-const fromRoot = "examples/server/"
+const (
+	fromRoot = "examples/server/"
+	secret   = "0123456789abcdef0123456789abcdef"
+)
 
 // image is what the Dockerfile says of the image.
 type image struct {
@@ -75,23 +83,30 @@ func TestImage(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, server.Start())
 	lines := bufio.NewReader(logs)
-	var addr []string
-	for addr == nil {
-		line, err := lines.ReadString('\n')
-		require.NoError(t, err)
-		addr = regexp.MustCompile(`addr=(\S+)`).FindStringSubmatch(line)
-	}
-	healthy := func() error { return command(im.health, "WEBHOOK_SERVER_ADDR="+addr[1]).Run() }
+	addr := listening(t, lines)
+	healthy := func() error { return command(im.health, "WEBHOOK_SERVER_ADDR="+addr[0]).Run() }
 	require.NoError(t, healthy())
 	require.NoError(t, server.Process.Signal(syscall.SIGTERM))
 	_, _ = io.Copy(io.Discard, lines)
 	require.NoError(t, server.Wait())
-	require.FileExists(t, filepath.Join(server.Dir, ownStore))
+	require.FileExists(t, filepath.Join(server.Dir, "webhooks.db"))
 	require.EqualError(t, healthy(), "exit status 1")
 }
 
-// TestCompose loads the file as Docker does. The server reads the environment of each
-// of its containers.
+// listening reads the log until the server listens, and returns its address and role.
+func listening(t *testing.T, log *bufio.Reader) []string {
+	t.Helper()
+	for {
+		line, err := log.ReadString('\n')
+		require.NoError(t, err)
+		if found := regexp.MustCompile(`addr=(\S+) role=(\S+)`).FindStringSubmatch(line); found != nil {
+			return found[1:]
+		}
+	}
+}
+
+// TestCompose loads the file as Docker does, and starts the server in the environment of
+// each of its containers, on a Redis of the test's.
 func TestCompose(t *testing.T) {
 	key := "k1:" + base64.StdEncoding.EncodeToString([]byte(secret))
 	opts, err := cli.NewProjectOptions([]string{"compose.yaml"},
@@ -99,6 +114,7 @@ func TestCompose(t *testing.T) {
 	require.NoError(t, err)
 	project, err := opts.LoadProject(t.Context())
 	require.NoError(t, err)
+	redis := "redis://" + redistest.Start(t).Addr
 	im, known := readDockerfile(t), variables(t)
 	roles := map[string]bool{}
 	for name, s := range project.Services {
@@ -113,23 +129,31 @@ func TestCompose(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			require.FileExists(t, filepath.Join(s.Build.Context, s.Build.Dockerfile))
 			require.Equal(t, append([]string{"CMD"}, im.health...), []string(s.HealthCheck.Test))
-			for _, line := range im.environment {
-				key, value, _ := strings.Cut(line, "=")
-				require.Contains(t, known, key)
-				t.Setenv(key, value)
-			}
+			require.Contains(t, im.environment, "WEBHOOK_SERVER_ADDR=:8080", "this is where the proxy asks")
+			require.Greater(t, time.Duration(*s.StopGracePeriod), 35*time.Second, "it may take that long to drain")
 			for key, value := range s.Environment {
 				require.NotNil(t, value, key)
 				require.True(t, known[key] || strings.HasPrefix(key, "OTEL_"), "the server knows no %s", key)
 				t.Setenv(key, inContainer(t, project, s, *value))
 			}
-			c, err := parse(s.Command, io.Discard)
-			require.NoError(t, err)
-			require.Equal(t, "k1", c.service.SecretKeys[0].ID)
-			require.True(t, c.serves() || c.jwtSecret == nil, "it is told no more secrets than it needs")
-			require.Greater(t, time.Duration(*s.StopGracePeriod), 35*time.Second, "it may take that long to drain")
-			require.Equal(t, ":8080", c.addr, "this is where the proxy asks")
-			roles[c.role] = true
+			require.Equal(t, "redis://redis:6379", os.Getenv("WEBHOOK_SERVER_STORE"))
+			t.Setenv("WEBHOOK_SERVER_STORE", redis)
+			t.Setenv("WEBHOOK_SERVER_ADDR", "127.0.0.1:0")
+			ctx, stop := context.WithCancel(t.Context())
+			logs, w := io.Pipe()
+			ended := make(chan error, 1)
+			go func() {
+				ended <- serve.Run(ctx, s.Command, io.Discard, w)
+				_ = w.Close()
+			}()
+			lines := bufio.NewReader(logs)
+			role := listening(t, lines)[1]
+			go func() { _, _ = io.Copy(io.Discard, lines) }()
+			stop()
+			require.NoError(t, <-ended)
+			_, told := s.Environment["WEBHOOK_SERVER_JWT_SECRET_FILE"]
+			require.Equal(t, role == "api", told, "it is told no more secrets than it needs")
+			roles[role] = true
 		})
 	}
 	require.Equal(t, map[string]bool{"api": true, "dispatch": true}, roles)
@@ -156,19 +180,19 @@ func inContainer(t *testing.T, project *types.Project, s types.ServiceConfig, va
 	return ""
 }
 
-// variables returns the variables that -h lists.
+// variables returns the variables of the flags that -h lists, and of those that hold
+// secrets the ones that name files.
 func variables(t *testing.T) map[string]bool {
 	t.Helper()
 	var help strings.Builder
-	_, err := parse([]string{"-h"}, &help)
-	require.Error(t, err)
+	require.ErrorIs(t, serve.Run(t.Context(), []string{"-h"}, io.Discard, &help), flag.ErrHelp)
 	out := map[string]bool{}
 	for _, m := range regexp.MustCompile(`(?m)^  -(\S+)`).FindAllStringSubmatch(help.String(), -1) {
-		out[variable(m[1])] = true
+		out["WEBHOOK_SERVER_"+strings.ToUpper(strings.ReplaceAll(m[1], "-", "_"))] = true
 	}
-	for _, name := range inFiles() {
-		require.Contains(t, out, variable(name))
-		out[variable(name)+"_FILE"] = true
+	for _, name := range []string{"STORE", "SECRET_KEY", "JWT_SECRET", "SMTP_PASSWORD"} {
+		require.Contains(t, out, "WEBHOOK_SERVER_"+name)
+		out["WEBHOOK_SERVER_"+name+"_FILE"] = true
 	}
 	return out
 }

@@ -17,74 +17,94 @@ import (
 
 const root = "../.."
 
-// theModule returns the module at root, in a version that nobody else has.
-func theModule(t *testing.T) (module.Version, []byte) {
+// unheard is a version that nobody else has.
+const unheard = "v0.0.0-consumed"
+
+// read returns the go.mod of a module of this repository.
+func read(t *testing.T, dir string) *modfile.File {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(root, "go.mod"))
+	text, err := os.ReadFile(filepath.Join(root, dir, "go.mod"))
 	require.NoError(t, err)
-	return module.Version{Path: modfile.ModulePath(text), Version: "v0.0.0-consumed"}, text
+	f, err := modfile.Parse("go.mod", text, nil)
+	require.NoError(t, err)
+	return f
 }
 
-// file is a file of the work tree, in the form that package zip takes.
-type file struct{ path string }
+// file is a file of the work tree, in the form that package zip takes: its name within its
+// module, and where it is.
+type file struct{ name, at string }
 
-func (f file) Path() string                 { return f.path }
-func (f file) Lstat() (os.FileInfo, error)  { return os.Lstat(filepath.Join(root, f.path)) }
-func (f file) Open() (io.ReadCloser, error) { return os.Open(filepath.Join(root, f.path)) }
+func (f file) Path() string                 { return f.name }
+func (f file) Lstat() (os.FileInfo, error)  { return os.Lstat(f.at) }
+func (f file) Open() (io.ReadCloser, error) { return os.Open(f.at) }
 
-// files are what would be in the next commit, without the modules within.
-func files(t *testing.T) []zip.File {
+// files are what of a module would be in the next commit, without the modules within.
+func files(t *testing.T, dir string) []zip.File {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "git", "ls-files", "--cached", "--others", "--exclude-standard", "-z")
-	cmd.Dir = root
+	cmd.Dir = filepath.Join(root, dir)
 	out, err := cmd.Output()
 	require.NoError(t, err)
 	var all []zip.File
 	for name := range strings.SplitSeq(strings.Trim(string(out), "\x00"), "\x00") {
-		if _, err := os.Lstat(filepath.Join(root, name)); err != nil || within(name) {
+		at := filepath.Join(root, dir, name)
+		if _, err := os.Lstat(at); err != nil || within(dir, name) {
 			continue
 		}
-		all = append(all, file{name})
+		all = append(all, file{name, at})
 	}
 	return all
 }
 
-// within reports whether a file belongs to a module below the root.
-func within(name string) bool {
-	for dir := filepath.Dir(name); dir != "."; dir = filepath.Dir(dir) {
-		if _, err := os.Stat(filepath.Join(root, dir, "go.mod")); err == nil {
+// within reports whether a file of a module belongs to a module below it.
+func within(dir, name string) bool {
+	for below := filepath.Dir(name); below != "."; below = filepath.Dir(below) {
+		if _, err := os.Stat(filepath.Join(root, dir, below, "go.mod")); err == nil {
 			return true
 		}
 	}
 	return false
 }
 
-// user is somebody with an empty module cache and a proxy that has the module.
+// user is somebody with an empty module cache and a proxy that has modules of ours.
 type user struct {
 	env []string
-	as  module.Version
+	as  module.Version // of the root module
 }
 
-func newUser(t *testing.T) user {
+// newUser returns one whose proxy has the root module, in a version, and other modules in one
+// that is unheard of.
+func newUser(t *testing.T, version string, others ...string) user {
 	t.Helper()
-	m, text := theModule(t)
 	proxy := t.TempDir()
+	u := user{as: module.Version{Path: read(t, "").Module.Mod.Path, Version: version}}
+	publish(t, proxy, "", u.as)
+	for _, dir := range others {
+		publish(t, proxy, dir, module.Version{Path: read(t, dir).Module.Mod.Path, Version: unheard})
+	}
+	// Other modules come from this machine's cache, or from its usual proxy.
+	proxies := []string{"file://" + proxy, "file://" + filepath.Join(goEnv(t, "GOMODCACHE"), "cache", "download"), goEnv(t, "GOPROXY")}
+	u.env = append(
+		os.Environ(), "GOPROXY="+strings.Join(proxies, ","), "GOMODCACHE="+t.TempDir(), "GONOSUMDB="+u.as.Path,
+		"GOFLAGS=-modcacherw -trimpath", "GOWORK=off", "GO111MODULE=on", "CGO_ENABLED=0", "GOBIN="+t.TempDir(),
+	)
+	return u
+}
+
+// publish puts a module of this repository into a proxy of files.
+func publish(t *testing.T, proxy, from string, m module.Version) {
+	t.Helper()
 	dir := filepath.Join(proxy, filepath.FromSlash(m.Path), "@v")
 	require.NoError(t, os.MkdirAll(dir, 0o700))
+	text, err := os.ReadFile(filepath.Join(root, from, "go.mod"))
+	require.NoError(t, err)
 	write(t, filepath.Join(dir, m.Version+".mod"), string(text))
 	write(t, filepath.Join(dir, m.Version+".info"), `{"Version":"`+m.Version+`"}`)
 	write(t, filepath.Join(dir, "list"), m.Version+"\n")
 	archive, err := os.Create(filepath.Join(dir, m.Version+".zip"))
 	require.NoError(t, err)
-	require.NoError(t, zip.Create(archive, m, files(t)))
+	require.NoError(t, zip.Create(archive, m, files(t, from)))
 	require.NoError(t, archive.Close())
-
-	// Other modules come from this machine's cache, or from its usual proxy.
-	proxies := []string{"file://" + proxy, "file://" + filepath.Join(goEnv(t, "GOMODCACHE"), "cache", "download"), goEnv(t, "GOPROXY")}
-	return user{as: m, env: append(
-		os.Environ(), "GOPROXY="+strings.Join(proxies, ","), "GOMODCACHE="+t.TempDir(), "GONOSUMDB="+m.Path,
-		"GOFLAGS=-modcacherw", "GOWORK=off", "GO111MODULE=on",
-	)}
 }
 
 func goEnv(t *testing.T, name string) string {
@@ -122,7 +142,7 @@ func TestSender(t *testing.T) {
 	t.Parallel()
 	source, err := os.ReadFile("testdata/sender.go.txt")
 	require.NoError(t, err)
-	out := newUser(t).program(t, string(source))("run", ".")
+	out := newUser(t, unheard).program(t, string(source))("run", ".")
 	require.Equal(t, "document.created Café <nil>\n", out)
 }
 
@@ -135,7 +155,7 @@ func TestReceiver(t *testing.T) {
 	require.True(t, found)
 	source := regexp.MustCompile("(?s)```go\n(package main\n.*?)```").FindStringSubmatch(section)
 	require.NotNil(t, source)
-	u := newUser(t)
+	u := newUser(t, unheard)
 	run := u.program(t, source[1])
 	run("build", "-o", os.DevNull, ".")
 	modules := strings.FieldsSeq(run("list", "-deps", "-f", "{{if not .Standard}}{{.Module.Path}}{{end}}", "."))
@@ -145,4 +165,33 @@ func TestReceiver(t *testing.T) {
 	required := regexp.MustCompile(`(?m)^\s*(?:require )?(\S+) v\S+`).FindAllStringSubmatch(run("mod", "edit", "-print"), -1)
 	require.Len(t, required, 1)
 	require.Equal(t, u.as.Path, required[0][1])
+}
+
+// The command installs as its users do it: go install refuses a go.mod with a replace. Of
+// the root module it takes the release that it names.
+func TestInstall(t *testing.T) {
+	t.Parallel()
+	const dir = "cmd/webhooks"
+	command := read(t, dir)
+	u := newUser(t, required(t, command, read(t, "").Module.Mod.Path), dir)
+	cmd := exec.CommandContext(t.Context(), "go", "install", command.Module.Mod.Path+"@"+unheard)
+	cmd.Dir, cmd.Env = t.TempDir(), u.env
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	bin, _ := strings.CutPrefix(u.env[len(u.env)-1], "GOBIN=")
+	out, err = exec.CommandContext(t.Context(), filepath.Join(bin, "webhooks"), "version").Output()
+	require.NoError(t, err)
+	require.Contains(t, string(out), "webhooks "+unheard+" go")
+}
+
+// required returns the version of a module that another one asks for.
+func required(t *testing.T, f *modfile.File, path string) string {
+	t.Helper()
+	for _, r := range f.Require {
+		if r.Mod.Path == path {
+			return r.Mod.Version
+		}
+	}
+	require.FailNow(t, "it is not required", path)
+	return ""
 }

@@ -134,7 +134,7 @@ type Options struct {
 // A Handler bounds what a request costs, but not how long its client takes: serve
 // it with an [http.Server] that has ReadHeaderTimeout, ReadTimeout, WriteTimeout,
 // IdleTimeout and MaxHeaderBytes, none of which net/http bounds tightly by itself.
-// Values that suit are in examples/server; WriteTimeout must exceed
+// Values that suit are in cmd/webhooks/serve; WriteTimeout must exceed
 // [Options].TestWait. Of a merchant's reading requests 32 are served at once, further
 // ones are 429. How many requests a merchant makes is the host's to limit, too.
 //

@@ -1,0 +1,90 @@
+// Package explain says why a captured webhook request does not verify: see
+// [github.com/rag-assistant/webhooks/verifier/explain], which does the work.
+package explain
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/textproto"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/rag-assistant/webhooks/verifier"
+	"github.com/rag-assistant/webhooks/verifier/explain"
+)
+
+// Config is what the flags of the same names say.
+type Config struct {
+	File    string    // with the request; empty: stdin
+	At      time.Time // when the request arrived
+	Untimed bool      // the receiver accepts X-Webhook-Signature alone
+}
+
+// Run reports on the request that a file or stdin holds as it arrived: the headers, an
+// empty line, the body to the last byte. A request line in front is skipped. WEBHOOK_SECRET
+// is the receiver's secret or public key, WEBHOOK_OTHER_SECRETS are others that it may have
+// had before, with commas. Run fails if the request cannot be read.
+func Run(c Config, getenv func(string) string, stdin io.Reader, stdout io.Writer) (verified bool, err error) {
+	raw, err := read(c.File, stdin)
+	if err != nil {
+		return false, err
+	}
+	header, body, err := split(raw)
+	if err != nil {
+		return false, err
+	}
+	opts := &verifier.Options{AcceptUntimed: c.Untimed, Now: func() time.Time { return c.At }}
+	report := explain.With(opts, header, body, secrets(getenv)...)
+	_, err = fmt.Fprint(stdout, report)
+	return report.Verified, err
+}
+
+func read(file string, stdin io.Reader) ([]byte, error) {
+	if file == "" {
+		return io.ReadAll(stdin)
+	}
+	return os.ReadFile(file) //nolint:gosec // the developer names it
+}
+
+// secrets returns the secrets as they are, so that explain sees what is wrong with
+// them.
+func secrets(getenv func(string) string) []string {
+	var out []string
+	if first := getenv("WEBHOOK_SECRET"); first != "" {
+		out = append(out, first)
+	}
+	if others := getenv("WEBHOOK_OTHER_SECRETS"); others != "" {
+		out = append(out, strings.Split(others, ",")...)
+	}
+	return out
+}
+
+// split takes a request apart. It leaves the body alone, to the last byte.
+func split(raw []byte) (http.Header, []byte, error) {
+	if len(raw) == 0 {
+		return nil, nil, errors.New("there is no request: it is empty")
+	}
+	at, gap := -1, 0
+	for _, end := range []string{"\r\n\r\n", "\n\n"} {
+		if i := bytes.Index(raw, []byte(end)); i >= 0 && (at < 0 || i < at) {
+			at, gap = i, len(end)
+		}
+	}
+	if at < 0 {
+		return nil, nil, errors.New("there is no empty line between headers and body")
+	}
+	head := append(bytes.Clone(raw[:at]), "\r\n\r\n"...)
+	if line, rest, _ := bytes.Cut(head, []byte("\n")); !bytes.Contains(line, []byte(":")) || bytes.Contains(line, []byte(" HTTP/")) {
+		head = rest
+	}
+	header, err := textproto.NewReader(bufio.NewReader(bytes.NewReader(head))).ReadMIMEHeader()
+	if err != nil {
+		return nil, nil, errors.New("the headers are not \"Name: value\", one a line") // The error would quote them.
+	}
+	return http.Header(header), raw[at+gap:], nil
+}

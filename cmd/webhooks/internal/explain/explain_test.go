@@ -1,0 +1,71 @@
+package explain
+
+import (
+	"bytes"
+	"io"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+const secret = "whsec_xyz789abc123def456ghi789jkl012mno345"
+
+func TestRun(t *testing.T) {
+	t.Parallel()
+	received := time.Date(2025, time.November, 4, 12, 0, 0, 0, time.UTC)
+	sample, err := os.ReadFile("request.http")
+	require.NoError(t, err)
+	good := strings.NewReplacer(`": "`, `":"`, `": {`, `":{`, `, "`, `,"`, `\u00e9`, "é").Replace(strings.TrimSuffix(string(sample), "\n"))
+	headless := good[strings.Index(good, "\n")+1:]
+	with := func(pairs ...string) func(string) string {
+		env := map[string]string{}
+		for i := 0; i < len(pairs); i += 2 {
+			env[pairs[i]] = pairs[i+1]
+		}
+		return func(name string) string { return env[name] }
+	}
+	known := with("WEBHOOK_SECRET", secret)
+	for _, tt := range []struct {
+		name  string
+		c     Config
+		env   func(string) string
+		stdin string
+		code  int // 0: verified, 1: not, 2: not read
+		says  string
+	}{
+		{"sample file", Config{At: received, File: "request.http"}, known, "", 1, "body_rewritten"},
+		{"sample file, today", Config{At: time.Now(), File: "request.http"}, known, "", 1, "stale"},
+		{"stdin", Config{At: received}, known, good, 0, "The request verifies."},
+		{"without a request line", Config{At: received}, known, headless, 0, "The request verifies."},
+		{"with CRLF in the headers", Config{At: received}, known, strings.ReplaceAll(good, "\n", "\r\n"), 0, "The request verifies."},
+		{"secret with a line break", Config{At: received}, with("WEBHOOK_SECRET", secret+"\n"), good, 1, "secret_space"},
+		{"older secret", Config{At: received}, with("WEBHOOK_SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "WEBHOOK_OTHER_SECRETS", "x,"+secret), good, 1, "secret_other"},
+		{"no secret", Config{At: received}, with(), good, 1, "secret_missing"},
+		{"a line break at the end", Config{At: received}, known, good + "\n", 1, "body_line_break"},
+		{"no empty line", Config{At: received}, known, "Host: x\n", 2, "no empty line"},
+		{"no headers", Config{At: received}, known, "POST / HTTP/1.1\nnonsense\n\n", 2, "Name: value"},
+		{"no such file", Config{File: "nowhere"}, known, "", 2, "nowhere"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			var out bytes.Buffer
+			verified, err := Run(tt.c, tt.env, strings.NewReader(tt.stdin), &out)
+			require.Equal(t, tt.code == 0, verified, out.String())
+			require.Equal(t, tt.code == 2, err != nil)
+			if err != nil {
+				out.WriteString(err.Error())
+			}
+			require.Contains(t, out.String(), tt.says)
+			require.NotContains(t, out.String(), secret[6:16])
+		})
+	}
+	_, err = Run(Config{}, known, broken{}, io.Discard)
+	require.Error(t, err)
+}
+
+type broken struct{}
+
+func (broken) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }

@@ -1,0 +1,131 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/rag-assistant/webhooks/cmd/webhooks/serve"
+	"github.com/rag-assistant/webhooks/store"
+	"github.com/rag-assistant/webhooks/webhook"
+	"github.com/rag-assistant/webhooks/webhook/egress"
+	"github.com/rag-assistant/webhooks/webhook/transfer"
+)
+
+// storeCommands open the store itself, as the service does: nothing over HTTP gives out a
+// secret.
+func (t *tool) storeCommands() []*cli.Command {
+	state := []cli.Flag{
+		option("store", "where state lives: `address` as of serve; WEBHOOK_SERVER_STORE, or webhooks.db in the working directory unless given"),
+		&cli.StringSliceFlag{Name: "secret-key", Usage: "`id:base64` that seal secrets: as of serve; WEBHOOK_SERVER_SECRET_KEY unless given", HideDefault: true},
+	}
+	with := func(more ...cli.Flag) []cli.Flag { return append(more, state...) }
+	return []*cli.Command{
+		t.command("export", "", "write the webhooks of a store as lines of JSON", t.export, with(
+			option("seal-with", "`id:base64`, the first key of the receiving service; WEBHOOKS_SEAL_WITH unless given, or the store's own first key"),
+			&cli.StringSliceFlag{Name: "merchant", Usage: "only of this merchant; several with commas or flags"},
+			yes("insecure-unsealed", "write secrets as they are"), option("out", "`file` to write, which must not be there yet; stdout unless given"))...),
+		t.command("import", "[FILE]", "add the webhooks that export has written to a store", t.imports, with(
+			yes("dry-run", "only say what would be done"), yes("overwrite", "make webhooks that differ into what the file says"),
+			yes("insecure-unsealed", "take in a file that is not sealed"), yes("migrate", "prepare a store of SQL first"),
+			yes("insecure-allow-http", "allow webhook URLs with http"), yes("insecure-allow-private-networks", "allow webhook URLs in private networks"))...),
+		t.command("migrate", "", "prepare a store of SQL, or bring it up to date", t.migrate, with()...),
+	}
+}
+
+// open opens the store that the flags name.
+func (t *tool) open(ctx context.Context, c *cli.Command, migrate bool) (store.Store, []webhook.SecretKey, func(), error) {
+	log := slog.New(slog.NewTextHandler(t.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	return serve.State{Store: c.String("store"), SecretKey: c.StringSlice("secret-key"), Migrate: migrate}.Open(ctx, log)
+}
+
+func (t *tool) export(ctx context.Context, c *cli.Command) error {
+	st, keys, closeStore, err := t.open(ctx, c, false)
+	if err != nil {
+		return err
+	}
+	defer closeStore()
+	o := &transfer.ExportOptions{
+		SecretKeys: keys, InsecurePlaintextSecrets: len(keys) == 0, InsecureUnsealed: c.Bool("insecure-unsealed"),
+	}
+	if c.IsSet("merchant") { // An empty list is nobody.
+		o.Merchants = c.StringSlice("merchant")
+	}
+	if text := cmp.Or(c.String("seal-with"), t.getenv("WEBHOOKS_SEAL_WITH")); text != "" {
+		if keys, err = serve.SecretKeys(text); err != nil {
+			return usagef("--seal-with %w", err)
+		}
+	}
+	if len(keys) > 0 && !o.InsecureUnsealed {
+		o.SealWith = keys[0]
+	}
+	w, end := t.stdout, func() error { return nil }
+	if name := c.String("out"); name != "" {
+		file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // the operator names it
+		if err != nil {
+			return err
+		}
+		w, end = file, file.Close
+	}
+	done, err := transfer.Export(ctx, w, st, o)
+	err = errors.Join(err, end())
+	_, _ = fmt.Fprintf(t.stderr, "%d webhooks of %d merchants written\n", done.Webhooks, done.Merchants)
+	return refused(err)
+}
+
+func (t *tool) imports(ctx context.Context, c *cli.Command) error {
+	from := t.stdin
+	if name := c.Args().First(); name != "" {
+		file, err := os.Open(name) //nolint:gosec // the operator names it
+		if err != nil {
+			return err
+		}
+		defer file.Close()
+		from = file
+	}
+	st, keys, closeStore, err := t.open(ctx, c, c.Bool("migrate"))
+	if err != nil {
+		return err
+	}
+	defer closeStore()
+	done, err := transfer.Import(ctx, st, from, &transfer.ImportOptions{
+		Service: webhook.ServiceOptions{SecretKeys: keys, Egress: &egress.Options{
+			InsecureAllowHTTP: c.Bool("insecure-allow-http"), InsecureAllowPrivateNetworks: c.Bool("insecure-allow-private-networks"),
+		}},
+		InsecureUnsealed: c.Bool("insecure-unsealed"), Overwrite: c.Bool("overwrite"), DryRun: c.Bool("dry-run"),
+	})
+	verb := ""
+	if c.Bool("dry-run") {
+		verb = "dry run: "
+	}
+	_, _ = fmt.Fprintf(t.stdout, "%s%d created, %d overwritten, %d unchanged\n", verb, done.Created, done.Overwritten, done.Unchanged)
+	return refused(err)
+}
+
+// refused lists all that was refused, where the error names the first.
+func refused(err error) error {
+	all, ok := errors.AsType[*transfer.RefusedError](err)
+	if !ok {
+		return err
+	}
+	text := fmt.Sprintf("%d webhooks were not moved:", all.Webhooks)
+	for _, p := range all.Problems {
+		text += "\n  " + p.String()
+	}
+	return errors.New(text)
+}
+
+func (t *tool) migrate(ctx context.Context, c *cli.Command) error {
+	_, _, closeStore, err := t.open(ctx, c, true)
+	if err != nil {
+		return err
+	}
+	closeStore()
+	_, err = fmt.Fprintln(t.stdout, "the store is up to date")
+	return err
+}

@@ -1,7 +1,0 @@
-//go:build race
-
-package main
-
-// underRace is for counts that the race detector makes too slow: it costs five to
-// ten times as much time and memory.
-const underRace = true
