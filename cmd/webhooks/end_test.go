@@ -42,7 +42,7 @@ func startSender(t *testing.T) *sender {
 		return webhook.Principal{MerchantID: "m1"}, nil
 	}, &api.Options{EnablePublish: true})
 	require.NoError(t, err)
-	server := httptest.NewServer(eventsAhead(svc, h))
+	server := httptest.NewServer(h)
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- disp.Run(ctx) }()

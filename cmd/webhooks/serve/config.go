@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"cmp"
 	"encoding/base64"
 	"errors"
 	"flag"
@@ -45,6 +46,10 @@ OpenTelemetry's other variables say.
 
 `
 
+// ownAdminScope is the scope of operators in tokens of -jwt-secret: whoever has that can make
+// a token for every merchant anyway.
+const ownAdminScope = "webhooks:admin"
+
 func parse(args []string, stderr io.Writer) (*config, error) {
 	c := &config{}
 	d := &c.dispatcher
@@ -68,10 +73,12 @@ func parse(args []string, stderr io.Writer) (*config, error) {
 		c.jwt.Audience = []string{s}
 		return nil
 	})
+	fs.StringVar(&c.jwt.AdminScope, "jwt-admin-scope", "",
+		`scope of operators, who may act for every merchant (default "`+ownAdminScope+`" with -jwt-secret, none with -jwks-url)`)
 	c.mail.flags(fs)
 	fs.DurationVar(&c.drainDelay, "drain-delay", 0,
 		"time from saying no to /readyz until connections are refused, for balancers to notice")
-	fs.StringVar(&c.tokenFor, "token", "", "print a token for this `merchant` that is good for a day, and exit")
+	fs.StringVar(&c.tokenFor, "token", "", "print a token for this `merchant`, or for an operator if it is *, that is good for a day, and exit")
 	fs.BoolVar(&c.check, "check", false, "ask the process that listens at -addr if it is ready, and exit with 0 if it is")
 	fs.BoolVar(&out.InsecureAllowHTTP, "insecure-allow-http", false, "allow webhook URLs with http")
 	fs.BoolVar(&out.InsecureAllowPrivateNetworks, "insecure-allow-private-networks", false,
@@ -123,6 +130,9 @@ func parse(args []string, stderr io.Writer) (*config, error) {
 	}
 	if c.serves() && c.jwtSecret == nil && c.jwksURL == "" || c.tokenFor != "" && c.jwtSecret == nil {
 		return nil, errors.New(`-jwt-secret is needed to serve the API, or -jwks-url; make one with: openssl rand -hex 32`)
+	}
+	if c.jwtSecret != nil {
+		c.jwt.AdminScope = cmp.Or(c.jwt.AdminScope, ownAdminScope)
 	}
 	if c.jwksURL != "" && c.jwt.Issuer == "" && len(c.jwt.Audience) == 0 {
 		return nil, errors.New("-jwks-url needs -jwt-issuer or -jwt-audience: the login has other services, too")

@@ -71,7 +71,7 @@ func ownServer(t *testing.T) *http.Server {
 	svc, err := webhook.NewService(memstore.New(nil), &c.service)
 	require.NoError(t, err)
 	mux := http.NewServeMux()
-	require.NoError(t, c.routes(mux, svc, c.jwtKeys, slog.New(slog.DiscardHandler)))
+	require.NoError(t, c.routes(mux, svc, nil, c.jwtKeys, slog.New(slog.DiscardHandler)))
 	return newServer(mux)
 }
 

@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"github.com/rag-assistant/webhooks/webhook"
+	"github.com/rag-assistant/webhooks/webhook/operator"
 	"github.com/rag-assistant/webhooks/webhook/portal"
 )
 
@@ -14,9 +15,9 @@ import (
 const tokenCookie = "webhooks_token"
 
 // pages mounts the portal and a page that takes a token for it.
-func pages(mux *http.ServeMux, svc *webhook.Service, auth webhook.AuthenticateFunc, log *slog.Logger) error {
+func pages(mux *http.ServeMux, svc *webhook.Service, ops *operator.Operator, auth webhook.AuthenticateFunc, log *slog.Logger) error {
 	p, err := portal.New(svc, withCookie(auth), &portal.Options{
-		Title: "Webhooks", Login: http.RedirectHandler("/login", http.StatusSeeOther), Logger: log,
+		Title: "Webhooks", Operator: ops, Login: http.RedirectHandler("/login", http.StatusSeeOther), Logger: log,
 	})
 	if err != nil {
 		return err

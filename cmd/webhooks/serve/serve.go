@@ -31,6 +31,7 @@ import (
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/api"
 	"github.com/rag-assistant/webhooks/webhook/jwtauth"
+	"github.com/rag-assistant/webhooks/webhook/operator"
 )
 
 // Run does what the flags in args say: it serves until ctx ends, then drains. It fails with
@@ -44,7 +45,7 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return check(ctx, c.addr)
 	}
 	if c.tokenFor != "" {
-		token, err := newToken(c.jwtSecret, c.tokenFor, 24*time.Hour)
+		token, err := newToken(c.jwtSecret, c.tokenFor, c.jwt.AdminScope, 24*time.Hour)
 		_, _ = fmt.Fprintln(stdout, token)
 		return err
 	}
@@ -71,6 +72,11 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
+	ops, err := operator.New(st, svc, &operator.Options{Logger: log})
+	if err != nil {
+		return err
+	}
+	opts.Jobs = ops.Jobs()
 	opts.WarnAfter = opts.DisableAfter / 2
 	if opts.OnNotice, err = c.mail.notices(svc, log); err != nil {
 		return err
@@ -90,7 +96,7 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	if c.serves() {
-		if err := c.routes(mux, svc, keys, log); err != nil {
+		if err := c.routes(mux, svc, ops, keys, log); err != nil {
 			return err
 		}
 	}
@@ -163,22 +169,27 @@ func (c *config) keys(log *slog.Logger) (jwtauth.Keys, func(context.Context) err
 }
 
 // routes are the API and the portal.
-func (c *config) routes(mux *http.ServeMux, svc *webhook.Service, keys jwtauth.Keys, log *slog.Logger) error {
+func (c *config) routes(mux *http.ServeMux, svc *webhook.Service, ops *operator.Operator, keys jwtauth.Keys, log *slog.Logger) error {
 	auth, err := jwtauth.New(keys, &c.jwt)
 	if err != nil {
 		return err
 	}
-	h, err := api.New(svc, auth.Authenticate, &api.Options{EnablePublish: true, Logger: log})
+	h, err := api.New(svc, auth.Authenticate, &api.Options{EnablePublish: true, Operator: ops, Logger: log})
 	if err != nil {
 		return err
 	}
 	mux.Handle("/api/", h)
-	return pages(mux, svc, auth.Authenticate, log)
+	return pages(mux, svc, ops, auth.Authenticate, log)
 }
 
+// anyMerchant stands for an operator where a token is made.
+const anyMerchant = "*"
+
 // newToken makes a token as the host's login would. The key is the text itself.
-func newToken(key []byte, merchantID string, good time.Duration) (string, error) {
-	return jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{
-		"exp": time.Now().Add(good).Unix(), jwtauth.DefaultMerchantClaim: merchantID,
-	}).SignedString(key)
+func newToken(key []byte, merchantID, adminScope string, good time.Duration) (string, error) {
+	claims := jwt.MapClaims{"exp": time.Now().Add(good).Unix(), jwtauth.DefaultMerchantClaim: merchantID}
+	if merchantID == anyMerchant {
+		claims = jwt.MapClaims{"exp": claims["exp"], "scope": adminScope, "sub": "operator"}
+	}
+	return jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString(key)
 }

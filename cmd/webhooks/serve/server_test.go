@@ -66,7 +66,7 @@ func startAs(t *testing.T, args ...string) (base string, stop func() error) {
 
 func token(t *testing.T, key, merchant string, good time.Duration) string {
 	t.Helper()
-	s, err := newToken([]byte(key), merchant, good)
+	s, err := newToken([]byte(key), merchant, ownAdminScope, good)
 	require.NoError(t, err)
 	return s
 }
