@@ -308,19 +308,6 @@ func (r *run) postOnce(ctx context.Context, c claimed, set *vault.Set, untimed *
 	return egress.PostWithin(egress.WithOwner(ctx, c.MerchantID), r.opts.AttemptTimeout, r.opts.Transport, c.URL, header, body)
 }
 
-//nolint:gochecknoglobals // a constant list
-var requestHeaders = [...]string{
-	"Content-Type",
-	signer.HeaderSignature,
-	signer.HeaderEvent,
-	signer.HeaderWebhookID,
-	signer.HeaderDeliveryID,
-	"User-Agent",
-	signer.HeaderStandardID,
-	signer.HeaderStandardTimestamp,
-	signer.HeaderStandardSignature,
-}
-
 // added returns the host's own headers for an attempt, without names that it may not
 // choose.
 func (r *run) added(ctx context.Context, i AttemptInfo) []vault.Header {

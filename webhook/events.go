@@ -11,16 +11,6 @@ import (
 	"github.com/rag-assistant/webhooks/store"
 )
 
-// EventRecord is an event of the log: everything that was published is there, whether or
-// not anybody subscribed to it, for [Retention].Events and for as long as a delivery of it
-// is pending.
-type EventRecord struct {
-	ID        string
-	Type      string
-	Test      bool
-	CreatedAt time.Time // when it was published, by the store's clock
-}
-
 // EventQuery selects a page of events.
 type EventQuery struct {
 	ID    string    // empty: any; else that event alone, which may be a test
@@ -159,34 +149,55 @@ func (s *Service) Event(ctx context.Context, merchantID, eventID string) (EventD
 	return out, nil
 }
 
-// eventDeliveries lists the deliveries of one event to one webhook, newest first. They are
-// few, so all of them are one page.
-func (s *Service) eventDeliveries(ctx context.Context, merchantID, webhookID string, q DeliveryQuery) (DeliveryPage, error) {
-	if _, err := s.store.Webhook(ctx, merchantID, webhookID); err != nil && !errors.Is(err, store.ErrDamaged) {
-		return DeliveryPage{}, fmt.Errorf("webhook: list deliveries: %w", err)
+// Explanation answers why a merchant did or did not get an event.
+type Explanation struct {
+	Event EventRecord // only the ID if it is not known
+	Known bool
+	Text  string
+
+	Verdicts []Verdict // one for each webhook of now, oldest first
+}
+
+// Why says what became of an event at each of the merchant's webhooks. An event that is
+// not known was never published by this merchant, or is older than what is kept: Text says
+// how far back that goes. All of it is read from the store as it is now.
+func (s *Service) Why(ctx context.Context, merchantID, eventID string) (Explanation, error) {
+	d, err := s.Event(ctx, merchantID, eventID)
+	if errors.Is(err, ErrNotFound) {
+		return s.unknownEvent(ctx, merchantID, eventID)
 	}
-	fate, err := s.store.EventDeliveries(ctx, merchantID, q.EventID)
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return DeliveryPage{}, fmt.Errorf("webhook: list deliveries: %w", err)
+	if err != nil {
+		return Explanation{}, err
 	}
-	var page DeliveryPage
-	for _, p := range fate.Published {
-		if p.WebhookID == webhookID && slices.Contains(fate.Damaged, p.ID) {
-			page.Damaged = append(page.Damaged, p.ID)
-		}
+	return Explanation{Event: d.EventRecord, Known: true, Text: d.Text, Verdicts: d.Verdicts}, nil
+}
+
+func (d *EventDetail) text() string {
+	switch {
+	case d.Type == "":
+		return "The store cannot read this event. Its record is damaged, and was set aside."
+	case d.Test && len(d.Verdicts) == 0:
+		return fmt.Sprintf("%s was sent at %s, to a webhook that was deleted since.", d.Type, clock(d.CreatedAt))
+	case d.Test:
+		return fmt.Sprintf("%s was sent at %s, to one webhook.", d.Type, clock(d.CreatedAt))
+	case len(d.Verdicts) == 0:
+		return fmt.Sprintf("%s was published at %s. The merchant has no webhook.", d.Type, clock(d.CreatedAt))
 	}
-	for i := range fate.Deliveries {
-		d := newDelivery(&fate.Deliveries[i])
-		d.ResponseBody = shorten(d.ResponseBody)
-		switch {
-		case d.WebhookID != webhookID, q.Status != "" && q.Status != d.Status, q.EventType != "" && q.EventType != d.EventType:
-		case d.CreatedAt.Before(q.Since), !q.Until.IsZero() && !d.CreatedAt.Before(q.Until):
-		default:
-			page.Deliveries = append(page.Deliveries, d)
-		}
+	return fmt.Sprintf("%s was published at %s.", d.Type, clock(d.CreatedAt))
+}
+
+func (s *Service) unknownEvent(ctx context.Context, merchantID, eventID string) (Explanation, error) {
+	out := Explanation{
+		Event: EventRecord{ID: eventID},
+		Text:  "This merchant has no event with this id. The merchant never published it, or it is not known any more: no event of the merchant is kept.",
 	}
-	slices.SortStableFunc(page.Deliveries, func(a, b Delivery) int { return b.CreatedAt.Compare(a.CreatedAt) })
-	page.Deliveries = page.Deliveries[min(q.Offset, len(page.Deliveries)):]
-	page.Deliveries = page.Deliveries[:min(q.Limit, len(page.Deliveries))]
-	return page, nil
+	oldest, err := s.store.Events(ctx, merchantID, store.EventQuery{Limit: 1})
+	if err != nil {
+		return Explanation{}, fmt.Errorf("webhook: explain event: %w", err)
+	}
+	if len(oldest.Events) > 0 {
+		out.Text = "This merchant has no event with this id. The merchant never published it, or it is not known any more: older than " +
+			clock(oldest.Events[0].CreatedAt) + ", when the oldest event that is kept was published."
+	}
+	return out, nil
 }

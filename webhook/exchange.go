@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/rag-assistant/webhooks/signer"
 	"github.com/rag-assistant/webhooks/store"
 	"github.com/rag-assistant/webhooks/webhook/internal/vault"
 )
@@ -13,20 +14,17 @@ import (
 // maxAnswered is how many bytes of an answer's headers are kept.
 const maxAnswered = 2 << 10
 
-// Exchange is where an attempt went, with the headers of the request and of the answer. Of an
-// attempt that posted more than once, around a rotation, it is the last post.
-type Exchange struct {
-	URL      string
-	Request  []HeaderField
-	Response []HeaderField // by name, as far as 2 KiB reach; empty without an answer
-}
-
-// HeaderField is a header. Signatures show. The values of a webhook's own headers, and of
-// those that the host adds, traces aside, are Hidden: they are not kept.
-type HeaderField struct {
-	Name   string
-	Value  string
-	Hidden bool
+//nolint:gochecknoglobals // a constant list
+var requestHeaders = [...]string{
+	"Content-Type",
+	signer.HeaderSignature,
+	signer.HeaderEvent,
+	signer.HeaderWebhookID,
+	signer.HeaderDeliveryID,
+	"User-Agent",
+	signer.HeaderStandardID,
+	signer.HeaderStandardTimestamp,
+	signer.HeaderStandardSignature,
 }
 
 // exchange writes what is kept of an attempt: the URL, a line for each header of the request,

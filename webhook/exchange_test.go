@@ -26,7 +26,10 @@ func TestExchangeIsKept(t *testing.T) {
 		answer func(harness.Call) (harness.Answer, error)
 		check  func(t *testing.T, call harness.Call, got *webhook.Exchange)
 	}{
-		{"request and answer", webhook.DispatcherOptions{}, harness.Always(http.StatusOK, "X-Request-Id", "r1", "Set-Cookie", "b=2\x01\xff"),
+		{
+			"request and answer",
+			webhook.DispatcherOptions{},
+			harness.Always(http.StatusOK, "X-Request-Id", "r1", "Set-Cookie", "b=2\x01\xff"),
 			func(t *testing.T, call harness.Call, got *webhook.Exchange) {
 				t.Helper()
 				require.Equal(t, url, got.URL)
@@ -37,23 +40,36 @@ func TestExchangeIsKept(t *testing.T) {
 				require.Contains(t, got.Request, webhook.HeaderField{Name: "webhook-signature", Value: call.Header.Get("Webhook-Signature")})
 				require.Contains(t, got.Request, webhook.HeaderField{Name: "Authorization", Hidden: true})
 				require.Len(t, got.Request, len(call.Header))
-			}},
-		{"no more of an answer than 2 KiB", webhook.DispatcherOptions{}, harness.Always(http.StatusOK, "A", strings.Repeat("x", 1000), "B", strings.Repeat("x", 2000)),
+			},
+		},
+		{
+			"no more of an answer than 2 KiB",
+			webhook.DispatcherOptions{},
+			harness.Always(http.StatusOK, "A", strings.Repeat("x", 1000), "B", strings.Repeat("x", 2000)),
 			func(t *testing.T, _ harness.Call, got *webhook.Exchange) {
 				t.Helper()
 				require.Len(t, got.Response, 1)
-			}},
-		{"no answer", webhook.DispatcherOptions{}, func(harness.Call) (harness.Answer, error) { return harness.Answer{}, errors.New("gone") },
+			},
+		},
+		{
+			"no answer",
+			webhook.DispatcherOptions{},
+			func(harness.Call) (harness.Answer, error) { return harness.Answer{}, errors.New("gone") },
 			func(t *testing.T, call harness.Call, got *webhook.Exchange) {
 				t.Helper()
 				require.Len(t, got.Request, len(call.Header))
 				require.Empty(t, got.Response)
-			}},
-		{"omitted", webhook.DispatcherOptions{OmitExchange: true}, nil,
+			},
+		},
+		{
+			"omitted",
+			webhook.DispatcherOptions{OmitExchange: true},
+			nil,
 			func(t *testing.T, _ harness.Call, got *webhook.Exchange) {
 				t.Helper()
 				require.Nil(t, got)
-			}},
+			},
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

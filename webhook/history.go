@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/rag-assistant/webhooks/store"
@@ -81,6 +82,38 @@ func (s *Service) Deliveries(ctx context.Context, merchantID, webhookID string, 
 			break
 		}
 	}
+	return page, nil
+}
+
+// eventDeliveries lists the deliveries of one event to one webhook, newest first. They are
+// few, so all of them are one page.
+func (s *Service) eventDeliveries(ctx context.Context, merchantID, webhookID string, q DeliveryQuery) (DeliveryPage, error) {
+	if _, err := s.store.Webhook(ctx, merchantID, webhookID); err != nil && !errors.Is(err, store.ErrDamaged) {
+		return DeliveryPage{}, fmt.Errorf("webhook: list deliveries: %w", err)
+	}
+	fate, err := s.store.EventDeliveries(ctx, merchantID, q.EventID)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return DeliveryPage{}, fmt.Errorf("webhook: list deliveries: %w", err)
+	}
+	var page DeliveryPage
+	for _, p := range fate.Published {
+		if p.WebhookID == webhookID && slices.Contains(fate.Damaged, p.ID) {
+			page.Damaged = append(page.Damaged, p.ID)
+		}
+	}
+	for i := range fate.Deliveries {
+		d := newDelivery(&fate.Deliveries[i])
+		d.ResponseBody = shorten(d.ResponseBody)
+		switch {
+		case d.WebhookID != webhookID, q.Status != "" && q.Status != d.Status, q.EventType != "" && q.EventType != d.EventType:
+		case d.CreatedAt.Before(q.Since), !q.Until.IsZero() && !d.CreatedAt.Before(q.Until):
+		default:
+			page.Deliveries = append(page.Deliveries, d)
+		}
+	}
+	slices.SortStableFunc(page.Deliveries, func(a, b Delivery) int { return b.CreatedAt.Compare(a.CreatedAt) })
+	page.Deliveries = page.Deliveries[min(q.Offset, len(page.Deliveries)):]
+	page.Deliveries = page.Deliveries[:min(q.Limit, len(page.Deliveries))]
 	return page, nil
 }
 

@@ -335,6 +335,22 @@ type Attempt struct {
 	Exchange *Exchange
 }
 
+// Exchange is where an attempt went, with the headers of the request and of the answer. Of an
+// attempt that posted more than once, around a rotation, it is the last post.
+type Exchange struct {
+	URL      string
+	Request  []HeaderField
+	Response []HeaderField // by name, as far as 2 KiB reach; empty without an answer
+}
+
+// HeaderField is a header. Signatures show. The values of a webhook's own headers, and of
+// those that the host adds, traces aside, are Hidden: they are not kept.
+type HeaderField struct {
+	Name   string
+	Value  string
+	Hidden bool
+}
+
 // DeliveryDetail is a delivery with what was sent.
 type DeliveryDetail struct {
 	Delivery
@@ -390,6 +406,16 @@ func (s Stats) Count(status DeliveryStatus) int64 {
 		return s.Failed
 	}
 	return s.Total
+}
+
+// EventRecord is an event of the log: everything that was published is there, whether or
+// not anybody subscribed to it, for [Retention].Events and for as long as a delivery of it
+// is pending.
+type EventRecord struct {
+	ID        string
+	Type      string
+	Test      bool
+	CreatedAt time.Time // when it was published, by the store's clock
 }
 
 // NoticeKind says what a [Notice] is about.

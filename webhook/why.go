@@ -66,59 +66,6 @@ type Verdict struct {
 	Text string
 }
 
-// Explanation answers why a merchant did or did not get an event.
-type Explanation struct {
-	Event EventRecord // only the ID if it is not known
-	Known bool
-	Text  string
-
-	Verdicts []Verdict // one for each webhook of now, oldest first
-}
-
-// Why says what became of an event at each of the merchant's webhooks. An event that is
-// not known was never published by this merchant, or is older than what is kept: Text says
-// how far back that goes. All of it is read from the store as it is now.
-func (s *Service) Why(ctx context.Context, merchantID, eventID string) (Explanation, error) {
-	d, err := s.Event(ctx, merchantID, eventID)
-	if errors.Is(err, ErrNotFound) {
-		return s.unknownEvent(ctx, merchantID, eventID)
-	}
-	if err != nil {
-		return Explanation{}, err
-	}
-	return Explanation{Event: d.EventRecord, Known: true, Text: d.Text, Verdicts: d.Verdicts}, nil
-}
-
-func (d *EventDetail) text() string {
-	switch {
-	case d.Type == "":
-		return "The store cannot read this event. Its record is damaged, and was set aside."
-	case d.Test && len(d.Verdicts) == 0:
-		return fmt.Sprintf("%s was sent at %s, to a webhook that was deleted since.", d.Type, clock(d.CreatedAt))
-	case d.Test:
-		return fmt.Sprintf("%s was sent at %s, to one webhook.", d.Type, clock(d.CreatedAt))
-	case len(d.Verdicts) == 0:
-		return fmt.Sprintf("%s was published at %s. The merchant has no webhook.", d.Type, clock(d.CreatedAt))
-	}
-	return fmt.Sprintf("%s was published at %s.", d.Type, clock(d.CreatedAt))
-}
-
-func (s *Service) unknownEvent(ctx context.Context, merchantID, eventID string) (Explanation, error) {
-	out := Explanation{
-		Event: EventRecord{ID: eventID},
-		Text:  "This merchant has no event with this id. The merchant never published it, or it is not known any more: no event of the merchant is kept.",
-	}
-	oldest, err := s.store.Events(ctx, merchantID, store.EventQuery{Limit: 1})
-	if err != nil {
-		return Explanation{}, fmt.Errorf("webhook: explain event: %w", err)
-	}
-	if len(oldest.Events) > 0 {
-		out.Text = "This merchant has no event with this id. The merchant never published it, or it is not known any more: older than " +
-			clock(oldest.Events[0].CreatedAt) + ", when the oldest event that is kept was published."
-	}
-	return out, nil
-}
-
 func clock(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
 
 // verdicts judges each webhook of the merchant. Deliveries come oldest first.
