@@ -122,7 +122,7 @@ check-counts:
 	@tools/with-redis.sh go test -run TestRegistrationsEndAtTheLimit ./webhook/api
 	@go test -run '^(TestDeadEndpointsDelayNoOther|TestJustInTimeDelaysNoOther|TestDeadEndpointsAreTried|TestAMerchantsShare|TestTestsKeepOutOfTheWay)$$' ./webhook
 	@cd cmd/webhooks/serve && ../../../tools/with-postgres.sh go test -run '^(TestManyRequestsAtOnce|TestARestartOnSQL|TestARestartInTheWorkingDirectory)$$' .
-	@cd cmd/webhooks && go test -run '^TestMoves$$' .
+	@cd cmd/webhooks && go test -run '^(TestMoves|TestRunbook)$$' .
 
 # The releases of Go that get fixes: the least that go.mod asks for, of which a later patch
 # runs all other checks, and the next one with what leans on the standard library most. The

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/rag-assistant/webhooks/store"
+	"github.com/rag-assistant/webhooks/webhook/internal/id"
 )
 
 // EventQuery selects a page of events.
@@ -93,8 +94,8 @@ func (s *Service) Events(ctx context.Context, merchantID string, q EventQuery) (
 // but its ID.
 func (s *Service) oneEvent(ctx context.Context, merchantID string, q EventQuery) (EventPage, error) {
 	var page EventPage
-	if checkIDs(merchantID, q.ID) != nil {
-		return page, nil
+	if !id.Valid(q.ID) {
+		return page, nil // None has it.
 	}
 	e, err := s.store.Event(ctx, merchantID, q.ID)
 	damaged := errors.Is(err, store.ErrDamaged)

@@ -28,10 +28,10 @@ func change(r *harness.Rig, webhookID string, u webhook.Update) {
 }
 
 // published publishes a document.created to one webhook, which answers with a status.
-func published(status int, header ...string) plot {
+func published(status int) plot {
 	return func(r *harness.Rig) (string, string) {
 		r.T.Helper()
-		r.Endpoint.Set(harness.Always(status, header...))
+		r.Endpoint.Set(harness.Always(status))
 		id := r.Register(event.TypeDocumentCreated).Webhook.ID
 		return r.Publish().EventID, id
 	}

@@ -64,19 +64,20 @@ type refusal struct {
 
 // Error is the API's own words.
 func (e *refusal) Error() string {
-	text := fmt.Sprintf("%s (%d %s, request %s)", e.Message, e.Status, e.Code, e.RequestID)
+	lines := []string{fmt.Sprintf("%s (%d %s, request %s)", e.Message, e.Status, e.Code, e.RequestID)}
 	for _, d := range e.Details {
-		text += "\n  " + strings.TrimPrefix(d.Field+": "+d.Message, ": ")
+		lines = append(lines, strings.TrimPrefix(d.Field+": "+d.Message, ": "))
 	}
-	return text
+	return strings.Join(lines, "\n  ")
 }
 
 // call returns the data of the API's answer. It fails with a *refusal if the API refuses.
 func (c *client) call(ctx context.Context, r request) (json.RawMessage, error) {
-	target := c.base
+	path := []string{c.base}
 	for _, segment := range r.path {
-		target += "/" + url.PathEscape(segment)
+		path = append(path, url.PathEscape(segment))
 	}
+	target := strings.Join(path, "/")
 	if len(r.query) > 0 {
 		target += "?" + r.query.Encode()
 	}

@@ -163,7 +163,7 @@ func (t *tool) deliveries(ctx context.Context, c *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	if !c.IsSet("cursor") {
+	if !c.IsSet("cursor") && !c.IsSet("event") {
 		q.Set("cursor", "") // The first page, with where to go on.
 	}
 	return ask(ctx, t, c, request{path: of(c, "webhooks", "1", "deliveries"), query: q}, (*page).deliveries)

@@ -42,3 +42,10 @@ func TestMoves(t *testing.T) {
 	require.NoError(t, os.WriteFile(file, text[:len(text)-20], 0o600))
 	require.Contains(t, webhooks(1, append([]string{"import", file}, to...)...), "line")
 }
+
+func init() { //nolint:gochecknoinits // this file is left out of race builds
+	runbookStores["sqlite"] = func(t *testing.T) string {
+		t.Helper()
+		return "sqlite:" + filepath.Join(t.TempDir(), "webhooks.db")
+	}
+}

@@ -21,6 +21,7 @@ func (t *tool) operator() *cli.Command {
 	c := &cli.Command{
 		Name: "operator", Usage: "look at all merchants, and change many webhooks at once",
 		Commands: []*cli.Command{
+			t.command("backlog", "", "show how late deliveries are", t.backlog),
 			t.command("merchants", "", "list merchants with their webhooks", t.merchants, limit, cursor),
 			t.command("webhooks", "", "list webhooks in trouble", t.troubled, append(slices.Clone(choose),
 				option("failing-before", "failing since before this `time`"), limit, cursor)...),
@@ -34,8 +35,12 @@ func (t *tool) operator() *cli.Command {
 		},
 	}
 	for _, kind := range []struct{ name, usage string }{
-		{"enable", "enable webhooks"}, {"disable", "disable webhooks"}, {"replay", "send webhooks again what failed or was missed"},
-		{"cancel", "cancel what is pending of webhooks"}, {"rewrap", "seal the secrets of webhooks with the first key"}, {"delete", "delete webhooks"},
+		{"enable", "enable webhooks"},
+		{"disable", "disable webhooks"},
+		{"replay", "send webhooks again what failed or was missed"},
+		{"cancel", "cancel what is pending of webhooks"},
+		{"rewrap", "seal the secrets of webhooks with the first key"},
+		{"delete", "delete webhooks"},
 	} {
 		flags := append(slices.Clone(choose),
 			&cli.StringSliceFlag{Name: "merchant", Usage: "only of this merchant; several with commas or flags"},
@@ -49,6 +54,18 @@ func (t *tool) operator() *cli.Command {
 	}
 	group(c)
 	return c
+}
+
+func (t *tool) backlog(ctx context.Context, c *cli.Command) error {
+	type view struct {
+		Pending          int64   `json:"pending"`
+		OldestDueSeconds float64 `json:"oldestDueSeconds"`
+		Damaged          int64   `json:"damaged"`
+	}
+	return ask(ctx, t, c, request{path: []string{"operator", "backlog"}}, func(p *page, v view) {
+		p.row("PENDING", "OLDEST DUE", "DAMAGED")
+		p.row(v.Pending, fmt.Sprintf("%.1f s", v.OldestDueSeconds), v.Damaged)
+	})
 }
 
 func (t *tool) merchants(ctx context.Context, c *cli.Command) error {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strings"
 
 	"github.com/urfave/cli/v3"
 
@@ -113,11 +114,11 @@ func refused(err error) error {
 	if !ok {
 		return err
 	}
-	text := fmt.Sprintf("%d webhooks were not moved:", all.Webhooks)
+	lines := []string{fmt.Sprintf("%d webhooks were not moved:", all.Webhooks)}
 	for _, p := range all.Problems {
-		text += "\n  " + p.String()
+		lines = append(lines, p.String())
 	}
-	return errors.New(text)
+	return errors.New(strings.Join(lines, "\n  "))
 }
 
 func (t *tool) migrate(ctx context.Context, c *cli.Command) error {

@@ -247,15 +247,16 @@ func (v replayView) running() bool { return v.Status == "running" }
 func (v replayView) broken() bool  { return v.Status == "failed" }
 
 func (v replayView) String() string {
-	text := fmt.Sprintf("%d deliveries of %d events", v.Deliveries, v.Events)
+	parts := []string{fmt.Sprintf("%d deliveries of %d events", v.Deliveries, v.Events)}
 	for _, more := range []struct {
 		n    int
 		text string
 	}{{v.LeftOut, "not kept any more"}, {v.Full, "sent again too often"}, {v.Waiting, "waiting for room"}} {
 		if more.n > 0 {
-			text += fmt.Sprintf(", %d %s", more.n, more.text)
+			parts = append(parts, fmt.Sprintf("%d %s", more.n, more.text))
 		}
 	}
+	text := strings.Join(parts, ", ")
 	switch {
 	case v.DryRun && v.AtLeast:
 		return "would send at least " + text

@@ -24,16 +24,16 @@ func Stores() map[string]func(testing.TB) Backend {
 			st := memstore.New(nil)
 			return Backend{st, func() string { return Dump(st) }}
 		},
-		"redis": func(t testing.TB) Backend {
-			t.Helper()
-			client, prefix := redistest.Client(t), redistest.Prefix()
-			t.Cleanup(func() { redistest.Forget(t, client, prefix) })
-			st, err := redisstore.Open(t.Context(), client, &redisstore.Options{Prefix: prefix})
-			require.NoError(t, err)
+		"redis": func(tb testing.TB) Backend {
+			tb.Helper()
+			client, prefix := redistest.Client(tb), redistest.Prefix()
+			tb.Cleanup(func() { redistest.Forget(tb, client, prefix) })
+			st, err := redisstore.Open(tb.Context(), client, &redisstore.Options{Prefix: prefix})
+			require.NoError(tb, err)
 			return Backend{st, func() string {
-				t.Helper()
-				all := redistest.Dump(t, client, prefix)
-				require.NotEmpty(t, all)
+				tb.Helper()
+				all := redistest.Dump(tb, client, prefix)
+				require.NotEmpty(tb, all)
 				return Dump(all)
 			}}
 		},

@@ -94,6 +94,7 @@ func Views() map[string]reflect.Type {
 		"Verdict":              reflect.TypeFor[verdictView](),
 		"WebhookChange":        reflect.TypeFor[changeView](),
 		"WebhookChangeList":    reflect.TypeFor[changesView](),
+		"Backlog":              reflect.TypeFor[backlogView](),
 		"MerchantList":         reflect.TypeFor[merchantsView](),
 		"MerchantCounts":       reflect.TypeFor[merchantView](),
 		"TroubledList":         reflect.TypeFor[troubledView](),
@@ -107,6 +108,7 @@ func Views() map[string]reflect.Type {
 		"Selection":            reflect.TypeFor[selectionView](),
 
 		// All answers with data.
+		"BacklogAnswer":     reflect.TypeFor[successView](),
 		"MerchantsAnswer":   reflect.TypeFor[successView](),
 		"TroubledAnswer":    reflect.TypeFor[successView](),
 		"FailingAnswer":     reflect.TypeFor[successView](),

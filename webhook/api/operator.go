@@ -28,6 +28,7 @@ func (h *Handler) operatorTable() []route {
 	add := func(path string, m methods) {
 		routes = append(routes, route{path: strings.Split(operatorSegment+path, "/"), methods: m})
 	}
+	add("backlog", methods{http.MethodGet: plain(h.backlog)})
 	add("merchants", methods{http.MethodGet: h.merchants})
 	add("webhooks", methods{http.MethodGet: h.troubled})
 	add("failing", methods{http.MethodGet: h.failing})
@@ -43,6 +44,20 @@ func (q *query) page() operator.Page {
 	p := operator.Page{Limit: q.whole("limit", defaultPage, 1, webhook.MaxPage)}
 	p.Cursor, _ = q.one("cursor")
 	return p
+}
+
+func (h *Handler) backlog(x *exchange) (answer, error) {
+	b, err := h.opts.Operator.Backlog(x.R.Context())
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{status: http.StatusOK, data: backlogView{Pending: b.Pending, OldestDueSeconds: b.OldestDue.Seconds(), Damaged: b.Damaged}}, nil
+}
+
+type backlogView struct {
+	Pending          int64   `json:"pending"`
+	OldestDueSeconds float64 `json:"oldestDueSeconds"`
+	Damaged          int64   `json:"damaged"`
 }
 
 func (h *Handler) merchants(x *exchange) (answer, error) {

@@ -240,6 +240,7 @@ func TestOperatorsSee(t *testing.T) {
 		map[string]any{"merchantId": harness.Merchant, "webhooks": 1.0, "active": 1.0, "disabled": 0.0, "failing": 1.0, "pending": 0.0},
 		map[string]any{"merchantId": harness.Victim, "webhooks": 1.0, "active": 0.0, "disabled": 1.0, "failing": 0.0, "pending": 0.0},
 	}}, d.do(http.MethodGet, desks+"/merchants", "").is(http.StatusOK).object())
+	require.Equal(t, map[string]any{"pending": 0.0, "oldestDueSeconds": 0.0, "damaged": 0.0}, d.do(http.MethodGet, desks+"/backlog", "").is(http.StatusOK).object())
 	require.NotEmpty(t, d.do(http.MethodGet, desks+"/merchants?limit=1", "").is(http.StatusOK).object()["next"])
 
 	ids := func(path, member string) []string {

@@ -53,6 +53,23 @@ type MerchantPage struct {
 	Next      string // continues after this part, empty at the end
 }
 
+// Backlog is what waits over all merchants.
+type Backlog struct {
+	Pending   int64         // deliveries that have not ended, those of disabled webhooks included
+	OldestDue time.Duration // for how long dispatchers have had something to send: how late they are
+	Damaged   int64         // records that the store has set aside
+}
+
+// Backlog tells how late deliveries are. What waits for its own webhook, because that is
+// disabled, slow or limited, does not make it late.
+func (o *Operator) Backlog(ctx context.Context) (Backlog, error) {
+	b, err := o.store.Backlog(ctx)
+	if err != nil {
+		return Backlog{}, fmt.Errorf("operator: ask for the backlog: %w", err)
+	}
+	return Backlog(b), nil
+}
+
 // Merchants lists the merchants that have webhooks. A part is shorter than its limit
 // where merchants have very many.
 func (o *Operator) Merchants(ctx context.Context, q Page) (MerchantPage, error) {

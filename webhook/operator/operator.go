@@ -18,6 +18,7 @@ type Store interface {
 	store.Directory
 	store.Jobs
 	store.Seen // for requests that are sent again
+	store.Backlogs
 
 	// ListWebhooks is that of [store.Webhooks], Event and Delivery are those of
 	// [store.History].

@@ -8,7 +8,6 @@ import (
 
 	"github.com/rag-assistant/webhooks/internal/harness"
 	"github.com/rag-assistant/webhooks/store"
-	"github.com/rag-assistant/webhooks/store/memstore"
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/event"
 	"github.com/rag-assistant/webhooks/webhook/operator"
@@ -37,12 +36,10 @@ func newDesk(t *testing.T, st store.Store) *desk {
 // onEachStore runs a test on each kind of store that can tell which webhooks are in trouble.
 func onEachStore(t *testing.T, test func(*desk)) {
 	t.Helper()
-	for name, open := range map[string]func() store.Store{
-		"memory": func() store.Store { return memstore.New(nil) },
-	} {
+	for name, open := range harness.Stores() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			test(newDesk(t, open()))
+			test(newDesk(t, open(t).Store))
 		})
 	}
 }

@@ -34,6 +34,7 @@ func (p *Portal) forOperator(next page) page {
 
 type merchantsView struct {
 	Asked     string
+	Backlog   operator.Backlog // on the first page of all
 	Merchants []merchantRow
 	Found     []foundRow
 	Next      string // query of a link, empty: none
@@ -59,6 +60,10 @@ func (p *Portal) merchants(x *exchange) (answer, error) {
 	out := answer{status: http.StatusOK, template: "merchants", title: "Merchants", nav: "merchants"}
 	var next string
 	if v.Asked == "" {
+		var err error
+		if v.Backlog, err = p.opts.Operator.Backlog(x.R.Context()); err != nil {
+			return answer{}, err
+		}
 		got, err := p.opts.Operator.Merchants(x.R.Context(), operator.Page{Limit: merchantsShown, Cursor: query.Get("cursor")})
 		if err != nil {
 			return answer{}, err
