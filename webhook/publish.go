@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -252,9 +253,39 @@ func (s *Service) Test(ctx context.Context, merchantID, webhookID string) (Deliv
 	})
 }
 
+// Sample is [Service.Test] with the catalog's example of an event type in place of a
+// webhook.test event. It is a test like that: its id begins with "evt_test_", and it counts
+// for nothing. A type without an example is an [*InvalidError].
+func (s *Service) Sample(ctx context.Context, merchantID, webhookID string, of event.Type) (Delivery, error) {
+	if of == event.TypeWebhookTest {
+		return s.Test(ctx, merchantID, webhookID)
+	}
+	if err := checkIDs(merchantID, webhookID); err != nil {
+		return Delivery{}, err
+	}
+	entry, known := s.catalog.Lookup(of)
+	var example struct {
+		Data json.RawMessage `json:"data"`
+	}
+	if !known {
+		return Delivery{}, invalidIf(faults{{Path: "eventType", Kind: FaultUnknownType, Message: "is not in the catalog of event types"}})
+	}
+	if json.Unmarshal(entry.Example, &example) != nil || example.Data == nil {
+		return Delivery{}, invalid("eventType", "has no example in the catalog")
+	}
+	w, err := s.store.Webhook(ctx, merchantID, webhookID)
+	if err != nil {
+		return Delivery{}, fmt.Errorf("webhook: sample: %w", err)
+	}
+	return s.test(ctx, merchantID, webhookID, trial{
+		sample: event.Event{Type: of, Data: example.Data}, encodings: []jcs.Encoding{jcs.Encoding(w.Encoding)},
+	})
+}
+
 // trial is a test as it is sent.
 type trial struct {
 	message   string
+	sample    event.Event    // in place of a webhook.test, unless its type is empty
 	encodings []jcs.Encoding // one after the other
 	forged    bool           // signed with a key that the receiver does not have
 }
@@ -277,7 +308,10 @@ func (s *Service) test(ctx context.Context, merchantID, webhookID string, t tria
 
 // newTest returns a test event in the encoding that it is sent in.
 func newTest(eventID string, at time.Time, webhookID string, t trial) (store.NewEvent, error) {
-	e := event.New(event.WebhookTest{Message: t.message, WebhookID: webhookID})
+	e := t.sample
+	if e.Type == "" {
+		e = event.New(event.WebhookTest{Message: t.message, WebhookID: webhookID})
+	}
 	e.ID, e.Created = eventID, at
 	body, err := canonical(e)
 	if err != nil {

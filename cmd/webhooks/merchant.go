@@ -31,7 +31,8 @@ func (t *tool) merchantCommands() []*cli.Command {
 			yes("dry-run", "only count"), yes("wait", "until it has ended")),
 		t.command("enable", "MERCHANT WEBHOOK", "let a webhook's deliveries go on", t.status("active")),
 		t.command("disable", "MERCHANT WEBHOOK", "hold a webhook's deliveries", t.status("disabled")),
-		t.command("test", "MERCHANT WEBHOOK", "send a test event and wait for its outcome", t.test, yes("no-wait", "for the outcome")),
+		t.command("test", "MERCHANT WEBHOOK", "send a test event and wait for its outcome", t.test,
+			option("type", "the catalog's example of this `type` in place of webhook.test"), yes("no-wait", "for the outcome")),
 	}
 }
 
@@ -207,8 +208,12 @@ func (t *tool) status(status string) func(context.Context, *cli.Command) error {
 
 func (t *tool) test(ctx context.Context, c *cli.Command) error {
 	r := request{method: http.MethodPost, path: of(c, "webhooks", "1", "test")}
+	r.query = url.Values{}
 	if !c.Bool("no-wait") {
-		r.query = url.Values{"wait": {"true"}}
+		r.query.Set("wait", "true")
+	}
+	if c.IsSet("type") {
+		r.query.Set("eventType", c.String("type"))
 	}
 	return ask(ctx, t, c, r, func(p *page, v deliveryView) {
 		p.line("%s: %s (%s), delivery %s", v.EventID, v.Status, v.outcome(), v.ID)

@@ -105,6 +105,10 @@ func (h *Handler) paused(x *exchange, of ...webhook.Delivery) (map[string]bool, 
 func (h *Handler) test(x *exchange) (answer, error) {
 	q := x.query()
 	wait, detect, set := q.flag("wait"), q.flag("detect"), q.flag("set")
+	of, sample := q.one("eventType")
+	if sample && detect {
+		q.bad.add("eventType", "does not go together with detect=true")
+	}
 	if set && !detect {
 		q.bad.add("set", "goes together with detect=true")
 	}
@@ -121,7 +125,13 @@ func (h *Handler) test(x *exchange) (answer, error) {
 	if err := h.testSlots(x, 1); err != nil {
 		return answer{}, err
 	}
-	d, err := h.svc.Test(x.R.Context(), x.MerchantID, x.WebhookID)
+	send := h.svc.Test
+	if sample {
+		send = func(ctx context.Context, merchantID, webhookID string) (webhook.Delivery, error) {
+			return h.svc.Sample(ctx, merchantID, webhookID, event.Type(of))
+		}
+	}
+	d, err := send(x.R.Context(), x.MerchantID, x.WebhookID)
 	if err != nil {
 		return answer{}, err
 	}

@@ -233,6 +233,15 @@ func TestTestAnswersAtOnceOrWithTheOutcome(t *testing.T) {
 		require.Equal(t, "webhook.test", v["eventType"])
 		require.Regexp(t, `^evt_test_[0-9a-f]{32}$`, v["eventId"])
 		s.settle(store.Result{Outcome: store.Succeeded, Attempt: try(200, "", "")})
+		v = s.do(http.MethodPost, one+"/test?eventType=document.created", "").is(http.StatusAccepted).object()
+		require.Equal(t, "document.created", v["eventType"])
+		require.Regexp(t, `^evt_test_[0-9a-f]{32}$`, v["eventId"])
+		sample := s.do(http.MethodGet, one+"/deliveries/"+v["id"].(string), "").is(http.StatusOK).object()["payload"].(map[string]any)
+		require.Equal(t, v["eventId"], sample["id"])
+		require.NotEmpty(t, sample["data"].(map[string]any)["documentId"])
+		require.Equal(t, []string{"eventType"}, s.do(http.MethodPost, one+"/test?eventType=no.such", "").is(http.StatusBadRequest).faults())
+		require.Equal(t, []string{"eventType"}, s.do(http.MethodPost, one+"/test?eventType=document.created&detect=true", "").is(http.StatusBadRequest).faults())
+		s.settle(store.Result{Outcome: store.Succeeded, Attempt: try(200, "", "")})
 
 		began = time.Now()
 		go func() {

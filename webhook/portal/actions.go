@@ -1,6 +1,7 @@
 package portal
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"github.com/rag-assistant/webhooks/webhook"
+	"github.com/rag-assistant/webhooks/webhook/event"
 )
 
 func (p *Portal) setStatus(x *exchange) (answer, error) {
@@ -78,14 +80,14 @@ func (x *exchange) version() (int64, error) {
 	return version, nil
 }
 
-// test sends a test event. A script follows the outcome. Without one, the answer
+// test sends a test event, or the sample of a type. A script follows the outcome. Without one, the answer
 // waits for it.
 func (p *Portal) test(x *exchange) (answer, error) {
 	ctx := x.R.Context()
 	if err := p.testSlots(x, 1); err != nil {
 		return answer{}, err
 	}
-	d, err := p.svc.Test(ctx, x.MerchantID, x.WebhookID)
+	d, err := p.svc.Sample(ctx, x.MerchantID, x.WebhookID, cmp.Or(event.Type(x.form.Get("type")), event.TypeWebhookTest))
 	if err != nil {
 		return answer{}, err
 	}

@@ -62,6 +62,13 @@ func TestTestWithoutAScript(t *testing.T) {
 	s.settle(failure("what is this"))
 	p := s.do(to, nil).says("The endpoint answered 500", "what is this", "1.5 s")
 	require.NotContains(t, p.text, "Send again", "a test is sent once")
+
+	s.do(hook, nil).says("document.created") // to choose from
+	s.do(hook+"/test", values("type", "document.created")).to()
+	d = s.youngest(hook)
+	require.True(t, d.Test)
+	require.Equal(t, "document.created", d.EventType)
+	s.do(hook+"/test", values("type", "no.such")).is(http.StatusUnprocessableEntity)
 }
 
 func TestTestWithAScript(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"github.com/rag-assistant/webhooks/webhook"
+	"github.com/rag-assistant/webhooks/webhook/event"
 )
 
 const (
@@ -87,6 +88,7 @@ type showView struct {
 	All      bool // all event types
 	ByFaults bool // failures have disabled it
 	Gone     bool // it answered 410
+	Samples  []event.Type
 }
 
 func (p *Portal) show(x *exchange) (answer, error) {
@@ -115,7 +117,19 @@ func (p *Portal) showView(x *exchange) (showView, error) {
 		Webhook: w, Health: newHealth(recent.Deliveries, 60), Stats: stats,
 		Recent: x.rows(recent.Deliveries[:min(len(recent.Deliveries), recentShown)]),
 		All:    len(w.Events) == 1 && w.Events[0] == webhook.EveryType, ByFaults: w.DisabledReason == webhook.ReasonFailures, Gone: w.DisabledReason == webhook.ReasonGone,
+		Samples: p.samples(),
 	}, nil
+}
+
+// samples lists the event types of which the catalog has an example.
+func (p *Portal) samples() []event.Type {
+	var out []event.Type
+	for e := range p.svc.Catalog().All() {
+		if e.Subscribable() && e.Example != nil {
+			out = append(out, e.Type)
+		}
+	}
+	return out
 }
 
 func (p *Portal) catalog(*exchange) (answer, error) {
