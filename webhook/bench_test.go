@@ -91,16 +91,17 @@ func BenchmarkDispatch(b *testing.B) {
 		b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "deliveries/s")
 	})
 
-	b.Run("memory", func(b *testing.B) { dispatch(b, receiver, workers, nil) })
+	b.Run("memory", func(b *testing.B) { dispatch(b, receiver, workers, nil, false) })
+	b.Run("memory, no exchange", func(b *testing.B) { dispatch(b, receiver, workers, nil, true) })
 	b.Run("memory, 5 headers", func(b *testing.B) {
 		dispatch(b, receiver, workers, webhook.Headers{
 			"Authorization": "Bearer " + strings.Repeat("x", 100), "X-Tenant": "42", "X-Stage": "test", "X-A": "a", "X-B": "b",
-		})
+		}, false)
 	})
 }
 
-// dispatch delivers b.N events to a webhook.
-func dispatch(b *testing.B, receiver *httptest.Server, workers int, headers webhook.Headers) {
+// dispatch delivers b.N events to a webhook, and keeps the headers of each attempt or omits them.
+func dispatch(b *testing.B, receiver *httptest.Server, workers int, headers webhook.Headers, omit bool) {
 	b.Helper()
 	st := memstore.New(nil)
 	out := &egress.Options{InsecureAllowHTTP: true, InsecureAllowPrivateNetworks: true}
@@ -112,7 +113,7 @@ func dispatch(b *testing.B, receiver *httptest.Server, workers int, headers webh
 	require.NoError(b, err)
 	left := make(chan struct{}, b.N)
 	disp, err := webhook.NewDispatcher(st, &webhook.DispatcherOptions{
-		Egress: out, Concurrency: workers, PerWebhook: workers,
+		Egress: out, Concurrency: workers, PerWebhook: workers, OmitExchange: omit,
 		Observer: webhook.Observer{Settled: func(_ context.Context, i webhook.SettledInfo) {
 			if i.Code != "" {
 				b.Error(i.Code)

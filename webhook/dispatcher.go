@@ -144,8 +144,8 @@ type DispatcherOptions struct {
 	Retention Retention
 
 	// OmitExchange keeps of an attempt its outcome only. By default its URL and headers are
-	// kept too, sealed as secrets are: see [Exchange]. That is some 1 to 4 KiB of the store
-	// for each attempt.
+	// kept too, sealed as secrets are: see [Exchange]. That is some 0.7 to 4 KiB of the
+	// store for each attempt.
 	OmitExchange bool
 
 	// UserAgent is sent with every request. Defaults to [DefaultUserAgent].
