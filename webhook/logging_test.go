@@ -83,6 +83,25 @@ func TestLogHasALineForEachAttempt(t *testing.T) {
 	})
 }
 
+func TestLogHasALineForEachPublication(t *testing.T) {
+	t.Parallel()
+	var logs strings.Builder
+	svc, err := webhook.NewService(memstore.New(nil), &webhook.ServiceOptions{Logger: textLogger(&logs), Limits: webhook.Limits{Pending: 1}})
+	require.NoError(t, err)
+	harness.Register(t, svc, harness.Merchant, "document.created")
+	e := event.New(event.DocumentCreated{DocumentID: "doc_1"})
+	e.ID = "evt_1"
+	_, err = svc.PublishBatch(t.Context(), harness.Merchant, []event.Event{e, e, event.New(event.DocumentDeleted{DocumentID: "doc_1"}), event.New(event.DocumentCreated{DocumentID: "doc_2"})})
+	require.NoError(t, err)
+	const line = `level=DEBUG msg="webhook event published" merchant_id=merchant_42 event_id=evt event_type=`
+	require.Equal(t, []string{
+		line + "document.created deliveries=1 missed=0 duplicate=false",
+		line + "document.created deliveries=1 missed=0 duplicate=true",
+		line + "document.deleted deliveries=0 missed=0 duplicate=false",
+		line + "document.created deliveries=0 missed=1 duplicate=false",
+	}, anonymous(logs.String()))
+}
+
 func TestLogHasALineForAReplay(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

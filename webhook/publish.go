@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/rag-assistant/webhooks/store"
@@ -133,6 +134,9 @@ func (s *Service) hand(ctx context.Context, p store.Publisher, merchantID string
 			MerchantID: merchantID, EventID: row.ID, EventType: row.Type,
 			Deliveries: len(a.Deliveries), Missed: len(a.Missed), Duplicate: a.Duplicate, Bytes: len(row.Body),
 		})
+		s.log.LogAttrs(ctx, slog.LevelDebug, "webhook event published",
+			slog.String("merchant_id", merchantID), slog.String("event_id", row.ID), slog.String("event_type", row.Type),
+			slog.Int("deliveries", len(a.Deliveries)), slog.Int("missed", len(a.Missed)), slog.Bool("duplicate", a.Duplicate))
 		for _, webhookID := range a.Missed {
 			if told < maxTold {
 				told++

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/rag-assistant/webhooks/store"
@@ -27,6 +28,7 @@ type Service struct {
 	vault    *vault.Vault
 	catalog  *event.Catalog
 	observer Observer
+	log      *slog.Logger
 	limits   Limits
 	keys     *once.Keys
 	crowded  *crowded
@@ -73,6 +75,10 @@ type ServiceOptions struct {
 
 	// Observer is told of what happens. Defaults to nobody.
 	Observer Observer
+
+	// Logger gets a line at debug for each event that is published, with the keys that
+	// docs/observability.md lists. Defaults to discarding them.
+	Logger *slog.Logger
 
 	// Now is the time that events without one get as theirs. Defaults to
 	// [time.Now]. What is due is decided by the store's clock.
@@ -138,7 +144,10 @@ func NewService(st ServiceStore, o *ServiceOptions) (*Service, error) {
 	}
 	s := &Service{
 		store: st, rules: rules, vault: keys, catalog: opts.Catalog,
-		observer: opts.Observer, limits: opts.Limits, now: opts.Now, crowded: &crowded{},
+		observer: opts.Observer, log: opts.Logger, limits: opts.Limits, now: opts.Now, crowded: &crowded{},
+	}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
 	}
 	if s.catalog == nil {
 		s.catalog = event.DefaultCatalog()

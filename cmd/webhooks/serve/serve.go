@@ -67,7 +67,7 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 
 	// Everything that can fail at the start does so before anything is delivered.
 	opts := c.dispatcher
-	opts.Logger, opts.Observer, c.service.Observer = log, tel.Observer(), tel.Observer()
+	opts.Logger, opts.Observer, c.service.Logger, c.service.Observer = log, tel.Observer(), log, tel.Observer()
 	svc, err := webhook.NewService(st, &c.service)
 	if err != nil {
 		return err
