@@ -164,7 +164,7 @@ const MaxChanges = 100
 // Change is an entry of what happened to a webhook: that it was registered, which has
 // Version 1, that UpdateWebhook changed a field, or that Finish disabled it.
 type Change struct {
-	At      time.Time // as UpdatedAt after it
+	At      time.Time // when the store made it; of a webhook that was brought along, too
 	Version int64     // as all that follows: of the webhook, after it
 	By      string    // UpdatedBy
 	Status  Status
@@ -180,17 +180,17 @@ type Change struct {
 	Events []string
 }
 
-// Registered returns the first entry of a webhook that CreateWebhook has made. It shares
-// Events with w.
-func (w Webhook) Registered() Change {
-	return Change{At: w.UpdatedAt, Version: w.Version, By: w.UpdatedBy, Status: w.Status, Reason: w.DisabledReason, URL: w.URL, Events: w.Events}
+// Registered returns the first entry of a webhook that CreateWebhook has made at a moment of
+// the store's clock. It shares Events with w.
+func (w Webhook) Registered(now time.Time) Change {
+	return Change{At: wholeMillis(now), Version: w.Version, By: w.UpdatedBy, Status: w.Status, Reason: w.DisabledReason, URL: w.URL, Events: w.Events}
 }
 
 // Change returns the entry of an update that has made after of before. An update that
 // left all values as they were, or was a Reseal alone, makes none. It shares Events with
 // after.
 func (u WebhookUpdate) Change(before, after Webhook) (c Change, ok bool) {
-	c = after.Registered()
+	c = after.Registered(after.UpdatedAt)
 	for _, f := range []struct {
 		name    string
 		changed bool

@@ -344,7 +344,8 @@ type Exchange struct {
 }
 
 // HeaderField is a header. Signatures show. The values of a webhook's own headers, and of
-// those that the host adds, traces aside, are Hidden: they are not kept.
+// those that the host adds, traces aside, are Hidden, and so are cookies of an answer and
+// whatever in it holds one of those values: they are not kept.
 type HeaderField struct {
 	Name   string
 	Value  string

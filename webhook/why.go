@@ -45,6 +45,7 @@ const (
 type Verdict struct {
 	WebhookID string
 	URL       string // as it is now
+	Disabled  bool   // it is now
 	Fate      Fate
 	Wait      Wait // of a pending one
 
@@ -70,18 +71,24 @@ func clock(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC"
 
 // verdicts judges each webhook of the merchant. Deliveries come oldest first.
 func (s *Service) verdicts(ctx context.Context, merchantID string, e EventRecord, fate store.EventDeliveries, deliveries []Delivery) ([]Verdict, error) {
+	own := map[string][]Delivery{} // by webhook, oldest first
+	for _, d := range deliveries {
+		own[d.WebhookID] = append(own[d.WebhookID], d)
+	}
+	made := map[string]string{} // by Publish
+	for _, p := range fate.Published {
+		made[p.WebhookID] = p.ID
+	}
 	var out []Verdict
 	damaged, err := s.eachWebhook(ctx, merchantID, false, func(w store.Webhook) error {
-		own := slices.DeleteFunc(slices.Clone(deliveries), func(d Delivery) bool { return d.WebhookID != w.ID })
-		at := slices.IndexFunc(fate.Published, func(p store.PublishedDelivery) bool { return p.WebhookID == w.ID })
-		v := Verdict{WebhookID: w.ID, URL: w.URL, Deliveries: len(own)}
-		switch {
-		case len(own) > 0:
-			v.judge(own, w, s.now())
-		case at >= 0 && slices.Contains(fate.Damaged, fate.Published[at].ID):
-			v.Fate, v.DeliveryID = FateDamaged, fate.Published[at].ID
-		case at >= 0:
-			v.Fate, v.DeliveryID, v.At = FatePruned, fate.Published[at].ID, e.CreatedAt
+		v := Verdict{WebhookID: w.ID, URL: w.URL, Disabled: w.Status != store.Active, Deliveries: len(own[w.ID])}
+		switch id := made[w.ID]; {
+		case len(own[w.ID]) > 0:
+			v.judge(own[w.ID], w, s.now())
+		case id != "" && slices.Contains(fate.Damaged, id):
+			v.Fate, v.DeliveryID = FateDamaged, id
+		case id != "":
+			v.Fate, v.DeliveryID, v.At = FatePruned, id, e.CreatedAt
 		case e.Test:
 			return nil // It was for one webhook.
 		case e.Type == "": // It is damaged, and so its time is unknown.

@@ -196,6 +196,17 @@ func TestWhy(t *testing.T) {
 		}), at: -1, want: webhook.Verdict{
 			Fate: webhook.FateUnknown, Text: "not known any more: what the webhook was like then is older than the changes that are kept.",
 		}},
+		{name: "brought along from another store later", plot: func(r *harness.Rig) (string, string) {
+			eventID, year := r.Publish().EventID, r.Began.AddDate(-1, 0, 0)
+			harness.Pass(time.Second)
+			_, err := r.Store.CreateWebhook(r.T.Context(), harness.Merchant, store.Webhook{
+				ID: "whk_moved", URL: "https://example.com/hook", Events: []string{"*"}, Status: store.Active, CreatedAt: year, UpdatedAt: year,
+			}, 0)
+			require.NoError(r.T, err)
+			return eventID, "whk_moved"
+		}, at: -1, want: webhook.Verdict{
+			Fate: webhook.FateUnknown, Text: "not known any more: what the webhook was like then is older than the changes that are kept.",
+		}},
 		{name: "a test", plot: func(r *harness.Rig) (string, string) {
 			id := r.Register(deleted).Webhook.ID
 			r.Register(deleted)
@@ -235,6 +246,7 @@ func TestWhy(t *testing.T) {
 				require.Equal(t, id, got.WebhookID)
 				require.Equal(t, c.want.Deliveries > 0 || c.want.Fate == webhook.FatePruned, got.DeliveryID != "")
 				c.want.WebhookID, c.want.URL, c.want.DeliveryID = id, "https://example.com/hook", got.DeliveryID
+				c.want.Disabled = r.Webhook(id).Status == webhook.Disabled
 				if c.at >= 0 {
 					at := onClock(c.at)
 					if c.want.Fate == webhook.FateMissed || c.want.Fate == webhook.FatePruned {

@@ -40,7 +40,7 @@ func (s *Store) CreateWebhook(ctx context.Context, merchantID string, w store.We
 	i, _ := slices.BinarySearchFunc(m.byAge, made, byAge)
 	m.byAge = slices.Insert(m.byAge, i, made)
 	m.subscribe(made)
-	made.note(made.Registered())
+	made.note(made.Registered(stamp(now)))
 	s.rank(made)
 	return made.view(now), nil
 }

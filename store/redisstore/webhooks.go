@@ -25,7 +25,7 @@ func (s *Store) CreateWebhook(ctx context.Context, merchantID string, w store.We
 		return store.Webhook{}, unanswered("create", err)
 	}
 	w = w.AsNew(merchantID, now)
-	return s.save(ctx, &w, saving{limit: limit, change: packChange(w.Registered())})
+	return s.save(ctx, &w, saving{limit: limit, change: packChange(w.Registered(now))})
 }
 
 // saving says how a webhook is to be stored.

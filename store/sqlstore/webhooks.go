@@ -141,7 +141,7 @@ func (s *Store) CreateWebhook(ctx context.Context, merchantID string, w store.We
 			return err
 		}
 		out = made.Webhook
-		return s.addChange(ctx, tx, made.wh, out.Registered())
+		return s.addChange(ctx, tx, made.wh, out.Registered(stamp(now)))
 	})
 	return out, err
 }

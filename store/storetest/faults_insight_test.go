@@ -17,7 +17,7 @@ func insightFaults() []fault {
 		{"a registration by nobody", "", "CreateWebhook", created(func(w *modelWebhook) { w.UpdatedBy = ""; w.changes[0].By = "" })},
 		{"an entry of an update that changes nothing", "", "UpdateWebhook", updating(func(c *call) {
 			if last := c.w.changes[len(c.w.changes)-1]; last.Version != c.w.Version {
-				c.w.changes = append(c.w.changes, c.w.Registered())
+				c.w.changes = append(c.w.changes, c.w.Registered(c.m.now))
 			}
 		})},
 		{"no entry of a change", "", "UpdateWebhook", updating(func(c *call) {

@@ -147,7 +147,7 @@ func (m *model) CreateWebhook(_ context.Context, merchantID string, given store.
 		w.DisabledAt = m.brought(given.DisabledAt)
 	}
 	m.limit(w, given.RateLimit)
-	w.changes = []store.Change{w.Registered()}
+	w.changes = []store.Change{w.Registered(m.now)}
 	m.webhooks = append(m.webhooks, w)
 	return m.shown(w), nil
 }

@@ -25,7 +25,7 @@ func operations() []operation {
 		{24, "Claim hides due deliveries from every other caller until their lease ends", (*duel).playClaim},
 		{32, "Any other result is accepted … sets the delivery's and the webhook's counters, status and streak in the same step", (*duel).playFinish},
 		{3, "CreateWebhook stores w under merchantID with Version 1, Epoch 1 and the status of w", (*duel).playCreate},
-		{9, "Turning a disabled webhook active empties DisabledReason and DisabledAt, sets ConsecutiveFailures to 0 and adds 1 to Epoch", (*duel).playToggle},
+		{9, "Turning a disabled webhook active empties DisabledReason, DisabledAt and UnwellSince, sets ConsecutiveFailures to 0 and adds 1 to Epoch", (*duel).playToggle},
 		{8, "UpdateWebhook applies u in one step, adds 1 to Version and returns the result.", (*duel).playUpdate},
 		{6, "RateLimit fills the bucket anew if it is another rate than before, and changes nothing else.", (*duel).playRate},
 		{1, "DeleteWebhook forgets the webhook with its deliveries, stats and notices.", (*duel).playDelete},
@@ -37,7 +37,7 @@ func operations() []operation {
 		{7, "An id is held by one holder at a time, until it is committed, forgotten or its lease ends.", (*duel).playSeen},
 		{10, "Deliveries lists a webhook's deliveries, newest first, without their attempts.", (*duel).playDeliveries},
 		{3, "ListWebhooks returns a page of the merchant's webhooks, oldest first, ties by id.", (*duel).playWebhooks},
-		{6, "Events lists stored events, oldest first, without their bodies.", (*duel).playEvents},
+		{6, "Events lists stored events, oldest first unless q says otherwise, without their bodies.", (*duel).playEvents},
 		{5, "A record of another merchant is [ErrNotFound], the same as one that never was.", (*duel).playRead},
 	}
 }

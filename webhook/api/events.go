@@ -38,9 +38,9 @@ func (h *Handler) event(x *exchange) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	paused, err := h.paused(x, d.Deliveries...)
-	if err != nil {
-		return answer{}, err
+	paused := map[string]bool{}
+	for _, v := range d.Verdicts {
+		paused[v.WebhookID] = v.Disabled
 	}
 	return answer{status: http.StatusOK, data: newEventDetailView(&d, paused)}, nil
 }

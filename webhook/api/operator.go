@@ -179,8 +179,7 @@ func (h *Handler) beginJob(x *exchange) (answer, error) {
 	if bad := m.done(); len(bad) > 0 {
 		return answer{}, invalidIf(bad.with(in.Check()))
 	}
-	ctx := webhook.WithActor(x.R.Context(), x.Who.Subject)
-	j, err := h.opts.Operator.Begin(ctx, in)
+	j, err := h.opts.Operator.Begin(x.R.Context(), in)
 	return jobAnswer(http.StatusAccepted, j, err)
 }
 

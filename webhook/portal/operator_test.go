@@ -38,6 +38,23 @@ func (s *site) register(merchantID, url string) string {
 	return "/webhooks/" + reg.Webhook.ID
 }
 
+// A page for operators takes no place of the merchant that the host names, or gives it back.
+func TestOperatorPagesLeaveReadersAlone(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, nil)
+	hook := s.hook()
+	ops, err := operator.New(s.store, s.svc, nil)
+	require.NoError(t, err)
+	pages, err := portal.New(s.svc, login, &portal.Options{Operator: ops, Merchant: func(*http.Request) string { return merchant }})
+	require.NoError(t, err)
+	s.mux = http.NewServeMux()
+	s.mux.Handle(mount+"/", http.StripPrefix(mount, pages))
+	for range 40 {
+		s.do("/operator", nil, "As", "*").is(http.StatusOK)
+	}
+	s.do(hook, nil).is(http.StatusOK)
+}
+
 var operatorPages = []string{"/operator", "/operator?q=x", "/operator/webhooks", "/operator/jobs", "/operator/new"}
 
 func TestOperatorPages(t *testing.T) {
