@@ -19,8 +19,10 @@ const (
 	MaxFailing = 100
 	// maxCounted is after how many webhooks a page of merchants is short.
 	maxCounted = 1000
-	// maxLooked is how many webhooks of the index one question looks at.
+	// maxLooked is how many webhooks of the index one question looks at, and maxPages in how
+	// many pages of it, which a store may make as short as it likes.
 	maxLooked = 5000
+	maxPages  = 100
 )
 
 // Page says which part of a list is asked for.
@@ -201,14 +203,21 @@ func (o *Operator) Webhooks(ctx context.Context, f Filter, q Page) (WebhookPage,
 	if err != nil {
 		return WebhookPage{}, err
 	}
-	var out WebhookPage
-	for looked := 0; !at.Over && looked < maxLooked && len(out.Webhooks) < q.Limit; {
-		limit := q.Limit - len(out.Webhooks)
-		looked += limit
+	page, err := o.look(ctx, f, at, q.Limit)
+	if err != nil {
+		return WebhookPage{}, fmt.Errorf("operator: list webhooks: %w", orCursor(err))
+	}
+	return page, nil
+}
+
+// look goes along the index from a place on, to the limit-th webhook that f takes at most.
+func (o *Operator) look(ctx context.Context, f Filter, at place, limit int) (out WebhookPage, err error) {
+	for looked, pages := 0, 0; !at.Over && looked < maxLooked && pages < maxPages && len(out.Webhooks) < limit; pages++ {
 		var page store.WebhookPage
-		if page, at, err = o.troubled(ctx, at, limit); err != nil {
-			return WebhookPage{}, fmt.Errorf("operator: list webhooks: %w", orCursor(err))
+		if page, at, err = o.troubled(ctx, at, min(limit-len(out.Webhooks), maxLooked-looked, webhook.MaxPage)); err != nil {
+			return WebhookPage{}, err
 		}
+		looked += len(page.Webhooks) + len(page.Damaged)
 		out.Damaged = append(out.Damaged, page.Damaged...)
 		for _, w := range o.views(page) {
 			if f.takes(w) {
@@ -234,19 +243,11 @@ func (o *Operator) Failing(ctx context.Context, limit int) ([]Failing, error) {
 	if limit < 1 || limit > MaxFailing {
 		return nil, invalid("limit", fmt.Sprintf("must be between 1 and %d", MaxFailing))
 	}
-	var all []webhook.Webhook
-	for at, looked := (place{}), 0; !at.Over && looked < maxLooked; looked += webhook.MaxPage {
-		page, next, err := o.troubled(ctx, at, webhook.MaxPage)
-		if err != nil {
-			return nil, fmt.Errorf("operator: list what fails: %w", err)
-		}
-		at = next
-		for _, w := range o.views(page) {
-			if w.Condition() == webhook.ConditionFailing {
-				all = append(all, w)
-			}
-		}
+	page, err := o.look(ctx, Filter{Health: webhook.ConditionFailing}, place{}, maxLooked)
+	if err != nil {
+		return nil, fmt.Errorf("operator: list what fails: %w", err)
 	}
+	all := page.Webhooks
 	slices.SortStableFunc(all, func(a, b webhook.Webhook) int {
 		return cmp.Or(cmp.Compare(b.ConsecutiveFailures, a.ConsecutiveFailures), a.FailingSince.Compare(b.FailingSince))
 	})

@@ -1,12 +1,15 @@
 package operator_test
 
 import (
+	"context"
 	"fmt"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/rag-assistant/webhooks/store"
+	"github.com/rag-assistant/webhooks/store/memstore"
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/operator"
 )
@@ -124,6 +127,55 @@ func TestFailing(t *testing.T) {
 		_, err = d.Failing(t.Context(), 0)
 		require.ErrorIs(t, err, webhook.ErrInvalid)
 	})
+}
+
+// short is a store with short pages of its index, and with so many empty ones before.
+type short struct {
+	store.Store
+
+	empty, calls int
+}
+
+func (s *short) Troubled(ctx context.Context, q store.TroubledQuery) (store.WebhookPage, error) {
+	s.calls++
+	if s.calls <= s.empty {
+		return store.WebhookPage{Next: "empty"}, nil
+	}
+	if q.Cursor == "empty" {
+		q.Cursor = ""
+	}
+	q.Limit = min(q.Limit, 2)
+	return s.Store.Troubled(ctx, q)
+}
+
+// What counts against the bound on a question is what it has looked at, not what it has
+// asked for, and a store that answers nothing is not asked for ever.
+func TestShortPagesOfTheIndex(t *testing.T) {
+	t.Parallel()
+	st := &short{Store: memstore.New(nil)}
+	d := newDesk(t, st)
+	d.set(webhook.Disabled, d.register("a", 20)...)
+	last := d.register("b", 1)
+	d.publish("b")
+	d.fail(0)
+	look := func() (failing, listed int, next string) {
+		got, err := d.Failing(t.Context(), 1)
+		require.NoError(t, err)
+		st.calls = 0
+		page, err := d.Webhooks(t.Context(), operator.Filter{Host: "b.example.com"}, operator.Page{Limit: 1000})
+		require.NoError(t, err)
+		for _, w := range page.Webhooks {
+			require.Equal(t, last[0].ID, w.ID)
+		}
+		return len(got), len(page.Webhooks), page.Next
+	}
+	failing, listed, next := look()
+	require.Equal(t, []any{1, 1, ""}, []any{failing, listed, next})
+	st.empty, st.calls = 1_000_000, 0
+	failing, listed, next = look()
+	require.Equal(t, []any{0, 0}, []any{failing, listed})
+	require.NotEmpty(t, next)
+	require.Equal(t, 100, st.calls)
 }
 
 func TestSearch(t *testing.T) {
