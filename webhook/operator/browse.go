@@ -17,7 +17,8 @@ import (
 const (
 	// MaxFailing is how many webhooks Failing shows at most.
 	MaxFailing = 100
-	// maxCounted is after how many webhooks a page of merchants is short.
+	// maxCounted is after how many webhooks a page of merchants ends. Each is counted by a
+	// call of the store, and one merchant may have 10,000.
 	maxCounted = 1000
 	// maxLooked is how many webhooks of the index one question looks at, and maxPages in how
 	// many pages of it, which a store may make as short as it likes.
@@ -72,15 +73,15 @@ func (o *Operator) Backlog(ctx context.Context) (Backlog, error) {
 	return Backlog(b), nil
 }
 
-// Merchants lists the merchants that have webhooks. A part is shorter than its limit
-// where merchants have very many.
+// Merchants lists the merchants that have webhooks. A part ends early with the merchant
+// that brings it to 1,000 webhooks.
 func (o *Operator) Merchants(ctx context.Context, q Page) (MerchantPage, error) {
 	if err := q.check(); err != nil {
 		return MerchantPage{}, err
 	}
 	out := MerchantPage{Next: q.Cursor}
 	for counted := 0; counted < maxCounted; {
-		page, err := o.store.Merchants(ctx, store.MerchantQuery{Limit: min(q.Limit-len(out.Merchants), 20), Cursor: out.Next})
+		page, err := o.store.Merchants(ctx, store.MerchantQuery{Limit: 1, Cursor: out.Next})
 		if err != nil {
 			return MerchantPage{}, fmt.Errorf("operator: list merchants: %w", orCursor(err))
 		}

@@ -47,6 +47,24 @@ func TestMerchants(t *testing.T) {
 	})
 }
 
+// How much one question counts does not depend on how many webhooks merchants have.
+func TestMerchantsWithManyWebhooks(t *testing.T) {
+	t.Parallel()
+	onEachStore(t, func(d *desk) {
+		t := d.t
+		for i := range 12 {
+			d.register(fmt.Sprintf("m%d", i), 100)
+		}
+		first, err := d.Merchants(t.Context(), operator.Page{Limit: 50})
+		require.NoError(t, err)
+		require.Len(t, first.Merchants, 10)
+		second, err := d.Merchants(t.Context(), operator.Page{Limit: 50, Cursor: first.Next})
+		require.NoError(t, err)
+		require.Len(t, second.Merchants, 2)
+		require.Empty(t, second.Next)
+	})
+}
+
 func TestWebhooksInTrouble(t *testing.T) {
 	t.Parallel()
 	onEachStore(t, func(d *desk) {
