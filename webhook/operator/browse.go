@@ -159,16 +159,17 @@ func onHost(rawURL, host string) bool {
 // Check lists what [Operator.Webhooks] finds wrong with a filter.
 func (f Filter) Check() []webhook.Fault {
 	var bad faults
-	f.check(&bad, "")
+	f.check(&bad, "", webhook.ConditionFailing, webhook.ConditionDisabled)
 	return bad
 }
 
-func (f Filter) check(bad *faults, path string) {
+// check allows for these conditions only.
+func (f Filter) check(bad *faults, path string, conditions ...webhook.Condition) {
 	if f.Status != "" && f.Status != webhook.Active && f.Status != webhook.Disabled {
 		bad.add(path+"status", `must be "active" or "disabled"`)
 	}
-	if !slices.Contains([]webhook.Condition{"", webhook.ConditionHealthy, webhook.ConditionFailing, webhook.ConditionDisabled}, f.Health) {
-		bad.add(path+"health", `must be "healthy", "failing" or "disabled"`)
+	if f.Health != "" && !slices.Contains(conditions, f.Health) {
+		bad.add(path+"health", fmt.Sprintf("must be one of %q", conditions))
 	}
 	if !slices.Contains([]webhook.Reason{"", webhook.ReasonFailures, webhook.ReasonGone, webhook.ReasonRequest}, f.Reason) {
 		bad.add(path+"reason", `must be "consecutive_failures", "gone" or "requested"`)
@@ -194,7 +195,8 @@ type WebhookPage struct {
 }
 
 // Webhooks lists the webhooks of all merchants that are disabled or failing, as far as f
-// takes them. A part may be short, or empty, and have a Next.
+// takes them. It refuses to look for healthy ones, which are not among these. A part may be
+// short, or empty, and have a Next.
 func (o *Operator) Webhooks(ctx context.Context, f Filter, q Page) (WebhookPage, error) {
 	bad := faults(f.Check())
 	if err := cmp.Or(bad.err(), q.check()); err != nil {
