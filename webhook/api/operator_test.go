@@ -94,7 +94,7 @@ func TestOperatorsAlone(t *testing.T) {
 	d.hook(harness.Merchant)
 	id := d.job().ID
 	before := harness.Dump(d.st)
-	require.Len(t, d.operations(), 14)
+	require.Len(t, d.operations(), 16)
 	for name, who := range map[string]webhook.Principal{
 		"a merchant":           {MerchantID: harness.Merchant},
 		"nobody":               {},
