@@ -15,7 +15,7 @@ import (
 func (t *tool) operator() *cli.Command {
 	limit, cursor := number("limit", "at most `N`"), option("cursor", "`where` to go on")
 	choose := []cli.Flag{
-		option("status", "active or disabled"), option("health", "healthy, failing or disabled"),
+		option("status", "active or disabled"), option("health", "failing or disabled, or healthy for a job with --merchant, --webhook or --all"),
 		option("reason", "for which it was disabled"), option("host", "`host` of its URL"),
 	}
 	c := &cli.Command{

@@ -261,6 +261,7 @@ func TestOperatorsSee(t *testing.T) {
 	}
 	require.Equal(t, []string{"status", "health", "reason", "host"},
 		d.do(http.MethodGet, desks+"/webhooks?status=x&health=x&reason=x&host=%20", "").faults())
+	require.Equal(t, []string{"health"}, d.do(http.MethodGet, desks+"/webhooks?health=healthy", "").faults())
 	require.Equal(t, []string{"1"}, ids("/failing", "failed"))
 	require.Equal(t, []string{"event"}, ids("/search?q="+published.EventID, "kind"))
 	require.Equal(t, []string{harness.Merchant}, ids("/search?q="+published.Deliveries[0].ID, "merchantId"))

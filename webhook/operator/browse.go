@@ -17,10 +17,13 @@ import (
 const (
 	// MaxFailing is how many webhooks Failing shows at most.
 	MaxFailing = 100
-	// maxCounted is after how many webhooks a page of merchants is short.
+	// maxCounted is after how many webhooks a page of merchants ends. Each is counted by a
+	// call of the store, and one merchant may have 10,000.
 	maxCounted = 1000
-	// maxLooked is how many webhooks of the index one question looks at.
+	// maxLooked is how many webhooks of the index one question looks at, and maxPages in how
+	// many pages of it, which a store may make as short as it likes.
 	maxLooked = 5000
+	maxPages  = 100
 )
 
 // Page says which part of a list is asked for.
@@ -70,15 +73,15 @@ func (o *Operator) Backlog(ctx context.Context) (Backlog, error) {
 	return Backlog(b), nil
 }
 
-// Merchants lists the merchants that have webhooks. A part is shorter than its limit
-// where merchants have very many.
+// Merchants lists the merchants that have webhooks. A part ends early with the merchant
+// that brings it to 1,000 webhooks.
 func (o *Operator) Merchants(ctx context.Context, q Page) (MerchantPage, error) {
 	if err := q.check(); err != nil {
 		return MerchantPage{}, err
 	}
 	out := MerchantPage{Next: q.Cursor}
 	for counted := 0; counted < maxCounted; {
-		page, err := o.store.Merchants(ctx, store.MerchantQuery{Limit: min(q.Limit-len(out.Merchants), 20), Cursor: out.Next})
+		page, err := o.store.Merchants(ctx, store.MerchantQuery{Limit: 1, Cursor: out.Next})
 		if err != nil {
 			return MerchantPage{}, fmt.Errorf("operator: list merchants: %w", orCursor(err))
 		}
@@ -156,16 +159,17 @@ func onHost(rawURL, host string) bool {
 // Check lists what [Operator.Webhooks] finds wrong with a filter.
 func (f Filter) Check() []webhook.Fault {
 	var bad faults
-	f.check(&bad, "")
+	f.check(&bad, "", webhook.ConditionFailing, webhook.ConditionDisabled)
 	return bad
 }
 
-func (f Filter) check(bad *faults, path string) {
+// check allows for these conditions only.
+func (f Filter) check(bad *faults, path string, conditions ...webhook.Condition) {
 	if f.Status != "" && f.Status != webhook.Active && f.Status != webhook.Disabled {
 		bad.add(path+"status", `must be "active" or "disabled"`)
 	}
-	if !slices.Contains([]webhook.Condition{"", webhook.ConditionHealthy, webhook.ConditionFailing, webhook.ConditionDisabled}, f.Health) {
-		bad.add(path+"health", `must be "healthy", "failing" or "disabled"`)
+	if f.Health != "" && !slices.Contains(conditions, f.Health) {
+		bad.add(path+"health", fmt.Sprintf("must be one of %q", conditions))
 	}
 	if !slices.Contains([]webhook.Reason{"", webhook.ReasonFailures, webhook.ReasonGone, webhook.ReasonRequest}, f.Reason) {
 		bad.add(path+"reason", `must be "consecutive_failures", "gone" or "requested"`)
@@ -191,7 +195,8 @@ type WebhookPage struct {
 }
 
 // Webhooks lists the webhooks of all merchants that are disabled or failing, as far as f
-// takes them. A part may be short, or empty, and have a Next.
+// takes them. It refuses to look for healthy ones, which are not among these. A part may be
+// short, or empty, and have a Next.
 func (o *Operator) Webhooks(ctx context.Context, f Filter, q Page) (WebhookPage, error) {
 	bad := faults(f.Check())
 	if err := cmp.Or(bad.err(), q.check()); err != nil {
@@ -201,14 +206,21 @@ func (o *Operator) Webhooks(ctx context.Context, f Filter, q Page) (WebhookPage,
 	if err != nil {
 		return WebhookPage{}, err
 	}
-	var out WebhookPage
-	for looked := 0; !at.Over && looked < maxLooked && len(out.Webhooks) < q.Limit; {
-		limit := q.Limit - len(out.Webhooks)
-		looked += limit
+	page, err := o.look(ctx, f, at, q.Limit)
+	if err != nil {
+		return WebhookPage{}, fmt.Errorf("operator: list webhooks: %w", orCursor(err))
+	}
+	return page, nil
+}
+
+// look goes along the index from a place on, to the limit-th webhook that f takes at most.
+func (o *Operator) look(ctx context.Context, f Filter, at place, limit int) (out WebhookPage, err error) {
+	for looked, pages := 0, 0; !at.Over && looked < maxLooked && pages < maxPages && len(out.Webhooks) < limit; pages++ {
 		var page store.WebhookPage
-		if page, at, err = o.troubled(ctx, at, limit); err != nil {
-			return WebhookPage{}, fmt.Errorf("operator: list webhooks: %w", orCursor(err))
+		if page, at, err = o.troubled(ctx, at, min(limit-len(out.Webhooks), maxLooked-looked, webhook.MaxPage)); err != nil {
+			return WebhookPage{}, err
 		}
+		looked += len(page.Webhooks) + len(page.Damaged)
 		out.Damaged = append(out.Damaged, page.Damaged...)
 		for _, w := range o.views(page) {
 			if f.takes(w) {
@@ -234,19 +246,11 @@ func (o *Operator) Failing(ctx context.Context, limit int) ([]Failing, error) {
 	if limit < 1 || limit > MaxFailing {
 		return nil, invalid("limit", fmt.Sprintf("must be between 1 and %d", MaxFailing))
 	}
-	var all []webhook.Webhook
-	for at, looked := (place{}), 0; !at.Over && looked < maxLooked; looked += webhook.MaxPage {
-		page, next, err := o.troubled(ctx, at, webhook.MaxPage)
-		if err != nil {
-			return nil, fmt.Errorf("operator: list what fails: %w", err)
-		}
-		at = next
-		for _, w := range o.views(page) {
-			if w.Condition() == webhook.ConditionFailing {
-				all = append(all, w)
-			}
-		}
+	page, err := o.look(ctx, Filter{Health: webhook.ConditionFailing}, place{}, maxLooked)
+	if err != nil {
+		return nil, fmt.Errorf("operator: list what fails: %w", err)
 	}
+	all := page.Webhooks
 	slices.SortStableFunc(all, func(a, b webhook.Webhook) int {
 		return cmp.Or(cmp.Compare(b.ConsecutiveFailures, a.ConsecutiveFailures), a.FailingSince.Compare(b.FailingSince))
 	})

@@ -1,12 +1,15 @@
 package operator_test
 
 import (
+	"context"
 	"fmt"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/rag-assistant/webhooks/store"
+	"github.com/rag-assistant/webhooks/store/memstore"
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/operator"
 )
@@ -44,6 +47,24 @@ func TestMerchants(t *testing.T) {
 	})
 }
 
+// How much one question counts does not depend on how many webhooks merchants have.
+func TestMerchantsWithManyWebhooks(t *testing.T) {
+	t.Parallel()
+	onEachStore(t, func(d *desk) {
+		t := d.t
+		for i := range 12 {
+			d.register(fmt.Sprintf("m%d", i), 100)
+		}
+		first, err := d.Merchants(t.Context(), operator.Page{Limit: 50})
+		require.NoError(t, err)
+		require.Len(t, first.Merchants, 10)
+		second, err := d.Merchants(t.Context(), operator.Page{Limit: 50, Cursor: first.Next})
+		require.NoError(t, err)
+		require.Len(t, second.Merchants, 2)
+		require.Empty(t, second.Next)
+	})
+}
+
 func TestWebhooksInTrouble(t *testing.T) {
 	t.Parallel()
 	onEachStore(t, func(d *desk) {
@@ -67,7 +88,6 @@ func TestWebhooksInTrouble(t *testing.T) {
 			"host and port":  {operator.Filter{Host: "c.example.com:444"}, nil},
 			"failing before": {operator.Filter{FailingBefore: later}, []webhook.Webhook{b[0], c[0], c[1]}},
 			"failing long":   {operator.Filter{FailingBefore: later.Add(-2 * time.Hour)}, nil},
-			"nobody":         {operator.Filter{Health: webhook.ConditionHealthy}, nil},
 		} {
 			for _, limit := range []int{1, 3, 1000} {
 				var got, want []string
@@ -88,10 +108,12 @@ func TestWebhooksInTrouble(t *testing.T) {
 				require.ElementsMatch(t, want, got, name)
 			}
 		}
-		_, err := d.Webhooks(t.Context(), operator.Filter{Status: "x"}, operator.Page{})
-		require.ErrorIs(t, err, webhook.ErrInvalid)
+		for _, f := range []operator.Filter{{Status: "x"}, {Health: webhook.ConditionHealthy}} {
+			_, err := d.Webhooks(t.Context(), f, operator.Page{Limit: 1})
+			require.ErrorIs(t, err, webhook.ErrInvalid)
+		}
 		for _, cursor := range []string{"x", "e30x", "eyJvIjoieCJ9"} {
-			_, err = d.Webhooks(t.Context(), operator.Filter{}, operator.Page{Limit: 1, Cursor: cursor})
+			_, err := d.Webhooks(t.Context(), operator.Filter{}, operator.Page{Limit: 1, Cursor: cursor})
 			require.ErrorIs(t, err, webhook.ErrInvalid, cursor)
 		}
 	})
@@ -124,6 +146,55 @@ func TestFailing(t *testing.T) {
 		_, err = d.Failing(t.Context(), 0)
 		require.ErrorIs(t, err, webhook.ErrInvalid)
 	})
+}
+
+// short is a store with short pages of its index, and with so many empty ones before.
+type short struct {
+	store.Store
+
+	empty, calls int
+}
+
+func (s *short) Troubled(ctx context.Context, q store.TroubledQuery) (store.WebhookPage, error) {
+	s.calls++
+	if s.calls <= s.empty {
+		return store.WebhookPage{Next: "empty"}, nil
+	}
+	if q.Cursor == "empty" {
+		q.Cursor = ""
+	}
+	q.Limit = min(q.Limit, 2)
+	return s.Store.Troubled(ctx, q)
+}
+
+// What counts against the bound on a question is what it has looked at, not what it has
+// asked for, and a store that answers nothing is not asked for ever.
+func TestShortPagesOfTheIndex(t *testing.T) {
+	t.Parallel()
+	st := &short{Store: memstore.New(nil)}
+	d := newDesk(t, st)
+	d.set(webhook.Disabled, d.register("a", 20)...)
+	last := d.register("b", 1)
+	d.publish("b")
+	d.fail(0)
+	look := func() (failing, listed int, next string) {
+		got, err := d.Failing(t.Context(), 1)
+		require.NoError(t, err)
+		st.calls = 0
+		page, err := d.Webhooks(t.Context(), operator.Filter{Host: "b.example.com"}, operator.Page{Limit: 1000})
+		require.NoError(t, err)
+		for _, w := range page.Webhooks {
+			require.Equal(t, last[0].ID, w.ID)
+		}
+		return len(got), len(page.Webhooks), page.Next
+	}
+	failing, listed, next := look()
+	require.Equal(t, []any{1, 1, ""}, []any{failing, listed, next})
+	st.empty, st.calls = 1_000_000, 0
+	failing, listed, next = look()
+	require.Equal(t, []any{0, 0}, []any{failing, listed})
+	require.NotEmpty(t, next)
+	require.Equal(t, 100, st.calls)
 }
 
 func TestSearch(t *testing.T) {

@@ -59,7 +59,7 @@ func (r Request) check(size int) faults {
 
 func (s *Selection) check(bad *faults, kind Kind) {
 	filter := s.filter()
-	filter.check(bad, "selection.")
+	filter.check(bad, "selection.", webhook.ConditionHealthy, webhook.ConditionFailing, webhook.ConditionDisabled)
 	for i, m := range s.Merchants {
 		if !id.ValidMerchant(m) {
 			bad.add(fmt.Sprintf("selection.merchants[%d]", i), id.MerchantRule)

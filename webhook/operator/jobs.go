@@ -142,6 +142,7 @@ type state struct {
 	Counts  Counts
 	At      place
 	Counted string   `json:",omitempty"` // the last merchant that counts
+	Partly  string   `json:",omitempty"` // the last webhook that was changed and is to be acted on again
 	Open    []replay `json:",omitempty"` // replays that are running
 }
 

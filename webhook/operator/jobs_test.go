@@ -1,6 +1,7 @@
 package operator_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"sync"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/rag-assistant/webhooks/internal/harness"
 	"github.com/rag-assistant/webhooks/store"
+	"github.com/rag-assistant/webhooks/store/memstore"
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/operator"
 )
@@ -118,6 +120,35 @@ func (d *desk) seen(webhooks []webhook.Webhook) (out []any) {
 		out = append(out, kept, err, stats, changes)
 	}
 	return out
+}
+
+// crowded is a store in which so many calls of Cancel give a delivery up.
+type crowded struct {
+	store.Store
+
+	left int
+}
+
+func (c *crowded) Cancel(context.Context, string, string, store.CancelRequest) (store.Cancelled, error) {
+	if c.left--; c.left < 0 {
+		return store.Cancelled{}, nil
+	}
+	return store.Cancelled{Deliveries: 1, Next: "more"}, nil
+}
+
+// What a job has cancelled counts as a change even if the last part of it was empty.
+func TestCancelInParts(t *testing.T) {
+	t.Parallel()
+	for left, want := range map[int]operator.Counts{
+		0:    {Merchants: 1, Webhooks: 2, Skipped: 2},
+		2500: {Merchants: 1, Webhooks: 2, Changed: 1, Skipped: 1, Deliveries: 2500},
+		3000: {Merchants: 1, Webhooks: 2, Changed: 1, Skipped: 1, Deliveries: 3000},
+	} {
+		d := newDesk(t, &crowded{memstore.New(nil), left})
+		d.register("a", 2)
+		j := d.finish(operator.Request{Kind: operator.KindCancel, Selection: operator.Selection{All: true}})
+		require.Equal(t, want, j.Counts, left)
+	}
 }
 
 func TestWebhooksByTheirIDs(t *testing.T) {

@@ -136,7 +136,7 @@ func (r *running) page(ctx context.Context, limit int) (acted int, err error) {
 		if err != nil {
 			return 0, fmt.Errorf("operator: %s: %w", w.ID, err)
 		}
-		r.count(w.MerchantID, did)
+		r.count(w.MerchantID, w.ID, did)
 		acted += did.Changed
 		if did.more {
 			at = r.At
@@ -150,18 +150,24 @@ func (r *running) page(ctx context.Context, limit int) (acted int, err error) {
 		if err != nil {
 			return 0, fmt.Errorf("operator: %s: %w", id, err)
 		}
-		r.count(r.At.Merchant, did)
+		r.count(r.At.Merchant, id, did)
 	}
 	r.At = at
 	return acted, nil
 }
 
 // count adds what was done to one webhook. One that is to be acted on again counts as
-// a webhook when that is over.
-func (r *running) count(merchantID string, did done) {
+// a webhook when that is over, and as changed if it was at any time.
+func (r *running) count(merchantID, webhookID string, did done) {
 	r.Counts.Deliveries += did.Deliveries
 	if did.more {
+		if did.Changed > 0 {
+			r.Partly = webhookID
+		}
 		return
+	}
+	if r.Partly == webhookID && did.Skipped > 0 {
+		did = changed(0)
 	}
 	if merchantID != r.Counted {
 		r.Counted = merchantID

@@ -3,7 +3,6 @@ package portal
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -15,7 +14,10 @@ import (
 	"github.com/rag-assistant/webhooks/webhook/operator"
 )
 
-const jobsShown = 50
+const (
+	jobsShown = 50
+	countGood = 24 * time.Hour // as long as [operator.Operator.Once] knows a key
+)
 
 type jobsView struct {
 	Rows []jobRow
@@ -54,9 +56,8 @@ type jobView struct {
 	Path    string
 	About   []string // which webhooks
 	Running bool
-	Waits   bool   // nobody has made a step for long
-	Begins  bool   // it was a dry run, after which the job itself can begin
-	Token   string // of the form that begins it
+	Waits   bool // nobody has made a step for long
+	Begins  bool // it was a dry run, after which the job itself can begin
 }
 
 // job shows a job. A script loads it again while it is running.
@@ -65,10 +66,16 @@ func (p *Portal) job(x *exchange) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	v := jobView{Job: j, Path: x.jobPath(j.ID), About: about(j.Selection), Running: j.Status == operator.JobRunning, Token: newToken()}
+	v := jobView{Job: j, Path: x.jobPath(j.ID), About: about(j.Selection), Running: j.Status == operator.JobRunning}
 	v.Waits = v.Running && time.Since(j.UpdatedAt) > patienceWithSteps
-	v.Begins = j.DryRun && j.Status == operator.JobDone
+	v.Begins = begins(j)
 	return answer{status: http.StatusOK, template: "job", title: "Job", nav: "jobs", data: v}, nil
+}
+
+// begins says that a job is a dry run that has counted what its page can show, and not
+// longer ago than the key of the job that it begins is known.
+func begins(j operator.Job) bool {
+	return j.DryRun && j.Status == operator.JobDone && len(about(j.Selection)) > 0 && time.Since(j.EndedAt) < countGood
 }
 
 // about says which webhooks a selection takes.
@@ -82,6 +89,12 @@ func about(s operator.Selection) []string {
 	}
 	if len(s.Webhooks) > 0 {
 		out = append(out, "Webhooks: "+strings.Join(s.Webhooks, ", "))
+	}
+	switch s.Status {
+	case webhook.Active:
+		out = append(out, "Status: active")
+	case webhook.Disabled:
+		out = append(out, "Status: disabled")
 	}
 	switch s.Health {
 	case webhook.ConditionFailing:
@@ -146,8 +159,11 @@ func (p *Portal) newJob(x *exchange) (answer, error) {
 	if len(f.Faults) > 0 {
 		return f.answer(http.StatusUnprocessableEntity), nil
 	}
+	if !id.Valid(f.Token) {
+		return answer{}, errIncomplete
+	}
 	in.DryRun = true
-	out, err := p.begin(x, in)
+	out, err := p.begin(x, "count|"+f.Token, in)
 	if invalid, ok := errors.AsType[*webhook.InvalidError](err); ok {
 		for _, fault := range invalid.Faults {
 			f.Faults = append(f.Faults, strings.TrimPrefix(fault.Path, "selection.")+" "+fault.Message+".")
@@ -186,27 +202,23 @@ func (f *jobForm) read() operator.Request {
 	return in
 }
 
-// beginJob begins the job that a dry run has counted for.
+// beginJob begins the job that a dry run has counted for, once for each dry run.
 func (p *Portal) beginJob(x *exchange) (answer, error) {
 	j, err := p.opts.Operator.Job(x.R.Context(), x.JobID)
 	if err != nil {
 		return answer{}, err
 	}
-	if !j.DryRun || j.Status != operator.JobDone {
+	if !begins(j) {
 		return answer{}, errIncomplete
 	}
 	in := j.Request
 	in.DryRun = false
-	return p.begin(x, in)
+	return p.begin(x, "begin|"+j.ID, in)
 }
 
-// begin begins a job once, however often the form is sent.
-func (p *Portal) begin(x *exchange, in operator.Request) (answer, error) {
-	token := x.form.Get("token")
-	if !id.Valid(token) {
-		return answer{}, errIncomplete
-	}
-	jobID, again, err := p.opts.Operator.Once(x.R.Context(), fmt.Sprintf("portal|job|%t|%s", in.DryRun, token), nil, func(ctx context.Context) (string, error) {
+// begin begins a job once for a key.
+func (p *Portal) begin(x *exchange, key string, in operator.Request) (answer, error) {
+	jobID, again, err := p.opts.Operator.Once(x.R.Context(), "portal|job|"+key, nil, func(ctx context.Context) (string, error) {
 		j, err := p.opts.Operator.Begin(ctx, in)
 		return j.ID, err
 	})

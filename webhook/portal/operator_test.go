@@ -1,6 +1,7 @@
 package portal_test
 
 import (
+	"bytes"
 	"context"
 	"net/http"
 	"strings"
@@ -168,9 +169,12 @@ func TestOperatorJobs(t *testing.T) {
 		counted := s.do(dry, nil, "As", "*").says("Counted. Nothing was changed. The job would change 1 webhook.", "Disable now")
 		require.Equal(t, webhook.Active, s.webhook(hook).Status)
 
-		begin := values("token", counted.field("token"))
-		begun := s.do(dry+"/begin", begin, "As", "*").to()
-		require.Equal(t, begun+"?done=again", s.do(dry+"/begin", begin, "As", "*").to())
+		require.NotContains(t, counted.body, `name="token"`, "what is sent is the same from each tab")
+		begun := s.do(dry+"/begin", values(), "As", "*").to()
+		require.Equal(t, begun+"?done=again", s.do(dry+"/begin", values("token", "form_2"), "As", "*").to())
+		time.Sleep(48 * time.Hour)
+		require.NotContains(t, s.do(dry, nil, "As", "*").is(http.StatusOK).body, "/begin", "the key is forgotten")
+		s.do(dry+"/begin", values(), "As", "*").is(http.StatusBadRequest)
 		dispatch()
 		s.do(begun, nil, "As", "*").says("Disable", "Done", "Changed 1", "Looked at 1 webhook of 1 merchant")
 		require.Equal(t, webhook.Disabled, s.webhook(hook).Status)
@@ -182,4 +186,49 @@ func TestOperatorJobs(t *testing.T) {
 		s.do(stopped, nil, "As", "*").says("Stopped")
 		require.Equal(t, 3, strings.Count(s.do("/operator/jobs", nil, "As", "*").body, `<th scope="row">`))
 	})
+}
+
+// A job that can begin says which webhooks it is about, whoever has counted it.
+func TestWhichWebhooksAJobIsAbout(t *testing.T) {
+	t.Parallel()
+	s, ops := newOperatorSite(t)
+	count := func(sel operator.Selection, state func([]byte) []byte) string {
+		j, err := ops.Begin(t.Context(), operator.Request{Kind: operator.KindDisable, Selection: sel, DryRun: true})
+		require.NoError(t, err)
+		kept, err := s.store.Job(t.Context(), "~operator", j.ID)
+		require.NoError(t, err)
+		u, err := ops.Jobs()[kept.Kind](t.Context(), kept)
+		require.NoError(t, err)
+		for !u.End {
+			kept.State = u.State
+			u, err = ops.Jobs()[kept.Kind](t.Context(), kept)
+			require.NoError(t, err)
+		}
+		if state != nil {
+			u.State = state(u.State)
+		}
+		_, err = s.store.UpdateJob(t.Context(), "~operator", j.ID, u)
+		require.NoError(t, err)
+		return "/operator/jobs/" + j.ID
+	}
+	s.hook()
+	for name, c := range map[string]struct {
+		selection operator.Selection
+		want      string
+	}{
+		"a status":         {operator.Selection{Status: webhook.Disabled}, "Which Status: disabled"},
+		"all of a status":  {operator.Selection{All: true, Status: webhook.Active}, "Which All webhooks of all merchants Status: active"},
+		"health":           {operator.Selection{Health: webhook.ConditionFailing}, "Which Failing ones"},
+		"all, with health": {operator.Selection{All: true, Health: webhook.ConditionHealthy}, "Which All webhooks of all merchants Healthy ones"},
+		"a reason":         {operator.Selection{Reason: webhook.ReasonGone}, "Which Disabled by 410 Gone"},
+		"ids and a host":   {operator.Selection{Webhooks: []string{"whk_1"}, Host: "example.com"}, "Which Webhooks: whk_1 Host: example.com"},
+	} {
+		job := count(c.selection, nil)
+		s.do(job, nil, "As", "*").is(http.StatusOK).says(c.want)
+		require.NotEmpty(t, s.do(job+"/begin", values(), "As", "*").to(), name)
+	}
+	unknown := count(operator.Selection{All: true}, func(state []byte) []byte { return bytes.Replace(state, []byte(`"All":true`), []byte(`"All":false`), 1) })
+	p := s.do(unknown, nil, "As", "*").is(http.StatusOK).says("Not known any more")
+	require.NotContains(t, p.body, "/begin")
+	s.do(unknown+"/begin", values(), "As", "*").is(http.StatusBadRequest)
 }
