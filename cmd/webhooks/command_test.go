@@ -159,6 +159,7 @@ func TestCommands(t *testing.T) {
 		{"a job that failed", "operator job job_9 -o json --wait", 1, `{"id":"job_9","kind":"rewrap","status":"failed"}` + "\n", ""},
 		{"a job of all", "operator rewrap --all --rate 50 --note rotated -o json", 0, `{"id":"job_3","kind":"rewrap","status":"running"}` + "\n", ""},
 		{"what a terminal would obey", "ls evil", 0, "WEBHOOK  STATUS  HEALTH   FAILING SINCE  URL\nwhk_1    active  healthy  -              https://a.example.com/\\u001b[2J\n", ""},
+		{"what a terminal would obey in an error", "ls worse", 1, "", `\u001b[2J (404 not_found`},
 		{"no merchant to hand on from", "listen --forward http://127.0.0.1:1/", 2, "", "--forward needs MERCHANT"},
 		{"a status that there is not", "listen --status 99", 2, "", "must be 200 to 599"},
 		{"nothing to explain", "explain nowhere", 2, "", "nowhere"},
