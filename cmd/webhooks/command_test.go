@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path"
 	"regexp"
 	"strings"
 	"testing"
@@ -206,6 +207,43 @@ func TestNoAnswerOfTheAPI(t *testing.T) {
 			require.Empty(t, got.stdout)
 		})
 	}
+}
+
+// The second page of the log fails once. What the first has shown is handed on all the same.
+func TestForwardAfterAFailedPage(t *testing.T) {
+	t.Parallel()
+	failed := false
+	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		data := `{"id":"` + path.Base(r.URL.Path) + `","type":"document.created","payload":{}}`
+		switch {
+		case path.Base(r.URL.Path) != "events":
+		case r.FormValue("cursor") == "":
+			data = `{"events":[{"id":"evt_2","createdAt":"2026-11-30T11:59:00Z"}],"next":"older"}`
+		case !failed:
+			failed = true
+			fail(w, http.StatusServiceUnavailable, `{"code":"unavailable","message":"Later.","details":[]}`)
+			return
+		default:
+			data = `{"events":[{"id":"evt_1","createdAt":"2026-11-30T11:58:00Z"}],"next":""}`
+		}
+		_, _ = fmt.Fprintf(w, `{"success":true,"data":%s}`, data)
+	}))
+	defer api.Close()
+	var got []string
+	receiver := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { got = append(got, r.Header.Get("webhook-id")) }))
+	defer receiver.Close()
+	to, stdout, stderr := newTool()
+	polls := 0
+	to.pause = func(context.Context) error {
+		if polls++; polls < 3 {
+			return nil
+		}
+		return context.Canceled
+	}
+	code := to.run(t.Context(), []string{"webhooks", "--server", api.URL, "--token", "x", "listen", "m1", "--forward", receiver.URL, "--since", "2h"})
+	require.Equal(t, 0, code, stderr.String())
+	require.Contains(t, stdout.String(), "tries again")
+	require.Equal(t, []string{"evt_1", "evt_2"}, got)
 }
 
 func TestSettingsFromTheEnvironment(t *testing.T) {
