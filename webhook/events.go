@@ -138,9 +138,7 @@ func (s *Service) Event(ctx context.Context, merchantID, eventID string) (EventD
 		out.Payload = e.Body
 	}
 	for i := range fate.Deliveries {
-		d := newDelivery(&fate.Deliveries[i])
-		d.ResponseBody = shorten(d.ResponseBody)
-		out.Deliveries = append(out.Deliveries, d)
+		out.Deliveries = append(out.Deliveries, listed(&fate.Deliveries[i]))
 	}
 	slices.SortStableFunc(out.Deliveries, func(a, b Delivery) int { return a.CreatedAt.Compare(b.CreatedAt) })
 	if out.Verdicts, err = s.verdicts(ctx, merchantID, out.EventRecord, fate, out.Deliveries); err != nil {

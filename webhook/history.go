@@ -15,15 +15,21 @@ import (
 // listedBody is how many characters of an answer a list shows.
 const listedBody = 200
 
-func shorten(body string) string {
+// listed is a delivery as a list shows it. Its texts are copies: a store may have cut them
+// from whole records, which are not to be kept while the list is written.
+func listed(d *store.Delivery) Delivery {
+	out := newDelivery(d)
 	n := 0
-	for i := range body {
+	for i := range out.ResponseBody {
 		if n == listedBody {
-			return strings.Clone(body[:i]) // The rest is not kept while the list is written.
+			out.ResponseBody = out.ResponseBody[:i]
+			break
 		}
 		n++
 	}
-	return body
+	out.EventID, out.EventType = strings.Clone(out.EventID), strings.Clone(out.EventType)
+	out.Code, out.ResponseBody = Code(strings.Clone(string(out.Code))), strings.Clone(out.ResponseBody)
+	return out
 }
 
 // Deliveries lists a webhook's deliveries, newest first. Of each answer, it has the first
@@ -72,9 +78,7 @@ func (s *Service) Deliveries(ctx context.Context, merchantID, webhookID string, 
 		skipped := min(q.Offset, len(got.Deliveries))
 		q.Offset -= skipped
 		for i := range got.Deliveries[skipped:] {
-			d := newDelivery(&got.Deliveries[skipped+i])
-			d.ResponseBody = shorten(d.ResponseBody)
-			page.Deliveries = append(page.Deliveries, d)
+			page.Deliveries = append(page.Deliveries, listed(&got.Deliveries[skipped+i]))
 		}
 		page.Damaged = append(page.Damaged, got.Damaged...)
 		page.Next = got.Next
@@ -102,8 +106,7 @@ func (s *Service) eventDeliveries(ctx context.Context, merchantID, webhookID str
 		}
 	}
 	for i := range fate.Deliveries {
-		d := newDelivery(&fate.Deliveries[i])
-		d.ResponseBody = shorten(d.ResponseBody)
+		d := listed(&fate.Deliveries[i])
 		switch {
 		case d.WebhookID != webhookID, q.Status != "" && q.Status != d.Status, q.EventType != "" && q.EventType != d.EventType:
 		case d.CreatedAt.Before(q.Since), !q.Until.IsZero() && !d.CreatedAt.Before(q.Until):

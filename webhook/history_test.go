@@ -9,6 +9,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unsafe"
 
 	"github.com/stretchr/testify/require"
 
@@ -57,6 +58,35 @@ func TestDeliveriesOfASparseLog(t *testing.T) {
 
 	ids, _ = ask(webhook.DeliveryQuery{Limit: 1, Offset: 15})
 	require.Equal(t, []string{"whdel_15"}, ids, "an offset is left out whole, however far that is")
+}
+
+// cutting cuts all texts of a delivery from one record, as a store may.
+type cutting struct {
+	*memstore.Store
+
+	record string
+}
+
+func (c cutting) Deliveries(context.Context, string, string, store.DeliveryQuery) (store.DeliveryPage, error) {
+	r := c.record
+	return store.DeliveryPage{Deliveries: []store.Delivery{{EventID: r[:5], EventType: r[5:10], Code: r[10:15], ResponseBody: r[15:20]}}}, nil
+}
+
+// TestAListKeepsNoRecords looks where the texts of a list are.
+func TestAListKeepsNoRecords(t *testing.T) {
+	t.Parallel()
+	record := strings.Repeat("x", 1000)
+	svc, err := webhook.NewService(cutting{memstore.New(nil), record}, nil)
+	require.NoError(t, err)
+	page, err := svc.Deliveries(t.Context(), harness.Merchant, "whk", webhook.DeliveryQuery{Limit: 1})
+	require.NoError(t, err)
+	d := page.Deliveries[0]
+	from := uintptr(unsafe.Pointer(unsafe.StringData(record)))
+	for name, text := range map[string]string{"event": d.EventID, "type": d.EventType, "code": string(d.Code), "body": d.ResponseBody} {
+		require.Equal(t, "xxxxx", text)
+		at := uintptr(unsafe.Pointer(unsafe.StringData(text)))
+		require.False(t, from <= at && at < from+uintptr(len(record)), name)
+	}
 }
 
 // endless has deliveries of which no filter lets any through.

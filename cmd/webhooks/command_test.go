@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path"
 	"regexp"
 	"strings"
 	"testing"
@@ -159,6 +160,7 @@ func TestCommands(t *testing.T) {
 		{"a job that failed", "operator job job_9 -o json --wait", 1, `{"id":"job_9","kind":"rewrap","status":"failed"}` + "\n", ""},
 		{"a job of all", "operator rewrap --all --rate 50 --note rotated -o json", 0, `{"id":"job_3","kind":"rewrap","status":"running"}` + "\n", ""},
 		{"what a terminal would obey", "ls evil", 0, "WEBHOOK  STATUS  HEALTH   FAILING SINCE  URL\nwhk_1    active  healthy  -              https://a.example.com/\\u001b[2J\n", ""},
+		{"what a terminal would obey in an error", "ls worse", 1, "", `\u001b[2J (404 not_found`},
 		{"no merchant to hand on from", "listen --forward http://127.0.0.1:1/", 2, "", "--forward needs MERCHANT"},
 		{"a status that there is not", "listen --status 99", 2, "", "must be 200 to 599"},
 		{"nothing to explain", "explain nowhere", 2, "", "nowhere"},
@@ -205,6 +207,43 @@ func TestNoAnswerOfTheAPI(t *testing.T) {
 			require.Empty(t, got.stdout)
 		})
 	}
+}
+
+// The second page of the log fails once. What the first has shown is handed on all the same.
+func TestForwardAfterAFailedPage(t *testing.T) {
+	t.Parallel()
+	failed := false
+	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		data := `{"id":"` + path.Base(r.URL.Path) + `","type":"document.created","payload":{}}`
+		switch {
+		case path.Base(r.URL.Path) != "events":
+		case r.FormValue("cursor") == "":
+			data = `{"events":[{"id":"evt_2","createdAt":"2026-11-30T11:59:00Z"}],"next":"older"}`
+		case !failed:
+			failed = true
+			fail(w, http.StatusServiceUnavailable, `{"code":"unavailable","message":"Later.","details":[]}`)
+			return
+		default:
+			data = `{"events":[{"id":"evt_1","createdAt":"2026-11-30T11:58:00Z"}],"next":""}`
+		}
+		_, _ = fmt.Fprintf(w, `{"success":true,"data":%s}`, data)
+	}))
+	defer api.Close()
+	var got []string
+	receiver := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { got = append(got, r.Header.Get("webhook-id")) }))
+	defer receiver.Close()
+	to, stdout, stderr := newTool()
+	polls := 0
+	to.pause = func(context.Context) error {
+		if polls++; polls < 3 {
+			return nil
+		}
+		return context.Canceled
+	}
+	code := to.run(t.Context(), []string{"webhooks", "--server", api.URL, "--token", "x", "listen", "m1", "--forward", receiver.URL, "--since", "2h"})
+	require.Equal(t, 0, code, stderr.String())
+	require.Contains(t, stdout.String(), "tries again")
+	require.Equal(t, []string{"evt_1", "evt_2"}, got)
 }
 
 func TestSettingsFromTheEnvironment(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -124,11 +125,12 @@ func (t *tool) forward(ctx context.Context, c *cli.Command, out *terminal.Writer
 	return nil //nolint:nilerr // to be interrupted is how it ends
 }
 
-// fresh returns the ids of events that were not seen before, oldest first.
+// fresh returns the ids of events that were not seen before, oldest first. If it fails, none
+// counts as seen.
 func (f *forwarder) fresh(ctx context.Context) ([]string, error) {
 	query := url.Values{"since": {f.since.Add(-overlap).UTC().Format(time.RFC3339)}}
 	var ids []string
-	newest := f.since
+	found, newest := map[string]time.Time{}, f.since
 	for {
 		data, err := f.api.call(ctx, request{path: f.path, query: query})
 		if err != nil {
@@ -143,8 +145,9 @@ func (f *forwarder) fresh(ctx context.Context) ([]string, error) {
 			if err != nil {
 				return nil, err
 			}
-			if _, known := f.seen[e.ID]; !known {
-				f.seen[e.ID] = at
+			_, known := f.seen[e.ID]
+			if _, again := found[e.ID]; !known && !again {
+				found[e.ID] = at
 				ids = append(ids, e.ID)
 			}
 			if at.After(newest) {
@@ -157,6 +160,7 @@ func (f *forwarder) fresh(ctx context.Context) ([]string, error) {
 		query.Set("cursor", v.Next)
 	}
 	f.since = newest
+	maps.Copy(f.seen, found)
 	for id, at := range f.seen {
 		if at.Before(newest.Add(-2 * overlap)) {
 			delete(f.seen, id)

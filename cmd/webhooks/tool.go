@@ -15,6 +15,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"github.com/rag-assistant/webhooks/cmd/webhooks/internal/terminal"
 	"github.com/rag-assistant/webhooks/cmd/webhooks/serve"
 )
 
@@ -49,7 +50,7 @@ func (t *tool) run(ctx context.Context, args []string) int {
 		return 0
 	}
 	if !errors.Is(err, errSaid) {
-		_, _ = fmt.Fprintln(t.stderr, "webhooks:", strings.TrimPrefix(err.Error(), errUsage.Error()+": "))
+		_, _ = fmt.Fprintln(t.stderr, "webhooks:", terminal.Safe(strings.TrimPrefix(err.Error(), errUsage.Error()+": ")))
 	}
 	if _, failed := errors.AsType[*failure](err); failed {
 		return 1

@@ -58,7 +58,7 @@ func (c *counting) claimed() {
 		}
 		seq := integer(s)
 		r, ok := unpackRecord(packed)
-		_, _, fine := r.attemptsOf()
+		_, _, fine := r.attemptsOf(r.attempts)
 		c.want(ok && fine, "a delivery can be read", "%s", field)
 		test := r.flags&flagTest != 0
 		c.want(seq <= c.t.head || test, "what was claimed has left its queue", "%s", field)
@@ -90,7 +90,7 @@ func (c *counting) ended() {
 		page := integer(p)
 		for _, packed := range list {
 			slot, outcome, r, ok := unpackEnded(packed)
-			_, _, fine := r.attemptsOf()
+			_, _, fine := r.attemptsOf(r.attempts)
 			seq := page*pageSize + slot
 			c.want(ok && fine && (outcome == "s" || outcome == "f"), "a delivery can be read", "%s:%d", c.n, seq)
 			c.see(seq, &r.element, false)

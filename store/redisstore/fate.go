@@ -88,12 +88,12 @@ func (s *Store) showFate(ctx context.Context, h shard, merchantID string, list [
 		if !there || len(out.Deliveries) == store.MaxEventDeliveries {
 			continue
 		}
-		d, ok := unpackDelivery(packed, now)
+		d, ok := unpackListed(packed, now)
 		if !ok {
 			out.Damaged = append(out.Damaged, id)
 			continue
 		}
-		d.ID, d.MerchantID, d.WebhookID, d.Log = id, merchantID, webhookID, nil
+		d.ID, d.MerchantID, d.WebhookID = id, merchantID, webhookID
 		out.Deliveries = append(out.Deliveries, d)
 	}
 	r.bad = r.bad || seen == 0

@@ -155,12 +155,12 @@ func (s *Store) Deliveries(ctx context.Context, merchantID, webhookID string, q 
 	}
 	for r.more() {
 		seq := r.int()
-		d, ok := unpackDelivery(r.text(), now)
+		d, ok := unpackListed(r.text(), now)
 		if !ok {
 			page.Damaged = append(page.Damaged, h.deliveryID(n, seq))
 			continue
 		}
-		d.ID, d.MerchantID, d.WebhookID, d.Log = h.deliveryID(n, seq), merchantID, webhookID, nil
+		d.ID, d.MerchantID, d.WebhookID = h.deliveryID(n, seq), merchantID, webhookID
 		page.Deliveries = append(page.Deliveries, d)
 	}
 	return page, r.check("deliveries")

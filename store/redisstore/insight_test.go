@@ -16,8 +16,8 @@ import (
 	"github.com/rag-assistant/webhooks/store/redisstore"
 )
 
-// TestExchange keeps the longest exchange, with every byte, and lets no later claim answer
-// it.
+// TestExchange keeps the longest exchange, with every byte, and lets no later claim and no
+// list answer it.
 func TestExchange(t *testing.T) {
 	t.Parallel()
 	client, largest := redistest.Client(t), 0
@@ -50,6 +50,23 @@ func TestExchange(t *testing.T) {
 	require.Len(t, d.Log, 2)
 	for _, a := range d.Log {
 		require.Equal(t, string(exchange), a.Exchange)
+	}
+	largest = 0
+	for _, ends := range []bool{false, true} {
+		if ends {
+			_, err := st.Cancel(t.Context(), merchant, d.WebhookID, store.CancelRequest{DeliveryID: d.ID, Code: "cancelled", Limit: 1})
+			require.NoError(t, err)
+		}
+		page, err := st.Deliveries(t.Context(), merchant, d.WebhookID, store.DeliveryQuery{Limit: 1})
+		require.NoError(t, err)
+		fate, err := st.EventDeliveries(t.Context(), merchant, d.EventID)
+		require.NoError(t, err)
+		require.Less(t, largest, store.MaxExchange, "a list answers what was exchanged")
+		d, err := st.Delivery(t.Context(), merchant, d.WebhookID, d.ID)
+		require.NoError(t, err)
+		largest, d.Log = 0, nil
+		require.Equal(t, []store.Delivery{d}, page.Deliveries)
+		require.Equal(t, []store.Delivery{d}, fate.Deliveries)
 	}
 }
 

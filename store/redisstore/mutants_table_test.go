@@ -142,6 +142,7 @@ var mutants = []struct {
 	{differential, "a nonce makes two", "enqueue", "if sub(all, i, i + 7) == nonce then", "if false then"},
 	{differential, "a page begins anew", "deliveries", "if below == 0 or below > t[LAST] then", "if true then"},
 	{differential, "a cursor leaves one out", "deliveries", "reply[4] = seq + 1", "reply[4] = seq"},
+	{differential, "a list shows the first attempt", "deliver", "last = next", "last = last or next"},
 	{differential, "pending ones are not listed", "deliveries", "if rec then out[missing[i]] = { 'a', rec } end", ""},
 	{differential, "a page of webhooks begins anew", "webhook", "after ~= '' and '(' .. after or '-'", "'-'"},
 	{differential, "a filter is for the first page", "webhook", "or active and", "or active and after == '' and"},

@@ -1,6 +1,7 @@
 package redisstore
 
 import (
+	"math"
 	"time"
 
 	"github.com/rag-assistant/webhooks/store"
@@ -53,7 +54,7 @@ type record struct {
 	end      time.Time
 	reclaims int64
 	attempts int64
-	log      string // and the code, if it ended without an attempt
+	log      string // of all attempts or the last, and the code, if it ended without an attempt
 }
 
 const stateLeased = 1
@@ -81,10 +82,10 @@ func (r *record) unpackRest(u *unpacker) bool {
 	return ok && !u.bad
 }
 
-// attemptsOf reads the attempts, and the code of what ended without one.
-func (r *record) attemptsOf() (out []store.Attempt, code string, ok bool) {
+// attemptsOf reads the attempts that the log holds, and the code of what ended without one.
+func (r *record) attemptsOf(held int64) (out []store.Attempt, code string, ok bool) {
 	u := unpacker{rest: r.log}
-	for i := range int(r.attempts) {
+	for i := range int(held) {
 		a := store.Attempt{Number: i + 1, At: u.time(), Duration: time.Duration(u.num(4)) * time.Millisecond, StatusCode: int(u.num(2))}
 		a.Code, a.ResponseBody, a.Exchange = u.text(2), u.text(4), u.text(2)
 		if u.bad {
@@ -105,6 +106,18 @@ func packAttempt(a *store.Attempt) packer {
 
 // unpackDelivery reads a delivery as lua/delivery.lua answers it.
 func unpackDelivery(packed string, now time.Time) (store.Delivery, bool) {
+	return unpackShown(packed, now, math.MaxUint16)
+}
+
+// unpackListed reads a delivery as lua/deliveries.lua answers it.
+func unpackListed(packed string, now time.Time) (store.Delivery, bool) {
+	d, ok := unpackShown(packed, now, 1)
+	d.Log = nil
+	return d, ok
+}
+
+// unpackShown reads a delivery of which so many attempts are there at most.
+func unpackShown(packed string, now time.Time, most int64) (store.Delivery, bool) {
 	u := unpacker{rest: packed}
 	var d store.Delivery
 	var r record
@@ -133,7 +146,7 @@ func unpackDelivery(packed string, now time.Time) (store.Delivery, bool) {
 	}
 	d.EventID, d.EventType, d.Test, d.CreatedAt = r.eventID, r.kind, r.flags&flagTest != 0, r.created
 	d.Attempts, d.Reclaims = int(r.attempts), int(r.reclaims)
-	log, code, fine := r.attemptsOf()
+	log, code, fine := r.attemptsOf(min(r.attempts, most))
 	d.Log = log
 	if n := len(log); n > 0 {
 		last := &log[n-1]

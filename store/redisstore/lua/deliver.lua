@@ -282,6 +282,23 @@ local function locate(t, seq)
   end
 end
 
+-- brief leaves of what is stored of a delivery what a list shows: of the attempts the last alone,
+-- without its exchange. It fails if it cannot read them.
+local function brief(where, s)
+  if where == 'q' then return s end
+  local at = where == 'a' and IN_RECORD or IN_ENDED
+  local attempts, size = sunpack('>I2I2', s, at - 2)
+  local head, next, last, exchange = at + 1 + size, at + 2 + size, nil, nil
+  for _ = 1, attempts do
+    last = next
+    local body = last + 14 + sunpack('>I2', s, last + 12)
+    exchange = body + 4 + sunpack('>I4', s, body)
+    next = exchange + 2 + sunpack('>I2', s, exchange)
+  end
+  if next > #s + 1 then error('attempts cannot be read', 0) end
+  return sub(s, 1, head) .. (last and sub(s, last, exchange - 1) .. '\0\0' or '') .. sub(s, next)
+end
+
 -- shown returns a delivery as the client reads it: the letter of its place and, for one of
 -- a, when it is due.
 local function shown(t, seq, where, s)

@@ -6,7 +6,8 @@
 -- ARGV[8]  how many to show
 -- ARGV[9]  p, s, f or empty for any, ARGV[10] type or empty, ARGV[11] since and ARGV[12] until or empty
 -- Reply    OK, time, n, seq below which to go on or 0 at the end, and for each shown: seq, and what
---          delivery.lua answers, or an empty text for one that cannot be read; NOTFOUND
+--          delivery.lua answers with the last attempt alone, without its exchange, or an empty text for
+--          one that cannot be read; NOTFOUND
 
 local t = owned(arg(), arg())
 if not t then return fail('NOTFOUND') end
@@ -59,7 +60,8 @@ local function look(page)
         return true
       end
       show = show - 1
-      reply[#reply + 1], reply[#reply + 2] = seq, fine and shown(t, seq, d[1], d[2]) or ''
+      local whole, s = pcall(brief, d[1], d[2])
+      reply[#reply + 1], reply[#reply + 2] = seq, fine and whole and shown(t, seq, d[1], s) or ''
     end
   end
   return false

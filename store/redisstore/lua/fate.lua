@@ -6,7 +6,7 @@
 --          each of Enqueue that this step has come upon; NOTFOUND
 -- show     how many, followed by n and seq of each
 --          Reply OK, time, and for each, as far as one call may: id of the webhook, or empty if it is not
---          there, and what delivery.lua answers, 0 if it is not there, or an empty text if it cannot be read
+--          there, and what deliveries.lua answers, 0 if it is not there, or an empty text if it cannot be read
 
 local what, merchant = arg(), arg()
 if what == 'find' then
@@ -25,7 +25,9 @@ end
 local function show(n, seq)
   local t = state_of(n, call('HGET', T, n))
   local where, s = locate(t, seq)
-  return where and shown(t, seq, where, s) or 0
+  if not where then return 0 end
+  work = work + #s / 500
+  return shown(t, seq, where, brief(where, s))
 end
 
 local reply = { 'OK', now }
@@ -34,7 +36,7 @@ for _ = 1, num() do
   local n, seq = arg(), num()
   local id, fine, out = id_of(n), pcall(show, n, seq)
   if not fine then out = '' end
-  work = work + 1 + (type(out) == 'string' and #out / 500 or 0)
+  work = work + 1
   reply[#reply + 1], reply[#reply + 2] = id or '', out
 end
 return reply
