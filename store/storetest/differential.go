@@ -71,7 +71,7 @@ func playSequence(t tb, h Harness, seed int) {
 	}
 	d.setUp()
 	d.maxPending = one(d, []int{0, 1, 2, 3, 5})
-	for range sequenceSteps / 2 {
+	for range sequenceSteps {
 		d.step(aheadOperations())
 		d.compare(false)
 	}

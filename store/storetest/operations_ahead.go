@@ -15,14 +15,14 @@ func aheadOperations() []operation {
 	return []operation{
 		{20, expeditePromise, (*duel).playExpedite},
 		{8, cancelPromise, (*duel).playCancel},
-		{5, "Empty means all that are pending when the first step is made, tests left out: what is published later is not meant.", (*duel).playCancelAll},
+		{12, "Empty means all that are pending when the first step is made, tests left out: what is published later is not meant.", (*duel).playCancelAll},
 		{10, "The store's clock decides what is due and stamps every record", (*duel).playAdvance},
 		{12, "Publish stores events and, in the same step, one pending delivery, due now, for each webhook that is active and subscribed at this moment.", (*duel).playPublish},
 		{20, "Claim hides due deliveries from every other caller until their lease ends", (*duel).playClaim},
 		{20, "Any other result is accepted … sets the delivery's and the webhook's counters, status and streak in the same step", (*duel).playFinish},
 		{6, "If maxPending is above 0, none is made beyond so many pending deliveries of the webhook", (*duel).playEnqueue},
 		{4, "Setting the status that it already has changes none of these.", (*duel).playToggle},
-		{4, prunePromise, (*duel).playPrune},
+		{12, prunePromise, (*duel).playPrune},
 	}
 }
 

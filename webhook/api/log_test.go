@@ -236,9 +236,15 @@ func TestTestAnswersAtOnceOrWithTheOutcome(t *testing.T) {
 		v = s.do(http.MethodPost, one+"/test?eventType=document.created", "").is(http.StatusAccepted).object()
 		require.Equal(t, "document.created", v["eventType"])
 		require.Regexp(t, `^evt_test_[0-9a-f]{32}$`, v["eventId"])
-		sample := s.do(http.MethodGet, one+"/deliveries/"+v["id"].(string), "").is(http.StatusOK).object()["payload"].(map[string]any)
-		require.Equal(t, v["eventId"], sample["id"])
-		require.NotEmpty(t, sample["data"].(map[string]any)["documentId"])
+		var sent struct {
+			Payload struct {
+				ID   string
+				Data struct{ DocumentID string }
+			}
+		}
+		s.do(http.MethodGet, fmt.Sprintf("%s/deliveries/%s", one, v["id"]), "").is(http.StatusOK).data(&sent)
+		require.Equal(t, v["eventId"], sent.Payload.ID)
+		require.NotEmpty(t, sent.Payload.Data.DocumentID)
 		require.Equal(t, []string{"eventType"}, s.do(http.MethodPost, one+"/test?eventType=no.such", "").is(http.StatusBadRequest).faults())
 		require.Equal(t, []string{"eventType"}, s.do(http.MethodPost, one+"/test?eventType=document.created&detect=true", "").is(http.StatusBadRequest).faults())
 		s.settle(store.Result{Outcome: store.Succeeded, Attempt: try(200, "", "")})
