@@ -36,8 +36,8 @@ lint: ## Run golangci-lint on every module.
 	@code=0; for m in $(PACKAGED); do echo "$$m"; (cd "$$m" && $(LINT) run --allow-parallel-runners ./...) || code=1; done; exit $$code
 
 # The race detector needs a C compiler, internal/e2e a browser. Planted faults and
-# long random sequences need no race detector, with which they would take minutes: files with the tag !race. Nor do stores in SQL:
-# a SQLite that is written in Go takes ten times as long with it. These two leave half of
+# long random sequences need no race detector, with which they would take minutes: files with the tag !race. Nor do stores in SQL,
+# nor the service and the command with them: a SQLite that is written in Go takes ten times as long with it, and minutes to build. These two leave half of
 # two cores idle, so they run beside each other.
 test: export CGO_ENABLED = 1
 test: ## Run all tests and fuzz seeds with the race detector, a Redis, a PostgreSQL and a MariaDB.
@@ -49,7 +49,7 @@ test: ## Run all tests and fuzz seeds with the race detector, a Redis, a Postgre
 		tools/with-redis.sh go test -timeout 40m $(TESTFLAGS) -run '^(TestFaults|TestMutants|TestDifferential)$$' ./store/storetest ./store/redisstore >.cache/faults.log 2>&1 & \
 		(cd internal/sqltest && "$(CURDIR)/tools/with-postgres.sh" "$(CURDIR)/tools/with-mariadb.sh" go test -timeout 40m $(TESTFLAGS) ./...) || code=1; \
 		wait $$! || code=1; cat .cache/faults.log; \
-		for m in cmd/webhooks examples/server; do (cd "$$m" && "$(CURDIR)/tools/with-postgres.sh" "$(CURDIR)/tools/with-redis.sh" go test -race -timeout 40m $(TESTFLAGS) ./...) || code=1; done; \
+		for m in cmd/webhooks examples/server; do (cd "$$m" && "$(CURDIR)/tools/with-postgres.sh" "$(CURDIR)/tools/with-redis.sh" go test -timeout 40m $(TESTFLAGS) ./...) || code=1; done; \
 		for m in $(TESTED); do (cd "$$m" && "$(CURDIR)/tools/with-redis.sh" go test -race -timeout 40m $(TESTFLAGS) ./...) || code=1; done; \
 		exit $$code; } 2>&1 | tee .cache/test.log
 
@@ -116,13 +116,10 @@ check-current:
 check-architecture:
 	@go run ./internal/architecture -check
 
-# Tests that count less with the race detector, once more without it, and the server and the
-# command with the driver of SQLite, which takes minutes to build with it.
+# Tests that count less with the race detector, once more without it.
 check-counts:
 	@tools/with-redis.sh go test -run TestRegistrationsEndAtTheLimit ./webhook/api
 	@go test -run '^(TestDeadEndpointsDelayNoOther|TestJustInTimeDelaysNoOther|TestDeadEndpointsAreTried|TestAMerchantsShare|TestTestsKeepOutOfTheWay)$$' ./webhook
-	@cd cmd/webhooks/serve && ../../../tools/with-postgres.sh go test -run '^(TestManyRequestsAtOnce|TestARestartOnSQL|TestARestartInTheWorkingDirectory)$$' .
-	@cd cmd/webhooks && go test -run '^(TestMoves|TestRunbook)$$' .
 
 # The releases of Go that get fixes: the least that go.mod asks for, of which a later patch
 # runs all other checks, and the next one with what leans on the standard library most. The
