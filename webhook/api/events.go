@@ -46,8 +46,15 @@ func (h *Handler) event(x *exchange) (answer, error) {
 }
 
 // noEvent says how far back the log goes. It is the same for an id of another merchant and
-// for one that never was.
+// for one that never was, unless an operator asks, who is told whose it is.
 func (h *Handler) noEvent(x *exchange) error {
+	if ops := h.opts.Operator; ops != nil && x.Who.AnyMerchant {
+		why, err := ops.Why(x.R.Context(), x.MerchantID, x.EventID)
+		if err != nil {
+			return err
+		}
+		return &apiError{status: http.StatusNotFound, code: "not_found", message: why.Text}
+	}
 	why, err := h.svc.Why(x.R.Context(), x.MerchantID, x.EventID)
 	if err != nil {
 		return err

@@ -264,6 +264,8 @@ func TestOperatorsSee(t *testing.T) {
 	require.Equal(t, []string{"health"}, d.do(http.MethodGet, desks+"/webhooks?health=healthy", "").faults())
 	require.Equal(t, []string{"1"}, ids("/failing", "failed"))
 	require.Equal(t, []string{"event"}, ids("/search?q="+published.EventID, "kind"))
+	elsewhere := "/merchants/" + harness.Victim + "/events/" + published.EventID
+	require.Contains(t, d.do(http.MethodGet, strings.TrimSuffix(desks, "/operator")+elsewhere, "").is(http.StatusNotFound).body, "Merchant "+harness.Merchant+" has one.")
 	require.Equal(t, []string{harness.Merchant}, ids("/search?q="+published.Deliveries[0].ID, "merchantId"))
 	require.Equal(t, []string{"https://example.com/"}, ids("/search?q="+theirs, "url"))
 }
