@@ -18,6 +18,8 @@ import (
 //
 // opts.Dialect has to say for which database they are, and opts.Schema is in their text. Each file
 // has to run as one transaction, as these tools do: psql does with -1. None takes anything back.
+// A later file may be chosen to end a deadlock with a program that runs; apply it again then, as
+// Migrate does.
 func Migrations(opts *Options) (fs.FS, error) {
 	o, err := opts.withDefaults()
 	if o.Dialect == "" {
