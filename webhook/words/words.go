@@ -1,0 +1,198 @@
+package words
+
+import (
+	_ "embed"
+	"errors"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Text is a text as it stands in the code, in English: a key of [Options.Texts]. Every constant
+// of this type is one of [Texts].
+type Text string
+
+// Message is a text that is said later, in the words of who says it.
+type Message struct {
+	Text Text
+	Args []any // for its verbs, as fmt has them
+}
+
+// String says m in English, about merchants.
+func (m Message) String() string { return (*Words)(nil).Say(m.Text, m.Args...) }
+
+// Options configures [Words].
+type Options struct {
+	// Tenant and Tenants are what those are called who register webhooks, one and many:
+	// shop and shops. Default to merchant and merchants.
+	Tenant, Tenants string
+
+	// Segment stands before a tenant's id in the paths of API and portal. Letters, digits
+	// and - are allowed. Defaults to Tenants.
+	Segment string
+
+	// Texts replaces texts. A key is the text as it stands in the code, which [Texts] lists;
+	// the value has the same verbs in any order ("%[2]s of %[1]d"), and may say {tenant},
+	// {tenants}, {a tenant} and the same with a capital. Defaults to none: English.
+	Texts map[string]string
+
+	// Plural returns the form for a number, for languages that have more than two: for
+	// "few", the key "%d webhooks|few" is looked for before "%d webhooks". Defaults to none.
+	Plural func(n int64) string
+}
+
+// Words says texts. It does not change and is safe for concurrent use. A nil *Words says
+// what stands in the code, about merchants.
+type Words struct {
+	texts   map[string]string
+	nouns   *strings.Replacer
+	segment string
+	plural  func(n int64) string
+}
+
+// merchants are the nouns of the nil Words.
+var merchants = nouns("merchant", "merchants") //nolint:gochecknoglobals // constant
+
+// New returns Words. Its error lists every key that is no text, every text whose verbs are
+// not those of its key, and nouns that cannot be used.
+func New(o *Options) (*Words, error) {
+	var opts Options
+	if o != nil {
+		opts = *o
+	}
+	if opts.Tenant == "" && opts.Tenants == "" {
+		opts.Tenant, opts.Tenants = "merchant", "merchants"
+	}
+	if opts.Segment == "" {
+		opts.Segment = opts.Tenants
+	}
+	var bad []error
+	for _, noun := range []string{opts.Tenant, opts.Tenants} {
+		if !validNoun(noun) {
+			bad = append(bad, fmt.Errorf("noun %q is not 1 to 40 characters in one line", noun))
+		}
+	}
+	if !segment.MatchString(opts.Segment) {
+		bad = append(bad, fmt.Errorf("path segment %q is not 1 to 40 letters, digits or -", opts.Segment))
+	}
+	all := Texts()
+	for _, key := range slices.Sorted(maps.Keys(opts.Texts)) {
+		plain, _, _ := strings.Cut(key, "|")
+		if !slices.Contains(all, key) && !slices.Contains(all, plain) {
+			bad = append(bad, fmt.Errorf("there is no text %q", key))
+		} else if verbs(key) != verbs(opts.Texts[key]) {
+			bad = append(bad, fmt.Errorf("the text for %q has other verbs", key))
+		}
+	}
+	if err := errors.Join(bad...); err != nil {
+		return nil, fmt.Errorf("words: %w", err)
+	}
+	return &Words{maps.Clone(opts.Texts), nouns(opts.Tenant, opts.Tenants), opts.Segment, opts.Plural}, nil
+}
+
+// Say says a text with args in the places of its verbs. The text has to be a constant, and
+// one of [Texts].
+func (w *Words) Say(constant Text, args ...any) string {
+	nouns, text := merchants, string(constant)
+	if w != nil {
+		nouns = w.nouns
+		if own, ok := w.texts[text]; ok {
+			text = own
+		}
+	}
+	text = nouns.Replace(text)
+	if len(args) == 0 {
+		return strings.ReplaceAll(text, "%%", "%")
+	}
+	said := make([]any, len(args))
+	for i, arg := range args {
+		if said[i] = arg; isMessage(arg) {
+			said[i] = w.Message(arg.(Message)) //nolint:forcetypeassert // It was asked.
+		}
+	}
+	return fmt.Sprintf(text, said...)
+}
+
+func isMessage(v any) bool { _, ok := v.(Message); return ok }
+
+// Message says m.
+func (w *Words) Message(m Message) string { return w.Say(m.Text, m.Args...) }
+
+// Count says one, which has no verb, for 1, and many, which has %d, for every other number.
+func (w *Words) Count(n int64, one, many Text) string {
+	if w != nil && w.plural != nil {
+		if form := string(many) + "|" + w.plural(n); w.texts[form] != "" {
+			return w.Say(Text(form), n)
+		}
+	}
+	if n == 1 {
+		return w.Say(one)
+	}
+	return w.Say(many, n)
+}
+
+// Segment is what stands before a tenant's id in paths.
+func (w *Words) Segment() string {
+	if w == nil {
+		return "merchants"
+	}
+	return w.segment
+}
+
+//go:embed texts.txt
+var texts string
+
+// Texts lists all texts that customers and operators can meet in pages, answers and mail,
+// sorted: the keys of [Options.Texts].
+func Texts() []string {
+	out := strings.Split(strings.TrimSuffix(texts, "\n"), "\n")
+	for i, line := range out {
+		out[i] = strings.ReplaceAll(line, `\n`, "\n")
+	}
+	return out
+}
+
+var segment = regexp.MustCompile(`^[A-Za-z0-9-]{1,40}$`)
+
+func validNoun(s string) bool {
+	return s != "" && utf8.RuneCountInString(s) <= 40 && utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl) && !strings.ContainsAny(s, "{}%")
+}
+
+// nouns replaces what stands for the nouns in texts.
+func nouns(one, many string) *strings.Replacer {
+	article := "a "
+	if strings.ContainsRune("aeiouAEIOU", []rune(one + "x")[0]) {
+		article = "an "
+	}
+	return strings.NewReplacer("{tenant}", one, "{tenants}", many, "{Tenant}", capital(one), "{Tenants}", capital(many),
+		"{a tenant}", article+one, "{A tenant}", capital(article)+one)
+}
+
+func capital(s string) string {
+	r, size := utf8.DecodeRuneInString(s)
+	return string(unicode.ToUpper(r)) + s[size:]
+}
+
+// verb finds fmt's verbs, with the number of their argument if they have one.
+var verb = regexp.MustCompile(`%(\[(\d+)\])?[-+# 0]*\d*(\.\d+)?([a-zA-Z%])`)
+
+// verbs says which verbs a text has for which argument.
+func verbs(text string) string {
+	var out []string
+	next := 0
+	for _, m := range verb.FindAllStringSubmatch(text, -1) {
+		if m[4] == "%" {
+			continue
+		}
+		if next++; m[2] != "" {
+			_, _ = fmt.Sscan(m[2], &next)
+		}
+		out = append(out, fmt.Sprint(next, m[4]))
+	}
+	slices.Sort(out)
+	return strings.Join(slices.Compact(out), ",")
+}
