@@ -32,7 +32,7 @@ func (h heap) row() string { return thousands(h.Pending) + " over " + thousands(
 // process of its own.
 func (b *bench) growth(ctx context.Context) ([]report.Table, error) {
 	const note = "Microseconds for each delivery, in batches of 100, called on the store itself by one caller, beside so many deliveries that are due. " +
-		"A page is of 100 deliveries. Pruning removes 500 ended ones a step. Bytes are what a pending delivery takes beside its event's body of 1 KiB"
+		"A page is of 100 deliveries; events is a page of the 100 newest of a merchant's log, and event all that became of one. Pruning removes 500 ended ones a step. Bytes are what a pending delivery takes beside its event's body of 1 KiB"
 	tables := []report.Table{
 		{Key: "memory", Title: "Memory store: what is pending, over how many webhooks", Head: "pending", Note: note + ", in the heap and in the process."},
 		{Key: "redis", Title: "Redis store: what is pending, over how many webhooks", Head: "pending", Note: note +
@@ -99,7 +99,7 @@ func (b *bench) growthRound(ctx context.Context, t *report.Table) error {
 
 func growthColumns() []string {
 	return []string{
-		"publish µs each", "claim µs each", "finish µs each", "page µs", "stats µs", "prune µs each", report.BytesEach, "process bytes each",
+		"publish µs each", "claim µs each", "finish µs each", "page µs", "stats µs", "events µs", "event µs", "prune µs each", report.BytesEach, "process bytes each",
 	}
 }
 

@@ -280,19 +280,45 @@ func settle(leases []store.Lease) []store.Result {
 
 // reads lists, counts, and prunes what the cycles have finished.
 func (s *stack) reads(ctx context.Context, out map[string]float64) error {
-	var pages, stats, prunes []float64
-	for range max(s.Cycles/5, 1) {
-		began := time.Now()
-		if _, err := s.store.Deliveries(ctx, s.merchant(0), s.id(0), store.DeliveryQuery{Limit: 100}); err != nil {
+	merchant, last := s.merchant(0), ""
+	for _, op := range []struct {
+		column string
+		read   func() error
+	}{
+		{"page µs", func() error {
+			_, err := s.store.Deliveries(ctx, merchant, s.id(0), store.DeliveryQuery{Limit: 100})
 			return err
-		}
-		pages = append(pages, micros(time.Since(began)))
-		began = time.Now()
-		if _, err := s.store.Stats(ctx, s.merchant(0), s.id(0)); err != nil {
+		}},
+		{"stats µs", func() error {
+			_, err := s.store.Stats(ctx, merchant, s.id(0))
 			return err
+		}},
+		{"events µs", func() error {
+			p, err := s.store.Events(ctx, merchant, store.EventQuery{Newest: true, Limit: 100})
+			if err == nil && len(p.Events) == 0 {
+				err = errors.New("the log of events is empty")
+			}
+			if err == nil {
+				last = p.Events[0].ID
+			}
+			return err
+		}},
+		{"event µs", func() error {
+			_, err := s.store.EventDeliveries(ctx, merchant, last)
+			return err
+		}},
+	} {
+		took := make([]float64, max(s.Cycles/5, 1))
+		for i := range took {
+			began := time.Now()
+			if err := op.read(); err != nil {
+				return err
+			}
+			took[i] = micros(time.Since(began))
 		}
-		stats = append(stats, micros(time.Since(began)))
+		out[op.column] = middle(took)
 	}
+	var prunes []float64
 	if err := pause(ctx, 10*time.Millisecond); err != nil { // so that all have ended before
 		return err
 	}
@@ -310,7 +336,7 @@ func (s *stack) reads(ctx context.Context, out map[string]float64) error {
 	if len(prunes) == 0 {
 		return errors.New("nothing was pruned")
 	}
-	out["page µs"], out["stats µs"], out["prune µs each"] = middle(pages), middle(stats), middle(prunes)
+	out["prune µs each"] = middle(prunes)
 	return nil
 }
 
