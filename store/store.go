@@ -37,7 +37,8 @@ type Volatile interface {
 // database implements Publisher and nothing else.
 type Publisher interface {
 	// Publish stores events and, in the same step, one pending delivery, due now,
-	// for each webhook that is active and subscribed at this moment. One that has too
+	// for each webhook that is active and subscribed at this moment. It is one, however many
+	// of a webhook's Events take in the type: see [Patterns]. A webhook that has too
 	// many pending gets none: see [NewEvent].MaxPending. Each event is
 	// stored whole or not at all. The results are in the order of the events.
 	//
