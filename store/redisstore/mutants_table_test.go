@@ -22,6 +22,8 @@ var mutants = []struct {
 	{differential, "faults not counted", "finish", "if byte(s, 8) == 1 then", "if false then"},
 	{differential, "the epoch of before", "finish", "if same then code", "if true then code"},
 	{differential, "half an event", "publish", "for j = 1, #list, 2 do\n    local t = states", "for j = 1, math.min(#list, 2), 2 do\n    local t = states"},
+	{differential, "a delivery for each pattern", "publish", "if not seen[list[i]] then", "if true then"},
+	{differential, "the narrowest pattern alone", "publish", "local fields, out, seen = list_of(patterns), {}, {}", "local fields, out, seen = { list_of(patterns)[1] }, {}, {}"},
 	{differential, "another event with its id", "publish", "if print ~= sub(q.print, 1, 16) then return 2, '', 0 end", ""},
 	{differential, "an event again is stored again", "publish", "redis.pcall('SET', q.k, head .. q.body, 'NX')", "redis.pcall('SET', q.k, head .. q.body)"},
 	{differential, "deliveries of before are forgotten", "publish", "return 1, table.concat(kept), #lists", "return 1, '', 0"},
