@@ -84,6 +84,8 @@ var mutants = []struct {
 	{differential, "a job ends again", "jobs", "if j[ENDED] == 0 and ending == '1' then", "if ending == '1' then"},
 	{differential, "an ended job is claimable", "jobs", "call('ZREM', P .. 'jv', name)\n  call('ZADD', P .. 'jx', NOW, name)", "call('ZADD', P .. 'jx', NOW, name)"},
 	{differential, "jobs are not hidden", "jobs", "call('ZADD', P .. 'jv', text(now + lease), name)", ""},
+	{differential, "jobs of any kind", "jobs", "elseif known[j[4]] then", "elseif true then"},
+	{differential, "a job of another kind ends the look", "jobs", "from = from + 1", "break"},
 	{differential, "jobs of any scope", "jobs", "if j and (scope == '' or j[3] == scope) then", "if j then"},
 	{differential, "a page of jobs begins anew", "jobs", "below > 0 and '(' .. text(below) or '+inf'", "'+inf'"},
 	{differential, "no word of jobs", "claim", "waits('jv')", "0"},

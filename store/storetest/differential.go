@@ -18,8 +18,8 @@ const sequenceSteps = 40
 // RunDifferential plays random sequences of 40 steps on the store under test and on a
 // naive model of the contract, and compares every answer and, after each step, all that
 // can be seen. At the end of each come calls about notices and jobs, a merchant deletes its
-// webhooks, what waits is brought forward, those that are left are held, and some subscribe to
-// patterns. Where the contract leaves a choice, such as the order of equals, the store's choice
+// webhooks, what waits is brought forward, those that are left are held, some subscribe to
+// patterns, and jobs of some kinds are claimed. Where the contract leaves a choice, such as the order of equals, the store's choice
 // is checked and the model follows it.
 //
 // Sequence n has the subtest seed=n and is the same in every run. A failure prints the
@@ -85,6 +85,10 @@ func playSequence(t tb, h Harness, seed int) {
 		d.step(patternOperations())
 		d.compare(false)
 	}
+	d.someKinds = true
+	for range sequenceSteps / 2 {
+		d.step(jobOperations())
+	}
 }
 
 // step chooses an operation by weight and plays it. It reports whether there was
@@ -144,6 +148,7 @@ type duel struct {
 	failingFor time.Duration // DisableAfterFailingFor of every result
 	rates      []int         // that webhooks may have
 	maxPending int           // of every event that is published or enqueued; 0: no bound
+	someKinds  bool          // of jobs are claimed, and not all
 	patterns   bool          // webhooks subscribe to patterns too, and types have more words
 	published  map[string][]store.NewEvent
 	webhookIDs []string          // of all webhooks ever

@@ -184,7 +184,7 @@ func (m *model) Claim(_ context.Context, c store.ClaimRequest) (store.Claimed, e
 	}
 	out.Next = m.next(c.PerWebhook)
 	out.Notices = m.noticed()
-	out.Jobs = len(m.claimableJobs()) > 0
+	out.Jobs = len(m.claimableJobs(m.kinds())) > 0
 	return out, nil
 }
 

@@ -544,7 +544,7 @@ delete from @.job where seq in (
 
 -- name: job_claim
 select seq, merchant, id, scope, kind, state, version, created, updated, ended, visible, ?2 from @.job
-where ended is null and visible <= ?2 order by visible, seq limit ?1
+where ended is null and visible <= ?2 and kind in (select value from json_each(?3)) order by visible, seq limit ?1
 
 -- name: job_hide
 update @.job set visible = ?2 where seq in (select value from json_each(?1))
