@@ -105,7 +105,7 @@ type Claimed struct {
 	Next time.Duration
 
 	// Notices says that ClaimNotices would find something, and Jobs that ClaimJobs
-	// would.
+	// would, of one kind or another.
 	Notices bool
 	Jobs    bool
 }

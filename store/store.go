@@ -37,7 +37,8 @@ type Volatile interface {
 // database implements Publisher and nothing else.
 type Publisher interface {
 	// Publish stores events and, in the same step, one pending delivery, due now,
-	// for each webhook that is active and subscribed at this moment. One that has too
+	// for each webhook that is active and subscribed at this moment. It is one, however many
+	// of a webhook's Events take in the type: see [Patterns]. A webhook that has too
 	// many pending gets none: see [NewEvent].MaxPending. Each event is
 	// stored whole or not at all. The results are in the order of the events.
 	//
@@ -277,12 +278,12 @@ type Jobs interface {
 	// ends, the one that ended first is forgotten.
 	UpdateJob(ctx context.Context, merchantID, jobID string, u JobUpdate) (Job, error)
 
-	// ClaimJobs hides up to limit jobs from every other caller until the lease ends,
-	// those that have been claimable for longest first. None is not an error. A claim
-	// changes nothing that a job shows. A job whose lease ended without an UpdateJob is
+	// ClaimJobs hides up to limit jobs of these kinds from every other caller until the
+	// lease ends, those that have been claimable for longest first. Jobs of other kinds
+	// stay as they are. None is not an error. A claim changes nothing that a job shows. A job whose lease ended without an UpdateJob is
 	// claimable again at once. A store of several parts keeps this order within each
 	// part, and visits all parts in turn.
-	ClaimJobs(ctx context.Context, limit int, lease time.Duration) ([]Job, error)
+	ClaimJobs(ctx context.Context, kinds []string, limit int, lease time.Duration) ([]Job, error)
 }
 
 // Directory is what an operator asks over all merchants.

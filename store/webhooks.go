@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -19,12 +20,36 @@ const (
 // EveryType in [Webhook.Events] subscribes to all event types.
 const EveryType = "*"
 
+// Patterns lists what a webhook may have in [Webhook.Events] to get events of a type, each
+// once, from the narrowest to the widest: of "a.b.c" these are "a.b.c", "a.b.*", "a.*" and
+// [EveryType]. The words of a type are what its dots separate. So "a.*" takes in "a.b" and
+// "a.b.c", but neither "a" nor "ab.c".
+//
+// Of a pattern it lists the pattern, and then those that take in all that the pattern does.
+func Patterns(eventType string) []string {
+	out := append(make([]string, 0, strings.Count(eventType, ".")+2), eventType)
+	for i := len(eventType) - 1; i >= 0; i-- {
+		if eventType[i] == '.' && eventType[i+1:] != EveryType {
+			out = append(out, eventType[:i+1]+EveryType)
+		}
+	}
+	if eventType != EveryType {
+		out = append(out, EveryType)
+	}
+	return out
+}
+
+// Matches reports whether a webhook with these [Webhook.Events] gets events of a type.
+func Matches(events []string, eventType string) bool {
+	return slices.ContainsFunc(Patterns(eventType), func(p string) bool { return slices.Contains(events, p) })
+}
+
 // Webhook is a registered endpoint.
 type Webhook struct {
 	ID         string // "whk_…", given by the caller
 	MerchantID string
 	URL        string
-	Events     []string // event types, in the caller's order, or [EveryType]
+	Events     []string // event types, "prefix.*" or [EveryType], in the caller's order: see [Patterns]
 	Status     Status
 
 	// DisabledReason and DisabledAt tell why and when the webhook was disabled.

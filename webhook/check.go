@@ -99,7 +99,7 @@ func (s *Service) checkURL(bad *faults, raw string) string {
 	return u
 }
 
-// checkEvents returns the types without repeats, in the order given.
+// checkEvents returns the types and patterns without repeats, in the order given.
 func (s *Service) checkEvents(bad *faults, types []string) []string {
 	if len(types) == 0 {
 		bad.add("events", FaultMissing, "give at least one event type")
@@ -115,18 +115,31 @@ func (s *Service) checkEvents(bad *faults, types []string) []string {
 	out := make([]string, 0, len(types))
 	for i, name := range types {
 		entry, known := s.catalog.Lookup(event.Type(name))
+		pattern := strings.HasSuffix(name, ".*")
 		switch {
 		case name == store.EveryType:
 			bad.add(fmt.Sprintf("events[%d]", i), FaultWrong, `"*" takes in every type and must stand alone`)
-		case !known:
+		case pattern && !s.subscribable(name):
+			bad.add(fmt.Sprintf("events[%d]", i), FaultUnknownType, "takes in no event type that can be subscribed to")
+		case !known && !pattern:
 			bad.add(fmt.Sprintf("events[%d]", i), FaultUnknownType, "is not in the catalog of event types")
-		case !entry.Subscribable():
+		case known && !entry.Subscribable():
 			bad.add(fmt.Sprintf("events[%d]", i), FaultWrong, "is sent on request only and cannot be subscribed to")
 		case !slices.Contains(out, name):
 			out = append(out, name)
 		}
 	}
 	return out
+}
+
+// subscribable says that a pattern takes in a type that a webhook can subscribe to.
+func (s *Service) subscribable(pattern string) bool {
+	for e := range s.catalog.All() {
+		if e.Subscribable() && store.Matches([]string{pattern}, string(e.Type)) {
+			return true
+		}
+	}
+	return false
 }
 
 func checkEncoding(bad *faults, e Encoding) Encoding {

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/rag-assistant/webhooks/store"
@@ -16,6 +18,8 @@ const (
 	jobLease = time.Minute
 	// jobPause is the time between two steps of one job, in which others have their turn.
 	jobPause = 10 * time.Millisecond
+	// foreignPause is the time between two looks that find jobs of others' kinds alone.
+	foreignPause = 200 * time.Millisecond
 	// A job whose step failed waits between these.
 	minJobDelay = time.Second
 	maxJobDelay = time.Minute
@@ -33,6 +37,15 @@ func (r *run) doJobs(ctx context.Context) {
 	timer, due := time.NewTimer(0), time.NewTimer(0)
 	defer timer.Stop()
 	due.Stop() // It is set while a job is put off.
+	wait := func(d time.Duration) bool {
+		timer.Reset(d)
+		select {
+		case <-ctx.Done():
+			return false
+		case <-timer.C:
+			return true
+		}
+	}
 	for {
 		select {
 		case <-ctx.Done():
@@ -41,26 +54,32 @@ func (r *run) doJobs(ctx context.Context) {
 		case <-due.C:
 		}
 		r.nextJob = time.Time{}
+		pause := foreignPause
 		for r.doJob(ctx) {
-			timer.Reset(jobPause)
-			select {
-			case <-ctx.Done():
+			if pause = 0; !wait(jobPause) {
 				return
-			case <-timer.C:
 			}
 		}
 		if due.Stop(); !r.nextJob.IsZero() {
 			due.Reset(time.Until(r.nextJob))
 		}
+		if pause > 0 && !wait(pause) {
+			return
+		}
 	}
 }
 
-// doJob does one step of a job, and says if there was one. A job of a kind that this
-// dispatcher does not know is left to others: its lease ends.
+// kindsOfJobs are those that the dispatcher knows.
+func (d *Dispatcher) kindsOfJobs() []string {
+	return slices.Compact(slices.Sorted(slices.Values(slices.AppendSeq([]string{replayKind, probeKind}, maps.Keys(d.opts.Jobs)))))
+}
+
+// doJob does one step of a job, and says if there was one. Jobs of kinds that this
+// dispatcher does not know are left to others.
 func (r *run) doJob(ctx context.Context) bool {
 	var due []store.Job
 	err := r.lingering(ctx, "claim jobs", func(ctx context.Context) (err error) {
-		due, err = r.store.ClaimJobs(ctx, 1, jobLease)
+		due, err = r.store.ClaimJobs(ctx, r.kinds, 1, jobLease)
 		if err == nil && len(due) > 1 {
 			err = errAnswers
 		}

@@ -56,14 +56,10 @@ func (p *replaying) step(ctx context.Context, st replayStore, merchantID, nonce 
 // choose lists those events of a page that are to be sent, and counts those that are
 // left out.
 func (p *replaying) choose(events []store.Event, w store.Webhook) (again []string) {
-	wanted := make(map[string]bool, len(w.Events))
-	for _, t := range w.Events {
-		wanted[t] = true
-	}
 	for _, e := range events {
 		missed := p.Missed && e.Delivered == "" && (p.Backfill || !e.CreatedAt.Before(w.CreatedAt))
 		switch {
-		case !wanted[e.Type] && !wanted[store.EveryType]:
+		case !store.Matches(w.Events, e.Type):
 		case p.Failed && e.Delivered == store.DeliveryFailed, missed && e.CreatedAt.After(w.PrunedUntil):
 			again = append(again, e.ID)
 		case missed:

@@ -59,6 +59,7 @@ type run struct {
 	alarms   chan alarm
 	disabled chan [2]string // merchant and webhook, to be probed
 
+	kinds   []string       // of jobs that this dispatcher knows
 	faults  map[string]int // by job: steps that failed in a row; of doJobs alone
 	nextJob time.Time      // when a job that was put off goes on, if that is soon; of doJobs alone
 
@@ -104,6 +105,7 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 		jobs:       make(chan struct{}, 1),
 		alarms:     make(chan alarm, maxAlarms),
 		disabled:   make(chan [2]string, maxProbes),
+		kinds:      d.kindsOfJobs(),
 		faults:     map[string]int{},
 		suspects:   make(chan settled, n),
 		outage:     newOutage(d.opts.Lease),

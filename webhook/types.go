@@ -96,7 +96,7 @@ type Webhook struct {
 	ID         string
 	MerchantID string
 	URL        string
-	Events     []string // event types, or "*" alone for all
+	Events     []string // event types, "prefix.*" for those below a prefix, or "*" alone for all
 	Status     Status
 	Encoding   Encoding
 

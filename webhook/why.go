@@ -179,9 +179,7 @@ func (v *Verdict) absent(e EventRecord, w store.Webhook, changes []store.Change)
 	then := changes[later:]
 	subscriptions := slices.DeleteFunc(slices.Clone(changes), func(c store.Change) bool { return c.Events == nil })
 	older := slices.IndexFunc(subscriptions, func(c store.Change) bool { return !c.At.After(e.CreatedAt) })
-	without := func(types []string) bool {
-		return !slices.Contains(types, e.Type) && !slices.Contains(types, store.EveryType)
-	}
+	without := func(types []string) bool { return !store.Matches(types, e.Type) }
 	switch {
 	case then[0].Status != store.Active:
 		v.Fate, v.At = FateDisabled, since(then, func(c store.Change) bool { return c.Status == then[0].Status })

@@ -153,6 +153,13 @@ func TestWhy(t *testing.T) {
 			Fate: webhook.FateNotThere,
 			Text: "not registered yet: the webhook was registered later, at 2000-01-01 00:00:01 UTC. A replay with backfill sends it.",
 		}},
+		{name: "missed, by a pattern", limits: webhook.Limits{Pending: 1}, plot: func(r *harness.Rig) (string, string) {
+			_, id := stopped(r)
+			change(r, id, webhook.Update{Events: []string{"document.*"}})
+			return r.Publish().EventID, id
+		}, want: webhook.Verdict{
+			Fate: webhook.FateMissed, Text: "missed: too many deliveries of this webhook were pending. A replay sends it.",
+		}},
 		{name: "missed", limits: webhook.Limits{Pending: 1}, plot: func(r *harness.Rig) (string, string) {
 			_, id := stopped(r)
 			return r.Publish().EventID, id

@@ -33,7 +33,7 @@ func TestAnOrderAndItsWebhook(t *testing.T) {
 		got <- r.Header.Get(signer.HeaderStandardID)
 	}))
 	defer receiver.Close()
-	_, err = svc.Register(t.Context(), "merchant_42", webhook.Registration{URL: receiver.URL, Events: []string{"document.created"}})
+	_, err = svc.Register(t.Context(), "merchant_42", webhook.Registration{URL: receiver.URL, Events: []string{"document.created", "document.*"}})
 	require.NoError(t, err)
 	ctx, stop := context.WithCancel(t.Context())
 	stopped := make(chan error, 1)

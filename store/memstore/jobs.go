@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/rag-assistant/webhooks/store"
@@ -189,17 +190,25 @@ func (s *Store) forgetJob(j *job) {
 	}
 }
 
-// ClaimJobs implements [store.Jobs].
-func (s *Store) ClaimJobs(ctx context.Context, limit int, lease time.Duration) ([]store.Job, error) {
+// ClaimJobs implements [store.Jobs]. It passes over those of other kinds that are due.
+func (s *Store) ClaimJobs(ctx context.Context, kinds []string, limit int, lease time.Duration) ([]store.Job, error) {
 	now, err := s.lock(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer s.unlock()
 	var claimed []*job
+	passed := map[*job]key{}
 	for j := s.claimable.until(now); j != nil && len(claimed) < limit; j = s.claimable.until(now) {
+		if slices.Contains(kinds, j.Kind) {
+			claimed = append(claimed, j)
+		} else {
+			passed[j], _ = s.claimable.key(j)
+		}
 		s.claimable.remove(j)
-		claimed = append(claimed, j)
+	}
+	for j, k := range passed {
+		s.claimable.set(j, k)
 	}
 	out := make([]store.Job, len(claimed))
 	for i, j := range claimed {

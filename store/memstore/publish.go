@@ -74,12 +74,11 @@ func (w *webhook) crowded(maxPending int) bool {
 }
 
 // subscribed lists the active webhooks that an event of that type goes to.
-func (m *merchant) subscribed(kind string) []*webhook {
-	every := m.subscribers[store.EveryType]
-	if kind == store.EveryType {
-		return every
+func (m *merchant) subscribed(kind string) (to []*webhook) {
+	for _, pattern := range store.Patterns(kind) {
+		to = append(to, m.subscribers[pattern]...)
 	}
-	return slices.Concat(m.subscribers[kind], every)
+	return to
 }
 
 // deliver makes a delivery, due now.

@@ -126,12 +126,13 @@ func (m *merchant) unsubscribe(w *webhook) {
 	}
 }
 
-// kinds lists the event types of a webhook, each once. Beside every type there is no other.
+// kinds lists the event types of a webhook, each once, without those that another one of
+// them takes in. So no event fits two of them.
 func (w *webhook) kinds() []string {
-	if slices.Contains(w.Events, store.EveryType) {
-		return []string{store.EveryType}
-	}
-	return slices.Compact(slices.Sorted(slices.Values(w.Events)))
+	kinds := slices.Compact(slices.Sorted(slices.Values(w.Events)))
+	return slices.DeleteFunc(kinds, func(kind string) bool {
+		return slices.ContainsFunc(store.Patterns(kind)[1:], func(wider string) bool { return slices.Contains(w.Events, wider) })
+	})
 }
 
 // Webhook implements [store.Webhooks].

@@ -71,12 +71,17 @@ func (s *Store) UpdateJob(ctx context.Context, merchantID, jobID string, u store
 		u.IfVersion, flag(u.State != nil), u.State, max(u.Delay.Milliseconds(), 0), flag(u.End), store.MaxEndedJobs)
 }
 
-// ClaimJobs implements [store.Jobs]. Shards take turns: each call begins at the next one.
-func (s *Store) ClaimJobs(ctx context.Context, limit int, lease time.Duration) ([]store.Job, error) {
+// ClaimJobs implements [store.Jobs]. Shards take turns: each call begins at the next one. It
+// reads those of other kinds that are due.
+func (s *Store) ClaimJobs(ctx context.Context, kinds []string, limit int, lease time.Duration) ([]store.Job, error) {
 	var out []store.Job
 	start := int((s.jobTurn.Add(1) - 1) % int64(len(s.shards)))
 	_, err := s.each(ctx, start, func(ctx context.Context, h shard) (bool, error) {
-		r, err := s.run(ctx, call{name: "jobs", on: h, args: []any{"claim", min(limit-len(out), batch), lease.Milliseconds()}})
+		args := []any{"claim", min(limit-len(out), batch), lease.Milliseconds()}
+		for _, kind := range kinds {
+			args = append(args, kind)
+		}
+		r, err := s.run(ctx, call{name: "jobs", on: h, args: args})
 		if err != nil {
 			return false, err
 		}

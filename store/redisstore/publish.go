@@ -105,7 +105,7 @@ func publishCall(h shard, list []*publishing) call {
 			digest := sha256.Sum256([]byte(e.Fingerprint))
 			mark := append(append(packer(nil).num(int64(min(max(e.MaxPending, 0), math.MaxInt32)), 4), digest[:printBytes]...), e.Trace...)
 			c.keys = append(c.keys, h.event(p.merchantID, e.ID))
-			c.args = append(c.args, p.merchantID, e.Type, []byte(packElement(e)), []byte(mark), e.Test, e.Body)
+			c.args = append(c.args, p.merchantID, packList(store.Patterns(e.Type), 2), []byte(packElement(e)), []byte(mark), e.Test, e.Body)
 		}
 	}
 	c.args[1] = len(c.keys)

@@ -139,7 +139,7 @@ func (j *job) apply(u store.JobUpdate) {
 }
 
 // ClaimJobs implements [store.Jobs].
-func (s *Store) ClaimJobs(ctx context.Context, limit int, lease time.Duration) (out []store.Job, err error) {
+func (s *Store) ClaimJobs(ctx context.Context, kinds []string, limit int, lease time.Duration) (out []store.Job, err error) {
 	err = s.transact(ctx, "claim jobs", func(tx querier) error {
 		out = nil // It may be made again.
 		var seqs []int64
@@ -149,7 +149,7 @@ func (s *Store) ClaimJobs(ctx context.Context, limit int, lease time.Duration) (
 			err := j.scan(r)
 			out, seqs, now = append(out, j.Job), append(seqs, j.seq), j.now
 			return err
-		}, limit, s.now())
+		}, limit, s.now(), writeList(kinds))
 		if err == nil && len(seqs) > 0 {
 			_, err = s.exec(ctx, tx, "job_hide", marshal(seqs), now+lease.Milliseconds())
 		}

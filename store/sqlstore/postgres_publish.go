@@ -10,16 +10,17 @@ import (
 
 // row is what publish_1 reads of an event.
 type row struct {
-	Merchant    string `json:"m"`
-	Event       string `json:"e"`
-	Type        string `json:"t"`
-	Fingerprint string `json:"fp"`
-	Trace       string `json:"trace"`
-	Test        string `json:"test"`
-	Forged      bool   `json:"forged"`
-	Most        int    `json:"most"`
-	At          int    `json:"at"`
-	Size        int    `json:"size"`
+	Merchant    string          `json:"m"`
+	Event       string          `json:"e"`
+	Type        string          `json:"t"`
+	Patterns    json.RawMessage `json:"p"`
+	Fingerprint string          `json:"fp"`
+	Trace       string          `json:"trace"`
+	Test        string          `json:"test"`
+	Forged      bool            `json:"forged"`
+	Most        int             `json:"most"`
+	At          int             `json:"at"`
+	Size        int             `json:"size"`
 }
 
 // What publish_1 and intake_1 say of an event.
@@ -36,7 +37,7 @@ func write(events []newEvent) (rows string, bodies []byte) {
 	bodies = []byte{} // Nil would be null.
 	for i, e := range events {
 		list[i] = row{
-			Merchant: encode(e.merchantID), Event: encode(e.ID), Type: encode(e.Type), Fingerprint: encode(e.Fingerprint), Trace: encode(e.Trace),
+			Merchant: encode(e.merchantID), Event: encode(e.ID), Type: encode(e.Type), Patterns: json.RawMessage(writeList(store.Patterns(e.Type))), Fingerprint: encode(e.Fingerprint), Trace: encode(e.Trace),
 			Test: encode(e.Test), Forged: e.Forged, Most: max(e.MaxPending, 0), At: len(bodies) + 1, Size: len(e.Body),
 		}
 		bodies = append(bodies, e.Body...)

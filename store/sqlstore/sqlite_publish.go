@@ -102,7 +102,7 @@ func (w *writing) subscribers(ctx context.Context, e newEvent) ([]subscriber, er
 		err := r(&to.wh, &to.wid)
 		list = append(list, to)
 		return err
-	}, encode(e.merchantID), encode(e.Type))
+	}, encode(e.merchantID), writeList(store.Patterns(e.Type)))
 	w.subs[key] = list
 	return list, err
 }

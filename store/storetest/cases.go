@@ -21,6 +21,7 @@ func groups() []group {
 		{"publish", []testCase{
 			{"what fails", "Each event is stored whole or not at all. … If Publish returns an error, some events may have been stored. To publish them again is safe.", whatFails},
 			{"once more, too often", "MaxEnqueued is how many kept deliveries of one event to one webhook Enqueue can have made.", tooOften},
+			{"patterns, to the letter", `The words of a type are what its dots separate. So "a.*" takes in "a.b" and "a.b.c", but neither "a" nor "ab.c".`, toTheLetter},
 			{"ids", `"whdel_" and up to 34 letters, digits, '-' or '_', unique and never used again`, newIDs},
 		}},
 		{"claim", []testCase{
@@ -131,6 +132,31 @@ func tooOften(x *trial) {
 	x.advance(time.Hour)
 	x.prune(store.PruneRequest{DeliveryAge: time.Minute})
 	ask("one more when all were pruned", w, es[0], "more", false)
+}
+
+// toTheLetter publishes types that only look like what a pattern takes in.
+func toTheLetter(x *trial) {
+	for _, tt := range []struct {
+		pattern  string
+		fits     []string
+		fitsNot  []string
+		wherefor string
+	}{
+		{"a_b.*", []string{"a_b.c", "a_b.c.d.e.f.g"}, []string{"axb.c", "a_b", "a_bc.d"}, "an underscore is no wildcard"},
+		{"a%.*", []string{"a%.c"}, []string{"ab.c", "a"}, "a percent sign is no wildcard"},
+		{"[ab].*", []string{"[ab].c"}, []string{"a.c", "b.c"}, "a bracket is no wildcard"},
+		{"a.B.*", []string{"a.B.c"}, []string{"a.b.c", "A.B.c", "a.B", "a.c"}, "letters have a case"},
+	} {
+		w := x.webhook(tt.pattern, "never")
+		for _, eventType := range append(tt.fits, tt.fitsNot...) {
+			got := x.publishAll(x.newEvent(eventType))[0].Deliveries
+			want := slices.Contains(tt.fits, eventType)
+			if len(got) > 1 || (len(got) == 1) != want {
+				x.Errorf("%q made %d deliveries to a webhook that subscribes to %q, want it to fit: %t (%s)", eventType, len(got), tt.pattern, want, tt.wherefor)
+			}
+		}
+		x.remove(w)
+	}
 }
 
 // settleAll claims all that is due and settles it.

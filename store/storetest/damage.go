@@ -322,7 +322,7 @@ func (d *drama) tell() {
 			}
 		}
 	}
-	jobs, err := d.st.ClaimJobs(d.Context(), 10, time.Minute)
+	jobs, err := d.st.ClaimJobs(d.Context(), jobKinds(), 10, time.Minute)
 	d.must(err, "ClaimJobs")
 	for _, m := range d.merchants {
 		for _, j := range jobs {

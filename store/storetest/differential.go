@@ -18,8 +18,9 @@ const sequenceSteps = 40
 // RunDifferential plays random sequences of 40 steps on the store under test and on a
 // naive model of the contract, and compares every answer and, after each step, all that
 // can be seen. At the end of each come calls about notices and jobs, a merchant deletes its
-// webhooks, what waits is brought forward, and those that are left are held. Where the contract leaves a choice, such as the order of equals, the store's
-// choice is checked and the model follows it.
+// webhooks, what waits is brought forward, those that are left are held, some subscribe to
+// patterns, and jobs of some kinds are claimed. Where the contract leaves a choice, such as the order of equals, the store's choice
+// is checked and the model follows it.
 //
 // Sequence n has the subtest seed=n and is the same in every run. A failure prints the
 // calls up to the first one that differs.
@@ -76,6 +77,18 @@ func playSequence(t tb, h Harness, seed int) {
 		d.compare(false)
 	}
 	d.compare(true)
+	d.patterns = true
+	for _, w := range d.model.webhooks {
+		d.updateWebhook(w.MerchantID, w.ID, store.WebhookUpdate{Events: d.subscriptions(), Status: new(store.Active)})
+	}
+	for range sequenceSteps / 4 {
+		d.step(patternOperations())
+		d.compare(false)
+	}
+	d.someKinds = true
+	for range sequenceSteps / 2 {
+		d.step(jobOperations())
+	}
 }
 
 // step chooses an operation by weight and plays it. It reports whether there was
@@ -135,6 +148,8 @@ type duel struct {
 	failingFor time.Duration // DisableAfterFailingFor of every result
 	rates      []int         // that webhooks may have
 	maxPending int           // of every event that is published or enqueued; 0: no bound
+	someKinds  bool          // of jobs are claimed, and not all
+	patterns   bool          // webhooks subscribe to patterns too, and types have more words
 	published  map[string][]store.NewEvent
 	webhookIDs []string          // of all webhooks ever
 	given      map[string]bool   // ids of deliveries and notices that the store has made
@@ -236,7 +251,22 @@ func (d *duel) subscriptions() []string {
 	if out == nil {
 		out = d.types[:1]
 	}
-	return slices.Clone(out)
+	out = slices.Clone(out)
+	if d.patterns {
+		for range d.rand.IntN(3) {
+			out = slices.Insert(out, d.rand.IntN(len(out)+1), one(d, []string{"t.*", "t.1.*", "u.*"}))
+		}
+	}
+	return out
+}
+
+// eventType picks a type, of patterns now and then one with a word more, or a longer first word.
+func (d *duel) eventType() string {
+	t := one(d, d.types)
+	if d.patterns {
+		return one(d, []string{t, t, t + ".1", "t" + t})
+	}
+	return t
 }
 
 // call notes a call that is about to be made.

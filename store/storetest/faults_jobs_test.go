@@ -106,6 +106,20 @@ func jobFaults() []fault {
 			c.jobP.Jobs = slices.DeleteFunc(c.jobP.Jobs, func(j store.Job) bool { return !j.EndedAt.IsZero() })
 		})},
 		{"jobs are not hidden", "", "ClaimJobs", func(c *call) { c.lease = 0; c.do() }},
+		{"jobs of any kind", "", "ClaimJobs", func(c *call) { c.kinds = jobKinds(); c.do() }},
+		{"jobs of the first kind alone", "", "ClaimJobs", func(c *call) { c.kinds = c.kinds[:min(1, len(c.kinds))]; c.do() }},
+		{"the limit counts jobs of other kinds", "", "ClaimJobs", func(c *call) {
+			looked := c.m.claimableJobs(jobKinds())
+			looked = looked[:min(c.limit, len(looked))]
+			c.limit = count(looked, func(j *modelJob) bool { return slices.Contains(c.kinds, j.Kind) })
+			c.do()
+		}},
+		{"jobs of other kinds are hidden too", "", "ClaimJobs", func(c *call) {
+			for _, j := range c.m.claimableJobs(jobKinds()) {
+				set(!slices.Contains(c.kinds, j.Kind), &j.from, c.m.now.Add(c.lease))
+			}
+			c.do()
+		}},
 		{"jobs are claimed once", "", "ClaimJobs", func(c *call) { c.lease = 1e6 * time.Hour; c.do() }},
 		{"one job at a time", "", "ClaimJobs", func(c *call) { c.limit = 1; c.do() }},
 		{"jobs ignore the limit", "", "ClaimJobs", func(c *call) { c.limit = endless; c.do() }},

@@ -32,6 +32,19 @@ func answering(change func(c *call)) func(c *call) {
 	}
 }
 
+// matching makes a fault that finds subscribers by another rule. fits is about one of a
+// webhook's patterns, and is asked where it is none of the type's own.
+func matching(fits func(pattern, eventType string) bool) func(c *call) {
+	return func(c *call) {
+		c.m.matches = func(events []string, eventType string) bool {
+			return slices.ContainsFunc(events, func(p string) bool {
+				return p == eventType || p == store.EveryType || strings.HasSuffix(p, ".*") && fits(strings.TrimSuffix(p, ".*"), eventType)
+			})
+		}
+		c.do()
+	}
+}
+
 func repeated(c *call) bool    { return c.p.Duplicate }
 func conflicting(c *call) bool { return c.p.Conflict }
 func fresh(c *call) bool       { return !c.p.Duplicate && !c.p.Conflict }
@@ -101,6 +114,22 @@ func publishFaults() []fault {
 		{"types are prefixes", "", "Publish", answering(where(fresh, webhooks(func(c *call) {
 			if w := c.w; w.MerchantID == c.merchant && strings.HasPrefix(c.e.Type, w.Events[0]) && c.e.Type != w.Events[0] {
 				c.p.Deliveries = append(c.p.Deliveries, published(c.m.deliver(c.m.event(c.merchant, c.e.ID), w.ID, "")))
+			}
+		})))},
+		{"patterns are types", "", "Publish", matching(func(string, string) bool { return false })},
+		{"a pattern takes in what begins like it", "", "Publish", matching(func(words, eventType string) bool { return strings.HasPrefix(eventType, words) })},
+		{"a pattern takes in its own words", "", "Publish", matching(func(words, eventType string) bool { return strings.HasPrefix(eventType+".", words+".") })},
+		{"a pattern takes in one word", "", "Publish", matching(func(words, eventType string) bool {
+			rest, ok := strings.CutPrefix(eventType, words+".")
+			return ok && !strings.Contains(rest, ".")
+		})},
+		{"a pattern has no case", "publish/patterns, to the letter", "Publish", matching(func(words, eventType string) bool {
+			return strings.HasPrefix(strings.ToLower(eventType), strings.ToLower(words)+".")
+		})},
+		{"one delivery for each pattern that fits", "", "Publish", answering(where(fresh, webhooks(func(c *call) {
+			fit := slices.DeleteFunc(store.Patterns(c.e.Type), func(p string) bool { return !slices.Contains(c.w.Events, p) })
+			if c.w.MerchantID == c.merchant && c.w.Status == store.Active && c.e.Test == "" && len(fit) > 1 {
+				c.p.Deliveries = append(c.p.Deliveries, published(c.m.deliver(c.m.event(c.merchant, c.e.ID), c.w.ID, "")))
 			}
 		})))},
 		{"a repeated event is delivered again", "", "Publish", answering(where(repeated, func(c *call) { c.more(c.e.ID) }))},

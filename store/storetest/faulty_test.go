@@ -86,6 +86,7 @@ type call struct {
 	jobQ   store.JobQuery
 	jobP   store.JobPage
 	jobs   []store.Job
+	kinds  []string
 	begin  store.SeenBegin
 	answer store.SeenAnswer
 	holder string
@@ -285,8 +286,8 @@ func (f *faulty) UpdateJob(ctx context.Context, merchantID, id string, u store.J
 	return c.job, c.err
 }
 
-func (f *faulty) ClaimJobs(ctx context.Context, limit int, lease time.Duration) ([]store.Job, error) {
-	c := f.ask(ctx, call{limit: limit, lease: lease}, "ClaimJobs", func(c *call) { c.jobs, c.err = f.m.ClaimJobs(ctx, c.limit, c.lease) })
+func (f *faulty) ClaimJobs(ctx context.Context, kinds []string, limit int, lease time.Duration) ([]store.Job, error) {
+	c := f.ask(ctx, call{kinds: kinds, limit: limit, lease: lease}, "ClaimJobs", func(c *call) { c.jobs, c.err = f.m.ClaimJobs(ctx, c.kinds, c.limit, c.lease) })
 	return c.jobs, c.err
 }
 

@@ -80,7 +80,7 @@ func (d *duel) followClaim(req store.ClaimRequest, got store.Claimed) {
 	if notices := d.model.noticed(); got.Notices && !notices || !got.Notices && notices && got.Next != 0 {
 		d.fatalf("Notices is %t, want %t", got.Notices, notices)
 	}
-	if jobs := len(d.model.claimableJobs()) > 0; got.Jobs && !jobs || !got.Jobs && jobs && got.Next != 0 {
+	if jobs := len(d.model.claimableJobs(d.model.kinds())) > 0; got.Jobs && !jobs || !got.Jobs && jobs && got.Next != 0 {
 		d.fatalf("Jobs is %t, want %t", got.Jobs, jobs)
 	}
 }

@@ -27,6 +27,7 @@ type model struct {
 	seen       []*modelSeen
 	watchers   []*modelWatcher
 	perWebhook int // of the last claim
+	matches    func(events []string, eventType string) bool
 	deleted    int // pending deliveries that went with their webhooks, since Prune
 }
 
@@ -42,7 +43,9 @@ type modelWebhook struct {
 
 type modelWatcher struct{ wake func() }
 
-func newModel(now time.Time) *model { return &model{now: now, perWebhook: endless} }
+func newModel(now time.Time) *model {
+	return &model{now: now, perWebhook: endless, matches: store.Matches}
+}
 
 // Volatile implements [store.Volatile].
 func (m *model) Volatile() bool { return true }

@@ -31,13 +31,18 @@ func (j *modelJob) shown() store.Job {
 	return out
 }
 
-// claimableJobs lists the jobs that can be claimed, those that have been so for longest
-// first.
-func (m *model) claimableJobs() []*modelJob {
-	list := slices.DeleteFunc(slices.Clone(m.jobs), func(j *modelJob) bool { return !j.open() || !m.over(j.from) })
+// claimableJobs lists the jobs of these kinds that can be claimed, those that have been so for
+// longest first.
+func (m *model) claimableJobs(kinds []string) []*modelJob {
+	list := slices.DeleteFunc(slices.Clone(m.jobs), func(j *modelJob) bool {
+		return !j.open() || !m.over(j.from) || !slices.Contains(kinds, j.Kind)
+	})
 	slices.SortStableFunc(list, func(a, b *modelJob) int { return millis(a.from, b.from) })
 	return list
 }
+
+// kinds are those of all jobs.
+func (m *model) kinds() []string { return pick(m.jobs, func(j *modelJob) string { return j.Kind }) }
 
 // AddJob implements [store.Jobs].
 func (m *model) AddJob(_ context.Context, merchantID string, given store.Job) (store.Job, error) {
@@ -111,9 +116,9 @@ func (m *model) dropJobs(merchantID string) {
 }
 
 // ClaimJobs implements [store.Jobs].
-func (m *model) ClaimJobs(_ context.Context, limit int, lease time.Duration) ([]store.Job, error) {
+func (m *model) ClaimJobs(_ context.Context, kinds []string, limit int, lease time.Duration) ([]store.Job, error) {
 	defer m.lock()()
-	list := m.claimableJobs()
+	list := m.claimableJobs(kinds)
 	list = list[:min(limit, len(list))]
 	for _, j := range list {
 		j.from = m.now.Add(lease)

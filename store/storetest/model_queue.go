@@ -92,7 +92,7 @@ func (m *model) publish(merchantID string, given store.NewEvent) (e *modelEvent,
 	}
 	m.events = append(m.events, e)
 	for _, w := range m.webhooks {
-		subscribed := w.Status == store.Active && (slices.Contains(w.Events, given.Type) || slices.Contains(w.Events, store.EveryType))
+		subscribed := w.Status == store.Active && m.matches(w.Events, given.Type)
 		switch {
 		case w.MerchantID != merchantID || given.Test != w.ID && (given.Test != "" || !subscribed):
 		case given.Test == "" && m.crowded(w, given.MaxPending):
@@ -184,7 +184,7 @@ func (m *model) Claim(_ context.Context, c store.ClaimRequest) (store.Claimed, e
 	}
 	out.Next = m.next(c.PerWebhook)
 	out.Notices = m.noticed()
-	out.Jobs = len(m.claimableJobs()) > 0
+	out.Jobs = len(m.claimableJobs(m.kinds())) > 0
 	return out, nil
 }
 

@@ -87,7 +87,7 @@ func (d *duel) playPublish() bool {
 
 // newEvent describes an event, now and then a test, one of before or one of the batch.
 func (d *duel) newEvent(m string, batch []store.NewEvent) store.NewEvent {
-	e := d.x.newEvent(one(d, d.types))
+	e := d.x.newEvent(d.eventType())
 	e.Body = append(e.Body, "\x00\xff"+strings.Repeat("x", d.rand.IntN(60))...) // opaque
 	switch n := d.rand.IntN(100); {
 	case n < 15:

@@ -12,8 +12,8 @@ func jobOperations() []operation {
 	return []operation{
 		{6, "If the merchant has a job with this id, ended or not, AddJob changes nothing and returns that one as it is. Otherwise, if a job of the same scope has not ended, it changes nothing and returns that one.", (*duel).playAddJob},
 		{8, "UpdateJob applies u in one step, adds 1 to Version, sets UpdatedAt and returns the result.", (*duel).playUpdateJob},
-		{5, "ClaimJobs hides up to limit jobs from every other caller until the lease ends, those that have been claimable for longest first.", (*duel).playClaimJobs},
-		{2, "Jobs that ClaimJobs would.", func(d *duel) bool { d.claim(); return true }},
+		{5, "ClaimJobs hides up to limit jobs of these kinds from every other caller until the lease ends, those that have been claimable for longest first.", (*duel).playClaimJobs},
+		{2, "Jobs that ClaimJobs would, of one kind or another.", func(d *duel) bool { d.claim(); return true }},
 		{4, "A job whose lease ended without an UpdateJob is claimable again at once.", func(d *duel) bool {
 			d.wait(one(d, []time.Duration{tick, 10 * time.Second, 40 * time.Second, 2 * time.Minute}))
 			d.compareBacklog()
@@ -50,10 +50,13 @@ func (d *duel) state() []byte {
 	return []byte(one(d, []string{"", " \x00\xff", d.x.id("state"), d.x.id("state"), strings.Repeat("\x00", store.MaxJobState)}))
 }
 
+// jobKinds are those that jobs of a sequence have.
+func jobKinds() []string { return []string{"", "kind", "\xff"} }
+
 func (d *duel) playAddJob() bool {
 	m := d.owner()
 	j := store.Job{
-		ID: d.x.id("job"), Scope: one(d, []string{"scope", "another", "|a b\x00"}), Kind: one(d, []string{"", "kind", "\xff"}), State: d.state(),
+		ID: d.x.id("job"), Scope: one(d, []string{"scope", "another", "|a b\x00"}), Kind: one(d, jobKinds()), State: d.state(),
 		MerchantID: "not the caller's", Version: 7, CreatedAt: d.model.now.Add(-time.Hour), EndedAt: d.moment(),
 	}
 	if d.chance(20) {
@@ -85,10 +88,14 @@ func (d *duel) playUpdateJob() bool {
 // since the same moment is open, and so is that of different merchants.
 func (d *duel) playClaimJobs() bool {
 	limit := 1 + d.rand.IntN(3)
-	d.call("ClaimJobs %d", limit)
-	got, err := d.x.st.ClaimJobs(d.x.Context(), limit, duelLease)
+	kinds := jobKinds()
+	if d.someKinds {
+		kinds = one(d, [][]string{kinds, kinds[:2], kinds[1:], {"kind", "kin", "kind"}, {"\xff"}, {"another", ""}, {}})
+	}
+	d.call("ClaimJobs %d of %q", limit, kinds)
+	got, err := d.x.st.ClaimJobs(d.x.Context(), kinds, limit, duelLease)
 	d.x.must(err, "ClaimJobs")
-	waiting := d.model.claimableJobs()
+	waiting := d.model.claimableJobs(kinds)
 	d.fatalIf(len(got) != min(limit, len(waiting)), "%d jobs of %d, limit %d", len(got), len(waiting), limit)
 	for _, g := range got {
 		j := find(waiting, func(j *modelJob) bool { return j.MerchantID == g.MerchantID && j.ID == g.ID })

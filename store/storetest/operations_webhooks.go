@@ -79,6 +79,22 @@ func (d *duel) playUpdate() bool {
 	return true
 }
 
+// patternOperations are about who gets an event.
+func patternOperations() []operation {
+	return []operation{
+		{6, "It is one, however many of a webhook's Events take in the type", (*duel).playPublish},
+		{2, "UpdateWebhook applies u in one step, adds 1 to Version and returns the result.", (*duel).playSubscribe},
+		{1, "Setting the status that it already has changes none of these.", (*duel).playToggle},
+	}
+}
+
+// playSubscribe has a webhook subscribe to something else.
+func (d *duel) playSubscribe() bool {
+	m := d.merchant()
+	d.updateWebhook(m, d.webhookID(m), store.WebhookUpdate{Events: d.subscriptions()})
+	return true
+}
+
 func (d *duel) newUpdate(m, id string) store.WebhookUpdate {
 	u := store.WebhookUpdate{IfVersion: d.version(m, id, 20), By: one(d, []string{"", "ann\x00", "bob"})}
 	for _, change := range []func(){

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -280,7 +282,7 @@ func TestOperatorsAct(t *testing.T) {
 		"id": id, "kind": "disable", "status": "running", "by": "ann", "note": "INC-1", "selection": map[string]any{"all": true}, "rate": 5.0,
 		"createdAt": "2025-11-04T12:00:00Z", "merchants": 0.0, "webhooks": 0.0, "changed": 0.0, "deliveries": 0.0, "skipped": 0.0, "failed": 0.0,
 	}, begun)
-	jobs, err := d.st.ClaimJobs(t.Context(), 1, time.Minute)
+	jobs, err := d.st.ClaimJobs(t.Context(), slices.Collect(maps.Keys(d.ops.Jobs())), 1, time.Minute)
 	require.NoError(t, err)
 	for range 3 {
 		jobs[0], err = d.st.Job(t.Context(), jobs[0].MerchantID, id)

@@ -3,6 +3,8 @@ package operator_test
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -231,7 +233,7 @@ func TestOperatorsAtOnce(t *testing.T) {
 // work does jobs until none is left, as a dispatcher does.
 func (d *desk) work() {
 	for {
-		jobs, err := d.st.ClaimJobs(d.t.Context(), 1, time.Minute)
+		jobs, err := d.st.ClaimJobs(d.t.Context(), slices.Collect(maps.Keys(d.Jobs())), 1, time.Minute)
 		if err != nil || len(jobs) == 0 && d.idle() {
 			return
 		}

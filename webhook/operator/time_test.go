@@ -32,11 +32,11 @@ func (d *dying) UpdateJob(ctx context.Context, m, id string, u store.JobUpdate) 
 	return d.Store.UpdateJob(ctx, m, id, u)
 }
 
-func (d *dying) ClaimJobs(ctx context.Context, limit int, lease time.Duration) ([]store.Job, error) {
+func (d *dying) ClaimJobs(ctx context.Context, kinds []string, limit int, lease time.Duration) ([]store.Job, error) {
 	if d.left.Load() < 0 {
 		return nil, errors.New("nobody is there")
 	}
-	return d.Store.ClaimJobs(ctx, limit, lease)
+	return d.Store.ClaimJobs(ctx, kinds, limit, lease)
 }
 func (d *dying) Volatile() bool { return true }
 

@@ -206,7 +206,7 @@ func (s *timedStore) UpdateJob(ctx context.Context, merchantID, jobID string, u 
 }
 
 // ClaimJobs implements [store.Jobs].
-func (s *timedStore) ClaimJobs(ctx context.Context, limit int, lease time.Duration) (_ []store.Job, err error) {
+func (s *timedStore) ClaimJobs(ctx context.Context, kinds []string, limit int, lease time.Duration) (_ []store.Job, err error) {
 	defer s.timing(ctx, "claim_jobs", &err)()
-	return s.Store.ClaimJobs(ctx, limit, lease)
+	return s.Store.ClaimJobs(ctx, kinds, limit, lease)
 }

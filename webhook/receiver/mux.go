@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"reflect"
 	"regexp"
-	"strings"
 
+	"github.com/rag-assistant/webhooks/store"
 	"github.com/rag-assistant/webhooks/webhook/event"
 )
 
@@ -23,9 +23,8 @@ type HandlerFunc func(ctx context.Context, e event.Event) error
 // Mux finds the handler of an event by its type. Register all handlers before you
 // pass it to [New]; it must not change afterwards.
 type Mux struct {
-	exact  map[event.Type]HandlerFunc
-	prefix map[string]HandlerFunc // by the text before the star
-	bad    []error
+	handlers map[string]HandlerFunc // by pattern
+	bad      []error
 }
 
 // patternForm is wider than [event.Type]: other senders have other types.
@@ -33,7 +32,7 @@ var patternForm = regexp.MustCompile(`^(\*|[^\s.*]+(\.[^\s.*]+)*(\.\*)?)$`)
 
 // NewMux returns a Mux without handlers.
 func NewMux() *Mux {
-	return &Mux{exact: map[event.Type]HandlerFunc{}, prefix: map[string]HandlerFunc{}}
+	return &Mux{handlers: map[string]HandlerFunc{}}
 }
 
 // Handle registers h for the events that match pattern: a type, as in
@@ -41,22 +40,15 @@ func NewMux() *Mux {
 // "*", all types. If several patterns match, the longest one counts. [New] reports
 // patterns that are invalid or registered twice.
 func (m *Mux) Handle(pattern string, h HandlerFunc) {
-	words, star := strings.CutSuffix(pattern, "*")
-	_, known := m.prefix[words]
-	if !star {
-		_, known = m.exact[event.Type(pattern)]
-	}
 	switch {
 	case h == nil:
 		m.bad = append(m.bad, fmt.Errorf("pattern %q: its handler is nil", pattern))
-	case known:
+	case m.handlers[pattern] != nil:
 		m.bad = append(m.bad, fmt.Errorf("pattern %q is there twice", pattern))
 	case !patternForm.MatchString(pattern):
 		m.bad = append(m.bad, fmt.Errorf(`pattern %q is neither a type, nor one with ".*" behind it, nor "*"`, pattern))
-	case star:
-		m.prefix[words] = h
 	default:
-		m.exact[event.Type(pattern)] = h
+		m.handlers[pattern] = h
 	}
 }
 
@@ -101,19 +93,12 @@ var errData = errors.New("receiver: the data is not what its type says")
 
 // find returns the handler of a type, or nil.
 func (m *Mux) find(t event.Type) HandlerFunc {
-	if h := m.exact[t]; h != nil {
-		return h
-	}
-	for words := string(t); ; {
-		i := strings.LastIndexByte(words, '.')
-		if h := m.prefix[words[:i+1]]; h != nil {
+	for _, pattern := range store.Patterns(string(t)) {
+		if h := m.handlers[pattern]; h != nil {
 			return h
 		}
-		if i < 0 {
-			return nil
-		}
-		words = words[:i]
 	}
+	return nil
 }
 
 // check returns what was wrong with the registrations.
@@ -121,7 +106,7 @@ func (m *Mux) check() error {
 	if m == nil {
 		return errors.New("mux is nil")
 	}
-	if len(m.exact)+len(m.prefix)+len(m.bad) == 0 {
+	if len(m.handlers)+len(m.bad) == 0 {
 		return errors.New("mux has no handlers")
 	}
 	return errors.Join(m.bad...)

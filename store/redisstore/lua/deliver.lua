@@ -154,7 +154,7 @@ local function subscribers(packed)
   return out
 end
 
--- subscribe enters a webhook under its event types, or takes it out.
+-- subscribe enters a webhook under its event types and patterns, or takes it out.
 local function subscribe(merchant, id, n, types, on)
   local own = spack('>I4I2', n, #id) .. id
   for _, type in ipairs(list_of(types)) do

@@ -12,7 +12,7 @@
 -- update   merchant, id, version or 0, 1 if there is a state, state, delay in milliseconds, 1 to end
 --          it, how many that have ended are kept
 --          Reply OK, the job; NOTFOUND, VERSION
--- claim    how many at most, lease in milliseconds
+-- claim    how many at most, lease in milliseconds, kinds
 --          Reply OK, jobs, each a list
 
 drain()
@@ -40,15 +40,24 @@ local function let(name, at)
 end
 
 if what == 'claim' then
-  local limit, lease, reply = num(), num(), { 'OK' }
-  for _, name in ipairs(call('ZRANGEBYSCORE', P .. 'jv', '-inf', NOW, 'LIMIT', 0, limit)) do
-    local j = read(name)
-    if j then
-      call('ZADD', P .. 'jv', text(now + lease), name)
-      reply[#reply + 1] = shown(j)
-    else
-      call('ZREM', P .. 'jv', name)
+  local limit, lease, reply, known = num(), num(), { 'OK' }, {}
+  for i = at_arg + 1, #ARGV do known[ARGV[i]] = true end
+  local from = 0 -- how many stay where they are, since they are of other kinds
+  while #reply <= limit do
+    local names = call('ZRANGEBYSCORE', P .. 'jv', '-inf', NOW, 'LIMIT', from, LOOKS)
+    for _, name in ipairs(names) do
+      if #reply > limit then break end
+      local j = read(name)
+      if not j then
+        call('ZREM', P .. 'jv', name)
+      elseif known[j[4]] then
+        call('ZADD', P .. 'jv', text(now + lease), name)
+        reply[#reply + 1] = shown(j)
+      else
+        from = from + 1
+      end
     end
+    if #names < LOOKS then break end
   end
   return reply
 end

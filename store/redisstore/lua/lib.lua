@@ -24,7 +24,7 @@
 -- ms         ZSET    merchants that have webhooks, by name                       save, delete
 -- m:<M>      HASH    webhook id -> n                                             save, delete
 -- i:<M>      ZSET    creation (15 digits) and id of each webhook, by name        save, delete
--- s          HASH    M|type -> active subscribers, each n, length of id, id; '': padding
+-- s          HASH    M|pattern -> active subscribers, each n, length of id, id; '': padding
 -- x:<n>      HASH    settings, and what changes seldom: see settings.go          save, finish, prune
 -- ch:<n>     LIST    the last 100 changes of the webhook, oldest first, each of  save, finish
 --                    a higher version than the one before: see CHANGE

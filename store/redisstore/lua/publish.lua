@@ -4,8 +4,8 @@
 --
 -- KEYS[2…] the events, one key each
 -- ARGV[5]  after how many deliveries to stop
--- ARGV[6]  number of events, followed by six arguments for each: merchant, type, what follows the
---          creation in an element, how many may be pending of a webhook (4 bytes, 0: any number),
+-- ARGV[6]  number of events, followed by six arguments for each: merchant, the patterns of the type, each
+--          after its length, what follows the creation in an element, how many may be pending of a webhook (4 bytes, 0: any number),
 --          fingerprint (16) and trace, id of the webhook to test or empty, body
 -- Reply    OK, the lists of subscribers, each n and id by turns, and for each event until it stopped:
 --          0 new, 1 duplicate or 2 conflict, n and seq of the deliveries ('>I4I6'; seq 0 of who
@@ -14,16 +14,18 @@
 local budget, count = num(), num()
 local lists, list_at = {}, {}
 
--- fan_out returns the number of a list of subscribers, of one type and of every type.
-local function fan_out(M, type)
-  local name = M .. '|' .. type
+-- fan_out returns the number of a list of who subscribes by one of some patterns, each once.
+local function fan_out(M, patterns)
+  local name = M .. '|' .. patterns
   if list_at[name] then return list_at[name] end
-  local packed = call('HMGET', P .. 's', name, M .. '|*')
-  local out, seen = subscribers(packed[1]), {}
-  for i = 1, #out, 2 do seen[out[i]] = true end
-  local all = subscribers(packed[2])
-  for i = 1, #all, 2 do
-    if not seen[all[i]] then out[#out + 1], out[#out + 2] = all[i], all[i + 1] end
+  local fields, out, seen = list_of(patterns), {}, {}
+  for i, pattern in ipairs(fields) do fields[i] = M .. '|' .. pattern end
+  for _, packed in ipairs(call('HMGET', P .. 's', unpack(fields))) do
+    local list = subscribers(packed)
+    for i = 1, #list, 2 do
+      if not seen[list[i]] then out[#out + 1], out[#out + 2] = list[i], list[i + 1] end
+      seen[list[i]] = true
+    end
   end
   lists[#lists + 1] = out
   list_at[name] = #lists
@@ -33,7 +35,7 @@ end
 -- What is asked, with its list. Webhooks are read once.
 local asked, wanted, known = {}, {}, {}
 for i = 1, count do
-  local merchant, type, tail, mark, test, body = arg(), arg(), arg(), arg(), arg(), arg()
+  local merchant, patterns, tail, mark, test, body = arg(), arg(), arg(), arg(), arg(), arg()
   local M = string.match(KEYS[i + 1], '^([^:]*):', #P + 3)
   local q = { k = KEYS[i + 1], M = M, el = NOW6 .. tail, print = sub(mark, 5), body = body, test = test ~= '' }
   q.most = q.test and 0 or sunpack('>I4', mark)
@@ -43,7 +45,7 @@ for i = 1, count do
     lists[#lists + 1] = n and { n, test } or {}
     q.list = #lists
   else
-    q.list = fan_out(M, type)
+    q.list = fan_out(M, patterns)
   end
   asked[i] = q
   local list = lists[q.list]

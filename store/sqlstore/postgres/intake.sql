@@ -14,8 +14,8 @@ begin
 	with given as materialized (
 		select g.*, row_number() over (partition by g.m, g.e order by g.o) nth, first_value(g.fp) over (partition by g.m, g.e order by g.o) first
 		from rows from (json_to_recordset(p_events) as
-			(m text, e text, t text, fp text, trace text, test text, forged boolean, most integer, at integer, size integer)) with ordinality
-			as g (m, e, t, fp, trace, test, forged, most, at, size, o)
+			(m text, e text, t text, p text[], fp text, trace text, test text, forged boolean, most integer, at integer, size integer)) with ordinality
+			as g (m, e, t, p, fp, trace, test, forged, most, at, size, o)
 	), known as materialized (
 		select g.*, coalesce(
 			(select e.fp from event e where v_look and e.merchant = g.m and e.eid = g.e),
@@ -29,8 +29,8 @@ begin
 			when k.known is null then 'new' when k.known = k.fp then 'old' else 'conflict' end state
 		from known k
 	), taken as (
-		insert into intake (merchant, eid, type, fp, trace, test, forged, most, body)
-		select j.m, j.e, j.t, j.fp, j.trace, j.test, j.forged, j.most, substring(p_bodies from j.at for j.size)
+		insert into intake (merchant, eid, type, patterns, fp, trace, test, forged, most, body)
+		select j.m, j.e, j.t, j.p, j.fp, j.trace, j.test, j.forged, j.most, substring(p_bodies from j.at for j.size)
 		from judged j where j.state = 'new' order by j.o
 	)
 	select j.state from judged j order by j.o;
@@ -54,7 +54,7 @@ begin
 		select t.*, sum(octet_length(t.body)) over (order by t.id) - octet_length(t.body) + 1 as start from taken t
 	)
 	select count(*), string_agg(p.body, ''::bytea order by p.id), json_agg(json_build_object(
-		'm', p.merchant, 'e', p.eid, 't', p.type, 'fp', p.fp, 'trace', p.trace, 'test', p.test, 'forged', p.forged, 'most', p.most,
+		'm', p.merchant, 'e', p.eid, 't', p.type, 'p', p.patterns, 'fp', p.fp, 'trace', p.trace, 'test', p.test, 'forged', p.forged, 'most', p.most,
 		'at', p.start, 'size', octet_length(p.body)) order by p.id)
 	into v_n, v_bodies, v_events from placed p;
 	if v_n > 0 then

@@ -18,14 +18,14 @@ declare
 begin
 	with given as materialized (
 		select g.*, row_number() over (partition by g.m, g.e order by g.o) nth from rows from (json_to_recordset(p_events) as
-			(m text, e text, t text, fp text, trace text, test text, forged boolean, most integer, at integer, size integer)) with ordinality
-			as g (m, e, t, fp, trace, test, forged, most, at, size, o)
+			(m text, e text, t text, p text[], fp text, trace text, test text, forged boolean, most integer, at integer, size integer)) with ordinality
+			as g (m, e, t, p, fp, trace, test, forged, most, at, size, o)
 	), known as materialized (
 		select g.o from given g where exists (select from event e where e.merchant = g.m and e.eid = g.e)
 	), meant as materialized (
 		select g.o, g.test, g.most, w.wh, w.wid, row_number() over (partition by w.wh order by g.o) - 1 before
 		from given g join webhook w on w.merchant = g.m
-		where case when g.test = '' then w.active and w.kinds && array[g.t, '*'] else w.wid = g.test end
+		where case when g.test = '' then w.active and w.kinds && g.p else w.wid = g.test end
 			and g.nth = 1 and not exists (select from known k where k.o = g.o)
 	), busy as materialized (
 		select b.wh, r.n_pending + coalesce((select sum(p.n) from poke p where p.wh = b.wh), 0) pending

@@ -272,7 +272,7 @@ delete from @.job where seq in (
 
 -- name: job_claim
 select seq, merchant, id, scope, kind, state, version, created, updated, ended, visible, @.clock_1($2) from @.job
-where ended is null and visible <= @.clock_1($2) order by visible, seq limit $1 for update skip locked
+where ended is null and visible <= @.clock_1($2) and kind = any(array(select json_array_elements_text($3::json))) order by visible, seq limit $1 for update skip locked
 
 -- name: job_hide
 update @.job set visible = $2 where seq = any(array(select json_array_elements_text($1::json)::bigint))

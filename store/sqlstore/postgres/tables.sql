@@ -261,6 +261,7 @@ create table intake (
 	merchant text collate "C" not null,
 	eid text collate "C" not null,
 	type text not null,
+	patterns text[] not null, -- that take in the type
 	fp text not null,
 	trace text not null,
 	test text not null,

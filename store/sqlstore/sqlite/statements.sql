@@ -110,7 +110,7 @@ with recursive m(id) as (
 select id from m where id is not null limit ?2
 
 -- name: subscribers
-select distinct w.wh, w.wid from @.kind k join @.webhook w on w.wh = k.wh where k.merchant = ?1 and k.kind in (?2, '*') order by w.wh
+select distinct w.wh, w.wid from @.kind k join @.webhook w on w.wh = k.wh where k.merchant = ?1 and k.kind in (select value from json_each(?2)) order by w.wh
 
 -- name: event_insert
 insert into @.event (id, merchant, eid, type, fp, trace, test, forged, fan, body)
@@ -544,7 +544,7 @@ delete from @.job where seq in (
 
 -- name: job_claim
 select seq, merchant, id, scope, kind, state, version, created, updated, ended, visible, ?2 from @.job
-where ended is null and visible <= ?2 order by visible, seq limit ?1
+where ended is null and visible <= ?2 and kind in (select value from json_each(?3)) order by visible, seq limit ?1
 
 -- name: job_hide
 update @.job set visible = ?2 where seq in (select value from json_each(?1))
