@@ -20,6 +20,11 @@
 // to it, "whpk_…". [NewAsymmetric] makes such a Signer. It writes no
 // [HeaderSignature], which needs a secret.
 //
+// The names of the headers and the form of the untimed signature are those of the zero
+// [Wire]. A sender that has had others, or wants none but Standard Webhooks, says so in
+// a Wire, and gives the same one to its receivers: [Signer.AppendUntimed] and
+// [Signer.VerifyUntimed] take its form.
+//
 // A first program:
 //
 //	secret := signer.NewSecret()           // show secret.Reveal() to the receiver, once

@@ -55,6 +55,14 @@ func (s *Signer) pairs() []keyPair {
 // covers no time, and of Standard Webhooks.
 type keyPair struct{ untimed, standard hmacKey }
 
+// of returns the key of the untimed signature in the form of u.
+func (k *keyPair) of(u Untimed) *hmacKey {
+	if u.DecodedKey {
+		return &k.standard
+	}
+	return &k.untimed
+}
+
 // New returns a Signer that signs with current, lists a Standard Webhooks
 // signature for previous too, and accepts the signatures of all of them. It
 // fails, naming each, if a secret is the zero [Secret].
@@ -81,12 +89,22 @@ func New(current Secret, previous ...Secret) (*Signer, error) {
 // with the current secret. Without a secret, it appends nothing: see
 // [NewAsymmetric].
 func (s *Signer) AppendSignature(dst, body []byte) []byte {
+	return s.AppendUntimed(dst, body, Untimed{})
+}
+
+// AppendUntimed is [Signer.AppendSignature] in another form: u's prefix, and then 64 hex
+// digits or 44 characters of base64.
+func (s *Signer) AppendUntimed(dst, body []byte, u Untimed) []byte {
 	keys := s.pairs()
 	if len(keys) == 0 {
 		return dst
 	}
-	mac := keys[0].untimed.sum(nil, body)
-	return hex.AppendEncode(append(dst, untimedPrefix...), mac[:])
+	mac := keys[0].of(u).sum(nil, body)
+	dst = append(dst, u.prefix()...)
+	if u.Base64 {
+		return base64.StdEncoding.AppendEncode(dst, mac[:])
+	}
+	return hex.AppendEncode(dst, mac[:])
 }
 
 // AppendStandard appends the value of [HeaderStandardSignature] to dst: 47 bytes
@@ -111,17 +129,20 @@ func (s *Signer) AppendStandard(dst []byte, id string, at time.Time, body []byte
 // prefix and 64 hex digits is refused before anything is hashed. The time that it
 // takes does not tell which secret matched, or how much of a signature did.
 func (s *Signer) Verify(body []byte, header string) bool {
-	digits, ok := strings.CutPrefix(header, untimedPrefix)
-	if !ok || len(digits) != 2*sha256.Size {
-		return false
-	}
+	return s.VerifyUntimed(body, header, Untimed{})
+}
+
+// VerifyUntimed is [Signer.Verify] for another form. Of base64, the one spelling that
+// [Signer.AppendUntimed] writes is accepted.
+func (s *Signer) VerifyUntimed(body []byte, header string, u Untimed) bool {
+	digits, ok := strings.CutPrefix(header, u.prefix())
 	var got [sha256.Size]byte
-	if _, err := hex.Decode(got[:], []byte(digits)); err != nil {
+	if !ok || !u.decode(&got, digits) {
 		return false
 	}
 	match := 0
 	for i, keys := 0, s.pairs(); i < len(keys); i++ {
-		want := keys[i].untimed.sum(nil, body)
+		want := keys[i].of(u).sum(nil, body)
 		match |= subtle.ConstantTimeCompare(got[:], want[:])
 	}
 	return match == 1

@@ -1,9 +1,14 @@
 package signer
 
 import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/textproto"
+	"slices"
 	"strings"
 )
 
@@ -59,6 +64,38 @@ type Untimed struct {
 	DecodedKey bool
 }
 
+// prefix returns what stands before the digits.
+func (u Untimed) prefix() string {
+	switch {
+	case u.NoPrefix:
+		return ""
+	case u.Prefix == "":
+		return untimedPrefix
+	}
+	return u.Prefix
+}
+
+// decode reads the digits behind the prefix. It reports false if they are not in the form.
+func (u Untimed) decode(mac *[sha256.Size]byte, digits string) bool {
+	if !u.Base64 {
+		if len(digits) != 2*sha256.Size {
+			return false
+		}
+		_, err := hex.Decode(mac[:], []byte(digits))
+		return err == nil
+	}
+	if len(digits) != standardSize {
+		return false
+	}
+	var raw [standardSize]byte
+	n, err := base64.StdEncoding.Decode(raw[:], []byte(digits))
+	copy(mac[:], raw[:])
+	// The last byte has several spellings, and the decoder skips line breaks.
+	var again [standardSize]byte
+	base64.StdEncoding.Encode(again[:], mac[:])
+	return err == nil && n == len(mac) && subtle.ConstantTimeCompare([]byte(digits), again[:]) == 1
+}
+
 // DefaultUserAgent is the User-Agent of the zero [Wire].
 const DefaultUserAgent = "RAG-Assistant-Webhooks/1.0"
 
@@ -88,12 +125,7 @@ func (w Wire) WithDefaults() Wire {
 			*f.name = w.Prefix + f.end
 		}
 	}
-	switch {
-	case w.Untimed.NoPrefix:
-		w.Untimed.Prefix = ""
-	case w.Untimed.Prefix == "":
-		w.Untimed.Prefix = untimedPrefix
-	}
+	w.Untimed.Prefix = w.Untimed.prefix()
 	return w
 }
 
@@ -111,25 +143,28 @@ func (w Wire) Own() []string {
 }
 
 // Validate reports all that is wrong with w: names that HTTP cannot carry, that are there
-// twice, or that HTTP or Standard Webhooks have already, and texts that a header cannot
-// hold.
+// twice, or that HTTP, traces or Standard Webhooks have already, and texts that a header
+// cannot hold.
 func (w Wire) Validate() error {
 	var bad []error
-	seen := map[string]bool{}
+	var keys []string
 	for _, name := range w.Own() {
 		key := textproto.CanonicalMIMEHeaderKey(name)
 		switch {
 		case len(name) > 64 || !token(name):
 			bad = append(bad, fmt.Errorf("%q is not the name of a header: 1 to 64 letters, digits and -", name))
 		case taken(key):
-			bad = append(bad, fmt.Errorf("%s is a header of HTTP or of Standard Webhooks already", key))
-		case seen[key]:
-			bad = append(bad, fmt.Errorf("%s is the name of two headers", key))
+			bad = append(bad, fmt.Errorf("%s is a header of HTTP, of traces or of Standard Webhooks already", key))
 		}
-		seen[key] = true
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	if n := len(keys); len(slices.Compact(slices.Clone(keys))) != n {
+		bad = append(bad, fmt.Errorf("two headers have one name: %s", strings.Join(keys, ", ")))
 	}
 	full := w.WithDefaults()
-	if !visible(full.UserAgent, true) || full.UserAgent != strings.TrimSpace(full.UserAgent) || len(full.UserAgent) > 256 {
+	agent := full.UserAgent
+	if !visible(agent, true) || agent[0] == ' ' || agent[len(agent)-1] == ' ' || len(agent) > 256 {
 		bad = append(bad, errors.New("user agent is not 1 to 256 visible ASCII characters"))
 	}
 	if !visible(full.Untimed.Prefix, false) || len(full.Untimed.Prefix) > 32 {
@@ -152,14 +187,15 @@ func token(name string) bool {
 	return name != ""
 }
 
-// taken reports whether the sender or HTTP writes a header by itself.
+// taken reports whether the sender, HTTP or a trace writes a header by itself.
 func taken(key string) bool {
 	switch key {
-	case "Content-Type", "Content-Length", "Content-Encoding", "Transfer-Encoding", "Host", "Connection", "User-Agent",
-		"Authorization", "Cookie", "Date", "Expect", "Te", "Trailer", "Upgrade", "Keep-Alive", "Accept-Encoding":
+	case "Transfer-Encoding", "Host", "Connection", "User-Agent", "Authorization", "Cookie", "Date", "Expect", "Te", "Trailer",
+		"Upgrade", "Keep-Alive", "Accept-Encoding", "Idempotency-Key", "X-Idempotency-Key", "Traceparent", "Tracestate", "Baggage":
 		return true
 	}
-	return strings.HasPrefix(key, "Webhook-") || strings.HasPrefix(key, "Svix-") || strings.HasPrefix(key, "Proxy-")
+	return strings.HasPrefix(key, "Content-") || strings.HasPrefix(key, "Webhook-") ||
+		strings.HasPrefix(key, "Svix-") || strings.HasPrefix(key, "Proxy-")
 }
 
 func visible(s string, spaces bool) bool {

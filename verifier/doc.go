@@ -18,8 +18,9 @@
 //
 // A request may be signed in two ways: untimed, over the body alone
 // (X-Webhook-Signature), and as Standard Webhooks says (webhook-id,
-// webhook-timestamp, webhook-signature). Our sender does both. Only the second is
-// bound to a time.
+// webhook-timestamp, webhook-signature). Our sender does both by default. Only the
+// second is bound to a time. A sender that has other names, or no untimed signature,
+// is described by [Options.Wire]; X-Webhook-… below stands for its names.
 //
 //	Standard Webhooks        untimed     by default            with Options.AcceptUntimed
 //	verifies, in time        any         accepted              accepted

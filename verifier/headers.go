@@ -1,8 +1,10 @@
 package verifier
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
+	"net/textproto"
 	"slices"
 	"strconv"
 	"strings"
@@ -31,14 +33,31 @@ var (
 	}
 )
 
-var errUntimed = fmt.Errorf("%w: there is "+signer.HeaderSignature+
-	" alone, which has no time in it and needs Options.AcceptUntimed", ErrMissingSignature)
+// names are the sender's own headers in canonical form, in which a map look-up does not
+// allocate. Those that it does not send are empty.
+type names struct {
+	signature, event string
+	alone            error // of a request that has the untimed signature and no other
+}
 
-// The headers of package signer in canonical form, in which a map look-up does not
-// allocate.
+// readWire fills in the defaults of the wire, too.
+func (o *Options) readWire() (names, error) {
+	err := o.Wire.Validate()
+	o.Wire = o.Wire.WithDefaults()
+	n := names{
+		signature: textproto.CanonicalMIMEHeaderKey(o.Wire.Signature),
+		event:     textproto.CanonicalMIMEHeaderKey(o.Wire.Event),
+		alone: fmt.Errorf("%w: there is %s alone, which has no time in it and needs Options.AcceptUntimed",
+			ErrMissingSignature, o.Wire.Signature),
+	}
+	if o.AcceptUntimed && n.signature == "" {
+		err = errors.Join(err, errors.New("AcceptUntimed is set, and the wire has no untimed signature"))
+	}
+	return n, err
+}
+
+// The headers of Standard Webhooks in canonical form.
 const (
-	keySignature         = "X-Webhook-Signature"
-	keyEvent             = "X-Webhook-Event"
 	keyStandardID        = "Webhook-Id"
 	keyStandardTimestamp = "Webhook-Timestamp"
 	keyStandardSignature = "Webhook-Signature"

@@ -28,8 +28,8 @@ var (
 	// clocks is wrong.
 	ErrStale = errors.New("verifier: request is out of time")
 
-	// ErrEventType is the error of a request that verified but whose
-	// X-Webhook-Event header names another type than the signed body.
+	// ErrEventType is the error of a request that verified but whose event header,
+	// X-Webhook-Event, names another type than the signed body.
 	ErrEventType = errors.New("verifier: event type of the header is not the body's")
 )
 
@@ -61,11 +61,16 @@ type Options struct {
 	// [New] asks it once. Several goroutines may call it at once. Defaults to nil.
 	Secrets func() ([]string, error)
 
-	// AcceptUntimed also accepts a request that has X-Webhook-Signature and none of
+	// AcceptUntimed also accepts a request that has the untimed signature and none of
 	// the three Standard Webhooks headers. Such a request has no time in it: whoever
 	// has captured one can send it again for ever. Set it only for a sender that does
 	// not send those headers. Defaults to false.
 	AcceptUntimed bool
+
+	// Wire is what the sender calls its headers, and how it writes the untimed
+	// signature. Where it does not send that one, no such header is ever accepted.
+	// Defaults to X-Webhook-Signature and so on.
+	Wire signer.Wire
 
 	// Tolerance is how far webhook-timestamp may be from now, either way. Defaults
 	// to [DefaultTolerance], as in every Standard Webhooks library.
@@ -163,23 +168,25 @@ func (o Options) validate() error {
 // Verifier verifies webhook requests. It is safe for concurrent use.
 type Verifier struct {
 	keys  keys // the secrets' are empty if Options.Secrets is set
+	names names
 	opts  Options
 	other Checker // of MiddlewareFor; nil: this one
 }
 
 // New returns a Verifier that accepts what was signed with secret: "whsec_…", as it
 // was shown when the webhook was created. A receiver that has only public keys
-// leaves secret empty and sets [Options.PublicKeys]; then X-Webhook-Signature is
+// leaves secret empty and sets [Options.PublicKeys]; then the untimed signature is
 // never accepted. New fails, naming all that is wrong, if a secret or key is empty
 // or malformed, or an option is out of range.
 func New(secret string, opts *Options) (*Verifier, error) {
 	o := withDefaults(opts)
 	k, err := o.parseKeys(secret)
 	o.OtherSecrets, o.PublicKeys = nil, nil // The signer keeps what it needs.
-	if err := errors.Join(err, o.validate()); err != nil {
+	n, wrong := o.readWire()
+	if err := errors.Join(err, wrong, o.validate()); err != nil {
 		return nil, fmt.Errorf("verifier: new: %w", err)
 	}
-	return &Verifier{keys: k, opts: o}, nil
+	return &Verifier{keys: k, names: n, opts: o}, nil
 }
 
 // keys are what verifies: each secret's by itself, so that it can be told which did.
@@ -278,20 +285,20 @@ func (v *Verifier) check(header http.Header, body []byte) (int, error) {
 	if h := standardHeaders(header); h.present() {
 		return v.checkStandard(k, h, body)
 	}
-	if len(header[keySignature]) > 0 && !v.opts.AcceptUntimed {
-		return 0, errUntimed
+	if len(header[v.names.signature]) > 0 && !v.opts.AcceptUntimed {
+		return 0, v.names.alone
 	}
-	return k.checkUntimed(header, body)
+	return v.checkUntimed(k, header, body)
 }
 
-func (k keys) checkUntimed(header http.Header, body []byte) (int, error) {
-	value, err := single(header[keySignature], keySignature)
+func (v *Verifier) checkUntimed(k keys, header http.Header, body []byte) (int, error) {
+	value, err := single(header[v.names.signature], v.names.signature)
 	if err != nil {
 		return 0, err
 	}
 	match := -1
 	for i, s := range k.secrets {
-		if s.Verify(body, value) && match < 0 {
+		if s.VerifyUntimed(body, value, v.opts.Wire.Untimed) && match < 0 {
 			match = i
 		}
 	}
@@ -347,8 +354,10 @@ func (v *Verifier) read(header http.Header, body []byte) (event.Event, error) {
 	if err != nil {
 		return event.Event{}, fmt.Errorf("verifier: verify: %w", err)
 	}
-	if names := header[keyEvent]; len(names) > 1 || len(names) == 1 && event.Type(trim(names[0])) != e.Type {
-		return event.Event{}, fmt.Errorf("%w, %s", ErrEventType, e.Type)
+	if v.names.event != "" {
+		if given := header[v.names.event]; len(given) > 1 || len(given) == 1 && event.Type(trim(given[0])) != e.Type {
+			return event.Event{}, fmt.Errorf("%w, %s", ErrEventType, e.Type)
+		}
 	}
 	if v.opts.MaxAge > 0 {
 		if age := v.opts.Now().Sub(e.Created); age > v.opts.MaxAge || age < -v.opts.Tolerance {

@@ -207,8 +207,8 @@ func whole(body []byte) bool {
 	return len(body) > 1 && body[0] == '{' && body[len(body)-1] == '}'
 }
 
-// post signs and sends. X-Webhook-Signature holds the signature of one secret. A
-// receiver that refuses it may verify with another: the old one within the grace of a
+// post signs and sends. The untimed signature is that of one secret. A receiver that
+// refuses it may verify with another: the old one within the grace of a
 // rotation, the one of a rotation since the claim, or the new one to which it
 // switched between two posts. So it is asked at most twice more, in the time of two
 // posts.
@@ -234,12 +234,14 @@ func (r *run) post(ctx context.Context, c claimed) (egress.Response, error) {
 	}
 	ctx, cancel := context.WithDeadline(ctx, whole)
 	defer cancel()
-	if set.Previous != nil {
+	// What Standard Webhooks lists was made with all secrets at once.
+	two := set.Previous != nil && r.opts.Wire.Signature != ""
+	if two {
 		if resp, err = r.postOnce(ctx, c, &set, set.Previous, body); !doubted(resp, err) {
 			return resp, err
 		}
 	}
-	if !r.rotated(ctx, &c.Lease) && set.Previous == nil {
+	if !r.rotated(ctx, &c.Lease) && !two {
 		return resp, nil
 	}
 	if set, err = r.signers(&c.Lease); err != nil {
@@ -271,12 +273,15 @@ func (r *run) rotated(ctx context.Context, l *store.Lease) bool {
 	return true
 }
 
-// postOnce sends one request. All secrets sign the Standard Webhooks header;
-// X-Webhook-Signature is signed with the given one.
+// postOnce sends one request. All secrets sign the Standard Webhooks header; the
+// untimed signature is made with the given one.
 func (r *run) postOnce(ctx context.Context, c claimed, set *vault.Set, untimed *signer.Signer, body []byte) (egress.Response, error) {
 	now := time.Now()
 	var buf [256]byte
-	signature := string(untimed.AppendSignature(buf[:0], body))
+	signature := ""
+	if r.opts.Wire.Signature != "" {
+		signature = string(untimed.AppendUntimed(buf[:0], body, r.opts.Wire.Untimed))
+	}
 	standard := string(set.Current.AppendStandard(buf[:0], c.EventID, now, body))
 	// Merchants were told X-Webhook-ID. Header.Set would write X-Webhook-Id.
 	values := []string{
@@ -285,12 +290,12 @@ func (r *run) postOnce(ctx context.Context, c claimed, set *vault.Set, untimed *
 		c.EventType,
 		c.WebhookID,
 		c.DeliveryID,
-		r.opts.UserAgent,
+		r.opts.Wire.UserAgent,
 		c.EventID,
 		strconv.FormatInt(now.Unix(), 10),
 		standard,
 	}
-	header := make(http.Header, len(values)+len(set.Headers)+len(c.added)+1) // Post adds one.
+	header := make(http.Header, len(r.names)+len(set.Headers)+len(c.added)+1) // Post adds one.
 	for _, h := range set.Headers {
 		header[h.Name] = h.Value
 	}
@@ -299,8 +304,11 @@ func (r *run) postOnce(ctx context.Context, c claimed, set *vault.Set, untimed *
 			header[h.Name] = h.Value
 		}
 	}
-	for i, key := range requestHeaders {
-		if values[i] != "" { // X-Webhook-Signature needs a secret.
+	for i, key := range r.names {
+		if i >= len(values) {
+			i -= 3 // The headers of Standard Webhooks, a second time.
+		}
+		if key != "" && values[i] != "" { // The untimed signature needs a secret.
 			header[key] = values[i : i+1 : i+1]
 		}
 	}
@@ -324,7 +332,7 @@ func (r *run) added(ctx context.Context, i AttemptInfo) []vault.Header {
 	out := make([]vault.Header, 0, len(given))
 	for _, name := range slices.Sorted(maps.Keys(given)) {
 		value := given[name]
-		if vault.RefuseHeaderName(name) != "" && !vault.TraceHeader(name) || !vault.ValidHeaderValue(value) || has(out, name) {
+		if r.own.Refuse(name) != "" && !vault.TraceHeader(name) || !vault.ValidHeaderValue(value) || has(out, name) {
 			r.opts.Logger.WarnContext(ctx, "webhook header of RequestHeaders is not sent: it is not one that may be added",
 				slog.String("header", name))
 			continue

@@ -43,7 +43,7 @@ func (s *Service) checkRegistration(bad *faults, r Registration) Registration {
 		Secret:      r.Secret,
 		Description: checkDescription(bad, r.Description),
 		Metadata:    checkMetadata(bad, r.Metadata),
-		Headers:     checkHeaders(bad, r.Headers),
+		Headers:     s.checkHeaders(bad, r.Headers),
 		RateLimit:   checkRate(bad, r.RateLimit, "must be a whole number from 1 to 10000"),
 	}
 }
@@ -75,7 +75,7 @@ func (s *Service) checkUpdate(bad *faults, u Update) store.WebhookUpdate {
 		change.Description = &description
 	}
 	change.Metadata = checkMetadata(bad, u.Metadata)
-	checkHeaders(bad, u.Headers)
+	s.checkHeaders(bad, u.Headers)
 	if u.RateLimit != nil {
 		rate := checkRate(bad, *u.RateLimit, "must be a whole number from 1 to 10000, or 0 for no limit")
 		change.RateLimit = &rate
@@ -225,7 +225,7 @@ func checkRate(bad *faults, n int, message string) int {
 const maxHeaders = 20
 
 // checkHeaders returns h as it is to be sealed.
-func checkHeaders(bad *faults, h Headers) Headers {
+func (s *Service) checkHeaders(bad *faults, h Headers) Headers {
 	if len(h) > maxHeaders {
 		bad.add("headers", FaultTooMany, fmt.Sprintf("at most %d headers", maxHeaders))
 		return nil
@@ -233,7 +233,7 @@ func checkHeaders(bad *faults, h Headers) Headers {
 	seen := make(map[string]bool, len(h))
 	for _, name := range slices.Sorted(maps.Keys(h)) {
 		field := strictjson.Member("headers", name)
-		if reason := vault.RefuseHeaderName(name); reason != "" {
+		if reason := s.reserved.Refuse(name); reason != "" {
 			bad.add(field, FaultWrong, reason)
 		}
 		if lower := strings.ToLower(name); seen[lower] {

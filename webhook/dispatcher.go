@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/rag-assistant/webhooks/retry"
+	"github.com/rag-assistant/webhooks/signer"
 	"github.com/rag-assistant/webhooks/store"
 	"github.com/rag-assistant/webhooks/webhook/egress"
 	"github.com/rag-assistant/webhooks/webhook/internal/vault"
@@ -31,6 +32,8 @@ type Dispatcher struct {
 	out     *egress.Egress
 	vault   *vault.Vault
 	signers vault.Signers
+	names   []string // see headerNames
+	own     vault.Reserved
 	running atomic.Bool
 
 	troubles troubles
@@ -148,8 +151,10 @@ type DispatcherOptions struct {
 	// store for each attempt.
 	OmitExchange bool
 
-	// UserAgent is sent with every request. Defaults to [DefaultUserAgent].
-	UserAgent string
+	// Wire is what requests call their headers, and how they are signed. Give the
+	// [Service] the same. Defaults to X-Webhook-Signature and so on, beside the headers
+	// of Standard Webhooks.
+	Wire signer.Wire
 
 	// Egress holds the rules for connections. Give the [Service] the same.
 	// Defaults to https on public addresses.
@@ -236,9 +241,6 @@ type Retention struct {
 	Jobs time.Duration
 }
 
-// DefaultUserAgent is the User-Agent that RAG Assistant's merchants know.
-const DefaultUserAgent = "RAG-Assistant-Webhooks/1.0"
-
 // ErrRunning says that Run was called while it was running.
 var ErrRunning = errors.New("webhook: dispatcher is running already")
 
@@ -266,7 +268,9 @@ func NewDispatcher(st DispatchStore, o *DispatcherOptions) (*Dispatcher, error) 
 		opts.Transport = out.Transport()
 	}
 	opts.SecretKeys = nil // The vault has them; unexported fields print without their Format.
-	return &Dispatcher{store: st, opts: opts, out: out, vault: keys, signers: vault.NewSigners(keys, opts.Logger)}, nil
+	d := &Dispatcher{store: st, opts: opts, out: out, vault: keys, names: headerNames(opts.Wire), own: vault.NewReserved(opts.Wire)}
+	d.signers = vault.NewSigners(keys, d.own, opts.Logger)
+	return d, nil
 }
 
 // closeIdle closes kept connections of our own transport.
@@ -298,9 +302,7 @@ func (o DispatcherOptions) withDefaults() DispatcherOptions {
 	defTime(&o.Retention.Events, week)
 	defTime(&o.Retention.Notices, week)
 	defTime(&o.Retention.Jobs, week)
-	if o.UserAgent == "" {
-		o.UserAgent = DefaultUserAgent
-	}
+	o.Wire = o.Wire.WithDefaults()
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -346,20 +348,11 @@ func (o DispatcherOptions) validate() []error {
 		bad = append(bad, fmt.Errorf("lease of %s is shorter than three times the AttemptTimeout of %s",
 			o.Lease, o.AttemptTimeout))
 	}
-	if !validHeaderValue(o.UserAgent) {
-		bad = append(bad, errors.New("UserAgent has characters that a header cannot carry"))
+	if err := o.Wire.Validate(); err != nil {
+		bad = append(bad, err)
 	}
 	if err := o.Retry.Validate(); err != nil {
 		bad = append(bad, fmt.Errorf("retry: %w", err))
 	}
 	return bad
-}
-
-func validHeaderValue(s string) bool {
-	for i := range len(s) {
-		if s[i] < ' ' || s[i] > '~' {
-			return false
-		}
-	}
-	return true
 }

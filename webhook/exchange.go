@@ -14,17 +14,25 @@ import (
 // maxAnswered is how many bytes of an answer's headers are kept.
 const maxAnswered = 2 << 10
 
-//nolint:gochecknoglobals // a constant list
-var requestHeaders = [...]string{
-	"Content-Type",
-	signer.HeaderSignature,
-	signer.HeaderEvent,
-	signer.HeaderWebhookID,
-	signer.HeaderDeliveryID,
-	"User-Agent",
-	signer.HeaderStandardID,
-	signer.HeaderStandardTimestamp,
-	signer.HeaderStandardSignature,
+// headerNames are the names of the headers that this side writes, as postOnce has their
+// values, and then the second ones of the last three. Those that are not sent are empty.
+func headerNames(w signer.Wire) []string {
+	w = w.WithDefaults()
+	names := []string{
+		"Content-Type",
+		w.Signature,
+		w.Event,
+		w.WebhookID,
+		w.DeliveryID,
+		"User-Agent",
+		signer.HeaderStandardID,
+		signer.HeaderStandardTimestamp,
+		signer.HeaderStandardSignature,
+	}
+	if w.Svix {
+		names = append(names, "svix-id", "svix-timestamp", "svix-signature")
+	}
+	return names
 }
 
 // exchange writes what is kept of an attempt: the URL, a line for each header of the request,
@@ -39,14 +47,14 @@ func (r *run) exchange(c *claimed, answered http.Header) string {
 	b.WriteString(c.URL)
 	b.WriteByte('\n')
 	sent := *c.sent
-	for _, name := range requestHeaders {
+	for _, name := range r.names {
 		writeHeader(&b, name, sent[name])
 	}
 	var room [32]string
 	var secret []string // an endpoint may send them back
 	for _, name := range sorted(room[:0], sent) {
 		switch {
-		case slices.Contains(requestHeaders[:], name) || len(sent[name]) == 0:
+		case slices.Contains(r.names, name) || len(sent[name]) == 0:
 		case vault.TraceHeader(name):
 			writeHeader(&b, name, sent[name])
 		default:

@@ -153,7 +153,8 @@ func (s *Service) tellMoved(ctx context.Context, w store.Webhook) error {
 // never shown again. The old one stays good for grace, 0 to [MaxGrace]: requests
 // carry Standard Webhooks signatures of both, and a receiver that refuses the one
 // in [signer.HeaderSignature] with 401 or 403 gets the other in the same attempt, so
-// that a receiver may switch at any moment of the grace.
+// that a receiver may switch at any moment of the grace. Where requests have no such
+// signature, the list alone does that.
 //
 // During a grace, another rotation with a grace fails with [ErrRotating]: it would
 // end the secret that the receiver may still have. Without a grace, all older secrets

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rag-assistant/webhooks/internal/harness"
+	"github.com/rag-assistant/webhooks/signer"
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/event"
 )
@@ -53,7 +54,7 @@ func TestRequestHeaders(t *testing.T) {
 		require.Equal(t, reg.Webhook.ID, told.WebhookID)
 		for name, value := range map[string]string{
 			"Traceparent": "00-a-b-01", "Tracestate": "a=b", "X-B3-Traceid": "c", "X-Region": "eu",
-			"Authorization": "Bearer theirs", "User-Agent": webhook.DefaultUserAgent, "Content-Type": "application/json",
+			"Authorization": "Bearer theirs", "User-Agent": signer.DefaultUserAgent, "Content-Type": "application/json",
 		} {
 			require.Equal(t, []string{value}, c.Header.Values(name), name)
 		}

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/rag-assistant/webhooks/signer"
 	"github.com/rag-assistant/webhooks/store"
 	"github.com/rag-assistant/webhooks/webhook/egress"
 	"github.com/rag-assistant/webhooks/webhook/event"
@@ -26,6 +27,8 @@ type Service struct {
 	store    ServiceStore
 	rules    *egress.Egress
 	vault    *vault.Vault
+	wire     signer.Wire
+	reserved vault.Reserved
 	catalog  *event.Catalog
 	observer Observer
 	log      *slog.Logger
@@ -56,6 +59,11 @@ type ServiceOptions struct {
 	// so that what can be registered can be reached. Defaults to https on public
 	// addresses.
 	Egress *egress.Options
+
+	// Wire is what requests call their headers, and how they are signed. Give the
+	// [Dispatcher] the same. Defaults to X-Webhook-Signature and so on, beside the headers
+	// of Standard Webhooks.
+	Wire signer.Wire
 
 	// SecretKeys seal webhook secrets and headers before they reach the store: the
 	// first one seals, all of them open. A Dispatcher on the same store needs the same
@@ -136,14 +144,14 @@ func NewService(st ServiceStore, o *ServiceOptions) (*Service, error) {
 		bad = append(bad, fmt.Errorf("more than %d webhooks per merchant", MaxOffset))
 	}
 	rules, err := egress.New(opts.Egress)
-	bad = append(bad, err)
+	bad = append(bad, err, opts.Wire.Validate())
 	keys, err := newVault(st, opts.SecretKeys, opts.InsecurePlaintextSecrets)
 	bad = append(bad, err)
 	if err := errors.Join(bad...); err != nil {
 		return nil, fmt.Errorf("webhook: new service: %w", err)
 	}
 	s := &Service{
-		store: st, rules: rules, vault: keys, catalog: opts.Catalog,
+		store: st, rules: rules, vault: keys, catalog: opts.Catalog, wire: opts.Wire.WithDefaults(), reserved: vault.NewReserved(opts.Wire),
 		observer: opts.Observer, log: opts.Logger, limits: opts.Limits, now: opts.Now, crowded: &crowded{},
 	}
 	if s.log == nil {
@@ -177,6 +185,9 @@ func (s *Service) Limits() Limits { return s.limits }
 
 // Catalog returns the event types that can be published and subscribed to.
 func (s *Service) Catalog() *event.Catalog { return s.catalog }
+
+// Wire returns the names and forms in force, with the defaults filled in.
+func (s *Service) Wire() signer.Wire { return s.wire }
 
 // Webhook returns one webhook.
 func (s *Service) Webhook(ctx context.Context, merchantID, webhookID string) (Webhook, error) {

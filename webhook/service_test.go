@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rag-assistant/webhooks/internal/harness"
+	"github.com/rag-assistant/webhooks/signer"
 	"github.com/rag-assistant/webhooks/store"
 	"github.com/rag-assistant/webhooks/store/memstore"
 	"github.com/rag-assistant/webhooks/webhook"
@@ -373,9 +374,9 @@ func TestConstructorsListEveryFault(t *testing.T) {
 	_, err = webhook.NewService(memstore.New(nil), &webhook.ServiceOptions{Limits: webhook.Limits{Webhooks: 10_001}})
 	require.ErrorContains(t, err, "more than 10000 webhooks")
 	_, err = webhook.NewDispatcher(nil, &webhook.DispatcherOptions{
-		Concurrency: -1, PerWebhook: -1, Lease: time.Second, UserAgent: "a\nb", AttemptTimeout: time.Second,
+		Concurrency: -1, PerWebhook: -1, Lease: time.Second, Wire: signer.Wire{UserAgent: "a\nb"}, AttemptTimeout: time.Second,
 	})
-	for _, part := range []string{"store is nil", "Concurrency", "PerWebhook", "lease", "UserAgent"} {
+	for _, part := range []string{"store is nil", "Concurrency", "PerWebhook", "lease", "user agent"} {
 		require.ErrorContains(t, err, part)
 	}
 }

@@ -34,7 +34,8 @@ type Rig struct {
 	Stopped  chan error
 }
 
-// NewRig starts a dispatcher with the given options over st, which may be nil.
+// NewRig starts a dispatcher with the given options over st, which may be nil. The service
+// has the same wire.
 func NewRig(t *testing.T, st store.Store, o *webhook.DispatcherOptions) *Rig {
 	t.Helper()
 	r := &Rig{T: t, Store: st, Endpoint: &Endpoint{}, Began: time.Now(), Stopped: make(chan error, 1)}
@@ -49,7 +50,7 @@ func NewRig(t *testing.T, st store.Store, o *webhook.DispatcherOptions) *Rig {
 		opts.Transport = r.Endpoint
 	}
 	var err error
-	r.Svc, err = webhook.NewService(r.Store, nil)
+	r.Svc, err = webhook.NewService(r.Store, &webhook.ServiceOptions{Wire: opts.Wire})
 	require.NoError(t, err)
 	r.Disp, err = webhook.NewDispatcher(r.Store, &opts)
 	require.NoError(t, err)

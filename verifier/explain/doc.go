@@ -12,6 +12,9 @@
 // way is proven, and marked as a [Finding.Cause], as is what the middleware of package
 // verifier refuses a request for. All else are observations.
 //
+// A sender with names of its own, or another form of the untimed signature, is described
+// by the Wire of the options of [With], and findings speak of it by those names.
+//
 // A secret may be "whsec_…" or a public key, "whpk_…"; the first is the one that
 // should match.
 //

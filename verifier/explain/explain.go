@@ -38,6 +38,8 @@ func With(o *verifier.Options, header http.Header, body []byte, secrets ...strin
 	if o != nil {
 		x.opts = *o
 	}
+	x.opts.Wire = x.opts.Wire.WithDefaults()
+	x.known = known(x.opts.Wire)
 	if x.opts.Secrets != nil {
 		texts, _ := x.opts.Secrets() // Without any, the report says so.
 		x.opts.Secrets, x.opts.OtherSecrets = nil, texts
@@ -55,13 +57,18 @@ func With(o *verifier.Options, header http.Header, body []byte, secrets ...strin
 	untimed, standard := x.untimed(), x.standard()
 	x.verdict(err, untimed, standard)
 	x.observe(standard.right || untimed.right && !x.standardDecides())
+	rename := phrases(x.opts.Wire)
+	for i, f := range x.report.Findings {
+		x.report.Findings[i].Text, x.report.Findings[i].Advice = rename.Replace(f.Text), rename.Replace(f.Advice)
+	}
 	slices.SortStableFunc(x.report.Findings, func(a, b Finding) int { return b.rank() - a.rank() })
 	return x.report
 }
 
 // explanation is the work on one report.
 type explanation struct {
-	opts   verifier.Options
+	opts   verifier.Options // Wire has its defaults
+	known  map[string]bool  // see known
 	now    time.Time
 	header http.Header
 	body   []byte
@@ -162,7 +169,7 @@ type result struct {
 	right    bool      // it matches when causes are undone
 	causes   []Finding // why it does not match as it is
 	forms    []Finding // what is wrong with the form of the header
-	untimed  bool      // of X-Webhook-Signature: one signature, so its form alone may be the cause
+	untimed  bool      // of the untimed one: one signature, so its form alone may be the cause
 }
 
 // once returns the value of a header that may come once, and notes what is wrong
@@ -183,17 +190,20 @@ func (r *result) once(f field, name string) string {
 	return strings.Trim(f.values[0], " \t")
 }
 
-// untimed looks at X-Webhook-Signature.
+// untimed looks at the untimed signature.
 func (x *explanation) untimed() result {
-	r := result{untimed: true}
-	f := find(x.header, signer.HeaderSignature)
-	if r.once(f, signer.HeaderSignature) == "" {
+	r, name := result{untimed: true}, x.opts.Wire.Signature
+	if name == "" {
+		return r
+	}
+	f := x.find(name)
+	if r.once(f, name) == "" {
 		return x.underAnyName()
 	}
 	r.present = true
 	var claims []claim
 	for _, value := range f.values {
-		c, findings := readUntimed(value)
+		c, findings := readUntimed(value, x.opts.Wire.Untimed)
 		claims = append(claims, c...)
 		r.forms = append(r.forms, findings...)
 	}
@@ -203,7 +213,7 @@ func (x *explanation) untimed() result {
 }
 
 func (x *explanation) untimedSchemes() []scheme {
-	own := scheme{keys: x.ring.untimed, messages: []message{{}}}
+	own := scheme{keys: x.untimedKeys(), messages: []message{{}}}
 	if timestamp := x.value(signer.HeaderStandardTimestamp); timestamp != "" {
 		own.messages = append(own.messages, message{timestamp + ".", signedOther("the time and the body")})
 	}
@@ -214,17 +224,17 @@ func (x *explanation) untimedSchemes() []scheme {
 	return []scheme{own, swapped}
 }
 
-// underAnyName looks in all headers for a value in the form of X-Webhook-Signature
+// underAnyName looks in all headers for a value in the form of the untimed signature
 // that matches.
 func (x *explanation) underAnyName() (r result) {
 	for _, key := range slices.Sorted(maps.Keys(x.header)) {
 		for _, value := range x.header[key] {
-			claims, _ := readUntimed(value)
+			claims, _ := readUntimed(value, x.opts.Wire.Untimed)
 			if len(claims) != 1 || claims[0].mistake.Code != "" {
 				continue
 			}
 			if causes, right := search(claims, x.untimedSchemes()[:1], x.bodies); right {
-				return result{present: true, readable: true, right: true, causes: append(causes, moved(signer.HeaderSignature))}
+				return result{present: true, readable: true, right: true, causes: append(causes, moved(x.opts.Wire.Signature))}
 			}
 		}
 	}
@@ -244,7 +254,7 @@ func signedOther(what string) Finding {
 }
 
 func (x *explanation) value(name string) string {
-	if f := find(x.header, name, strings.Replace(name, "webhook-", "svix-", 1)); len(f.values) > 0 {
+	if f := x.find(name, strings.Replace(name, "webhook-", "svix-", 1)); len(f.values) > 0 {
 		return strings.Trim(f.values[0], " \t")
 	}
 	return ""
@@ -258,7 +268,7 @@ func (x *explanation) verdict(err error, untimed, standard result) {
 	x.add(false, x.ring.others...)
 	for _, r := range []result{untimed, standard} {
 		cause := err != nil && (r.right || !right)
-		if decides { // Then X-Webhook-Signature rescues nothing.
+		if decides { // Then the untimed signature rescues nothing.
 			cause = err != nil && (!r.untimed || !standard.right)
 		}
 		x.add(cause, r.causes...)
@@ -328,7 +338,7 @@ func (x *explanation) eventType() Finding {
 // observe notes what can be seen without any secret.
 func (x *explanation) observe(right bool) {
 	if e, err := x.event(); err == nil {
-		if names := find(x.header, signer.HeaderEvent).values; len(names) > 1 || len(names) == 1 && strings.Trim(names[0], " \t") != string(e.Type) {
+		if names := x.find(x.opts.Wire.Event).values; len(names) > 1 || len(names) == 1 && strings.Trim(names[0], " \t") != string(e.Type) {
 			x.add(false, x.eventType())
 		}
 	}

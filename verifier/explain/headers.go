@@ -5,10 +5,11 @@ import (
 	"encoding/hex"
 	"fmt"
 	"maps"
-	"net/http"
 	"net/textproto"
 	"slices"
 	"strings"
+
+	"github.com/rag-assistant/webhooks/signer"
 )
 
 // claim is a signature that a header holds, well-formed or not.
@@ -21,16 +22,16 @@ type claim struct {
 
 func malformed(text, advice string) Finding { return Finding{Malformed, true, text, advice} }
 
-// readUntimed reads a value of X-Webhook-Signature. Findings are what can be said
-// without knowing what was signed.
-func readUntimed(value string) (claims []claim, findings []Finding) {
+// readUntimed reads a value of X-Webhook-Signature, or what it is called. Findings are
+// what can be said without knowing what was signed.
+func readUntimed(value string, form signer.Untimed) (claims []claim, findings []Finding) {
 	value = strings.Trim(value, " \t")
 	if bare := unquote(value); bare != value {
 		findings = append(findings, malformed("X-Webhook-Signature has quotes around it.", "Send it without."))
 		value = bare
 	}
 	pieces := []string{value}
-	if strings.Contains(value, ",") && !strings.HasPrefix(value, "v1,") && !strings.HasPrefix(value, "v1a,") {
+	if _, right := exact(value, form); !right && strings.Contains(value, ",") && !strings.HasPrefix(value, "v1,") && !strings.HasPrefix(value, "v1a,") {
 		pieces = strings.Split(value, ",")
 		findings = append(findings, Finding{
 			HeaderJoined, true, "X-Webhook-Signature holds several values in one line.",
@@ -38,7 +39,7 @@ func readUntimed(value string) (claims []claim, findings []Finding) {
 		})
 	}
 	for _, piece := range pieces {
-		c, ok := readPiece(strings.Trim(piece, " \t"))
+		c, ok := readPiece(strings.Trim(piece, " \t"), form)
 		switch {
 		case ok && c.mistake.Code == "" && len(findings) > 0:
 			c.mistake = findings[0]
@@ -52,11 +53,13 @@ func readUntimed(value string) (claims []claim, findings []Finding) {
 	return claims, findings
 }
 
-const untimedForm = "It is \"sha256=\" and 64 hex digits."
-
 // readPiece reads one signature. It reports false if there is none that could be
 // compared with anything.
-func readPiece(text string) (claim, bool) {
+func readPiece(text string, form signer.Untimed) (claim, bool) {
+	if mac, ok := exact(text, form); ok {
+		return claim{hash: "sha256", mac: mac}, true
+	}
+	untimedForm := describe(form)
 	if encoded, ok := strings.CutPrefix(text, "v1,"); ok {
 		mac, _, ok := decodeMAC(encoded)
 		return claim{hash: "sha256", mac: mac, mistake: Finding{
@@ -68,22 +71,30 @@ func readPiece(text string) (claim, bool) {
 	c := claim{}
 	prefix, rest, found := cutPrefix(text)
 	switch {
+	case !found && form.Prefix == "":
 	case !found:
-		c.mistake = malformed("X-Webhook-Signature has no \"sha256=\" in front.", untimedForm)
-	case prefix == "sha256=":
+		c.mistake = malformed(fmt.Sprintf("X-Webhook-Signature has no %q in front.", form.Prefix), untimedForm)
+	case prefix == form.Prefix:
 		digits = rest
 	case strings.HasPrefix(prefix, "sha1"), strings.HasPrefix(prefix, "sha512"), strings.HasPrefix(prefix, "md5"):
 		hash, digits = strings.TrimRight(prefix, "=: "), rest
 		c.mistake = Finding{SchemeOther, true, "X-Webhook-Signature names another algorithm than SHA-256.", untimedForm}
 	case strings.HasPrefix(prefix, "sha256"):
 		digits = rest
-		c.mistake = malformed("X-Webhook-Signature does not spell its prefix \"sha256=\".", untimedForm)
+		c.mistake = malformed("X-Webhook-Signature has a prefix in front, and should have none.", untimedForm)
+		if form.Prefix != "" {
+			c.mistake.Text = fmt.Sprintf("X-Webhook-Signature does not spell its prefix %q.", form.Prefix)
+		}
 	default:
 		digits = rest
 		c.mistake = Finding{SchemeOther, true, "X-Webhook-Signature is in the form of another sender's signatures.", untimedForm}
 	}
-	mac, form, ok := decodeMAC(digits)
-	if form == "base64" && c.mistake.Code == "" {
+	mac, spelled, ok := decodeMAC(digits)
+	switch {
+	case c.mistake.Code != "":
+	case form.Base64 && ok && spelled != "base64":
+		c.mistake = malformed("X-Webhook-Signature is not in padded standard base64.", untimedForm)
+	case !form.Base64 && spelled == "base64":
 		c.mistake = malformed("X-Webhook-Signature is in base64 and not in hex.", untimedForm)
 	}
 	if want := map[string]int{"sha256": 32, "sha1": 20, "sha512": 64}[hash]; ok && len(mac) != want {
@@ -145,7 +156,7 @@ func decodeMAC(text string) (mac []byte, form string, ok bool) {
 }
 
 // readStandard reads a value of webhook-signature.
-func readStandard(value string) (claims []claim, findings []Finding) {
+func readStandard(value string, untimed signer.Untimed) (claims []claim, findings []Finding) {
 	const form = "It is \"v1,\" and padded base64, or several of those with a space between them."
 	for token := range strings.FieldsSeq(value) {
 		bare := strings.TrimRight(token, ",;")
@@ -177,10 +188,10 @@ func readStandard(value string) (claims []claim, findings []Finding) {
 			})
 			continue
 		default:
-			piece, ok := readPiece(bare)
+			piece, ok := readPiece(bare, untimed)
 			c.hash, c.mac = piece.hash, piece.mac
 			c.mistake = malformed("webhook-signature has a signature without a version.", form)
-			if strings.HasPrefix(bare, "sha256=") {
+			if untimed.Prefix != "" && strings.HasPrefix(bare, untimed.Prefix) {
 				c.mistake = Finding{SchemeSwapped, true, "webhook-signature holds the signature over the body alone.", "Read it from X-Webhook-Signature."}
 			}
 			if !ok {
@@ -204,7 +215,11 @@ type field struct {
 
 // find looks for a header under its name, then under the spellings that gateways and
 // scripts use, then under the other names.
-func find(header http.Header, name string, others ...string) field {
+func (x *explanation) find(name string, others ...string) field {
+	header := x.header
+	if name == "" { // It is not sent.
+		return field{}
+	}
 	if values := header[textproto.CanonicalMIMEHeaderKey(name)]; len(values) > 0 {
 		return field{values: values}
 	}
@@ -213,6 +228,9 @@ func find(header http.Header, name string, others ...string) field {
 		plain := strings.ToLower(strings.ReplaceAll(key, "_", "-"))
 		// Proxies put words in front of a name. But X-Webhook-Signature ends in
 		// webhook-signature too, and is another header.
+		if x.known[plain] && plain != wanted && !slices.Contains(others, plain) {
+			continue
+		}
 		same := plain == wanted || strings.HasSuffix(plain, "-"+wanted) && !strings.HasSuffix(plain, "x-"+wanted)
 		if (same || slices.Contains(others, plain)) && len(header[key]) > 0 {
 			return field{values: header[key], mistake: moved(name)}

@@ -12,7 +12,7 @@ type Code string
 // About the headers.
 const (
 	HeaderMissing  Code = "header_missing"  // no signature, or a header of Standard Webhooks is not there
-	Untimed        Code = "untimed"         // X-Webhook-Signature alone, which has no time in it
+	Untimed        Code = "untimed"         // the untimed signature alone, which has no time in it
 	HeaderMoved    Code = "header_moved"    // the signature is under another name
 	HeaderRepeated Code = "header_repeated" // more than one line of a kind
 	HeaderJoined   Code = "header_joined"   // several values in one line
@@ -26,7 +26,7 @@ const (
 	SignedOther    Code = "signed_other"    // neither the body nor "id.timestamp.body" was signed
 	ContentType    Code = "content_type"    // one that the middleware does not let in
 	ContentCoding  Code = "content_coding"  // a Content-Encoding, which it does not let in
-	EventType      Code = "event_type"      // X-Webhook-Event is not the body's type
+	EventType      Code = "event_type"      // the header of the event is not the body's type
 )
 
 // About the secrets.

@@ -35,7 +35,7 @@ func otherID() Finding {
 
 // otherIDs are the ids that a sender may have signed in place of webhook-id.
 func (x *explanation) otherIDs() []string {
-	ids := []string{x.value(signer.HeaderDeliveryID), x.value(signer.HeaderWebhookID)}
+	ids := []string{x.value(x.opts.Wire.DeliveryID), x.value(x.opts.Wire.WebhookID)}
 	if e, err := event.Parse(x.body); err == nil {
 		ids = append(ids, e.ID)
 	}
@@ -53,7 +53,7 @@ func (x *explanation) standard() result {
 	names := x.standardNames()
 	var missing []string
 	for i, name := range names {
-		f := find(x.header, name, strings.Replace(name, "webhook-", "svix-", 1))
+		f := x.find(name, strings.Replace(name, "webhook-", "svix-", 1))
 		if i == 0 {
 			all = rejoin(f.values)
 			f.values = all[:min(len(all), 1)]
@@ -77,7 +77,7 @@ func (x *explanation) standard() result {
 		if len(claims) >= maxClaims {
 			break
 		}
-		c, findings := readStandard(value)
+		c, findings := readStandard(value, x.opts.Wire.Untimed)
 		claims = append(claims, c...)
 		r.forms = append(r.forms, findings...)
 	}
@@ -90,7 +90,7 @@ func (x *explanation) standard() result {
 	if timely && x.asymmetric(&r, claims, values[1], at) {
 		return r
 	}
-	swapped := scheme{x.ring.untimed, []message{{}}, Finding{
+	swapped := scheme{x.untimedKeys(), []message{{}}, Finding{
 		SchemeSwapped, true,
 		"webhook-signature was made as X-Webhook-Signature is.", "That of Standard Webhooks is over id, time and body, with the decoded secret as the key.",
 	}}

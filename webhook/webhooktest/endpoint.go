@@ -1,6 +1,7 @@
 package webhooktest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -33,6 +34,10 @@ type Options struct {
 	// registered; otherwise see [Endpoint.SetSecret]. Defaults to none.
 	Secret string
 
+	// Wire is what the sender calls its headers, and how it signs. Defaults to that of
+	// Verifier, and then to X-Webhook-Signature and so on.
+	Wire signer.Wire
+
 	// Verifier has the options for verifying, such as AcceptUntimed. Defaults to
 	// those of package verifier.
 	Verifier *verifier.Options
@@ -48,6 +53,10 @@ func (o *Options) withDefaults() Options {
 	if o != nil {
 		opts = *o
 	}
+	if opts.Verifier != nil {
+		opts.Wire = cmp.Or(opts.Wire, opts.Verifier.Wire)
+	}
+	opts.Wire = opts.Wire.WithDefaults()
 	if opts.Wait == 0 {
 		opts.Wait = DefaultWait
 		if opts.InProcess {
@@ -74,11 +83,13 @@ type Received struct {
 	Header http.Header
 	Body   []byte
 
-	// WebhookID and DeliveryID are from the headers, which are not signed.
+	// WebhookID and DeliveryID are from the headers, which are not signed, and empty if
+	// the wire has none.
 	WebhookID  string
 	DeliveryID string
 
-	// Attempt counts the requests of a delivery that this endpoint has seen, from 1.
+	// Attempt counts the requests of a delivery that this endpoint has seen, from 1; of an
+	// event, if the wire has no delivery's id.
 	// While a secret is rotated, a sender may post up to three times in what it
 	// counts as one attempt.
 	Attempt int
@@ -102,7 +113,7 @@ type Endpoint struct {
 	script    []Answer
 	otherwise Answer
 	received  []Received
-	attempts  map[string]int // by delivery id
+	attempts  map[string]int // by id of the delivery or event
 	taken     int            // how many Next has returned
 	arrived   chan struct{}  // closed when the next request arrives
 }
@@ -116,6 +127,9 @@ func NewEndpoint(tb testing.TB, o *Options) *Endpoint {
 	}
 	if ep.opts.Wait < 0 {
 		tb.Fatal("webhooktest: new endpoint: Wait is negative")
+	}
+	if err := ep.opts.Wire.Validate(); err != nil {
+		tb.Fatalf("webhooktest: new endpoint: %v", err)
 	}
 	if ep.opts.Secret != "" {
 		v, err := ep.newVerifier(ep.opts.Secret)
@@ -160,6 +174,7 @@ func (ep *Endpoint) newVerifier(secret string) (*verifier.Verifier, error) {
 	if ep.opts.Verifier != nil {
 		opts = *ep.opts.Verifier
 	}
+	opts.Wire = ep.opts.Wire
 	if strings.HasPrefix(secret, "whpk_") {
 		opts.PublicKeys = append(slices.Clone(opts.PublicKeys), secret)
 		secret = ""
@@ -214,15 +229,16 @@ var errNoSecret = errors.New("webhooktest: the endpoint knew no secret when the 
 func (ep *Endpoint) record(method, url string, header http.Header, body []byte) Answer {
 	r := Received{
 		At: time.Now(), Err: errNoSecret, Method: method, URL: url, Header: header, Body: body,
-		WebhookID: header.Get(signer.HeaderWebhookID), DeliveryID: header.Get(signer.HeaderDeliveryID),
+		WebhookID: header.Get(ep.opts.Wire.WebhookID), DeliveryID: header.Get(ep.opts.Wire.DeliveryID),
 	}
 	ep.mu.Lock()
 	defer ep.mu.Unlock()
 	if ep.verifier != nil {
 		r.Event, r.Err = ep.verifier.Verify(header, body)
 	}
-	ep.attempts[r.DeliveryID]++
-	r.Attempt = ep.attempts[r.DeliveryID]
+	counted := cmp.Or(r.DeliveryID, header.Get(signer.HeaderStandardID))
+	ep.attempts[counted]++
+	r.Attempt = ep.attempts[counted]
 	var a Answer
 	switch {
 	case ep.verifier != nil && r.Err != nil:

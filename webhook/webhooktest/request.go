@@ -2,6 +2,7 @@ package webhooktest
 
 import (
 	"bytes"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -30,6 +31,10 @@ type RequestOptions struct {
 	// DeliveryID is the delivery's id. Defaults to a new one.
 	DeliveryID string
 
+	// Wire is what the sender calls its headers, and how it signs. Defaults to
+	// X-Webhook-Signature and so on.
+	Wire signer.Wire
+
 	// Encoding is how the body is written: see [webhook.Encoding]. Defaults to
 	// [webhook.EncodingStandard].
 	Encoding webhook.Encoding
@@ -40,6 +45,7 @@ func (o *RequestOptions) withDefaults() RequestOptions {
 	if o != nil {
 		opts = *o
 	}
+	opts.Wire = opts.Wire.WithDefaults()
 	if opts.Target == "" {
 		opts.Target = "/"
 	}
@@ -71,7 +77,7 @@ func Request(tb testing.TB, secret string, e event.Event, o *RequestOptions) *ht
 		e.Created = opts.At
 	}
 	s, err := newSigner(secret)
-	if err != nil {
+	if err = errors.Join(err, opts.Wire.Validate()); err != nil {
 		tb.Fatalf("webhooktest: request: %v", err)
 	}
 	plain, err := e.MarshalJSON()
@@ -84,22 +90,32 @@ func Request(tb testing.TB, secret string, e event.Event, o *RequestOptions) *ht
 	}
 	body = jcs.Encode(body, jcs.Encoding(opts.Encoding))
 	r := httptest.NewRequestWithContext(tb.Context(), http.MethodPost, opts.Target, bytes.NewReader(body))
-	for key, value := range map[string]string{
-		"Content-Type":                 "application/json",
-		"User-Agent":                   webhook.DefaultUserAgent,
-		signer.HeaderEvent:             string(e.Type),
-		signer.HeaderWebhookID:         opts.WebhookID,
-		signer.HeaderDeliveryID:        opts.DeliveryID,
-		signer.HeaderStandardID:        e.ID,
-		signer.HeaderStandardTimestamp: strconv.FormatInt(opts.At.Unix(), 10),
-		signer.HeaderStandardSignature: string(s.AppendStandard(nil, e.ID, opts.At, body)),
-	} {
-		r.Header.Set(key, value)
-	}
-	if signature := s.AppendSignature(nil, body); len(signature) > 0 {
-		r.Header.Set(signer.HeaderSignature, string(signature))
-	}
+	opts.setHeaders(r.Header, s, e, body)
 	return r
+}
+
+func (o *RequestOptions) setHeaders(h http.Header, s *signer.Signer, e event.Event, body []byte) {
+	timestamp, standard := strconv.FormatInt(o.At.Unix(), 10), string(s.AppendStandard(nil, e.ID, o.At, body))
+	for _, f := range [][2]string{
+		{"Content-Type", "application/json"},
+		{"User-Agent", o.Wire.UserAgent},
+		{o.Wire.Signature, string(s.AppendUntimed(nil, body, o.Wire.Untimed))},
+		{o.Wire.Event, string(e.Type)},
+		{o.Wire.WebhookID, o.WebhookID},
+		{o.Wire.DeliveryID, o.DeliveryID},
+		{signer.HeaderStandardID, e.ID},
+		{signer.HeaderStandardTimestamp, timestamp},
+		{signer.HeaderStandardSignature, standard},
+	} {
+		if f[0] != "" && f[1] != "" {
+			h.Set(f[0], f[1])
+		}
+	}
+	if o.Wire.Svix {
+		h.Set("svix-id", e.ID)
+		h.Set("svix-timestamp", timestamp)
+		h.Set("svix-signature", standard)
+	}
 }
 
 func newSigner(text string) (*signer.Signer, error) {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/rag-assistant/webhooks/signer"
 	"github.com/rag-assistant/webhooks/webhook/internal/token"
 )
 
@@ -16,13 +17,35 @@ const (
 	maxHeaderValue = 1024
 )
 
-// RefuseHeaderName says why a webhook cannot have a header of this name, empty if
-// it can.
-func RefuseHeaderName(name string) string {
+// Reserved are the headers of the sender's own, which no webhook may choose. Those of
+// the zero [signer.Wire] and of Standard Webhooks are always among them.
+type Reserved struct {
+	names    []string // folded
+	prefixes []string // folded, too
+}
+
+// NewReserved returns those of w. A prefix that says nothing of a sender, as X- does, is
+// left to webhooks.
+func NewReserved(w signer.Wire) Reserved {
+	var r Reserved
+	for _, name := range w.Own() {
+		r.names = append(r.names, fold(name))
+	}
+	if prefix := fold(w.Prefix); strings.HasSuffix(prefix, "-") && prefix != "x-" {
+		r.prefixes = append(r.prefixes, prefix)
+	}
+	if w.Svix {
+		r.prefixes = append(r.prefixes, "svix-")
+	}
+	return r
+}
+
+// Refuse says why a webhook cannot have a header of this name, empty if it can.
+func (r Reserved) Refuse(name string) string {
 	switch {
 	case !validHeaderName(name):
 		return fmt.Sprintf("the name must be 1 to %d letters, digits or any of %s", maxHeaderName, token.Marks)
-	case reservedHeader(name):
+	case r.has(name):
 		return "this header is set by the sender, by HTTP or by what is between sender and receiver"
 	}
 	return ""
@@ -47,21 +70,25 @@ func ValidHeaderValue(v string) bool {
 	return len(v) >= 1 && len(v) <= maxHeaderValue
 }
 
-// reservedHeader says if a webhook must not choose a header of its own by this
-// name. Every character but letters and digits counts as '-', since CGI, and all
-// that is built like it, hands X_Webhook_Signature and X-Webhook-Signature to a
-// program under one name.
-func reservedHeader(name string) bool {
+// has says if a webhook must not choose a header of its own by this name.
+func (r Reserved) has(name string) bool {
+	folded := fold(name)
+	begins := func(prefix string) bool { return strings.HasPrefix(folded, prefix) }
+	return slices.Contains(reservedHeaders, folded) || slices.Contains(r.names, folded) ||
+		slices.ContainsFunc(reservedPrefixes, begins) || slices.ContainsFunc(r.prefixes, begins)
+}
+
+// fold makes lower case of a name, and '-' of every character but letters and digits,
+// since CGI, and all that is built like it, hands X_Webhook_Signature and
+// X-Webhook-Signature to a program under one name.
+func fold(name string) string {
 	folded := []byte(strings.ToLower(name))
 	for i, c := range folded {
 		if !token.Alphanumeric(c) {
 			folded[i] = '-'
 		}
 	}
-	if slices.Contains(reservedHeaders, string(folded)) {
-		return true
-	}
-	return slices.ContainsFunc(reservedPrefixes, func(p string) bool { return strings.HasPrefix(string(folded), p) })
+	return string(folded)
 }
 
 //nolint:gochecknoglobals // constant lists

@@ -27,7 +27,7 @@ type cacheKey struct {
 // Set is what goes into a webhook's requests.
 type Set struct {
 	Current  *signer.Signer // signs with the previous key too, within a rotation's grace
-	Previous *signer.Signer // for X-Webhook-Signature, which holds one; nil if there is no such secret
+	Previous *signer.Signer // for the untimed signature, of which there is one; nil if there is no such secret
 	Headers  []Header
 
 	asymmetric bool
@@ -39,8 +39,9 @@ const (
 	maxSignerSize = 16 << 20
 )
 
-// NewSigners returns an empty cache over v.
-func NewSigners(v *Vault, log *slog.Logger) Signers {
+// NewSigners returns an empty cache over v, for webhooks that may not have headers of
+// the names in own.
+func NewSigners(v *Vault, own Reserved, log *slog.Logger) Signers {
 	var mu sync.RWMutex
 	sets := make(map[cacheKey]Set)
 	total := 0 // of the keys and headers, in bytes
@@ -55,7 +56,7 @@ func NewSigners(v *Vault, log *slog.Logger) Signers {
 		if ok {
 			return set, nil
 		}
-		set, err := newSet(log, v, l)
+		set, err := newSet(log, v, own, l)
 		if err != nil {
 			return Set{}, err
 		}
@@ -76,7 +77,7 @@ func NewSigners(v *Vault, log *slog.Logger) Signers {
 }
 
 // newSet opens the keys and headers of a lease.
-func newSet(log *slog.Logger, v *Vault, l *store.Lease) (Set, error) {
+func newSet(log *slog.Logger, v *Vault, own Reserved, l *store.Lease) (Set, error) {
 	var set Set
 	key, err := v.openKey(l.MerchantID, l.WebhookID, l.Secret)
 	if err != nil {
@@ -104,7 +105,7 @@ func newSet(log *slog.Logger, v *Vault, l *store.Lease) (Set, error) {
 	if set.Current, err = key.signer(older...); err != nil {
 		return set, err
 	}
-	set.Headers, err = openHeaders(log, v, l)
+	set.Headers, err = openHeaders(log, v, own, l)
 	return set, err
 }
 
@@ -125,14 +126,14 @@ func (s Set) Forge() (Set, error) {
 
 // openHeaders leaves out what the rules of today would refuse: the store may hold
 // what was checked by older ones.
-func openHeaders(log *slog.Logger, v *Vault, l *store.Lease) ([]Header, error) {
+func openHeaders(log *slog.Logger, v *Vault, own Reserved, l *store.Lease) ([]Header, error) {
 	all, err := v.openHeaders(l.MerchantID, l.WebhookID, l.URL, l.Headers)
 	if err != nil {
 		return nil, err
 	}
 	var out []Header
 	for _, h := range all {
-		if RefuseHeaderName(h.Name) != "" || !ValidHeaderValue(h.Value[0]) {
+		if own.Refuse(h.Name) != "" || !ValidHeaderValue(h.Value[0]) {
 			log.Warn("webhook header is not sent: it is not one that a webhook may have",
 				slog.String("merchant_id", l.MerchantID), slog.String("webhook_id", l.WebhookID), slog.String("header", h.Name))
 			continue
