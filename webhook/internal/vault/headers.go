@@ -52,16 +52,24 @@ func ValidHeaderValue(v string) bool {
 // that is built like it, hands X_Webhook_Signature and X-Webhook-Signature to a
 // program under one name.
 func reservedHeader(name string) bool {
+	folded := fold(name)
+	if slices.Contains(reservedHeaders, folded) {
+		return true
+	}
+	return slices.ContainsFunc(reservedPrefixes, func(p string) bool { return strings.HasPrefix(folded, p) })
+}
+
+// SameHeader says if a program may get two headers under one name.
+func SameHeader(a, b string) bool { return fold(a) == fold(b) }
+
+func fold(name string) string {
 	folded := []byte(strings.ToLower(name))
 	for i, c := range folded {
 		if !token.Alphanumeric(c) {
 			folded[i] = '-'
 		}
 	}
-	if slices.Contains(reservedHeaders, string(folded)) {
-		return true
-	}
-	return slices.ContainsFunc(reservedPrefixes, func(p string) bool { return strings.HasPrefix(string(folded), p) })
+	return string(folded)
 }
 
 //nolint:gochecknoglobals // constant lists
