@@ -14,6 +14,7 @@ import (
 	"github.com/rag-assistant/webhooks/webhook/event"
 	"github.com/rag-assistant/webhooks/webhook/internal/id"
 	"github.com/rag-assistant/webhooks/webhook/internal/jcs"
+	"github.com/rag-assistant/webhooks/webhook/internal/shape"
 )
 
 // RequestOptions are the optional settings of a [Request].
@@ -33,6 +34,9 @@ type RequestOptions struct {
 	// Encoding is how the body is written: see [webhook.Encoding]. Defaults to
 	// [webhook.EncodingStandard].
 	Encoding webhook.Encoding
+
+	// Shape is that of the sender's catalog. Defaults to nil, as in [event.Catalog.WithShape].
+	Shape event.Shape
 }
 
 func (o *RequestOptions) withDefaults() RequestOptions {
@@ -74,18 +78,20 @@ func Request(tb testing.TB, secret string, e event.Event, o *RequestOptions) *ht
 	if err != nil {
 		tb.Fatalf("webhooktest: request: %v", err)
 	}
-	plain, err := e.MarshalJSON()
+	sent, err := shaped(opts.Shape, e)
 	if err != nil {
 		tb.Fatalf("webhooktest: request: %v", err)
 	}
-	body, err := jcs.Canonicalize(plain)
-	if err != nil {
-		tb.Fatalf("webhooktest: request: %v", err)
+	body := sent.Body
+	if shape.IsJSON(sent.ContentType) {
+		body = jcs.Encode(body, jcs.Encoding(opts.Encoding))
 	}
-	body = jcs.Encode(body, jcs.Encoding(opts.Encoding))
 	r := httptest.NewRequestWithContext(tb.Context(), http.MethodPost, opts.Target, bytes.NewReader(body))
+	for name, value := range sent.Header {
+		r.Header.Set(name, value)
+	}
 	for key, value := range map[string]string{
-		"Content-Type":                 "application/json",
+		"Content-Type":                 sent.ContentType,
 		"User-Agent":                   webhook.DefaultUserAgent,
 		signer.HeaderEvent:             string(e.Type),
 		signer.HeaderWebhookID:         opts.WebhookID,
