@@ -93,7 +93,8 @@ type Options struct {
 	BodyTimeout time.Duration
 
 	// ContentTypes are the media types that the middleware lets in, in lower case
-	// and without parameters. Defaults to application/json.
+	// and without parameters. CloudEvents in structured mode come as
+	// application/cloudevents+json. Defaults to application/json.
 	ContentTypes []string
 
 	// OnReject is called for each request that the middleware answers itself, before

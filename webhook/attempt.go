@@ -16,6 +16,7 @@ import (
 	"github.com/rag-assistant/webhooks/store"
 	"github.com/rag-assistant/webhooks/webhook/egress"
 	"github.com/rag-assistant/webhooks/webhook/internal/jcs"
+	"github.com/rag-assistant/webhooks/webhook/internal/shape"
 	"github.com/rag-assistant/webhooks/webhook/internal/vault"
 )
 
@@ -39,8 +40,9 @@ func (r *run) try(ctx context.Context, c claimed) settled {
 		r.giveUp(&s, c)
 		return s
 	}
-	if !whole(c.Body) {
-		r.logger(&c.Lease).ErrorContext(ctx, "webhook event damaged; its body is no JSON object, so it is not sent", slog.Int("bytes", len(c.Body)))
+	var ok bool
+	if c.message, ok = shape.Unpack(c.Body); !ok {
+		r.logger(&c.Lease).ErrorContext(ctx, "webhook event damaged; what is stored of it is not what was published, so it is not sent", slog.Int("bytes", len(c.Body)))
 		s.end(CodeDamaged)
 		return s
 	}
@@ -201,12 +203,6 @@ func (s *settled) end(code Code) {
 	s.info.Code, s.result.Outcome, s.result.Attempt.Code = code, store.Failed, string(code)
 }
 
-// whole reports whether a body may be what was published, an object of JSON. It looks at both
-// ends, so that it costs nothing: what is cut off or overwritten shows there.
-func whole(body []byte) bool {
-	return len(body) > 1 && body[0] == '{' && body[len(body)-1] == '}'
-}
-
 // post signs and sends. The untimed signature is that of one secret. A receiver that
 // refuses it may verify with another: the old one within the grace of a
 // rotation, the one of a rotation since the claim, or the new one to which it
@@ -222,11 +218,11 @@ func (r *run) post(ctx context.Context, c claimed) (egress.Response, error) {
 		if set, err = set.Forge(); err != nil {
 			return egress.Response{}, err
 		}
-		return r.postOnce(ctx, c, &set, set.Current, c.Body)
+		return r.postOnce(ctx, c, &set, set.Current, c.message.Body)
 	}
-	body := c.Body // Of a test, that is what is sent: see Service.Detect.
+	body := c.message.Body // Of a test, that is what is sent: see Service.Detect.
 	if !c.Test {
-		body = jcs.Encode(c.Body, jcs.Encoding(c.Encoding))
+		body = encoded(c.message, jcs.Encoding(c.Encoding))
 	}
 	resp, err := r.postOnce(ctx, c, &set, set.Current, body)
 	if !doubted(resp, err) {
@@ -285,7 +281,7 @@ func (r *run) postOnce(ctx context.Context, c claimed, set *vault.Set, untimed *
 	standard := string(set.Current.AppendStandard(buf[:0], c.EventID, now, body))
 	// Merchants were told X-Webhook-ID. Header.Set would write X-Webhook-Id.
 	values := []string{
-		"application/json",
+		c.message.ContentType,
 		signature,
 		c.EventType,
 		c.WebhookID,
@@ -295,14 +291,19 @@ func (r *run) postOnce(ctx context.Context, c claimed, set *vault.Set, untimed *
 		strconv.FormatInt(now.Unix(), 10),
 		standard,
 	}
-	header := make(http.Header, len(r.names)+len(set.Headers)+len(c.added)+1) // Post adds one.
+	header := make(http.Header, len(r.names)+len(set.Headers)+len(c.added)+len(c.message.Header)+1) // Post adds one.
 	for _, h := range set.Headers {
-		header[h.Name] = h.Value
-	}
-	for _, h := range c.added {
-		if !has(set.Headers, h.Name) {
+		if !names(c.message, h.Name) { // A merchant must not say what the event says.
 			header[h.Name] = h.Value
 		}
+	}
+	for _, h := range c.added {
+		if !has(set.Headers, h.Name) && !names(c.message, h.Name) {
+			header[h.Name] = h.Value
+		}
+	}
+	for name, value := range c.message.Header {
+		header[name] = []string{value}
 	}
 	for i, key := range r.names {
 		if i >= len(values) {

@@ -15,6 +15,7 @@ import (
 	"github.com/rag-assistant/webhooks/signer"
 	"github.com/rag-assistant/webhooks/store"
 	"github.com/rag-assistant/webhooks/webhook/egress"
+	"github.com/rag-assistant/webhooks/webhook/event"
 	"github.com/rag-assistant/webhooks/webhook/internal/vault"
 )
 
@@ -116,6 +117,11 @@ type DispatcherOptions struct {
 	// DisableOnGone, is never tried; nor is one whose dispatcher dies in the moment after
 	// the disabling, unless one has OnNotice. Defaults to none: only its owner can enable a webhook.
 	Probe []time.Duration
+
+	// Catalog has the shape of payloads, in which the tests of Probe are sent: see
+	// [event.Catalog.WithShape]. Give the [Service] the same. Defaults to
+	// [event.DefaultCatalog].
+	Catalog *event.Catalog
 
 	// WarnAfter is how many consecutive failures make a notice of kind
 	// [NoticeWarning], so that the owner hears of it in time: half of DisableAfter,
@@ -257,6 +263,9 @@ func NewDispatcher(st DispatchStore, o *DispatcherOptions) (*Dispatcher, error) 
 	if st == nil {
 		bad = append(bad, errors.New("store is nil"))
 	}
+	if len(opts.Probe) > 0 {
+		bad = append(bad, shaper{opts.Catalog.Shape(), vault.NewReserved(opts.Wire), opts.Logger}.check())
+	}
 	keys, err := newVault(st, opts.SecretKeys, opts.InsecurePlaintextSecrets)
 	bad = append(bad, err)
 	out, err := egress.New(opts.Egress)
@@ -303,6 +312,9 @@ func (o DispatcherOptions) withDefaults() DispatcherOptions {
 	defTime(&o.Retention.Notices, week)
 	defTime(&o.Retention.Jobs, week)
 	o.Wire = o.Wire.WithDefaults()
+	if o.Catalog == nil {
+		o.Catalog = event.DefaultCatalog()
+	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}

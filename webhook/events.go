@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/rag-assistant/webhooks/store"
+	"github.com/rag-assistant/webhooks/webhook/event"
 	"github.com/rag-assistant/webhooks/webhook/internal/id"
 )
 
@@ -38,7 +39,8 @@ type EventDetail struct {
 	EventRecord
 
 	Text     string          // as [Explanation].Text
-	Payload  json.RawMessage // the canonical event; nil if the store cannot read it
+	Payload  json.RawMessage // as in [DeliveryDetail]; nil if the store cannot read it, too
+	Sent     event.Shaped    // as in [DeliveryDetail]
 	Verdicts []Verdict       // one for each webhook of now, oldest first; of a test, one
 
 	// Deliveries are those of all webhooks that are kept, oldest first, with the first 200
@@ -134,9 +136,7 @@ func (s *Service) Event(ctx context.Context, merchantID, eventID string) (EventD
 	}
 	out := EventDetail{EventRecord: newEventRecord(e), Damaged: fate.Damaged}
 	out.ID = eventID
-	if json.Valid(e.Body) { // Else it is damaged, and would spoil the answer that it is in.
-		out.Payload = e.Body
-	}
+	out.Sent, out.Payload = opened(e.Body)
 	for i := range fate.Deliveries {
 		out.Deliveries = append(out.Deliveries, listed(&fate.Deliveries[i]))
 	}

@@ -55,7 +55,7 @@ func (r *run) exchange(c *claimed, answered http.Header) string {
 	for _, name := range sorted(room[:0], sent) {
 		switch {
 		case slices.Contains(r.names, name) || len(sent[name]) == 0:
-		case vault.TraceHeader(name):
+		case vault.TraceHeader(name), c.message.Header[name] != "":
 			writeHeader(&b, name, sent[name])
 		default:
 			b.WriteString(name + "\n")

@@ -2,7 +2,6 @@ package webhook
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -152,9 +151,7 @@ func (s *Service) Delivery(ctx context.Context, merchantID, webhookID, deliveryI
 	if err != nil && !errors.Is(err, store.ErrNotFound) && !errors.Is(err, store.ErrDamaged) {
 		return DeliveryDetail{}, fmt.Errorf("webhook: read event: %w", err)
 	}
-	if json.Valid(e.Body) { // Else it is damaged, and would spoil the answer that it is in.
-		out.Payload = e.Body
-	}
+	out.Sent, out.Payload = opened(e.Body)
 	return out, nil
 }
 

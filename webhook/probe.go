@@ -90,7 +90,7 @@ func (p *probing) watch(r *run) time.Duration {
 // send publishes a test event. Its id is made of the job, the disabling and the probe, so
 // that each is sent once.
 func (p *probing) send(ctx context.Context, r *run, j *store.Job, w *store.Webhook) error {
-	e, err := newTest(fmt.Sprintf("evt_test_%s_%d_%d", strings.TrimPrefix(j.ID, "prb_"), p.Disablings, p.Probes+1), time.Now(), w.ID, trial{
+	e, err := newTest(shaper{r.opts.Catalog.Shape(), r.own, r.opts.Logger}, fmt.Sprintf("evt_test_%s_%d_%d", strings.TrimPrefix(j.ID, "prb_"), p.Disablings, p.Probes+1), time.Now(), w.ID, trial{
 		message:   "This webhook was disabled by failures; if you answer with a 2xx status, it is enabled again",
 		encodings: []jcs.Encoding{jcs.Encoding(w.Encoding)},
 	})

@@ -17,10 +17,12 @@ import (
 	"github.com/rag-assistant/webhooks/webhook/internal/id"
 	"github.com/rag-assistant/webhooks/webhook/internal/jcs"
 	"github.com/rag-assistant/webhooks/webhook/internal/once"
+	"github.com/rag-assistant/webhooks/webhook/internal/shape"
 )
 
-// MaxBody is the largest canonical event in bytes. Express refuses bodies over
-// 100 KiB unless it is told otherwise, so smaller is kinder.
+// MaxBody is the largest canonical event in bytes, and the largest body that an
+// [event.Shape] may make of one. Express refuses bodies over 100 KiB unless it is told
+// otherwise, so smaller is kinder.
 const MaxBody = jcs.MaxSize
 
 // Publish stores e and makes a delivery for each active webhook of the merchant
@@ -32,7 +34,8 @@ const MaxBody = jcs.MaxSize
 // published once per merchant: the same ID with the same content again answers
 // the first result with Duplicate set, and with other content [ErrConflict]. Two
 // events have the same content if type and data are equal JSON, and Created too
-// where the caller set it.
+// where the caller set it. What is sent is made once, by the [event.Shape] of the catalog
+// if there is one; an event that it fails on is an [*InvalidError].
 func (s *Service) Publish(ctx context.Context, merchantID string, e event.Event) (Publication, error) {
 	out, err := s.PublishBatch(ctx, merchantID, []event.Event{e})
 	if err != nil {
@@ -132,7 +135,7 @@ func (s *Service) hand(ctx context.Context, p store.Publisher, merchantID string
 		}
 		s.observer.published(ctx, PublishedInfo{
 			MerchantID: merchantID, EventID: row.ID, EventType: row.Type,
-			Deliveries: len(a.Deliveries), Missed: len(a.Missed), Duplicate: a.Duplicate, Bytes: len(row.Body),
+			Deliveries: len(a.Deliveries), Missed: len(a.Missed), Duplicate: a.Duplicate, Bytes: shape.Size(row.Body),
 		})
 		s.log.LogAttrs(ctx, slog.LevelDebug, "webhook event published",
 			slog.String("merchant_id", merchantID), slog.String("event_id", row.ID), slog.String("event_type", row.Type),
@@ -153,7 +156,7 @@ func publishingInfo(merchantID string, rows []store.NewEvent) PublishingInfo {
 		i.EventID = rows[0].ID
 	}
 	for _, row := range rows {
-		i.Bytes += len(row.Body)
+		i.Bytes += shape.Size(row.Body)
 		if row.Type != i.EventType {
 			i.EventType = ""
 		}
@@ -170,7 +173,7 @@ func (s *Service) CheckEvent(e event.Event) []Fault {
 	return nil
 }
 
-// newEvent checks e and writes it in canonical form.
+// newEvent checks e and writes it as it is stored.
 func (s *Service) newEvent(ctx context.Context, e event.Event) (store.NewEvent, error) {
 	return s.newEventAt(ctx, e, s.now())
 }
@@ -208,8 +211,12 @@ func (s *Service) newEventAt(ctx context.Context, e event.Event, now time.Time) 
 		}
 	}
 	sum := sha256.Sum256(same)
+	text, err := s.shaper().text(body)
+	if err != nil {
+		return store.NewEvent{}, err
+	}
 	return store.NewEvent{
-		ID: e.ID, Type: string(e.Type), Body: body, Fingerprint: hex.EncodeToString(sum[:16]), MaxPending: s.limits.Pending,
+		ID: e.ID, Type: string(e.Type), Body: text, Fingerprint: hex.EncodeToString(sum[:16]), MaxPending: s.limits.Pending,
 	}, nil
 }
 
@@ -296,7 +303,7 @@ type trial struct {
 
 // test stores a test event.
 func (s *Service) test(ctx context.Context, merchantID, webhookID string, t trial) (Delivery, error) {
-	e, err := newTest(once.ID(ctx, "evt_test_"), s.now(), webhookID, t)
+	e, err := newTest(s.shaper(), once.ID(ctx, "evt_test_"), s.now(), webhookID, t)
 	if err != nil {
 		return Delivery{}, err
 	}
@@ -311,7 +318,7 @@ func (s *Service) test(ctx context.Context, merchantID, webhookID string, t tria
 }
 
 // newTest returns a test event in the encoding that it is sent in.
-func newTest(eventID string, at time.Time, webhookID string, t trial) (store.NewEvent, error) {
+func newTest(s shaper, eventID string, at time.Time, webhookID string, t trial) (store.NewEvent, error) {
 	e := t.sample
 	if e.Type == "" {
 		e = event.New(event.WebhookTest{Message: t.message, WebhookID: webhookID})
@@ -321,10 +328,11 @@ func newTest(eventID string, at time.Time, webhookID string, t trial) (store.New
 	if err != nil {
 		return store.NewEvent{}, err
 	}
-	for _, encoding := range t.encodings {
-		body = jcs.Encode(body, encoding)
+	text, err := s.text(body, t.encodings...)
+	if err != nil {
+		return store.NewEvent{}, err
 	}
-	return store.NewEvent{ID: e.ID, Type: string(e.Type), Body: body, Test: webhookID, Forged: t.forged}, nil
+	return store.NewEvent{ID: e.ID, Type: string(e.Type), Body: text, Test: webhookID, Forged: t.forged}, nil
 }
 
 // Await waits until a delivery has ended or ctx has, and returns it as it is

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/rag-assistant/webhooks/store"
+	"github.com/rag-assistant/webhooks/webhook/event"
 	"github.com/rag-assistant/webhooks/webhook/internal/id"
 	"github.com/rag-assistant/webhooks/webhook/internal/vault"
 )
@@ -81,6 +82,7 @@ type claimed struct {
 	added     []vault.Header // what the host adds to the requests of an attempt
 	probe     bool           // it tries the way out in an outage
 	sent      *http.Header   // of the last post of an attempt
+	message   event.Shaped   // what is sent, as it was stored
 }
 
 // Run delivers until ctx ends and returns nil after an orderly stop: it claims

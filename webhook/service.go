@@ -52,7 +52,8 @@ type ServiceStore interface {
 // ServiceOptions configures a [Service].
 type ServiceOptions struct {
 	// Catalog holds the event types that can be published and subscribed to.
-	// Defaults to the nine of RAG Assistant: see [event.DefaultCatalog].
+	// Its shape says what is sent of an event: see [event.Catalog.WithShape]. Defaults to
+	// the nine of RAG Assistant: see [event.DefaultCatalog].
 	Catalog *event.Catalog
 
 	// Egress holds the rules for a webhook's URL. Give the [Dispatcher] the same,
@@ -143,6 +144,13 @@ func NewService(st ServiceStore, o *ServiceOptions) (*Service, error) {
 	if opts.Limits.Webhooks > MaxOffset {
 		bad = append(bad, fmt.Errorf("more than %d webhooks per merchant", MaxOffset))
 	}
+	if opts.Catalog == nil {
+		opts.Catalog = event.DefaultCatalog()
+	}
+	if opts.Logger == nil {
+		opts.Logger = slog.New(slog.DiscardHandler)
+	}
+	bad = append(bad, shaper{opts.Catalog.Shape(), vault.NewReserved(opts.Wire), opts.Logger}.check())
 	rules, err := egress.New(opts.Egress)
 	bad = append(bad, err, opts.Wire.Validate())
 	keys, err := newVault(st, opts.SecretKeys, opts.InsecurePlaintextSecrets)
@@ -153,12 +161,6 @@ func NewService(st ServiceStore, o *ServiceOptions) (*Service, error) {
 	s := &Service{
 		store: st, rules: rules, vault: keys, catalog: opts.Catalog, wire: opts.Wire.WithDefaults(), reserved: vault.NewReserved(opts.Wire),
 		observer: opts.Observer, log: opts.Logger, limits: opts.Limits, now: opts.Now, crowded: &crowded{},
-	}
-	if s.log == nil {
-		s.log = slog.New(slog.DiscardHandler)
-	}
-	if s.catalog == nil {
-		s.catalog = event.DefaultCatalog()
 	}
 	if s.limits.Webhooks == 0 {
 		s.limits.Webhooks = 50

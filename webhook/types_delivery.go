@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/rag-assistant/webhooks/store"
+	"github.com/rag-assistant/webhooks/webhook/event"
 )
 
 // Publication is what became of a published event.
@@ -120,7 +121,13 @@ type HeaderField struct {
 type DeliveryDetail struct {
 	Delivery
 
-	Payload json.RawMessage // the canonical event; nil once the event log has dropped it
+	// Payload is the body as JSON: the canonical event, or what the [event.Shape] of the
+	// catalog made of it. It is nil once the event log has dropped it, and if it is no JSON.
+	Payload json.RawMessage
+
+	// Sent is what is sent of the event under the standard encoding, beside the headers of
+	// the delivery. Its body is nil once the event log has dropped it.
+	Sent event.Shaped
 }
 
 // DeliveryQuery selects a page of deliveries.

@@ -215,6 +215,9 @@ func TestForwardAfterAFailedPage(t *testing.T) {
 	failed := false
 	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		data := `{"id":"` + path.Base(r.URL.Path) + `","type":"document.created","payload":{}}`
+		if path.Base(r.URL.Path) == "evt_2" { // in another shape
+			data = `{"id":"evt_2","type":"document.created","payload":null,"sent":{"contentType":"text/plain","headers":{"X-Topic":"a"},"body":" a=1\n"}}`
+		}
 		switch {
 		case path.Base(r.URL.Path) != "events":
 		case r.FormValue("cursor") == "":
@@ -230,7 +233,10 @@ func TestForwardAfterAFailedPage(t *testing.T) {
 	}))
 	defer api.Close()
 	var got []string
-	receiver := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { got = append(got, r.Header.Get("webhook-id")) }))
+	receiver := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		got = append(got, r.Header.Get("webhook-id")+" "+r.Header.Get("Content-Type")+" "+r.Header.Get("X-Topic")+" "+string(body))
+	}))
 	defer receiver.Close()
 	to, stdout, stderr := newTool()
 	polls := 0
@@ -243,7 +249,7 @@ func TestForwardAfterAFailedPage(t *testing.T) {
 	code := to.run(t.Context(), []string{"webhooks", "--server", api.URL, "--token", "x", "listen", "m1", "--forward", receiver.URL, "--since", "2h"})
 	require.Equal(t, 0, code, stderr.String())
 	require.Contains(t, stdout.String(), "tries again")
-	require.Equal(t, []string{"evt_1", "evt_2"}, got)
+	require.Equal(t, []string{"evt_1 application/json  {}", "evt_2 text/plain a  a=1\n"}, got, "as it was sent")
 }
 
 func TestSettingsFromTheEnvironment(t *testing.T) {

@@ -179,8 +179,10 @@ func (f *forwarder) once(ctx context.Context) error {
 		data, err := f.api.call(ctx, request{path: append(slices.Clone(f.path), id)})
 		if err == nil {
 			var v eventView
-			if v, err = decode[eventView](data); err == nil && json.Valid(v.Payload) {
-				f.to.Send(ctx, v.ID, v.Type, v.Payload)
+			if v, err = decode[eventView](data); err == nil && v.Sent != nil {
+				f.to.Send(ctx, v.ID, v.Type, listen.Message{ContentType: v.Sent.ContentType, Header: v.Sent.Headers, Body: []byte(v.Sent.Body)})
+			} else if err == nil && json.Valid(v.Payload) {
+				f.to.Send(ctx, v.ID, v.Type, listen.Message{ContentType: "application/json", Body: v.Payload})
 			}
 		}
 		if err != nil {

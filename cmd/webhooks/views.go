@@ -111,11 +111,19 @@ type eventsView struct {
 	Next string `json:"next"`
 }
 
+// sentView is what is sent of an event, where its payload does not say it.
+type sentView struct {
+	ContentType string            `json:"contentType"`
+	Headers     map[string]string `json:"headers"`
+	Body        string            `json:"body"`
+}
+
 type eventView struct {
 	ID       string          `json:"id"`
 	Type     string          `json:"type"`
 	Text     string          `json:"text"`
 	Payload  json.RawMessage `json:"payload"`
+	Sent     *sentView       `json:"sent"`
 	Damaged  []string        `json:"damaged"`
 	Verdicts []struct {
 		WebhookID  string `json:"webhookId"`
@@ -140,6 +148,7 @@ type deliveryView struct {
 
 	Attempts []attemptView   `json:"attempts"`
 	Payload  json.RawMessage `json:"payload"`
+	Sent     *sentView       `json:"sent"`
 }
 
 type attemptView struct {
@@ -209,7 +218,11 @@ func (p *page) delivery(d deliveryView) {
 			p.line("  %s", a.ResponseBody)
 		}
 	}
-	p.line("\n%s", cmp.Or(string(d.Payload), "null"))
+	body := cmp.Or(string(d.Payload), "null")
+	if d.Sent != nil {
+		body = d.Sent.Body
+	}
+	p.line("\n%s", body)
 }
 
 func (p *page) headers(mark string, all []headerView) {

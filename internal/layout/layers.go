@@ -26,7 +26,7 @@ func Layers() []Layer {
 		{"what its pages and API share", []string{"webhook/internal/webui", "webhook/operator"}},
 		{"sender and receiver", []string{"webhook", "webhook/receiver", "verifier/explain"}},
 		{"what takes a driver", []string{"store/sqlstore/pgx"}},
-		{"what they need", []string{"webhook/egress", "verifier", "store/memstore", "store/redisstore", "store/sqlstore", "store/outbox", "store/storetest"}},
+		{"what they need", []string{"webhook/egress", "webhook/internal/shape", "verifier", "store/memstore", "store/redisstore", "store/sqlstore", "store/outbox", "store/storetest"}},
 		{"their parts", []string{"webhook/event", "webhook/internal/vault", "webhook/internal/once", "webhook/portable"}},
 		{"leaves", []string{"retry", "signer", "store", "webhook/internal/...", "internal/redistest"}},
 		{"the ground", []string{"internal/hidden"}},

@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	_ "embed" // for the document
 	"encoding/hex"
@@ -12,7 +13,9 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
+	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/event"
+	"github.com/rag-assistant/webhooks/webhook/internal/shape"
 )
 
 // The OpenAPI document of the management API, written by hand.
@@ -52,7 +55,7 @@ func (h *Handler) documents() (map[string]*document, error) {
 	if h.opts.ServerURL != "" {
 		*member(member(doc, "servers").Content[0], "url") = *text(h.opts.ServerURL)
 	}
-	if err := list(member(doc, "webhooks"), h.svc.Catalog()); err != nil {
+	if err := list(member(doc, "webhooks"), h.svc); err != nil {
 		return nil, fmt.Errorf("webhook: OpenAPI document: %w", err)
 	}
 	var asJSON bytes.Buffer
@@ -90,19 +93,29 @@ func (d *document) serve(x *exchange) (answer, error) {
 
 // list makes the document's webhooks those of the catalog, and a test event, which
 // can be sent whatever that holds. Others share what the test event has anchors for.
-func list(webhooks *yaml.Node, catalog *event.Catalog) error {
+func list(webhooks *yaml.Node, svc *webhook.Service) error {
+	catalog := svc.Catalog()
+	same := catalog.Shape() == nil    // as in the document
 	written := event.DefaultCatalog() // what the document has
 	for e := range written.All() {
-		if listed, ok := catalog.Lookup(e.Type); e.Type != event.TypeWebhookTest && (!ok || !alike(e, listed)) {
+		if listed, ok := catalog.Lookup(e.Type); e.Type != event.TypeWebhookTest && (!ok || !same || !alike(e, listed)) {
 			cut(webhooks, string(e.Type))
 		}
 	}
 	test := member(member(webhooks, string(event.TypeWebhookTest)), "post")
+	if !same {
+		entry, _ := written.Lookup(event.TypeWebhookTest)
+		body, err := requestBody(svc, entry)
+		if err != nil {
+			return fmt.Errorf("event type %s: %w", entry.Type, err)
+		}
+		*member(test, "requestBody") = *body
+	}
 	for e := range catalog.All() {
-		if known, ok := written.Lookup(e.Type); e.Type == event.TypeWebhookTest || ok && alike(e, known) {
+		if known, ok := written.Lookup(e.Type); e.Type == event.TypeWebhookTest || same && ok && alike(e, known) {
 			continue
 		}
-		post, err := operation(test, e)
+		post, err := operation(test, svc, e)
 		if err != nil {
 			return fmt.Errorf("event type %s: %w", e.Type, err)
 		}
@@ -119,20 +132,16 @@ func alike(a, b event.Entry) bool {
 
 // operation describes the request that brings an event of a host's own type. What is
 // not about the event is as in the test event's.
-func operation(test *yaml.Node, e event.Entry) (*yaml.Node, error) {
-	type media struct {
-		Schema  map[string]string `json:"schema"`
-		Example json.RawMessage   `json:"example,omitempty"`
-	}
-	post, err := fromJSON(map[string]any{
-		"summary": e.Description,
-		"requestBody": map[string]any{"required": true, "content": map[string]media{
-			"application/json": {map[string]string{"$ref": "#/components/schemas/Event"}, e.Example},
-		}},
-	})
+func operation(test *yaml.Node, svc *webhook.Service, e event.Entry) (*yaml.Node, error) {
+	post, err := fromJSON(map[string]any{"summary": e.Description})
 	if err != nil {
 		return nil, err
 	}
+	body, err := requestBody(svc, e)
+	if err != nil {
+		return nil, err
+	}
+	add(post, "requestBody", body)
 	for _, name := range []string{"tags", "security", "parameters", "responses"} {
 		value := member(test, name)
 		if value.Anchor != "" {
@@ -141,4 +150,31 @@ func operation(test *yaml.Node, e event.Entry) (*yaml.Node, error) {
 		add(post, name, value)
 	}
 	return post, nil
+}
+
+// requestBody describes what is sent of an event. Of what a shape has made, there is no schema.
+func requestBody(svc *webhook.Service, e event.Entry) (*yaml.Node, error) {
+	type media struct {
+		Schema  map[string]string `json:"schema"`
+		Example json.RawMessage   `json:"example,omitempty"`
+	}
+	content := media{map[string]string{"$ref": "#/components/schemas/Event"}, e.Example}
+	contentType := shape.JSON
+	if svc.Catalog().Shape() != nil {
+		sent := svc.Example(e.Type)
+		contentType, content = cmp.Or(sent.ContentType, shape.JSON), media{Schema: map[string]string{}}
+		switch {
+		case len(sent.Body) == 0:
+		case shape.IsJSON(contentType):
+			content.Example = sent.Body
+		default:
+			content.Schema["type"] = "string"
+			text, err := json.Marshal(string(sent.Body))
+			if err != nil {
+				return nil, err
+			}
+			content.Example = text
+		}
+	}
+	return fromJSON(map[string]any{"required": true, "content": map[string]media{contentType: content}})
 }

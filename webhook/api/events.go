@@ -97,7 +97,8 @@ type eventDetailView struct {
 
 	Test       bool            `json:"test,omitempty"`
 	Text       string          `json:"text"`
-	Payload    json.RawMessage `json:"payload"` // null if it is damaged
+	Payload    json.RawMessage `json:"payload"` // null if it is damaged, or no object
+	Sent       *sentView       `json:"sent,omitempty"`
 	Verdicts   []verdictView   `json:"verdicts"`
 	Deliveries []deliveryView  `json:"deliveries"`
 	Damaged    []string        `json:"damaged,omitempty"` // ids
@@ -106,9 +107,10 @@ type eventDetailView struct {
 // newEventDetailView takes the webhooks that have to be enabled before deliveries go on.
 func newEventDetailView(d *webhook.EventDetail, paused map[string]bool) eventDetailView {
 	v := eventDetailView{
-		eventView: newEventView(d.EventRecord), Test: d.Test, Text: d.Text, Payload: d.Payload,
+		eventView: newEventView(d.EventRecord), Test: d.Test, Text: d.Text,
 		Verdicts: make([]verdictView, len(d.Verdicts)), Deliveries: make([]deliveryView, len(d.Deliveries)), Damaged: d.Damaged,
 	}
+	v.Payload, v.Sent = newSentView(d.Sent)
 	for i, one := range d.Verdicts {
 		v.Verdicts[i] = newVerdictView(one)
 	}

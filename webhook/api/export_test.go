@@ -6,8 +6,6 @@ import (
 	"reflect"
 	"slices"
 	"strings"
-
-	"github.com/rag-assistant/webhooks/webhook/event"
 )
 
 // Route is a path of the table behind the merchant's id, as in
@@ -73,7 +71,8 @@ func Views() map[string]reflect.Type {
 		"Pagination":       reflect.TypeFor[paginationView](),
 		"DeletedWebhook":   reflect.TypeFor[deletedView](),
 		"EventTypeList":    reflect.TypeFor[eventTypesView](),
-		"EventTypeEntry":   reflect.TypeFor[event.Entry](),
+		"EventTypeEntry":   reflect.TypeFor[eventTypeView](),
+		"SentPayload":      reflect.TypeFor[sentView](),
 		"Delivery":         reflect.TypeFor[deliveryView](),
 		"DeliveryList":     reflect.TypeFor[deliveriesView](),
 		"DeliveryStats":    reflect.TypeFor[statsView](),

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"math"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/event"
+	"github.com/rag-assistant/webhooks/webhook/internal/shape"
 )
 
 // The views are the JSON that merchants were promised, to the order of the fields:
@@ -199,7 +201,37 @@ type deletedView struct {
 }
 
 type eventTypesView struct {
-	EventTypes []event.Entry `json:"eventTypes"`
+	EventTypes []eventTypeView `json:"eventTypes"`
+}
+
+// eventTypeView has of an example what is sent, where that is not the event itself.
+type eventTypeView struct {
+	event.Entry
+
+	Sent *sentView `json:"sent,omitempty"`
+}
+
+// sentView is what is sent, where a payload does not say it byte for byte.
+type sentView struct {
+	ContentType string            `json:"contentType"`
+	Headers     map[string]string `json:"headers,omitempty"`
+	Body        string            `json:"body"`
+}
+
+// newSentView returns the payload, which is nil unless it is an object, and nil in place of a
+// view that says no more than that.
+func newSentView(s event.Shaped) (payload json.RawMessage, sent *sentView) {
+	if len(s.Body) == 0 {
+		return nil, nil
+	}
+	var short bytes.Buffer
+	if shape.IsJSON(s.ContentType) && json.Compact(&short, s.Body) == nil && short.Bytes()[0] == '{' {
+		payload = s.Body
+	}
+	if s.ContentType == shape.JSON && len(s.Header) == 0 && payload != nil && short.Len() == len(s.Body) {
+		return payload, nil
+	}
+	return payload, &sentView{ContentType: s.ContentType, Headers: s.Header, Body: string(s.Body)}
 }
 
 type deliveryView struct {
@@ -286,7 +318,8 @@ type detailView struct {
 	deliveryView
 
 	Attempts []attemptView   `json:"attempts"`
-	Payload  json.RawMessage `json:"payload"` // null once the event log has dropped it
+	Payload  json.RawMessage `json:"payload"` // null once the event log has dropped it, and if it is no object
+	Sent     *sentView       `json:"sent,omitempty"`
 }
 
 type attemptView struct {
@@ -320,7 +353,8 @@ func newHeaderViews(fields []webhook.HeaderField) []headerView {
 }
 
 func newDetailView(d *webhook.DeliveryDetail, paused bool) detailView {
-	v := detailView{deliveryView: newDeliveryView(&d.Delivery, paused), Attempts: make([]attemptView, len(d.Log)), Payload: d.Payload}
+	v := detailView{deliveryView: newDeliveryView(&d.Delivery, paused), Attempts: make([]attemptView, len(d.Log))}
+	v.Payload, v.Sent = newSentView(d.Sent)
 	for i, a := range d.Log {
 		v.Attempts[i] = attemptView{
 			Number: a.Number, At: stamp(a.At), DurationMs: a.Duration.Milliseconds(),

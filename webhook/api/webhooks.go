@@ -86,7 +86,17 @@ func (h *Handler) eventTypes(x *exchange) (answer, error) {
 	if !id.ValidMerchant(x.MerchantID) {
 		return answer{}, invalid("merchantId", id.MerchantRule)
 	}
-	return answer{status: http.StatusOK, data: eventTypesView{EventTypes: h.svc.Catalog().Entries()}}, nil
+	catalog := h.svc.Catalog()
+	v := eventTypesView{EventTypes: make([]eventTypeView, 0, len(catalog.Entries()))}
+	for e := range catalog.All() {
+		one := eventTypeView{Entry: e}
+		if catalog.Shape() != nil { // Nobody gets the event itself.
+			one.Example = nil
+			_, one.Sent = newSentView(h.svc.Example(e.Type))
+		}
+		v.EventTypes = append(v.EventTypes, one)
+	}
+	return answer{status: http.StatusOK, data: v}, nil
 }
 
 func (h *Handler) show(x *exchange) (answer, error) {

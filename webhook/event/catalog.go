@@ -43,6 +43,7 @@ func (e Entry) Subscribable() bool { return e.Frequency != Manual }
 type Catalog struct {
 	entries []Entry
 	byType  map[Type]int
+	shape   Shape
 }
 
 //go:embed examples
@@ -82,7 +83,7 @@ func NewCatalog(entries ...Entry) (*Catalog, error) {
 // With returns a catalog with more entries at its end. It fails as [NewCatalog]
 // does.
 func (c *Catalog) With(entries ...Entry) (*Catalog, error) {
-	out := &Catalog{entries: slices.Clone(c.entries), byType: maps.Clone(c.byType)}
+	out := &Catalog{entries: slices.Clone(c.entries), byType: maps.Clone(c.byType), shape: c.shape}
 	if out.byType == nil {
 		out.byType = make(map[Type]int, len(entries))
 	}
@@ -104,6 +105,18 @@ func (c *Catalog) With(entries ...Entry) (*Catalog, error) {
 	}
 	return out, nil
 }
+
+// WithShape returns a catalog of the same entries whose events are sent in another shape:
+// what s makes of them. With nil they are sent as [Event.MarshalJSON] writes them, in the
+// form of RFC 8785.
+func (c *Catalog) WithShape(s Shape) *Catalog {
+	out := *c
+	out.shape = s
+	return &out
+}
+
+// Shape returns what [Catalog.WithShape] has set, and nil by default.
+func (c *Catalog) Shape() Shape { return c.shape }
 
 // check returns what is wrong with e.
 func (e Entry) check() (bad []error) {

@@ -22,7 +22,8 @@
 //
 // [Event.MarshalJSON] writes an object with id, type, created and data, in this
 // order. [Parse] reads that, and refuses what two parsers could read in two ways.
-// [ParseStandard] also reads the messages of other senders.
+// [ParseStandard] also reads the messages of other senders. A [Shape] writes an event as
+// its host wants it: [StandardShape], [CloudEvents], or an envelope of its own.
 //
 // The package needs the standard library only.
 //

@@ -48,17 +48,9 @@ func NewRaw(t Type, data any) Event {
 // In the payloads of this package a zero Timestamp becomes Created, and times
 // are written in UTC and whole seconds.
 func (e Event) MarshalJSON() ([]byte, error) {
-	switch {
-	case !e.Type.Valid():
-		return nil, errors.New("event: the type is not valid")
-	case !validID(e.ID):
-		return nil, fmt.Errorf("event: %s: the id is not valid", e.Type)
-	case !validTime(e.Created):
-		return nil, fmt.Errorf("event: %s: the time of creation is not valid", e.Type)
-	}
-	data := e.data()
-	if data == nil {
-		return nil, fmt.Errorf("event: %s: there is no data", e.Type)
+	data, err := e.valid()
+	if err != nil {
+		return nil, err
 	}
 	var buf bytes.Buffer
 	buf.Grow(512)
@@ -78,6 +70,22 @@ func (e Event) MarshalJSON() ([]byte, error) {
 	}
 	buf.WriteByte('}')
 	return buf.Bytes(), nil
+}
+
+// valid returns the data of an event that has all four, and that are valid.
+func (e Event) valid() (data any, err error) {
+	data = e.data()
+	switch {
+	case !e.Type.Valid():
+		return nil, errors.New("event: the type is not valid")
+	case !validID(e.ID):
+		return nil, fmt.Errorf("event: %s: the id is not valid", e.Type)
+	case !validTime(e.Created):
+		return nil, fmt.Errorf("event: %s: the time of creation is not valid", e.Type)
+	case data == nil:
+		return nil, fmt.Errorf("event: %s: there is no data", e.Type)
+	}
+	return data, nil
 }
 
 // encode appends v without the line feed that an Encoder ends with.

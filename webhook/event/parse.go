@@ -75,7 +75,11 @@ func Parse(body []byte) (Event, error) {
 // A body that [Parse] reads is that event. Otherwise the body must be one JSON object
 // with a type, a string of 1 to 255 bytes without control characters. Then the event's
 // ID is id, its Created is the body's timestamp, in RFC 3339, or else sent, and its
-// Data is the body's data, or else the whole body. The error wraps [ErrMalformed].
+// Data is the body's data, or else the whole body. Of a CloudEvent in structured mode,
+// which has a specversion, Created is its time. The error wraps [ErrMalformed].
+//
+// The body of a CloudEvent in binary mode is its data alone. Who it is from, and of what
+// type, is in headers that no signature covers, so ParseStandard does not read them.
 func ParseStandard(body []byte, id string, sent time.Time) (Event, error) {
 	if e, err := Parse(body); err == nil {
 		return e, nil
@@ -92,7 +96,11 @@ func ParseStandard(body []byte, id string, sent time.Time) (Event, error) {
 		return Event{}, malformed("webhook-id", "is not 1 to 255 bytes without control characters")
 	}
 	e := Event{ID: id, Type: Type(name), Created: sent.UTC(), Data: json.RawMessage(bytes.Clone(body))}
-	text, _ := strictjson.String(fields.Get("timestamp"))
+	stamp := "timestamp"
+	if fields.Get("specversion") != nil {
+		stamp = "time"
+	}
+	text, _ := strictjson.String(fields.Get(stamp))
 	if at, ok := parseTime(text); ok {
 		e.Created = at
 	}

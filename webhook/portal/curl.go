@@ -1,6 +1,7 @@
 package portal
 
 import (
+	"bytes"
 	"strings"
 
 	"github.com/rag-assistant/webhooks/webhook"
@@ -32,13 +33,19 @@ func curl(e *webhook.Exchange, body []byte) string {
 		}
 		b.WriteString(" \\\n  -H " + shellQuoted(field))
 	}
-	data := "@body.json"
-	if len(body) <= maxCommand {
-		data = string(body)
+	switch {
+	case apart(body):
+		b.WriteString(" \\\n  --data-binary '@body.json'")
+	case body[0] == '@': // It would be the name of a file.
+		b.WriteString(" \\\n  --data-raw " + shellQuoted(string(body)))
+	default:
+		b.WriteString(" \\\n  --data-binary " + shellQuoted(string(body)))
 	}
-	b.WriteString(" \\\n  --data-binary " + shellQuoted(data))
 	return b.String()
 }
+
+// apart reports whether a body cannot be in a command.
+func apart(body []byte) bool { return len(body) > maxCommand || bytes.IndexByte(body, 0) >= 0 }
 
 // shellQuoted is one word to a shell, whatever is in it.
 func shellQuoted(s string) string {

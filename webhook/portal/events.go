@@ -101,7 +101,7 @@ func (p *Portal) event(x *exchange) (answer, error) {
 	if err != nil && (!errors.Is(err, webhook.ErrDamaged) || e.ID == "" || e.Type != "") { // Of a damaged one, there are deliveries.
 		return answer{}, err
 	}
-	v := eventView{EventDetail: e, Payload: tokens(e.Payload)}
+	v := eventView{EventDetail: e, Payload: tokens(e.Sent.Body)}
 	hosts := map[string]string{}
 	for i := range e.Verdicts {
 		row := newVerdictRow(&e.Verdicts[i])

@@ -26,7 +26,7 @@ type token struct {
 const maxColoured = 32 << 10
 
 // tokens indents JSON and splits it. Text that is no JSON stays as it is.
-func tokens(text json.RawMessage) []token {
+func tokens(text []byte) []token {
 	if len(text) == 0 {
 		return nil
 	}
@@ -62,6 +62,12 @@ func tokens(text json.RawMessage) []token {
 		rest = rest[n:]
 	}
 	return out
+}
+
+// compact reports whether text is JSON without spaces.
+func compact(text json.RawMessage) bool {
+	var short bytes.Buffer
+	return json.Compact(&short, text) == nil && short.Len() == len(text)
 }
 
 // quoted returns the length of the JSON string at the start of s.

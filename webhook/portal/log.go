@@ -184,6 +184,7 @@ type deliveryView struct {
 	Attempts []attemptView
 	Others   []deliveryRow // of the same event to the same webhook
 	Payload  []token
+	Spaced   bool   // what is sent is laid out by the host, if it is JSON at all
 	Body     string // as it is sent
 	Paused   bool
 	Follow   bool // its outcome is to be expected soon
@@ -204,7 +205,7 @@ func newAttempts(d *webhook.DeliveryDetail, w webhook.Webhook, body []byte) []at
 	for _, a := range d.Log {
 		v := attemptView{Attempt: a}
 		if a.Exchange != nil && body != nil {
-			v.Curl, v.Apart, v.Changed = curl(a.Exchange, body), len(body) > maxCommand, w.UpdatedAt.After(a.At)
+			v.Curl, v.Apart, v.Changed = curl(a.Exchange, body), apart(body), w.UpdatedAt.After(a.At)
 		}
 		out = append(out, v)
 	}
@@ -232,12 +233,12 @@ func (p *Portal) deliveryView(ctx context.Context, x *exchange) (deliveryView, e
 	if err != nil {
 		return deliveryView{}, err
 	}
-	v := deliveryView{DeliveryDetail: d, Webhook: w, Payload: tokens(d.Payload), Token: newToken()}
-	var body []byte
+	v := deliveryView{DeliveryDetail: d, Webhook: w, Payload: tokens(d.Sent.Body), Spaced: !compact(d.Payload), Token: newToken()}
+	body := d.Sent.Body
 	if d.Payload != nil {
-		body = jcs.Encode(d.Payload, jcs.Encoding(w.Encoding))
-		v.Body = string(body)
+		body = jcs.Encode(body, jcs.Encoding(w.Encoding))
 	}
+	v.Body = string(body)
 	v.Attempts = newAttempts(&d, w, body)
 	if d.EventID != "" {
 		v.Event = x.eventPath(d.EventID)

@@ -135,7 +135,7 @@ func (p *Portal) samples() []event.Type {
 func (p *Portal) catalog(*exchange) (answer, error) {
 	var entries []entryView
 	for e := range p.svc.Catalog().All() {
-		entries = append(entries, entryView{Entry: e, Example: tokens(e.Example)})
+		entries = append(entries, entryView{Entry: e, Example: tokens(p.svc.Example(e.Type).Body)})
 	}
 	return answer{status: http.StatusOK, template: "catalog", title: "Event catalog", nav: "catalog", data: entries}, nil
 }

@@ -5,7 +5,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rag-assistant/webhooks/signer"
 	"github.com/rag-assistant/webhooks/webhook/event"
+	"github.com/rag-assistant/webhooks/webhook/internal/jcs"
+	"github.com/rag-assistant/webhooks/webhook/internal/shape"
+	"github.com/rag-assistant/webhooks/webhook/internal/vault"
 	"github.com/rag-assistant/webhooks/webhook/portable"
 )
 
@@ -21,9 +25,26 @@ import (
 // have: the empty map, the smallest fraction.
 func RequirePortable(tb testing.TB, payload any) {
 	tb.Helper()
-	body, err := newEvent(payload).MarshalJSON()
+	RequirePortableShape(tb, nil, payload)
+}
+
+// RequirePortableShape is [RequirePortable] for a catalog with this shape: it judges what is
+// sent. Of a body that is no JSON, there is nothing to judge, for no receiver writes it again.
+func RequirePortableShape(tb testing.TB, s event.Shape, payload any) {
+	tb.Helper()
+	e := newEvent(payload)
+	body, err := e.MarshalJSON()
 	if err != nil {
 		tb.Fatalf("the payload cannot be published: %v", err)
+	}
+	if s != nil {
+		sent, err := shaped(s, signer.Wire{}, e)
+		if err != nil {
+			tb.Fatalf("the payload cannot be published: %v", err)
+		}
+		if body = sent.Body; !shape.IsJSON(sent.ContentType) {
+			return
+		}
 	}
 	var faults, hints []string
 	for _, issue := range portable.Check(body) {
@@ -59,4 +80,17 @@ func newEvent(payload any) event.Event {
 		e.Created = time.Date(2025, 11, 4, 12, 34, 56, 0, time.UTC)
 	}
 	return e
+}
+
+// shaped is what a service sends of an event.
+func shaped(s event.Shape, w signer.Wire, e event.Event) (event.Shaped, error) {
+	plain, err := e.MarshalJSON()
+	if err != nil {
+		return event.Shaped{}, err
+	}
+	body, err := jcs.Canonicalize(plain)
+	if err != nil {
+		return event.Shaped{}, err
+	}
+	return shape.Make(s, vault.NewReserved(w), body)
 }

@@ -56,6 +56,34 @@ func TestRequirePortable(t *testing.T) {
 	}
 }
 
+func TestRequirePortableShape(t *testing.T) {
+	t.Parallel()
+	flat := func(event.Event) (event.Shaped, error) { return event.Shaped{Body: []byte(`{"a":{}}`)}, nil }
+	text := func(event.Event) (event.Shaped, error) {
+		return event.Shaped{Body: []byte("a={}"), ContentType: "text/plain"}, nil
+	}
+	wrong := func(event.Event) (event.Shaped, error) { return event.Shaped{Body: []byte("a={}")}, nil }
+	for _, tt := range []struct {
+		name  string
+		shape event.Shape
+		fatal string
+	}{
+		{"a ready-made one", event.CloudEvents("/acme"), ""},
+		{"one that adds what is not portable", flat, "a is an empty object"},
+		{"no JSON", text, ""},
+		{"one that breaks the rules", wrong, "the body is not JSON"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			p := run(context.Background(), func(t *trial) {
+				webhooktest.RequirePortableShape(t, tt.shape, event.DocumentDeleted{DocumentID: "doc_1"})
+			})
+			require.Contains(t, p.fatal, tt.fatal)
+			require.Equal(t, tt.fatal == "", p.fatal == "", p.fatal)
+		})
+	}
+}
+
 func ExampleRequirePortable() {
 	t := &testing.T{} // In a test, its own.
 	webhooktest.RequirePortable(t, event.DocumentDeleted{DocumentID: "doc_1", Title: "Headphones"})

@@ -15,6 +15,7 @@ import (
 	"github.com/rag-assistant/webhooks/webhook/event"
 	"github.com/rag-assistant/webhooks/webhook/internal/id"
 	"github.com/rag-assistant/webhooks/webhook/internal/jcs"
+	"github.com/rag-assistant/webhooks/webhook/internal/shape"
 )
 
 // RequestOptions are the optional settings of a [Request].
@@ -38,6 +39,9 @@ type RequestOptions struct {
 	// Encoding is how the body is written: see [webhook.Encoding]. Defaults to
 	// [webhook.EncodingStandard].
 	Encoding webhook.Encoding
+
+	// Shape is that of the sender's catalog. Defaults to nil, as in [event.Catalog.WithShape].
+	Shape event.Shape
 }
 
 func (o *RequestOptions) withDefaults() RequestOptions {
@@ -80,24 +84,26 @@ func Request(tb testing.TB, secret string, e event.Event, o *RequestOptions) *ht
 	if err = errors.Join(err, opts.Wire.Validate()); err != nil {
 		tb.Fatalf("webhooktest: request: %v", err)
 	}
-	plain, err := e.MarshalJSON()
+	sent, err := shaped(opts.Shape, opts.Wire, e)
 	if err != nil {
 		tb.Fatalf("webhooktest: request: %v", err)
 	}
-	body, err := jcs.Canonicalize(plain)
-	if err != nil {
-		tb.Fatalf("webhooktest: request: %v", err)
+	body := sent.Body
+	if shape.IsJSON(sent.ContentType) {
+		body = jcs.Encode(body, jcs.Encoding(opts.Encoding))
 	}
-	body = jcs.Encode(body, jcs.Encoding(opts.Encoding))
 	r := httptest.NewRequestWithContext(tb.Context(), http.MethodPost, opts.Target, bytes.NewReader(body))
-	opts.setHeaders(r.Header, s, e, body)
+	for name, value := range sent.Header {
+		r.Header.Set(name, value)
+	}
+	opts.setHeaders(r.Header, s, e, sent.ContentType, body)
 	return r
 }
 
-func (o *RequestOptions) setHeaders(h http.Header, s *signer.Signer, e event.Event, body []byte) {
+func (o *RequestOptions) setHeaders(h http.Header, s *signer.Signer, e event.Event, contentType string, body []byte) {
 	timestamp, standard := strconv.FormatInt(o.At.Unix(), 10), string(s.AppendStandard(nil, e.ID, o.At, body))
 	for _, f := range [][2]string{
-		{"Content-Type", "application/json"},
+		{"Content-Type", contentType},
 		{"User-Agent", o.Wire.UserAgent},
 		{o.Wire.Signature, string(s.AppendUntimed(nil, body, o.Wire.Untimed))},
 		{o.Wire.Event, string(e.Type)},

@@ -20,6 +20,41 @@ import (
 	"github.com/rag-assistant/webhooks/webhook/webhooktest"
 )
 
+// TestRequestHasAShape reads a CloudEvent with the middleware that lets it in.
+func TestRequestHasAShape(t *testing.T) {
+	t.Parallel()
+	secret := signer.NewSecret().Reveal()
+	for _, tt := range []struct {
+		name  string
+		shape event.Shape
+		want  int
+	}{
+		{"Standard Webhooks", event.StandardShape, http.StatusOK},
+		{"CloudEvents", event.CloudEvents("/acme"), http.StatusOK},
+		{"CloudEvents in binary mode, which has its type in no signed place", event.CloudEventsBinary("/acme"), http.StatusBadRequest},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			r := webhooktest.Request(t, secret, event.New(event.DocumentCreated{Title: "Café <b>"}), &webhooktest.RequestOptions{Shape: tt.shape})
+			if r.Header.Get("Ce-Id") != "" {
+				require.Equal(t, r.Header.Get("Webhook-Id"), r.Header.Get("Ce-Id"))
+			}
+			var got event.Event
+			h := verifier.Middleware(secret, &verifier.Options{ContentTypes: []string{"application/json", "application/cloudevents+json"}})(
+				http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { got, _ = verifier.FromContext(r.Context()) }))
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, r)
+			require.Equal(t, tt.want, w.Code)
+			if tt.want == http.StatusOK {
+				doc, err := event.Data[event.DocumentCreated](got)
+				require.NoError(t, err)
+				require.Equal(t, "Café <b>", doc.Title)
+				require.WithinDuration(t, time.Now(), got.Created, time.Minute)
+			}
+		})
+	}
+}
+
 func TestRequestVerifies(t *testing.T) {
 	t.Parallel()
 	secret, key := signer.NewSecret().Reveal(), signer.NewPrivateKey()

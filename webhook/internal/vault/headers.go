@@ -70,6 +70,9 @@ func ValidHeaderValue(v string) bool {
 	return len(v) >= 1 && len(v) <= maxHeaderValue
 }
 
+// SameHeader says if a program may get two headers under one name.
+func SameHeader(a, b string) bool { return fold(a) == fold(b) }
+
 // has says if a webhook must not choose a header of its own by this name.
 func (r Reserved) has(name string) bool {
 	folded := fold(name)

@@ -59,15 +59,26 @@ func (s *Sender) Greet() {
 // Note prints a remark.
 func (s *Sender) Note(format string, args ...any) { s.printer.note(format, args...) }
 
-// Send posts an event. body is the canonical event.
-func (s *Sender) Send(ctx context.Context, id, eventType string, body []byte) {
+// Message is what is sent of an event.
+type Message struct {
+	ContentType string
+	Header      map[string]string // beside those of Send
+	Body        []byte
+}
+
+// Send posts an event.
+func (s *Sender) Send(ctx context.Context, id, eventType string, m Message) {
+	body := m.Body
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url, bytes.NewReader(body))
 	if err != nil {
 		s.Note("%s: %v", id, err)
 		return
 	}
 	at := time.Now()
-	req.Header.Set("Content-Type", "application/json")
+	for name, value := range m.Header {
+		req.Header.Set(name, value)
+	}
+	req.Header.Set("Content-Type", m.ContentType)
 	req.Header.Set(signer.HeaderEvent, eventType)
 	req.Header.Set(signer.HeaderStandardID, id)
 	req.Header.Set(signer.HeaderStandardTimestamp, strconv.FormatInt(at.Unix(), 10))
