@@ -118,6 +118,24 @@ func ExampleOptions_acceptUntimed() {
 	// verifier: signature is missing: there is no webhook-id
 }
 
+// A sender with headers of its own shares what it calls them.
+func ExampleOptions_wire() {
+	secret := "whsec_xyz789abc123def456ghi789jkl012mno345"
+	body := `{"id":"evt_1","type":"webhook.test","created":"2025-11-04T12:00:00Z","data":{}}`
+	header := http.Header{}
+	sign(header, secret, body)
+	header.Set("X-Acme-Event", "document.created")
+	v, err := verifier.New(secret, &verifier.Options{Wire: signer.Wire{Prefix: "X-Acme-"}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	_, err = v.Verify(header, []byte(body))
+	fmt.Println(err)
+	// Output:
+	// verifier: event type of the header is not the body's, webhook.test
+}
+
 // sign sets the headers of Standard Webhooks.
 func sign(header http.Header, text, body string) {
 	secret, err := signer.ParseSecret(text)

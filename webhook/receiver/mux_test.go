@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/rag-assistant/webhooks/signer"
 	"github.com/rag-assistant/webhooks/store/memstore"
 	"github.com/rag-assistant/webhooks/verifier"
 	"github.com/rag-assistant/webhooks/webhook/event"
@@ -115,7 +116,7 @@ func TestWhatIsSeenOfARequest(t *testing.T) {
 		var log syncBuffer
 		var got verifier.Message
 		r := newReceiver(t, &receiver.Options{
-			Async: async, Seen: memstore.New(nil),
+			Async: async, Seen: memstore.New(nil), Verifier: verifier.Options{Wire: signer.Wire{Prefix: "X-Acme-"}},
 			Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		}, func(ctx context.Context, e event.Event) error {
 			if e.ID == "evt_2" {
@@ -126,7 +127,7 @@ func TestWhatIsSeenOfARequest(t *testing.T) {
 		})
 		send := func(delivery, body string, at time.Time) {
 			req := message(t, "msg_1", at, body)
-			req.Header.Set("X-Webhook-Delivery-ID", delivery)
+			req.Header.Set("X-Acme-Delivery-ID", delivery)
 			serve(r, req)
 		}
 		send("whdel_first", body("evt_1", `{}`), time.Now())
@@ -135,7 +136,7 @@ func TestWhatIsSeenOfARequest(t *testing.T) {
 		send("whdel_closed", body("evt_1", `{}`), time.Now())
 		send("whdel_late", body("evt_1", `{}`), time.Now().Add(-time.Hour))
 		require.Equal(t, body("evt_1", `{}`), string(got.Body))
-		require.Equal(t, "whdel_first", got.Header.Get("X-Webhook-Delivery-ID"))
+		require.Equal(t, "whdel_first", got.Header.Get("X-Acme-Delivery-ID"))
 		for _, line := range []string{
 			`level=WARN msg="webhook event not processed" event_id=evt_2 event_type=document.created delivery_id=whdel_failed error=no`,
 			`level=DEBUG msg="webhook event refused" event_id=evt_1 event_type=document.created delivery_id=whdel_closed reason=closed`,

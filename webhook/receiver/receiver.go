@@ -11,7 +11,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/rag-assistant/webhooks/signer"
 	"github.com/rag-assistant/webhooks/store"
 	"github.com/rag-assistant/webhooks/verifier"
 	"github.com/rag-assistant/webhooks/webhook/event"
@@ -132,12 +131,13 @@ func (o Options) validate() error {
 //
 // All but the first make the sender try again. It is safe for concurrent use.
 type Receiver struct {
-	mux     *Mux
-	opts    Options
-	verify  http.Handler
-	bucket  bucket
-	crew    crew
-	metrics metrics
+	idHeader string // of the delivery; empty: there is none
+	mux      *Mux
+	opts     Options
+	verify   http.Handler
+	bucket   bucket
+	crew     crew
+	metrics  metrics
 }
 
 // New returns a Receiver that accepts what was signed with secret, "whsec_…", and
@@ -166,12 +166,12 @@ func newReceiver(mux *Mux, o *Options, verify func(*verifier.Options) (func(http
 		opts = *o
 	}
 	opts = opts.withDefaults()
-	r := &Receiver{mux: mux, opts: opts}
+	r := &Receiver{mux: mux, opts: opts, idHeader: opts.Verifier.Wire.WithDefaults().DeliveryID}
 	rules := opts.Verifier
 	rules.OnReject = func(req *http.Request, status int, reason error) {
 		r.metrics.count(&r.metrics.Rejected)
 		r.opts.Logger.LogAttrs(req.Context(), slog.LevelWarn, "webhook request rejected", slog.Int("status", status),
-			slog.Any("reason", reason), slog.String("delivery_id", deliveryID(req.Header)))
+			slog.Any("reason", reason), slog.String("delivery_id", r.deliveryID(req.Header)))
 		if opts.Verifier.OnReject != nil {
 			defer r.recovered(req.Context(), "OnReject")
 			opts.Verifier.OnReject(req, status, reason)
@@ -202,7 +202,7 @@ func (r *Receiver) receive(w http.ResponseWriter, req *http.Request) {
 	// A sender that hangs up will send the event again, so the handler goes on: by
 	// then it is done.
 	ctx := context.WithoutCancel(req.Context())
-	j := &job{Event: e, handler: r.mux.find(e.Type), delivery: deliveryID(req.Header)}
+	j := &job{Event: e, handler: r.mux.find(e.Type), delivery: r.deliveryID(req.Header)}
 	r.metrics.count(&r.metrics.Received)
 	if r.crew.isClosed() {
 		r.refuseEvent(ctx, w, j, Refused, "closed")
@@ -262,8 +262,8 @@ func (j *job) attrs(more ...slog.Attr) []slog.Attr {
 
 // deliveryID returns the id by which a delivery is found in the sender's log, or as
 // much of it as should be in a line.
-func deliveryID(header http.Header) string {
-	id := header.Get(signer.HeaderDeliveryID)
+func (r *Receiver) deliveryID(header http.Header) string {
+	id := header.Get(r.idHeader)
 	return id[:min(len(id), 64)]
 }
 

@@ -122,24 +122,40 @@ func TestRequestForAHandler(t *testing.T) {
 // TestRequestIsTheDispatchers compares with what a dispatcher sends.
 func TestRequestIsTheDispatchers(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		ep := webhooktest.NewEndpoint(t, &webhooktest.Options{InProcess: true})
-		s := newSender(t, webhook.DispatcherOptions{Transport: ep.Transport()})
-		reg := s.register(ep)
-		ep.SetSecret(reg.Secret.Reveal())
-		s.publish()
-		sent := ep.Next(t)
-		require.NoError(t, sent.Err)
+	for _, tt := range []struct {
+		name    string
+		wire    signer.Wire
+		headers int
+	}{
+		{"zero", signer.Wire{}, 9},
+		{"acme", signer.Wire{Prefix: "X-Acme-", Untimed: signer.Untimed{Base64: true}, Svix: true}, 12},
+		{"standard alone", signer.Wire{StandardOnly: true}, 5},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				ep := webhooktest.NewEndpoint(t, &webhooktest.Options{InProcess: true, Wire: tt.wire})
+				s := newSender(t, webhook.DispatcherOptions{Transport: ep.Transport(), Wire: tt.wire})
+				reg := s.register(ep)
+				ep.SetSecret(reg.Secret.Reveal())
+				ep.Fail(1)
+				s.publish()
+				sent := ep.Next(t)
+				require.NoError(t, sent.Err)
+				require.Equal(t, tt.wire.StandardOnly, sent.DeliveryID == "")
 
-		r := webhooktest.Request(t, reg.Secret.Reveal(), sent.Event, &webhooktest.RequestOptions{
-			Target: ep.URL(), DeliveryID: sent.DeliveryID, WebhookID: sent.WebhookID,
+				r := webhooktest.Request(t, reg.Secret.Reveal(), sent.Event, &webhooktest.RequestOptions{
+					Target: ep.URL(), DeliveryID: sent.DeliveryID, WebhookID: sent.WebhookID, Wire: tt.wire,
+				})
+				body, err := io.ReadAll(r.Body)
+				require.NoError(t, err)
+				require.Equal(t, string(sent.Body), string(body))
+				require.Equal(t, sent.Header, r.Header)
+				require.Len(t, slices.Collect(maps.Keys(r.Header)), tt.headers)
+				require.Equal(t, 2, ep.Next(t).Attempt)
+			})
 		})
-		body, err := io.ReadAll(r.Body)
-		require.NoError(t, err)
-		require.Equal(t, string(sent.Body), string(body))
-		require.Equal(t, sent.Header, r.Header)
-		require.Len(t, slices.Collect(maps.Keys(r.Header)), 9)
-	})
+	}
 }
 
 func TestRequestsThatCannotBeMade(t *testing.T) {
