@@ -23,14 +23,14 @@ import (
 // form is a payload that is no JSON, in an order of the host's own.
 func form(e event.Event) (event.Shaped, error) {
 	return event.Shaped{
-		Body: []byte("topic=" + string(e.Type) + "&payload=" + string(e.Data.(json.RawMessage))), ContentType: "application/x-www-form-urlencoded",
+		Body: []byte("topic=" + string(e.Type) + "&payload=" + dataOf(e)), ContentType: "application/x-www-form-urlencoded",
 		Header: map[string]string{"X-Topic": string(e.Type)},
 	}, nil
 }
 
 // spaced is an envelope that a host has already, to the last space.
 func spaced(e event.Event) (event.Shaped, error) {
-	return event.Shaped{Body: []byte("{ \"topic\":\"" + string(e.Type) + "\",\n \"payload\": " + string(e.Data.(json.RawMessage)) + " }\n")}, nil
+	return event.Shaped{Body: []byte("{ \"topic\":\"" + string(e.Type) + "\",\n \"payload\": " + dataOf(e) + " }\n")}, nil
 }
 
 // shapes are what the whole path is played with; want is the body of a data and a type.
@@ -58,14 +58,17 @@ var shapes = []struct {
 	}, "application/json", nil},
 }
 
-func dataOf(e event.Event) string { return string(e.Data.(json.RawMessage)) }
+func dataOf(e event.Event) string {
+	data, _ := e.Data.(json.RawMessage)
+	return string(data)
+}
 
 // shapedRig is a rig whose catalog has a shape.
-func shapedRig(t *testing.T, st store.Store, s event.Shape, o webhook.DispatcherOptions) *harness.Rig {
+func shapedRig(t *testing.T, s event.Shape, o webhook.DispatcherOptions) *harness.Rig {
 	t.Helper()
 	catalog := event.DefaultCatalog().WithShape(s)
 	o.Catalog = catalog
-	r := harness.NewRig(t, st, &o)
+	r := harness.NewRig(t, nil, &o)
 	var err error
 	r.Svc, err = webhook.NewService(r.Store, &webhook.ServiceOptions{Catalog: catalog})
 	require.NoError(t, err)
@@ -94,7 +97,7 @@ func TestShapes(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				r := shapedRig(t, nil, tt.shape, webhook.DispatcherOptions{})
+				r := shapedRig(t, tt.shape, webhook.DispatcherOptions{})
 				reg := r.Register(event.TypeDocumentCreated)
 				r.Endpoint.Set(harness.Always(http.StatusInternalServerError))
 				e := event.NewRaw("document.created", json.RawMessage(`{"title":"Café <b>","documentId":"doc_1"}`))
@@ -146,7 +149,7 @@ func TestShapesOfTests(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				r := shapedRig(t, nil, tt.shape, webhook.DispatcherOptions{})
+				r := shapedRig(t, tt.shape, webhook.DispatcherOptions{})
 				reg := r.Register(event.TypeDocumentCreated)
 				entry, _ := event.DefaultCatalog().Lookup(event.TypeUsageLimitExceeded)
 				example, err := event.Parse(entry.Example)
@@ -165,7 +168,7 @@ func TestShapesOfTests(t *testing.T) {
 					if i == 0 {
 						e.Data = json.RawMessage(`{"message":"This is a test webhook delivery","timestamp":"` + e.Created.Format(time.RFC3339) + `","webhookId":"` + reg.Webhook.ID + `"}`)
 					} else {
-						e.Data = canonicalText(t, example.Data.(json.RawMessage))
+						e.Data = canonicalText(t, json.RawMessage(dataOf(example)))
 					}
 					requireSent(t, reg.Secret, c, tt.want(e), tt.contentType, tt.header)
 				}
@@ -199,7 +202,7 @@ func canonicalText(t *testing.T, text json.RawMessage) json.RawMessage {
 func TestShapeOfProbe(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := shapedRig(t, nil, form, webhook.DispatcherOptions{Probe: []time.Duration{time.Hour}, DisableAfter: 1})
+		r := shapedRig(t, form, webhook.DispatcherOptions{Probe: []time.Duration{time.Hour}, DisableAfter: 1})
 		reg := r.Register(event.TypeDocumentCreated)
 		r.Endpoint.Set(harness.Always(http.StatusInternalServerError))
 		r.Publish()
@@ -221,7 +224,7 @@ func TestShapeOfProbe(t *testing.T) {
 func TestNobodySpoofsAShape(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := shapedRig(t, nil, event.CloudEventsBinary("/acme"), webhook.DispatcherOptions{
+		r := shapedRig(t, event.CloudEventsBinary("/acme"), webhook.DispatcherOptions{
 			RequestHeaders: func(context.Context, webhook.AttemptInfo) map[string]string {
 				return map[string]string{"Ce-Id": "host", "X-Host": "1"}
 			},
@@ -317,6 +320,7 @@ func TestShapeIsNoPartOfContent(t *testing.T) {
 func TestShapesOnEachStore(t *testing.T) {
 	t.Parallel()
 	harness.OnEachStore(t, func(t *testing.T, st store.Store) {
+		t.Helper()
 		svc, err := webhook.NewService(st, &webhook.ServiceOptions{Catalog: event.DefaultCatalog().WithShape(form), InsecurePlaintextSecrets: true})
 		require.NoError(t, err)
 		reg := harness.Register(t, svc, harness.Merchant, "document.created")

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
@@ -105,10 +106,10 @@ func object(e Event, pairs ...string) ([]byte, error) {
 	enc.SetEscapeHTML(false)
 	buf.WriteString(`{"data":`)
 	buf.Write(data)
-	for i := 0; i < len(pairs); i += 2 {
-		buf.WriteString(`,"` + pairs[i] + `":`)
-		if err := encode(&buf, enc, pairs[i+1]); err != nil {
-			return nil, fmt.Errorf("event: %s: %s: %w", e.Type, pairs[i], err)
+	for pair := range slices.Chunk(pairs, 2) {
+		buf.WriteString(`,"` + pair[0] + `":`)
+		if err := encode(&buf, enc, pair[1]); err != nil {
+			return nil, fmt.Errorf("event: %s: %s: %w", e.Type, pair[0], err)
 		}
 	}
 	buf.WriteByte('}')

@@ -106,7 +106,7 @@ func TestCloudEventAttributes(t *testing.T) {
 		require.NotEmpty(t, attributes[required], required)
 		require.IsType(t, "", attributes[required], required)
 	}
-	at, err := time.Parse(time.RFC3339, attributes["time"].(string))
+	at, err := time.Parse(time.RFC3339, fmt.Sprint(attributes["time"]))
 	require.NoError(t, err)
 	require.True(t, at.Equal(shaped().Created.Truncate(time.Second)))
 	require.IsType(t, map[string]any{}, attributes["data"], "JSON data is a value, and no text")
