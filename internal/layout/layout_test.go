@@ -49,7 +49,7 @@ type rule struct {
 
 // core is what a sender needs. The service takes its store as an argument, so
 // no backend is among them.
-var core = []string{"retry", "signer", "internal/hidden", "store", "webhook/event", "webhook/egress", "webhook/internal/..."}
+var core = []string{"retry", "signer", "internal/hidden", "store", "webhook/event", "webhook/egress", "webhook/words", "webhook/internal/..."}
 
 var coreModules = []string{
 	"code.dny.dev/ssrf",
@@ -71,6 +71,7 @@ var rules = []rule{
 	{room: "retry"},
 	{room: "signer", ours: []string{"internal/hidden"}},
 	{room: "store"},
+	{room: "webhook/words"},
 	{room: "webhook/event", ours: []string{"webhook/internal/strictjson"}},
 	{room: "webhook/portable", ours: []string{"webhook/internal/strictjson"}},
 
