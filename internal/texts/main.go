@@ -1,5 +1,5 @@
-// Command texts lists what customers and operators read: every constant of type words.Text
-// in the module, and what templates hand to t and tn. The list is webhook/words/texts.txt,
+// Command texts lists what customers and operators read: every constant of type words.Text,
+// or of strictjson's Text, in the module, and what templates hand to t and tn. The list is webhook/words/texts.txt,
 // sorted, a text on each line.
 //
 //	texts         writes the list
@@ -33,6 +33,9 @@ import (
 const (
 	words = "github.com/rag-assistant/webhooks/webhook/words"
 	list  = "webhook/words/texts.txt"
+
+	// strictjson has a type of its own, for receivers import it, and they have no texts.
+	strictjson = "github.com/rag-assistant/webhooks/webhook/internal/strictjson"
 )
 
 func main() {
@@ -100,7 +103,7 @@ func (t texts) fromCode() error {
 			return err
 		}
 		exports[p.ImportPath] = p.Export
-		if !slices.Contains(p.Deps, words) {
+		if !slices.Contains(p.Deps, words) && p.ImportPath != strictjson {
 			continue
 		}
 		var files []*ast.File
@@ -138,7 +141,7 @@ func (t texts) fromPackage(conf *types.Config, fset *token.FileSet, path string,
 
 func isText(t types.Type) bool {
 	named, ok := types.Unalias(t).(*types.Named)
-	return ok && named.Obj().Name() == "Text" && named.Obj().Pkg() != nil && named.Obj().Pkg().Path() == words
+	return ok && named.Obj().Name() == "Text" && named.Obj().Pkg() != nil && slices.Contains([]string{words, strictjson}, named.Obj().Pkg().Path())
 }
 
 func (t texts) fromTemplates(dirs ...string) error {

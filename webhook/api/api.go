@@ -15,6 +15,7 @@ import (
 	"github.com/rag-assistant/webhooks/webhook/internal/id"
 	"github.com/rag-assistant/webhooks/webhook/internal/webui"
 	"github.com/rag-assistant/webhooks/webhook/operator"
+	"github.com/rag-assistant/webhooks/webhook/words"
 )
 
 // Options configures a [Handler].
@@ -34,6 +35,11 @@ type Options struct {
 	// AnyMerchant asks and acts over all merchants. Anybody else gets a 403. Give a
 	// dispatcher its jobs: see [operator.Operator.Jobs]. Defaults to nil: there are none.
 	Operator *operator.Operator
+
+	// Words says errors, and what else people read, in the host's words: its segment of the
+	// path stands for merchants, its noun in texts and in the OpenAPI document. Defaults to
+	// nil: English, about merchants.
+	Words *words.Words
 
 	// RateLimit is asked before a request is served, once it is known whose it is, and
 	// before anything else of it is looked at: also for one that is sent again. Defaults

@@ -208,7 +208,7 @@ func (m *members) selection(name string) operator.Selection {
 		Status: webhook.Status(word("status")), Health: webhook.Condition(word("health")), Reason: webhook.Reason(word("reason")), Host: word("host"),
 	}
 	for _, f := range sub.done() {
-		m.bad.add(name+"."+f.Path, f.Message)
+		m.bad.add(name+"."+f.Path, f.Text.Text, f.Text.Args...)
 	}
 	return out
 }

@@ -79,6 +79,10 @@ func TestRefused(t *testing.T) {
 		"a plural alone":           {words.Options{Tenants: "shops"}, `noun "" is not`},
 		"a verb in a noun":         {words.Options{Tenant: "100%s"}, `noun "100%s" is not`},
 		"two lines":                {words.Options{Tenant: "a\nb"}, `noun "a\nb" is not`},
+		"other verbs":              {words.Options{Texts: map[string]string{"must be between 1 and %d": "von 1 bis %s"}}, "other verbs"},
+		"a verb less":              {words.Options{Texts: map[string]string{"must be between 1 and %d": "zu viel"}}, "other verbs"},
+		"a verb more":              {words.Options{Texts: map[string]string{"is required": "fehlt: %s"}}, "other verbs"},
+		"a form of none":           {words.Options{Texts: map[string]string{"%d shoes|few": "%d Schuhe"}}, `there is no text "%d shoes|few"`},
 		"a text that is none":      {words.Options{Texts: map[string]string{"Hello, %s.": "Hallo, %s."}}, `there is no text "Hello, %s."`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -92,4 +96,35 @@ func TestRefused(t *testing.T) {
 func TestTexts(t *testing.T) {
 	t.Parallel()
 	require.True(t, slices.IsSorted(words.Texts()))
+	require.Contains(t, words.Texts(), "is required")
+
+	w, err := words.New(&words.Options{Tenant: "shop", Texts: map[string]string{
+		"is required":                "fehlt {a tenant}",
+		"failed at %s after %s: %s.": "%[2]s: um %[1]s mit %[3]s gescheitert.",
+		"1 attempt":                  "ein Versuch",
+		"status %d":                  "Status %05d, 100%%",
+	}})
+	require.NoError(t, err)
+	require.Equal(t, "fehlt a shop", w.Say("is required"))
+	require.Equal(t, "must be set", w.Say("must be set"), "what is not replaced stays English")
+	require.Equal(t, "ein Versuch: um 12:00 mit Status 00500, 100% gescheitert.",
+		w.Say("failed at %s after %s: %s.", "12:00", words.Message{Text: "1 attempt"}, words.Message{Text: "status %d", Args: []any{500}}))
+}
+
+// TestPlural has Polish, which has one more form than English for two, three and four.
+func TestPlural(t *testing.T) {
+	t.Parallel()
+	w, err := words.New(&words.Options{
+		Texts: map[string]string{"%d attempts": "%d prób", "%d attempts|few": "%d próby", "1 attempt": "1 próba"},
+		Plural: func(n int64) string {
+			if n%10 >= 2 && n%10 <= 4 && (n%100 < 10 || n%100 > 20) {
+				return "few"
+			}
+			return "many"
+		},
+	})
+	require.NoError(t, err)
+	for n, said := range map[int64]string{0: "0 prób", 1: "1 próba", 2: "2 próby", 5: "5 prób", 12: "12 prób", 22: "22 próby"} {
+		require.Equal(t, said, w.Count(n, "1 attempt", "%d attempts"))
+	}
 }

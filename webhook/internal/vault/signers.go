@@ -132,7 +132,7 @@ func openHeaders(log *slog.Logger, v *Vault, l *store.Lease) ([]Header, error) {
 	}
 	var out []Header
 	for _, h := range all {
-		if RefuseHeaderName(h.Name) != "" || !ValidHeaderValue(h.Value[0]) {
+		if RefuseHeaderName(h.Name).Text != "" || !ValidHeaderValue(h.Value[0]) {
 			log.Warn("webhook header is not sent: it is not one that a webhook may have",
 				slog.String("merchant_id", l.MerchantID), slog.String("webhook_id", l.WebhookID), slog.String("header", h.Name))
 			continue
