@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/rag-assistant/webhooks/signer"
 	"github.com/rag-assistant/webhooks/webhook/event"
 )
 
@@ -136,3 +137,6 @@ func Views() map[string]reflect.Type {
 		"ChangesAnswer":     reflect.TypeFor[successView](),
 	}
 }
+
+// SetWire has the document describe requests of another sender's.
+func (h *Handler) SetWire(w signer.Wire) { h.wire = w.WithDefaults() }

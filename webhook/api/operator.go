@@ -29,7 +29,7 @@ func (h *Handler) operatorTable() []route {
 		routes = append(routes, route{path: strings.Split(operatorSegment+path, "/"), methods: m})
 	}
 	add("backlog", methods{http.MethodGet: plain(h.backlog)})
-	add("merchants", methods{http.MethodGet: h.merchants})
+	add(h.opts.Words.Segment(), methods{http.MethodGet: h.merchants})
 	add("webhooks", methods{http.MethodGet: h.troubled})
 	add("failing", methods{http.MethodGet: h.failing})
 	add("search", methods{http.MethodGet: h.search})

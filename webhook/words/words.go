@@ -31,8 +31,9 @@ type Options struct {
 	// shop and shops. Default to merchant, and to Tenant with an s.
 	Tenant, Tenants string
 
-	// Segment stands before a tenant's id in the paths of API and portal. Letters, digits
-	// and - are allowed, and anything but operator. Defaults to Tenants.
+	// Segment stands before a tenant's id in the paths of API and portal, and behind
+	// /operator. Letters, digits and - are allowed, but not a segment that is there already:
+	// operator, webhooks, events, backlog, failing, search and jobs. Defaults to Tenants.
 	Segment string
 
 	// Texts replaces texts. A key is the text as it stands in the code, which [Texts] lists;
@@ -79,8 +80,8 @@ func New(o *Options) (*Words, error) {
 			bad = append(bad, fmt.Errorf("noun %q is not 1 to 40 characters in one line, without {, } and %%", noun))
 		}
 	}
-	if !segment.MatchString(opts.Segment) || opts.Segment == "operator" {
-		bad = append(bad, fmt.Errorf("path segment %q is not 1 to 40 letters, digits or -, or is that of operators", opts.Segment))
+	if !segment.MatchString(opts.Segment) || slices.Contains(taken, opts.Segment) {
+		bad = append(bad, fmt.Errorf("path segment %q is not 1 to 40 letters, digits or -, or means something else already", opts.Segment))
 	}
 	bad = append(bad, checkTexts(opts.Texts)...)
 	if err := errors.Join(bad...); err != nil {
@@ -166,6 +167,9 @@ func Texts() []string {
 	}
 	return out
 }
+
+// taken are segments that are in the paths of API and portal already.
+var taken = []string{"operator", "webhooks", "events", "backlog", "failing", "search", "jobs"} //nolint:gochecknoglobals // constant
 
 // vowel fits nouns that want an: an app, but a user.
 var vowel = regexp.MustCompile(`(?i)^([aio]|e[^u]|u([^ns]|n[^i]))`)
