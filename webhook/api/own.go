@@ -72,13 +72,15 @@ func sayNouns(doc *yaml.Node, w *words.Words) {
 		parts := strings.Split(value.Value, "`")
 		for i := 0; i < len(parts); i += 2 {
 			parts[i] = merchants.ReplaceAllStringFunc(parts[i], func(found string) string {
-				found = strings.NewReplacer("merchant", "tenant", "Merchant", "Tenant").Replace(found)
-				return w.Say(words.Text("{" + found + "}"))
+				return noun(w, strings.NewReplacer("merchant", "tenant", "Merchant", "Tenant").Replace(found))
 			})
 		}
 		value.Value = strings.Join(parts, "`")
 	})
 }
+
+// noun says tenant, tenants, a tenant and so on.
+func noun(w *words.Words, name string) string { return w.Say(words.Text("{" + name + "}")) }
 
 // rename gives paths the host's segment, and parameters and schemas another name. Names of
 // schemas are neutral, for a shop is less likely to be one already than a job.
@@ -113,7 +115,7 @@ func rename(doc *yaml.Node, w *words.Words) {
 // parameterName is what stands for a tenant's id in paths: shopId, storeOwnerId.
 func parameterName(w *words.Words) string {
 	var name string
-	for i, word := range strings.FieldsFunc(w.Say("{tenant}"), func(r rune) bool { return r > 'z' || !alphanumeric(byte(r)) }) {
+	for i, word := range strings.FieldsFunc(noun(w, "tenant"), func(r rune) bool { return r > 'z' || !alphanumeric(byte(r)) }) {
 		if i == 0 {
 			name = strings.ToLower(word[:1]) + word[1:]
 		} else {
