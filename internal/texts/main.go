@@ -146,11 +146,12 @@ func isText(t types.Type) bool {
 
 func (t texts) fromTemplates(dirs ...string) error {
 	for _, dir := range dirs {
-		err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		files := os.DirFS(dir)
+		err := fs.WalkDir(files, ".", func(path string, d fs.DirEntry, err error) error {
 			if err != nil || d.IsDir() {
 				return err
 			}
-			text, err := os.ReadFile(path)
+			text, err := fs.ReadFile(files, path)
 			if err != nil {
 				return err
 			}

@@ -122,14 +122,13 @@ func (w *Words) Say(constant Text, args ...any) string {
 	}
 	said := make([]any, len(args))
 	for i, arg := range args {
-		if said[i] = arg; isMessage(arg) {
-			said[i] = w.Message(arg.(Message)) //nolint:forcetypeassert // It was asked.
+		said[i] = arg
+		if m, ok := arg.(Message); ok {
+			said[i] = w.Message(m)
 		}
 	}
 	return fmt.Sprintf(text, said...)
 }
-
-func isMessage(v any) bool { _, ok := v.(Message); return ok }
 
 // Message says m.
 func (w *Words) Message(m Message) string { return w.Say(m.Text, m.Args...) }
