@@ -22,7 +22,7 @@ TESTED   = $(filter-out ./internal/sqltest,$(filter ./internal/% ./bench,$(PACKA
 # which go tool -modfile does not go along with.
 LINT = $$(cd "$(CURDIR)" && go tool -modfile=tools/go.mod -n golangci-lint)
 
-.PHONY: help fmt lint test mutants sql chaos chaos-long interop vuln fuzz bench bench-compare microbench cover examples architecture ci
+.PHONY: help fmt lint test mutants sql chaos chaos-long interop vuln fuzz bench bench-compare microbench cover examples architecture texts ci
 .PHONY: check-format check-current check-architecture check-counts check-versions check-api check-bench
 
 help: ## Print this list.
@@ -104,6 +104,9 @@ examples: ## Build all examples and run those that end by themselves.
 architecture: ## Draw the packages, and the files of package webhook, for docs/architecture.md.
 	@go run ./internal/architecture
 
+texts: ## List what customers and operators read, for package words.
+	@go run ./internal/texts
+
 ci: ## Run every check that has to pass before a merge.
 	@MAKE="$(MAKE)" tools/steps.sh check-format lint check-current check-architecture test check-counts check-versions check-api chaos interop examples check-bench
 
@@ -115,6 +118,7 @@ check-current:
 
 check-architecture:
 	@go run ./internal/architecture -check
+	@go run ./internal/texts -check
 
 # Tests that count less with the race detector, once more without it.
 check-counts:

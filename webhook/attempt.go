@@ -333,7 +333,7 @@ func (r *run) added(ctx context.Context, i AttemptInfo) []vault.Header {
 	out := make([]vault.Header, 0, len(given))
 	for _, name := range slices.Sorted(maps.Keys(given)) {
 		value := given[name]
-		if r.own.Refuse(name) != "" && !vault.TraceHeader(name) || !vault.ValidHeaderValue(value) || has(out, name) {
+		if r.own.Refuse(name).Text != "" && !vault.TraceHeader(name) || !vault.ValidHeaderValue(value) || has(out, name) {
 			r.opts.Logger.WarnContext(ctx, "webhook header of RequestHeaders is not sent: it is not one that may be added",
 				slog.String("header", name))
 			continue

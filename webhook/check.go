@@ -14,6 +14,7 @@ import (
 	"github.com/rag-assistant/webhooks/webhook/event"
 	"github.com/rag-assistant/webhooks/webhook/internal/strictjson"
 	"github.com/rag-assistant/webhooks/webhook/internal/vault"
+	"github.com/rag-assistant/webhooks/webhook/words"
 )
 
 // CheckRegistration reports what [Service.Register] would refuse.
@@ -90,11 +91,11 @@ func (s *Service) checkURL(bad *faults, raw string) string {
 	}
 	u, err := s.rules.CheckURL(raw)
 	if err != nil {
-		reason := "is not a valid URL"
+		reason := words.Message{Text: "is not a valid URL"}
 		if refused, ok := errors.AsType[*egress.URLError](err); ok {
-			reason = refused.Reason
+			reason = refused.Text
 		}
-		bad.add("url", FaultWrong, reason)
+		bad.add("url", FaultWrong, reason.Text, reason.Args...)
 	}
 	return u
 }
@@ -106,7 +107,7 @@ func (s *Service) checkEvents(bad *faults, types []string) []string {
 		return nil
 	}
 	if len(types) > s.limits.Events {
-		bad.add("events", FaultTooMany, fmt.Sprintf("at most %d event types", s.limits.Events))
+		bad.add("events", FaultTooMany, "at most %d event types", s.limits.Events)
 		return nil
 	}
 	if slices.Equal(types, []string{store.EveryType}) {
@@ -177,7 +178,7 @@ const MaxRateLimit = 10_000
 
 func checkDescription(bad *faults, s string) string {
 	if !isText(s, maxDescription) || containsControl(s) {
-		bad.add("description", FaultWrong, fmt.Sprintf("must be at most %d characters, and none of them a control character", maxDescription))
+		bad.add("description", FaultWrong, "must be at most %d characters, and none of them a control character", maxDescription)
 	}
 	return s
 }
@@ -198,25 +199,25 @@ func containsControl(s string) bool {
 
 func checkMetadata(bad *faults, m map[string]string) map[string]string {
 	if len(m) > maxMetadata {
-		bad.add("metadata", FaultTooMany, fmt.Sprintf("at most %d pairs", maxMetadata))
+		bad.add("metadata", FaultTooMany, "at most %d pairs", maxMetadata)
 		return nil
 	}
 	for _, key := range slices.Sorted(maps.Keys(m)) {
 		field := strictjson.Member("metadata", key)
 		if key == "" || !isText(key, maxMetadataKey) {
-			bad.add(field, FaultWrong, fmt.Sprintf("the key must be 1 to %d characters", maxMetadataKey))
+			bad.add(field, FaultWrong, "the key must be 1 to %d characters", maxMetadataKey)
 		}
 		if !isText(m[key], maxMetadataValue) {
-			bad.add(field, FaultWrong, fmt.Sprintf("the value must be at most %d characters", maxMetadataValue))
+			bad.add(field, FaultWrong, "the value must be at most %d characters", maxMetadataValue)
 		}
 	}
 	return m
 }
 
 // checkRate accepts 0, which is no limit.
-func checkRate(bad *faults, n int, message string) int {
+func checkRate(bad *faults, n int, rule words.Text) int {
 	if n < 0 || n > MaxRateLimit {
-		bad.add("rateLimit", FaultWrong, message)
+		bad.add("rateLimit", FaultWrong, rule)
 	}
 	return n
 }
@@ -227,14 +228,14 @@ const maxHeaders = 20
 // checkHeaders returns h as it is to be sealed.
 func (s *Service) checkHeaders(bad *faults, h Headers) Headers {
 	if len(h) > maxHeaders {
-		bad.add("headers", FaultTooMany, fmt.Sprintf("at most %d headers", maxHeaders))
+		bad.add("headers", FaultTooMany, "at most %d headers", maxHeaders)
 		return nil
 	}
 	seen := make(map[string]bool, len(h))
 	for _, name := range slices.Sorted(maps.Keys(h)) {
 		field := strictjson.Member("headers", name)
-		if reason := s.reserved.Refuse(name); reason != "" {
-			bad.add(field, FaultWrong, reason)
+		if reason := s.reserved.Refuse(name); reason.Text != "" {
+			bad.add(field, FaultWrong, reason.Text, reason.Args...)
 		}
 		if lower := strings.ToLower(name); seen[lower] {
 			bad.add(field, FaultWrong, "is there twice; upper and lower case are the same")

@@ -79,7 +79,7 @@ func TestDetect(t *testing.T) {
 				require.Equal(t, c.finding, d.Receiver)
 				require.Equal(t, c.encoding, d.Encoding)
 				require.Equal(t, c.sent, probes(d))
-				require.Contains(t, webui.Explain(d, reg.Webhook), c.says)
+				require.Contains(t, webui.Explain(d, reg.Webhook).String(), c.says)
 				require.Equal(t, len(d.Probes), r.Endpoint.Count(), "each probe is sent once")
 				w := r.Webhook(reg.Webhook.ID)
 				require.Equal(t, reg.Webhook, w, "nothing has changed, the count of failures included")
@@ -110,9 +110,9 @@ func probes(d webhook.Detection) string {
 func TestDetectionKnowsWhatIsSet(t *testing.T) {
 	t.Parallel()
 	d := webhook.Detection{Receiver: webhook.FoundRewrites, Encoding: webhook.EncodingASCII}
-	require.Contains(t, webui.Explain(d, webhook.Webhook{Encoding: webhook.EncodingASCII}), "suits it")
-	require.Contains(t, webui.Explain(webhook.Detection{Receiver: webhook.FoundNothing}, webhook.Webhook{}), "none was sent")
-	require.Contains(t, webui.Explain(d, webhook.Webhook{Encoding: webhook.EncodingHTML}), "Set this webhook's payloadEncoding to ascii")
+	require.Contains(t, webui.Explain(d, webhook.Webhook{Encoding: webhook.EncodingASCII}).String(), "suits it")
+	require.Contains(t, webui.Explain(webhook.Detection{Receiver: webhook.FoundNothing}, webhook.Webhook{}).String(), "none was sent")
+	require.Contains(t, webui.Explain(d, webhook.Webhook{Encoding: webhook.EncodingHTML}).String(), "Set this webhook's payloadEncoding to ascii")
 }
 
 // The encoding that is set makes no difference to what is found.
@@ -165,7 +165,7 @@ func TestDetectEndsWithItsContext(t *testing.T) {
 		require.Equal(t, webhook.FoundNothing, d.Receiver)
 		require.Len(t, d.Probes, 1)
 		require.Equal(t, 15*time.Second, time.Since(began))
-		require.Contains(t, webui.Explain(d, reg.Webhook), "no outcome in time")
+		require.Contains(t, webui.Explain(d, reg.Webhook).String(), "no outcome in time")
 	})
 }
 

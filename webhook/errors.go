@@ -6,6 +6,7 @@ import (
 
 	"github.com/rag-assistant/webhooks/store"
 	"github.com/rag-assistant/webhooks/webhook/internal/id"
+	"github.com/rag-assistant/webhooks/webhook/words"
 )
 
 // The errors of [Service] that callers branch on; test with [errors.Is].
@@ -63,6 +64,10 @@ type Fault struct {
 	Path    string // of the field, as in "events[2]"; empty: the whole
 	Kind    FaultKind
 	Message string // for people, safe to show
+
+	// Text is the message for those who say it in words of their own. It is empty if the
+	// message is no text, but an id.
+	Text words.Message
 }
 
 // FaultKind is for callers who word a fault themselves, or add a remedy.
@@ -98,8 +103,14 @@ func (e *InvalidError) Is(target error) bool { return target == ErrInvalid }
 // faults collects what is wrong.
 type faults []Fault
 
-func (f *faults) add(path string, kind FaultKind, message string) {
-	*f = append(*f, Fault{Path: path, Kind: kind, Message: message})
+func (f *faults) add(path string, kind FaultKind, text words.Text, args ...any) {
+	*f = append(*f, NewFault(path, kind, text, args...))
+}
+
+// NewFault returns a fault, with the message in English.
+func NewFault(path string, kind FaultKind, text words.Text, args ...any) Fault {
+	said := words.Message{Text: text, Args: args}
+	return Fault{Path: path, Kind: kind, Message: said.String(), Text: said}
 }
 
 // invalidIf returns an InvalidError if there are faults.
@@ -110,8 +121,8 @@ func invalidIf(f faults) error {
 	return &InvalidError{Faults: f}
 }
 
-func invalid(path, message string) error {
-	return invalidIf(faults{{Path: path, Kind: FaultWrong, Message: message}})
+func invalid(path string, text words.Text, args ...any) error {
+	return invalidIf(faults{NewFault(path, FaultWrong, text, args...)})
 }
 
 func checkMerchant(merchantID string) error {

@@ -11,6 +11,7 @@ import (
 	"github.com/rag-assistant/webhooks/store"
 	"github.com/rag-assistant/webhooks/webhook/event"
 	"github.com/rag-assistant/webhooks/webhook/internal/id"
+	"github.com/rag-assistant/webhooks/webhook/words"
 )
 
 // EventQuery selects a page of events.
@@ -39,6 +40,7 @@ type EventDetail struct {
 	EventRecord
 
 	Text     string          // as [Explanation].Text
+	Message  words.Message   // Text for those who say it in words of their own
 	Payload  json.RawMessage // as in [DeliveryDetail]; nil if the store cannot read it, too
 	Sent     event.Shaped    // as in [DeliveryDetail]
 	Verdicts []Verdict       // one for each webhook of now, oldest first; of a test, one
@@ -57,7 +59,7 @@ func (s *Service) Events(ctx context.Context, merchantID string, q EventQuery) (
 	}
 	var bad faults
 	if q.Limit < 1 || q.Limit > MaxPage {
-		bad.add("limit", FaultWrong, fmt.Sprintf("must be between 1 and %d", MaxPage))
+		bad.add("limit", FaultWrong, "must be between 1 and %d", MaxPage)
 	}
 	if !q.Until.IsZero() && !q.Since.Before(q.Until) {
 		bad.add("until", FaultWrong, "must be after since")
@@ -144,7 +146,8 @@ func (s *Service) Event(ctx context.Context, merchantID, eventID string) (EventD
 	if out.Verdicts, err = s.verdicts(ctx, merchantID, out.EventRecord, fate, out.Deliveries); err != nil {
 		return EventDetail{}, err
 	}
-	out.Text = out.text()
+	out.Message = out.message()
+	out.Text = out.Message.String()
 	return out, nil
 }
 
@@ -153,6 +156,8 @@ type Explanation struct {
 	Event EventRecord // only the ID if it is not known
 	Known bool
 	Text  string
+
+	Message words.Message // Text for those who say it in words of their own
 
 	Verdicts []Verdict // one for each webhook of now, oldest first
 }
@@ -168,35 +173,36 @@ func (s *Service) Why(ctx context.Context, merchantID, eventID string) (Explanat
 	if err != nil {
 		return Explanation{}, err
 	}
-	return Explanation{Event: d.EventRecord, Known: true, Text: d.Text, Verdicts: d.Verdicts}, nil
+	return Explanation{Event: d.EventRecord, Known: true, Text: d.Text, Message: d.Message, Verdicts: d.Verdicts}, nil
 }
 
-func (d *EventDetail) text() string {
+func (d *EventDetail) message() words.Message {
 	switch {
 	case d.Type == "":
-		return "The store cannot read this event. Its record is damaged, and was set aside."
+		return say("The store cannot read this event. Its record is damaged, and was set aside.")
 	case d.Test && len(d.Verdicts) == 0:
-		return fmt.Sprintf("%s was sent at %s, to a webhook that was deleted since.", d.Type, clock(d.CreatedAt))
+		return say("%s was sent at %s, to a webhook that was deleted since.", d.Type, clock(d.CreatedAt))
 	case d.Test:
-		return fmt.Sprintf("%s was sent at %s, to one webhook.", d.Type, clock(d.CreatedAt))
+		return say("%s was sent at %s, to one webhook.", d.Type, clock(d.CreatedAt))
 	case len(d.Verdicts) == 0:
-		return fmt.Sprintf("%s was published at %s. The merchant has no webhook.", d.Type, clock(d.CreatedAt))
+		return say("%s was published at %s. The {tenant} has no webhook.", d.Type, clock(d.CreatedAt))
 	}
-	return fmt.Sprintf("%s was published at %s.", d.Type, clock(d.CreatedAt))
+	return say("%s was published at %s.", d.Type, clock(d.CreatedAt))
 }
 
 func (s *Service) unknownEvent(ctx context.Context, merchantID, eventID string) (Explanation, error) {
 	out := Explanation{
-		Event: EventRecord{ID: eventID},
-		Text:  "This merchant has no event with this id. The merchant never published it, or it is not known any more: no event of the merchant is kept.",
+		Event:   EventRecord{ID: eventID},
+		Message: say("This {tenant} has no event with this id. The {tenant} never published it, or it is not known any more: no event of the {tenant} is kept."),
 	}
 	oldest, err := s.store.Events(ctx, merchantID, store.EventQuery{Limit: 1})
 	if err != nil {
 		return Explanation{}, fmt.Errorf("webhook: explain event: %w", err)
 	}
 	if len(oldest.Events) > 0 {
-		out.Text = "This merchant has no event with this id. The merchant never published it, or it is not known any more: older than " +
-			clock(oldest.Events[0].CreatedAt) + ", when the oldest event that is kept was published."
+		out.Message = say("This {tenant} has no event with this id. The {tenant} never published it, or it is not known any more: "+
+			"older than %s, when the oldest event that is kept was published.", clock(oldest.Events[0].CreatedAt))
 	}
+	out.Text = out.Message.String()
 	return out, nil
 }

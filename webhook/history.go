@@ -39,10 +39,10 @@ func (s *Service) Deliveries(ctx context.Context, merchantID, webhookID string, 
 	}
 	var bad faults
 	if q.Limit < 1 || q.Limit > MaxPage {
-		bad.add("limit", FaultWrong, fmt.Sprintf("must be between 1 and %d", MaxPage))
+		bad.add("limit", FaultWrong, "must be between 1 and %d", MaxPage)
 	}
 	if q.Offset < 0 || q.Offset > MaxOffset {
-		bad.add("offset", FaultWrong, fmt.Sprintf("must be between 0 and %d", MaxOffset))
+		bad.add("offset", FaultWrong, "must be between 0 and %d", MaxOffset)
 	}
 	if q.Offset > 0 && q.Cursor != "" {
 		bad.add("offset", FaultWrong, "cannot be used together with cursor")

@@ -3,7 +3,6 @@ package webhook
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"net/url"
 	"time"
 
@@ -114,7 +113,7 @@ func (s *Service) reserve(ctx context.Context, what, merchantID, webhookID strin
 		return 0, err
 	}
 	if perMinute < 1 || perMinute > MaxTestsPerMinute {
-		return 0, invalid("perMinute", fmt.Sprintf("must be between 1 and %d", MaxTestsPerMinute))
+		return 0, invalid("perMinute", "must be between 1 and %d", MaxTestsPerMinute)
 	}
 	host := w.URL
 	if u, err := url.Parse(w.URL); err == nil {

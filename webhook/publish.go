@@ -235,14 +235,14 @@ func timeless(e event.Event, body []byte) ([]byte, error) {
 func canonical(e event.Event) ([]byte, error) {
 	plain, err := e.MarshalJSON()
 	if err != nil {
-		return nil, invalid("data", "cannot be written as JSON: "+err.Error())
+		return nil, invalid("data", "cannot be written as JSON: %s", err)
 	}
 	body, err := jcs.Canonicalize(plain)
 	if err != nil {
 		if refused, ok := errors.AsType[*jcs.Error](err); ok {
-			return nil, invalid("data", refused.Reason)
+			return nil, invalid("data", refused.Reason.Text, refused.Reason.Args...)
 		}
-		return nil, invalid("data", err.Error())
+		return nil, invalid("data", "cannot be written as JSON: %s", err)
 	}
 	return body, nil
 }
@@ -279,7 +279,7 @@ func (s *Service) Sample(ctx context.Context, merchantID, webhookID string, of e
 		Data json.RawMessage `json:"data"`
 	}
 	if !known {
-		return Delivery{}, invalidIf(faults{{Path: "eventType", Kind: FaultUnknownType, Message: "is not in the catalog of event types"}})
+		return Delivery{}, invalidIf(faults{NewFault("eventType", FaultUnknownType, "is not in the catalog of event types")})
 	}
 	if json.Unmarshal(entry.Example, &example) != nil || example.Data == nil {
 		return Delivery{}, invalid("eventType", "has no example in the catalog")

@@ -121,7 +121,7 @@ func (s *Service) Replays(ctx context.Context, merchantID, webhookID string, q R
 		return ReplayPage{}, err
 	}
 	if q.Limit < 1 || q.Limit > MaxPage {
-		return ReplayPage{}, invalid("limit", fmt.Sprintf("must be between 1 and %d", MaxPage))
+		return ReplayPage{}, invalid("limit", "must be between 1 and %d", MaxPage)
 	}
 	if _, err := s.store.Webhook(ctx, merchantID, webhookID); err != nil {
 		return ReplayPage{}, fmt.Errorf("webhook: list replays: %w", err)

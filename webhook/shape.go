@@ -28,7 +28,7 @@ func (s *Service) shaper() shaper { return shaper{s.catalog.Shape(), s.reserved,
 func (s shaper) text(canonical []byte, encodings ...jcs.Encoding) ([]byte, error) {
 	made, err := s.contain(canonical)
 	if err != nil {
-		return nil, invalid("data", "has no payload: "+err.Error())
+		return nil, invalid("data", "has no payload: %s", err.Error())
 	}
 	for _, encoding := range encodings {
 		made.Body = encoded(made, encoding)

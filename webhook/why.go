@@ -1,7 +1,6 @@
 package webhook
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +8,7 @@ import (
 	"time"
 
 	"github.com/rag-assistant/webhooks/store"
+	"github.com/rag-assistant/webhooks/webhook/words"
 )
 
 // Fate is what became of an event at a webhook, in one word.
@@ -65,6 +65,9 @@ type Verdict struct {
 	// Text is all of it in a sentence that begins with the verdict: "not subscribed: …". It
 	// is in English, with times in UTC.
 	Text string
+
+	// Message is Text for those who say it in words of their own.
+	Message words.Message
 }
 
 func clock(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
@@ -92,7 +95,7 @@ func (s *Service) verdicts(ctx context.Context, merchantID string, e EventRecord
 		case e.Test:
 			return nil // It was for one webhook.
 		case e.Type == "": // It is damaged, and so its time is unknown.
-			v.Fate, v.Text = FateUnknown, "not known: the store cannot read the event, and no delivery of it is kept."
+			v.Fate, v.Message = FateUnknown, words.Message{Text: "not known: the store cannot read the event, and no delivery of it is kept."}
 		default:
 			changes, err := s.store.Changes(ctx, merchantID, w.ID)
 			if errors.Is(err, store.ErrNotFound) {
@@ -103,7 +106,10 @@ func (s *Service) verdicts(ctx context.Context, merchantID string, e EventRecord
 			}
 			v.absent(e, w, changes)
 		}
-		v.Text = cmp.Or(v.Text, v.text())
+		if v.Message.Text == "" {
+			v.Message = v.message()
+		}
+		v.Text = v.Message.String()
 		out = append(out, v)
 		return nil
 	})
@@ -111,7 +117,8 @@ func (s *Service) verdicts(ctx context.Context, merchantID string, e EventRecord
 		return nil, fmt.Errorf("webhook: explain event: %w", err)
 	}
 	for _, id := range damaged {
-		out = append(out, Verdict{WebhookID: id, Fate: FateUnknown, Text: "not known: the store cannot read this webhook. Its record is damaged, and was set aside."})
+		why := words.Message{Text: "not known: the store cannot read this webhook. Its record is damaged, and was set aside."}
+		out = append(out, Verdict{WebhookID: id, Fate: FateUnknown, Text: why.String(), Message: why})
 	}
 	return out, nil
 }
@@ -207,78 +214,85 @@ func since(changes []store.Change, alike func(store.Change) bool) time.Time {
 	return changes[n-1].At
 }
 
-// text puts a verdict into a sentence.
-func (v *Verdict) text() string {
+// say is a [words.Message].
+func say(text words.Text, args ...any) words.Message { return words.Message{Text: text, Args: args} }
+
+// message puts a verdict into a sentence.
+func (v *Verdict) message() words.Message {
 	switch v.Fate {
 	case FateDelivered:
-		text := fmt.Sprintf("delivered at %s, status %d, at attempt %d.", clock(v.At), v.StatusCode, v.Attempts)
 		if v.Succeeded > 1 {
-			text += fmt.Sprintf(" The receiver took it %d times.", v.Succeeded)
+			return say("delivered at %s, status %d, at attempt %d. The receiver took it %d times.", clock(v.At), v.StatusCode, v.Attempts, v.Succeeded)
 		}
-		return text
+		return say("delivered at %s, status %d, at attempt %d.", clock(v.At), v.StatusCode, v.Attempts)
 	case FateFailed:
-		return fmt.Sprintf("failed at %s after %s: %s.", clock(v.At), v.tries(), v.failure())
+		return say("failed at %s after %s: %s.", clock(v.At), v.tries(), v.failure())
 	case FatePending:
 		return v.waiting()
 	case FateNotSubscribed:
 		if v.At.IsZero() {
-			return "not subscribed: the webhook did not subscribe to this type when the event was published."
+			return say("not subscribed: the webhook did not subscribe to this type when the event was published.")
 		}
-		return fmt.Sprintf("not subscribed: since %s, the webhook did not subscribe to this type.", clock(v.At))
+		return say("not subscribed: since %s, the webhook did not subscribe to this type.", clock(v.At))
 	case FateDisabled:
 		if v.At.IsZero() {
-			return "disabled: the webhook was disabled when the event was published. A replay sends it."
+			return say("disabled: the webhook was disabled when the event was published. A replay sends it.")
 		}
-		return fmt.Sprintf("disabled: the webhook was disabled at %s, and still was when the event was published. A replay sends it.", clock(v.At))
+		return say("disabled: the webhook was disabled at %s, and still was when the event was published. A replay sends it.", clock(v.At))
 	case FateNotThere:
-		return fmt.Sprintf("not registered yet: the webhook was registered later, at %s. A replay with backfill sends it.", clock(v.At))
+		return say("not registered yet: the webhook was registered later, at %s. A replay with backfill sends it.", clock(v.At))
 	case FateMissed:
-		return "missed: too many deliveries of this webhook were pending. A replay sends it."
+		return say("missed: too many deliveries of this webhook were pending. A replay sends it.")
 	case FatePruned:
-		return "pruned: a delivery was made, and retention has removed it since, with its outcome."
+		return say("pruned: a delivery was made, and retention has removed it since, with its outcome.")
 	case FateDamaged:
-		return "set aside: the store cannot read the record of the delivery."
+		return say("set aside: the store cannot read the record of the delivery.")
 	}
-	return "not known any more: what the webhook was like then is older than the changes that are kept."
+	return say("not known any more: what the webhook was like then is older than the changes that are kept.")
 }
 
 // tries counts them in words.
-func (v *Verdict) tries() string {
+func (v *Verdict) tries() words.Message {
 	switch v.Attempts {
 	case 0:
-		return "no attempt"
+		return say("no attempt")
 	case 1:
-		return "1 attempt"
+		return say("1 attempt")
 	}
-	return fmt.Sprintf("%d attempts", v.Attempts)
+	return say("%d attempts", v.Attempts)
 }
 
-func (v *Verdict) failure() string {
+func (v *Verdict) failure() any {
 	switch {
 	case v.Code == CodeStatus:
-		return fmt.Sprintf("status %d", v.StatusCode)
+		return say("status %d", v.StatusCode)
 	case v.StatusCode > 0:
-		return fmt.Sprintf("%s, status %d", v.Code, v.StatusCode)
+		return say("%s, status %d", v.Code, v.StatusCode)
 	}
-	return string(v.Code)
+	return v.Code
 }
 
-func (v *Verdict) waiting() string {
-	last := ""
-	if v.Attempts > 0 {
-		last = fmt.Sprintf(" It has failed after %s so far, the last time with %s.", v.tries(), v.failure())
+func (v *Verdict) waiting() words.Message {
+	state := v.held()
+	if v.Attempts == 0 {
+		return state
 	}
+	return say("%s It has failed after %s so far, the last time with %s.", state, v.tries(), v.failure())
+}
+
+// held says what a pending delivery waits for.
+func (v *Verdict) held() words.Message {
 	switch v.Wait {
 	case WaitAnswer:
-		return "pending: a try is under way." + last
+		return say("pending: a try is under way.")
 	case WaitRetry:
-		return fmt.Sprintf("pending: waiting for the next try at %s.", clock(v.Until)) + last
+		return say("pending: waiting for the next try at %s.", clock(v.Until))
 	case WaitPlace:
-		return fmt.Sprintf("pending: held back until %s, because the endpoint is slow or asked for a pause, or sending was in trouble.", clock(v.Until)) + last
+		return say("pending: held back until %s, because the endpoint is slow or asked for a pause, or sending was in trouble.", clock(v.Until))
 	case WaitRate:
-		return "pending: waiting for the rate limit of the webhook." + last
+		return say("pending: waiting for the rate limit of the webhook.")
 	case WaitEnabled:
-		return fmt.Sprintf("pending: waiting for the webhook to be enabled. It is disabled since %s.", clock(v.At)) + last
+		return say("pending: waiting for the webhook to be enabled. It is disabled since %s.", clock(v.At))
 	}
-	return "pending: in line, due now." + last
+	return say("pending: in line, due now.")
 }

@@ -264,6 +264,8 @@ func TestWhy(t *testing.T) {
 				if c.till > 0 {
 					c.want.Until = onClock(c.till)
 				}
+				require.Equal(t, got.Text, got.Message.String())
+				c.want.Message = got.Message
 				require.Equal(t, c.want, got)
 			})
 		})

@@ -49,7 +49,7 @@ type rule struct {
 
 // core is what a sender needs. The service takes its store as an argument, so
 // no backend is among them.
-var core = []string{"retry", "signer", "internal/hidden", "store", "webhook/event", "webhook/egress", "webhook/internal/..."}
+var core = []string{"retry", "signer", "internal/hidden", "store", "webhook/event", "webhook/egress", "webhook/words", "webhook/internal/..."}
 
 var coreModules = []string{
 	"code.dny.dev/ssrf",
@@ -71,6 +71,7 @@ var rules = []rule{
 	{room: "retry"},
 	{room: "signer", ours: []string{"internal/hidden"}},
 	{room: "store"},
+	{room: "webhook/words"},
 	{room: "webhook/event", ours: []string{"webhook/internal/strictjson"}},
 	{room: "webhook/portable", ours: []string{"webhook/internal/strictjson"}},
 
@@ -81,7 +82,7 @@ var rules = []rule{
 	{room: "webhook/otelreceiver", ours: []string{"webhook/receiver", "verifier", "signer", "internal/hidden", "store", "webhook/event", "webhook/internal/..."}, modules: otelModules},
 
 	// The sending side.
-	{room: "webhook/egress", ours: []string{"webhook/internal/..."}, modules: []string{"code.dny.dev/ssrf"}},
+	{room: "webhook/egress", ours: []string{"webhook/internal/...", "webhook/words"}, modules: []string{"code.dny.dev/ssrf"}},
 	{room: "webhook", ours: core, modules: coreModules},
 	{room: "webhook/jwtauth", ours: append([]string{"webhook"}, core...), modules: append([]string{jwt}, coreModules...)},
 	{room: "webhook/mailnotify", ours: append([]string{"webhook"}, core...), modules: append([]string{
@@ -90,9 +91,9 @@ var rules = []rule{
 		"golang.org/x/text",
 	}, coreModules...)},
 
-	{room: "webhook/internal/vault", ours: []string{"signer", "internal/hidden", "store", "webhook/internal/token"}},
+	{room: "webhook/internal/vault", ours: []string{"signer", "internal/hidden", "store", "webhook/internal/token", "webhook/words"}},
 	{room: "webhook/internal/webui", ours: append([]string{"webhook"}, core...), modules: coreModules},
-	{room: "webhook/internal/once", ours: []string{"store", "webhook/internal/id"}, modules: []string{"github.com/google/uuid"}},
+	{room: "webhook/internal/once", ours: []string{"store", "webhook/internal/id", "webhook/words"}, modules: []string{"github.com/google/uuid"}},
 
 	// Twins: neither knows the other.
 	{room: "webhook/api", ours: append([]string{"webhook", "webhook/operator"}, core...), modules: append([]string{yaml}, coreModules...)},

@@ -10,6 +10,7 @@ import (
 
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/internal/webui"
+	"github.com/rag-assistant/webhooks/webhook/words"
 )
 
 // answer is what an endpoint has to say.
@@ -24,113 +25,116 @@ type answer struct {
 	document *document
 }
 
-// apiError is an answer other than 2xx. Code and message are shown.
+// apiError is an answer other than 2xx. Code and text are shown.
 type apiError struct {
-	status  int
-	code    string
-	message string
-	faults  faults
+	status int
+	code   string
+	text   words.Text
+	args   []any // for the verbs of text
+	faults faults
 }
 
-func (e *apiError) Error() string { return e.message }
+func (e *apiError) Error() string { return e.message().String() }
 
-// The codes are part of the contract, the messages are not.
+func (e *apiError) message() words.Message { return words.Message{Text: e.text, Args: e.args} }
+
+// The codes are part of the contract, the texts are not.
 var (
 	errUnauthorized = &apiError{
 		status: http.StatusUnauthorized, code: "unauthorized",
-		message: "Valid credentials are needed.",
+		text: "Valid credentials are needed.",
 	}
 	errForbidden = &apiError{
 		status: http.StatusForbidden, code: "forbidden",
-		message: "These credentials are not for this merchant.",
+		text: "These credentials are not for this {tenant}.",
 	}
 	errNoOperator = &apiError{
 		status: http.StatusForbidden, code: "forbidden",
-		message: "These credentials are not an operator's.",
+		text: "These credentials are not an operator's.",
 	}
 	errCrossOrigin = &apiError{
 		status: http.StatusForbidden, code: "forbidden",
-		message: "A page of another origin made a browser send this request.",
+		text: "A page of another origin made a browser send this request.",
 	}
 	errNoResource = &apiError{
 		status: http.StatusNotFound, code: "not_found",
-		message: "There is no such webhook, delivery, replay, job or path.",
+		text: "There is no such webhook, delivery, replay, job or path.",
 	}
 	errNoPublicKey = &apiError{
 		status: http.StatusNotFound, code: "no_public_key",
-		message: "This webhook signs with a secret, so it has no public key. Register one with signature v1a.",
+		text: "This webhook signs with a secret, so it has no public key. Register one with signature v1a.",
 	}
 	errMethod = &apiError{
 		status: http.StatusMethodNotAllowed, code: "method_not_allowed",
-		message: "This method is not allowed here. The header Allow lists those that are.",
+		text: "This method is not allowed here. The header Allow lists those that are.",
 	}
 	errTaken = &apiError{
 		status: http.StatusConflict, code: "conflict",
-		message: "This id was used before with other content.",
+		text: "This id was used before with other content.",
 	}
 	errFull = &apiError{
 		status: http.StatusConflict, code: "limit_reached",
-		message: "This merchant has as many webhooks as it may have. Delete one first.",
+		text: "This {tenant} has as many webhooks as it may have. Delete one first.",
 	}
 	errResent = &apiError{
 		status: http.StatusConflict, code: "resent_too_often",
-		message: "This event was sent again to this webhook 20 times. Once more is possible when the log has dropped one of them.",
+		text: "This event was sent again to this webhook 20 times. Once more is possible when the log has dropped one of them.",
 	}
 	errCrowded = &apiError{
 		status: http.StatusConflict, code: "too_many_pending",
-		message: "As many deliveries of this webhook are pending as may be. Wait, or cancel some.",
+		text: "As many deliveries of this webhook are pending as may be. Wait, or cancel some.",
 	}
 	errEnded = &apiError{
 		status: http.StatusConflict, code: "delivery_ended",
-		message: "This delivery has ended, so there is nothing to cancel.",
+		text: "This delivery has ended, so there is nothing to cancel.",
 	}
 	errRotating = &apiError{
 		status: http.StatusConflict, code: "conflict",
-		message: "The previous secret is still good. Wait for its end, or rotate with graceSeconds 0 to end it now.",
+		text: "The previous secret is still good. Wait for its end, or rotate with graceSeconds 0 to end it now.",
 	}
 	errReplaying = &apiError{
 		status: http.StatusConflict, code: "conflict",
-		message: "Another replay of this webhook is running: see details. Wait until it has ended, or stop it.",
+		text: "Another replay of this webhook is running: see details. Wait until it has ended, or stop it.",
 	}
 	errChanged = &apiError{
 		status: http.StatusPreconditionFailed, code: "precondition_failed",
-		message: "The webhook has changed since it was read.",
+		text: "The webhook has changed since it was read.",
 	}
 	errKeyConflict = &apiError{
 		status: http.StatusConflict, code: "idempotency_conflict",
-		message: "This Idempotency-Key was used before for another request.",
+		text: "This Idempotency-Key was used before for another request.",
 	}
 	errKeyInProgress = &apiError{
 		status: http.StatusConflict, code: "idempotency_in_progress",
-		message: "A request with this Idempotency-Key is being served. Try again in a moment.",
+		text: "A request with this Idempotency-Key is being served. Try again in a moment.",
 	}
 	errGone = &apiError{
 		status: http.StatusGone, code: "gone",
-		message: "What this request has made was deleted since.",
+		text: "What this request has made was deleted since.",
 	}
 	errTooMany = &apiError{
 		status: http.StatusTooManyRequests, code: "rate_limited",
-		message: "There were too many requests. Wait as long as Retry-After says.",
+		text: "There were too many requests. Wait as long as Retry-After says.",
 	}
 	errTooLarge = &apiError{
 		status: http.StatusRequestEntityTooLarge, code: "payload_too_large",
-		message: "The body is larger than 64 KiB, or than 256 KiB for an event.",
+		text: "The body is larger than 64 KiB, or than 256 KiB for an event.",
 	}
 	errMediaType = &apiError{
 		status: http.StatusUnsupportedMediaType, code: "unsupported_media_type",
-		message: "Send Content-Type: application/json, in UTF-8 and without a Content-Encoding.",
+		text: "Send Content-Type: application/json, in UTF-8 and without a Content-Encoding.",
 	}
 	errInternal = &apiError{
 		status: http.StatusInternalServerError, code: "internal",
-		message: "Something went wrong on our side.",
+		text: "Something went wrong on our side.",
 	}
 	errDamaged = &apiError{
 		status: http.StatusInternalServerError, code: "damaged",
-		message: "This record is damaged on our side and cannot be read. Ask us to look at it; a webhook can also be deleted and registered anew.",
+		text: "This record is damaged on our side and cannot be read. Ask us to look at it; a webhook can also be deleted and registered anew.",
 	}
 	errUnavailable = &apiError{
 		status: http.StatusServiceUnavailable, code: "unavailable",
-		message: "The service is not available at the moment. Try again later.",
+		text: "The service is not available at the moment. Try again later.",
 	}
 )
 
@@ -146,7 +150,7 @@ func replaying(err error) *apiError {
 func errScope(needed string) *apiError {
 	return &apiError{
 		status: http.StatusForbidden, code: "insufficient_scope",
-		message: "These credentials lack the scope " + needed + ".",
+		text: "These credentials lack the scope %s.", args: []any{needed},
 	}
 }
 
@@ -163,8 +167,8 @@ func (h *Handler) refuse(ctx context.Context, x *exchange, err error) answer {
 	case errors.As(err, &invalid):
 		shown = &apiError{
 			status: http.StatusBadRequest, code: "invalid_request",
-			message: "The request is not valid. See details.",
-			faults:  invalid.Faults[:min(len(invalid.Faults), maxDetails)],
+			text:   "The request is not valid. See details.",
+			faults: invalid.Faults[:min(len(invalid.Faults), maxDetails)],
 		}
 	case errors.Is(err, webhook.ErrNotFound):
 		shown = errNoResource
@@ -236,7 +240,7 @@ func (h *Handler) envelope(x *exchange, out answer) ([]byte, error) {
 	at := stamp(h.opts.Now())
 	if out.fault != nil {
 		err := enc.Encode(failureView{
-			Error: newErrorView(out.fault), Timestamp: at, RequestID: x.requestID,
+			Error: newErrorView(h.opts.Words, out.fault), Timestamp: at, RequestID: x.requestID,
 		})
 		return buf.Bytes(), err
 	}

@@ -2,26 +2,34 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/url"
+	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/rag-assistant/webhooks/retry"
+	"github.com/rag-assistant/webhooks/signer"
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/internal/id"
 	"github.com/rag-assistant/webhooks/webhook/internal/webui"
 	"github.com/rag-assistant/webhooks/webhook/operator"
+	"github.com/rag-assistant/webhooks/webhook/words"
 )
 
 // Options configures a [Handler].
 type Options struct {
 	// Prefix is the part of the path before /merchants/ as the handler gets to see
 	// it, for example "/v1/hooks"; "/" stands for none. Set it to answer under that
-	// prefix only, or if the prefix itself has a segment called merchants. Defaults
+	// prefix only, or if the prefix itself has a segment called merchants, or what
+	// stands for that in Words. Defaults
 	// to whatever precedes the first one.
 	Prefix string
 
@@ -34,6 +42,11 @@ type Options struct {
 	// AnyMerchant asks and acts over all merchants. Anybody else gets a 403. Give a
 	// dispatcher its jobs: see [operator.Operator.Jobs]. Defaults to nil: there are none.
 	Operator *operator.Operator
+
+	// Words says errors, and what else people read, in the host's words: its segment of the
+	// path stands for merchants, its noun in texts and in the OpenAPI document. Defaults to
+	// nil: English, about merchants.
+	Words *words.Words
 
 	// RateLimit is asked before a request is served, once it is known whose it is, and
 	// before anything else of it is looked at: also for one that is sent again. Defaults
@@ -66,6 +79,20 @@ type Options struct {
 	// If it begins with the scheme Bearer, error and scope are added where RFC 6750
 	// wants them; leave these two out. Defaults to "Bearer".
 	Challenge string
+
+	// Title is that of the OpenAPI document. Defaults to "Webhooks".
+	Title string
+
+	// Security has the credentials that authenticate takes, any of them, for the OpenAPI
+	// document: a Security Scheme Object of OpenAPI 3.1 by a name of its own, such as
+	// {"key": `{"type":"apiKey","in":"header","name":"X-Api-Key"}`}. Defaults to a bearer
+	// token.
+	Security map[string]json.RawMessage
+
+	// Retry and AttemptTimeout are those of the dispatchers, for the OpenAPI document,
+	// which says when a delivery is tried again. Default as theirs.
+	Retry          retry.Policy
+	AttemptTimeout time.Duration
 
 	// ServerURL is the address of the API in the OpenAPI document that the handler
 	// serves, without /merchants: https://api.example.com/api. Set it where the
@@ -108,7 +135,10 @@ type Options struct {
 //
 // The OpenAPI document needs no authentication. It says what this handler does:
 // publishing is there if it is on, and the events that it lists are those of the
-// service's catalog.
+// service's catalog, with headers of the names that the service's wire has.
+//
+// [Options].Words puts another segment in the place of merchants, and its noun into
+// texts. Members and parameters of queries keep their names, such as merchantId.
 //
 // It fits under any prefix of any router that leaves the path in the request's
 // URL, and behind [http.StripPrefix]: examples/routers shows five, and what to mind
@@ -151,6 +181,7 @@ type Handler struct {
 	operator     []route
 	docs         func() (map[string]*document, error)
 	readers      webui.Readers
+	wire         signer.Wire // with defaults
 }
 
 // New returns the management API of svc. A nil o is the default; svc and
@@ -168,12 +199,13 @@ func New(svc *webhook.Service, authenticate webhook.AuthenticateFunc, o *Options
 	if authenticate == nil {
 		bad = append(bad, errors.New("authenticate is nil"))
 	}
-	if opts.TestWait < 0 || opts.IdempotencyAge < 0 {
-		bad = append(bad, errors.New("TestWait or IdempotencyAge is negative"))
+	if opts.TestWait < 0 || opts.IdempotencyAge < 0 || opts.AttemptTimeout < 0 {
+		bad = append(bad, errors.New("TestWait, IdempotencyAge or AttemptTimeout is negative"))
 	}
 	if opts.TestsPerMinute < 1 || opts.TestsPerMinute > webhook.MaxTestsPerMinute {
 		bad = append(bad, fmt.Errorf("TestsPerMinute is not between 1 and %d", webhook.MaxTestsPerMinute))
 	}
+	bad = append(bad, opts.Retry.Validate(), checkSecurity(opts.Security))
 	root, err := opts.root()
 	bad = append(bad, err)
 	opts.ServerURL, err = opts.serverURL()
@@ -181,7 +213,7 @@ func New(svc *webhook.Service, authenticate webhook.AuthenticateFunc, o *Options
 	if err := errors.Join(bad...); err != nil {
 		return nil, fmt.Errorf("api: new: %w", err)
 	}
-	h := &Handler{svc: svc, authenticate: authenticate, opts: opts, root: root}
+	h := &Handler{svc: svc, authenticate: authenticate, opts: opts, root: root, wire: wireOf(svc)}
 	h.routes, h.operator = h.table(), h.operatorTable()
 	h.docs = sync.OnceValues(h.documents) // When it is asked for: writing it takes as long as a hundred requests.
 	return h, nil
@@ -201,7 +233,7 @@ func (o Options) withDefaults() Options {
 		o.CrossOrigin = http.NewCrossOriginProtection()
 	}
 	if o.Challenge == "" {
-		o.Challenge = "Bearer"
+		o.Challenge = bearerChallenge
 	}
 	if o.Now == nil {
 		o.Now = time.Now
@@ -221,6 +253,21 @@ func (o Options) root() (string, error) {
 	}
 	return strings.TrimSuffix(o.Prefix, "/") + "/", nil
 }
+
+// checkSecurity wants names that a reference can have, and objects with a type.
+func checkSecurity(schemes map[string]json.RawMessage) error {
+	var bad []error
+	for _, name := range slices.Sorted(maps.Keys(schemes)) {
+		var scheme struct{ Type string }
+		if err := json.Unmarshal(schemes[name], &scheme); err != nil || scheme.Type == "" || !componentName.MatchString(name) {
+			bad = append(bad, fmt.Errorf("Security %q is no name and object of OpenAPI that says its type", name))
+		}
+	}
+	return errors.Join(bad...)
+}
+
+// componentName fits names of components (OpenAPI 3.1, section 4.8.7.1).
+var componentName = regexp.MustCompile(`^[a-zA-Z0-9._-]+$`)
 
 func (o Options) serverURL() (string, error) {
 	u, err := url.Parse(o.ServerURL)

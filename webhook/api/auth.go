@@ -36,6 +36,9 @@ func (h *Handler) admit(ctx context.Context, x *exchange) error {
 	return err
 }
 
+// bearerChallenge is the usual challenge.
+const bearerChallenge = "Bearer"
+
 // challenge adds parameters that only the scheme Bearer has (RFC 6750, section 3)
 // to a challenge that begins with it. They come first, because other challenges
 // may follow.

@@ -171,7 +171,7 @@ func (h *Handler) detect(x *exchange, set bool) (answer, error) {
 			return answer{}, err
 		}
 	}
-	return answer{status: http.StatusOK, data: newDetectionView(w, d, set)}, nil
+	return answer{status: http.StatusOK, data: newDetectionView(h.opts.Words, w, d, set)}, nil
 }
 
 func (h *Handler) redeliver(x *exchange) (answer, error) {

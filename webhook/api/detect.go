@@ -3,6 +3,7 @@ package api
 import (
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/internal/webui"
+	"github.com/rag-assistant/webhooks/webhook/words"
 )
 
 type detectionView struct {
@@ -23,10 +24,10 @@ type probeView struct {
 	deliveryView
 }
 
-func newDetectionView(w webhook.Webhook, d webhook.Detection, set bool) detectionView {
+func newDetectionView(said *words.Words, w webhook.Webhook, d webhook.Detection, set bool) detectionView {
 	v := detectionView{
 		WebhookID: w.ID, Receiver: d.Receiver, PayloadEncoding: d.Encoding, Set: set,
-		Explanation: webui.Explain(d, w), Probes: make([]probeView, len(d.Probes)),
+		Explanation: said.Message(webui.Explain(d, w)), Probes: make([]probeView, len(d.Probes)),
 	}
 	for i := range d.Probes {
 		p := &d.Probes[i]

@@ -7,6 +7,7 @@ import (
 	_ "embed" // for the document
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -47,15 +48,12 @@ func (h *Handler) documents() (map[string]*document, error) {
 	}
 	doc := root.Content[0]
 	if !h.opts.EnablePublish {
-		cut(member(member(doc, "paths"), "/merchants/{merchantId}/events"), "post")
+		cut(member(doc, "paths", "/merchants/{merchantId}/events"), "post")
 	}
 	if h.opts.Operator == nil {
 		cutBelow(member(doc, "paths"), "/"+operatorSegment)
 	}
-	if h.opts.ServerURL != "" {
-		*member(member(doc, "servers").Content[0], "url") = *text(h.opts.ServerURL)
-	}
-	if err := list(member(doc, "webhooks"), h.svc); err != nil {
+	if err := errors.Join(h.own(doc), list(doc, h.svc)); err != nil {
 		return nil, fmt.Errorf("webhook: OpenAPI document: %w", err)
 	}
 	var asJSON bytes.Buffer
@@ -93,24 +91,28 @@ func (d *document) serve(x *exchange) (answer, error) {
 
 // list makes the document's webhooks those of the catalog, and a test event, which
 // can be sent whatever that holds. Others share what the test event has anchors for.
-func list(webhooks *yaml.Node, svc *webhook.Service) error {
-	catalog := svc.Catalog()
+func list(doc *yaml.Node, svc *webhook.Service) error {
+	webhooks, catalog := member(doc, "webhooks"), svc.Catalog()
 	same := catalog.Shape() == nil    // as in the document
 	written := event.DefaultCatalog() // what the document has
+	unused := map[string]bool{}       // schemas, unless something else needs them
 	for e := range written.All() {
 		if listed, ok := catalog.Lookup(e.Type); e.Type != event.TypeWebhookTest && (!ok || !same || !alike(e, listed)) {
+			needed(doc, member(webhooks, string(e.Type)), unused)
 			cut(webhooks, string(e.Type))
 		}
 	}
-	test := member(member(webhooks, string(event.TypeWebhookTest)), "post")
+	test := member(webhooks, string(event.TypeWebhookTest), "post")
 	if !same {
 		entry, _ := written.Lookup(event.TypeWebhookTest)
 		body, err := requestBody(svc, entry)
 		if err != nil {
 			return fmt.Errorf("event type %s: %w", entry.Type, err)
 		}
+		needed(doc, member(test, "requestBody"), unused)
 		*member(test, "requestBody") = *body
 	}
+	prune(doc, unused)
 	for e := range catalog.All() {
 		if known, ok := written.Lookup(e.Type); e.Type == event.TypeWebhookTest || same && ok && alike(e, known) {
 			continue
@@ -124,6 +126,42 @@ func list(webhooks *yaml.Node, svc *webhook.Service) error {
 		add(webhooks, string(e.Type), item)
 	}
 	return nil
+}
+
+// schemaPrefix begins a reference to a schema.
+const schemaPrefix = "#/components/schemas/"
+
+// needed adds to known the schemas that n refers to, and those that these refer to.
+func needed(doc, n *yaml.Node, known map[string]bool) {
+	eachMember(n, func(_, value *yaml.Node) {
+		name, isSchema := strings.CutPrefix(value.Value, schemaPrefix)
+		if isSchema && !known[name] {
+			known[name] = true
+			needed(doc, member(doc, "components", "schemas", name), known)
+		}
+	})
+}
+
+// prune removes those of the schemas that nothing else needs.
+func prune(doc *yaml.Node, unused map[string]bool) {
+	schemas := member(doc, "components", "schemas")
+	used := map[string]bool{}
+	for i := 0; i < len(schemas.Content); i += 2 {
+		if !unused[schemas.Content[i].Value] {
+			needed(doc, schemas.Content[i+1], used)
+		}
+	}
+	for _, part := range []string{"paths", "webhooks"} {
+		needed(doc, member(doc, part), used)
+	}
+	for _, part := range []string{"parameters", "responses"} {
+		needed(doc, member(doc, "components", part), used)
+	}
+	for name := range unused {
+		if !used[name] {
+			cut(schemas, name)
+		}
+	}
 }
 
 func alike(a, b event.Entry) bool {

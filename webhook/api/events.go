@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	"github.com/rag-assistant/webhooks/webhook"
+	"github.com/rag-assistant/webhooks/webhook/words"
 )
 
 func (h *Handler) events(x *exchange) (answer, error) {
@@ -42,7 +43,7 @@ func (h *Handler) event(x *exchange) (answer, error) {
 	for _, v := range d.Verdicts {
 		paused[v.WebhookID] = v.Disabled
 	}
-	return answer{status: http.StatusOK, data: newEventDetailView(&d, paused)}, nil
+	return answer{status: http.StatusOK, data: newEventDetailView(h.opts.Words, &d, paused)}, nil
 }
 
 // noEvent says how far back the log goes. It is the same for an id of another merchant and
@@ -53,13 +54,17 @@ func (h *Handler) noEvent(x *exchange) error {
 		if err != nil {
 			return err
 		}
-		return &apiError{status: http.StatusNotFound, code: "not_found", message: why.Text}
+		return noEvent(why.Message)
 	}
 	why, err := h.svc.Why(x.R.Context(), x.MerchantID, x.EventID)
 	if err != nil {
 		return err
 	}
-	return &apiError{status: http.StatusNotFound, code: "not_found", message: why.Text}
+	return noEvent(why.Message)
+}
+
+func noEvent(why words.Message) error {
+	return &apiError{status: http.StatusNotFound, code: "not_found", text: why.Text, args: why.Args}
 }
 
 func (h *Handler) changes(x *exchange) (answer, error) {
@@ -105,14 +110,14 @@ type eventDetailView struct {
 }
 
 // newEventDetailView takes the webhooks that have to be enabled before deliveries go on.
-func newEventDetailView(d *webhook.EventDetail, paused map[string]bool) eventDetailView {
+func newEventDetailView(w *words.Words, d *webhook.EventDetail, paused map[string]bool) eventDetailView {
 	v := eventDetailView{
-		eventView: newEventView(d.EventRecord), Test: d.Test, Text: d.Text,
+		eventView: newEventView(d.EventRecord), Test: d.Test, Text: w.Message(d.Message),
 		Verdicts: make([]verdictView, len(d.Verdicts)), Deliveries: make([]deliveryView, len(d.Deliveries)), Damaged: d.Damaged,
 	}
 	v.Payload, v.Sent = newSentView(d.Sent)
 	for i, one := range d.Verdicts {
-		v.Verdicts[i] = newVerdictView(one)
+		v.Verdicts[i] = newVerdictView(w, one)
 	}
 	for i := range d.Deliveries {
 		v.Deliveries[i] = newDeliveryView(&d.Deliveries[i], paused[d.Deliveries[i].WebhookID])
@@ -136,11 +141,11 @@ type verdictView struct {
 	Text       string       `json:"text"`
 }
 
-func newVerdictView(v webhook.Verdict) verdictView {
+func newVerdictView(w *words.Words, v webhook.Verdict) verdictView {
 	return verdictView{
 		WebhookID: v.WebhookID, URL: v.URL, Verdict: v.Fate, Wait: v.Wait, At: stamp(v.At), Until: stamp(v.Until),
 		DeliveryID: v.DeliveryID, Attempts: v.Attempts, StatusCode: v.StatusCode, Error: shownCode(v.Code),
-		Deliveries: v.Deliveries, Succeeded: v.Succeeded, Text: v.Text,
+		Deliveries: v.Deliveries, Succeeded: v.Succeeded, Text: w.Message(v.Message),
 	}
 }
 

@@ -62,8 +62,8 @@ func (l *leaks) addBytes(what string, b []byte) {
 		"in decimal":         decimal,
 		"in a list":          strings.ReplaceAll(decimal, " ", ","),
 		"in a spaced list":   strings.ReplaceAll(decimal, " ", ", "),
-		"in words":           words(b, binary.BigEndian),
-		"in turned words":    words(b, binary.LittleEndian),
+		"in words":           wordsOf(b, binary.BigEndian),
+		"in turned words":    wordsOf(b, binary.LittleEndian),
 	} {
 		l.add(what+" "+form, text, listSize)
 	}
@@ -91,8 +91,8 @@ func (l *leaks) addPrivateKey(k signer.PrivateKey) {
 	l.addBytes("private key", raw[:len(raw)/2])
 }
 
-// words writes bytes as ciphers keep them.
-func words(b []byte, order binary.ByteOrder) string {
+// wordsOf writes bytes as ciphers keep them.
+func wordsOf(b []byte, order binary.ByteOrder) string {
 	var out []string
 	for ; len(b) >= 4; b = b[4:] {
 		out = append(out, fmt.Sprint(order.Uint32(b)))

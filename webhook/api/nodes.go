@@ -9,9 +9,24 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// member returns the value of a mapping's member. It has to be there.
-func member(mapping *yaml.Node, name string) *yaml.Node {
-	return mapping.Content[find(mapping, name)+1]
+// member returns the value of a mapping's member, or of that one's member and so on. All
+// have to be there.
+func member(mapping *yaml.Node, names ...string) *yaml.Node {
+	for _, name := range names {
+		mapping = mapping.Content[find(mapping, name)+1]
+	}
+	return mapping
+}
+
+// eachMember visits the members of all mappings from a node on, each once: what is repeated
+// by an alias where it is written.
+func eachMember(n *yaml.Node, visit func(name, value *yaml.Node)) {
+	for i, item := range n.Content {
+		if n.Kind == yaml.MappingNode && i%2 == 0 {
+			visit(item, n.Content[i+1])
+		}
+		eachMember(item, visit)
+	}
 }
 
 // cut removes a member of a mapping, if it is there.

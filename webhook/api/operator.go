@@ -29,7 +29,7 @@ func (h *Handler) operatorTable() []route {
 		routes = append(routes, route{path: strings.Split(operatorSegment+path, "/"), methods: m})
 	}
 	add("backlog", methods{http.MethodGet: plain(h.backlog)})
-	add("merchants", methods{http.MethodGet: h.merchants})
+	add(h.opts.Words.Segment(), methods{http.MethodGet: h.merchants})
 	add("webhooks", methods{http.MethodGet: h.troubled})
 	add("failing", methods{http.MethodGet: h.failing})
 	add("search", methods{http.MethodGet: h.search})
@@ -208,7 +208,7 @@ func (m *members) selection(name string) operator.Selection {
 		Status: webhook.Status(word("status")), Health: webhook.Condition(word("health")), Reason: webhook.Reason(word("reason")), Host: word("host"),
 	}
 	for _, f := range sub.done() {
-		m.bad.add(name+"."+f.Path, f.Message)
+		m.bad.add(name+"."+f.Path, f.Text.Text, f.Text.Args...)
 	}
 	return out
 }

@@ -146,7 +146,7 @@ func (h *Handler) again(ctx context.Context, x *exchange, value string) (answer,
 			out.data = newReplayView(r)
 		}
 	case kept.DeliveryID == "":
-		out.etag, out.data = etag(w.Version), repeatedView(w, x.Route)
+		out.etag, out.data = etag(w.Version), repeatedView(h.opts.Words, w, x.Route)
 	default:
 		var d webhook.DeliveryDetail
 		if d, err = h.svc.Delivery(ctx, x.MerchantID, x.WebhookID, kept.DeliveryID); err == nil {

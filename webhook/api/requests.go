@@ -18,6 +18,7 @@ import (
 	"github.com/rag-assistant/webhooks/webhook/internal/id"
 	"github.com/rag-assistant/webhooks/webhook/internal/jcs"
 	"github.com/rag-assistant/webhooks/webhook/internal/strictjson"
+	"github.com/rag-assistant/webhooks/webhook/words"
 )
 
 // bodyLimits are for what a merchant sends to manage webhooks.
@@ -62,9 +63,9 @@ func parseMembers(text []byte, limits strictjson.Limits) (*members, error) {
 	if err != nil {
 		if wrong, ok := errors.AsType[*strictjson.Error](err); ok {
 			if wrong.Field == "" {
-				return nil, invalid("", "the body "+wrong.Reason)
+				return nil, invalid("", "the body %s", words.Message{Text: words.Text(wrong.Text), Args: wrong.Args})
 			}
-			return nil, invalid(wrong.Field, wrong.Reason)
+			return nil, invalid(wrong.Field, words.Text(wrong.Text), wrong.Args...)
 		}
 		return nil, err
 	}
@@ -291,7 +292,7 @@ func (q *query) whole(name string, fallback, low, high int) int {
 	}
 	n, err := strconv.Atoi(s)
 	if err != nil || strconv.Itoa(n) != s || n < low || n > high {
-		q.bad.add(name, fmt.Sprintf("must be a whole number from %d to %d", low, high))
+		q.bad.add(name, "must be a whole number from %d to %d", low, high)
 	}
 	return n
 }
@@ -357,8 +358,8 @@ const wantsMoment = "must be a time as in RFC 3339, such as 2025-11-04T12:00:00Z
 // faults are what is wrong with a request.
 type faults []webhook.Fault
 
-func (f *faults) add(path, message string) {
-	*f = append(*f, webhook.Fault{Path: path, Kind: webhook.FaultWrong, Message: message})
+func (f *faults) add(path string, text words.Text, args ...any) {
+	*f = append(*f, webhook.NewFault(path, webhook.FaultWrong, text, args...))
 }
 
 // with adds those of more that concern other fields.
@@ -381,6 +382,6 @@ func invalidIf(f faults) error {
 	return &webhook.InvalidError{Faults: f}
 }
 
-func invalid(path, message string) error {
-	return invalidIf(faults{{Path: path, Kind: webhook.FaultWrong, Message: message}})
+func invalid(path string, text words.Text, args ...any) error {
+	return invalidIf(faults{webhook.NewFault(path, webhook.FaultWrong, text, args...)})
 }

@@ -18,7 +18,11 @@ type route struct {
 	public  bool // no merchant, no authentication
 }
 
+// merchantsSegment stands before a merchant's id in the document as it is written.
 const merchantsSegment = "merchants/"
+
+// segment stands before a merchant's id in the paths that are served.
+func (h *Handler) segment() string { return h.opts.Words.Segment() + "/" }
 
 // table returns all routes. Of two that fit, the first counts.
 func (h *Handler) table() []route {
@@ -80,7 +84,7 @@ func (h *Handler) match(x *exchange) *route {
 		x.Operator = true
 		return matchOf(x, h.operator, rest, 0)
 	}
-	rest, found := strings.CutPrefix(rest, merchantsSegment)
+	rest, found := strings.CutPrefix(rest, h.segment())
 	if !found {
 		return h.publicRoute(rest)
 	}
@@ -107,7 +111,7 @@ func matchOf(x *exchange, routes []route, path string, before int) *route {
 
 // unprefixed returns what of a path follows the prefix and its slash, and nothing
 // if it has another prefix. Where any prefix will do, it ends before the first
-// segment called merchants, or the last one called operator, or before the last segment
+// segment called as merchants are, or the last one called operator, or before the last segment
 // of a path without either.
 func (h *Handler) unprefixed(escaped string) string {
 	if h.root != "" {
@@ -117,7 +121,7 @@ func (h *Handler) unprefixed(escaped string) string {
 		}
 		return rest
 	}
-	at := strings.Index(escaped, "/"+merchantsSegment)
+	at := strings.Index(escaped, "/"+h.segment())
 	if at < 0 && h.opts.Operator != nil {
 		at = strings.LastIndex(escaped, "/"+operatorSegment)
 	}

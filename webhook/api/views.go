@@ -12,6 +12,7 @@ import (
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/event"
 	"github.com/rag-assistant/webhooks/webhook/internal/shape"
+	"github.com/rag-assistant/webhooks/webhook/words"
 )
 
 // The views are the JSON that merchants were promised, to the order of the fields:
@@ -42,21 +43,23 @@ type faultView struct {
 	Message string `json:"message"`
 }
 
-func newErrorView(e *apiError) errorView {
-	v := errorView{Code: e.code, Message: e.message, Details: make([]faultView, len(e.faults))}
+func newErrorView(w *words.Words, e *apiError) errorView {
+	v := errorView{Code: e.code, Message: w.Message(e.message()), Details: make([]faultView, len(e.faults))}
 	for i, f := range e.faults {
-		v.Details[i] = newFaultView(f)
+		v.Details[i] = newFaultView(w, f)
 	}
 	return v
 }
 
 // newFaultView adds where the types are that an event may have.
-func newFaultView(f webhook.Fault) faultView {
-	v := faultView{Field: f.Path, Message: f.Message}
-	if f.Kind == webhook.FaultUnknownType {
-		v.Message += "; see GET …/webhooks/event-types"
+func newFaultView(w *words.Words, f webhook.Fault) faultView {
+	if f.Text.Text == "" {
+		return faultView{f.Path, f.Message} // an id, and no text
 	}
-	return v
+	if f.Kind == webhook.FaultUnknownType {
+		return faultView{f.Path, w.Say("%s; see GET …/webhooks/event-types", f.Text)}
+	}
+	return faultView{f.Path, w.Message(f.Text)}
 }
 
 // stamp writes a time as answers have it: UTC, whole seconds.
@@ -68,7 +71,7 @@ func stamp(t time.Time) string {
 }
 
 // secretWarning is promised to merchants word for word.
-const secretWarning = "This is the only time the webhook secret will be shown. Please store it securely."
+const secretWarning words.Text = "This is the only time the webhook secret will be shown. Please store it securely."
 
 // secretView is the only one that shows a secret.
 type secretView struct {
@@ -116,26 +119,26 @@ func newSettingsView(w webhook.Webhook) settingsView {
 	return settingsView{Description: w.Description, Metadata: w.Metadata, HeaderNames: w.HeaderNames, RateLimit: w.RateLimit}
 }
 
-func newSecretView(r webhook.Registered) secretView {
+func newSecretView(w *words.Words, r webhook.Registered) secretView {
 	v := secretView{
 		WebhookID: r.Webhook.ID, URL: r.Webhook.URL, Events: r.Webhook.Events,
 		PreviousSecretUntil: stamp(r.Webhook.PreviousUntil), keyView: newKeyView(r.Webhook),
 	}
 	if !r.Secret.IsZero() {
-		v.Secret, v.Warning = r.Secret.Reveal(), secretWarning
+		v.Secret, v.Warning = r.Secret.Reveal(), w.Say(secretWarning)
 	}
 	return v
 }
 
 // repeatedWarning is for those who ask for a secret again.
-const repeatedWarning = "The secret was shown in the first answer to this request and is not shown again. " +
+const repeatedWarning words.Text = "The secret was shown in the first answer to this request and is not shown again. " +
 	"If it was lost, rotate it with graceSeconds 0 to get a new one."
 
 // repeatedView is the answer to a registration or rotation that was sent again.
-func repeatedView(w webhook.Webhook, route string) secretView {
-	v := newSecretView(webhook.Registered{Webhook: w})
+func repeatedView(said *words.Words, w webhook.Webhook, route string) secretView {
+	v := newSecretView(said, webhook.Registered{Webhook: w})
 	if w.PublicKey == "" {
-		v.Warning = repeatedWarning
+		v.Warning = said.Say(repeatedWarning)
 	}
 	if !strings.HasSuffix(route, "/rotate") {
 		v.settingsView, v.PreviousSecretUntil = newSettingsView(w), ""

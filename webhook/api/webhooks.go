@@ -44,7 +44,7 @@ func (h *Handler) register(x *exchange) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	v := newSecretView(out)
+	v := newSecretView(h.opts.Words, out)
 	v.settingsView = newSettingsView(out.Webhook)
 	return answer{status: http.StatusCreated, etag: etag(out.Webhook.Version), data: v}, nil
 }
@@ -201,5 +201,5 @@ func (h *Handler) rotate(x *exchange) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	return answer{status: http.StatusOK, etag: etag(out.Webhook.Version), data: newSecretView(out)}, nil
+	return answer{status: http.StatusOK, etag: etag(out.Webhook.Version), data: newSecretView(h.opts.Words, out)}, nil
 }

@@ -21,7 +21,7 @@ import (
 func (e *Egress) CheckAddress(ctx context.Context, raw string) error {
 	t, reason := e.parse(raw)
 	if reason != "" {
-		return &URLError{Reason: reason}
+		return e.refuse(reason)
 	}
 	if t.addr.IsValid() || e.namesToProxy {
 		return nil
@@ -29,13 +29,13 @@ func (e *Egress) CheckAddress(ctx context.Context, raw string) error {
 	addrs, err := e.lookup(ctx, t.host)
 	if err != nil {
 		if dns, ok := errors.AsType[*net.DNSError](err); ok && dns.IsNotFound {
-			return &URLError{Reason: reasonNotFound}
+			return e.refuse(reasonNotFound)
 		}
 		return err
 	}
 	for _, a := range addrs {
 		if !e.addresses.allows(a) {
-			return &URLError{Reason: reasonAddress}
+			return e.refuse(reasonAddress)
 		}
 	}
 	return nil
@@ -122,7 +122,7 @@ func (e *Egress) candidates(ctx context.Context, host string, port uint16) ([]st
 		return []string{netip.AddrPortFrom(addr.Unmap(), port).String()}, nil
 	}
 	if reason := e.checkName(host); reason != "" {
-		return nil, blocked("url " + reason)
+		return nil, blocked("url " + string(reason))
 	}
 	if e.namesToProxy {
 		return []string{host + ":" + strconv.Itoa(int(port))}, nil

@@ -3,6 +3,8 @@ package egress
 import (
 	"net/netip"
 	"strings"
+
+	"github.com/rag-assistant/webhooks/webhook/words"
 )
 
 // Why a host is refused, to be read after "url".
@@ -18,7 +20,7 @@ const (
 )
 
 // checkAddr returns why a literal address may not be a host, or "".
-func (e *Egress) checkAddr(a netip.Addr) string {
+func (e *Egress) checkAddr(a netip.Addr) words.Text {
 	if !e.addresses.allows(a) {
 		return reasonAddress
 	}
@@ -27,7 +29,7 @@ func (e *Egress) checkAddr(a netip.Addr) string {
 
 // checkName returns why name, in lower case, may not be a host, or "". It refuses
 // everything that somebody could read as an address.
-func (e *Egress) checkName(name string) string {
+func (e *Egress) checkName(name string) words.Text {
 	switch {
 	case name == "":
 		return reasonNoHost
@@ -64,7 +66,7 @@ func (e *Egress) allowsLocal(topLevel string) bool {
 // checkLabel returns why label may not be part of a host name, or "". It allows
 // letters, digits and hyphens (RFC 1123), and the underscore, which is common below
 // wildcard certificates.
-func checkLabel(label string) string {
+func checkLabel(label string) words.Text {
 	if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' {
 		return reasonHost
 	}

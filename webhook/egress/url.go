@@ -1,11 +1,12 @@
 package egress
 
 import (
-	"fmt"
 	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
+
+	"github.com/rag-assistant/webhooks/webhook/words"
 )
 
 // Why a URL is refused, to be read after "url". More are in host.go.
@@ -19,6 +20,7 @@ const (
 	reasonPort      = "must have a port between 1 and 65535"
 	reasonPortRule  = "must not use this port; 443 is the usual one"
 	reasonURL       = "must be a valid URL"
+	reasonLength    = "must be at most %d characters long"
 	reasonNotFound  = "must have a host name that resolves"
 )
 
@@ -28,6 +30,18 @@ type URLError struct {
 	// after the name of the field: "must start with https://". It holds nothing of
 	// the URL and no error text.
 	Reason string
+
+	// Text is the reason for those who say it in words of their own.
+	Text words.Message
+}
+
+// refuse says why a URL is refused.
+func (e *Egress) refuse(reason words.Text) *URLError {
+	said := words.Message{Text: reason}
+	if reason == reasonLength {
+		said.Args = []any{e.opts.MaxURLLength}
+	}
+	return &URLError{Reason: said.String(), Text: said}
 }
 
 func (e *URLError) Error() string { return "egress: url " + e.Reason }
@@ -46,7 +60,7 @@ func (e *URLError) Error() string { return "egress: url " + e.Reason }
 func (e *Egress) CheckURL(raw string) (string, error) {
 	t, reason := e.parse(raw)
 	if reason != "" {
-		return "", &URLError{Reason: reason}
+		return "", e.refuse(reason)
 	}
 	return t.String(), nil
 }
@@ -69,9 +83,9 @@ func (t target) String() string {
 }
 
 // parse returns the parts of raw, or why it is refused.
-func (e *Egress) parse(raw string) (t target, reason string) {
+func (e *Egress) parse(raw string) (t target, reason words.Text) {
 	if len(raw) > e.opts.MaxURLLength {
-		return t, e.reasonLength()
+		return t, reasonLength
 	}
 	scheme, rest, ok := strings.Cut(raw, "://")
 	t.scheme = strings.ToLower(scheme)
@@ -98,7 +112,7 @@ func (e *Egress) parse(raw string) (t target, reason string) {
 	}
 	normal := t.String()
 	if len(normal) > e.opts.MaxURLLength {
-		return t, e.reasonLength()
+		return t, reasonLength
 	}
 	// net/http must read the URL as it was read here.
 	u, err := url.Parse(normal)
@@ -108,12 +122,8 @@ func (e *Egress) parse(raw string) (t target, reason string) {
 	return t, ""
 }
 
-func (e *Egress) reasonLength() string {
-	return fmt.Sprintf("must be at most %d characters long", e.opts.MaxURLLength)
-}
-
 // parseAuthority fills in host and port.
-func (e *Egress) parseAuthority(t *target, authority string) (reason string) {
+func (e *Egress) parseAuthority(t *target, authority string) (reason words.Text) {
 	if strings.Contains(authority, "@") {
 		return reasonUserinfo
 	}
@@ -145,7 +155,7 @@ func (e *Egress) parseAuthority(t *target, authority string) (reason string) {
 	return ""
 }
 
-func (e *Egress) parseHost(t *target, host string) (reason string) {
+func (e *Egress) parseHost(t *target, host string) (reason words.Text) {
 	if inner, ok := strings.CutPrefix(host, "["); ok {
 		inner, ok = strings.CutSuffix(inner, "]")
 		addr, err := netip.ParseAddr(inner)
@@ -173,7 +183,7 @@ func (e *Egress) allowPort(scheme string, port uint16) bool {
 
 // checkPathQuery returns what is wrong with path and query by RFC 3986, or "". It
 // allows brackets, which the RFC does not, because many queries have them.
-func checkPathQuery(rest string) (reason string) {
+func checkPathQuery(rest string) (reason words.Text) {
 	for i := range len(rest) {
 		switch c := rest[i]; {
 		case c == '#':

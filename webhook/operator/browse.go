@@ -34,7 +34,7 @@ type Page struct {
 
 func (p Page) check() error {
 	if p.Limit < 1 || p.Limit > webhook.MaxPage {
-		return invalid("limit", fmt.Sprintf("must be between 1 and %d", webhook.MaxPage))
+		return invalid("limit", "must be between 1 and %d", webhook.MaxPage)
 	}
 	return nil
 }
@@ -169,7 +169,7 @@ func (f Filter) check(bad *faults, path string, conditions ...webhook.Condition)
 		bad.add(path+"status", `must be "active" or "disabled"`)
 	}
 	if f.Health != "" && !slices.Contains(conditions, f.Health) {
-		bad.add(path+"health", fmt.Sprintf("must be one of %q", conditions))
+		bad.add(path+"health", "must be one of %q", conditions)
 	}
 	if !slices.Contains([]webhook.Reason{"", webhook.ReasonFailures, webhook.ReasonGone, webhook.ReasonRequest}, f.Reason) {
 		bad.add(path+"reason", `must be "consecutive_failures", "gone" or "requested"`)
@@ -244,7 +244,7 @@ type Failing struct {
 // webhooks of the index.
 func (o *Operator) Failing(ctx context.Context, limit int) ([]Failing, error) {
 	if limit < 1 || limit > MaxFailing {
-		return nil, invalid("limit", fmt.Sprintf("must be between 1 and %d", MaxFailing))
+		return nil, invalid("limit", "must be between 1 and %d", MaxFailing)
 	}
 	page, err := o.look(ctx, Filter{Health: webhook.ConditionFailing}, place{}, maxLooked)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/internal/id"
+	"github.com/rag-assistant/webhooks/webhook/words"
 )
 
 const (
@@ -18,8 +19,8 @@ const (
 // faults collects what is wrong.
 type faults []webhook.Fault
 
-func (f *faults) add(path, message string) {
-	*f = append(*f, webhook.Fault{Path: path, Kind: webhook.FaultWrong, Message: message})
+func (f *faults) add(path string, text words.Text, args ...any) {
+	*f = append(*f, webhook.NewFault(path, webhook.FaultWrong, text, args...))
 }
 
 func (f *faults) err() error {
@@ -46,13 +47,13 @@ func (r Request) check(size int) faults {
 		bad.add("until", "must be after since")
 	}
 	if r.Rate < 0 || r.Rate > maxRate {
-		bad.add("rate", fmt.Sprintf("must be between 1 and %d webhooks a second; leave it out for no bound", maxRate))
+		bad.add("rate", "must be between 1 and %d webhooks a second; leave it out for no bound", maxRate)
 	}
 	if utf8.RuneCountInString(r.Note) > maxNote || !utf8.ValidString(r.Note) || slices.ContainsFunc([]rune(r.Note), unicode.IsControl) {
-		bad.add("note", fmt.Sprintf("must be up to %d characters, none of them a control character", maxNote))
+		bad.add("note", "must be up to %d characters, none of them a control character", maxNote)
 	}
 	if len(bad) == 0 && size > maxRequest {
-		bad.add("selection", fmt.Sprintf("names too much for one job, which has room for %d bytes in all: make several", maxRequest))
+		bad.add("selection", "names too much for one job, which has room for %d bytes in all: make several", maxRequest)
 	}
 	return bad
 }

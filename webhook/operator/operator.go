@@ -11,6 +11,7 @@ import (
 	"github.com/rag-assistant/webhooks/store"
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/internal/once"
+	"github.com/rag-assistant/webhooks/webhook/words"
 )
 
 // Store are the roles that an Operator uses.
@@ -90,6 +91,6 @@ func (o *Operator) Once(
 	}, do)
 }
 
-func invalid(path, message string) error {
-	return &webhook.InvalidError{Faults: []webhook.Fault{{Path: path, Kind: webhook.FaultWrong, Message: message}}}
+func invalid(path string, text words.Text, args ...any) error {
+	return &webhook.InvalidError{Faults: []webhook.Fault{webhook.NewFault(path, webhook.FaultWrong, text, args...)}}
 }

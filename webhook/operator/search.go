@@ -9,6 +9,7 @@ import (
 	"github.com/rag-assistant/webhooks/store"
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/internal/id"
+	"github.com/rag-assistant/webhooks/webhook/words"
 )
 
 const (
@@ -149,7 +150,7 @@ func (o *Operator) Why(ctx context.Context, merchantID, eventID string) (Explana
 		switch {
 		case err == nil || errors.Is(err, store.ErrDamaged):
 			out.Elsewhere, out.Searched = at.Merchant, true
-			out.Text += " Merchant " + at.Merchant + " has one."
+			out.add("%s {Tenant} %s has one.", at.Merchant)
 			return out, nil
 		case !errors.Is(err, store.ErrNotFound):
 			return out, fmt.Errorf("operator: look for an event: %w", err)
@@ -158,7 +159,13 @@ func (o *Operator) Why(ctx context.Context, merchantID, eventID string) (Explana
 	}
 	out.Searched = at.Over
 	if out.Searched {
-		out.Text += " Nor has any other merchant."
+		out.add("%s Nor has any other {tenant}.")
 	}
 	return out, nil
+}
+
+// add puts a sentence behind what is said already, for which it has a verb.
+func (e *Explanation) add(text words.Text, args ...any) {
+	e.Message = words.Message{Text: text, Args: append([]any{e.Message}, args...)}
+	e.Text = e.Message.String()
 }

@@ -34,7 +34,7 @@ func (p *Portal) detect(x *exchange) (answer, error) {
 	if v.Webhook, err = p.svc.Webhook(ctx, x.MerchantID, x.WebhookID); err != nil {
 		return answer{}, err
 	}
-	v.Text = webui.Explain(d, v.Webhook)
+	v.Text = webui.Explain(d, v.Webhook).String()
 	if n := len(d.Probes); d.Receiver == webhook.FoundNothing && n > 0 && d.Probes[n-1].Delivery.Code != "" {
 		c := explain(d.Probes[n-1].Delivery.Code, d.Probes[n-1].Delivery.StatusCode)
 		v.Text = c.What + ". " + c.Remedy

@@ -19,7 +19,7 @@ func (x *importer) check(r *record) (vault.Opened, []fault) {
 			bad = append(bad, fault{field, message})
 		}
 	}
-	refuse(!id.ValidMerchant(r.MerchantID), "merchantId", id.MerchantRule)
+	refuse(!id.ValidMerchant(r.MerchantID), "merchantId", string(id.MerchantRule))
 	refuse(!id.Valid(r.WebhookID), "webhookId", "must be 1 to 64 letters, digits, underscores or hyphens")
 	checkStatus(r, refuse)
 	checkPrevious(r, x.now(), refuse)

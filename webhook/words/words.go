@@ -28,11 +28,12 @@ func (m Message) String() string { return (*Words)(nil).Say(m.Text, m.Args...) }
 // Options configures [Words].
 type Options struct {
 	// Tenant and Tenants are what those are called who register webhooks, one and many:
-	// shop and shops. Default to merchant and merchants.
+	// shop and shops. Default to merchant, and to Tenant with an s.
 	Tenant, Tenants string
 
-	// Segment stands before a tenant's id in the paths of API and portal. Letters, digits
-	// and - are allowed. Defaults to Tenants.
+	// Segment stands before a tenant's id in the paths of API and portal, and behind
+	// /operator. Letters, digits and - are allowed, but not a segment that is there already:
+	// operator, webhooks, events, backlog, failing, search and jobs. Defaults to Tenants.
 	Segment string
 
 	// Texts replaces texts. A key is the text as it stands in the code, which [Texts] lists;
@@ -65,7 +66,10 @@ func New(o *Options) (*Words, error) {
 		opts = *o
 	}
 	if opts.Tenant == "" && opts.Tenants == "" {
-		opts.Tenant, opts.Tenants = "merchant", "merchants"
+		opts.Tenant = "merchant"
+	}
+	if opts.Tenants == "" {
+		opts.Tenants = opts.Tenant + "s"
 	}
 	if opts.Segment == "" {
 		opts.Segment = opts.Tenants
@@ -73,25 +77,33 @@ func New(o *Options) (*Words, error) {
 	var bad []error
 	for _, noun := range []string{opts.Tenant, opts.Tenants} {
 		if !validNoun(noun) {
-			bad = append(bad, fmt.Errorf("noun %q is not 1 to 40 characters in one line", noun))
+			bad = append(bad, fmt.Errorf("noun %q is not 1 to 40 characters in one line, without {, } and %%", noun))
 		}
 	}
-	if !segment.MatchString(opts.Segment) {
-		bad = append(bad, fmt.Errorf("path segment %q is not 1 to 40 letters, digits or -", opts.Segment))
+	if !segment.MatchString(opts.Segment) || slices.Contains(taken, opts.Segment) {
+		bad = append(bad, fmt.Errorf("path segment %q is not 1 to 40 letters, digits or -, or means something else already", opts.Segment))
 	}
-	all := Texts()
-	for _, key := range slices.Sorted(maps.Keys(opts.Texts)) {
-		plain, _, _ := strings.Cut(key, "|")
-		if !slices.Contains(all, key) && !slices.Contains(all, plain) {
-			bad = append(bad, fmt.Errorf("there is no text %q", key))
-		} else if verbs(key) != verbs(opts.Texts[key]) {
-			bad = append(bad, fmt.Errorf("the text for %q has other verbs", key))
-		}
-	}
+	bad = append(bad, checkTexts(opts.Texts)...)
 	if err := errors.Join(bad...); err != nil {
 		return nil, fmt.Errorf("words: %w", err)
 	}
 	return &Words{maps.Clone(opts.Texts), nouns(opts.Tenant, opts.Tenants), opts.Segment, opts.Plural}, nil
+}
+
+func checkTexts(texts map[string]string) (bad []error) {
+	all := Texts()
+	for _, key := range slices.Sorted(maps.Keys(texts)) {
+		_, known := slices.BinarySearch(all, key)
+		if form := strings.LastIndexByte(key, '|'); form > 0 && !known {
+			_, known = slices.BinarySearch(all, key[:form])
+		}
+		if !known {
+			bad = append(bad, fmt.Errorf("there is no text %q", key))
+		} else if verbs(key) != verbs(texts[key]) {
+			bad = append(bad, fmt.Errorf("the text for %q has other verbs", key))
+		}
+	}
+	return bad
 }
 
 // Say says a text with args in the places of its verbs. The text has to be a constant, and
@@ -110,14 +122,13 @@ func (w *Words) Say(constant Text, args ...any) string {
 	}
 	said := make([]any, len(args))
 	for i, arg := range args {
-		if said[i] = arg; isMessage(arg) {
-			said[i] = w.Message(arg.(Message)) //nolint:forcetypeassert // It was asked.
+		said[i] = arg
+		if m, ok := arg.(Message); ok {
+			said[i] = w.Message(m)
 		}
 	}
 	return fmt.Sprintf(text, said...)
 }
-
-func isMessage(v any) bool { _, ok := v.(Message); return ok }
 
 // Message says m.
 func (w *Words) Message(m Message) string { return w.Say(m.Text, m.Args...) }
@@ -156,6 +167,12 @@ func Texts() []string {
 	return out
 }
 
+// taken are segments that are in the paths of API and portal already.
+var taken = []string{"operator", "webhooks", "events", "backlog", "failing", "search", "jobs"} //nolint:gochecknoglobals // constant
+
+// vowel fits nouns that want an: an app, but a user.
+var vowel = regexp.MustCompile(`(?i)^([aio]|e[^u]|u([^ns]|n[^i]))`)
+
 var segment = regexp.MustCompile(`^[A-Za-z0-9-]{1,40}$`)
 
 func validNoun(s string) bool {
@@ -165,7 +182,7 @@ func validNoun(s string) bool {
 // nouns replaces what stands for the nouns in texts.
 func nouns(one, many string) *strings.Replacer {
 	article := "a "
-	if strings.ContainsRune("aeiouAEIOU", []rune(one + "x")[0]) {
+	if vowel.MatchString(one) {
 		article = "an "
 	}
 	return strings.NewReplacer("{tenant}", one, "{tenants}", many, "{Tenant}", capital(one), "{Tenants}", capital(many),

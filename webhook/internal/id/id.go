@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/google/uuid"
+
+	"github.com/rag-assistant/webhooks/webhook/words"
 )
 
 // Limits of ids in bytes.
@@ -35,7 +37,7 @@ func Valid(s string) bool {
 }
 
 // MerchantRule says what [ValidMerchant] takes.
-const MerchantRule = "must be 1 to 128 letters, digits or any of _ . @ -"
+const MerchantRule words.Text = "must be 1 to 128 letters, digits or any of _ . @ -"
 
 // ValidMerchant reports whether s can be the id of a merchant: 1 to
 // [MaxMerchantLen] of the same characters, dots and at signs. "." and ".." are

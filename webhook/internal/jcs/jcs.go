@@ -4,12 +4,13 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"math/big"
 	"strconv"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/rag-assistant/webhooks/webhook/words"
 )
 
 // Limits of a body.
@@ -29,24 +30,28 @@ type Error struct {
 	Path string
 
 	// Reason is a predicate, as in "is not valid JSON".
-	Reason string
+	Reason words.Message
+}
+
+func refuse(path string, reason words.Text, args ...any) *Error {
+	return &Error{Path: path, Reason: words.Message{Text: reason, Args: args}}
 }
 
 // Error joins path and reason.
 func (e *Error) Error() string {
 	if e.Path == "" {
-		return "jcs: " + e.Reason
+		return "jcs: " + e.Reason.String()
 	}
-	return "jcs: " + e.Path + " " + e.Reason
+	return "jcs: " + e.Path + " " + e.Reason.String()
 }
 
 // Canonicalize returns the value of src in canonical form, in a slice of its own.
 // An error is always an [*Error].
 func Canonicalize(src []byte) ([]byte, error) {
 	if !utf8.Valid(src) {
-		return nil, &Error{Reason: "is not valid UTF-8"}
+		return nil, refuse("", "is not valid UTF-8")
 	}
-	if offset, reason := check(src); reason != "" {
+	if offset, reason := check(src); reason.Text != "" {
 		return nil, &Error{Path: locate(src, offset), Reason: reason}
 	}
 	out := jsontext.Value(bytes.Clone(src))
@@ -54,7 +59,7 @@ func Canonicalize(src []byte) ([]byte, error) {
 		return nil, explain(src, err)
 	}
 	if len(out) > MaxSize {
-		return nil, &Error{Reason: fmt.Sprintf("is larger than %d bytes", MaxSize)}
+		return nil, refuse("", "is larger than %d bytes", MaxSize)
 	}
 	return out, nil
 }
@@ -68,11 +73,11 @@ func explain(src []byte, err error) *Error {
 	}
 	switch {
 	case errors.Is(err, jsontext.ErrDuplicateName):
-		return &Error{Path: path, Reason: "appears twice"}
+		return refuse(path, "appears twice")
 	case !json.Valid(src):
-		return &Error{Reason: "is not valid JSON"}
+		return refuse("", "is not valid JSON")
 	}
-	return &Error{Path: path, Reason: "holds half of a surrogate pair"}
+	return refuse(path, "holds half of a surrogate pair")
 }
 
 // locate returns the path of the value at offset.
@@ -87,9 +92,9 @@ func locate(src []byte, offset int) string {
 }
 
 // check looks for what jsontext would let pass: deep nesting, and numbers that
-// would change their value. It returns where and what that is, or no reason. It
+// would change their value. It returns where and what that is, or no text. It
 // takes src to be valid JSON; whether it is, jsontext says.
-func check(src []byte) (offset int, reason string) {
+func check(src []byte) (offset int, reason words.Message) {
 	depth := 0
 	for i := 0; i < len(src); i++ {
 		switch c := src[i]; {
@@ -101,7 +106,7 @@ func check(src []byte) (offset int, reason string) {
 			}
 		case c == '{', c == '[':
 			if depth++; depth > MaxDepth {
-				return i, fmt.Sprintf("is nested more than %d levels deep", MaxDepth)
+				return i, words.Message{Text: "is nested more than %d levels deep", Args: []any{MaxDepth}}
 			}
 		case c == '}', c == ']':
 			depth--
@@ -111,11 +116,11 @@ func check(src []byte) (offset int, reason string) {
 				i++
 			}
 			if reason := checkNumber(src[start : i+1]); reason != "" {
-				return start, reason
+				return start, words.Message{Text: reason}
 			}
 		}
 	}
-	return 0, ""
+	return 0, words.Message{}
 }
 
 func inNumber(c byte) bool {
@@ -124,7 +129,7 @@ func inNumber(c byte) bool {
 
 // checkNumber says what is wrong with a number. Fractions are rounded to the next
 // double, as everywhere; integers are not, because long ones are ids.
-func checkNumber(text []byte) string {
+func checkNumber(text []byte) words.Text {
 	if len(text) <= 15 && !bytes.ContainsAny(text, "eE") {
 		return ""
 	}

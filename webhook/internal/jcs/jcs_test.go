@@ -160,7 +160,7 @@ func TestRefusals(t *testing.T) {
 			require.Nil(t, got)
 			var refused *jcs.Error
 			require.ErrorAs(t, err, &refused)
-			require.Equal(t, tt.reason, refused.Reason)
+			require.Equal(t, tt.reason, refused.Reason.String())
 			require.Equal(t, tt.path, refused.Path)
 			require.ErrorContains(t, err, tt.reason)
 		})

@@ -65,10 +65,10 @@ func check(s event.Shaped, own vault.Reserved) error {
 	}
 	names := slices.Sorted(maps.Keys(s.Header))
 	for i, name := range names {
-		reason := own.Refuse(name)
+		reason := own.Refuse(name).String()
 		switch {
 		case reason == "" && !vault.ValidHeaderValue(s.Header[name]):
-			reason = vault.HeaderValueRule
+			reason = string(vault.HeaderValueRule)
 		case slices.ContainsFunc(names[:i], func(other string) bool { return vault.SameHeader(name, other) }):
 			reason = "receivers cannot tell it from another one"
 		}

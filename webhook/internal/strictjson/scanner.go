@@ -30,15 +30,19 @@ type frame struct {
 	seen   map[string]struct{} // Once there are more than fewNames.
 }
 
-func (s *scanner) fail(reason string) *Error {
-	return &Error{Field: s.path(), Reason: reason}
+func (s *scanner) fail(text Text, args ...any) *Error {
+	return refuse(s.path(), text, args...)
+}
+
+func refuse(field string, text Text, args ...any) *Error {
+	return &Error{Field: field, Reason: fmt.Sprintf(string(text), args...), Text: text, Args: args}
 }
 
 func (s *scanner) malformed() *Error {
 	if s.pos == len(s.data) {
-		return &Error{Reason: "ends too early"}
+		return refuse("", "ends too early")
 	}
-	return &Error{Reason: fmt.Sprintf("is not valid JSON at byte %d", s.pos)}
+	return refuse("", "is not valid JSON at byte %d", s.pos)
 }
 
 // scan reads the whole text, and keeps the members if it has to be an object.
@@ -61,7 +65,7 @@ func scan(data []byte, limits Limits, object bool) (Fields, *Error) {
 func (s *scanner) whole(object bool) *Error {
 	switch {
 	case s.limits.Size > 0 && len(s.data) > s.limits.Size:
-		return s.fail(fmt.Sprintf("is larger than %d bytes", s.limits.Size))
+		return s.fail("is larger than %d bytes", s.limits.Size)
 	case bytes.HasPrefix(s.data, []byte("\xef\xbb\xbf")):
 		return s.fail("starts with a byte order mark")
 	case !utf8.Valid(s.data):
@@ -110,7 +114,7 @@ func (s *scanner) values() *Error {
 		switch c {
 		case '{', '[':
 			if len(s.stack) >= s.limits.Depth {
-				return s.fail(fmt.Sprintf("is nested more than %d levels deep", s.limits.Depth))
+				return s.fail("is nested more than %d levels deep", s.limits.Depth)
 			}
 			s.pos++
 			s.stack = append(s.stack, frame{object: c == '{', first: len(s.names)})

@@ -29,7 +29,14 @@ type Error struct {
 
 	// Reason is a predicate to the field, as in "appears twice".
 	Reason string
+
+	// Text is the reason with verbs for Args.
+	Text Text
+	Args []any
 }
+
+// Text is a text of package words, which no receiver has to import for this.
+type Text string
 
 // Error joins field and reason.
 func (e *Error) Error() string {

@@ -1,7 +1,6 @@
 package vault
 
 import (
-	"fmt"
 	"maps"
 	"net"
 	"net/url"
@@ -10,6 +9,7 @@ import (
 
 	"github.com/rag-assistant/webhooks/signer"
 	"github.com/rag-assistant/webhooks/webhook/internal/token"
+	"github.com/rag-assistant/webhooks/webhook/words"
 )
 
 const (
@@ -40,22 +40,23 @@ func NewReserved(w signer.Wire) Reserved {
 	return r
 }
 
-// Refuse says why a webhook cannot have a header of this name, empty if it can.
-func (r Reserved) Refuse(name string) string {
+// Refuse says why a webhook cannot have a header of this name, with an empty text if it
+// can.
+func (r Reserved) Refuse(name string) words.Message {
 	switch {
 	case !validHeaderName(name):
-		return fmt.Sprintf("the name must be 1 to %d letters, digits or any of %s", maxHeaderName, token.Marks)
+		return words.Message{Text: "the name must be 1 to %d letters, digits or any of %s", Args: []any{maxHeaderName, token.Marks}}
 	case r.has(name):
-		return "this header is set by the sender, by HTTP or by what is between sender and receiver"
+		return words.Message{Text: "this header is set by the sender, by HTTP or by what is between sender and receiver"}
 	}
-	return ""
+	return words.Message{}
 }
 
 // validHeaderName says if name is a token of a length that all servers take.
 func validHeaderName(name string) bool { return token.Valid(name) && len(name) <= maxHeaderName }
 
 // HeaderValueRule says what [ValidHeaderValue] takes.
-const HeaderValueRule = "the value must be 1 to 1024 visible ASCII characters, with spaces and tabs only between them"
+const HeaderValueRule words.Text = "the value must be 1 to 1024 visible ASCII characters, with spaces and tabs only between them"
 
 // ValidHeaderValue is narrower than RFC 9110, section 5.5, by what receivers read
 // in different ways.

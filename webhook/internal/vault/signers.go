@@ -133,7 +133,7 @@ func openHeaders(log *slog.Logger, v *Vault, own Reserved, l *store.Lease) ([]He
 	}
 	var out []Header
 	for _, h := range all {
-		if own.Refuse(h.Name) != "" || !ValidHeaderValue(h.Value[0]) {
+		if own.Refuse(h.Name).Text != "" || !ValidHeaderValue(h.Value[0]) {
 			log.Warn("webhook header is not sent: it is not one that a webhook may have",
 				slog.String("merchant_id", l.MerchantID), slog.String("webhook_id", l.WebhookID), slog.String("header", h.Name))
 			continue
