@@ -134,9 +134,15 @@ func (h *house) every(answer func(route api.Route, status int, body string)) {
 		answer(route, status, out)
 		path := h.path(route)
 		for _, bad := range []struct{ method, path, body, token string }{
-			{route.Method, path, body, ""}, {route.Method, path, body, "another"}, {route.Method, path, "{", "reader"},
-			{route.Method, path, "{", token}, {route.Method, path, `{"x":1}`, token}, {route.Method, path, `{"x":1}x`, token},
-			{route.Method, path, strings.Repeat(" ", 1<<20), token}, {"PATCH", path, body, token}, {route.Method, path + "/x", body, token},
+			{route.Method, path, body, ""},
+			{route.Method, path, body, "another"},
+			{route.Method, path, "{", "reader"},
+			{route.Method, path, "{", token},
+			{route.Method, path, `{"x":1}`, token},
+			{route.Method, path, `{"x":1}x`, token},
+			{route.Method, path, strings.Repeat(" ", 1<<20), token},
+			{"PATCH", path, body, token},
+			{route.Method, path + "/x", body, token},
 			{route.Method, strings.NewReplacer("/whk_", "/w", "/whdel_", "/d", "/rpl_", "/r", "/evt_", "/e", "/opj_", "/o").Replace(path), body, token},
 			{route.Method, path + "&x=1&limit=0&cursor=x&since=x&until=2020&eventType=X&eventId=%20&status=x&q=&wait=x&offset=x", body, token},
 			{route.Method, strings.Replace(path, "?", "&", 1) + "?x=%zz", body, token},
