@@ -260,7 +260,7 @@ func checkSecurity(schemes map[string]json.RawMessage) error {
 	for _, name := range slices.Sorted(maps.Keys(schemes)) {
 		var scheme struct{ Type string }
 		if err := json.Unmarshal(schemes[name], &scheme); err != nil || scheme.Type == "" || !componentName.MatchString(name) {
-			bad = append(bad, fmt.Errorf("Security %q is no name and object of OpenAPI that says its type", name))
+			bad = append(bad, fmt.Errorf("security %q is no name and object of OpenAPI that says its type", name))
 		}
 	}
 	return errors.Join(bad...)

@@ -115,7 +115,7 @@ func rename(doc *yaml.Node, w *words.Words) {
 // parameterName is what stands for a tenant's id in paths: shopId, storeOwnerId.
 func parameterName(w *words.Words) string {
 	var name string
-	for i, word := range strings.FieldsFunc(noun(w, "tenant"), func(r rune) bool { return r > 'z' || !alphanumeric(byte(r)) }) {
+	for i, word := range strings.FieldsFunc(noun(w, "tenant"), func(r rune) bool { return !alphanumeric(r) }) {
 		if i == 0 {
 			name = strings.ToLower(word[:1]) + word[1:]
 		} else {
@@ -129,7 +129,7 @@ func parameterName(w *words.Words) string {
 	return name
 }
 
-func alphanumeric(c byte) bool {
+func alphanumeric(c rune) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
 }
 

@@ -16,7 +16,7 @@ import (
 )
 
 // sayNumbers says the numbers that are in force where they are not the usual ones.
-func (o *Options) sayNumbers(doc *yaml.Node) {
+func (o Options) sayNumbers(doc *yaml.Node) {
 	about := member(doc, "info", "description")
 	about.Value = strings.NewReplacer(
 		"For 24 hours,", "For "+span(o.IdempotencyAge)+",",
