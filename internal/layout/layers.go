@@ -29,7 +29,7 @@ func Layers() []Layer {
 		{"what they need", []string{"webhook/egress", "verifier", "store/memstore", "store/redisstore", "store/sqlstore", "store/outbox", "store/storetest"}},
 		{"their parts", []string{"webhook/event", "webhook/internal/vault", "webhook/internal/once", "webhook/portable"}},
 		{"leaves", []string{"retry", "signer", "store", "webhook/internal/...", "internal/redistest"}},
-		{"the ground", []string{"internal/hidden"}},
+		{"the ground", []string{"internal/hidden", "webhook/words"}},
 	}
 }
 

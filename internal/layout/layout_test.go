@@ -49,7 +49,7 @@ type rule struct {
 
 // core is what a sender needs. The service takes its store as an argument, so
 // no backend is among them.
-var core = []string{"retry", "signer", "internal/hidden", "store", "webhook/event", "webhook/egress", "webhook/internal/..."}
+var core = []string{"retry", "signer", "internal/hidden", "store", "webhook/event", "webhook/egress", "webhook/words", "webhook/internal/..."}
 
 var coreModules = []string{
 	"code.dny.dev/ssrf",

@@ -36,14 +36,13 @@ func walked(t *testing.T, o portal.Options) (shots []shot) {
 	return shots
 }
 
-func (v *tour) segment() string      { return "merchants" }
-func (v *tour) operatorRoot() string { return "/operator" }
-
 var (
-	random  = regexp.MustCompile(`\b(?:whk|whdel|evt|evt_test|req|form|rpl|opj)_(?:[A-Za-z0-9]{12,}(?:-\d+)?|\w+…[\w-]+)|\b(?:whsec|whpk)_[A-Za-z0-9+/=&#;]{20,}|v1a?,[A-Za-z0-9+/=&#;]{20,}|sha256=[0-9a-f]{64}`)
-	cut     = regexp.MustCompile(`[^<>]{1000}[^<>]*`) // programs, and an event that is long
-	digest  = regexp.MustCompile(`assets/[0-9a-f]{16}/`)
-	content = regexp.MustCompile(`(?s)<main id="content".*</main>`)
+	random = regexp.MustCompile(`\b(?:whk|whdel|evt|evt_test|req|form|rpl|opj)_(?:[A-Za-z0-9]{12,}(?:-\d+)?|\w+…[\w-]+)|\b(?:whsec|whpk)_[A-Za-z0-9+/=&#;]{20,}|v1a?,[A-Za-z0-9+/=&#;]{20,}|sha256=[0-9a-f]{64}`)
+	cut    = regexp.MustCompile(`[^<>]{1000}[^<>]*`) // programs, and an event that is long
+	digest = regexp.MustCompile(`assets/[0-9a-f]{16}/`)
+	// forScript are texts that were in the script before.
+	forScript = regexp.MustCompile(`(<p class="sr" id="say" role="status")[^>]*>`)
+	content   = regexp.MustCompile(`(?s)<main id="content".*</main>`)
 )
 
 // known is what is the same in each run: ids by the order in which they come, and no more of
@@ -54,6 +53,7 @@ func known(shots []shot) string {
 	var frames []string
 	for _, s := range shots {
 		body := digest.ReplaceAllString(cut.ReplaceAllString(s.body, "…"), "assets/…/")
+		body = forScript.ReplaceAllString(body, `$1>`)
 		body = random.ReplaceAllStringFunc(body, func(id string) string {
 			if ids[id] == "" {
 				kind := id[:strings.IndexAny(id, "_,=")+1]
