@@ -56,6 +56,9 @@ type Change struct {
 	Events []string
 }
 
+// MaxChanges is how many changes of a webhook are kept, the last ones.
+const MaxChanges = store.MaxChanges
+
 // Changes lists what happened to a webhook, newest first: the last 100 changes. It holds no
 // secret and no value of a header.
 func (s *Service) Changes(ctx context.Context, merchantID, webhookID string) ([]Change, error) {

@@ -32,6 +32,10 @@ var (
 // such deliveries are kept.
 var ErrFull = errors.New("sent again too often")
 
+// MaxRedeliveries is how many deliveries of an event to a webhook that somebody asked for can be
+// kept at once. Beyond it, [ErrFull].
+const MaxRedeliveries = store.MaxEnqueued
+
 // ErrCrowded says that a webhook has as many pending deliveries as it may have: see
 // [Limits].Pending.
 var ErrCrowded = errors.New("too many deliveries are pending")

@@ -116,10 +116,8 @@ func (s *Service) placeHeaders(ctx context.Context, merchantID, webhookID string
 	}
 	moved = w.Headers != "" && vault.Origin(w.URL) != vault.Origin(to)
 	if moved && u.Headers == nil {
-		return false, invalidIf(faults{{
-			Path: "headers", Kind: FaultMissing,
-			Message: "must be given again, or as {} to drop them, because the URL leads to another scheme, host or port",
-		}})
+		return false, invalidIf(faults{NewFault("headers", FaultMissing,
+			"must be given again, or as {} to drop them, because the URL leads to another scheme, host or port")})
 	}
 	if u.Headers != nil {
 		headers, err := s.vault.SealHeaders(merchantID, webhookID, to, u.Headers)

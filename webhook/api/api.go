@@ -213,7 +213,7 @@ func New(svc *webhook.Service, authenticate webhook.AuthenticateFunc, o *Options
 	if err := errors.Join(bad...); err != nil {
 		return nil, fmt.Errorf("api: new: %w", err)
 	}
-	h := &Handler{svc: svc, authenticate: authenticate, opts: opts, root: root, wire: wireOf(svc)}
+	h := &Handler{svc: svc, authenticate: authenticate, opts: opts, root: root, wire: svc.Wire()}
 	h.routes, h.operator = h.table(), h.operatorTable()
 	h.docs = sync.OnceValues(h.documents) // When it is asked for: writing it takes as long as a hundred requests.
 	return h, nil

@@ -12,7 +12,6 @@ import (
 
 	"github.com/rag-assistant/webhooks/retry"
 	"github.com/rag-assistant/webhooks/signer"
-	"github.com/rag-assistant/webhooks/webhook"
 )
 
 // sayNumbers says the numbers that are in force where they are not the usual ones.
@@ -86,14 +85,6 @@ func ordinal(n int) string {
 		end = []string{"st", "nd", "rd"}[n%10-1]
 	}
 	return strconv.Itoa(n) + end
-}
-
-// wireOf is what the requests of a service look like.
-func wireOf(svc *webhook.Service) signer.Wire {
-	if s, ok := any(svc).(interface{ Wire() signer.Wire }); ok {
-		return s.Wire()
-	}
-	return signer.Wire{}.WithDefaults()
 }
 
 // sayWire describes the headers of requests that do not have the usual ones.

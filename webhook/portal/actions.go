@@ -50,7 +50,7 @@ func (p *Portal) askToDelete(x *exchange, status int) (answer, error) {
 	if !x.Who.May(webhook.ScopeWrite) {
 		return answer{}, errScope
 	}
-	return answer{status: status, template: "delete", title: "Delete webhook", nav: "webhooks", data: v}, nil
+	return answer{status: status, template: "delete", title: x.Say("Delete webhook"), nav: "webhooks", data: v}, nil
 }
 
 func (p *Portal) remove(x *exchange) (answer, error) {
@@ -121,7 +121,7 @@ func (x *exchange) outcomeOf(d webhook.Delivery, follow bool) answer {
 	if n := len(d.Log); n > 0 {
 		v.Took = d.Log[n-1].Duration
 	}
-	return answer{status: http.StatusOK, template: "outcome", fragment: "outcome", title: "Outcome", data: v}
+	return answer{status: http.StatusOK, template: "outcome", fragment: "outcome", title: x.Say("Outcome"), data: v}
 }
 
 // maxOutcomeWait bounds how long a script's request may wait. A server that is

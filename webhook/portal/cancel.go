@@ -34,7 +34,7 @@ func (p *Portal) cancelForm(x *exchange) (answer, error) {
 		return answer{}, errScope
 	}
 	v := cancelView{Webhook: w, Pending: stats.Pending}
-	return answer{status: http.StatusOK, template: "cancel", title: "Cancel deliveries", nav: "webhooks", data: v}, nil
+	return answer{status: http.StatusOK, template: "cancel", title: x.Say("Cancel deliveries"), nav: "webhooks", data: v}, nil
 }
 
 func (p *Portal) cancelPending(x *exchange) (answer, error) {

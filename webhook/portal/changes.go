@@ -7,11 +7,13 @@ import (
 	"time"
 
 	"github.com/rag-assistant/webhooks/webhook"
+	"github.com/rag-assistant/webhooks/webhook/words"
 )
 
 type changesView struct {
 	Webhook webhook.Webhook
 	Rows    []changeRow
+	Kept    int // at most
 }
 
 type changeRow struct {
@@ -30,63 +32,63 @@ func (p *Portal) changes(x *exchange) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	v := changesView{Webhook: w}
+	v := changesView{Webhook: w, Kept: webhook.MaxChanges}
 	for _, c := range all {
-		v.Rows = append(v.Rows, changeRow{At: c.At, Who: changedBy(c), What: changed(c)})
+		v.Rows = append(v.Rows, changeRow{At: c.At, Who: x.changedBy(c), What: x.changed(c)})
 	}
-	return answer{status: http.StatusOK, template: "changes", title: "Changes", nav: "webhooks", data: v}, nil
+	return answer{status: http.StatusOK, template: "changes", title: x.Say("Changes"), nav: "webhooks", data: v}, nil
 }
 
-func changedBy(c webhook.Change) string {
+func (s speech) changedBy(c webhook.Change) string {
 	switch {
 	case c.Actor == webhook.ActorProbe:
-		return "a probe of ours"
+		return s.Say("a probe of ours")
 	case c.Actor != "":
 		return c.Actor
 	case slices.Contains(c.Fields, "status") && c.Status == webhook.Disabled && c.Reason != webhook.ReasonRequest:
-		return "failures"
+		return s.Say("failures")
 	}
-	return "somebody whose name was not recorded"
+	return s.Say("somebody whose name was not recorded")
 }
 
 // changed says what a change did.
-func changed(c webhook.Change) []string {
+func (s speech) changed(c webhook.Change) []string {
 	var out []string
 	if len(c.Fields) == 0 {
-		out = append(out, "Created")
+		out = append(out, s.Say("Created"))
 	}
 	for _, field := range c.Fields {
 		switch field {
 		case "status":
-			out = append(out, statusChange(c))
+			out = append(out, s.Say(statusChange(c)))
 		case "secret":
-			out = append(out, "Secret or key rotated")
+			out = append(out, s.Say("Secret or key rotated"))
 		case "encoding":
-			out = append(out, "Payload encoding changed")
+			out = append(out, s.Say("Payload encoding changed"))
 		case "headers":
-			out = append(out, "Headers changed")
+			out = append(out, s.Say("Headers changed"))
 		case "description":
-			out = append(out, "Description changed")
+			out = append(out, s.Say("Description changed"))
 		case "metadata":
-			out = append(out, "Metadata changed")
+			out = append(out, s.Say("Metadata changed"))
 		case "rateLimit":
-			out = append(out, "Rate limit changed")
+			out = append(out, s.Say("Rate limit changed"))
 		}
 	}
 	if c.URL != "" {
-		out = append(out, "Endpoint URL: "+c.URL)
+		out = append(out, s.Say("Endpoint URL: %s", c.URL))
 	}
 	if c.Events != nil {
 		types := strings.Join(c.Events, ", ")
 		if slices.Equal(c.Events, []string{webhook.EveryType}) {
-			types = "all"
+			types = s.Say("all")
 		}
-		out = append(out, "Events: "+types)
+		out = append(out, s.Say("Events: %s", types))
 	}
 	return out
 }
 
-func statusChange(c webhook.Change) string {
+func statusChange(c webhook.Change) words.Text {
 	switch {
 	case c.Status == webhook.Active:
 		return "Enabled"

@@ -6,7 +6,6 @@ import (
 	"net/url"
 
 	"github.com/rag-assistant/webhooks/webhook"
-	"github.com/rag-assistant/webhooks/webhook/internal/webui"
 )
 
 type detectionView struct {
@@ -34,15 +33,15 @@ func (p *Portal) detect(x *exchange) (answer, error) {
 	if v.Webhook, err = p.svc.Webhook(ctx, x.MerchantID, x.WebhookID); err != nil {
 		return answer{}, err
 	}
-	v.Text = webui.Explain(d, v.Webhook).String()
+	v.Text = x.found(d, v.Webhook)
 	if n := len(d.Probes); d.Receiver == webhook.FoundNothing && n > 0 && d.Probes[n-1].Delivery.Code != "" {
-		c := explain(d.Probes[n-1].Delivery.Code, d.Probes[n-1].Delivery.StatusCode)
-		v.Text = c.What + ". " + c.Remedy
+		c := x.explain(d.Probes[n-1].Delivery.Code, d.Probes[n-1].Delivery.StatusCode)
+		v.Text = x.Say("%s. %s", c.What, c.Remedy)
 	}
 	if d.Receiver == webhook.FoundRewrites && d.Encoding != v.Webhook.Encoding {
 		v.Suggest = d.Encoding
 	}
-	out := answer{status: http.StatusOK, template: "detection", title: "What your endpoint verifies", nav: "webhooks"}
+	out := answer{status: http.StatusOK, template: "detection", title: x.Say("What your endpoint verifies"), nav: "webhooks"}
 	if x.partial() {
 		out.fragment = "detection"
 		v.Path = x.embedded()

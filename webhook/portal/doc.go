@@ -20,7 +20,7 @@
 // A principal with [webhook.ScopeRead] alone sees everything and no form, and what it
 // posts is refused. A principal that may act for any merchant chooses one first, or finds
 // one in the pages that [Options.Operator] gives it. A merchant's
-// pages are below /merchants/{merchantId}/. Everybody else may use that path for
+// pages are below /merchants/{merchantId}/, or the segment of [Options.Words]. Everybody else may use that path for
 // their own merchant only.
 //
 // # Mounting
@@ -48,7 +48,7 @@
 //
 // # Limits
 //
-// Times are UTC. The texts are English. How many requests somebody makes is the
+// Times are UTC. The texts are English unless [Options.Words] has others. How many requests somebody makes is the
 // host's to limit, with [Options.RateLimit] or before; tests are bounded here and in
 // the API together. Serve it with an [http.Server] whose WriteTimeout exceeds
 // [Options.TestWait].

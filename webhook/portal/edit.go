@@ -20,7 +20,7 @@ func (p *Portal) editForm(x *exchange) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	f := p.formOf(w)
+	f := p.formOf(x, w)
 	f.Metadata, f.Headers = spare(f.Metadata, spareRows), spare(f.Headers, spareRows)
 	return f.answer(http.StatusOK), nil
 }
@@ -37,7 +37,7 @@ func (p *Portal) edit(x *exchange) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	f := p.readWebhookForm(x.form)
+	f := p.readWebhookForm(x)
 	f.New, f.HeaderNames, f.Version = false, present.HeaderNames, strconv.FormatInt(version, 10)
 	if x.form.Get("action") == "rows" {
 		f.addRows()
@@ -69,14 +69,14 @@ func (p *Portal) stale(x *exchange, f *webhookForm) (answer, error) {
 	}
 	yours, _ := f.update()
 	f.Changed, f.Version, f.HeaderNames = true, strconv.FormatInt(present.Version, 10), present.HeaderNames
-	f.differ("Endpoint URL", present.URL, *yours.URL)
-	f.differ("Description", present.Description, *yours.Description)
-	f.differ("Events", strings.Join(slices.Sorted(slices.Values(present.Events)), ", "), strings.Join(slices.Sorted(slices.Values(yours.Events)), ", "))
-	f.differ("Payload encoding", string(present.Encoding), string(*yours.Encoding))
-	f.differ("Rate limit", strconv.Itoa(present.RateLimit), strconv.Itoa(*yours.RateLimit))
-	f.differ("Metadata", pairsText(present.Metadata), pairsText(yours.Metadata))
+	f.differ(f.Say("Endpoint URL"), present.URL, *yours.URL)
+	f.differ(f.Say("Description"), present.Description, *yours.Description)
+	f.differ(f.Say("Events"), strings.Join(slices.Sorted(slices.Values(present.Events)), ", "), strings.Join(slices.Sorted(slices.Values(yours.Events)), ", "))
+	f.differ(f.Say("Payload encoding"), string(present.Encoding), string(*yours.Encoding))
+	f.differ(f.Say("Rate limit"), strconv.Itoa(present.RateLimit), strconv.Itoa(*yours.RateLimit))
+	f.differ(f.Say("Metadata"), pairsText(present.Metadata), pairsText(yours.Metadata))
 	if yours.Headers != nil {
-		f.differ("Headers", strings.Join(present.HeaderNames, ", "), strings.Join(slices.Sorted(maps.Keys(yours.Headers)), ", "))
+		f.differ(f.Say("Headers"), strings.Join(present.HeaderNames, ", "), strings.Join(slices.Sorted(maps.Keys(yours.Headers)), ", "))
 	}
 	return f.answer(http.StatusConflict), nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/internal/id"
+	"github.com/rag-assistant/webhooks/webhook/words"
 )
 
 type eventsView struct {
@@ -35,10 +36,10 @@ func (p *Portal) events(x *exchange) (answer, error) {
 		return answer{redirect: x.eventPath(v.ID)}, nil
 	}
 	v.Types = p.types(v.Filter.Type)
-	out := answer{status: http.StatusOK, template: "events", title: "Events", nav: "events"}
-	in := v.Filter.read()
+	out := answer{status: http.StatusOK, template: "events", title: x.Say("Events"), nav: "events"}
+	in := v.Filter.read(x.speech)
 	if v.ID != "" {
-		v.Filter.Errors["id"] = "This is not the id of an event."
+		v.Filter.Errors["id"] = x.Say("This is not the id of an event.")
 	}
 	if len(v.Filter.Errors) > 0 {
 		out.status, out.data = http.StatusUnprocessableEntity, v
@@ -84,9 +85,11 @@ type eventView struct {
 type verdictRow struct {
 	webhook.Verdict
 
-	Word, Tone, Rest string
-	Path             string // of the webhook
-	Delivery         string // its path, empty if there is none
+	Word     words.Text
+	Tone     string
+	Path     string // of the webhook
+	Lost     bool   // the event itself cannot be read
+	Delivery string // its path, empty if there is none
 }
 
 // event shows an event, and says of each webhook what became of it.
@@ -95,8 +98,8 @@ func (p *Portal) event(x *exchange) (answer, error) {
 	e, err := p.svc.Event(ctx, x.MerchantID, x.EventID)
 	if errors.Is(err, webhook.ErrNotFound) && id.Valid(x.EventID) {
 		why, err := p.svc.Why(ctx, x.MerchantID, x.EventID)
-		v := eventView{EventDetail: webhook.EventDetail{EventRecord: why.Event}, Unknown: why.Text}
-		return answer{status: http.StatusNotFound, template: "event", title: "Unknown event", nav: "events", data: v}, err
+		v := eventView{EventDetail: webhook.EventDetail{EventRecord: why.Event}, Unknown: x.unknown(why)}
+		return answer{status: http.StatusNotFound, template: "event", title: x.Say("Unknown event"), nav: "events", data: v}, err
 	}
 	if err != nil && (!errors.Is(err, webhook.ErrDamaged) || e.ID == "" || e.Type != "") { // Of a damaged one, there are deliveries.
 		return answer{}, err
@@ -105,6 +108,7 @@ func (p *Portal) event(x *exchange) (answer, error) {
 	hosts := map[string]string{}
 	for i := range e.Verdicts {
 		row := newVerdictRow(&e.Verdicts[i])
+		row.Lost = e.Type == ""
 		row.Path = x.root + "webhooks/" + row.WebhookID
 		if row.DeliveryID != "" && row.Deliveries > 0 {
 			row.Delivery = row.Path + "/deliveries/" + row.DeliveryID
@@ -116,47 +120,33 @@ func (p *Portal) event(x *exchange) (answer, error) {
 		d := &e.Deliveries[i]
 		v.Rows = append(v.Rows, deliveryRow{*d, x.root + "webhooks/" + d.WebhookID + "/deliveries/" + d.ID, cmp.Or(hosts[d.WebhookID], short(d.WebhookID))})
 	}
-	return answer{status: http.StatusOK, template: "event", title: cmp.Or(e.Type, "Unknown event"), nav: "events", data: v}, nil
+	return answer{status: http.StatusOK, template: "event", title: cmp.Or(e.Type, x.Say("Unknown event")), nav: "events", data: v}, nil
 }
 
-// newVerdictRow takes the first word out of a verdict's sentence, for it is shown before.
+// newVerdictRow has the word of a verdict, and its colour. The page has the sentence.
 func newVerdictRow(v *webhook.Verdict) verdictRow {
-	row := verdictRow{Verdict: *v, Tone: "off", Rest: v.Text}
-	var first string
+	row := verdictRow{Verdict: *v, Tone: "off"}
 	switch v.Fate {
 	case webhook.FateDelivered:
-		first, row.Tone = "delivered", "ok"
+		row.Word, row.Tone = "Delivered", "ok"
 	case webhook.FatePending:
-		first, row.Tone = "pending", "wait"
+		row.Word, row.Tone = "Pending", "wait"
 	case webhook.FateFailed:
-		first, row.Tone = "failed", "bad"
+		row.Word, row.Tone = "Failed", "bad"
 	case webhook.FateMissed:
-		first, row.Tone = "missed", "bad"
+		row.Word, row.Tone = "Missed", "bad"
 	case webhook.FateDamaged:
-		first, row.Tone = "set aside", "bad"
+		row.Word, row.Tone = "Set aside", "bad"
 	case webhook.FateNotSubscribed:
-		first = "not subscribed"
+		row.Word = "Not subscribed"
 	case webhook.FateDisabled:
-		first = "disabled"
+		row.Word = "Disabled"
 	case webhook.FateNotThere:
-		first = "not registered yet"
+		row.Word = "Not registered yet"
 	case webhook.FatePruned:
-		first = "pruned"
+		row.Word = "Pruned"
 	default:
-		first = "not known"
+		row.Word = "Not known"
 	}
-	if rest, cut := strings.CutPrefix(v.Text, first); cut {
-		row.Rest = strings.TrimLeft(strings.TrimPrefix(rest, " any more"), ": ")
-	}
-	switch v.Fate { //nolint:exhaustive // Others have no code, for which the page has words.
-	case webhook.FateFailed:
-		row.Rest, _, _ = strings.Cut(row.Rest, ": ")
-		row.Rest += "."
-	case webhook.FatePending:
-		for _, codes := range []string{" Attempts so far:", " It has failed after"} {
-			row.Rest, _, _ = strings.Cut(row.Rest, codes)
-		}
-	}
-	row.Word, row.Rest = capital(first), capital(row.Rest)
 	return row
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/rag-assistant/webhooks/store/memstore"
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/portal"
+	"github.com/rag-assistant/webhooks/webhook/words"
 )
 
 // The portal shows a merchant what the host's own login says is theirs.
@@ -76,4 +77,42 @@ func Example_operator() {
 	// 200 ""
 	// 303 "merchants/merchant_42/"
 	// 200 ""
+}
+
+// A host that has shops says so, in its paths too, and in its customers' language.
+func Example_words() {
+	svc, err := webhook.NewService(memstore.New(nil), nil)
+	if err != nil {
+		panic(err)
+	}
+	authenticate := func(*http.Request) (webhook.Principal, error) {
+		return webhook.Principal{AnyMerchant: true}, nil
+	}
+	w, err := words.New(&words.Options{
+		Tenant: "Shop", Tenants: "Shops", Segment: "shops",
+		Texts: map[string]string{
+			"en":                        "de",
+			"Webhooks":                  "Webhooks",
+			"%s acting for {tenant} %s": "%s handelt für {tenant} %s",
+			"1 webhook":                 "1 Webhook",
+			"%d webhooks":               "%d Webhooks",
+			"You may look at the webhooks of any {tenant}.": "Sie können die Webhooks jedes {tenant}s ansehen.",
+		},
+	})
+	if err != nil {
+		panic(err)
+	}
+	pages, err := portal.New(svc, authenticate, &portal.Options{Title: "Acme", Words: w})
+	if err != nil {
+		panic(err)
+	}
+	for _, path := range []string{"/", "/shops/42/"} {
+		w := httptest.NewRecorder()
+		pages.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+		body := w.Body.String()
+		fmt.Println(w.Code, strings.Contains(body, `<html lang="de">`), strings.Contains(body, "jedes Shops"), strings.Contains(body, "handelt für Shop"))
+	}
+	// Output:
+	// 200 true true false
+	// 200 true false true
 }

@@ -14,14 +14,13 @@ func JoinedTokens(text string) (joined, kinds string) {
 }
 
 var (
-	Ago       = ago
+	Ago       = speech{}.ago
 	Count     = count
-	Plural    = plural
-	Took      = took
+	Took      = speech{}.took
 	Short     = short
 	Percent   = percent
-	NewHealth = newHealth
-	Explain   = explain
+	NewHealth = speech{}.newHealth
+	Explain   = speech{}.explain
 	Accents   = accents
 	Curl      = curl
 )

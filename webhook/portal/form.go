@@ -4,13 +4,13 @@ import (
 	"errors"
 	"maps"
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/event"
+	"github.com/rag-assistant/webhooks/webhook/words"
 )
 
 // webhookForm holds what a merchant typed about a webhook, unchecked.
@@ -36,6 +36,8 @@ type webhookForm struct {
 	Faults  map[string][]string
 	Stale   []difference
 	Changed bool // by somebody else, since the form was made
+
+	speech
 }
 
 type typeChoice struct {
@@ -59,8 +61,8 @@ const (
 	maxRows   = 20
 )
 
-func newForm(c *event.Catalog) *webhookForm {
-	f := &webhookForm{New: true, Faults: map[string][]string{}}
+func newForm(s speech, c *event.Catalog) *webhookForm {
+	f := &webhookForm{New: true, Faults: map[string][]string{}, speech: s}
 	for e := range c.All() {
 		if e.Subscribable() {
 			f.Types = append(f.Types, typeChoice{Type: string(e.Type), Description: e.Description, Frequency: e.Frequency})
@@ -70,12 +72,12 @@ func newForm(c *event.Catalog) *webhookForm {
 }
 
 func (f *webhookForm) answer(status int) answer {
-	title := "Edit webhook"
+	title := f.Say("Edit webhook")
 	if f.New {
-		title = "New webhook"
+		title = f.Say("New webhook")
 	}
 	if status != http.StatusOK {
-		title = "Not saved: " + title
+		title = f.Say("Not saved: %s", title)
 	}
 	return answer{status: status, template: "form", title: title, nav: "webhooks", data: f}
 }
@@ -108,8 +110,8 @@ func (f *webhookForm) check(types []string) {
 }
 
 // formOf returns the form that edits w.
-func (p *Portal) formOf(w webhook.Webhook) *webhookForm {
-	f := newForm(p.svc.Catalog())
+func (p *Portal) formOf(x *exchange, w webhook.Webhook) *webhookForm {
+	f := newForm(x.speech, p.svc.Catalog())
 	f.New = false
 	f.URL, f.Description, f.Encoding, f.HeaderNames = w.URL, w.Description, string(w.Encoding), w.HeaderNames
 	if w.RateLimit > 0 {
@@ -124,8 +126,9 @@ func (p *Portal) formOf(w webhook.Webhook) *webhookForm {
 }
 
 // readWebhookForm reads a form that was sent.
-func (p *Portal) readWebhookForm(sent url.Values) *webhookForm {
-	f := newForm(p.svc.Catalog())
+func (p *Portal) readWebhookForm(x *exchange) *webhookForm {
+	sent := x.form
+	f := newForm(x.speech, p.svc.Catalog())
 	f.URL = strings.TrimSpace(sent.Get("url"))
 	f.Description = strings.TrimSpace(sent.Get("description"))
 	f.Encoding = sent.Get("encoding")
@@ -179,12 +182,12 @@ func (f *webhookForm) values() (values, bool) {
 	if f.RateLimit != "" {
 		n, err := strconv.Atoi(f.RateLimit)
 		if err != nil || n < 1 {
-			f.fault("rateLimit", "must be a whole number from 1 to 10000, or nothing for no limit")
+			f.wrong("rateLimit", f.Say("must be a whole number from 1 to 10000, or nothing for no limit"))
 		}
 		v.rate = n
 	}
 	if f.Encoding == "" {
-		f.fault("payloadEncoding", "choose one")
+		f.wrong("payloadEncoding", f.Say("choose one"))
 	}
 	return v, len(f.Faults) == 0
 }
@@ -193,7 +196,7 @@ func (f *webhookForm) unique(field string, pairs []pair) map[string]string {
 	out := make(map[string]string, len(pairs))
 	for _, p := range pairs {
 		if _, twice := out[p.Key]; twice {
-			f.fault(field, p.Key+" is there twice")
+			f.wrong(field, f.Say("%s is there twice", p.Key))
 		}
 		out[p.Key] = p.Value
 	}
@@ -221,7 +224,7 @@ func (f *webhookForm) update() (webhook.Update, bool) {
 	return u, ok
 }
 
-func (f *webhookForm) fault(field, message string) {
+func (f *webhookForm) wrong(field, message string) {
 	f.Faults[field] = append(f.Faults[field], message)
 }
 
@@ -246,11 +249,11 @@ func (f *webhookForm) refused(err error) bool {
 		if n, err := strconv.Atoi(member); field == "events" && err == nil && n < len(checked) {
 			member = checked[n]
 		}
-		message := fault.Message
+		message := f.fault(fault)
 		if member != "" {
-			message = member + ": " + message
+			message = f.Say("%s: %s", member, message)
 		}
-		f.fault(field, message)
+		f.wrong(field, message)
 	}
 	return true
 }
@@ -258,7 +261,10 @@ func (f *webhookForm) refused(err error) bool {
 // Fields lists what is wrong, in the order of the form.
 func (f *webhookForm) Fields() []fieldFaults {
 	var out []fieldFaults
-	for _, name := range [][2]string{
+	for _, name := range []struct {
+		field string
+		text  words.Text
+	}{
 		{"url", "Endpoint URL"},
 		{"description", "Description"},
 		{"events", "Events"},
@@ -269,8 +275,8 @@ func (f *webhookForm) Fields() []fieldFaults {
 		{"metadata", "Metadata"},
 		{"", "Form"},
 	} {
-		for _, message := range f.Faults[name[0]] {
-			out = append(out, fieldFaults{name[0], name[1], message})
+		for _, message := range f.Faults[name.field] {
+			out = append(out, fieldFaults{name.field, f.Say(name.text), message})
 		}
 	}
 	return out

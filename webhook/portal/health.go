@@ -34,7 +34,7 @@ type bar struct {
 
 // newHealth draws at most that many bars. Deliveries come newest first; tests, and what
 // was cancelled or damaged, are left out.
-func newHealth(recent []webhook.Delivery, bars int) health {
+func (s speech) newHealth(recent []webhook.Delivery, bars int) health {
 	recent = counted(recent)
 	h := health{Width: bars*(barWidth+barGap) - barGap}
 	ended, succeeded := 0, 0
@@ -53,14 +53,14 @@ func newHealth(recent []webhook.Delivery, bars int) health {
 		case webhook.DeliveryPending:
 		}
 	}
-	h.Label = "No deliveries yet"
+	h.Label = s.Say("No deliveries yet")
 	if len(recent) > 0 {
-		h.Label = fmt.Sprintf("The newest %s: still pending", plural(int64(len(recent)), "delivery"))
+		h.Label = s.count(int64(len(recent)), "The newest 1 delivery: still pending", "The newest %d deliveries: still pending")
 	}
 	if ended > 0 {
 		h.Rate = percent(succeeded, ended)
 		h.Good = succeeded*100 >= ended*95
-		h.Label = fmt.Sprintf("%s of the last %s succeeded", h.Rate, plural(int64(ended), "delivery"))
+		h.Label = s.Say("%s of the last %s succeeded", h.Rate, s.count(int64(ended), "1 delivery", "%d deliveries"))
 	}
 	return h
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/internal/id"
 	"github.com/rag-assistant/webhooks/webhook/operator"
+	"github.com/rag-assistant/webhooks/webhook/words"
 )
 
 const (
@@ -43,7 +44,7 @@ func (p *Portal) jobs(x *exchange) (answer, error) {
 	if page.Next != "" {
 		v.Next = "?" + url.Values{"cursor": {page.Next}}.Encode()
 	}
-	return answer{status: http.StatusOK, template: "jobs", title: "Jobs", nav: "jobs", data: v}, nil
+	return answer{status: http.StatusOK, template: "jobs", title: x.Say("Jobs"), nav: "jobs", data: v}, nil
 }
 
 func (x *exchange) jobPath(jobID string) string {
@@ -66,54 +67,55 @@ func (p *Portal) job(x *exchange) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	v := jobView{Job: j, Path: x.jobPath(j.ID), About: about(j.Selection), Running: j.Status == operator.JobRunning}
+	v := jobView{Job: j, Path: x.jobPath(j.ID), About: x.about(j.Selection), Running: j.Status == operator.JobRunning}
 	v.Waits = v.Running && time.Since(j.UpdatedAt) > patienceWithSteps
 	v.Begins = begins(j)
-	return answer{status: http.StatusOK, template: "job", title: "Job", nav: "jobs", data: v}, nil
+	return answer{status: http.StatusOK, template: "job", title: x.Say("Job"), nav: "jobs", data: v}, nil
 }
 
 // begins says that a job is a dry run that has counted what its page can show, and not
 // longer ago than the key of the job that it begins is known.
 func begins(j operator.Job) bool {
-	return j.DryRun && j.Status == operator.JobDone && len(about(j.Selection)) > 0 && time.Since(j.EndedAt) < countGood
+	return j.DryRun && j.Status == operator.JobDone && len(speech{}.about(j.Selection)) > 0 && time.Since(j.EndedAt) < countGood
 }
 
 // about says which webhooks a selection takes.
-func about(s operator.Selection) []string {
+func (s speech) about(sel operator.Selection) []string {
 	var out []string
-	if s.All {
-		out = append(out, "All webhooks of all merchants")
+	add := func(text words.Text, args ...any) { out = append(out, s.Say(text, args...)) }
+	if sel.All {
+		add("All webhooks of all {tenants}")
 	}
-	if len(s.Merchants) > 0 {
-		out = append(out, "Merchants: "+strings.Join(s.Merchants, ", "))
+	if len(sel.Merchants) > 0 {
+		add("{Tenants}: %s", strings.Join(sel.Merchants, ", "))
 	}
-	if len(s.Webhooks) > 0 {
-		out = append(out, "Webhooks: "+strings.Join(s.Webhooks, ", "))
+	if len(sel.Webhooks) > 0 {
+		add("Webhooks: %s", strings.Join(sel.Webhooks, ", "))
 	}
-	switch s.Status {
+	switch sel.Status {
 	case webhook.Active:
-		out = append(out, "Status: active")
+		add("Status: active")
 	case webhook.Disabled:
-		out = append(out, "Status: disabled")
+		add("Status: disabled")
 	}
-	switch s.Health {
+	switch sel.Health {
 	case webhook.ConditionFailing:
-		out = append(out, "Failing ones")
+		add("Failing ones")
 	case webhook.ConditionDisabled:
-		out = append(out, "Disabled ones")
+		add("Disabled ones")
 	case webhook.ConditionHealthy:
-		out = append(out, "Healthy ones")
+		add("Healthy ones")
 	}
-	switch s.Reason {
+	switch sel.Reason {
 	case webhook.ReasonFailures:
-		out = append(out, "Disabled by failures")
+		add("Disabled by failures")
 	case webhook.ReasonGone:
-		out = append(out, "Disabled by 410 Gone")
+		add("Disabled by 410 Gone")
 	case webhook.ReasonRequest:
-		out = append(out, "Disabled by their owners, or on request")
+		add("Disabled by their owners, or on request")
 	}
-	if s.Host != "" {
-		out = append(out, "Host: "+s.Host)
+	if sel.Host != "" {
+		add("Host: %s", sel.Host)
 	}
 	return out
 }
@@ -133,18 +135,20 @@ type jobForm struct {
 	Since, Until, Rate, Note               string
 	Token                                  string
 	Faults                                 []string
+
+	speech
 }
 
 func (p *Portal) newJobForm(x *exchange) (answer, error) {
 	if !x.Who.May(webhook.ScopeWrite) {
 		return answer{}, errScope
 	}
-	f := jobForm{Kind: string(operator.KindEnable), Token: newToken()}
+	f := jobForm{Kind: string(operator.KindEnable), Token: newToken(), speech: x.speech}
 	return f.answer(http.StatusOK), nil
 }
 
 func (f *jobForm) answer(status int) answer {
-	return answer{status: status, template: "new-job", title: "New job", nav: "jobs", data: f}
+	return answer{status: status, template: "new-job", title: f.Say("New job"), nav: "jobs", data: f}
 }
 
 // newJob begins a dry run: what a form says is counted before anything is changed.
@@ -153,7 +157,7 @@ func (p *Portal) newJob(x *exchange) (answer, error) {
 		Kind: x.form.Get("kind"), Merchants: x.form.Get("merchants"), Webhooks: x.form.Get("webhooks"), State: x.form.Get("state"),
 		Host: strings.TrimSpace(x.form.Get("host")), All: x.form.Has("all"),
 		Since: x.form.Get("since"), Until: x.form.Get("until"), Rate: strings.TrimSpace(x.form.Get("rate")), Note: strings.TrimSpace(x.form.Get("note")),
-		Token: x.form.Get("token"),
+		Token: x.form.Get("token"), speech: x.speech,
 	}
 	in := f.read()
 	if len(f.Faults) > 0 {
@@ -166,7 +170,7 @@ func (p *Portal) newJob(x *exchange) (answer, error) {
 	out, err := p.begin(x, "count|"+f.Token, in)
 	if invalid, ok := errors.AsType[*webhook.InvalidError](err); ok {
 		for _, fault := range invalid.Faults {
-			f.Faults = append(f.Faults, strings.TrimPrefix(fault.Path, "selection.")+" "+fault.Message+".")
+			f.Faults = append(f.Faults, f.Say("%s %s.", strings.TrimPrefix(fault.Path, "selection."), f.fault(fault)))
 		}
 		return f.answer(http.StatusUnprocessableEntity), nil
 	}
@@ -186,17 +190,17 @@ func (f *jobForm) read() operator.Request {
 		s.Reason = webhook.Reason(f.State)
 	}
 	if !s.All && len(s.Merchants)+len(s.Webhooks) == 0 && f.State == "" && s.Host == "" {
-		f.Faults = append(f.Faults, "Say which webhooks the job is about.")
+		f.Faults = append(f.Faults, f.Say("Say which webhooks the job is about."))
 	}
 	bad := map[string]string{}
-	in.Since, in.Until = readRange(f.Since, f.Until, bad)
+	in.Since, in.Until = f.readRange(f.Since, f.Until, bad)
 	for _, fault := range bad {
 		f.Faults = append(f.Faults, fault)
 	}
 	if f.Rate != "" {
 		var err error
 		if in.Rate, err = strconv.Atoi(f.Rate); err != nil {
-			f.Faults = append(f.Faults, "The rate has to be a whole number.")
+			f.Faults = append(f.Faults, f.Say("The rate has to be a whole number."))
 		}
 	}
 	return in

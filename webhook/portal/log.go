@@ -60,7 +60,7 @@ type deliveryRow struct {
 func (x *exchange) rows(some []webhook.Delivery) []deliveryRow {
 	var out []deliveryRow
 	for i := range some {
-		out = append(out, deliveryRow{some[i], x.hook() + "/deliveries/" + some[i].ID, cmp.Or(some[i].EventType, "unknown")})
+		out = append(out, deliveryRow{some[i], x.hook() + "/deliveries/" + some[i].ID, cmp.Or(some[i].EventType, x.Say("unknown"))})
 	}
 	return out
 }
@@ -77,8 +77,8 @@ func (p *Portal) deliveries(x *exchange) (answer, error) {
 		Errors: map[string]string{},
 	}}
 	v.Types = p.types(v.Filter.Type)
-	out := answer{status: http.StatusOK, template: "deliveries", title: "Deliveries", nav: "webhooks"}
-	in := v.Filter.read()
+	out := answer{status: http.StatusOK, template: "deliveries", title: x.Say("Deliveries"), nav: "webhooks"}
+	in := v.Filter.read(x.speech)
 	if len(v.Filter.Errors) > 0 {
 		out.status, out.data = http.StatusUnprocessableEntity, v
 		return out, nil
@@ -130,31 +130,31 @@ func (p *Portal) types(asked string) []string {
 }
 
 // read parses the filter, and notes what is wrong with it.
-func (f filter) read() webhook.DeliveryQuery {
+func (f filter) read(s speech) webhook.DeliveryQuery {
 	q := webhook.DeliveryQuery{Limit: logPage, Status: webhook.DeliveryStatus(f.Status), EventType: f.Type}
 	switch q.Status {
 	case "", webhook.DeliveryPending, webhook.DeliverySucceeded, webhook.DeliveryFailed:
 	default:
-		f.Errors["status"] = "There is no such status."
+		f.Errors["status"] = s.Say("There is no such status.")
 	}
 	if f.Type != "" && !event.Type(f.Type).Valid() {
-		f.Errors["type"] = "This is not an event type."
+		f.Errors["type"] = s.Say("This is not an event type.")
 	}
-	q.Since, q.Until = readRange(f.Since, f.Until, f.Errors)
+	q.Since, q.Until = s.readRange(f.Since, f.Until, f.Errors)
 	return q
 }
 
 // readRange parses the start and the end of a range. Either may be empty.
-func readRange(since, until string, bad map[string]string) (from, to time.Time) {
+func (s speech) readRange(since, until string, bad map[string]string) (from, to time.Time) {
 	var ok bool
 	if from, ok = readMoment(since); !ok {
-		bad["since"] = "Write a date and a time, as in 2026-03-31T14:30."
+		bad["since"] = s.Say("Write a date and a time, as in 2026-03-31T14:30.")
 	}
 	if to, ok = readMoment(until); !ok {
-		bad["until"] = "Write a date and a time, as in 2026-03-31T14:30."
+		bad["until"] = s.Say("Write a date and a time, as in 2026-03-31T14:30.")
 	}
 	if len(bad) == 0 && !to.IsZero() && !from.Before(to) {
-		bad["until"] = "The end has to be after the start."
+		bad["until"] = s.Say("The end has to be after the start.")
 	}
 	return from, to
 }
@@ -221,7 +221,7 @@ func (p *Portal) delivery(x *exchange) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	return answer{status: http.StatusOK, template: "delivery", title: cmp.Or(v.EventType, "Unknown event"), nav: "webhooks", data: v}, nil
+	return answer{status: http.StatusOK, template: "delivery", title: cmp.Or(v.EventType, x.Say("Unknown event")), nav: "webhooks", data: v}, nil
 }
 
 func (p *Portal) deliveryView(ctx context.Context, x *exchange) (deliveryView, error) {

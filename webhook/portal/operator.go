@@ -57,7 +57,7 @@ type foundRow struct {
 func (p *Portal) merchants(x *exchange) (answer, error) {
 	query := x.R.URL.Query()
 	v := merchantsView{Asked: strings.TrimSpace(query.Get("q")), Newest: query.Get("cursor") != ""}
-	out := answer{status: http.StatusOK, template: "merchants", title: "Merchants", nav: "merchants"}
+	out := answer{status: http.StatusOK, template: "merchants", title: x.Say("{Tenants}"), nav: "merchants"}
 	var next string
 	if v.Asked == "" {
 		var err error
@@ -97,7 +97,7 @@ func (p *Portal) search(x *exchange, v *merchantsView, cursor string) error {
 			return err
 		}
 		if known {
-			v.Found = append(v.Found, foundRow{What: "Merchant", Name: v.Asked, Path: x.merchantPath(v.Asked), Found: operator.Found{MerchantID: v.Asked}})
+			v.Found = append(v.Found, foundRow{What: x.Say("{Tenant}"), Name: v.Asked, Path: x.merchantPath(v.Asked), Found: operator.Found{MerchantID: v.Asked}})
 		}
 	}
 	got, err := p.opts.Operator.Search(x.R.Context(), v.Asked, cursor)
@@ -108,13 +108,13 @@ func (p *Portal) search(x *exchange, v *merchantsView, cursor string) error {
 		row := foundRow{Found: f, Path: x.merchantPath(f.MerchantID)}
 		switch f.Kind {
 		case operator.FoundEvent:
-			row.What, row.Name = "Event", f.EventID
+			row.What, row.Name = x.Say("Event"), f.EventID
 			row.Path += "events/" + url.PathEscape(f.EventID)
 		case operator.FoundDelivery:
-			row.What, row.Name = "Delivery", f.DeliveryID
+			row.What, row.Name = x.Say("Delivery"), f.DeliveryID
 			row.Path += "webhooks/" + url.PathEscape(f.WebhookID) + "/deliveries/" + url.PathEscape(f.DeliveryID)
 		case operator.FoundWebhook:
-			row.What, row.Name = "Webhook", f.URL
+			row.What, row.Name = x.Say("Webhook"), f.URL
 			if f.URL == "" {
 				row.Name = f.WebhookID
 			}
@@ -137,7 +137,7 @@ func (p *Portal) knows(x *exchange, merchantID string) (bool, error) {
 }
 
 func (x *exchange) merchantPath(merchantID string) string {
-	return x.base + merchantsSegment + "/" + url.PathEscape(merchantID) + "/"
+	return x.base + x.Segment() + "/" + url.PathEscape(merchantID) + "/"
 }
 
 type troubleView struct {
@@ -192,5 +192,5 @@ func (p *Portal) trouble(x *exchange) (answer, error) {
 	if page.Next != "" {
 		v.Next = "?" + url.Values{"state": {v.State}, "host": {v.Host}, "cursor": {page.Next}}.Encode()
 	}
-	return answer{status: http.StatusOK, template: "trouble", title: "In trouble", nav: "trouble", data: v}, nil
+	return answer{status: http.StatusOK, template: "trouble", title: x.Say("In trouble"), nav: "trouble", data: v}, nil
 }

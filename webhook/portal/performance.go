@@ -1,7 +1,6 @@
 package portal
 
 import (
-	"fmt"
 	"math"
 	"net/http"
 	"slices"
@@ -20,6 +19,7 @@ type performanceView struct {
 	Webhook webhook.Webhook
 	Health  health
 	Latency latency
+	Read    int        // deliveries, at most
 	Rows    []chartRow // those of the table, newest first
 	From    time.Time  // of the oldest
 	To      time.Time  // and of the newest
@@ -58,7 +58,7 @@ func (p *Portal) performance(x *exchange) (answer, error) {
 		return answer{}, err
 	}
 	recent := counted(page.Deliveries)
-	v := performanceView{Webhook: w, Health: newHealth(recent, chartColumns), Latency: newLatency(recent)}
+	v := performanceView{Webhook: w, Read: chartRead, Health: x.newHealth(recent, chartColumns), Latency: x.newLatency(recent)}
 	if len(recent) > 0 {
 		v.From, v.To = recent[len(recent)-1].CreatedAt, recent[0].CreatedAt
 	}
@@ -67,7 +67,7 @@ func (p *Portal) performance(x *exchange) (answer, error) {
 			v.Rows = append(v.Rows, newChartRow(some))
 		}
 	}
-	return answer{status: http.StatusOK, template: "performance", title: "Latency and success", nav: "webhooks", data: v}, nil
+	return answer{status: http.StatusOK, template: "performance", title: x.Say("Latency and success"), nav: "webhooks", data: v}, nil
 }
 
 func newChartRow(some []webhook.Delivery) chartRow {
@@ -102,12 +102,12 @@ func quantiles(some []webhook.Delivery) (median, high time.Duration) {
 	return all[(len(all)-1)/2], all[(len(all)*95+99)/100-1]
 }
 
-func newLatency(recent []webhook.Delivery) latency {
+func (s speech) newLatency(recent []webhook.Delivery) latency {
 	var l latency
 	if l.Median, l.High = quantiles(recent); l.Median == 0 {
 		return l
 	}
-	l.Label = fmt.Sprintf("Half of those that arrived took up to %s, 95 of 100 up to %s", took(l.Median), took(l.High))
+	l.Label = s.Say("Half of those that arrived took up to %s, 95 of 100 up to %s", s.took(l.Median), s.took(l.High))
 	columns := portions(recent, chartColumns)
 	low, high := math.MaxInt, 0 // powers of ten of a millisecond
 	for _, some := range columns {
@@ -128,7 +128,7 @@ func newLatency(recent []webhook.Delivery) latency {
 		}
 	}
 	for p := high; p >= low; p-- {
-		l.Axis = append(l.Axis, axisWord(p))
+		l.Axis = append(l.Axis, s.axisWord(p))
 		l.Lines = append(l.Lines, at(float64(p)))
 	}
 	return l
@@ -139,9 +139,9 @@ func power(d time.Duration) float64 {
 }
 
 // axisWord writes a power of ten of a millisecond.
-func axisWord(p int) string {
+func (s speech) axisWord(p int) string {
 	if p < 3 {
-		return count(int64(math.Pow10(p))) + " ms"
+		return s.Say("%s ms", count(int64(math.Pow10(p))))
 	}
-	return count(int64(math.Pow10(p-3))) + " s"
+	return s.Say("%s s", count(int64(math.Pow10(p-3))))
 }

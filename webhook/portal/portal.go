@@ -11,6 +11,7 @@ import (
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/internal/webui"
 	"github.com/rag-assistant/webhooks/webhook/operator"
+	"github.com/rag-assistant/webhooks/webhook/words"
 )
 
 // Options configures a [Portal].
@@ -22,6 +23,11 @@ type Options struct {
 	// Logo is shown before the title: an SVG, PNG, JPEG, GIF or WebP image of at
 	// most 256 KiB, 24 pixels high on the page. Defaults to none.
 	Logo []byte
+
+	// Words has the texts of the pages, and the segment of their paths before a
+	// merchant's id, which must not be one that the portal has itself: "webhooks",
+	// "events". Defaults to English, about merchants.
+	Words *words.Words
 
 	// Accent is the colour of links and buttons on light ground, and AccentDark on
 	// dark ground, each as #rrggbb. Text in it has to be legible: a contrast of at
@@ -63,6 +69,10 @@ type Options struct {
 	// than an endpoint has to answer.
 	TestWait time.Duration
 
+	// AttemptTimeout is what pages say of the time that an endpoint has to answer, as
+	// [webhook.DispatcherOptions] has it. Defaults to 10 seconds.
+	AttemptTimeout time.Duration
+
 	// Logger gets a line at error for each answer of 500 or 503, and a line at debug
 	// for each request that was not authenticated. No line holds a body or a secret.
 	// Defaults to discarding them.
@@ -100,12 +110,15 @@ func New(svc *webhook.Service, authenticate webhook.AuthenticateFunc, o *Options
 	if opts.TestWait < 0 {
 		bad = append(bad, errors.New("TestWait is negative"))
 	}
+	if opts.AttemptTimeout < 0 {
+		bad = append(bad, errors.New("AttemptTimeout is negative"))
+	}
 	if opts.TestsPerMinute < 1 || opts.TestsPerMinute > webhook.MaxTestsPerMinute {
 		bad = append(bad, fmt.Errorf("TestsPerMinute is not between 1 and %d", webhook.MaxTestsPerMinute))
 	}
 	files, err := newAssets(opts)
 	bad = append(bad, err)
-	templates, err := parseTemplates()
+	templates, err := parseTemplates(speech{opts.Words})
 	bad = append(bad, err)
 	snippets, err := readSnippets()
 	bad = append(bad, err)
@@ -117,12 +130,15 @@ func New(svc *webhook.Service, authenticate webhook.AuthenticateFunc, o *Options
 		assets: files, templates: templates, snippets: snippets,
 	}
 	p.routes = p.table()
+	if segment := opts.Words.Segment(); p.taken(segment) {
+		return nil, fmt.Errorf("portal: path segment %q of Words is one of the portal's own", segment)
+	}
 	return p, nil
 }
 
 func (o Options) withDefaults() Options {
 	if o.Title == "" {
-		o.Title = "Developer Portal"
+		o.Title = o.Words.Say("Developer Portal")
 	}
 	if o.Accent == "" {
 		o.Accent = "#4f46e5"
@@ -138,6 +154,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.TestWait == 0 {
 		o.TestWait = 12 * time.Second
+	}
+	if o.AttemptTimeout == 0 {
+		o.AttemptTimeout = 10 * time.Second
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)

@@ -1,106 +1,118 @@
 package portal
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"strings"
 
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/internal/id"
 	"github.com/rag-assistant/webhooks/webhook/internal/webui"
+	"github.com/rag-assistant/webhooks/webhook/words"
 )
 
 // problem says what went wrong and what helps.
 type problem struct {
 	status int
-	Title  string
-	Text   string
-	Remedy string
+	Title  words.Text
+	Text   words.Text
+	Remedy words.Text
+
+	args    []any  // of Text
+	faults  string // in place of Text, as they are said
+	seconds int64  // of Remedy, if it says when to try again
 }
 
-func (e *problem) Error() string { return e.Title }
+func (e *problem) Error() string { return string(e.Title) }
 
 var (
 	errUnauthorized = &problem{
-		http.StatusUnauthorized, "Log in first", "You are not logged in, or your session has ended.",
-		"Log in, then open this page again.",
+		status: http.StatusUnauthorized, Title: "Log in first", Text: "You are not logged in, or your session has ended.",
+		Remedy: "Log in, then open this page again.",
 	}
 	errSession = &problem{
-		http.StatusUnauthorized, "Log in again", "Your session has ended, so nothing was changed.",
-		"Log in, then fill in the form once more.",
+		status: http.StatusUnauthorized, Title: "Log in again", Text: "Your session has ended, so nothing was changed.",
+		Remedy: "Log in, then fill in the form once more.",
 	}
 	errForeign = &problem{
-		http.StatusForbidden, "Not your webhooks", "You are logged in for another merchant.",
-		"Switch to the account that these webhooks belong to.",
+		status: http.StatusForbidden, Title: "Not your webhooks", Text: "You are logged in for another {tenant}.",
+		Remedy: "Switch to the account that these webhooks belong to.",
 	}
 	errScope = &problem{
-		http.StatusForbidden, "Not allowed", "Your account may not do this.",
-		"Ask an administrator of your account for the right to manage webhooks.",
+		status: http.StatusForbidden, Title: "Not allowed", Text: "Your account may not do this.",
+		Remedy: "Ask an administrator of your account for the right to manage webhooks.",
 	}
 	errForeignForm = &problem{
-		http.StatusForbidden, "Form refused", "This form does not seem to come from this portal, so nothing was changed.",
-		"Open the page again and send the form from there.",
+		status: http.StatusForbidden, Title: "Form refused", Text: "This form does not seem to come from this portal, so nothing was changed.",
+		Remedy: "Open the page again and send the form from there.",
 	}
 	errMissing = &problem{
-		http.StatusNotFound, "Not found", "There is no such page, webhook, delivery or replay. It may have been deleted.",
-		"Go back to your webhooks.",
+		status: http.StatusNotFound, Title: "Not found", Text: "There is no such page, webhook, delivery or replay. It may have been deleted.",
+		Remedy: "Go back to your webhooks.",
 	}
 	errMethod = &problem{
-		http.StatusMethodNotAllowed, "Not possible here", "This address cannot be used in this way.",
-		"Go back to your webhooks.",
+		status: http.StatusMethodNotAllowed, Title: "Not possible here", Text: "This address cannot be used in this way.",
+		Remedy: "Go back to your webhooks.",
 	}
 	errMediaType = &problem{
-		http.StatusUnsupportedMediaType, "Form not readable", "What was sent is not a form.",
-		"Open the page again and send the form from there.",
+		status: http.StatusUnsupportedMediaType, Title: "Form not readable", Text: "What was sent is not a form.",
+		Remedy: "Open the page again and send the form from there.",
 	}
 	errIncomplete = &problem{
-		http.StatusBadRequest, "Form incomplete", "A part of the form is missing, so nothing was changed.",
-		"Open the page again and send the form from there.",
+		status: http.StatusBadRequest, Title: "Form incomplete", Text: "A part of the form is missing, so nothing was changed.",
+		Remedy: "Open the page again and send the form from there.",
 	}
 	errTooLarge = &problem{
-		http.StatusRequestEntityTooLarge, "Form too large", "What was sent is larger than any form of this portal.",
-		"Shorten what you entered and send it again.",
+		status: http.StatusRequestEntityTooLarge, Title: "Form too large", Text: "What was sent is larger than any form of this portal.",
+		Remedy: "Shorten what you entered and send it again.",
 	}
 	errRotating = &problem{
-		http.StatusConflict, "A rotation is under way", "The previous secret is still valid, and another rotation would end it.",
-		"Wait until it ends, or rotate again without a grace period, which ends it now.",
+		status: http.StatusConflict, Title: "A rotation is under way", Text: "The previous secret is still valid, and another rotation would end it.",
+		Remedy: "Wait until it ends, or rotate again without a grace period, which ends it now.",
 	}
 	errCrowded = &problem{
-		http.StatusConflict, "Too many are pending", "As many deliveries of this webhook are pending as may be.",
-		"Wait until some are delivered, or cancel them.",
+		status: http.StatusConflict, Title: "Too many are pending", Text: "As many deliveries of this webhook are pending as may be.",
+		Remedy: "Wait until some are delivered, or cancel them.",
 	}
 	errEnded = &problem{
-		http.StatusConflict, "It has ended", "This delivery has ended, so there is nothing to cancel.", "Look at the delivery again.",
+		status: http.StatusConflict, Title: "It has ended", Text: "This delivery has ended, so there is nothing to cancel.",
+		Remedy: "Look at the delivery again.",
 	}
 	errResent = &problem{
-		http.StatusConflict, "Sent again too often", "This event was sent again to this webhook 20 times.",
-		"Wait until the log has dropped one of these deliveries.",
+		status: http.StatusConflict, Title: "Sent again too often", Text: "This event was sent again to this webhook %d times.", args: []any{webhook.MaxRedeliveries},
+		Remedy: "Wait until the log has dropped one of these deliveries.",
 	}
 	errLimit = &problem{
-		http.StatusConflict, "No more webhooks", "You have as many webhooks as your account may have.",
-		"Delete one that you do not need, then create the new one.",
+		status: http.StatusConflict, Title: "No more webhooks", Text: "You have as many webhooks as your account may have.",
+		Remedy: "Delete one that you do not need, then create the new one.",
 	}
 	errInternal = &problem{
-		http.StatusInternalServerError, "Something went wrong", "This is our fault, not yours.",
-		"Try again in a moment. If it stays like this, give us the reference below.",
+		status: http.StatusInternalServerError, Title: "Something went wrong", Text: "This is our fault, not yours.",
+		Remedy: "Try again in a moment. If it stays like this, give us the reference below.",
 	}
 	errDamaged = &problem{
-		http.StatusInternalServerError, "This record is damaged", "It cannot be read any more. This is our fault, not yours, and trying again does not help.",
-		"Give us the reference below. A damaged webhook can be deleted from the list of webhooks, and created anew.",
+		status: http.StatusInternalServerError, Title: "This record is damaged", Text: "It cannot be read any more. This is our fault, not yours, and trying again does not help.",
+		Remedy: "Give us the reference below. A damaged webhook can be deleted from the list of webhooks, and created anew.",
 	}
 	errUnavailable = &problem{
-		http.StatusServiceUnavailable, "Not available at the moment", "Webhooks cannot be read or changed right now. Deliveries are not lost.",
-		"Try again in a minute.",
+		status: http.StatusServiceUnavailable, Title: "Not available at the moment", Text: "Webhooks cannot be read or changed right now. Deliveries are not lost.",
+		Remedy: "Try again in a minute.",
 	}
 )
 
 func errTooMany(seconds int64) *problem {
-	return &problem{
-		http.StatusTooManyRequests, "Too many at once", "There were too many of these in a short time.",
-		fmt.Sprintf("Try again in %s.", plural(seconds, "second")),
+	return &problem{status: http.StatusTooManyRequests, Title: "Too many at once", Text: "There were too many of these in a short time.", seconds: seconds}
+}
+
+// page says a problem.
+func (e *problem) page(s speech) problemPage {
+	out := problemPage{Title: s.Say(e.Title), Text: cmp.Or(e.faults, s.Say(e.Text, e.args...)), Remedy: s.Say(e.Remedy)}
+	if e.seconds > 0 {
+		out.Remedy = s.count(e.seconds, "Try again in 1 second.", "Try again in %d seconds.")
 	}
+	return out
 }
 
 // problemPage is what the template shows of a problem.
@@ -120,8 +132,8 @@ func (p *Portal) refuse(ctx context.Context, x *exchange, err error) answer {
 	case errors.As(err, &shown):
 	case errors.As(err, &invalid):
 		shown = &problem{
-			http.StatusUnprocessableEntity, "Not possible", sentences(invalid.Faults),
-			"Go back, change it, and send it again.",
+			status: http.StatusUnprocessableEntity, Title: "Not possible", faults: x.sentences(invalid.Faults),
+			Remedy: "Go back, change it, and send it again.",
 		}
 	case errors.Is(err, webhook.ErrNotFound):
 		shown = errMissing
@@ -146,11 +158,12 @@ func (p *Portal) refuse(ctx context.Context, x *exchange, err error) answer {
 		level, about := x.Fault(ctx, reference, err)
 		p.opts.Logger.LogAttrs(ctx, level, "webhook portal request failed", about...)
 	}
-	told := problemPage{Title: shown.Title, Text: shown.Text, Remedy: shown.Remedy, Reference: reference}
+	told := shown.page(x.speech)
+	told.Reference = reference
 	if shown == errSession {
 		told.Login = x.formPage()
 	}
-	out := answer{status: shown.status, template: "problem", title: shown.Title, data: told}
+	out := answer{status: shown.status, template: "problem", title: told.Title, data: told}
 	if x.partial() && x.R.Header.Get("HX-Request-Type") != "full" {
 		out.fragment = "problem-part"
 	}
@@ -158,11 +171,11 @@ func (p *Portal) refuse(ctx context.Context, x *exchange, err error) answer {
 }
 
 // sentences joins faults for people.
-func sentences(faults []webhook.Fault) string {
+func (s speech) sentences(faults []webhook.Fault) string {
 	out := make([]string, len(faults))
 	for i, f := range faults {
-		if out[i] = f.Message + "."; f.Path != "" {
-			out[i] = f.Path + ": " + out[i]
+		if out[i] = s.Say("%s.", s.fault(f)); f.Path != "" {
+			out[i] = s.Say("%s: %s", f.Path, out[i])
 		}
 	}
 	return strings.Join(out, " ")

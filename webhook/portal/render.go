@@ -2,7 +2,6 @@ package portal
 
 import (
 	"embed"
-	"fmt"
 	"html/template"
 	"io"
 	"io/fs"
@@ -13,21 +12,22 @@ import (
 	"time"
 
 	"github.com/rag-assistant/webhooks/webhook"
+	"github.com/rag-assistant/webhooks/webhook/words"
 )
 
 //go:embed templates
 var templateFiles embed.FS
 
 // parseTemplates returns a set for each page: the layout, the parts, and itself.
-func parseTemplates() (map[string]*template.Template, error) {
+func parseTemplates(s speech) (map[string]*template.Template, error) {
 	shared, err := template.New("").Funcs(template.FuncMap{
-		"stamp": stamp, "iso": iso, "ago": func(t time.Time) string { return ago(time.Since(t)) },
-		"count": count, "plural": plural, "explain": explain, "statusWord": statusWord,
-		"took": took, "short": short, "host": host, "hours": hours,
+		"t": s.text, "tn": s.number, "part": part(nil),
+		"stamp": stamp, "iso": iso, "ago": func(t time.Time) string { return s.ago(time.Since(t)) },
+		"count": count, "explain": s.explain, "statusWord": s.statusWord,
+		"took": s.took, "short": short, "host": host, "hours": s.hours,
 		"moments": moments, "standing": newStanding,
 		"list":  func(v ...any) []any { return v },
 		"int64": func(n int) int64 { return int64(n) },
-		"len64": func(s []string) int64 { return int64(len(s)) },
 	}).ParseFS(templateFiles, "templates/layout.html", "templates/parts.html")
 	if err != nil {
 		return nil, err
@@ -42,12 +42,21 @@ func parseTemplates() (map[string]*template.Template, error) {
 		if err != nil {
 			return nil, err
 		}
-		if set, err = set.ParseFS(templateFiles, name); err != nil {
+		if set, err = set.Funcs(template.FuncMap{"part": part(set)}).ParseFS(templateFiles, name); err != nil {
 			return nil, err
 		}
 		out[strings.TrimSuffix(path.Base(name), ".html")] = set
 	}
 	return out, nil
+}
+
+// part makes a piece of a sentence that is more than text: {{t "It began %s." (part "when" .Since)}}.
+func part(set *template.Template) func(name string, data any) (template.HTML, error) {
+	return func(name string, data any) (template.HTML, error) {
+		var out strings.Builder
+		err := set.ExecuteTemplate(&out, name, data)
+		return template.HTML(out.String()), err //nolint:gosec // A template has made it.
+	}
 }
 
 // view is what every template gets.
@@ -74,7 +83,7 @@ func (p *Portal) render(w io.Writer, x *exchange, out answer) error {
 		Assets: x.base + assetsSegment + "/" + p.assets.digest + "/", HasLogo: len(p.opts.Logo) > 0,
 		Base: x.base, Root: x.root, Hook: x.hook(),
 		MerchantID: x.MerchantID, WebhookID: x.WebhookID, DeliveryID: x.DeliveryID,
-		Operator: x.Who.AnyMerchant, Merchants: x.base, Jobs: p.opts.Operator != nil, CanWrite: x.Who.May(webhook.ScopeWrite), Done: done(x.R.URL.Query()),
+		Operator: x.Who.AnyMerchant, Merchants: x.base, Jobs: p.opts.Operator != nil, CanWrite: x.Who.May(webhook.ScopeWrite), Done: x.done(x.R.URL.Query()),
 	}
 	if v.Jobs {
 		v.Merchants += operatorSegment
@@ -91,38 +100,32 @@ func (x *exchange) hook() string { return x.root + "webhooks/" + url.PathEscape(
 
 // done says what the form that led here did. The link names one of our texts, because
 // anybody can make a link.
-func done(q url.Values) string {
-	switch q.Get("done") {
-	case "saved":
-		return "Your changes are saved."
-	case "enabled":
-		return "The webhook is active again. Deliveries that waited go on now."
-	case "disabled":
-		return "The webhook is disabled. Pending deliveries wait until you enable it."
-	case "encoded":
-		return "The payload encoding is set. Send a test event to see that it suits your endpoint."
-	case "deleted":
-		return "The webhook is deleted."
-	case "tested":
-		return "A test event was sent."
-	case "redelivered":
-		return "The event is being sent again. This is the new delivery."
-	case "forward":
-		return "The delivery is brought forward: it is due now."
-	case "cancelled":
-		return "The delivery is cancelled. If it was being sent at this moment, it may still arrive."
-	case "gaveup":
-		if n, err := strconv.ParseInt(q.Get("n"), 10, 64); err == nil && n >= 0 {
-			return plural(n, "delivery") + " will not be sent any more."
-		}
-	case "gaveupsome":
-		if n, err := strconv.ParseInt(q.Get("n"), 10, 64); err == nil && n >= 0 {
-			return plural(n, "delivery") + " will not be sent any more. There are more: cancel again for the rest."
-		}
-	case "again":
-		return "This form was sent before. Nothing was done a second time."
-	case "replaying":
-		return "A replay of this webhook was running already. This is it."
+func (s speech) done(q url.Values) string {
+	texts := map[string]words.Text{
+		"saved":       "Your changes are saved.",
+		"enabled":     "The webhook is active again. Deliveries that waited go on now.",
+		"disabled":    "The webhook is disabled. Pending deliveries wait until you enable it.",
+		"encoded":     "The payload encoding is set. Send a test event to see that it suits your endpoint.",
+		"deleted":     "The webhook is deleted.",
+		"tested":      "A test event was sent.",
+		"redelivered": "The event is being sent again. This is the new delivery.",
+		"forward":     "The delivery is brought forward: it is due now.",
+		"cancelled":   "The delivery is cancelled. If it was being sent at this moment, it may still arrive.",
+		"again":       "This form was sent before. Nothing was done a second time.",
+		"replaying":   "A replay of this webhook was running already. This is it.",
+	}
+	told := q.Get("done")
+	if text, ok := texts[told]; ok {
+		return s.Say(text)
+	}
+	n, err := strconv.ParseInt(q.Get("n"), 10, 64)
+	switch {
+	case err != nil || n < 0:
+	case told == "gaveup":
+		return s.count(n, "1 delivery will not be sent any more.", "%d deliveries will not be sent any more.")
+	case told == "gaveupsome":
+		return s.count(n, "1 delivery will not be sent any more. There are more: cancel again for the rest.",
+			"%d deliveries will not be sent any more. There are more: cancel again for the rest.")
 	}
 	return ""
 }
@@ -131,48 +134,6 @@ func stamp(t time.Time) string { return t.UTC().Format("2 Jan 2006, 15:04:05 UTC
 
 func iso(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
-// ago says how long ago or ahead a moment is, in one unit.
-func ago(d time.Duration) string {
-	form := "%s ago"
-	if d < 0 {
-		d, form = -d, "in %s"
-	}
-	unit := func(n time.Duration, name string) string { return fmt.Sprintf(form, plural(int64(d/n), name)) }
-	switch {
-	case d < 5*time.Second:
-		return "just now"
-	case d < time.Minute:
-		return unit(time.Second, "second")
-	case d < time.Hour:
-		return unit(time.Minute, "minute")
-	case d < 48*time.Hour:
-		return unit(time.Hour, "hour")
-	}
-	return unit(24*time.Hour, "day")
-}
-
-// took writes a duration for people.
-func took(d time.Duration) string {
-	if d < time.Second {
-		return strconv.FormatInt(d.Milliseconds(), 10) + " ms"
-	}
-	switch {
-	case d < 2*time.Minute:
-		return strconv.FormatFloat(d.Seconds(), 'f', 1, 64) + " s"
-	case d < 2*time.Hour:
-		return strconv.FormatFloat(d.Minutes(), 'f', 0, 64) + " min"
-	}
-	return strconv.FormatFloat(d.Hours(), 'f', 1, 64) + " h"
-}
-
-// hours writes a whole number of hours or days.
-func hours(d time.Duration) string {
-	if n := int64(d / time.Hour); n < 48 {
-		return plural(n, "hour")
-	}
-	return plural(int64(d/(24*time.Hour)), "day")
-}
-
 // count writes a number with commas between thousands.
 func count(n int64) string {
 	s := strconv.FormatInt(n, 10)
@@ -180,16 +141,6 @@ func count(n int64) string {
 		s = s[:i] + "," + s[i:]
 	}
 	return s
-}
-
-func plural(n int64, what string) string {
-	if n != 1 {
-		if stem, y := strings.CutSuffix(what, "ry"); y {
-			what = stem + "rie" // delivery
-		}
-		what += "s"
-	}
-	return count(n) + " " + what
 }
 
 // short cuts the middle out of an id. What is left tells it from its neighbours.

@@ -62,7 +62,7 @@ func (p *Portal) askToReplay(x *exchange, status int, v replayView) (answer, err
 		return answer{}, err
 	}
 	v.Replays = page.Replays
-	return answer{status: status, template: "replay", title: "Replay events", nav: "webhooks", data: v}, nil
+	return answer{status: status, template: "replay", title: x.Say("Replay events"), nav: "webhooks", data: v}, nil
 }
 
 // replay counts, or begins a replay and leads to its page. While another one runs, it
@@ -72,7 +72,7 @@ func (p *Portal) replay(x *exchange) (answer, error) {
 		Since: x.form.Get("since"), Until: x.form.Get("until"), Which: x.form.Get("which"), Errors: map[string]string{},
 	}
 	var in webhook.Replay
-	in.Since, in.Until = readRange(v.Since, v.Until, v.Errors)
+	in.Since, in.Until = x.readRange(v.Since, v.Until, v.Errors)
 	switch v.Which {
 	case "both":
 	case "failed":
@@ -109,6 +109,7 @@ type replayingView struct {
 	Webhook webhook.Webhook
 	Running bool
 	Waits   bool // nobody has made a step for long
+	Most    int  // how often an event can be sent again
 }
 
 // replaying shows a replay. A script loads it again while it is running.
@@ -121,9 +122,9 @@ func (p *Portal) replaying(x *exchange) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	v := replayingView{ReplayJob: r, Webhook: w, Running: r.Status == webhook.ReplayRunning}
+	v := replayingView{ReplayJob: r, Webhook: w, Most: webhook.MaxRedeliveries, Running: r.Status == webhook.ReplayRunning}
 	v.Waits = v.Running && time.Since(r.WaitingSince) > patienceWithSteps
-	return answer{status: http.StatusOK, template: "replaying", title: "Replay", nav: "webhooks", data: v}, nil
+	return answer{status: http.StatusOK, template: "replaying", title: x.Say("Replay"), nav: "webhooks", data: v}, nil
 }
 
 func (p *Portal) stopReplay(x *exchange) (answer, error) {

@@ -21,9 +21,8 @@ type route struct {
 }
 
 const (
-	merchantsSegment = "merchants"
-	assetsSegment    = "assets"
-	maxSegments      = 8
+	assetsSegment = "assets"
+	maxSegments   = 8
 
 	operatorSegment = "operator"
 )
@@ -87,7 +86,7 @@ func (p *Portal) find(x *exchange) *route {
 	if !ok {
 		return nil
 	}
-	if segments[0] == merchantsSegment && len(segments) > 2 {
+	if segments[0] == x.Segment() && len(segments) > 2 {
 		x.MerchantID, x.named = segments[1], true
 		segments = segments[2:]
 		x.root = up(len(segments))
@@ -98,6 +97,11 @@ func (p *Portal) find(x *exchange) *route {
 		}
 	}
 	return nil
+}
+
+// taken reports whether paths of the portal itself begin with a segment.
+func (p *Portal) taken(segment string) bool {
+	return segment == assetsSegment || slices.ContainsFunc(p.routes, func(r route) bool { return r.path[0] == segment })
 }
 
 // up leads from a path of n segments to where they begin.

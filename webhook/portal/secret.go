@@ -35,7 +35,7 @@ func (p *Portal) newForm(x *exchange) (answer, error) {
 	if !x.Who.May(webhook.ScopeWrite) {
 		return answer{}, errScope
 	}
-	f := newForm(p.svc.Catalog())
+	f := newForm(x.speech, p.svc.Catalog())
 	f.Encoding, f.Signature = string(webhook.EncodingStandard), string(webhook.SchemeSecret)
 	f.Token = newToken()
 	f.addRows()
@@ -46,7 +46,7 @@ func (p *Portal) newForm(x *exchange) (answer, error) {
 // need not be kept anywhere. A form that is sent again, as by a reload, makes no
 // second webhook.
 func (p *Portal) create(x *exchange) (answer, error) {
-	f := p.readWebhookForm(x.form)
+	f := p.readWebhookForm(x)
 	token, err := x.token("create")
 	if err != nil {
 		return answer{}, err
@@ -78,13 +78,13 @@ func (p *Portal) create(x *exchange) (answer, error) {
 	}
 	// The secret is shown even if that could not be noted.
 	x.WebhookID = made.Webhook.ID
-	return secretAnswer(http.StatusCreated, secretView{Webhook: made.Webhook, Secret: made.Secret.Reveal(), New: true}), nil
+	return x.secretAnswer(http.StatusCreated, secretView{Webhook: made.Webhook, Secret: made.Secret.Reveal(), New: true}), nil
 }
 
-func secretAnswer(status int, v secretView) answer {
-	title := "New secret"
+func (x *exchange) secretAnswer(status int, v secretView) answer {
+	title := x.Say("New secret")
 	if v.New {
-		title = "Webhook created"
+		title = x.Say("Webhook created")
 	}
 	return answer{status: status, template: "secret", title: title, nav: "webhooks", data: v}
 }
@@ -95,9 +95,9 @@ func (p *Portal) shownBefore(x *exchange, created bool) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	out := secretAnswer(http.StatusConflict, secretView{Webhook: w, New: created, Token: newToken()})
+	out := x.secretAnswer(http.StatusConflict, secretView{Webhook: w, New: created, Token: newToken()})
 	if w.PublicKey == "" {
-		out.title = "Secret shown before"
+		out.title = x.Say("Secret shown before")
 	}
 	return out, nil
 }
@@ -120,7 +120,7 @@ func (p *Portal) rotateForm(x *exchange) (answer, error) {
 	if w.PreviousUntil.After(time.Now()) {
 		v.Grace = "0"
 	}
-	return answer{status: http.StatusOK, template: "rotate", title: "Rotate secret", nav: "webhooks", data: v}, nil
+	return answer{status: http.StatusOK, template: "rotate", title: x.Say("Rotate secret"), nav: "webhooks", data: v}, nil
 }
 
 func (p *Portal) rotate(x *exchange) (answer, error) {
@@ -145,5 +145,5 @@ func (p *Portal) rotate(x *exchange) (answer, error) {
 	if again {
 		return p.shownBefore(x, false)
 	}
-	return secretAnswer(http.StatusOK, secretView{Webhook: made.Webhook, Secret: made.Secret.Reveal(), Grace: grace}), nil
+	return x.secretAnswer(http.StatusOK, secretView{Webhook: made.Webhook, Secret: made.Secret.Reveal(), Grace: grace}), nil
 }

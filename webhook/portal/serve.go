@@ -24,6 +24,7 @@ const maxForm = 128 << 10
 // exchange is a request on its way to an answer.
 type exchange struct {
 	webui.Exchange
+	speech
 
 	// base leads from this page to the portal's root, root to that of the merchant's
 	// pages. Both end with a slash.
@@ -63,7 +64,7 @@ func (p *Portal) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header.Set("Cache-Control", "no-store")
 	header.Add("Vary", "HX-Request")
 
-	x := &exchange{Exchange: webui.Exchange{W: w, R: r}}
+	x := &exchange{Exchange: webui.Exchange{W: w, R: r}, speech: speech{p.opts.Words}}
 	defer x.Leave()
 	out, err := p.serve(r.Context(), x)
 	if errors.Is(err, errServed) {
@@ -195,9 +196,9 @@ func (p *Portal) choose(x *exchange) (answer, error) {
 	}
 	asked := strings.TrimSpace(x.R.URL.Query().Get("merchant"))
 	if id.ValidMerchant(asked) {
-		return answer{redirect: merchantsSegment + "/" + url.PathEscape(asked) + "/"}, nil
+		return answer{redirect: x.Segment() + "/" + url.PathEscape(asked) + "/"}, nil
 	}
-	out := answer{status: http.StatusOK, template: "choose", title: "Choose a merchant", data: asked}
+	out := answer{status: http.StatusOK, template: "choose", title: x.Say("Choose {a tenant}"), data: asked}
 	if asked != "" {
 		out.status = http.StatusUnprocessableEntity
 	}
@@ -261,7 +262,7 @@ func (p *Portal) write(ctx context.Context, x *exchange, out answer) {
 		out = p.refuse(ctx, x, err)
 		body.Reset()
 		if err := p.render(&body, x, out); err != nil { // As at the first time: it is our template.
-			http.Error(x.W, errInternal.Text, http.StatusInternalServerError)
+			http.Error(x.W, x.Say(errInternal.Text), http.StatusInternalServerError)
 			return
 		}
 	}

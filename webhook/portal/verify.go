@@ -18,7 +18,7 @@ var snippetFiles embed.FS
 type snippet struct {
 	ID, Name string
 	File     string
-	Needs    string
+	Needs    []string
 	Code     string
 }
 
@@ -28,14 +28,14 @@ func (s snippet) FileName() string { return strings.TrimSuffix(s.File, ".txt") }
 
 func readSnippets() ([]snippet, error) {
 	all := []snippet{
-		{ID: "node", Name: "Node.js", File: "receiver.js", Needs: "Express"},
-		{ID: "python", Name: "Python", File: "receiver.py", Needs: "Flask"},
+		{ID: "node", Name: "Node.js", File: "receiver.js", Needs: []string{"Express"}},
+		{ID: "python", Name: "Python", File: "receiver.py", Needs: []string{"Flask"}},
 		{ID: "php", Name: "PHP", File: "receiver.php"},
-		{ID: "ruby", Name: "Ruby", File: "receiver.rb", Needs: "Sinatra"},
+		{ID: "ruby", Name: "Ruby", File: "receiver.rb", Needs: []string{"Sinatra"}},
 		{ID: "go", Name: "Go", File: "main.go.txt"},
 		{ID: "java", Name: "Java", File: "Receiver.java"},
-		{ID: "csharp", Name: "C#", File: "Program.cs", Needs: "ASP.NET Core"},
-		{ID: "rust", Name: "Rust", File: "main.rs", Needs: "axum, tokio, hmac, sha2, hex, base64 and serde_json"},
+		{ID: "csharp", Name: "C#", File: "Program.cs", Needs: []string{"ASP.NET Core"}},
+		{ID: "rust", Name: "Rust", File: "main.rs", Needs: []string{"axum", "tokio", "hmac", "sha2", "hex", "base64", "serde_json"}},
 	}
 	for i := range all {
 		code, err := snippetFiles.ReadFile("snippets/" + all[i].File)
@@ -51,6 +51,8 @@ type verifyView struct {
 	Webhook  webhook.Webhook
 	Snippets []snippet
 	Shown    snippet
+	Needs    string
+	Within   string // of how long an endpoint has to answer
 }
 
 func (p *Portal) verify(x *exchange) (answer, error) {
@@ -64,5 +66,6 @@ func (p *Portal) verify(x *exchange) (answer, error) {
 			v.Shown = s
 		}
 	}
-	return answer{status: http.StatusOK, template: "verify", title: "Verify signatures in " + v.Shown.Name, nav: "webhooks", data: v}, nil
+	v.Needs, v.Within = x.list(v.Shown.Needs), x.seconds(p.opts.AttemptTimeout)
+	return answer{status: http.StatusOK, template: "verify", title: x.Say("Verify signatures in %s", v.Shown.Name), nav: "webhooks", data: v}, nil
 }

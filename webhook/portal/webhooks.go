@@ -25,8 +25,9 @@ type listView struct {
 	Page     int
 	Newer    int // page numbers, 0: none
 	Older    int
-	ActiveOf bool // only active ones
-	Nobody   bool // as an operator is told: nothing is known of this merchant
+	ActiveOf bool   // only active ones
+	Own      string // event types to name, of a catalog that the host has made
+	Nobody   bool   // as an operator is told: nothing is known of this merchant
 }
 
 type listRow struct {
@@ -46,7 +47,7 @@ func (p *Portal) list(x *exchange) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	v.Total, v.Damaged = page.Total, page.Damaged
+	v.Total, v.Damaged, v.Own = page.Total, page.Damaged, x.own(p.svc.Catalog())
 	slices.SortStableFunc(page.Webhooks, func(a, b webhook.Webhook) int { return cmp.Compare(newStanding(a).rank, newStanding(b).rank) })
 	from := min((v.Page-1)*listPage, len(page.Webhooks))
 	for _, w := range page.Webhooks[from:min(from+listPage, len(page.Webhooks))] {
@@ -54,7 +55,7 @@ func (p *Portal) list(x *exchange) (answer, error) {
 		if err != nil && !errors.Is(err, webhook.ErrDamaged) { // Its own page says what is wrong.
 			return answer{}, err
 		}
-		v.Rows = append(v.Rows, listRow{w, newHealth(recent.Deliveries, 24), x.root + "webhooks/" + w.ID})
+		v.Rows = append(v.Rows, listRow{w, x.newHealth(recent.Deliveries, 24), x.root + "webhooks/" + w.ID})
 	}
 	if v.Page*listPage < page.Total {
 		v.Older = v.Page + 1
@@ -67,7 +68,25 @@ func (p *Portal) list(x *exchange) (answer, error) {
 		}
 		v.Nobody = !known
 	}
-	return answer{status: http.StatusOK, template: "list", title: "Webhooks", nav: "webhooks", data: v}, nil
+	return answer{status: http.StatusOK, template: "list", title: x.Say("Webhooks"), nav: "webhooks", data: v}, nil
+}
+
+// typesNamed is how many event types a text names.
+const typesNamed = 3
+
+// own names some event types of a catalog, and none of one that has all of the default's.
+func (s speech) own(c *event.Catalog) string {
+	theirs := func(e event.Entry) bool { _, has := c.Lookup(e.Type); return !has }
+	if !slices.ContainsFunc(event.DefaultCatalog().Entries(), theirs) {
+		return ""
+	}
+	var names []string
+	for e := range c.All() {
+		if e.Subscribable() && len(names) < typesNamed {
+			names = append(names, string(e.Type))
+		}
+	}
+	return s.list(names)
 }
 
 // pageNumber parses the number of a page. Anything else is the first page.
@@ -114,7 +133,7 @@ func (p *Portal) showView(x *exchange) (showView, error) {
 		return showView{}, err
 	}
 	return showView{
-		Webhook: w, Health: newHealth(recent.Deliveries, 60), Stats: stats,
+		Webhook: w, Health: x.newHealth(recent.Deliveries, 60), Stats: stats,
 		Recent: x.rows(recent.Deliveries[:min(len(recent.Deliveries), recentShown)]),
 		All:    len(w.Events) == 1 && w.Events[0] == webhook.EveryType, ByFaults: w.DisabledReason == webhook.ReasonFailures, Gone: w.DisabledReason == webhook.ReasonGone,
 		Samples: p.samples(),
@@ -132,10 +151,10 @@ func (p *Portal) samples() []event.Type {
 	return out
 }
 
-func (p *Portal) catalog(*exchange) (answer, error) {
+func (p *Portal) catalog(x *exchange) (answer, error) {
 	var entries []entryView
 	for e := range p.svc.Catalog().All() {
 		entries = append(entries, entryView{Entry: e, Example: tokens(p.svc.Example(e.Type).Body)})
 	}
-	return answer{status: http.StatusOK, template: "catalog", title: "Event catalog", nav: "catalog", data: entries}, nil
+	return answer{status: http.StatusOK, template: "catalog", title: x.Say("Event catalog"), nav: "catalog", data: entries}, nil
 }

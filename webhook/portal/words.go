@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/rag-assistant/webhooks/webhook"
+	"github.com/rag-assistant/webhooks/webhook/words"
 )
 
 // cause says why an attempt failed, and what helps.
@@ -17,59 +18,64 @@ type cause struct {
 	Remedy string
 }
 
-func explain(code webhook.Code, status int) cause {
+// cause says a cause of which each text is constant.
+func (s speech) cause(short, what, remedy words.Text) cause {
+	return cause{s.Say(short), s.Say(what), s.Say(remedy)}
+}
+
+func (s speech) explain(code webhook.Code, status int) cause {
 	switch code {
 	case "":
 		return cause{}
 	case webhook.CodeStatus:
-		return explainStatus(status)
+		return s.explainStatus(status)
 	case webhook.CodeTimeout:
-		return cause{"No answer in time", "No answer in time", "Answer with 2xx as soon as the signature is checked, and do the work afterwards."}
+		return s.cause("No answer in time", "No answer in time", "Answer with 2xx as soon as the signature is checked, and do the work afterwards.")
 	case webhook.CodeDNS:
-		return cause{"Host not found", "The host name was not found", "Check the host in the URL and its DNS records."}
+		return s.cause("Host not found", "The host name was not found", "Check the host in the URL and its DNS records.")
 	case webhook.CodeBlockedAddress:
-		return cause{"Address not public", "The host name leads to an address that is not public", "Use an endpoint that can be reached from the internet."}
+		return s.cause("Address not public", "The host name leads to an address that is not public", "Use an endpoint that can be reached from the internet.")
 	case webhook.CodeConnect:
-		return cause{"No connection", "Nothing accepts connections there", "Check that the server runs, that the port is right, and that no firewall is in between."}
+		return s.cause("No connection", "Nothing accepts connections there", "Check that the server runs, that the port is right, and that no firewall is in between.")
 	case webhook.CodeConnection:
-		return cause{"Broken off", "The connection broke off", "Look into the log of the server, or of the proxy before it, for a crash or a limit at that time."}
+		return s.cause("Broken off", "The connection broke off", "Look into the log of the server, or of the proxy before it, for a crash or a limit at that time.")
 	case webhook.CodeTLS:
-		return cause{"No secure connection", "No secure connection", "Check that the certificate is valid, complete with its chain, and for this host name."}
+		return s.cause("No secure connection", "No secure connection", "Check that the certificate is valid, complete with its chain, and for this host name.")
 	case webhook.CodeBadResponse:
-		return cause{"Not HTTP", "The answer was not HTTP", "Check that a web server listens on this port."}
+		return s.cause("Not HTTP", "The answer was not HTTP", "Check that a web server listens on this port.")
 	case webhook.CodeRedirect:
-		return cause{"Redirect", "The endpoint answered with a redirect, " + statusLine(status), "Redirects are not followed. Register the final URL."}
+		return cause{s.Say("Redirect"), s.Say("The endpoint answered with a redirect, %s", statusLine(status)), s.Say("Redirects are not followed. Register the final URL.")}
 	case webhook.CodeCancelled:
-		return cause{"Cancelled", "The delivery was cancelled", "Send the event again if it is wanted after all."}
+		return s.cause("Cancelled", "The delivery was cancelled", "Send the event again if it is wanted after all.")
 	case webhook.CodeDamaged:
-		return cause{"Not readable", "Our copy of this event can no longer be read", "Nothing is wrong with your endpoint. It was not sent, and cannot be: ask us for the event if you miss it."}
+		return s.cause("Not readable", "Our copy of this event can no longer be read", "Nothing is wrong with your endpoint. It was not sent, and cannot be: ask us for the event if you miss it.")
 	case webhook.CodeSecretLost:
-		return cause{"Secret not readable", "We could not open this webhook's secret or headers", "Nothing is wrong with your endpoint. Look at the webhook's page, then send the event again."}
+		return s.cause("Secret not readable", "We could not open this webhook's secret or headers", "Nothing is wrong with your endpoint. Look at the webhook's page, then send the event again.")
 	case webhook.CodeWebhookDisabled:
-		return cause{"Disabled too long", "The webhook stayed disabled for too long", "Enable it, then replay the time that it missed."}
+		return s.cause("Disabled too long", "The webhook stayed disabled for too long", "Enable it, then replay the time that it missed.")
 	}
-	return cause{"Our fault", "Something went wrong on our side", "Nothing is wrong with your endpoint. Send the event again."}
+	return s.cause("Our fault", "Something went wrong on our side", "Nothing is wrong with your endpoint. Send the event again.")
 }
 
-func explainStatus(status int) cause {
-	c := cause{Short: strconv.Itoa(status), What: "The endpoint answered " + statusLine(status)}
+func (s speech) explainStatus(status int) cause {
+	c := cause{Short: strconv.Itoa(status), What: s.Say("The endpoint answered %s", statusLine(status))}
 	switch status {
 	case http.StatusUnauthorized, http.StatusForbidden:
-		c.Remedy = "Check that it has the current secret, and verifies the bytes of the body as they arrived."
+		c.Remedy = s.Say("Check that it has the current secret, and verifies the bytes of the body as they arrived.")
 	case http.StatusNotFound, http.StatusGone:
-		c.Remedy = "Check the path in the URL."
+		c.Remedy = s.Say("Check the path in the URL.")
 	case http.StatusMethodNotAllowed:
-		c.Remedy = "Let it accept POST at this path."
+		c.Remedy = s.Say("Let it accept POST at this path.")
 	case http.StatusRequestEntityTooLarge:
-		c.Remedy = "Let it accept bodies of 2 MiB."
+		c.Remedy = s.Say("Let it accept bodies of 2 MiB.")
 	case http.StatusUnsupportedMediaType:
-		c.Remedy = "Let it accept Content-Type: application/json."
+		c.Remedy = s.Say("Let it accept Content-Type: application/json.")
 	case http.StatusTooManyRequests:
-		c.Remedy = "Set a rate limit for this webhook, below what the endpoint can take."
+		c.Remedy = s.Say("Set a rate limit for this webhook, below what the endpoint can take.")
 	default:
-		c.Remedy = "Any status from 200 to 299 is a success. Look into the endpoint's log for this time."
+		c.Remedy = s.Say("Any status from 200 to 299 is a success. Look into the endpoint's log for this time.")
 		if status >= http.StatusInternalServerError {
-			c.Remedy = "Look into the endpoint's log for an error at this time."
+			c.Remedy = s.Say("Look into the endpoint's log for an error at this time.")
 		}
 	}
 	return c
@@ -77,8 +83,9 @@ func explainStatus(status int) cause {
 
 // standing is how a webhook does, in a word and its colour.
 type standing struct {
-	Word, Tone string
-	rank       int // those with the lowest come first
+	Word words.Text
+	Tone string
+	rank int // those with the lowest come first
 }
 
 func newStanding(w webhook.Webhook) standing {
@@ -120,14 +127,6 @@ func moments(text string) []moment {
 	return append(out, moment{Text: rest})
 }
 
-// capital writes the first letter large.
-func capital(s string) string {
-	if s == "" {
-		return s
-	}
-	return strings.ToUpper(s[:1]) + s[1:]
-}
-
 // statusLine is a status with its name, if it has one.
 func statusLine(status int) string {
 	line := strconv.Itoa(status)
@@ -138,12 +137,12 @@ func statusLine(status int) string {
 }
 
 // statusWord writes a delivery's status for people.
-func statusWord(s webhook.DeliveryStatus) string {
-	switch s {
+func (s speech) statusWord(status webhook.DeliveryStatus) string {
+	switch status {
 	case webhook.DeliverySucceeded:
-		return "Delivered"
+		return s.Say("Delivered")
 	case webhook.DeliveryFailed:
-		return "Failed"
+		return s.Say("Failed")
 	}
-	return "Pending"
+	return s.Say("Pending")
 }

@@ -23,9 +23,6 @@ func TestTimesAndNumbers(t *testing.T) {
 	for n, want := range map[int64]string{0: "0", 999: "999", 1000: "1,000", 1234567: "1,234,567", -1234: "-1,234", -123: "-123"} {
 		require.Equal(t, want, portal.Count(n))
 	}
-	require.Equal(t, "1 delivery", portal.Plural(1, "delivery"))
-	require.Equal(t, "10,000 deliveries", portal.Plural(10_000, "delivery"))
-	require.Equal(t, "0 events", portal.Plural(0, "event"))
 	require.Equal(t, "34 ms", portal.Took(34*time.Millisecond))
 	require.Equal(t, "1.5 s", portal.Took(1500*time.Millisecond))
 	require.Equal(t, "90.0 s", portal.Took(90*time.Second))

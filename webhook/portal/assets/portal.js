@@ -1,7 +1,10 @@
 // Makes what works without a script more comfortable. Nothing depends on it.
 (() => {
   'use strict';
+  // Texts are where they are said, in the words of the page.
+  const texts = () => document.getElementById('say').dataset;
   const say = (text) => { document.getElementById('say').textContent = text; };
+  const locale = () => (document.documentElement.lang === 'en' ? 'en-GB' : document.documentElement.lang);
 
   // Copy buttons are there only if they can work.
   const offerCopies = () => {
@@ -13,10 +16,10 @@
     const label = button.textContent;
     try {
       await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent.trim());
-      button.textContent = 'Copied';
-      say('Copied');
+      button.textContent = texts().copied;
+      say(texts().copied);
     } catch {
-      say('Could not be copied. Select the text instead.');
+      say(texts().uncopied);
     }
     setTimeout(() => { button.textContent = label; }, 2000);
   };
@@ -62,21 +65,22 @@
 
   // Times are in UTC. What they are here stands beside them.
   const sayLocally = () => {
-    const hour = new Intl.DateTimeFormat('en-GB', { timeStyle: 'medium' });
-    const day = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short' });
-    const utcDay = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', timeZone: 'UTC' });
+    const hour = new Intl.DateTimeFormat(locale(), { timeStyle: 'medium' });
+    const day = new Intl.DateTimeFormat(locale(), { day: 'numeric', month: 'short' });
+    const utcDay = new Intl.DateTimeFormat(locale(), { day: 'numeric', month: 'short', timeZone: 'UTC' });
     for (const time of document.querySelectorAll('time[datetime]:not([data-local])')) {
       const at = new Date(time.dateTime);
       time.dataset.local = '';
       if (Number.isNaN(at.valueOf()) || at.getTimezoneOffset() === 0) continue;
       const here = (day.format(at) === utcDay.format(at) ? '' : `${day.format(at)}, `) + hour.format(at);
+      const said = ` (${texts().here.replace('…', here)})`;
       if (time.dataset.full === undefined) {
-        time.title += ` (${here} here)`;
+        time.title += said;
         continue;
       }
       const beside = document.createElement('span');
       beside.className = 'local';
-      beside.textContent = ` (${here} here)`;
+      beside.textContent = said;
       time.append(beside);
     }
   };
