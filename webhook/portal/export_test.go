@@ -24,6 +24,7 @@ var (
 	Explain   = explain
 	Accents   = accents
 	Curl      = curl
+	Beside    = beside
 )
 
 // Cause is why an attempt failed.

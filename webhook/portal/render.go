@@ -13,22 +13,25 @@ import (
 	"time"
 
 	"github.com/rag-assistant/webhooks/webhook"
+	"github.com/rag-assistant/webhooks/webhook/words"
 )
 
 //go:embed templates
 var templateFiles embed.FS
 
 // parseTemplates returns a set for each page: the layout, the parts, and itself.
-func parseTemplates() (map[string]*template.Template, error) {
+func parseTemplates(o Options) (map[string]*template.Template, error) {
 	shared, err := template.New("").Funcs(template.FuncMap{
 		"stamp": stamp, "iso": iso, "ago": func(t time.Time) string { return ago(time.Since(t)) },
+		"beside": beside(o.TimeZone), "zoned": func() bool { return o.TimeZone != nil },
+		"t":     func(s string, args ...any) string { return (*words.Words)(nil).Say(words.Text(s), args...) },
 		"count": count, "plural": plural, "explain": explain, "statusWord": statusWord,
 		"took": took, "short": short, "host": host, "hours": hours,
 		"moments": moments, "standing": newStanding,
 		"list":  func(v ...any) []any { return v },
 		"int64": func(n int) int64 { return int64(n) },
 		"len64": func(s []string) int64 { return int64(len(s)) },
-	}).ParseFS(templateFiles, "templates/layout.html", "templates/parts.html")
+	}).ParseFS(templateFiles, "templates/*.html")
 	if err != nil {
 		return nil, err
 	}
@@ -65,6 +68,7 @@ type view struct {
 	Jobs             bool   // operators have pages of their own
 	CanWrite         bool
 	Done             string // what has just been done
+	Links            Links
 	Data             any
 }
 
@@ -75,6 +79,7 @@ func (p *Portal) render(w io.Writer, x *exchange, out answer) error {
 		Base: x.base, Root: x.root, Hook: x.hook(),
 		MerchantID: x.MerchantID, WebhookID: x.WebhookID, DeliveryID: x.DeliveryID,
 		Operator: x.Who.AnyMerchant, Merchants: x.base, Jobs: p.opts.Operator != nil, CanWrite: x.Who.May(webhook.ScopeWrite), Done: done(x.R.URL.Query()),
+		Links: p.opts.Links,
 	}
 	if v.Jobs {
 		v.Merchants += operatorSegment
