@@ -1,5 +1,7 @@
 package portal
 
+import "github.com/rag-assistant/webhooks/webhook/event"
+
 // For tests of what has no page of its own.
 
 // JoinedTokens is the text of a JSON's tokens, and Kinds what they are.
@@ -26,6 +28,13 @@ var (
 	Curl      = curl
 	Beside    = beside
 )
+
+// Chosen is what a form saves of what was ticked.
+func Chosen(c *event.Catalog, ticked ...string) []string {
+	f := newForm(c)
+	f.check(ticked)
+	return f.chosen()
+}
 
 // Cause is why an attempt failed.
 type Cause = cause

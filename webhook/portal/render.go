@@ -23,7 +23,7 @@ var templateFiles embed.FS
 func parseTemplates(o Options) (map[string]*template.Template, error) {
 	shared, err := template.New("").Funcs(template.FuncMap{
 		"stamp": stamp, "iso": iso, "ago": func(t time.Time) string { return ago(time.Since(t)) },
-		"beside": beside(o.TimeZone), "zoned": func() bool { return o.TimeZone != nil },
+		"wild": wild, "beside": beside(o.TimeZone), "zoned": func() bool { return o.TimeZone != nil },
 		"t":     func(s string, args ...any) string { return (*words.Words)(nil).Say(words.Text(s), args...) },
 		"count": count, "plural": plural, "explain": explain, "statusWord": statusWord,
 		"took": took, "short": short, "host": host, "hours": hours,
