@@ -1,6 +1,14 @@
 package portal
 
-import "github.com/rag-assistant/webhooks/webhook/event"
+import (
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/rag-assistant/webhooks/signer"
+	"github.com/rag-assistant/webhooks/webhook/event"
+)
 
 // For tests of what has no page of its own.
 
@@ -34,6 +42,15 @@ func Chosen(c *event.Catalog, ticked ...string) []string {
 	f := newForm(c)
 	f.check(ticked)
 	return f.chosen()
+}
+
+// Program is a receiver as the portal shows it for a wire.
+func Program(t *testing.T, wire signer.Wire, file string) string {
+	t.Helper()
+	all, err := readSnippets(wire.WithDefaults())
+	require.NoError(t, err)
+	i := slices.IndexFunc(all, func(s snippet) bool { return s.FileName() == file })
+	return all[i].Code
 }
 
 // Cause is why an attempt failed.

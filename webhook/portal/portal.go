@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/rag-assistant/webhooks/signer"
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/internal/webui"
 	"github.com/rag-assistant/webhooks/webhook/operator"
@@ -108,6 +109,7 @@ type Portal struct {
 	assets       assets
 	templates    map[string]*template.Template
 	snippets     []snippet
+	wire         signer.Wire // with its defaults
 	readers      webui.Readers
 	handler      http.Handler
 	policy       string // Content-Security-Policy
@@ -143,14 +145,15 @@ func New(svc *webhook.Service, authenticate webhook.AuthenticateFunc, o *Options
 	bad = append(bad, err)
 	templates, err := parseTemplates(opts)
 	bad = append(bad, err)
-	snippets, err := readSnippets()
+	wire := wireOf(svc)
+	snippets, err := readSnippets(wire)
 	bad = append(bad, err)
 	if err := errors.Join(bad...); err != nil {
 		return nil, fmt.Errorf("portal: %w", err)
 	}
 	p := &Portal{
 		svc: svc, authenticate: authenticate, opts: opts,
-		assets: files, templates: templates, snippets: snippets,
+		assets: files, templates: templates, snippets: snippets, wire: wire,
 		policy: policy + framed, frameOptions: frameOptions,
 	}
 	p.handler = under(prefix, p.handle)

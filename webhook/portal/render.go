@@ -24,7 +24,7 @@ func parseTemplates(o Options) (map[string]*template.Template, error) {
 	shared, err := template.New("").Funcs(template.FuncMap{
 		"stamp": stamp, "iso": iso, "ago": func(t time.Time) string { return ago(time.Since(t)) },
 		"wild": wild, "beside": beside(o.TimeZone), "zoned": func() bool { return o.TimeZone != nil },
-		"t":     func(s string, args ...any) string { return (*words.Words)(nil).Say(words.Text(s), args...) },
+		"t": say, "part": part(nil),
 		"count": count, "plural": plural, "explain": explain, "statusWord": statusWord,
 		"took": took, "short": short, "host": host, "hours": hours,
 		"moments": moments, "standing": newStanding,
@@ -45,12 +45,31 @@ func parseTemplates(o Options) (map[string]*template.Template, error) {
 		if err != nil {
 			return nil, err
 		}
-		if set, err = set.ParseFS(templateFiles, name); err != nil {
+		if set, err = set.Funcs(template.FuncMap{"part": part(set)}).ParseFS(templateFiles, name); err != nil {
 			return nil, err
 		}
 		out[strings.TrimSuffix(path.Base(name), ".html")] = set
 	}
 	return out, nil
+}
+
+// say says a text. Its arguments are texts, or parts that are HTML.
+func say(text string, args ...any) template.HTML {
+	for i, arg := range args {
+		if _, ok := arg.(template.HTML); !ok {
+			args[i] = template.HTMLEscaper(arg)
+		}
+	}
+	return template.HTML((*words.Words)(nil).Say(words.Text(template.HTMLEscapeString(text)), args...)) //nolint:gosec // It is escaped.
+}
+
+// part makes a piece of a sentence that is more than text: {{t "See %s." (part "code" .Name)}}.
+func part(set *template.Template) func(name string, data any) (template.HTML, error) {
+	return func(name string, data any) (template.HTML, error) {
+		var out strings.Builder
+		err := set.ExecuteTemplate(&out, name, data)
+		return template.HTML(out.String()), err //nolint:gosec // A template has made it.
+	}
 }
 
 // view is what every template gets.
