@@ -2,6 +2,7 @@ package portal
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -51,6 +52,16 @@ func Program(t *testing.T, wire signer.Wire, file string) string {
 	require.NoError(t, err)
 	i := slices.IndexFunc(all, func(s snippet) bool { return s.FileName() == file })
 	return all[i].Code
+}
+
+// Steps are those of the page about verifying that a wire changes.
+func Steps(t *testing.T, wire signer.Wire) string {
+	t.Helper()
+	pages, err := parseTemplates(Options{})
+	require.NoError(t, err)
+	var out strings.Builder
+	require.NoError(t, pages["verify"].ExecuteTemplate(&out, "compare-steps", wire.WithDefaults()))
+	return out.String()
 }
 
 // Cause is why an attempt failed.

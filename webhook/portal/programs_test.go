@@ -56,6 +56,8 @@ func TestProgramsByTheWire(t *testing.T) {
 				for _, spoilt := range []string{wire.Signature, "webhook-signature", "webhook-id", "webhook-timestamp"} {
 					if spoilt != "" {
 						require.Equal(t, http.StatusUnauthorized, deliver(t, url, wire, func(h http.Header) { h.Set(spoilt, "1"+h.Get(spoilt)) }), spoilt)
+					}
+					if spoilt != wire.Signature { // In Go, the others will do.
 						require.Equal(t, http.StatusUnauthorized, deliver(t, url, wire, func(h http.Header) { h.Del(spoilt) }), spoilt)
 					}
 				}
