@@ -85,8 +85,8 @@ func TestWildcardsAreShown(t *testing.T) {
 	hook := s.hook()
 	_, err := s.store.UpdateWebhook(t.Context(), merchant, hookID(hook), store.WebhookUpdate{Events: []string{"chat.*", "document.created"}})
 	require.NoError(t, err)
-	p := s.do(hook, nil).is(http.StatusOK).says("chat.* All that begin so, also those that we add later", "document.created")
+	p := s.do(hook, nil).is(http.StatusOK).says("chat.* Every type that begins so, also those that we add later", "document.created")
 	require.NotContains(t, p.body, "catalog#chat.*")
 	s.do("/", nil).is(http.StatusOK).says("chat.* +1")
-	require.Contains(t, s.do(hook+"/edit", nil).is(http.StatusOK).says("All that begin so").body, `value="chat.*" checked`)
+	require.Contains(t, s.do(hook+"/edit", nil).is(http.StatusOK).says("Every type that begins so").body, `value="chat.*" checked`)
 }
