@@ -37,7 +37,7 @@ func (l Links) check() error {
 		case err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "":
 		case err == nil && u.Scheme == "" && u.Host == "" && strings.HasPrefix(u.Path, "/") && !strings.Contains(one.URL, `\`):
 		default:
-			bad = append(bad, fmt.Errorf(`Links.%s has no http or https URL, and no path that begins with one "/"`, one.name))
+			bad = append(bad, fmt.Errorf(`link %s has no http or https URL, and no path that begins with one "/"`, one.name))
 		}
 	}
 	return errors.Join(bad...)
@@ -77,14 +77,14 @@ func shape(radius, font string) (string, error) {
 	var bad []error
 	if radius != "" {
 		if !pixels.MatchString(radius) {
-			bad = append(bad, errors.New("Radius is not a whole number of pixels from 0px to 24px"))
+			bad = append(bad, errors.New("radius is not a whole number of pixels from 0px to 24px"))
 		}
 		css.WriteString("--radius:" + radius + ";")
 	}
 	if font != "" {
 		for name := range strings.SplitSeq(font, ",") {
 			if !family.MatchString(strings.TrimLeft(name, " ")) || len(font) > 256 {
-				bad = append(bad, fmt.Errorf(`Font has %q, which is not the name of a font: letters, digits, spaces and -, or those in double quotes`, name))
+				bad = append(bad, fmt.Errorf(`font has %q, which is not the name of a font: letters, digits, spaces and -, or those in double quotes`, name))
 			}
 		}
 		css.WriteString("--sans:" + font + ";")
@@ -98,7 +98,7 @@ func shape(radius, font string) (string, error) {
 // prefix checks Options.Prefix and returns it without a final slash.
 func (o Options) prefix() (string, error) {
 	if o.Prefix != "" && (!strings.HasPrefix(o.Prefix, "/") || strings.Contains(o.Prefix, "//") || strings.ContainsAny(o.Prefix, "?#%")) {
-		return "", errors.New(`Prefix is not a path that begins with "/"`)
+		return "", errors.New(`prefix is not a path that begins with "/"`)
 	}
 	return strings.TrimSuffix(o.Prefix, "/"), nil
 }

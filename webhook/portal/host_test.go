@@ -14,15 +14,15 @@ import (
 	"github.com/rag-assistant/webhooks/webhook/portal"
 )
 
-// ask has a portal with o answer a GET of the merchant's.
-func ask(t *testing.T, o portal.Options, path string) *httptest.ResponseRecorder {
+// ask has a portal with o answer a GET of the merchant's, or of who asks.
+func ask(t *testing.T, o portal.Options, path string, who ...string) *httptest.ResponseRecorder {
 	t.Helper()
 	svc, err := webhook.NewService(memstore.New(nil), nil)
 	require.NoError(t, err)
 	pages, err := portal.New(svc, login, &o)
 	require.NoError(t, err)
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil)
-	r.Header.Set("As", merchant)
+	r.Header.Set("As", append(who, merchant)[0])
 	w := httptest.NewRecorder()
 	pages.ServeHTTP(w, r)
 	return w
@@ -47,6 +47,16 @@ func TestFrameAncestors(t *testing.T) {
 			require.True(t, strings.HasSuffix(w.Header().Get("Content-Security-Policy"), "base-uri 'none'; "+c.directive))
 			require.Equal(t, c.frame, w.Header().Get("X-Frame-Options"))
 		})
+	}
+}
+
+// A login that shows a page is framed by nobody else either.
+func TestFrameAncestorsOfTheLogin(t *testing.T) {
+	t.Parallel()
+	for want, ancestors := range map[string][]string{"": nil, "frame-ancestors https://app.acme.com": {"https://app.acme.com"}} {
+		w := ask(t, portal.Options{FrameAncestors: ancestors, Login: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})}, "/", "")
+		require.Equal(t, want, w.Header().Get("Content-Security-Policy"))
+		require.Equal(t, want == "", w.Header().Get("X-Frame-Options") == "DENY")
 	}
 }
 

@@ -112,7 +112,7 @@ type Portal struct {
 	wire         signer.Wire // with its defaults
 	readers      webui.Readers
 	handler      http.Handler
-	policy       string // Content-Security-Policy
+	framing      string // who may frame the pages, as a directive
 	frameOptions string // X-Frame-Options; empty: none
 }
 
@@ -154,7 +154,7 @@ func New(svc *webhook.Service, authenticate webhook.AuthenticateFunc, o *Options
 	p := &Portal{
 		svc: svc, authenticate: authenticate, opts: opts,
 		assets: files, templates: templates, snippets: snippets, wire: wire,
-		policy: policy + framed, frameOptions: frameOptions,
+		framing: framed, frameOptions: frameOptions,
 	}
 	p.handler = under(prefix, p.handle)
 	p.routes = p.table()

@@ -55,7 +55,7 @@ func (p *Portal) ServeHTTP(w http.ResponseWriter, r *http.Request) { p.handler.S
 
 func (p *Portal) handle(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
-	header.Set("Content-Security-Policy", p.policy)
+	header.Set("Content-Security-Policy", policy+p.framing)
 	header.Set("X-Content-Type-Options", "nosniff")
 	if p.frameOptions != "" {
 		header.Set("X-Frame-Options", p.frameOptions)
@@ -185,6 +185,9 @@ func (p *Portal) askToLogIn(x *exchange) error {
 		return errSession
 	}
 	x.W.Header().Del("Content-Security-Policy") // It is not our page.
+	if p.frameOptions == "" {
+		x.W.Header().Set("Content-Security-Policy", p.framing)
+	}
 	p.opts.Login.ServeHTTP(x.W, x.R)
 	return errServed
 }
