@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/rag-assistant/webhooks/webhook"
-	"github.com/rag-assistant/webhooks/webhook/words"
 )
 
 //go:embed templates
@@ -60,7 +59,7 @@ func say(text string, args ...any) template.HTML {
 			args[i] = template.HTMLEscaper(arg)
 		}
 	}
-	return template.HTML((*words.Words)(nil).Say(words.Text(template.HTMLEscapeString(text)), args...)) //nolint:gosec // It is escaped.
+	return template.HTML(fmt.Sprintf(template.HTMLEscapeString(text), args...)) //nolint:gosec // It is escaped.
 }
 
 // part makes a piece of a sentence that is more than text: {{t "See %s." (part "code" .Name)}}.
