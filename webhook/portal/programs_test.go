@@ -53,13 +53,13 @@ func TestProgramsByTheWire(t *testing.T) {
 				url := "http://" + startProgram(t, append(command, at)...) + "/webhooks"
 				wire := wire.WithDefaults()
 				require.Less(t, deliver(t, url, wire, nil), 300)
-				for _, spoilt := range []string{wire.Signature, "webhook-signature", "webhook-id", "webhook-timestamp"} {
-					if spoilt != "" {
-						require.Equal(t, http.StatusUnauthorized, deliver(t, url, wire, func(h http.Header) { h.Set(spoilt, "1"+h.Get(spoilt)) }), spoilt)
-					}
-					if spoilt != wire.Signature { // In Go, the others will do.
-						require.Equal(t, http.StatusUnauthorized, deliver(t, url, wire, func(h http.Header) { h.Del(spoilt) }), spoilt)
-					}
+				needed := []string{"webhook-signature", "webhook-id", "webhook-timestamp"}
+				if file != "main.go" && wire.Signature != "" { // The one in Go takes the others alone.
+					needed = append(needed, wire.Signature)
+				}
+				for _, spoilt := range needed {
+					require.Equal(t, http.StatusUnauthorized, deliver(t, url, wire, func(h http.Header) { h.Set(spoilt, "1"+h.Get(spoilt)) }), spoilt)
+					require.Equal(t, http.StatusUnauthorized, deliver(t, url, wire, func(h http.Header) { h.Del(spoilt) }), spoilt)
 				}
 			})
 		}
