@@ -73,6 +73,7 @@ chaos-long: ## Break everything under load for ten minutes and write docs/chaos.
 interop: ## Deliver to receivers in five languages, and sign beside other libraries.
 	@tools/install.sh express npm flask php sinatra javac
 	@go test -tags interop -count 1 -timeout 10m -v ./internal/interop
+	@go test -tags interop -count 1 -timeout 10m -run TestProgramsByTheWire ./webhook/portal
 
 vuln: ## Look for known vulnerabilities, where their database can be reached.
 	@tools/vuln.sh

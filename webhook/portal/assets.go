@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -47,7 +48,9 @@ func newAssets(o Options) (assets, error) {
 	colours, err := accents(o.Accent, o.AccentDark)
 	bad = append(bad, err)
 	css := a.byName["portal.css"]
-	css.text = append([]byte(colours), css.text...)
+	own, err := shape(o.Radius, o.Font)
+	bad = append(bad, err)
+	css.text = slices.Concat([]byte(colours), css.text, []byte(own))
 	a.byName["portal.css"] = css
 	a.byName["icon.svg"] = asset{"image/svg+xml", bytes.ReplaceAll(a.byName["icon.svg"].text, []byte("#4f46e5"), []byte(o.Accent))}
 	if len(o.Logo) > 0 {

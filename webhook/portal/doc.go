@@ -28,6 +28,19 @@
 // The portal's own paths begin at "/", so mount it with [http.StripPrefix]. All
 // its links are relative: it works under any prefix, and behind a proxy that takes
 // a part of the path away, as long as the address of the list ends with a slash.
+// [Options.Prefix] is for a router that leaves the path whole.
+//
+// # In a frame
+//
+// Pages of [Options.FrameAncestors] may show the portal in a frame, and nobody else.
+// Where they are on the portal's own site, as app.example.com and hooks.example.com are,
+// browsers bring Lax and Strict cookies along. From another site they bring only a
+// cookie with SameSite=None and Secure, which some browsers keep apart for each
+// site around it if it is Partitioned, and drop if it is not. Then nothing but
+// [Options.CrossOrigin] tells a form of the portal from one of a stranger.
+// It need not know the page around the frame: a form in the frame is of the
+// portal's own origin. So do not add that page, which could send forms then.
+// [Options.Login] is shown in the frame, too.
 //
 // # Guarantees
 //
@@ -44,11 +57,11 @@
 //
 // Every action works without JavaScript, by keyboard, and with a screen reader.
 // With JavaScript, outcomes of tests show as they come, and times show what they are
-// locally.
+// locally; with [Options.TimeZone] they show what they are there.
 //
 // # Limits
 //
-// Times are UTC. The texts are English unless [Options.Words] has others. How many requests somebody makes is the
+// Times are UTC first, and in forms alone. The texts are English unless [Options.Words] has others. How many requests somebody makes is the
 // host's to limit, with [Options.RateLimit] or before; tests are bounded here and in
 // the API together. Serve it with an [http.Server] whose WriteTimeout exceeds
 // [Options.TestWait].

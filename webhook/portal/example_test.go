@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"time"
 
 	"github.com/rag-assistant/webhooks/store/memstore"
 	"github.com/rag-assistant/webhooks/webhook"
@@ -54,6 +55,39 @@ func Example() {
 	// Output:
 	// 303 "/login"
 	// 200 true
+}
+
+// The portal in a page of the host's dashboard, behind a router that leaves paths whole.
+func Example_dashboard() {
+	svc, err := webhook.NewService(memstore.New(nil), nil)
+	if err != nil {
+		panic(err)
+	}
+	authenticate := func(*http.Request) (webhook.Principal, error) {
+		return webhook.Principal{MerchantID: "merchant_42"}, nil
+	}
+	pages, err := portal.New(svc, authenticate, &portal.Options{
+		Title:          "Acme",
+		Prefix:         "/developers",
+		FrameAncestors: []string{"https://app.acme.com"},
+		Radius:         "4px",
+		Font:           `"Source Sans 3", system-ui, sans-serif`,
+		TimeZone:       time.FixedZone("CET", 60*60),
+		Links: portal.Links{
+			Back:   portal.Link{Label: "Dashboard", URL: "https://app.acme.com/"},
+			Help:   portal.Link{URL: "https://help.acme.com/webhooks"},
+			LogOut: portal.Link{URL: "https://app.acme.com/logout"},
+		},
+	})
+	if err != nil {
+		panic(err)
+	}
+	w := httptest.NewRecorder()
+	pages.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/developers/events", nil))
+	_, framing, _ := strings.Cut(w.Header().Get("Content-Security-Policy"), "base-uri 'none'; ")
+	fmt.Println(w.Code, framing)
+	// Output:
+	// 200 frame-ancestors https://app.acme.com
 }
 
 // Support staff choose the merchant whose webhooks they look at, and change nothing.

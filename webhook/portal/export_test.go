@@ -1,5 +1,16 @@
 package portal
 
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/rag-assistant/webhooks/signer"
+	"github.com/rag-assistant/webhooks/webhook/event"
+)
+
 // For tests of what has no page of its own.
 
 // JoinedTokens is the text of a JSON's tokens, and Kinds what they are.
@@ -23,7 +34,34 @@ var (
 	Explain   = speech{}.explain
 	Accents   = accents
 	Curl      = curl
+	Beside    = beside
 )
+
+// Chosen is what a form saves of what was ticked.
+func Chosen(c *event.Catalog, ticked ...string) []string {
+	f := newForm(speech{}, c)
+	f.check(ticked)
+	return f.chosen()
+}
+
+// Program is a receiver as the portal shows it for a wire.
+func Program(t *testing.T, wire signer.Wire, file string) string {
+	t.Helper()
+	all, err := readSnippets(wire.WithDefaults())
+	require.NoError(t, err)
+	i := slices.IndexFunc(all, func(s snippet) bool { return s.FileName() == file })
+	return all[i].Code
+}
+
+// Steps are those of the page about verifying that a wire changes.
+func Steps(t *testing.T, wire signer.Wire) string {
+	t.Helper()
+	pages, err := parseTemplates(Options{})
+	require.NoError(t, err)
+	var out strings.Builder
+	require.NoError(t, pages["verify"].ExecuteTemplate(&out, "compare-steps", wire.WithDefaults()))
+	return out.String()
+}
 
 // Cause is why an attempt failed.
 type Cause = cause

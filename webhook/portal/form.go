@@ -23,6 +23,7 @@ type webhookForm struct {
 	Signature   string // of a new one
 	All         bool   // event types
 	Types       []typeChoice
+	depth       int // segments by which types are grouped; 0: they are not
 	Metadata    []pair
 	Headers     []pair
 
@@ -45,6 +46,7 @@ type typeChoice struct {
 	Description string
 	Frequency   event.Frequency
 	Checked     bool
+	Wildcard    bool
 	Unknown     bool // the catalog does not have it any more
 }
 
@@ -68,6 +70,7 @@ func newForm(s speech, c *event.Catalog) *webhookForm {
 			f.Types = append(f.Types, typeChoice{Type: string(e.Type), Description: e.Description, Frequency: e.Frequency})
 		}
 	}
+	f.group()
 	return f
 }
 
@@ -104,7 +107,8 @@ func (f *webhookForm) check(types []string) {
 		case i >= 0:
 			f.Types[i].Checked = true
 		case t != webhook.EveryType:
-			f.Types = append(f.Types, typeChoice{Type: t, Checked: true, Unknown: true})
+			fits := slices.ContainsFunc(f.Types, func(c typeChoice) bool { return !c.Unknown && covers(t, c.Type) })
+			f.Types = append(f.Types, typeChoice{Type: t, Checked: true, Wildcard: fits, Unknown: !fits})
 		}
 	}
 }
@@ -170,12 +174,7 @@ type values struct {
 
 // values parses what was typed. It notes the mistakes that only a form can have.
 func (f *webhookForm) values() (values, bool) {
-	v := values{metadata: f.unique("metadata", f.Metadata), headers: f.unique("headers", f.Headers), events: []string{}}
-	for _, t := range f.Types {
-		if t.Checked && !f.All {
-			v.events = append(v.events, t.Type)
-		}
-	}
+	v := values{metadata: f.unique("metadata", f.Metadata), headers: f.unique("headers", f.Headers), events: f.chosen()}
 	if f.All {
 		v.events = []string{webhook.EveryType}
 	}
@@ -235,12 +234,7 @@ func (f *webhookForm) refused(err error) bool {
 	if !errors.As(err, &invalid) {
 		return false
 	}
-	checked := []string{}
-	for _, t := range f.Types {
-		if t.Checked {
-			checked = append(checked, t.Type)
-		}
-	}
+	checked := f.chosen()
 	for _, fault := range invalid.Faults {
 		field, member := fault.Path, ""
 		if i := strings.IndexAny(field, ".["); i > 0 {

@@ -45,13 +45,19 @@ func newSite(t *testing.T, o *portal.Options) *site {
 // newSiteOn wraps the store, if wrap is not nil.
 func newSiteOn(t *testing.T, st *memstore.Store, wrap func(webhook.ServiceStore) webhook.ServiceStore, o *portal.Options) *site {
 	t.Helper()
+	return newSiteOf(t, st, wrap, nil, o)
+}
+
+// newSiteOf has a service with options of its own.
+func newSiteOf(t *testing.T, st *memstore.Store, wrap func(webhook.ServiceStore) webhook.ServiceStore, of *webhook.ServiceOptions, o *portal.Options) *site {
+	t.Helper()
 	s := &site{t: t, store: st, mux: http.NewServeMux(), log: &bytes.Buffer{}}
 	var used webhook.ServiceStore = st
 	if wrap != nil {
 		used = wrap(st)
 	}
 	var err error
-	s.svc, err = webhook.NewService(used, nil)
+	s.svc, err = webhook.NewService(used, of)
 	require.NoError(t, err)
 	opts := portal.Options{TestWait: time.Millisecond}
 	if o != nil {

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/rag-assistant/webhooks/signer"
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/internal/webui"
 	"github.com/rag-assistant/webhooks/webhook/operator"
@@ -33,6 +34,35 @@ type Options struct {
 	// dark ground, each as #rrggbb. Text in it has to be legible: a contrast of at
 	// least 4.5 to the background. Default to an indigo.
 	Accent, AccentDark string
+
+	// Radius is how round the corners of cards are, from "0px" to "24px". Buttons and
+	// fields follow it. Defaults to 12px.
+	Radius string
+
+	// Font is a list of fonts as in CSS, the one wanted most first: names of letters,
+	// digits, spaces and -, or the same in double quotes. Nothing is loaded, so a reader
+	// has to have it. Defaults to the one of the reader's system.
+	Font string
+
+	// TimeZone is where the host's customers are. Times are then shown in it beside UTC,
+	// and the browser's own zone is not asked for. Forms still take UTC. Defaults to
+	// the browser's zone, where scripts run.
+	TimeZone *time.Location
+
+	// Links lead back to pages of the host. Default to none.
+	Links Links
+
+	// Prefix is the part of the path before the portal's own, as the handler gets to see
+	// it, for example "/developers": set it behind a router that leaves the path whole,
+	// in place of [http.StripPrefix]. Anything else is a 404. The functions of these
+	// options see the path without it. Defaults to none.
+	Prefix string
+
+	// FrameAncestors are the origins whose pages may show the portal in a frame, each as
+	// "https://app.example.com", with a port if it is not the scheme's, or "'self'".
+	// All pages around the frame have to be on the list. Defaults to none. See "In a
+	// frame" in the package's comment for the session cookie.
+	FrameAncestors []string
 
 	// Merchant names the merchant of a request whose path names none, for an
 	// operator who may act for any: from a subdomain or a session, say. Defaults to
@@ -89,7 +119,11 @@ type Portal struct {
 	assets       assets
 	templates    map[string]*template.Template
 	snippets     []snippet
+	wire         signer.Wire // with its defaults
 	readers      webui.Readers
+	handler      http.Handler
+	framing      string // who may frame the pages, as a directive
+	frameOptions string // X-Frame-Options; empty: none
 }
 
 // New returns the portal of svc. A nil o is the default; svc and authenticate are
@@ -118,17 +152,24 @@ func New(svc *webhook.Service, authenticate webhook.AuthenticateFunc, o *Options
 	}
 	files, err := newAssets(opts)
 	bad = append(bad, err)
-	templates, err := parseTemplates(speech{opts.Words})
+	prefix, err := opts.prefix()
+	bad = append(bad, err, opts.Links.check())
+	framed, frameOptions, err := framing(opts.FrameAncestors)
 	bad = append(bad, err)
-	snippets, err := readSnippets()
+	templates, err := parseTemplates(opts)
+	bad = append(bad, err)
+	wire := wireOf(svc)
+	snippets, err := readSnippets(wire)
 	bad = append(bad, err)
 	if err := errors.Join(bad...); err != nil {
 		return nil, fmt.Errorf("portal: %w", err)
 	}
 	p := &Portal{
 		svc: svc, authenticate: authenticate, opts: opts,
-		assets: files, templates: templates, snippets: snippets,
+		assets: files, templates: templates, snippets: snippets, wire: wire,
+		framing: framed, frameOptions: frameOptions,
 	}
+	p.handler = under(prefix, p.handle)
 	p.routes = p.table()
 	if segment := opts.Words.Segment(); p.taken(segment) {
 		return nil, fmt.Errorf("portal: path segment %q of Words is one of the portal's own", segment)

@@ -19,16 +19,18 @@ import (
 var templateFiles embed.FS
 
 // parseTemplates returns a set for each page: the layout, the parts, and itself.
-func parseTemplates(s speech) (map[string]*template.Template, error) {
+func parseTemplates(o Options) (map[string]*template.Template, error) {
+	s := speech{o.Words}
 	shared, err := template.New("").Funcs(template.FuncMap{
 		"t": s.text, "tn": s.number, "part": part(nil),
 		"stamp": stamp, "iso": iso, "ago": func(t time.Time) string { return s.ago(time.Since(t)) },
+		"wild": wild, "beside": beside(o.TimeZone), "zoned": func() bool { return o.TimeZone != nil },
 		"count": count, "explain": s.explain, "statusWord": s.statusWord,
 		"took": s.took, "short": short, "host": host, "hours": s.hours,
 		"moments": moments, "standing": newStanding,
 		"list":  func(v ...any) []any { return v },
 		"int64": func(n int) int64 { return int64(n) },
-	}).ParseFS(templateFiles, "templates/layout.html", "templates/parts.html")
+	}).ParseFS(templateFiles, "templates/*.html")
 	if err != nil {
 		return nil, err
 	}
@@ -74,6 +76,7 @@ type view struct {
 	Jobs             bool   // operators have pages of their own
 	CanWrite         bool
 	Done             string // what has just been done
+	Links            Links
 	Data             any
 }
 
@@ -84,6 +87,7 @@ func (p *Portal) render(w io.Writer, x *exchange, out answer) error {
 		Base: x.base, Root: x.root, Hook: x.hook(),
 		MerchantID: x.MerchantID, WebhookID: x.WebhookID, DeliveryID: x.DeliveryID,
 		Operator: x.Who.AnyMerchant, Merchants: x.base, Jobs: p.opts.Operator != nil, CanWrite: x.Who.May(webhook.ScopeWrite), Done: x.done(x.R.URL.Query()),
+		Links: p.opts.Links,
 	}
 	if v.Jobs {
 		v.Merchants += operatorSegment

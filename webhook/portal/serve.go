@@ -47,16 +47,20 @@ type answer struct {
 	redirect string
 }
 
-// policy allows the portal's own files.
+// policy allows the portal's own files. It ends with who may frame the pages.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
-	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+	"form-action 'self'; base-uri 'none'; "
 
 // ServeHTTP answers one request.
-func (p *Portal) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (p *Portal) ServeHTTP(w http.ResponseWriter, r *http.Request) { p.handler.ServeHTTP(w, r) }
+
+func (p *Portal) handle(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
-	header.Set("Content-Security-Policy", policy)
+	header.Set("Content-Security-Policy", policy+p.framing)
 	header.Set("X-Content-Type-Options", "nosniff")
-	header.Set("X-Frame-Options", "DENY")
+	if p.frameOptions != "" {
+		header.Set("X-Frame-Options", p.frameOptions)
+	}
 	header.Set("Cross-Origin-Opener-Policy", "same-origin")
 	header.Set("Cross-Origin-Resource-Policy", "same-origin")
 	// With no-referrer, browsers would send "Origin: null" along with forms.
@@ -182,6 +186,9 @@ func (p *Portal) askToLogIn(x *exchange) error {
 		return errSession
 	}
 	x.W.Header().Del("Content-Security-Policy") // It is not our page.
+	if p.frameOptions == "" {
+		x.W.Header().Set("Content-Security-Policy", p.framing)
+	}
 	p.opts.Login.ServeHTTP(x.W, x.R)
 	return errServed
 }

@@ -25,7 +25,9 @@ func (s speech) fault(f webhook.Fault) string {
 }
 
 // found says what a detection has found.
-func (s speech) found(d webhook.Detection, w webhook.Webhook) string { return s.Message(webui.Explain(d, w)) }
+func (s speech) found(d webhook.Detection, w webhook.Webhook) string {
+	return s.Message(webui.Explain(d, w))
+}
 
 // unknown says why nothing is known of an event.
 func (s speech) unknown(e webhook.Explanation) string { return s.Message(e.Message) }

@@ -4,12 +4,14 @@ import (
 	"embed"
 	"net/http"
 	"strings"
+	"text/template"
 
+	"github.com/rag-assistant/webhooks/signer"
 	"github.com/rag-assistant/webhooks/webhook"
 )
 
-// The programs equal those of examples/receivers and docs/receivers.md. The tests run
-// them with every kind of payload.
+// The programs are templates by a sender's [signer.Wire]. By the zero one they equal those of
+// examples/receivers and docs/receivers.md, which the tests run with every kind of payload.
 //
 //go:embed snippets
 var snippetFiles embed.FS
@@ -26,7 +28,7 @@ type snippet struct {
 // .go.
 func (s snippet) FileName() string { return strings.TrimSuffix(s.File, ".txt") }
 
-func readSnippets() ([]snippet, error) {
+func readSnippets(wire signer.Wire) ([]snippet, error) {
 	all := []snippet{
 		{ID: "node", Name: "Node.js", File: "receiver.js", Needs: []string{"Express"}},
 		{ID: "python", Name: "Python", File: "receiver.py", Needs: []string{"Flask"}},
@@ -37,12 +39,21 @@ func readSnippets() ([]snippet, error) {
 		{ID: "csharp", Name: "C#", File: "Program.cs", Needs: []string{"ASP.NET Core"}},
 		{ID: "rust", Name: "Rust", File: "main.rs", Needs: []string{"axum", "tokio", "hmac", "sha2", "hex", "base64", "serde_json"}},
 	}
+	if wire.Signature == "" || wire.Untimed.Base64 {
+		all[len(all)-1].Needs = []string{"axum", "tokio", "hmac", "sha2", "base64", "serde_json"}
+	}
+	programs, err := template.New("").Delims("[[", "]]").Funcs(template.FuncMap{
+		"lower": strings.ToLower, "variable": variable, "slashed": slashed, "options": wireOptions,
+	}).ParseFS(snippetFiles, "snippets/*")
+	if err != nil {
+		return nil, err
+	}
 	for i := range all {
-		code, err := snippetFiles.ReadFile("snippets/" + all[i].File)
-		if err != nil {
+		var code strings.Builder
+		if err := programs.ExecuteTemplate(&code, all[i].File, wire); err != nil {
 			return nil, err
 		}
-		all[i].Code = string(code)
+		all[i].Code = code.String()
 	}
 	return all, nil
 }
@@ -53,6 +64,7 @@ type verifyView struct {
 	Shown    snippet
 	Needs    string
 	Within   string // of how long an endpoint has to answer
+	Wire     signer.Wire
 }
 
 func (p *Portal) verify(x *exchange) (answer, error) {
@@ -60,7 +72,7 @@ func (p *Portal) verify(x *exchange) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	v := verifyView{Webhook: w, Snippets: p.snippets, Shown: p.snippets[0]}
+	v := verifyView{Webhook: w, Snippets: p.snippets, Shown: p.snippets[0], Wire: p.wire}
 	for _, s := range p.snippets {
 		if s.ID == x.R.URL.Query().Get("lang") {
 			v.Shown = s

@@ -86,8 +86,43 @@
   };
   document.addEventListener('htmx:after:swap', sayLocally);
 
+  // A search box over many event types, and how many of a group are chosen. The types of a
+  // group that is chosen as a whole count as chosen.
+  const offerSearch = (picker) => {
+    const box = picker.querySelector('input[type="search"]');
+    const groups = [...picker.querySelectorAll('details')];
+    const before = new Map();
+    box.parentElement.hidden = false;
+    box.addEventListener('keydown', (event) => { if (event.key === 'Enter') event.preventDefault(); });
+    box.addEventListener('input', () => {
+      const wanted = box.value.trim().toLowerCase();
+      let found = false;
+      for (const group of groups) {
+        if (!before.has(group)) before.set(group, group.open);
+        let fits = false;
+        for (const choice of group.querySelectorAll('.types .check')) {
+          choice.hidden = !choice.textContent.toLowerCase().includes(wanted);
+          fits ||= !choice.hidden;
+        }
+        group.hidden = !fits;
+        group.open = wanted === '' ? before.get(group) : true;
+        found ||= fits;
+      }
+      if (wanted === '') before.clear();
+      picker.querySelector('[data-none] span').hidden = found;
+    });
+    picker.addEventListener('change', (event) => {
+      const group = event.target.closest('details');
+      if (!group) return;
+      const types = group.querySelectorAll('.types input');
+      const chosen = group.querySelector('.whole input:checked') ? types : group.querySelectorAll('.types input:checked');
+      group.querySelector('[data-chosen]').textContent = chosen.length;
+    });
+  };
+
   document.addEventListener('DOMContentLoaded', () => {
     offerCopies();
+    for (const picker of document.querySelectorAll('[data-picker]')) offerSearch(picker);
     sayLocally();
     document.querySelector('[data-focus]')?.focus();
   });

@@ -20,7 +20,7 @@ app.MapPost("/webhooks", async (HttpRequest request) =>
     using var buffer = new MemoryStream(); // Not a model or JsonDocument that is bound for you.
     await request.Body.CopyToAsync(buffer);
     byte[] body = buffer.ToArray();
-    if (!Signed(request.Headers, body) || !Fresh(request.Headers, body))
+    if ([[if .Signature]]!Signed(request.Headers, body) || [[end]]!Fresh(request.Headers, body))
     {
         return Results.Unauthorized();
     }
@@ -32,15 +32,16 @@ app.MapPost("/webhooks", async (HttpRequest request) =>
 app.Run($"http://127.0.0.1:{Environment.GetEnvironmentVariable("PORT") ?? "8080"}");
 return 0;
 
-// X-Webhook-Signature is over the body as it arrived.
+[[if .Signature]]// [[.Signature]] is over the body as it arrived.
 bool Signed(IHeaderDictionary headers, byte[] body)
 {
-    byte[] mac = HMACSHA256.HashData(Encoding.UTF8.GetBytes(secret), body);
-    return Same("sha256=" + Convert.ToHexString(mac).ToLowerInvariant(), headers["X-Webhook-Signature"].ToString());
+    byte[] mac = HMACSHA256.HashData([[if .Untimed.DecodedKey]]key[[else]]Encoding.UTF8.GetBytes(secret)[[end]], body);
+    return Same([[with .Untimed.Prefix]]"[[slashed . "\""]]" + [[end]]Convert.[[if .Untimed.Base64]]ToBase64String(mac)[[else]]ToHexString(mac).ToLowerInvariant()[[end]], headers["[[.Signature]]"].ToString());
 }
 
 // That of Standard Webhooks also covers the event's id and the time of sending.
-bool Fresh(IHeaderDictionary headers, byte[] body)
+[[else]]// webhook-signature covers the event's id, the time of sending, and the body as it arrived.
+[[end]]bool Fresh(IHeaderDictionary headers, byte[] body)
 {
     string id = headers["webhook-id"].ToString();
     string sent = headers["webhook-timestamp"].ToString();

@@ -10,8 +10,8 @@ import java.security.GeneralSecurityException;
 import java.security.MessageDigest;
 import java.time.Instant;
 import java.util.Base64;
-import java.util.HexFormat;
-import java.util.concurrent.Executors;
+[[if and .Signature (not .Untimed.Base64)]]import java.util.HexFormat;
+[[end]]import java.util.concurrent.Executors;
 import javax.crypto.Mac;
 import javax.crypto.spec.SecretKeySpec;
 
@@ -42,7 +42,7 @@ public class Receiver {
                 return;
             }
             Headers headers = exchange.getRequestHeaders();
-            int status = signed(headers, body) && fresh(headers, body) ? 204 : 401;
+            int status = [[if .Signature]]signed(headers, body) && [[end]]fresh(headers, body) ? 204 : 401;
             if (status == 204) {
                 System.out.println("received " + headers.getFirst("webhook-id"));
                 // Parse it, put it into a queue, unless its id is there already; work on it afterwards.
@@ -53,14 +53,15 @@ public class Receiver {
         }
     }
 
-    // X-Webhook-Signature is over the body as it arrived.
+    [[if .Signature]]// [[.Signature]] is over the body as it arrived.
     static boolean signed(Headers headers, byte[] body) throws GeneralSecurityException {
-        String expected = "sha256=" + HexFormat.of().formatHex(hmac(SECRET.getBytes(UTF_8), body));
-        return same(expected, headers.getFirst("X-Webhook-Signature"));
+        String expected = [[with .Untimed.Prefix]]"[[slashed . "\""]]" + [[end]][[if .Untimed.Base64]]Base64.getEncoder().encodeToString[[else]]HexFormat.of().formatHex[[end]](hmac([[if .Untimed.DecodedKey]]KEY[[else]]SECRET.getBytes(UTF_8)[[end]], body));
+        return same(expected, headers.getFirst("[[.Signature]]"));
     }
 
     // That of Standard Webhooks also covers the event's id and the time of sending.
-    static boolean fresh(Headers headers, byte[] body) throws GeneralSecurityException {
+    [[else]]// webhook-signature covers the event's id, the time of sending, and the body as it arrived.
+    [[end]]static boolean fresh(Headers headers, byte[] body) throws GeneralSecurityException {
         String id = headers.getFirst("webhook-id");
         String sent = headers.getFirst("webhook-timestamp");
         String signatures = headers.getFirst("webhook-signature");

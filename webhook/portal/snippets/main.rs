@@ -21,7 +21,7 @@ async fn main() -> std::io::Result<()> {
 // Bytes, not Json<Event>: that leaves the bytes behind. Its limit is 2 MiB, and it answers 413 beyond.
 async fn receive(headers: HeaderMap, body: Bytes) -> StatusCode {
     let secret = std::env::var("WEBHOOK_SECRET").expect("WEBHOOK_SECRET is set");
-    if !signed(&secret, &headers, &body) || !fresh(&secret, &headers, &body) {
+    if [[if .Signature]]!signed(&secret, &headers, &body) || [[end]]!fresh(&secret, &headers, &body) {
         return StatusCode::UNAUTHORIZED;
     }
     let Ok(event) = serde_json::from_slice::<serde_json::Value>(&body) else {
@@ -32,16 +32,17 @@ async fn receive(headers: HeaderMap, body: Bytes) -> StatusCode {
     StatusCode::NO_CONTENT
 }
 
-// X-Webhook-Signature is over the body as it arrived.
+[[if .Signature]]// [[.Signature]] is over the body as it arrived.
 fn signed(secret: &str, headers: &HeaderMap, body: &[u8]) -> bool {
-    header(headers, "x-webhook-signature")
-        .strip_prefix("sha256=")
-        .and_then(|digits| hex::decode(digits).ok())
-        .is_some_and(|given| mac(secret.as_bytes(), &[body]).verify_slice(&given).is_ok())
+    header(headers, "[[lower .Signature]]")
+        .strip_prefix("[[slashed .Untimed.Prefix "\""]]")
+        .and_then(|digits| [[if .Untimed.Base64]]STANDARD.decode[[else]]hex::decode[[end]](digits).ok())
+        .is_some_and(|given| mac([[if .Untimed.DecodedKey]]&STANDARD.decode(secret.trim_start_matches("whsec_")).expect("a secret is base64")[[else]]secret.as_bytes()[[end]], &[body]).verify_slice(&given).is_ok())
 }
 
 // That of Standard Webhooks also covers the event's id and the time of sending.
-fn fresh(secret: &str, headers: &HeaderMap, body: &[u8]) -> bool {
+[[else]]// webhook-signature covers the event's id, the time of sending, and the body as it arrived.
+[[end]]fn fresh(secret: &str, headers: &HeaderMap, body: &[u8]) -> bool {
     let key = STANDARD.decode(secret.trim_start_matches("whsec_")).expect("a secret is base64");
     let (id, sent) = (header(headers, "webhook-id"), header(headers, "webhook-timestamp"));
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();

@@ -15,14 +15,15 @@ function same(expected, given) {
   return a.length === b.length && crypto.timingSafeEqual(a, b);
 }
 
-// X-Webhook-Signature is over the body as it arrived.
+[[if .Signature]]// [[.Signature]] is over the body as it arrived.
 function signed(req) {
-  const mac = crypto.createHmac('sha256', secret).update(req.body).digest('hex');
-  return same(`sha256=${mac}`, req.get('X-Webhook-Signature'));
+  const mac = crypto.createHmac('sha256', [[if .Untimed.DecodedKey]]key[[else]]secret[[end]]).update(req.body).digest('[[if .Untimed.Base64]]base64[[else]]hex[[end]]');
+  return same(`[[slashed .Untimed.Prefix "`$"]]${mac}`, req.get('[[.Signature]]'));
 }
 
 // That of Standard Webhooks also covers the event's id and the time of sending.
-function fresh(req) {
+[[else]]// webhook-signature covers the event's id, the time of sending, and the body as it arrived.
+[[end]]function fresh(req) {
   const id = req.get('webhook-id');
   const sent = req.get('webhook-timestamp');
   if (!(Math.abs(Date.now() / 1000 - sent) <= 300)) return false;
@@ -35,7 +36,7 @@ const app = express();
 // express.raw, not express.json: it leaves the bytes alone. 256 KiB of characters
 // that have to be escaped are 1.5 MiB.
 app.post('/webhooks', express.raw({ type: () => true, limit: '2mb' }), (req, res) => {
-  if (!Buffer.isBuffer(req.body) || !signed(req) || !fresh(req)) return res.sendStatus(401);
+  if (!Buffer.isBuffer(req.body) [[if .Signature]]|| !signed(req) [[end]]|| !fresh(req)) return res.sendStatus(401);
   const event = JSON.parse(req.body);
   console.log('received', event.type, event.id);
   // Put it into a queue, unless its id is there already; work on it afterwards.

@@ -18,12 +18,13 @@ if ($length > MAX_BODY || strlen($body) > MAX_BODY) {
     exit;
 }
 
-// X-Webhook-Signature is over the body.
-$expected = 'sha256=' . hash_hmac('sha256', $body, $secret);
-$signed = hash_equals($expected, $_SERVER['HTTP_X_WEBHOOK_SIGNATURE'] ?? '');
+[[if .Signature]]// [[.Signature]] is over the body.
+$expected = [[with .Untimed.Prefix]]'[[slashed . "'"]]' . [[end]][[if .Untimed.Base64]]base64_encode([[end]]hash_hmac('sha256', $body, [[if .Untimed.DecodedKey]]$key[[else]]$secret[[end]][[if .Untimed.Base64]], true)[[end]]);
+$signed = hash_equals($expected, $_SERVER['HTTP_[[variable .Signature]]'] ?? '');
 
 // That of Standard Webhooks also covers the event's id and the time of sending.
-$id = $_SERVER['HTTP_WEBHOOK_ID'] ?? '';
+[[else]]// webhook-signature covers the event's id, the time of sending, and the body.
+[[end]]$id = $_SERVER['HTTP_WEBHOOK_ID'] ?? '';
 $sent = $_SERVER['HTTP_WEBHOOK_TIMESTAMP'] ?? '';
 $expected = 'v1,' . base64_encode(hash_hmac('sha256', "$id.$sent.$body", $key, true));
 $fresh = false;
@@ -32,7 +33,7 @@ foreach (explode(' ', $_SERVER['HTTP_WEBHOOK_SIGNATURE'] ?? '') as $given) {
 }
 $fresh = $fresh && abs(time() - (int) $sent) <= 300;
 
-if (!$signed || !$fresh) {
+if ([[if .Signature]]!$signed || [[end]]!$fresh) {
     http_response_code(401);
     exit;
 }

@@ -21,14 +21,15 @@ def same(expected, given):
     return hmac.compare_digest(expected.encode(), given.encode())
 
 
-# X-Webhook-Signature is over the body as it arrived.
+[[if .Signature]]# [[.Signature]] is over the body as it arrived.
 def signed(body):
-    mac = hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()
-    return same("sha256=" + mac, request.headers.get("X-Webhook-Signature", ""))
+    mac = [[if .Untimed.Base64]]base64.b64encode([[end]]hmac.new([[if .Untimed.DecodedKey]]KEY[[else]]SECRET.encode()[[end]], body, hashlib.sha256).[[if .Untimed.Base64]]digest()).decode()[[else]]hexdigest()[[end]]
+    return same([[with .Untimed.Prefix]]"[[slashed . "\""]]" + [[end]]mac, request.headers.get("[[.Signature]]", ""))
 
 
 # That of Standard Webhooks also covers the event's id and the time of sending.
-def fresh(body):
+[[else]]# webhook-signature covers the event's id, the time of sending, and the body as it arrived.
+[[end]]def fresh(body):
     event_id = request.headers.get("webhook-id", "")
     sent = request.headers.get("webhook-timestamp", "")
     if not sent.isdecimal() or abs(time.time() - int(sent)) > 300:
@@ -44,7 +45,7 @@ def receive():
     body = request.get_data()  # Not get_json(): it would leave the bytes behind.
     if len(body) > MAX_BODY:
         abort(413)
-    if not signed(body) or not fresh(body):
+    if [[if .Signature]]not signed(body) or [[end]]not fresh(body):
         abort(401)
     event = json.loads(body)
     app.logger.info("received %s %s", event["type"], event["id"])

@@ -17,14 +17,15 @@ helpers do
     request.get_header("HTTP_#{name}").to_s
   end
 
-  # X-Webhook-Signature is over the body as it arrived.
+  [[if .Signature]]# [[.Signature]] is over the body as it arrived.
   def signed?(raw)
-    mac = OpenSSL::HMAC.hexdigest('SHA256', SECRET, raw)
-    Rack::Utils.secure_compare("sha256=#{mac}", header('X_WEBHOOK_SIGNATURE'))
+    mac = [[if .Untimed.Base64]][OpenSSL::HMAC.digest[[else]]OpenSSL::HMAC.hexdigest[[end]]('SHA256', [[if .Untimed.DecodedKey]]KEY[[else]]SECRET[[end]], raw)[[if .Untimed.Base64]]].pack('m0')[[end]]
+    Rack::Utils.secure_compare("[[slashed .Untimed.Prefix "\"#"]]#{mac}", header('[[variable .Signature]]'))
   end
 
   # That of Standard Webhooks also covers the event's id and the time of sending.
-  def fresh?(raw)
+  [[else]]# webhook-signature covers the event's id, the time of sending, and the body as it arrived.
+  [[end]]def fresh?(raw)
     sent = header('WEBHOOK_TIMESTAMP')
     return false if (Time.now.to_i - sent.to_i).abs > 300
 
@@ -38,7 +39,7 @@ post '/webhooks' do
   halt 413 if request.content_length.to_i > MAX_BODY
   raw = request.body.read(MAX_BODY + 1).to_s # Not what JSON.generate makes of the parsed body.
   halt 413 if raw.bytesize > MAX_BODY
-  halt 401 unless signed?(raw) && fresh?(raw)
+  halt 401 unless [[if .Signature]]signed?(raw) && [[end]]fresh?(raw)
   event = JSON.parse(raw)
   logger.info "received #{event['type']} #{event['id']}"
   # Put it into a queue, unless its id is there already; work on it afterwards.
