@@ -19,6 +19,7 @@ import (
 
 	"github.com/rag-assistant/webhooks/verifier"
 	"github.com/rag-assistant/webhooks/webhook/event"
+	"github.com/rag-assistant/webhooks/webhook/jwtauth"
 )
 
 const secret = "0123456789abcdef0123456789abcdef"
@@ -66,7 +67,7 @@ func startAs(t *testing.T, args ...string) (base string, stop func() error) {
 
 func token(t *testing.T, key, merchant string, good time.Duration) string {
 	t.Helper()
-	s, err := newToken([]byte(key), merchant, ownAdminScope, good)
+	s, err := newToken([]byte(key), merchant, &jwtauth.Options{MerchantClaim: jwtauth.DefaultMerchantClaim, AdminScope: ownAdminScope}, good)
 	require.NoError(t, err)
 	return s
 }
