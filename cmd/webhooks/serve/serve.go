@@ -49,6 +49,11 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		_, _ = fmt.Fprintln(stdout, token)
 		return err
 	}
+	return c.run(ctx, stderr)
+}
+
+// run serves until ctx ends.
+func (c *config) run(ctx context.Context, stderr io.Writer) error {
 	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: c.logLevel}))
 	st, closeStore, err := c.open(ctx, log)
 	if err != nil {
