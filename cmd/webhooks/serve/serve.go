@@ -181,12 +181,13 @@ func (c *config) routes(mux *http.ServeMux, svc *webhook.Service, ops *operator.
 	}
 	h, err := api.New(svc, auth.Authenticate, &api.Options{
 		EnablePublish: true, Operator: ops, Logger: log, Words: c.yours.words, Title: c.yours.title,
+		Retry: c.dispatcher.Retry, AttemptTimeout: c.dispatcher.AttemptTimeout,
 	})
 	if err != nil {
 		return err
 	}
 	mux.Handle("/api/", h)
-	return c.yours.pages(mux, svc, ops, auth.Authenticate, log)
+	return c.pages(mux, svc, ops, auth.Authenticate, log)
 }
 
 // anyMerchant stands for an operator where a token is made.
