@@ -43,7 +43,7 @@ func foreign() []*regexp.Regexp {
 func allowed() map[string]*regexp.Regexp {
 	return map[string]*regexp.Regexp{
 		"API":     regexp.MustCompile(`"(merchantId|merchants)":|"field":"(selection\.)?(merchantId|merchants)\b`),
-		"OpenAPI": regexp.MustCompile("\\bmerchantId\\b|(?m:^\\s*-? *merchants:?$)|[\"`]merchants[\"`]"),
+		"OpenAPI": regexp.MustCompile("\\bmerchantId\\b|(?m:^\\s*-? *merchants:?$)|[\"`]merchants[\"`]|\\[(\\w+, )*merchants[\\],]"),
 		"portal":  regexp.MustCompile(`\b(id|for|name)="merchants"`),
 		"log":     regexp.MustCompile(`\bmerchant_id=`),
 	}
