@@ -15,6 +15,7 @@ import (
 	"github.com/rag-assistant/webhooks/cmd/webhooks/internal/explain"
 	"github.com/rag-assistant/webhooks/cmd/webhooks/internal/listen"
 	"github.com/rag-assistant/webhooks/cmd/webhooks/internal/terminal"
+	"github.com/rag-assistant/webhooks/signer"
 )
 
 // deskCommands are for those who write a receiver.
@@ -23,18 +24,31 @@ func (t *tool) deskCommands() []*cli.Command {
 		Name: "secret", Usage: "the webhook's `secret`, or the sender's public key; other users of this machine cannot see the variable",
 		Sources: cli.EnvVars("WEBHOOK_SECRET"), HideDefault: true,
 	}
-	untimed := yes("untimed", "accept requests that have X-Webhook-Signature alone, as from a sender without Standard Webhooks")
+	untimed := yes("untimed", "accept requests that have the signature without time alone, as from a sender without Standard Webhooks")
+	wire := []cli.Flag{
+		option("wire-prefix", "what the `names` of the sender's own headers begin with, as of serve; X-Webhook- unless given"),
+		&cli.BoolFlag{Name: "wire-untimed", Usage: "the sender has the signature without time, too; --wire-untimed=false: it does not", Value: true, HideDefault: true},
+	}
 	return []*cli.Command{
-		t.command("listen", "[MERCHANT]", "print what arrives on this desk and why it does not verify, or hand on what is published", t.listen,
+		t.command("listen", "[MERCHANT]", "print what arrives on this desk and why it does not verify, or hand on what is published", t.listen, append(slices.Clone(wire),
 			&cli.StringFlag{Name: "addr", Usage: "`host:port` to listen on", Value: "127.0.0.1:3000"}, secret, untimed,
 			number("fail", "let the first `N` verified requests fail with --status, then answer 200"),
 			number("status", "`code` to answer verified requests with; 200, or 500 with --fail, unless given"),
 			&cli.DurationFlag{Name: "delay", Usage: "`time` to wait before each answer; the sender gives up after 10s"},
 			option("forward", "post the events that MERCHANT's event log gets to this `URL`, signed with the secret, instead of listening"),
-			option("since", "with --forward, also events from this `time` on: 2026-11-30T12:00:00Z, or 2h for two hours ago")),
-		t.command("explain", "[FILE]", "say why a captured request does not verify", t.explain, untimed,
-			option("at", "`when` the request arrived, as in 2025-11-04T12:00:00Z; now unless given")),
+			option("since", "with --forward, also events from this `time` on: 2026-11-30T12:00:00Z, or 2h for two hours ago"))...),
+		t.command("explain", "[FILE]", "say why a captured request does not verify", t.explain, append(slices.Clone(wire), untimed,
+			option("at", "`when` the request arrived, as in 2025-11-04T12:00:00Z; now unless given"))...),
 	}
+}
+
+// wire is what the flags say of the sender's headers.
+func wire(c *cli.Command) (signer.Wire, error) {
+	w := signer.Wire{Prefix: c.String("wire-prefix"), OmitUntimed: !c.Bool("wire-untimed")}
+	if err := w.Validate(); err != nil {
+		return w, usagef("--wire-prefix: %w", err)
+	}
+	return w, nil
 }
 
 func (t *tool) listen(ctx context.Context, c *cli.Command) error {
@@ -45,7 +59,12 @@ func (t *tool) listen(ctx context.Context, c *cli.Command) error {
 	if c.NArg() > 0 {
 		return usagef("listen takes MERCHANT together with --forward only")
 	}
+	on, err := wire(c)
+	if err != nil {
+		return err
+	}
 	conf, err := listen.Config{
+		Wire: on,
 		Addr: c.String("addr"), Secret: c.String("secret"), Untimed: c.Bool("untimed"),
 		Fail: c.Int("fail"), Status: c.Int("status"), Delay: c.Duration("delay"),
 	}.Checked()
@@ -57,14 +76,17 @@ func (t *tool) listen(ctx context.Context, c *cli.Command) error {
 
 // explain exits with 0 if the request verifies, 1 if it does not, 2 if it cannot be read.
 func (t *tool) explain(_ context.Context, c *cli.Command) error {
+	on, err := wire(c)
+	if err != nil {
+		return err
+	}
 	at := t.now()
 	if text := c.String("at"); text != "" {
-		var err error
 		if at, err = time.Parse(time.RFC3339, text); err != nil {
 			return usagef("--at: %w", err)
 		}
 	}
-	verified, err := explain.Run(explain.Config{File: c.Args().First(), At: at, Untimed: c.Bool("untimed")}, t.getenv, t.stdin, t.stdout)
+	verified, err := explain.Run(explain.Config{File: c.Args().First(), At: at, Untimed: c.Bool("untimed"), Wire: on}, t.getenv, t.stdin, t.stdout)
 	switch {
 	case err != nil:
 		return usagef("%w", err)
@@ -99,7 +121,11 @@ func (t *tool) forward(ctx context.Context, c *cli.Command, out *terminal.Writer
 	if err != nil {
 		return err
 	}
-	to, err := listen.NewSender(c.String("forward"), c.String("secret"), out)
+	on, err := wire(c)
+	if err != nil {
+		return err
+	}
+	to, err := listen.NewSender(c.String("forward"), c.String("secret"), on, out)
 	if err != nil {
 		return usagef("%w", err)
 	}

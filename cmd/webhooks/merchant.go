@@ -44,7 +44,7 @@ func number(name, usage string) cli.Flag {
 
 // of is the path of something of a merchant's, whose ids are among the arguments.
 func of(c *cli.Command, segments ...string) []string {
-	path := []string{"merchants", c.Args().First()}
+	path := []string{say(c).Segment(), c.Args().First()}
 	for _, s := range segments {
 		if at, err := strconv.Atoi(s); err == nil {
 			s = c.Args().Get(at)

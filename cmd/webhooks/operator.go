@@ -9,6 +9,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"github.com/rag-assistant/webhooks/cmd/webhooks/internal/terminal"
+	"github.com/rag-assistant/webhooks/webhook/words"
 )
 
 // operator are the commands for a token that is good for all merchants.
@@ -84,8 +85,8 @@ func (t *tool) merchants(ctx context.Context, c *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	return ask(ctx, t, c, request{path: []string{"operator", "merchants"}, query: q}, func(p *page, v view) {
-		p.row("MERCHANT", "WEBHOOKS", "ACTIVE", "DISABLED", "FAILING", "PENDING")
+	return ask(ctx, t, c, request{path: []string{"operator", say(c).Segment()}, query: q}, func(p *page, v view) {
+		p.row(p.tenant(), "WEBHOOKS", "ACTIVE", "DISABLED", "FAILING", "PENDING")
 		for _, m := range v.Merchants {
 			p.row(m.MerchantID, m.Webhooks, m.Active, m.Disabled, m.Failing, m.Pending)
 		}
@@ -130,7 +131,7 @@ func (t *tool) search(ctx context.Context, c *cli.Command) error {
 	}
 	q.Set("q", c.Args().First())
 	return ask(ctx, t, c, request{path: []string{"operator", "search"}, query: q}, func(p *page, v view) {
-		p.row("KIND", "MERCHANT", "WEBHOOK", "EVENT", "DELIVERY", "URL")
+		p.row("KIND", p.tenant(), "WEBHOOK", "EVENT", "DELIVERY", "URL")
 		for _, f := range v.Found {
 			p.row(f.Kind, f.MerchantID, f.WebhookID, f.EventID, f.DeliveryID, f.URL)
 		}
@@ -166,12 +167,12 @@ func (v jobView) kind() string {
 	return v.Kind
 }
 
-func (v jobView) String() string {
-	return fmt.Sprintf("job %s, %s: %s, %d webhooks of %d merchants, %d changed, %d deliveries, %d skipped, %d failed",
+func (v jobView) text(w *words.Words) string {
+	return w.Say("job %s, %s: %s, %d webhooks of %d {tenants}, %d changed, %d deliveries, %d skipped, %d failed",
 		v.ID, v.kind(), v.Status, v.Webhooks, v.Merchants, v.Changed, v.Deliveries, v.Skipped, v.Failed)
 }
 
-func (p *page) job(v jobView) { p.line("%s", v) }
+func (p *page) job(v jobView) { p.line("%s", v.text(p.words)) }
 
 func (t *tool) jobs(ctx context.Context, c *cli.Command) error {
 	type view struct {
@@ -242,8 +243,8 @@ func track[T progress](ctx context.Context, t *tool, c *cli.Command, r request, 
 		return err
 	}
 	for said := ""; c.Bool("wait") && v.running(); {
-		if v.String() != said {
-			said = v.String()
+		if now := v.text(say(c)); now != said {
+			said = now
 			_, _ = fmt.Fprintln(t.stderr, terminal.Safe(said))
 		}
 		if err := t.pause(ctx); err != nil {

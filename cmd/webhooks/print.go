@@ -10,10 +10,14 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"github.com/rag-assistant/webhooks/cmd/webhooks/internal/terminal"
+	"github.com/rag-assistant/webhooks/webhook/words"
 )
 
 // page is text in columns. What it is given is made safe for terminals.
-type page struct{ out *tabwriter.Writer }
+type page struct {
+	out   *tabwriter.Writer
+	words *words.Words
+}
 
 func (p *page) row(cells ...any) {
 	text := make([]string, len(cells))
@@ -25,6 +29,9 @@ func (p *page) row(cells ...any) {
 	}
 	_, _ = fmt.Fprintln(p.out, strings.Join(text, "\t"))
 }
+
+// tenant heads the column of merchants.
+func (p *page) tenant() string { return strings.ToUpper(p.words.Say("{tenant}")) }
 
 // line is text that is in no column.
 func (p *page) line(format string, args ...any) {
@@ -67,7 +74,7 @@ func show[T any](t *tool, c *cli.Command, data json.RawMessage, text func(*page,
 	if err != nil {
 		return err
 	}
-	p := &page{tabwriter.NewWriter(t.stdout, 0, 4, 2, ' ', 0)}
+	p := &page{tabwriter.NewWriter(t.stdout, 0, 4, 2, ' ', 0), say(c)}
 	text(p, v)
 	return p.out.Flush()
 }

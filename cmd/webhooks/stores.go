@@ -75,7 +75,7 @@ func (t *tool) export(ctx context.Context, c *cli.Command) error {
 	}
 	done, err := transfer.Export(ctx, w, st, o)
 	err = errors.Join(err, end())
-	_, _ = fmt.Fprintf(t.stderr, "%d webhooks of %d merchants written\n", done.Webhooks, done.Merchants)
+	_, _ = fmt.Fprintln(t.stderr, say(c).Say("%d webhooks of %d {tenants} written", done.Webhooks, done.Merchants))
 	return refused(err)
 }
 

@@ -17,6 +17,7 @@ import (
 
 	"github.com/rag-assistant/webhooks/cmd/webhooks/internal/terminal"
 	"github.com/rag-assistant/webhooks/cmd/webhooks/serve"
+	"github.com/rag-assistant/webhooks/webhook/words"
 )
 
 // tool is the command with its surroundings.
@@ -67,6 +68,13 @@ func (t *tool) root() *cli.Command {
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "server", Usage: "address of the `API`; /api is its path where it has none", Sources: cli.EnvVars("WEBHOOKS_SERVER"), HideDefault: true},
 			&cli.StringFlag{Name: "token", Usage: "`token` of the API; other users of this machine cannot see the variable", Sources: cli.EnvVars("WEBHOOKS_TOKEN"), HideDefault: true},
+			&cli.StringFlag{
+				Name: "tenant", Usage: "`noun` for merchants, if the service has another, as of serve: shop, or company,companies", Sources: cli.EnvVars("WEBHOOKS_TENANT"), HideDefault: true,
+				Validator: func(noun string) error {
+					_, err := serve.Tenant(noun)
+					return err
+				},
+			},
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "`text` for people, or json: the API's data as it is", Value: "text", Validator: oneOf("text", "json")},
 		},
 		Commands: slices.Concat(t.merchantCommands(), []*cli.Command{t.operator()}, t.deskCommands(), t.storeCommands(), []*cli.Command{
@@ -85,6 +93,12 @@ func (t *tool) root() *cli.Command {
 		return nil
 	})
 	return root
+}
+
+// say are the words that --tenant asks for.
+func say(c *cli.Command) *words.Words {
+	w, _ := serve.Tenant(c.String("tenant")) // The flag has been validated.
+	return w
 }
 
 // group makes a command that does nothing itself but name those below it.

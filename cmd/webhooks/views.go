@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/rag-assistant/webhooks/webhook/words"
 )
 
 // The views are what is printed of the API's answers. webhook/api/openapi.yaml has all of them.
@@ -50,7 +52,7 @@ type webhooksView struct {
 func (p *page) webhooks(all []webhookView, merchants bool) {
 	head, counted := []any{"WEBHOOK", "STATUS", "HEALTH", "FAILING SINCE", "URL"}, len(all) > 0 && all[0].Pending != nil
 	if merchants {
-		head = append([]any{"MERCHANT"}, head...)
+		head = append([]any{p.tenant()}, head...)
 	}
 	if counted {
 		head = append(head, "PENDING", "FAILED")
@@ -239,7 +241,7 @@ type progress interface {
 	id() string
 	running() bool
 	broken() bool
-	String() string // in a line
+	text(w *words.Words) string // in a line
 }
 
 type replayView struct {
@@ -259,7 +261,7 @@ func (v replayView) id() string    { return v.ID }
 func (v replayView) running() bool { return v.Status == "running" }
 func (v replayView) broken() bool  { return v.Status == "failed" }
 
-func (v replayView) String() string {
+func (v replayView) text(*words.Words) string {
 	parts := []string{fmt.Sprintf("%d deliveries of %d events", v.Deliveries, v.Events)}
 	for _, more := range []struct {
 		n    int
@@ -279,4 +281,4 @@ func (v replayView) String() string {
 	return fmt.Sprintf("replay %s %s: %s", v.ID, v.Status, text)
 }
 
-func (p *page) replay(v replayView) { p.line("%s", v) }
+func (p *page) replay(v replayView) { p.line("%s", v.text(p.words)) }

@@ -3,7 +3,6 @@ package mailnotify
 import (
 	"context"
 	"embed"
-	"fmt"
 	"net/url"
 	"strings"
 	"time"
@@ -18,6 +17,7 @@ var templates embed.FS
 
 // Data is what a template can show.
 type Data struct {
+	Title      string             // Options.Title; may be empty
 	Kind       webhook.NoticeKind // disabled, warning, recovered, moved, crowded or enabled
 	MerchantID string
 	WebhookID  string
@@ -61,7 +61,7 @@ func (m *Mailer) data(ctx context.Context, n webhook.Notice) Data {
 	d := Data{
 		Kind: n.Kind, MerchantID: oneLine(n.MerchantID), WebhookID: oneLine(n.WebhookID), URL: bareurl.Of(n.URL), Name: oneLine(n.WebhookID),
 		Reason: n.Reason, Failures: n.Failures, DisableAfter: n.DisableAfter, Since: n.Since.UTC(), At: n.At.UTC(),
-		Missed: n.Missed, MissedMore: n.MissedMore,
+		Missed: n.Missed, MissedMore: n.MissedMore, Title: m.opts.Title,
 	}
 	if u, err := url.Parse(d.URL); err == nil && u.Hostname() != "" {
 		d.Name = u.Hostname()
@@ -79,7 +79,7 @@ func (m *Mailer) data(ctx context.Context, n webhook.Notice) Data {
 	for _, l := range page.Deliveries {
 		failed := l.Code != "" && l.Status != webhook.DeliverySucceeded && !l.LastAttemptAt.IsZero()
 		if failed && !l.Test && len(d.Last) < maxFailures {
-			d.Last = append(d.Last, Failure{At: l.LastAttemptAt.UTC(), EventType: oneLine(l.EventType), What: inWords(l.Code, l.StatusCode)})
+			d.Last = append(d.Last, Failure{At: l.LastAttemptAt.UTC(), EventType: oneLine(l.EventType), What: sayer{m.opts.Words}.inWords(l.Code, l.StatusCode)})
 		}
 	}
 	return d
@@ -92,47 +92,6 @@ func webLink(link string) string {
 		return ""
 	}
 	return u.String()
-}
-
-// inWords says what the code of a failure means to the owner of the endpoint.
-func inWords(code webhook.Code, status int) string {
-	switch code {
-	case webhook.CodeTimeout:
-		return "no answer in time"
-	case webhook.CodeDNS:
-		return "the host name does not resolve"
-	case webhook.CodeBlockedAddress:
-		return "the host has no public address"
-	case webhook.CodeConnect:
-		return "nothing accepts connections there"
-	case webhook.CodeConnection:
-		return "the connection broke off"
-	case webhook.CodeTLS:
-		return "the certificate or TLS version is not accepted"
-	case webhook.CodeBadResponse:
-		return "the answer was not HTTP"
-	case webhook.CodeStatus:
-		return fmt.Sprintf("answered with status %d", status)
-	case webhook.CodeRedirect:
-		return fmt.Sprintf("answered with a redirect (status %d)", status)
-	default:
-		return "not delivered"
-	}
-}
-
-// write executes the templates.
-func (o *Options) write(d Data) (content, error) {
-	var subject, text, html strings.Builder
-	if err := o.Subject.Execute(&subject, d); err != nil {
-		return content{}, fmt.Errorf("subject: %w", err)
-	}
-	if err := o.Text.Execute(&text, d); err != nil {
-		return content{}, fmt.Errorf("text: %w", err)
-	}
-	if err := o.HTML.Execute(&html, d); err != nil {
-		return content{}, fmt.Errorf("html: %w", err)
-	}
-	return content{subject: oneLine(subject.String()), text: text.String(), html: html.String()}, nil
 }
 
 // oneLine makes one line of s, at most maxSubject characters long, so that nothing in

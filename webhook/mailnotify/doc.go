@@ -28,6 +28,6 @@
 // # Limits
 //
 // Each address gets a mail of its own, so owners do not see each other. The texts are
-// in English; [Options] takes others. Bounces that come after the server's answer are
-// not read.
+// in English: [Options.Words] replaces or translates them, for all addresses alike, and
+// Options takes whole templates. Bounces that come after the server's answer are not read.
 package mailnotify

@@ -74,7 +74,7 @@ func (o *Options) check() (bad []error) {
 	}
 	sample := Data{
 		MerchantID: "merchant_42", WebhookID: "whk_1", URL: "https://example.com/", Name: "example.com", Failures: 5, DisableAfter: 10,
-		Last: []Failure{{EventType: "document.created", What: inWords(webhook.CodeTimeout, 0)}}, Link: "https://example.com/",
+		Last: []Failure{{EventType: "document.created", What: sayer{o.Words}.inWords(webhook.CodeTimeout, 0)}}, Link: "https://example.com/",
 	}
 	for _, sample.Kind = range []webhook.NoticeKind{webhook.NoticeDisabled, webhook.NoticeWarning, webhook.NoticeRecovered, webhook.NoticeMoved, webhook.NoticeCrowded, webhook.NoticeEnabled} {
 		switch c, err := o.write(sample); {

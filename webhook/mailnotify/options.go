@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/rag-assistant/webhooks/webhook"
+	"github.com/rag-assistant/webhooks/webhook/words"
 )
 
 // AddressFunc returns the addresses that get a notice, as in RFC 5322, with or without
@@ -58,6 +59,13 @@ type Options struct {
 	// link.
 	PortalURL func(n webhook.Notice) string
 
+	// Title is the name of the product, which begins each subject: with "Acme" it is "Acme:
+	// Your webhook for example.com keeps failing". Defaults to none.
+	Title string
+
+	// Words are those of the package's own texts. Defaults to English.
+	Words *words.Words
+
 	// Subject, Text and HTML replace the package's own texts. Each is executed with a
 	// [Data]. New tries them with each kind of notice. In a subject, control
 	// characters become spaces, and it is cut after 200 characters. If HTML writes
@@ -88,14 +96,15 @@ func (o *Options) withDefaults() {
 	if o.GiveUpAfter == 0 {
 		o.GiveUpAfter = 24 * time.Hour
 	}
+	say := sayer{o.Words}
 	if o.Subject == nil {
-		o.Subject = texttemplate.Must(texttemplate.ParseFS(templates, "templates/subject.txt"))
+		o.Subject = say.text("subject.txt")
 	}
 	if o.Text == nil {
-		o.Text = texttemplate.Must(texttemplate.ParseFS(templates, "templates/mail.txt"))
+		o.Text = say.text("mail.txt", "news.txt")
 	}
 	if o.HTML == nil {
-		o.HTML = htmltemplate.Must(htmltemplate.ParseFS(templates, "templates/mail.html"))
+		o.HTML = say.html("mail.html", "news.txt")
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)

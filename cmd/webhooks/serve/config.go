@@ -15,6 +15,7 @@ import (
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/egress"
 	"github.com/rag-assistant/webhooks/webhook/jwtauth"
+	"github.com/rag-assistant/webhooks/webhook/words"
 )
 
 // config is what the flags say.
@@ -27,6 +28,7 @@ type config struct {
 	jwksURL           string
 	jwt               jwtauth.Options
 	mail              mail
+	yours             yours
 	drainDelay        time.Duration
 	tokenFor          string
 	check             bool
@@ -60,7 +62,7 @@ func parse(args []string, stderr io.Writer) (*config, error) {
 	fs.StringVar(&c.addr, "addr", "127.0.0.1:8080", "address to listen on")
 	c.storageFlags(fs, &bad)
 	fs.StringVar(&c.role, "role", "all", `what this process does: "all", "api" or "dispatch"`)
-	fs.Func("jwt-secret", "`key` of HS256 tokens with the claims merchantId and exp, at least 32 bytes; needed to serve the API",
+	fs.Func("jwt-secret", "`key` of HS256 tokens with the claims of -jwt-claim and exp, at least 32 bytes; needed to serve the API",
 		func(s string) (err error) {
 			c.jwtSecret = []byte(s)
 			c.jwtKeys, err = jwtauth.Secrets(c.jwtSecret)
@@ -73,12 +75,14 @@ func parse(args []string, stderr io.Writer) (*config, error) {
 		c.jwt.Audience = []string{s}
 		return nil
 	})
+	fs.StringVar(&c.jwt.MerchantClaim, "jwt-claim", jwtauth.DefaultMerchantClaim, "`claim` of a token that names the {tenant}")
 	fs.StringVar(&c.jwt.AdminScope, "jwt-admin-scope", "",
-		`scope of operators, who may act for every merchant (default "`+ownAdminScope+`" with -jwt-secret, none with -jwks-url)`)
+		`scope of operators, who may act for every {tenant} (default "`+ownAdminScope+`" with -jwt-secret, none with -jwks-url)`)
 	c.mail.flags(fs)
+	c.yours.flags(fs, &bad)
 	fs.DurationVar(&c.drainDelay, "drain-delay", 0,
 		"time from saying no to /readyz until connections are refused, for balancers to notice")
-	fs.StringVar(&c.tokenFor, "token", "", "print a token for this `merchant`, or for an operator if it is *, that is good for a day, and exit")
+	fs.StringVar(&c.tokenFor, "token", "", "print a token for this `{tenant}`, or for an operator if it is *, that is good for a day, and exit")
 	fs.BoolVar(&c.check, "check", false, "ask the process that listens at -addr if it is ready, and exit with 0 if it is")
 	fs.BoolVar(&out.InsecureAllowHTTP, "insecure-allow-http", false, "allow webhook URLs with http")
 	fs.BoolVar(&out.InsecureAllowPrivateNetworks, "insecure-allow-private-networks", false,
@@ -100,6 +104,7 @@ func parse(args []string, stderr io.Writer) (*config, error) {
 		if errors.Is(err, flag.ErrHelp) {
 			fs.SetOutput(stderr)
 			_, _ = io.WriteString(stderr, usage)
+			fs.VisitAll(func(f *flag.Flag) { f.Usage = c.yours.words.Say(words.Text(f.Usage)) })
 			fs.PrintDefaults()
 		}
 		return nil, err
@@ -113,7 +118,7 @@ func parse(args []string, stderr io.Writer) (*config, error) {
 	if c.check {
 		return c, nil // It needs no login and no keys.
 	}
-	if err := errors.Join(bad...); err != nil {
+	if err := errors.Join(append(bad, c.yours.settle())...); err != nil {
 		return nil, err
 	}
 	switch c.role {
@@ -148,6 +153,8 @@ func parse(args []string, stderr io.Writer) (*config, error) {
 	}
 	c.service.Egress, d.Egress = out, out
 	d.SecretKeys = c.service.SecretKeys
+	c.service.Catalog, c.service.Wire, d.Wire = c.yours.catalog, c.yours.wire, c.yours.wire
+	c.mail.opts.Title, c.mail.opts.Words = c.yours.title, c.yours.words
 	return c, nil
 }
 

@@ -20,8 +20,30 @@ import (
 
 // mailServer refuses addresses that begin with gone.
 type mailServer struct {
-	mu  sync.Mutex
-	got []string
+	mu    sync.Mutex
+	got   []string // to whom
+	mails []string
+}
+
+// start returns the port of the running server, which offers no TLS.
+func (s *mailServer) start(t *testing.T) (port string) {
+	t.Helper()
+	server := smtp.NewServer(s)
+	server.Domain = "localhost"
+	ln, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		_ = server.Serve(ln)
+	}()
+	t.Cleanup(func() {
+		_ = server.Close()
+		<-served
+	})
+	_, port, err = net.SplitHostPort(ln.Addr().String())
+	require.NoError(t, err)
+	return port
 }
 
 func (s *mailServer) NewSession(*smtp.Conn) (smtp.Session, error) {
@@ -46,10 +68,10 @@ func (s *mailSession) Rcpt(to string, _ *smtp.RcptOptions) error {
 }
 
 func (s *mailSession) Data(r io.Reader) error {
+	text, err := io.ReadAll(r)
 	s.server.mu.Lock()
 	defer s.server.mu.Unlock()
-	s.server.got = append(s.server.got, s.to)
-	_, err := io.Copy(io.Discard, r)
+	s.server.got, s.server.mails = append(s.server.got, s.to), append(s.server.mails, string(text))
 	return err
 }
 
@@ -58,21 +80,7 @@ func (s *mailSession) Data(r io.Reader) error {
 func TestMailGoesToSeveral(t *testing.T) {
 	t.Parallel()
 	server := &mailServer{}
-	smtpServer := smtp.NewServer(server)
-	smtpServer.Domain = "localhost"
-	ln, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	served := make(chan struct{})
-	go func() {
-		defer close(served)
-		_ = smtpServer.Serve(ln)
-	}()
-	t.Cleanup(func() {
-		_ = smtpServer.Close()
-		<-served
-	})
-	_, port, err := net.SplitHostPort(ln.Addr().String())
-	require.NoError(t, err)
+	port := server.start(t)
 
 	c, err := parse([]string{
 		"-jwt-secret", secret, "-smtp-host", "127.0.0.1", "-smtp-port", port, "-mail-from", "Webhooks <a@example.com>",

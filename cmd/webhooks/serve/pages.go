@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"cmp"
 	"html/template"
 	"log/slog"
 	"net/http"
@@ -15,9 +16,9 @@ import (
 const tokenCookie = "webhooks_token"
 
 // pages mounts the portal and a page that takes a token for it.
-func pages(mux *http.ServeMux, svc *webhook.Service, ops *operator.Operator, auth webhook.AuthenticateFunc, log *slog.Logger) error {
+func (c *config) pages(mux *http.ServeMux, svc *webhook.Service, ops *operator.Operator, auth webhook.AuthenticateFunc, log *slog.Logger) error {
 	p, err := portal.New(svc, withCookie(auth), &portal.Options{
-		Title: "Webhooks", Operator: ops, Login: http.RedirectHandler("/login", http.StatusSeeOther), Logger: log,
+		Title: cmp.Or(c.yours.title, "Webhooks"), Words: c.yours.words, AttemptTimeout: c.dispatcher.AttemptTimeout, Operator: ops, Login: http.RedirectHandler("/login", http.StatusSeeOther), Logger: log,
 	})
 	if err != nil {
 		return err

@@ -45,10 +45,15 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return check(ctx, c.addr)
 	}
 	if c.tokenFor != "" {
-		token, err := newToken(c.jwtSecret, c.tokenFor, c.jwt.AdminScope, 24*time.Hour)
+		token, err := newToken(c.jwtSecret, c.tokenFor, &c.jwt, 24*time.Hour)
 		_, _ = fmt.Fprintln(stdout, token)
 		return err
 	}
+	return c.run(ctx, stderr)
+}
+
+// run serves until ctx ends.
+func (c *config) run(ctx context.Context, stderr io.Writer) error {
 	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: c.logLevel}))
 	st, closeStore, err := c.open(ctx, log)
 	if err != nil {
@@ -174,22 +179,25 @@ func (c *config) routes(mux *http.ServeMux, svc *webhook.Service, ops *operator.
 	if err != nil {
 		return err
 	}
-	h, err := api.New(svc, auth.Authenticate, &api.Options{EnablePublish: true, Operator: ops, Logger: log})
+	h, err := api.New(svc, auth.Authenticate, &api.Options{
+		EnablePublish: true, Operator: ops, Logger: log, Words: c.yours.words, Title: c.yours.title,
+		Retry: c.dispatcher.Retry, AttemptTimeout: c.dispatcher.AttemptTimeout,
+	})
 	if err != nil {
 		return err
 	}
 	mux.Handle("/api/", h)
-	return pages(mux, svc, ops, auth.Authenticate, log)
+	return c.pages(mux, svc, ops, auth.Authenticate, log)
 }
 
 // anyMerchant stands for an operator where a token is made.
 const anyMerchant = "*"
 
-// newToken makes a token as the host's login would. The key is the text itself.
-func newToken(key []byte, merchantID, adminScope string, good time.Duration) (string, error) {
-	claims := jwt.MapClaims{"exp": time.Now().Add(good).Unix(), jwtauth.DefaultMerchantClaim: merchantID}
+// newToken makes a token as the host's login would, with the claims that o reads. The key is the text itself.
+func newToken(key []byte, merchantID string, o *jwtauth.Options, good time.Duration) (string, error) {
+	claims := jwt.MapClaims{"exp": time.Now().Add(good).Unix(), o.MerchantClaim: merchantID}
 	if merchantID == anyMerchant {
-		claims = jwt.MapClaims{"exp": claims["exp"], "scope": adminScope, "sub": "operator"}
+		claims = jwt.MapClaims{"exp": claims["exp"], "scope": o.AdminScope, "sub": "operator"}
 	}
 	return jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString(key)
 }

@@ -19,6 +19,7 @@ import (
 
 	"github.com/rag-assistant/webhooks/verifier"
 	"github.com/rag-assistant/webhooks/webhook/event"
+	"github.com/rag-assistant/webhooks/webhook/jwtauth"
 )
 
 const secret = "0123456789abcdef0123456789abcdef"
@@ -36,14 +37,22 @@ func start(t *testing.T, args ...string) (base string, stop func() error) {
 // startAs is start with these flags and no other.
 func startAs(t *testing.T, args ...string) (base string, stop func() error) {
 	t.Helper()
+	return watch(t, io.Discard, func(ctx context.Context, stderr io.Writer) error {
+		return Run(ctx, append([]string{"-addr", "127.0.0.1:0", "-jwt-secret", secret}, args...), io.Discard, stderr)
+	})
+}
+
+// watch runs a server and returns where it listens. Its log is copied.
+func watch(t *testing.T, log io.Writer, run func(context.Context, io.Writer) error) (base string, stop func() error) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	logs, w := io.Pipe()
 	done := make(chan error, 1)
 	go func() {
-		done <- Run(ctx, append([]string{"-addr", "127.0.0.1:0", "-jwt-secret", secret}, args...), io.Discard, w)
+		done <- run(ctx, w)
 		_ = w.Close()
 	}()
-	lines := bufio.NewReader(logs)
+	lines := bufio.NewReader(io.TeeReader(logs, log))
 	var addr []string
 	for addr == nil {
 		line, err := lines.ReadString('\n')
@@ -66,7 +75,7 @@ func startAs(t *testing.T, args ...string) (base string, stop func() error) {
 
 func token(t *testing.T, key, merchant string, good time.Duration) string {
 	t.Helper()
-	s, err := newToken([]byte(key), merchant, ownAdminScope, good)
+	s, err := newToken([]byte(key), merchant, &jwtauth.Options{MerchantClaim: jwtauth.DefaultMerchantClaim, AdminScope: ownAdminScope}, good)
 	require.NoError(t, err)
 	return s
 }

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rag-assistant/webhooks/signer"
 	"github.com/rag-assistant/webhooks/verifier"
 	"github.com/rag-assistant/webhooks/verifier/explain"
 )
@@ -22,7 +23,8 @@ import (
 type Config struct {
 	File    string    // with the request; empty: stdin
 	At      time.Time // when the request arrived
-	Untimed bool      // the receiver accepts X-Webhook-Signature alone
+	Untimed bool      // the receiver accepts the signature without time alone
+	Wire    signer.Wire
 }
 
 // Run reports on the request that a file or stdin holds as it arrived: the headers, an
@@ -38,7 +40,7 @@ func Run(c Config, getenv func(string) string, stdin io.Reader, stdout io.Writer
 	if err != nil {
 		return false, err
 	}
-	opts := &verifier.Options{AcceptUntimed: c.Untimed, Now: func() time.Time { return c.At }}
+	opts := &verifier.Options{Wire: c.Wire, AcceptUntimed: c.Untimed, Now: func() time.Time { return c.At }}
 	report := explain.With(opts, header, body, secrets(getenv)...)
 	_, err = fmt.Fprint(stdout, report)
 	return report.Verified, err

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/rag-assistant/webhooks/signer"
 )
 
 const secret = "whsec_xyz789abc123def456ghi789jkl012mno345"
@@ -43,6 +45,8 @@ func TestRun(t *testing.T) {
 		{"with CRLF in the headers", Config{At: received}, known, strings.ReplaceAll(good, "\n", "\r\n"), 0, "The request verifies."},
 		{"secret with a line break", Config{At: received}, with("WEBHOOK_SECRET", secret+"\n"), good, 1, "secret_space"},
 		{"older secret", Config{At: received}, with("WEBHOOK_SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "WEBHOOK_OTHER_SECRETS", "x,"+secret), good, 1, "secret_other"},
+		{"of another sender", Config{At: received, Wire: signer.Wire{Prefix: "X-Acme-"}}, known, strings.ReplaceAll(good, "X-Webhook-", "X-Acme-"), 0, "The request verifies."},
+		{"of another sender, with a wrong signature beside a right one", Config{At: received, Wire: signer.Wire{Prefix: "X-Acme-"}}, known, strings.Replace(strings.ReplaceAll(good, "X-Webhook-", "X-Acme-"), "sha256=", "sha256=0", 1), 0, "X-Acme-Signature is not"},
 		{"no secret", Config{At: received}, with(), good, 1, "secret_missing"},
 		{"a line break at the end", Config{At: received}, known, good + "\n", 1, "body_line_break"},
 		{"no empty line", Config{At: received}, known, "Host: x\n", 2, "no empty line"},

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/rag-assistant/webhooks/cmd/webhooks/internal/terminal"
+	"github.com/rag-assistant/webhooks/signer"
 )
 
 // Run serves until ctx ends.
@@ -66,7 +67,8 @@ type Config struct {
 	Secret  string // of the webhook, or the sender's public key; empty: nothing is verified
 	Fail    int    // so many requests that verify get Status, those after them 200
 	Status  int    // to answer requests that verify with; defaults to 200, or to 500 with Fail
-	Untimed bool   // X-Webhook-Signature alone will do
+	Untimed bool   // the signature without time alone will do
+	Wire    signer.Wire
 	Delay   time.Duration
 }
 

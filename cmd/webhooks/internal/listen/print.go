@@ -44,8 +44,8 @@ func (p *printer) greet(addr net.Addr, c Config) {
 	p.Print(b.String())
 }
 
-// show prints a request and its answer.
-func (p *printer) show(in *request, status int, answered bool) {
+// show prints a request and its answer. The wire has all its names.
+func (p *printer) show(in *request, wire signer.Wire, status int, answered bool) {
 	var b strings.Builder
 	name := string(in.event.Type)
 	if name == "" {
@@ -65,7 +65,7 @@ func (p *printer) show(in *request, status int, answered bool) {
 	if in.times > 1 {
 		b.WriteString("  " + p.Paint(terminal.Yellow, fmt.Sprintf("again     this event has come %d times: do its work once", in.times)) + "\n")
 	}
-	for _, h := range []struct{ label, name string }{{"webhook", signer.HeaderWebhookID}, {"delivery", signer.HeaderDeliveryID}} {
+	for _, h := range []struct{ label, name string }{{"webhook", wire.WebhookID}, {"delivery", wire.DeliveryID}} {
 		if value := in.header.Get(h.name); value != "" {
 			fmt.Fprintf(&b, "  %-9s %s\n", h.label, terminal.Safe(value))
 		}

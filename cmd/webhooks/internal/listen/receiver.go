@@ -37,7 +37,7 @@ func newReceiver(c Config, p *printer) (*receiver, error) {
 	if c.Secret == "" {
 		return r, nil
 	}
-	secret, opts := c.Secret, &verifier.Options{AcceptUntimed: c.Untimed}
+	secret, opts := c.Secret, &verifier.Options{Wire: c.Wire, AcceptUntimed: c.Untimed}
 	if strings.HasPrefix(secret, "whpk_") {
 		secret, opts.PublicKeys = "", []string{secret}
 	}
@@ -86,7 +86,7 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	in.times = r.count(in.event.ID)
 	status := r.decide(in)
 	answered := r.answer(w, req, status)
-	r.printer.show(in, status, answered)
+	r.printer.show(in, r.Wire.WithDefaults(), status, answered)
 	if in.verified != nil && r.verifier != nil {
 		r.explain(in)
 	}
@@ -161,6 +161,6 @@ func (r *receiver) explain(in *request) {
 		return
 	}
 	r.printer.reasons(explain.With(&verifier.Options{
-		AcceptUntimed: r.Untimed, Now: func() time.Time { return in.at },
+		Wire: r.Wire, AcceptUntimed: r.Untimed, Now: func() time.Time { return in.at },
 	}, in.header, in.body, r.Secret))
 }

@@ -19,18 +19,19 @@ import (
 // prints what became of them.
 type Sender struct {
 	url     string
+	wire    signer.Wire    // with all its names
 	signer  *signer.Signer // nil: there is no secret
 	printer *printer
 	client  http.Client
 }
 
 // NewSender returns a Sender to a receiver's URL. Without a secret it signs nothing.
-func NewSender(to, secret string, out *terminal.Writer) (*Sender, error) {
+func NewSender(to, secret string, wire signer.Wire, out *terminal.Writer) (*Sender, error) {
 	u, err := url.Parse(to)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return nil, errors.New("--forward is no URL such as http://127.0.0.1:3000/webhooks")
 	}
-	s := &Sender{url: to, printer: &printer{out}, client: http.Client{
+	s := &Sender{url: to, wire: wire.WithDefaults(), printer: &printer{out}, client: http.Client{
 		Timeout:       10 * time.Second,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
@@ -79,11 +80,15 @@ func (s *Sender) Send(ctx context.Context, id, eventType string, m Message) {
 		req.Header.Set(name, value)
 	}
 	req.Header.Set("Content-Type", m.ContentType)
-	req.Header.Set(signer.HeaderEvent, eventType)
+	if s.wire.Event != "" {
+		req.Header.Set(s.wire.Event, eventType)
+	}
 	req.Header.Set(signer.HeaderStandardID, id)
 	req.Header.Set(signer.HeaderStandardTimestamp, strconv.FormatInt(at.Unix(), 10))
 	if s.signer != nil {
-		req.Header.Set(signer.HeaderSignature, string(s.signer.AppendSignature(nil, body)))
+		if s.wire.Signature != "" {
+			req.Header.Set(s.wire.Signature, string(s.signer.AppendSignature(nil, body)))
+		}
 		req.Header.Set(signer.HeaderStandardSignature, string(s.signer.AppendStandard(nil, id, at, body)))
 	}
 	p := s.printer
