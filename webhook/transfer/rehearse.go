@@ -46,8 +46,9 @@ type RehearseOptions struct {
 	// is counted and not tested again. Defaults to none.
 	Resume io.Reader
 
-	// Progress is called after each test, by one goroutine at a time. Defaults to nobody.
-	Progress func(Rehearsal)
+	// Progress is called with each line of the report and the counts so far, by one
+	// goroutine at a time. Defaults to nobody.
+	Progress func(Rehearsed, Rehearsal)
 }
 
 // rehearser is one Rehearse.
@@ -214,7 +215,7 @@ func (x *rehearser) test(ctx context.Context, w *store.Webhook) error {
 	}
 	x.done.count(&line)
 	if x.opts.Progress != nil {
-		x.opts.Progress(x.done)
+		x.opts.Progress(line, x.done)
 	}
 	return nil
 }

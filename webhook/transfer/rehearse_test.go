@@ -153,7 +153,7 @@ func TestRehearse(t *testing.T) {
 		all = append(all, webhook.Registration{URL: "https://example.com/rewritten", Encoding: webhook.EncodingASCII, Headers: webhook.Headers{"X-Tenant": "7"}})
 		o, e := rehearsal(kinds(t, secret).answer)
 		var progress []int
-		o.Progress = func(r transfer.Rehearsal) { progress = append(progress, r.Webhooks) }
+		o.Progress = func(_ transfer.Rehearsed, r transfer.Rehearsal) { progress = append(progress, r.Webhooks) }
 		var file bytes.Buffer
 		done, err := transfer.Rehearse(t.Context(), memstore.New(nil), bytes.NewReader(moving(t, secret, all...)), &file, o)
 		require.NoError(t, err)
@@ -230,6 +230,11 @@ func TestRehearseAgain(t *testing.T) {
 		for _, c := range e.Seen() {
 			require.NotContains(t, c.URL, "open")
 		}
+
+		o.Resume = strings.NewReader(first.String() + strings.ReplaceAll(first.String(), `"same"`, `"neither"`))
+		done, err = transfer.Rehearse(t.Context(), memstore.New(nil), bytes.NewReader(file), io.Discard, o)
+		require.NoError(t, err)
+		require.Zero(t, done.Kept, "the last line counts")
 
 		o.Resume = strings.NewReader("{}\n" + first.String())
 		_, err = transfer.Rehearse(t.Context(), memstore.New(nil), bytes.NewReader(file), io.Discard, o)
