@@ -25,8 +25,12 @@ func (t *tool) rehearse(ctx context.Context, c *cli.Command, from io.Reader) err
 		return err
 	}
 	defer closeStore()
+	service, err := receiving(c, keys)
+	if err != nil {
+		return err
+	}
 	o := &transfer.RehearseOptions{
-		Service: receiving(c, keys), InsecureUnsealed: c.Bool("insecure-unsealed"), PerHost: c.Int("per-host"),
+		Service: service, InsecureUnsealed: c.Bool("insecure-unsealed"), PerHost: c.Int("per-host"),
 		Progress: func(line transfer.Rehearsed, done transfer.Rehearsal) {
 			if line.Verdict == transfer.VerdictOnlyOld {
 				_, _ = fmt.Fprintln(t.stderr, terminal.Safe(fmt.Sprintf("would fail: %s of %s, %s: %s", line.WebhookID, line.MerchantID, line.URL, why(line))))

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -15,6 +16,7 @@ import (
 	"github.com/rag-assistant/webhooks/store"
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/egress"
+	"github.com/rag-assistant/webhooks/webhook/event"
 	"github.com/rag-assistant/webhooks/webhook/transfer"
 )
 
@@ -35,6 +37,7 @@ func (t *tool) storeCommands() []*cli.Command {
 			yes("dry-run", "only say what would be done"), yes("overwrite", "make webhooks that differ into what the file says"),
 			yes("insecure-unsealed", "take in a file that is not sealed"), yes("migrate", "prepare a store of SQL first"),
 			yes("insecure-allow-http", "allow webhook URLs with http"), yes("insecure-allow-private-networks", "allow webhook URLs in private networks"),
+			option("catalog", "JSON `file` of the types of events, as of serve; the default ones unless given"),
 			yes("rehearse", "send each endpoint a test in the old and in the new form, and store nothing"),
 			option("old-form", "`file` of JSON that says how the old sender writes a test; as this service does unless given"),
 			option("report", "`file` for the answers, as lines of JSON; one of before is gone on with; stdout unless given"),
@@ -101,8 +104,12 @@ func (t *tool) imports(ctx context.Context, c *cli.Command) error {
 		return err
 	}
 	defer closeStore()
+	service, err := receiving(c, keys)
+	if err != nil {
+		return err
+	}
 	done, err := transfer.Import(ctx, st, from, &transfer.ImportOptions{
-		Service:          receiving(c, keys),
+		Service:          service,
 		InsecureUnsealed: c.Bool("insecure-unsealed"), Overwrite: c.Bool("overwrite"), DryRun: c.Bool("dry-run"),
 	})
 	verb := ""
@@ -114,10 +121,26 @@ func (t *tool) imports(ctx context.Context, c *cli.Command) error {
 }
 
 // receiving are the options of the service that takes webhooks in.
-func receiving(c *cli.Command, keys []webhook.SecretKey) webhook.ServiceOptions {
-	return webhook.ServiceOptions{SecretKeys: keys, Egress: &egress.Options{
+func receiving(c *cli.Command, keys []webhook.SecretKey) (webhook.ServiceOptions, error) {
+	o := webhook.ServiceOptions{SecretKeys: keys, Egress: &egress.Options{
 		InsecureAllowHTTP: c.Bool("insecure-allow-http"), InsecureAllowPrivateNetworks: c.Bool("insecure-allow-private-networks"),
 	}}
+	name := c.String("catalog")
+	if name == "" {
+		return o, nil
+	}
+	text, err := os.ReadFile(name) //nolint:gosec // the operator names it
+	if err != nil {
+		return o, err
+	}
+	var entries []event.Entry
+	if err = json.Unmarshal(text, &entries); err == nil {
+		o.Catalog, err = event.NewCatalog(entries...)
+	}
+	if err != nil {
+		err = usagef("--catalog %s: %w", name, err)
+	}
+	return o, err
 }
 
 // refused lists all that was refused, where the error names the first.

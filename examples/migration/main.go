@@ -45,6 +45,11 @@ func main() {
 //go:embed old-form.json
 var oldForm []byte
 
+// catalogFile has the types of events, with their new names.
+//
+//go:embed catalog.json
+var catalogFile []byte
+
 // move is what takes part in it.
 type move struct {
 	out       io.Writer
@@ -59,19 +64,17 @@ func newMove(out io.Writer) (*move, func(), error) {
 	server := httptest.NewServer(m.receivers)
 	m.table = shop.Table(server.URL)
 	m.receivers.Use(m.table)
-	catalog, err := event.NewCatalog(
-		event.Entry{Type: "order.paid", Description: "An order was paid"},
-		event.Entry{Type: "order.refunded", Description: "An order was refunded"},
-	)
-	m.rehearsal = transfer.RehearseOptions{
-		Service: webhook.ServiceOptions{
-			Catalog:    catalog,
-			SecretKeys: []webhook.SecretKey{{ID: "k1", Key: [32]byte{1}}},                            // of a secret manager
-			Egress:     &egress.Options{InsecureAllowHTTP: true, InsecureAllowPrivateNetworks: true}, // this machine only
-		},
-		InsecureUnsealed: true, Concurrency: 32, PerHost: 32, // all receivers are one host here
+	var entries []event.Entry
+	wrong := errors.Join(json.Unmarshal(oldForm, &m.rehearsal.Old), json.Unmarshal(catalogFile, &entries))
+	catalog, err := event.NewCatalog(entries...)
+	m.rehearsal.Service = webhook.ServiceOptions{
+		Catalog:    catalog,
+		SecretKeys: []webhook.SecretKey{{ID: "k1", Key: [32]byte{1}}},                            // of a secret manager
+		Egress:     &egress.Options{InsecureAllowHTTP: true, InsecureAllowPrivateNetworks: true}, // this machine only
 	}
-	return m, server.Close, errors.Join(err, json.Unmarshal(oldForm, &m.rehearsal.Old))
+	m.rehearsal.InsecureUnsealed = true
+	m.rehearsal.Concurrency, m.rehearsal.PerHost = 32, 32 // All receivers are one host here.
+	return m, server.Close, errors.Join(wrong, err)
 }
 
 func run(ctx context.Context, out io.Writer) error {
