@@ -21,6 +21,7 @@ func TestRehearsal(t *testing.T) {
 	var mended atomic.Bool
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		old := len(r.Header.Get("X-Shop-Signature")) == 64
+		old = old || r.Header.Get("X-Acme-Event") != "" // as it will be called
 		if r.URL.Path == "/strict" && !old && !(mended.Load() && r.Header.Get(signer.HeaderSignature) != "") {
 			w.WriteHeader(http.StatusUnauthorized)
 		}
@@ -42,6 +43,9 @@ func TestRehearsal(t *testing.T) {
 	require.Contains(t, got.stderr, "would fail: ep_strict of m1, "+server.URL+"/strict: refuses the new form with 401\n")
 	require.Contains(t, got.stderr, "2 tested: 1 take both, 1 would fail after the move, 0 take the new form only, 0 take neither, 0 do not answer; 1 do not verify\n")
 	require.Contains(t, got.stderr, "webhooks: 1 webhooks would fail after the move\n")
+
+	got = run(t, append(args, "--wire-prefix", "X-Acme-", file)...)
+	require.Equal(t, 0, got.code, got.stderr)
 
 	args = append(args, "--report", report, "--per-host", "1", file)
 	require.Equal(t, 1, run(t, args...).code)

@@ -13,6 +13,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"github.com/rag-assistant/webhooks/cmd/webhooks/serve"
+	"github.com/rag-assistant/webhooks/signer"
 	"github.com/rag-assistant/webhooks/store"
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/egress"
@@ -38,6 +39,8 @@ func (t *tool) storeCommands() []*cli.Command {
 			yes("insecure-unsealed", "take in a file that is not sealed"), yes("migrate", "prepare a store of SQL first"),
 			yes("insecure-allow-http", "allow webhook URLs with http"), yes("insecure-allow-private-networks", "allow webhook URLs in private networks"),
 			option("catalog", "JSON `file` of the types of events, as of serve; the default ones unless given"),
+			option("wire-prefix", "what the `names` of the service's own headers begin with, as of serve; X-Webhook- unless given"),
+			&cli.BoolFlag{Name: "wire-untimed", Usage: "the service sends the signature without time, too; --wire-untimed=false: it does not", Value: true, HideDefault: true},
 			yes("rehearse", "send each endpoint a test in the old and in the new form, and store nothing"),
 			option("old-form", "`file` of JSON that says how the old sender writes a test; as this service does unless given"),
 			option("report", "`file` for the answers, as lines of JSON; one of before is gone on with; stdout unless given"),
@@ -125,6 +128,7 @@ func receiving(c *cli.Command, keys []webhook.SecretKey) (webhook.ServiceOptions
 	o := webhook.ServiceOptions{SecretKeys: keys, Egress: &egress.Options{
 		InsecureAllowHTTP: c.Bool("insecure-allow-http"), InsecureAllowPrivateNetworks: c.Bool("insecure-allow-private-networks"),
 	}}
+	o.Wire = signer.Wire{Prefix: c.String("wire-prefix"), OmitUntimed: !c.Bool("wire-untimed")}
 	name := c.String("catalog")
 	if name == "" {
 		return o, nil

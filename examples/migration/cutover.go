@@ -58,14 +58,14 @@ func (m *move) cutOver(ctx context.Context, failing []string) error {
 		return err
 	}
 	d, err := webhook.NewDispatcher(st, &webhook.DispatcherOptions{
-		Egress: m.rehearsal.Service.Egress, SecretKeys: m.rehearsal.Service.SecretKeys,
+		Wire: m.rehearsal.Service.Wire, Egress: m.rehearsal.Service.Egress, SecretKeys: m.rehearsal.Service.SecretKeys,
 	})
 	if err != nil {
 		return err
 	}
 	ready := slices.DeleteFunc(slices.Clone(m.table), func(e shop.Endpoint) bool { return slices.Contains(failing, strconv.Itoa(e.ID)) })
 	var file bytes.Buffer
-	if err := shop.Export(&file, ready, m.encodings()); err != nil {
+	if err := shop.Export(&file, ready, m.encodings); err != nil {
 		return err
 	}
 	imported, err := transfer.Import(ctx, st, &file, &transfer.ImportOptions{Service: m.rehearsal.Service, InsecureUnsealed: true})

@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/rag-assistant/webhooks/examples/migration/shop"
+	"github.com/rag-assistant/webhooks/signer"
 	"github.com/rag-assistant/webhooks/store/memstore"
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/egress"
@@ -56,7 +57,8 @@ type move struct {
 	receivers *shop.Receivers
 	table     []shop.Endpoint
 	rehearsal transfer.RehearseOptions
-	report    bytes.Buffer // of all rehearsals
+	report    bytes.Buffer
+	encodings map[string]string // that it has found, by endpoint
 }
 
 func newMove(out io.Writer) (*move, func(), error) {
@@ -85,7 +87,7 @@ func run(ctx context.Context, out io.Writer) error {
 	defer end()
 
 	fmt.Fprintln(out, "A rehearsal, before anything is switched:")
-	failing, err := m.rehearse(ctx, nil)
+	failing, err := m.rehearse(ctx)
 	if err != nil {
 		return err
 	}
@@ -94,19 +96,32 @@ func run(ctx context.Context, out io.Writer) error {
 	}
 
 	fmt.Fprintln(out, "\nThe same with the encodings that it has found; those that passed are left in peace:")
-	if failing, err = m.rehearse(ctx, m.encodings()); err != nil {
+	m.findEncodings()
+	if failing, err = m.rehearse(ctx); err != nil {
 		return err
 	}
 	if err := m.expect(failing, "hex", "hmac", "agent"); err != nil {
+		return err
+	}
+
+	fmt.Fprintln(out, "\nAll of them once more, with the names of the old sender:")
+	m.report.Reset() // It speaks of other names.
+	m.rehearsal.Service.Wire = signer.Wire{
+		Prefix: "X-Shop-", Untimed: signer.Untimed{NoPrefix: true}, UserAgent: "Shop-Hooks/2.1",
+	}
+	if failing, err = m.rehearse(ctx); err != nil {
+		return err
+	}
+	if err := m.expect(failing, "hmac"); err != nil {
 		return err
 	}
 	return m.cutOver(ctx, failing)
 }
 
 // rehearse prints what a rehearsal has found, and returns the endpoints that would fail.
-func (m *move) rehearse(ctx context.Context, encodings map[string]string) ([]string, error) {
+func (m *move) rehearse(ctx context.Context) ([]string, error) {
 	var file bytes.Buffer
-	if err := shop.Export(&file, m.table, encodings); err != nil {
+	if err := shop.Export(&file, m.table, m.encodings); err != nil {
 		return nil, err
 	}
 	var failing []string
@@ -141,14 +156,13 @@ func (m *move) expect(failing []string, kinds ...string) error {
 	return nil
 }
 
-// encodings are those that the report has found for receivers that write bodies again.
-func (m *move) encodings() map[string]string {
-	out := map[string]string{}
+// findEncodings reads the report for receivers that write bodies again.
+func (m *move) findEncodings() {
+	m.encodings = map[string]string{}
 	for line := range bytes.Lines(m.report.Bytes()) {
 		var r transfer.Rehearsed
 		if json.Unmarshal(line, &r) == nil && r.Encoding != "" {
-			out[r.WebhookID] = string(r.Encoding)
+			m.encodings[r.WebhookID] = string(r.Encoding)
 		}
 	}
-	return out
 }

@@ -15,6 +15,8 @@ func TestMigration(t *testing.T) {
 	require.NoError(t, run(t.Context(), &out))
 	require.Contains(t, out.String(), "500 tested, 0 of them before; 150 take both forms, 350 would fail; 60 do not verify")
 	require.Contains(t, out.String(), "500 tested, 150 of them before; 200 take both forms, 300 would fail; 60 do not verify")
+	require.Contains(t, out.String(), "500 tested, 0 of them before; 420 take both forms, 80 would fail; 80 do not verify")
+	require.Contains(t, out.String(), "Imported: 420")
 	require.Contains(t, out.String(), "2000 events were published meanwhile, and each has arrived once.")
 }
 

@@ -3,10 +3,6 @@ package transfer
 import (
 	"bytes"
 	"cmp"
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/base64"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -101,16 +97,16 @@ func (f *OldForm) request(w *store.Webhook, opened vault.Opened, at time.Time) (
 		set(h, name, value)
 	}
 	if !key.Secret.IsZero() {
-		mac := untimed(wire.Untimed, key.Secret, body)
-		inHex, in64 := hex.EncodeToString(mac), base64.StdEncoding.EncodeToString(mac)
-		names = append(names, "{{hex}}", inHex, "{{base64}}", in64)
-		if wire.Untimed.Base64 {
-			inHex = in64
-		}
-		set(h, wire.Signature, wire.Untimed.Prefix+inHex)
-		if err := f.standard(h, key.Secret, eventID, at, body); err != nil {
+		by, err := signer.New(key.Secret)
+		if err != nil {
 			return nil, nil, err
 		}
+		plain := signer.Untimed{NoPrefix: true, DecodedKey: wire.Untimed.DecodedKey}
+		names = append(names, "{{hex}}", string(by.AppendUntimed(nil, body, plain)))
+		plain.Base64 = true
+		names = append(names, "{{base64}}", string(by.AppendUntimed(nil, body, plain)))
+		set(h, wire.Signature, string(by.AppendUntimed(nil, body, wire.Untimed)))
+		f.standard(h, by, eventID, at, body)
 	}
 	values := strings.NewReplacer(names...)
 	for name, value := range f.Headers {
@@ -120,24 +116,19 @@ func (f *OldForm) request(w *store.Webhook, opened vault.Opened, at time.Time) (
 }
 
 // standard adds the headers of Standard Webhooks.
-func (f *OldForm) standard(h http.Header, secret signer.Secret, eventID string, at time.Time, body []byte) error {
-	if !f.Standard {
-		return nil
-	}
-	s, err := signer.New(secret)
-	if err != nil {
-		return err
-	}
-	prefixes := []string{"webhook-"}
-	if f.Wire.Svix {
-		prefixes = append(prefixes, "svix-")
+func (f *OldForm) standard(h http.Header, by *signer.Signer, eventID string, at time.Time, body []byte) {
+	var prefixes []string
+	switch {
+	case f.Standard && f.Wire.Svix:
+		prefixes = []string{"webhook-", "svix-"}
+	case f.Standard:
+		prefixes = []string{"webhook-"}
 	}
 	for _, prefix := range prefixes {
 		set(h, prefix+"id", eventID)
 		set(h, prefix+"timestamp", strconv.FormatInt(at.Unix(), 10))
-		set(h, prefix+"signature", string(s.AppendStandard(nil, eventID, at, body)))
+		set(h, prefix+"signature", string(by.AppendStandard(nil, eventID, at, body)))
 	}
-	return nil
 }
 
 // set puts a header under its name as it is written. A later one takes the place of an
@@ -151,17 +142,4 @@ func set(h http.Header, name, value string) {
 	if name != "" {
 		h[name] = []string{value}
 	}
-}
-
-// untimed is the HMAC of a body as form asks for it.
-func untimed(form signer.Untimed, secret signer.Secret, body []byte) []byte {
-	key := []byte(secret.Reveal())
-	if text, ours := strings.CutPrefix(secret.Reveal(), "whsec_"); ours && form.DecodedKey {
-		if decoded, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(text, "=")); err == nil {
-			key = decoded
-		}
-	}
-	mac := hmac.New(sha256.New, key)
-	mac.Write(body)
-	return mac.Sum(nil)
 }

@@ -26,8 +26,8 @@ type RehearseOptions struct {
 	// Service are the options of the receiving Service, as of an [Import].
 	Service webhook.ServiceOptions
 
-	// Dispatcher are the options of the dispatcher that will send: its wire, its headers,
-	// its AttemptTimeout. Its Egress and its keys are those of Service.
+	// Dispatcher are the options of the dispatcher that will send: its headers, its
+	// AttemptTimeout. Its Wire, its Egress and its keys are those of Service.
 	Dispatcher webhook.DispatcherOptions
 
 	// InsecureUnsealed takes in a file that is not sealed.
@@ -42,8 +42,8 @@ type RehearseOptions struct {
 	// PerHost is how many of them may be of one host and port. Defaults to 2.
 	PerHost int
 
-	// Resume is the report of an earlier rehearsal, whole or cut off. What passed there
-	// is counted and not tested again. Defaults to none.
+	// Resume is the report of an earlier rehearsal with these options, whole or cut off. What
+	// passed there is counted and not tested again. Defaults to none.
 	Resume io.Reader
 
 	// Progress is called with each line of the report and the counts so far, by one
@@ -115,7 +115,7 @@ func (x *rehearser) configure() (*webhook.Dispatcher, error) {
 		bad = append(bad, errors.New("the store is not one in memory"))
 	}
 	o.Dispatcher.Egress, o.Dispatcher.SecretKeys = o.Service.Egress, o.Service.SecretKeys
-	o.Dispatcher.InsecurePlaintextSecrets = o.Service.InsecurePlaintextSecrets
+	o.Dispatcher.Wire, o.Dispatcher.InsecurePlaintextSecrets = o.Service.Wire, o.Service.InsecurePlaintextSecrets
 	x.timeout = cmp.Or(o.Dispatcher.AttemptTimeout, egress.DefaultTimeout)
 	var errs [5]error
 	var out *egress.Egress

@@ -197,6 +197,20 @@ func TestRehearse(t *testing.T) {
 	})
 }
 
+// TestRehearseWithNamesOfItsOwn sends the new form under the Service's wire, so that who
+// knows the old names alone passes.
+func TestRehearseWithNamesOfItsOwn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const secret = "sk_live/of-another-sender"
+		o, _ := rehearsal(kinds(t, secret).answer)
+		o.Service.Wire = signer.Wire{Prefix: "X-Shop-", Untimed: signer.Untimed{NoPrefix: true}}
+		done, err := transfer.Rehearse(t.Context(), memstore.New(nil), bytes.NewReader(moving(t, secret, at("old-name", "old-base64")...)), io.Discard, o)
+		require.NoError(t, err)
+		require.Equal(t, transfer.Rehearsal{Webhooks: 2, Same: 1, OnlyOld: 1}, done)
+	})
+}
+
 // TestRehearseAgain goes on where another was cut off: what passed is left in peace, and
 // what did not is asked again.
 func TestRehearseAgain(t *testing.T) {
