@@ -95,10 +95,13 @@ func refuseIf(refuse bool, status int) (harness.Answer, error) {
 	return harness.Reply(http.StatusOK, "OK"), nil
 }
 
+// foreign is the secret of all receivers here.
+const foreign = "sk_live/of-another-sender"
+
 // kinds are receivers of one secret, each with its ways.
-func kinds(t *testing.T, secret string) receivers {
+func kinds(t *testing.T) receivers {
 	t.Helper()
-	parsed, err := signer.ParseSecret(secret)
+	parsed, err := signer.ParseSecret(foreign)
 	require.NoError(t, err)
 	s, err := signer.New(parsed)
 	require.NoError(t, err)
@@ -148,14 +151,13 @@ func kinds(t *testing.T, secret string) receivers {
 func TestRehearse(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		const secret = "sk_live/of-another-sender"
 		all := at("old-name?token=hidden", "old-base64", "agent", "either", "rewrites", "new", "open", "gone", "down", "slow", "strained")
 		all = append(all, webhook.Registration{URL: "https://example.com/rewritten", Encoding: webhook.EncodingASCII, Headers: webhook.Headers{"X-Tenant": "7"}})
-		o, e := rehearsal(kinds(t, secret).answer)
+		o, e := rehearsal(kinds(t).answer)
 		var progress []int
 		o.Progress = func(_ transfer.Rehearsed, r transfer.Rehearsal) { progress = append(progress, r.Webhooks) }
 		var file bytes.Buffer
-		done, err := transfer.Rehearse(t.Context(), memstore.New(nil), bytes.NewReader(moving(t, secret, all...)), &file, o)
+		done, err := transfer.Rehearse(t.Context(), memstore.New(nil), bytes.NewReader(moving(t, foreign, all...)), &file, o)
 		require.NoError(t, err)
 		require.Equal(t, transfer.Rehearsal{Webhooks: 12, Same: 4, OnlyOld: 5, OnlyNew: 1, Neither: 1, Unreachable: 1, Open: 1}, done)
 		require.Equal(t, []int{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}, progress)
@@ -202,10 +204,9 @@ func TestRehearse(t *testing.T) {
 func TestRehearseWithNamesOfItsOwn(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		const secret = "sk_live/of-another-sender"
-		o, _ := rehearsal(kinds(t, secret).answer)
+		o, _ := rehearsal(kinds(t).answer)
 		o.Service.Wire = signer.Wire{Prefix: "X-Shop-", Untimed: signer.Untimed{NoPrefix: true}}
-		done, err := transfer.Rehearse(t.Context(), memstore.New(nil), bytes.NewReader(moving(t, secret, at("old-name", "old-base64")...)), io.Discard, o)
+		done, err := transfer.Rehearse(t.Context(), memstore.New(nil), bytes.NewReader(moving(t, foreign, at("old-name", "old-base64")...)), io.Discard, o)
 		require.NoError(t, err)
 		require.Equal(t, transfer.Rehearsal{Webhooks: 2, Same: 1, OnlyOld: 1}, done)
 	})
@@ -216,10 +217,9 @@ func TestRehearseWithNamesOfItsOwn(t *testing.T) {
 func TestRehearseAgain(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		const secret = "sk_live/of-another-sender"
-		file := moving(t, secret, at("open", "gone", "either")...)
+		file := moving(t, foreign, at("open", "gone", "either")...)
 		var first bytes.Buffer
-		o, _ := rehearsal(kinds(t, secret).answer)
+		o, _ := rehearsal(kinds(t).answer)
 		_, err := transfer.Rehearse(t.Context(), memstore.New(nil), bytes.NewReader(file), &first, o)
 		require.NoError(t, err)
 		var cut []string
@@ -232,7 +232,7 @@ func TestRehearseAgain(t *testing.T) {
 			}
 		}
 
-		mended := kinds(t, secret)
+		mended := kinds(t)
 		mended["gone"] = mended["either"]
 		o, e := rehearsal(mended.answer)
 		o.Resume = strings.NewReader(strings.Join(cut, ""))
@@ -261,7 +261,7 @@ func TestRehearseAgain(t *testing.T) {
 func TestRehearseSaysWhatImportRefuses(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		file := string(moving(t, "sk_live/of-another-sender", at("open", "open?2", "open?3")...))
+		file := string(moving(t, foreign, at("open", "open?2", "open?3")...))
 		lines := strings.SplitAfter(file, "\n")
 		lines[1] = strings.Replace(lines[1], `"events":["*"]`, `"events":["order.paid"]`, 1)
 		lines[2] = strings.Replace(lines[2], `"status":"active"`, `"status":"disabled","disabledReason":"requested"`, 1)
@@ -294,7 +294,7 @@ func TestRehearseIsPolite(t *testing.T) {
 			return harness.Reply(http.StatusOK, "OK"), nil
 		})
 		o.PerHost = 3
-		file := moving(t, "sk_live/of-another-sender", at("1", "2", "3", "4", "5", "6", "7", "8")...)
+		file := moving(t, foreign, at("1", "2", "3", "4", "5", "6", "7", "8")...)
 		done, err := transfer.Rehearse(t.Context(), memstore.New(nil), bytes.NewReader(file), io.Discard, o)
 		require.NoError(t, err)
 		require.Equal(t, 8, done.Open)
@@ -311,7 +311,7 @@ func (full) Write([]byte) (int, error) { return 0, errors.New("no space left") }
 func TestRehearseEnds(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		file := moving(t, "sk_live/of-another-sender", at("1", "2")...)
+		file := moving(t, foreign, at("1", "2")...)
 		o, _ := rehearsal(harness.Hang)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
@@ -346,7 +346,7 @@ func TestRehearseStaysOutside(t *testing.T) {
 	o, _ := rehearsal(nil)
 	o.Dispatcher.Transport, o.Service.Egress = nil, &egress.Options{Resolver: inside{}}
 	var out bytes.Buffer
-	_, err := transfer.Rehearse(t.Context(), memstore.New(nil), bytes.NewReader(moving(t, "sk_live/of-another-sender", at("1")...)), &out, o)
+	_, err := transfer.Rehearse(t.Context(), memstore.New(nil), bytes.NewReader(moving(t, foreign, at("1")...)), &out, o)
 	require.NoError(t, err)
 	blocked := transfer.Answer{Error: string(egress.CodeBlockedAddress)}
 	require.Equal(t, blocked, report(t, out.Bytes())["1"].Old)
