@@ -42,7 +42,7 @@ lint: ## Run golangci-lint on every module.
 test: export CGO_ENABLED = 1
 test: ## Run all tests and fuzz seeds with the race detector, a Redis, a PostgreSQL and a MariaDB.
 	@command -v "$$(go env CC)" >/dev/null || tools/install.sh gcc
-	@tools/install.sh chromium pgbouncer
+	@tools/install.sh chromium curl jq pgbouncer
 	@mkdir -p .cache
 	@set -o pipefail; code=0; { \
 		tools/with-redis.sh go test -race -timeout 40m $(TESTFLAGS) ./... || code=1; \

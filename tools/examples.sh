@@ -31,7 +31,7 @@ fi
 
 binary=$(mktemp "${TMPDIR:-/tmp}/example.XXXXXX")
 trap 'rm -f "$binary"' EXIT
-for example in quickstart jwks; do
+for example in quickstart jwks migration; do
 	[ -d "examples/$example" ] || continue
 	echo "go run ./examples/$example"
 	go build -o "$binary" "./examples/$example"

@@ -34,7 +34,14 @@ func (t *tool) storeCommands() []*cli.Command {
 		t.command("import", "[FILE]", "add the webhooks that export has written to a store", t.imports, with(
 			yes("dry-run", "only say what would be done"), yes("overwrite", "make webhooks that differ into what the file says"),
 			yes("insecure-unsealed", "take in a file that is not sealed"), yes("migrate", "prepare a store of SQL first"),
-			yes("insecure-allow-http", "allow webhook URLs with http"), yes("insecure-allow-private-networks", "allow webhook URLs in private networks"))...),
+			yes("insecure-allow-http", "allow webhook URLs with http"), yes("insecure-allow-private-networks", "allow webhook URLs in private networks"),
+			option("catalog", "JSON `file` of the types of events, as of serve; the default ones unless given"),
+			option("wire-prefix", "what the `names` of the service's own headers begin with, as of serve; X-Webhook- unless given"),
+			&cli.BoolFlag{Name: "wire-untimed", Usage: "the service sends the signature without time, too; --wire-untimed=false: it does not", Value: true, HideDefault: true},
+			yes("rehearse", "send each endpoint a test in the old and in the new form, and store nothing"),
+			option("old-form", "`file` of JSON that says how the old sender writes a test; as this service does unless given"),
+			option("report", "`file` for the answers, as lines of JSON; one of before is gone on with; stdout unless given"),
+			number("per-host", "`number` of endpoints of one host and port to test at once; 2 unless given"))...),
 		t.command("migrate", "", "prepare a store of SQL, or bring it up to date", t.migrate, with()...),
 	}
 }
@@ -89,15 +96,20 @@ func (t *tool) imports(ctx context.Context, c *cli.Command) error {
 		defer file.Close()
 		from = file
 	}
+	if c.Bool("rehearse") {
+		return t.rehearse(ctx, c, from)
+	}
 	st, keys, closeStore, err := t.open(ctx, c, c.Bool("migrate"))
 	if err != nil {
 		return err
 	}
 	defer closeStore()
+	service, err := receiving(c, keys)
+	if err != nil {
+		return err
+	}
 	done, err := transfer.Import(ctx, st, from, &transfer.ImportOptions{
-		Service: webhook.ServiceOptions{SecretKeys: keys, Egress: &egress.Options{
-			InsecureAllowHTTP: c.Bool("insecure-allow-http"), InsecureAllowPrivateNetworks: c.Bool("insecure-allow-private-networks"),
-		}},
+		Service:          service,
 		InsecureUnsealed: c.Bool("insecure-unsealed"), Overwrite: c.Bool("overwrite"), DryRun: c.Bool("dry-run"),
 	})
 	verb := ""
@@ -106,6 +118,23 @@ func (t *tool) imports(ctx context.Context, c *cli.Command) error {
 	}
 	_, _ = fmt.Fprintf(t.stdout, "%s%d created, %d overwritten, %d unchanged\n", verb, done.Created, done.Overwritten, done.Unchanged)
 	return refused(err)
+}
+
+// receiving are the options of the service that takes webhooks in.
+func receiving(c *cli.Command, keys []webhook.SecretKey) (webhook.ServiceOptions, error) {
+	o := webhook.ServiceOptions{SecretKeys: keys, Egress: &egress.Options{
+		InsecureAllowHTTP: c.Bool("insecure-allow-http"), InsecureAllowPrivateNetworks: c.Bool("insecure-allow-private-networks"),
+	}}
+	var err error
+	if o.Wire, err = wire(c); err != nil {
+		return o, err
+	}
+	if name := c.String("catalog"); name != "" {
+		if o.Catalog, err = serve.Catalog(name); err != nil {
+			return o, usagef("--catalog %w", err)
+		}
+	}
+	return o, nil
 }
 
 // refused lists all that was refused, where the error names the first.

@@ -80,7 +80,7 @@ func Export(ctx context.Context, w io.Writer, from Source, o *ExportOptions) (Ex
 	if err == nil && opts.Merchants != nil {
 		err = x.merchants(ctx, opts.Merchants)
 	} else if err == nil {
-		err = x.everybody(ctx)
+		err = everyMerchant(ctx, x.from, func(merchants []string) error { return x.merchants(ctx, merchants) })
 	}
 	if err == nil {
 		err = x.write(tail{End: true, Webhooks: x.done.Webhooks})
@@ -131,12 +131,13 @@ func newVault(keys []webhook.SecretKey, plain bool) (*vault.Vault, error) {
 	return vault.New(all, plain)
 }
 
-func (x *exporter) everybody(ctx context.Context) error {
+// everyMerchant calls f for each page of a store's merchants.
+func everyMerchant(ctx context.Context, from store.Directory, f func(merchants []string) error) error {
 	q := store.MerchantQuery{Limit: webhook.MaxPage}
 	for {
-		page, err := x.from.Merchants(ctx, q)
+		page, err := from.Merchants(ctx, q)
 		if err == nil {
-			err = x.merchants(ctx, page.Merchants)
+			err = f(page.Merchants)
 		}
 		if err != nil || page.Next == "" {
 			return err

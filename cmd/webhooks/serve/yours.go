@@ -33,7 +33,7 @@ func (y *yours) flags(fs *flag.FlagSet, bad *[]error) {
 	})
 	fs.Func("catalog", "JSON `file` of the types of events in place of the default ones, but webhook.test: an array of type, description, example (a whole event) and frequency (High, Medium or Low; default Medium)",
 		func(file string) (err error) {
-			y.catalog, err = readCatalog(file)
+			y.catalog, err = Catalog(file)
 			*bad = append(*bad, named("-catalog", err))
 			return nil
 		})
@@ -72,8 +72,9 @@ func Tenant(noun string) (*words.Words, error) {
 	return words.New(&words.Options{Tenant: one, Tenants: cmp.Or(many, one+"s")})
 }
 
-// readCatalog reads the types of a host, and adds the one for tests. Its error names the entry.
-func readCatalog(file string) (*event.Catalog, error) {
+// Catalog reads the types of a host from a file, an array of {type, description, example,
+// frequency?}, and adds the one for tests. Its error names the entry.
+func Catalog(file string) (*event.Catalog, error) {
 	text, err := os.ReadFile(file) //nolint:gosec // the operator names it
 	if err != nil {
 		return nil, err

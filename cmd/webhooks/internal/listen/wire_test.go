@@ -32,7 +32,7 @@ func TestWire(t *testing.T) {
 			defer server.Close()
 			to, err := NewSender(server.URL, secret, wire, terminal.New(newOutput(), none))
 			require.NoError(t, err)
-			to.Send(t.Context(), "evt_1", "document.created", []byte(`{"created":"2026-11-30T12:00:00Z","data":{},"id":"evt_1","type":"document.created"}`))
+			to.Send(t.Context(), "evt_1", "document.created", Message{ContentType: "application/json", Body: []byte(`{"created":"2026-11-30T12:00:00Z","data":{},"id":"evt_1","type":"document.created"}`)})
 			header := <-got
 			own := wire.WithDefaults()
 			require.Equal(t, "document.created", header.Get(own.Event))
@@ -42,7 +42,7 @@ func TestWire(t *testing.T) {
 			out.await(t, "document.created  verified")
 			out.await(t, "webhook   whk_1")
 
-			to.Send(t.Context(), "evt_1", "document.deleted", []byte(`{"created":"2026-11-30T12:00:00Z","data":{},"id":"evt_1","type":"document.created"}`))
+			to.Send(t.Context(), "evt_1", "document.deleted", Message{ContentType: "application/json", Body: []byte(`{"created":"2026-11-30T12:00:00Z","data":{},"id":"evt_1","type":"document.created"}`)})
 			out.await(t, "answered 400") // The header of the type is one of the wire's.
 		})
 	}
