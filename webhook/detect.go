@@ -72,8 +72,6 @@ const (
 // MaxProbes is how many tests [Service.Detect] sends at most.
 const MaxProbes = 3
 
-const probeMessage = "Déjà vu? <This> & that are signed ✓"
-
 // Detect finds out by at most three tests what a webhook's receiver verifies: the raw
 // bytes, as it should, or a body that it has parsed and written again, and in which
 // encoding. One of the tests may be signed wrongly, to find a receiver that verifies

@@ -6,34 +6,12 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/rag-assistant/webhooks/signer"
 	"github.com/rag-assistant/webhooks/store"
 	"github.com/rag-assistant/webhooks/webhook/internal/vault"
 )
 
 // maxAnswered is how many bytes of an answer's headers are kept.
 const maxAnswered = 2 << 10
-
-// headerNames are the names of the headers that this side writes, as postOnce has their
-// values, and then the second ones of the last three. Those that are not sent are empty.
-func headerNames(w signer.Wire) []string {
-	w = w.WithDefaults()
-	names := []string{
-		"Content-Type",
-		w.Signature,
-		w.Event,
-		w.WebhookID,
-		w.DeliveryID,
-		"User-Agent",
-		signer.HeaderStandardID,
-		signer.HeaderStandardTimestamp,
-		signer.HeaderStandardSignature,
-	}
-	if w.Svix {
-		names = append(names, "svix-id", "svix-timestamp", "svix-signature")
-	}
-	return names
-}
 
 // exchange writes what is kept of an attempt: the URL, a line for each header of the request,
 // an empty line, and a line for each header of the answer. A value that is hidden leaves its

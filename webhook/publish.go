@@ -6,7 +6,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -232,109 +231,6 @@ func timeless(e event.Event, body []byte) ([]byte, error) {
 	return rest, nil
 }
 
-func canonical(e event.Event) ([]byte, error) {
-	plain, err := e.MarshalJSON()
-	if err != nil {
-		return nil, invalid("data", "cannot be written as JSON: %s", err)
-	}
-	body, err := jcs.Canonicalize(plain)
-	if err != nil {
-		if refused, ok := errors.AsType[*jcs.Error](err); ok {
-			return nil, invalid("data", refused.Reason.Text, refused.Reason.Args...)
-		}
-		return nil, invalid("data", "cannot be written as JSON: %s", err)
-	}
-	return body, nil
-}
-
-// Test sends a webhook.test event to one webhook, whatever its status
-// and subscriptions, in one attempt. It shows in the log and in the stats, and
-// counts neither as a failure nor as a success of the webhook. See [Service.Await]
-// for its outcome.
-func (s *Service) Test(ctx context.Context, merchantID, webhookID string) (Delivery, error) {
-	if err := checkIDs(merchantID, webhookID); err != nil {
-		return Delivery{}, err
-	}
-	w, err := s.store.Webhook(ctx, merchantID, webhookID)
-	if err != nil {
-		return Delivery{}, fmt.Errorf("webhook: test: %w", err)
-	}
-	return s.test(ctx, merchantID, webhookID, trial{
-		message: "This is a test webhook delivery", encodings: []jcs.Encoding{jcs.Encoding(w.Encoding)},
-	})
-}
-
-// Sample is [Service.Test] with the catalog's example of an event type in place of a
-// webhook.test event. It is a test like that: its id begins with "evt_test_", and it counts
-// for nothing. A type without an example is an [*InvalidError].
-func (s *Service) Sample(ctx context.Context, merchantID, webhookID string, of event.Type) (Delivery, error) {
-	if of == event.TypeWebhookTest {
-		return s.Test(ctx, merchantID, webhookID)
-	}
-	if err := checkIDs(merchantID, webhookID); err != nil {
-		return Delivery{}, err
-	}
-	entry, known := s.catalog.Lookup(of)
-	var example struct {
-		Data json.RawMessage `json:"data"`
-	}
-	if !known {
-		return Delivery{}, invalidIf(faults{NewFault("eventType", FaultUnknownType, "is not in the catalog of event types")})
-	}
-	if json.Unmarshal(entry.Example, &example) != nil || example.Data == nil {
-		return Delivery{}, invalid("eventType", "has no example in the catalog")
-	}
-	w, err := s.store.Webhook(ctx, merchantID, webhookID)
-	if err != nil {
-		return Delivery{}, fmt.Errorf("webhook: sample: %w", err)
-	}
-	return s.test(ctx, merchantID, webhookID, trial{
-		sample: event.Event{Type: of, Data: example.Data}, encodings: []jcs.Encoding{jcs.Encoding(w.Encoding)},
-	})
-}
-
-// trial is a test as it is sent.
-type trial struct {
-	message   string
-	sample    event.Event    // in place of a webhook.test, unless its type is empty
-	encodings []jcs.Encoding // one after the other
-	forged    bool           // signed with a key that the receiver does not have
-}
-
-// test stores a test event.
-func (s *Service) test(ctx context.Context, merchantID, webhookID string, t trial) (Delivery, error) {
-	e, err := newTest(s.shaper(), once.ID(ctx, "evt_test_"), s.now(), webhookID, t)
-	if err != nil {
-		return Delivery{}, err
-	}
-	out, err := s.publish(ctx, s.store, merchantID, []store.NewEvent{e})
-	if err != nil {
-		return Delivery{}, err
-	}
-	if len(out[0].Deliveries) != 1 {
-		return Delivery{}, fmt.Errorf("webhook: test: %w", errAnswers)
-	}
-	return s.look(ctx, merchantID, webhookID, out[0].Deliveries[0].ID)
-}
-
-// newTest returns a test event in the encoding that it is sent in.
-func newTest(s shaper, eventID string, at time.Time, webhookID string, t trial) (store.NewEvent, error) {
-	e := t.sample
-	if e.Type == "" {
-		e = event.New(event.WebhookTest{Message: t.message, WebhookID: webhookID})
-	}
-	e.ID, e.Created = eventID, at
-	body, err := canonical(e)
-	if err != nil {
-		return store.NewEvent{}, err
-	}
-	text, err := s.text(body, t.encodings...)
-	if err != nil {
-		return store.NewEvent{}, err
-	}
-	return store.NewEvent{ID: e.ID, Type: string(e.Type), Body: text, Test: webhookID, Forged: t.forged}, nil
-}
-
 // Await waits until a delivery has ended or ctx has, and returns it as it is
 // then. It asks the store again and again, at first every 10 ms, later up to
 // every 250 ms; the end of ctx is not an error.
@@ -378,6 +274,8 @@ func (s *Service) delivery(ctx context.Context, merchantID, webhookID, deliveryI
 	}
 	return d, nil
 }
+
+func (s *Service) shaper() shaper { return shaper{s.catalog.Shape(), s.reserved, s.log} }
 
 // tellCrowded tells the owner of a webhook that it misses events, once a day over all
 // processes. If that fails, the event is published all the same, and a later one tries again.

@@ -3,10 +3,8 @@ package webhook
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
 	"runtime/debug"
-	"time"
 
 	"github.com/rag-assistant/webhooks/webhook/event"
 	"github.com/rag-assistant/webhooks/webhook/internal/jcs"
@@ -21,7 +19,21 @@ type shaper struct {
 	log   *slog.Logger
 }
 
-func (s *Service) shaper() shaper { return shaper{s.catalog.Shape(), s.reserved, s.log} }
+// canonical writes an event as RFC 8785 says.
+func canonical(e event.Event) ([]byte, error) {
+	plain, err := e.MarshalJSON()
+	if err != nil {
+		return nil, invalid("data", "cannot be written as JSON: %s", err)
+	}
+	body, err := jcs.Canonicalize(plain)
+	if err != nil {
+		if refused, ok := errors.AsType[*jcs.Error](err); ok {
+			return nil, invalid("data", refused.Reason.Text, refused.Reason.Args...)
+		}
+		return nil, invalid("data", "cannot be written as JSON: %s", err)
+	}
+	return body, nil
+}
 
 // text returns what is stored of a canonical event, written in the given encodings one after
 // the other. What the shape did wrong is an [*InvalidError].
@@ -45,38 +57,6 @@ func (s shaper) contain(canonical []byte) (made event.Shaped, err error) {
 		}
 	}()
 	return shape.Make(s.shape, s.own, canonical)
-}
-
-// check tries the shape on a test event, which each kind of test needs.
-func (s shaper) check() error {
-	if s.shape == nil {
-		return nil
-	}
-	if _, err := newTest(s, "evt_test_0", time.Unix(0, 0), "whk_0", trial{message: probeMessage}); err != nil {
-		return fmt.Errorf("the catalog's shape refuses a test event: %w", err)
-	}
-	return nil
-}
-
-// Example returns the catalog's example of an event type as it is sent. It is nothing if the
-// catalog has none, or its shape fails on it.
-func (s *Service) Example(of event.Type) event.Shaped {
-	entry, _ := s.catalog.Lookup(of)
-	if len(entry.Example) == 0 {
-		return event.Shaped{}
-	}
-	if s.catalog.Shape() == nil {
-		return event.Shaped{Body: entry.Example, ContentType: shape.JSON}
-	}
-	canonical, err := jcs.Canonicalize(entry.Example)
-	if err != nil {
-		return event.Shaped{}
-	}
-	made, err := s.shaper().contain(canonical)
-	if err != nil {
-		return event.Shaped{}
-	}
-	return made
 }
 
 // encoded is the body as a webhook with this payload encoding gets it.

@@ -152,6 +152,7 @@ func touched(t *testing.T, l *leaks, sealed bool) map[string]any {
 	var asDispatch webhook.DispatchStore = st
 	return map[string]any{
 		"signer.Secret": registered.Secret, "signer.PrivateKey": private, "signer.PublicKey": private.Public(), "signer.Signer": s,
+		"signer.Wire": signer.Wire{}, "signer.Untimed": signer.Untimed{},
 		"verifier.Options": verifierOptions, "verifier.Verifier": v, "verifier.Checker": &checker,
 		"verifier.Message": verifier.Message{Body: []byte("{}")},
 		"webhook.Service":  svc, "webhook.Dispatcher": disp, "api.Handler": h,
