@@ -67,7 +67,10 @@ func TestWireFormsAreExplained(t *testing.T) {
 		{"a prefix with a comma", signer.Untimed{Prefix: "hmac,"}, name, "hmac," + hexed, codes{}, ""},
 		{"decoded key", signer.Untimed{DecodedKey: true}, name, "sha256=" + ofBytes, codes{}, ""},
 		{
-			"decoded key, signed with the text", signer.Untimed{DecodedKey: true}, name, "sha256=" + hexed, codes{explain.SecretKey},
+			"decoded key, signed with the text",
+			signer.Untimed{DecodedKey: true},
+			name, "sha256=" + hexed,
+			codes{explain.SecretKey},
 			"The key of X-Signed and of webhook-signature is what",
 		},
 	} {
