@@ -126,7 +126,7 @@ func shop(t *testing.T) *event.Catalog {
 
 func TestPicker(t *testing.T) {
 	t.Parallel()
-	s := newStageOf(t, shop(t), &portal.Options{
+	s := newStageOf(t, webhook.ServiceOptions{Catalog: shop(t)}, &portal.Options{
 		Title: "Acme", Radius: "20px", Font: `"DejaVu Serif", Georgia, serif`,
 		Links: portal.Links{Back: portal.Link{Label: "Dashboard", URL: "/"}, Help: portal.Link{URL: "/help"}, LogOut: portal.Link{URL: "/logout"}},
 	})

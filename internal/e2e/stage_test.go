@@ -40,17 +40,18 @@ type stage struct {
 
 func newStage(t *testing.T, o *portal.Options) *stage {
 	t.Helper()
-	return newStageOf(t, nil, o)
+	return newStageOf(t, webhook.ServiceOptions{}, o)
 }
 
-// newStageOf has a catalog of its own.
-func newStageOf(t *testing.T, catalog *event.Catalog, o *portal.Options) *stage {
+// newStageOf has a catalog, or names on the wire, of its own.
+func newStageOf(t *testing.T, of webhook.ServiceOptions, o *portal.Options) *stage {
 	t.Helper()
 	s := &stage{t: t, ep: webhooktest.NewEndpoint(t, nil), back: &atomic.Int64{}}
 	now := func() time.Time { return time.Now().Add(-time.Duration(s.back.Load())) }
 	s.store = memstore.New(&memstore.Options{Now: now})
 	var err error
-	s.svc, err = webhook.NewService(s.store, &webhook.ServiceOptions{Catalog: catalog, Egress: s.ep.Egress(), Now: now})
+	of.Egress, of.Now = s.ep.Egress(), now
+	s.svc, err = webhook.NewService(s.store, &of)
 	require.NoError(t, err)
 	s.ops, err = operator.New(s.store, s.svc, nil)
 	require.NoError(t, err)
