@@ -93,7 +93,7 @@ func TestUntimedFormsAreNotMixed(t *testing.T) {
 	require.False(t, s.VerifyUntimed(testBody, string(text), form))
 }
 
-func TestUntimedAllocatesNothing(t *testing.T) {
+func TestUntimedAllocatesNothing(t *testing.T) { //nolint:paralleltest // AllocsPerRun refuses to run beside others.
 	s := newSigner(t, exampleSecret)
 	buf := make([]byte, 0, 128)
 	for _, tt := range untimedForms {

@@ -40,10 +40,9 @@ type names struct {
 	alone            error // of a request that has the untimed signature and no other
 }
 
-// readWire fills in the defaults of the wire, too.
-func (o *Options) readWire() (names, error) {
+// readWire returns the names of a wire that has its defaults.
+func (o Options) readWire() (names, error) {
 	err := o.Wire.Validate()
-	o.Wire = o.Wire.WithDefaults()
 	n := names{
 		signature: textproto.CanonicalMIMEHeaderKey(o.Wire.Signature),
 		event:     textproto.CanonicalMIMEHeaderKey(o.Wire.Event),

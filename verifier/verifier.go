@@ -134,6 +134,7 @@ func withDefaults(o *Options) Options {
 		opts.ContentTypes = []string{"application/json"}
 	}
 	opts.ContentTypes = slices.Clone(opts.ContentTypes)
+	opts.Wire = opts.Wire.WithDefaults()
 	if opts.OnReject == nil {
 		opts.OnReject = func(*http.Request, int, error) {}
 	}

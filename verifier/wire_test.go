@@ -119,7 +119,7 @@ func TestWireIsValidated(t *testing.T) {
 	require.NoError(t, err, "the names are those of the checker")
 }
 
-func TestWireAllocatesNothing(t *testing.T) {
+func TestWireAllocatesNothing(t *testing.T) { //nolint:paralleltest // AllocsPerRun refuses to run beside others.
 	v := newVerifier(t, secretA, &verifier.Options{Wire: acme, AcceptUntimed: true})
 	h := http.Header{"X-Acme-Signature": {base64.StdEncoding.EncodeToString(mac(secretA, eventBody))}}
 	body := []byte(eventBody)

@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"path"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -29,11 +30,12 @@ func TestYours(t *testing.T) {
 			Links: portal.Links{Back: back, Help: portal.Link{URL: "https://help.acme.example"}, LogOut: portal.Link{URL: "/login"}},
 		}),
 	} {
-		segment := map[string]string{"before": "merchants", "after": "shops"}[name]
-		hook := s.register(webhook.Registration{URL: "https://hooks.example.com/orders", Events: []string{"*"}})
+		at := map[string]string{"before": "merchants/merchant_42", "after": "shops/shop_42"}[name]
+		hook, err := s.svc.Register(t.Context(), path.Base(at), webhook.Registration{URL: "https://hooks.example.com/orders", Events: []string{"*"}})
+		require.NoError(t, err)
 		b := open(t, s.site)
 		b.enterAsOperator()
-		b.visit(segment + "/" + merchant + "/webhooks/" + hook.ID + "/verify?lang=python")
+		b.visit(at + "/webhooks/" + hook.Webhook.ID + "/verify?lang=python")
 		for _, dark := range []bool{false, true} {
 			for _, width := range []int64{1280, 390} {
 				b.look(width, 600, dark)

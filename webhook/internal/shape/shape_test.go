@@ -23,7 +23,7 @@ func always(s event.Shaped) event.Shape {
 }
 
 // own are the headers that no shape may set.
-var own = vault.NewReserved(signer.Wire{}) //nolint:gochecknoglobals // constant
+var own = vault.NewReserved(signer.Wire{})
 
 func TestMake(t *testing.T) {
 	t.Parallel()
