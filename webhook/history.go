@@ -61,7 +61,7 @@ func (s *Service) Deliveries(ctx context.Context, merchantID, webhookID string, 
 	page := DeliveryPage{Next: q.Cursor}
 	in := store.DeliveryQuery{Status: store.DeliveryStatus(q.Status), EventType: q.EventType, Since: q.Since, Until: q.Until}
 	for steps, skips := 0, 0; steps < maxSteps; {
-		in.Limit, in.Cursor = min(q.Offset+q.Limit-len(page.Deliveries), MaxPage), page.Next
+		in.Limit, in.Cursor = min(q.Offset+q.Limit-len(page.Deliveries), deliveriesStep), page.Next
 		got, err := s.store.Deliveries(ctx, merchantID, webhookID, in)
 		if errors.Is(err, store.ErrCursor) {
 			return DeliveryPage{}, invalid("cursor", "is not one that this API gave out")
@@ -198,6 +198,9 @@ func (s *Service) Redeliver(ctx context.Context, merchantID, webhookID, delivery
 }
 
 const (
+	// deliveriesStep is how many deliveries are read in one step, which nobody else of a
+	// store's shard can act in.
+	deliveriesStep = 200
 	// maxSteps bounds how often one list asks the store for what a filter lets through.
 	maxSteps = 32
 	// maxSkips bounds how often it does so to leave out what an offset says.

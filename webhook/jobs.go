@@ -146,7 +146,10 @@ func (r *run) doReplay(ctx context.Context, j store.Job) {
 	after.Until = before.until(j)
 	more := false
 	err = r.lingering(ctx, "replay", func(ctx context.Context) (err error) {
-		more, err = after.step(ctx, r.store, j.MerchantID, j.ID)
+		more = true
+		for n := 0; err == nil && more && n < replayPages; n++ {
+			more, err = after.step(ctx, r.store, j.MerchantID, j.ID)
+		}
 		if lost(err) {
 			after.Status, err = ReplayFailed, nil
 		}

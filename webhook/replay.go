@@ -13,7 +13,7 @@ const (
 	// replayKind is the kind of a replay's job.
 	replayKind = "replay"
 	// countSteps bounds how many pages of events a dry run looks at.
-	countSteps = 50
+	countSteps = 200
 	// maxReplaySteps bounds how often one list of replays asks the store.
 	maxReplaySteps = 32
 	// stopTries is how often a stop tries to come between two steps.

@@ -9,8 +9,12 @@ import (
 	"github.com/rag-assistant/webhooks/store"
 )
 
-// replayPage is how many events one step of a replay looks at.
-const replayPage = 200
+// replayPage is how many events one step of a replay looks at, each of which costs a store
+// some reads.
+const replayPage = 50
+
+// replayPages is how many of them come before a replay's place is stored.
+const replayPages = 4
 
 // replayStore is what a step of a replay needs.
 type replayStore interface {

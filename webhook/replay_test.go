@@ -164,7 +164,7 @@ func TestReplayOfManyEvents(t *testing.T) {
 	})
 }
 
-// TestStopReplay stops a replay in the middle of its third step.
+// TestStopReplay stops a replay on the third of four pages of its third step.
 func TestStopReplay(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -174,7 +174,7 @@ func TestStopReplay(t *testing.T) {
 		job := beginReplay(t, svc, id, webhook.Replay{})
 		atStop := 0
 		st.onEnqueue = func(string) {
-			if st.looked.Load() == 3 {
+			if st.looked.Load() == 2*4+3 {
 				atStop = pending(t, svc, id)
 				stopped, err := svc.StopReplay(t.Context(), harness.Merchant, id, job.ID)
 				require.NoError(t, err)
@@ -182,7 +182,7 @@ func TestStopReplay(t *testing.T) {
 			}
 		}
 		work(t, st, time.Minute)
-		require.Equal(t, 400, atStop)
+		require.Equal(t, 500, atStop)
 		require.Equal(t, 600, pending(t, svc, id), "the step under way is the last one")
 		over := lookAt(t, svc, id, job.ID)
 		require.Equal(t, webhook.ReplayStopped, over.Status)
@@ -212,9 +212,9 @@ func TestReplaysTakeTurns(t *testing.T) {
 			time.Sleep(time.Millisecond)
 		}
 		work(t, st, time.Minute)
-		require.Greater(t, len(order), 15)
-		for i := range 15 {
-			require.Equal(t, ids[i%3], order[i], "step %d", i)
+		require.Greater(t, len(order), 60)
+		for i := range 60 { // Four pages are a step.
+			require.Equal(t, ids[i/4%3], order[i], "page %d", i)
 		}
 	})
 }
@@ -237,7 +237,7 @@ func TestReplayIsDisturbed(t *testing.T) {
 		}
 		job := beginReplay(t, svc, id, webhook.Replay{})
 		work(t, st, 3*time.Second)
-		require.Equal(t, 400, lookAt(t, svc, id, job.ID).Deliveries, "a fault delays it")
+		require.Equal(t, 100, lookAt(t, svc, id, job.ID).Deliveries, "a fault delays it")
 		work(t, st, time.Minute)
 		require.Equal(t, webhook.Replayed{Events: 1000, Deliveries: 1000}, lookAt(t, svc, id, job.ID).Replayed)
 		newer, err := mem.Job(t.Context(), harness.Merchant, "newer")

@@ -235,10 +235,14 @@ func (s *Service) Webhooks(ctx context.Context, merchantID string, q WebhookQuer
 	return out, nil
 }
 
+// webhooksStep is how many webhooks are read in one step, which nobody else of a store's shard
+// can act in: each may hold 20 KB of metadata.
+const webhooksStep = 20
+
 // eachWebhook calls f for each of a merchant's webhooks, oldest first, and returns the ids of
 // those that cannot be read. There are no more than [Limits] allows.
 func (s *Service) eachWebhook(ctx context.Context, merchantID string, activeOnly bool, f func(store.Webhook) error) (damaged []string, err error) {
-	q := store.WebhookQuery{ActiveOnly: activeOnly, Limit: MaxPage}
+	q := store.WebhookQuery{ActiveOnly: activeOnly, Limit: webhooksStep}
 	for {
 		page, err := s.store.ListWebhooks(ctx, merchantID, q)
 		if err != nil {
