@@ -35,7 +35,7 @@ func (l Links) check() error {
 		switch u, err := url.Parse(one.URL); {
 		case one.Link == Link{}:
 		case err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "":
-		case err == nil && u.Scheme == "" && u.Host == "" && strings.HasPrefix(u.Path, "/") && !strings.Contains(one.URL, `\`):
+		case err == nil && u.Scheme == "" && u.Host == "" && strings.HasPrefix(u.Path, "/") && !strings.HasPrefix(one.URL, "//") && !strings.Contains(one.URL, `\`):
 		default:
 			bad = append(bad, fmt.Errorf(`link %s has no http or https URL, and no path that begins with one "/"`, one.name))
 		}
