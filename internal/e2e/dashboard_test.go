@@ -207,7 +207,7 @@ func TestPickerCountsWhatIsCovered(t *testing.T) {
 	b.visit("new")
 	b.do(chromedp.Click(chromedp.CSS(".group:nth-of-type(1) summary")))
 	for _, step := range []struct{ click, chosen string }{{"order.*", "10/11"}, {"order", "11/11"}} {
-		b.do(chromedp.Click(chromedp.CSS(`[value="`+step.click+`"]`)))
+		b.do(chromedp.Click(chromedp.CSS(`[value="` + step.click + `"]`)))
 		text, err := chromedp.Run(b.ctx, chromedp.Text(chromedp.CSS(".group:nth-of-type(1) .chosen")))
 		require.NoError(t, err)
 		require.Equal(t, step.chosen, text)

@@ -1,6 +1,7 @@
 package portal
 
 import (
+	"html/template"
 	"slices"
 	"strings"
 	"testing"
@@ -10,6 +11,7 @@ import (
 	"github.com/rag-assistant/webhooks/signer"
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/event"
+	"github.com/rag-assistant/webhooks/webhook/words"
 )
 
 // For tests of what has no page of its own.
@@ -33,9 +35,12 @@ var (
 	Percent   = percent
 	NewHealth = speech{}.newHealth
 	Explain   = speech{}.explain
-	Accents   = accents
-	Curl      = curl
-	Beside    = beside
+	Text      = func(w *words.Words, text words.Text, args ...any) template.HTML {
+		return speech{Words: w}.text(text, args...)
+	}
+	Accents = accents
+	Curl    = curl
+	Beside  = beside
 )
 
 // Chosen is what a form saves of what was ticked.

@@ -71,8 +71,8 @@ var (
 	family   = regexp.MustCompile(`^("[A-Za-z0-9][A-Za-z0-9 _-]*"|[A-Za-z][A-Za-z0-9-]*( [A-Za-z][A-Za-z0-9-]*)*)$`)
 )
 
-// shape returns the last lines of the stylesheet, which set radius and font.
-func shape(radius, font string) (string, error) {
+// look returns the last lines of the stylesheet, which set radius and font.
+func look(radius, font string) (string, error) {
 	var css strings.Builder
 	var bad []error
 	if radius != "" {

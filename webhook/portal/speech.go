@@ -84,6 +84,8 @@ func (s speech) text(text words.Text, args ...any) template.HTML {
 			continue
 		case template.HTML:
 			inner = string(v)
+		case words.Message:
+			inner = escapedArg.Replace(s.Message(v))
 		default:
 			inner = escapedArg.Replace(fmt.Sprint(v))
 		}
