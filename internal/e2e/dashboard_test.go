@@ -110,10 +110,10 @@ func (b *tab) refused() bool {
 	return tree.FrameTree.ChildFrames[0].Frame.UnreachableURL != ""
 }
 
-// shop is a catalog of two hundred types.
-func shop(t *testing.T) *event.Catalog {
+// shop is a catalog of two hundred types, and of more.
+func shop(t *testing.T, more ...event.Entry) *event.Catalog {
 	t.Helper()
-	var entries []event.Entry
+	entries := more
 	for thing := range strings.FieldsSeq("order invoice product customer payment refund shipment coupon review cart inventory subscription plan tax theme app staff location giftcard payout") {
 		for done := range strings.FieldsSeq("created updated deleted archived restored approved rejected imported exported failed") {
 			entries = append(entries, event.Entry{Type: event.Type(thing + "." + done), Description: "Something of kind " + thing + " was " + done})
@@ -195,4 +195,22 @@ func TestPicker(t *testing.T) {
 	plain.visit("new")
 	plain.do(chromedp.Click(chromedp.CSS(".group:nth-of-type(1) summary")), chromedp.WaitVisible(chromedp.CSS(`[value="order.created"]`)))
 	plain.quiet()
+}
+
+// TestPickerCountsWhatIsCovered has a type that is called as its group is: order.* does not
+// cover order.
+func TestPickerCountsWhatIsCovered(t *testing.T) {
+	t.Parallel()
+	s := newStageOf(t, webhook.ServiceOptions{Catalog: shop(t, event.Entry{Type: "order", Description: "An order"})}, nil)
+	b := open(t, s.site)
+	b.enter()
+	b.visit("new")
+	b.do(chromedp.Click(chromedp.CSS(".group:nth-of-type(1) summary")))
+	for _, step := range []struct{ click, chosen string }{{"order.*", "10/11"}, {"order", "11/11"}} {
+		b.do(chromedp.Click(chromedp.CSS(`[value="` + step.click + `"]`)))
+		text, err := chromedp.Run(b.ctx, chromedp.Text(chromedp.CSS(".group:nth-of-type(1) .chosen")))
+		require.NoError(t, err)
+		require.Equal(t, step.chosen, text)
+	}
+	b.quiet()
 }

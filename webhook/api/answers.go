@@ -78,7 +78,8 @@ var (
 	}
 	errResent = &apiError{
 		status: http.StatusConflict, code: "resent_too_often",
-		text: "This event was sent again to this webhook 20 times. Once more is possible when the log has dropped one of them.",
+		text: "This event was sent again to this webhook %d times. Once more is possible when the log has dropped one of them.",
+		args: []any{webhook.MaxRedeliveries},
 	}
 	errCrowded = &apiError{
 		status: http.StatusConflict, code: "too_many_pending",

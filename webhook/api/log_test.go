@@ -315,8 +315,9 @@ func TestRedeliverAndReplayAnswers(t *testing.T) {
 		pending := s.do(http.MethodPost, fmt.Sprint(one, "/deliveries/", v["id"], "/redeliver"), "").is(http.StatusAccepted).object()
 		require.Equal(t, true, pending["broughtForward"])
 		require.Equal(t, v["id"], pending["id"])
-		code := s.do(http.MethodPost, one+"/deliveries/"+p.Deliveries[0].ID+"/redeliver", "").is(http.StatusConflict).refusal().Code
-		require.Equal(t, "resent_too_often", code)
+		refused := s.do(http.MethodPost, one+"/deliveries/"+p.Deliveries[0].ID+"/redeliver", "").is(http.StatusConflict).refusal()
+		require.Equal(t, "resent_too_often", refused.Code)
+		require.Contains(t, refused.Message, fmt.Sprintf(" %d times.", webhook.MaxRedeliveries))
 
 		for body, want := range map[string][]string{
 			`{"status":"all","since":1,"until":"x","from":1}`:                 {"since", "until", "status", "from"},

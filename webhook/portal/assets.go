@@ -48,7 +48,7 @@ func newAssets(o Options) (assets, error) {
 	colours, err := accents(o.Accent, o.AccentDark)
 	bad = append(bad, err)
 	css := a.byName["portal.css"]
-	own, err := shape(o.Radius, o.Font)
+	own, err := look(o.Radius, o.Font)
 	bad = append(bad, err)
 	css.text = slices.Concat([]byte(colours), css.text, []byte(own))
 	a.byName["portal.css"] = css

@@ -1,6 +1,7 @@
 package portal
 
 import (
+	"html/template"
 	"slices"
 	"strings"
 	"testing"
@@ -8,7 +9,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rag-assistant/webhooks/signer"
+	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/event"
+	"github.com/rag-assistant/webhooks/webhook/words"
 )
 
 // For tests of what has no page of its own.
@@ -32,9 +35,12 @@ var (
 	Percent   = percent
 	NewHealth = speech{}.newHealth
 	Explain   = speech{}.explain
-	Accents   = accents
-	Curl      = curl
-	Beside    = beside
+	Text      = func(w *words.Words, text words.Text, args ...any) template.HTML {
+		return speech{Words: w}.text(text, args...)
+	}
+	Accents = accents
+	Curl    = curl
+	Beside  = beside
 )
 
 // Chosen is what a form saves of what was ticked.
@@ -44,10 +50,15 @@ func Chosen(c *event.Catalog, ticked ...string) []string {
 	return f.chosen()
 }
 
-// Program is a receiver as the portal shows it for a wire.
-func Program(t *testing.T, wire signer.Wire, file string) string {
+// ExplainFor explains on the pages of a service.
+func ExplainFor(svc *webhook.Service, code webhook.Code, status int) Cause {
+	return newSpeech(nil, svc).explain(code, status)
+}
+
+// Program is a receiver as the portal shows it for a wire, and for events with a shape.
+func Program(t *testing.T, wire signer.Wire, shaped bool, file string) string {
 	t.Helper()
-	all, err := readSnippets(wire.WithDefaults())
+	all, err := readSnippets(wire.WithDefaults(), shaped)
 	require.NoError(t, err)
 	i := slices.IndexFunc(all, func(s snippet) bool { return s.FileName() == file })
 	return all[i].Code
@@ -56,7 +67,7 @@ func Program(t *testing.T, wire signer.Wire, file string) string {
 // Steps are those of the page about verifying that a wire changes.
 func Steps(t *testing.T, wire signer.Wire) string {
 	t.Helper()
-	pages, err := parseTemplates(Options{})
+	pages, err := parseTemplates(Options{}, speech{})
 	require.NoError(t, err)
 	var out strings.Builder
 	require.NoError(t, pages["verify"].ExecuteTemplate(&out, "compare-steps", wire.WithDefaults()))

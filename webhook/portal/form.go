@@ -47,6 +47,7 @@ type typeChoice struct {
 	Frequency   event.Frequency
 	Checked     bool
 	Wildcard    bool
+	Apart       bool // the wildcard of its group does not cover it, as order.* does not cover order
 	Unknown     bool // the catalog does not have it any more
 }
 

@@ -35,7 +35,7 @@ func (l Links) check() error {
 		switch u, err := url.Parse(one.URL); {
 		case one.Link == Link{}:
 		case err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "":
-		case err == nil && u.Scheme == "" && u.Host == "" && strings.HasPrefix(u.Path, "/") && !strings.Contains(one.URL, `\`):
+		case err == nil && u.Scheme == "" && u.Host == "" && strings.HasPrefix(u.Path, "/") && !strings.HasPrefix(one.URL, "//") && !strings.Contains(one.URL, `\`):
 		default:
 			bad = append(bad, fmt.Errorf(`link %s has no http or https URL, and no path that begins with one "/"`, one.name))
 		}
@@ -71,8 +71,8 @@ var (
 	family   = regexp.MustCompile(`^("[A-Za-z0-9][A-Za-z0-9 _-]*"|[A-Za-z][A-Za-z0-9-]*( [A-Za-z][A-Za-z0-9-]*)*)$`)
 )
 
-// shape returns the last lines of the stylesheet, which set radius and font.
-func shape(radius, font string) (string, error) {
+// look returns the last lines of the stylesheet, which set radius and font.
+func look(radius, font string) (string, error) {
 	var css strings.Builder
 	var bad []error
 	if radius != "" {

@@ -83,6 +83,7 @@ func TestOptionsOfTheHostAreChecked(t *testing.T) {
 		"font with nothing":       {Font: "Inter,,serif"},
 		"a script":                {Links: portal.Links{Back: portal.Link{URL: "javascript:alert(1)"}}},
 		"another host":            {Links: portal.Links{Help: portal.Link{URL: "//evil.example"}}},
+		"three slashes":           {Links: portal.Links{Help: portal.Link{URL: "///evil.example"}}},
 		"a backslash":             {Links: portal.Links{Help: portal.Link{URL: `/\evil.example`}}},
 		"relative":                {Links: portal.Links{Help: portal.Link{URL: "help"}}},
 		"a label alone":           {Links: portal.Links{LogOut: portal.Link{Label: "Bye"}}},

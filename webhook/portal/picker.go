@@ -88,13 +88,13 @@ func (f *webhookForm) Groups() []typeGroup {
 				g.Whole = &f.Types[i]
 			default:
 				g.Types = append(g.Types, c)
-				if c.Checked {
-					g.Chosen++
-				}
 			}
 		}
-		if g.Whole != nil && g.Whole.Checked {
-			g.Chosen = len(g.Types)
+		for i, c := range g.Types {
+			g.Types[i].Apart = g.Whole != nil && !covers(g.Whole.Type, c.Type)
+			if c.Checked || g.Whole != nil && g.Whole.Checked && !g.Types[i].Apart {
+				g.Chosen++
+			}
 		}
 		out = append(out, g)
 	}

@@ -61,6 +61,17 @@ func TestWhatWasChosenStays(t *testing.T) {
 	require.Equal(t, 3, strings.Count(p.body, `<details class="group" open>`), "those of which some types are chosen")
 }
 
+// TestAGroupCountsWhatIsCovered has a type that is called as its group is, which order.* does
+// not cover.
+func TestAGroupCountsWhatIsCovered(t *testing.T) {
+	t.Parallel()
+	c, err := event.NewCatalog(append(many(t, 20, "").Entries(), event.Entry{Type: "order", Description: "x"}, event.Entry{Type: "order.paid", Description: "x"})...)
+	require.NoError(t, err)
+	s := newSiteOf(t, memstore.New(nil), nil, &webhook.ServiceOptions{Catalog: c}, nil)
+	s.do("/new", filled(s, "events", "order.*", "action", "rows")).is(http.StatusOK).says("order 1/2")
+	s.do("/new", filled(s, "events", "order.*", "events", "order", "action", "rows")).is(http.StatusOK).says("order 2/2")
+}
+
 func TestAWildcardTakesThePlaceOfWhatItCovers(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ ticked, want []string }{

@@ -118,6 +118,7 @@ type Portal struct {
 	routes       []route
 	assets       assets
 	templates    map[string]*template.Template
+	speech       speech
 	snippets     []snippet
 	wire         signer.Wire // with its defaults
 	readers      webui.Readers
@@ -156,17 +157,18 @@ func New(svc *webhook.Service, authenticate webhook.AuthenticateFunc, o *Options
 	bad = append(bad, err, opts.Links.check())
 	framed, frameOptions, err := framing(opts.FrameAncestors)
 	bad = append(bad, err)
-	templates, err := parseTemplates(opts)
+	said := newSpeech(opts.Words, svc)
+	templates, err := parseTemplates(opts, said)
 	bad = append(bad, err)
 	wire := wireOf(svc)
-	snippets, err := readSnippets(wire)
+	snippets, err := readSnippets(wire, isShaped(svc))
 	bad = append(bad, err)
 	if err := errors.Join(bad...); err != nil {
 		return nil, fmt.Errorf("portal: %w", err)
 	}
 	p := &Portal{
 		svc: svc, authenticate: authenticate, opts: opts,
-		assets: files, templates: templates, snippets: snippets, wire: wire,
+		assets: files, templates: templates, speech: said, snippets: snippets, wire: wire,
 		framing: framed, frameOptions: frameOptions,
 	}
 	p.handler = under(prefix, p.handle)

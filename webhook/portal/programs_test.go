@@ -27,6 +27,7 @@ import (
 
 const (
 	programSecret = "whsec_xyz789abc123def456ghi789jkl012mno345"
+	shapedBody    = "@topic=order.paid name=Zoë"
 	programBody   = `{"id":"evt_1","type":"order.paid","created":"2026-01-02T03:04:05.000Z","data":{"name":"Zoë <&>"}}`
 )
 
@@ -34,14 +35,20 @@ const (
 // their headers otherwise.
 func TestProgramsByTheWire(t *testing.T) {
 	t.Parallel()
-	for name, wire := range map[string]signer.Wire{
+	wires := map[string]signer.Wire{
 		"the guide's": {},
 		"Acme's":      {Prefix: "X-Acme-"},
 		"base64":      {Signature: "Acme-Hmac", Untimed: signer.Untimed{NoPrefix: true, Base64: true, DecodedKey: true}},
 		"quotes":      {Prefix: "X-Acme-", Untimed: signer.Untimed{Prefix: "'\"`$\\#{mac}${mac}="}},
 		"standard":    {StandardOnly: true},
 		"untimed off": {Prefix: "X-Acme-", OmitUntimed: true},
-	} {
+	}
+	wires["a shape"], wires["a shape, Acme's"] = wires["the guide's"], wires["Acme's"]
+	for name, wire := range wires {
+		body, shaped := programBody, strings.HasPrefix(name, "a shape")
+		if shaped {
+			body = shapedBody // neither JSON nor an id
+		}
 		for file, command := range map[string][]string{
 			"receiver.js": {"node"}, "receiver.py": {"python3"}, "receiver.rb": {"ruby"}, "Receiver.java": {"java"},
 			"receiver.php": {"php", "-S", "127.0.0.1:0"}, "main.go": {"go", "run"},
@@ -49,17 +56,17 @@ func TestProgramsByTheWire(t *testing.T) {
 			t.Run(name+" "+file, func(t *testing.T) {
 				t.Parallel()
 				at := filepath.Join(t.TempDir(), file)
-				require.NoError(t, os.WriteFile(at, []byte(portal.Program(t, wire, file)), 0o600))
+				require.NoError(t, os.WriteFile(at, []byte(portal.Program(t, wire, shaped, file)), 0o600))
 				url := "http://" + startProgram(t, append(command, at)...) + "/webhooks"
 				wire := wire.WithDefaults()
-				require.Less(t, deliver(t, url, wire, nil), 300)
+				require.Less(t, deliver(t, url, body, wire, nil), 300)
 				needed := []string{"webhook-signature", "webhook-id", "webhook-timestamp"}
 				if file != "main.go" && wire.Signature != "" { // The one in Go takes the others alone.
 					needed = append(needed, wire.Signature)
 				}
 				for _, spoilt := range needed {
-					require.Equal(t, http.StatusUnauthorized, deliver(t, url, wire, func(h http.Header) { h.Set(spoilt, "1"+h.Get(spoilt)) }), spoilt)
-					require.Equal(t, http.StatusUnauthorized, deliver(t, url, wire, func(h http.Header) { h.Del(spoilt) }), spoilt)
+					require.Equal(t, http.StatusUnauthorized, deliver(t, url, body, wire, func(h http.Header) { h.Set(spoilt, "1"+h.Get(spoilt)) }), spoilt)
+					require.Equal(t, http.StatusUnauthorized, deliver(t, url, body, wire, func(h http.Header) { h.Del(spoilt) }), spoilt)
 				}
 			})
 		}
@@ -67,7 +74,7 @@ func TestProgramsByTheWire(t *testing.T) {
 }
 
 // deliver posts a body with its signatures, which spoil may change, and returns the status.
-func deliver(t *testing.T, url string, wire signer.Wire, spoil func(http.Header)) int {
+func deliver(t *testing.T, url, body string, wire signer.Wire, spoil func(http.Header)) int {
 	t.Helper()
 	key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(programSecret, "whsec_"))
 	require.NoError(t, err)
@@ -76,9 +83,11 @@ func deliver(t *testing.T, url string, wire signer.Wire, spoil func(http.Header)
 		mac.Write([]byte(text))
 		return mac.Sum(nil)
 	}
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, strings.NewReader(programBody))
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, strings.NewReader(body))
 	require.NoError(t, err)
-	r.Header.Set("Content-Type", "application/json")
+	if r.Header.Set("Content-Type", "application/json"); body == shapedBody {
+		r.Header.Set("Content-Type", "text/plain")
+	}
 	if wire.Signature != "" {
 		with, write := []byte(programSecret), hex.EncodeToString
 		if wire.Untimed.DecodedKey {
@@ -87,12 +96,12 @@ func deliver(t *testing.T, url string, wire signer.Wire, spoil func(http.Header)
 		if wire.Untimed.Base64 {
 			write = base64.StdEncoding.EncodeToString
 		}
-		r.Header.Set(wire.Signature, wire.Untimed.Prefix+write(sum(with, programBody)))
+		r.Header.Set(wire.Signature, wire.Untimed.Prefix+write(sum(with, body)))
 	}
 	now := strconv.FormatInt(time.Now().Unix(), 10)
 	r.Header.Set("webhook-id", "evt_1")
 	r.Header.Set("webhook-timestamp", now)
-	r.Header.Set("webhook-signature", "v1,"+base64.StdEncoding.EncodeToString(sum(key, "evt_1."+now+"."+programBody)))
+	r.Header.Set("webhook-signature", "v1,"+base64.StdEncoding.EncodeToString(sum(key, "evt_1."+now+"."+body)))
 	if spoil != nil {
 		spoil(r.Header)
 	}

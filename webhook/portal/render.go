@@ -19,8 +19,7 @@ import (
 var templateFiles embed.FS
 
 // parseTemplates returns a set for each page: the layout, the parts, and itself.
-func parseTemplates(o Options) (map[string]*template.Template, error) {
-	s := speech{o.Words}
+func parseTemplates(o Options, s speech) (map[string]*template.Template, error) {
 	shared, err := template.New("").Funcs(template.FuncMap{
 		"t": s.text, "tn": s.number, "part": part(nil),
 		"stamp": stamp, "iso": iso, "ago": func(t time.Time) string { return s.ago(time.Since(t)) },

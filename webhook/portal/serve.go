@@ -68,7 +68,7 @@ func (p *Portal) handle(w http.ResponseWriter, r *http.Request) {
 	header.Set("Cache-Control", "no-store")
 	header.Add("Vary", "HX-Request")
 
-	x := &exchange{Exchange: webui.Exchange{W: w, R: r}, speech: speech{p.opts.Words}}
+	x := &exchange{Exchange: webui.Exchange{W: w, R: r}, speech: p.speech}
 	defer x.Leave()
 	out, err := p.serve(r.Context(), x)
 	if errors.Is(err, errServed) {

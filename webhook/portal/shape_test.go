@@ -1,7 +1,9 @@
 package portal_test
 
 import (
+	"html"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -41,4 +43,40 @@ func TestShapesAreShown(t *testing.T) {
 	}
 	require.Contains(t, portal.Curl(&webhook.Exchange{}, []byte("@a")), `--data-raw '@a'`)
 	require.Contains(t, portal.Curl(&webhook.Exchange{}, []byte("a\x00")), "@body.json")
+}
+
+// TestShapesNeedNoID shows programs that find the id of a body that has none, and says what
+// an endpoint has to accept.
+func TestShapesNeedNoID(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		shape  event.Shape
+		parsed bool // the programs read the body
+		accept string
+	}{
+		"none":     {nil, true, "application/json."},
+		"standard": {event.StandardShape, false, "application/json."},
+		"cloud":    {event.CloudEvents("/acme"), false, "application/cloudevents+json."},
+		"two types": {func(e event.Event) (event.Shaped, error) {
+			contentType := "text/plain"
+			if e.Type == event.TypeUsageLimitExceeded {
+				contentType = "text/csv"
+			}
+			return event.Shaped{Body: []byte("x"), ContentType: contentType}, nil
+		}, false, "text/plain and text/csv."},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSiteOf(t, memstore.New(nil), nil, &webhook.ServiceOptions{Catalog: event.DefaultCatalog().WithShape(c.shape)}, nil)
+			hook := s.hook()
+			for lang, parse := range map[string]string{
+				"node": "JSON.parse(", "python": "import json", "php": "json_decode($body", "ruby": "JSON.parse(", "csharp": "JsonDocument.", "rust": "serde_json", "go": "v.Middleware(",
+			} {
+				program := html.UnescapeString(s.do(hook+"/verify?lang="+lang, nil).is(http.StatusOK).body)
+				require.Equal(t, c.parsed, strings.Contains(program, parse), lang)
+				require.NotContains(t, program, "[[", lang)
+			}
+			require.Equal(t, "Let it accept Content-Type: "+c.accept, portal.ExplainFor(s.svc, webhook.CodeStatus, http.StatusUnsupportedMediaType).Remedy)
+		})
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"html/template"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -14,7 +15,28 @@ import (
 )
 
 // speech says the texts of pages.
-type speech struct{ *words.Words }
+type speech struct {
+	*words.Words
+
+	sent string // the content types of what is sent; empty: application/json
+}
+
+// newSpeech returns the speech of the pages of svc. Of a shape, the examples of the catalog
+// say as what it is sent.
+func newSpeech(w *words.Words, svc *webhook.Service) speech {
+	s := speech{Words: w}
+	if !isShaped(svc) {
+		return s
+	}
+	var types []string
+	for e := range svc.Catalog().All() {
+		if sent := svc.Example(e.Type).ContentType; sent != "" && !slices.Contains(types, sent) {
+			types = append(types, sent)
+		}
+	}
+	s.sent = s.list(types)
+	return s
+}
 
 // fault says what is wrong with what was asked for.
 func (s speech) fault(f webhook.Fault) string {
@@ -62,6 +84,8 @@ func (s speech) text(text words.Text, args ...any) template.HTML {
 			continue
 		case template.HTML:
 			inner = string(v)
+		case words.Message:
+			inner = escapedArg.Replace(s.Message(v))
 		default:
 			inner = escapedArg.Replace(fmt.Sprint(v))
 		}

@@ -3,6 +3,7 @@ package portal
 import (
 	"embed"
 	"net/http"
+	"slices"
 	"strings"
 	"text/template"
 
@@ -10,8 +11,9 @@ import (
 	"github.com/rag-assistant/webhooks/webhook"
 )
 
-// The programs are templates by a sender's [signer.Wire]. By the zero one they equal those of
-// examples/receivers and docs/receivers.md, which the tests run with every kind of payload.
+// The programs are templates by a sender's [signer.Wire] and by whether its events have a
+// shape. By the zero wire and without a shape they equal those of examples/receivers and
+// docs/receivers.md, which the tests run with every kind of payload.
 //
 //go:embed snippets
 var snippetFiles embed.FS
@@ -28,7 +30,16 @@ type snippet struct {
 // .go.
 func (s snippet) FileName() string { return strings.TrimSuffix(s.File, ".txt") }
 
-func readSnippets(wire signer.Wire) ([]snippet, error) {
+// readSnippets returns the programs for a wire. A shaped body may have no id, or be no JSON:
+// the programs take the id from webhook-id, which is signed, and leave the body to the reader.
+func readSnippets(wire signer.Wire, shaped bool) ([]snippet, error) {
+	crates := []string{"axum", "tokio", "hmac", "sha2", "hex", "base64", "serde_json"}
+	if wire.Signature == "" || wire.Untimed.Base64 {
+		crates = slices.Delete(crates, 4, 5)
+	}
+	if shaped {
+		crates = crates[:len(crates)-1]
+	}
 	all := []snippet{
 		{ID: "node", Name: "Node.js", File: "receiver.js", Needs: []string{"Express"}},
 		{ID: "python", Name: "Python", File: "receiver.py", Needs: []string{"Flask"}},
@@ -37,10 +48,7 @@ func readSnippets(wire signer.Wire) ([]snippet, error) {
 		{ID: "go", Name: "Go", File: "main.go.txt"},
 		{ID: "java", Name: "Java", File: "Receiver.java"},
 		{ID: "csharp", Name: "C#", File: "Program.cs", Needs: []string{"ASP.NET Core"}},
-		{ID: "rust", Name: "Rust", File: "main.rs", Needs: []string{"axum", "tokio", "hmac", "sha2", "hex", "base64", "serde_json"}},
-	}
-	if wire.Signature == "" || wire.Untimed.Base64 {
-		all[len(all)-1].Needs = []string{"axum", "tokio", "hmac", "sha2", "base64", "serde_json"}
+		{ID: "rust", Name: "Rust", File: "main.rs", Needs: crates},
 	}
 	programs, err := template.New("").Delims("[[", "]]").Funcs(template.FuncMap{
 		"lower": strings.ToLower, "variable": variable, "slashed": slashed, "options": wireOptions,
@@ -50,7 +58,11 @@ func readSnippets(wire signer.Wire) ([]snippet, error) {
 	}
 	for i := range all {
 		var code strings.Builder
-		if err := programs.ExecuteTemplate(&code, all[i].File, wire); err != nil {
+		if err := programs.ExecuteTemplate(&code, all[i].File, struct {
+			signer.Wire
+
+			Shaped bool
+		}{wire, shaped}); err != nil {
 			return nil, err
 		}
 		all[i].Code = code.String()

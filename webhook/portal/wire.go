@@ -16,6 +16,9 @@ func wireOf(svc *webhook.Service) signer.Wire {
 	return svc.Wire()
 }
 
+// isShaped reports whether what svc sends is not the event itself.
+func isShaped(svc *webhook.Service) bool { return svc != nil && svc.Catalog().Shape() != nil }
+
 // slashed is a text inside quotes of a program: a backslash stands before the characters that
 // the quotes of its language treat as special, and before each backslash.
 func slashed(text, special string) string {

@@ -17,7 +17,7 @@ func TestProgramsHaveTheNamesOfTheWire(t *testing.T) {
 		for name, wire := range map[string]signer.Wire{
 			"a prefix": {Prefix: "X-Acme-"}, "a name": {Signature: "Acme-Hmac"}, "none": {OmitUntimed: true}, "none at all": {StandardOnly: true},
 		} {
-			program := strings.ToLower(strings.ReplaceAll(portal.Program(t, wire, file), "_", "-"))
+			program := strings.ToLower(strings.ReplaceAll(portal.Program(t, wire, false, file), "_", "-"))
 			require.NotContains(t, program, "x-webhook", "%s, %s", file, name)
 			require.NotContains(t, program, "[[", file)
 			own := strings.ToLower(wire.WithDefaults().Signature)
@@ -39,7 +39,7 @@ func TestGoProgramConfiguresItsVerifier(t *testing.T) {
 		`Wire:    signer.Wire{OmitUntimed: true},`:                                                                       {OmitUntimed: true, Untimed: signer.Untimed{Base64: true}},
 		`Wire:    signer.Wire{StandardOnly: true},`:                                                                      {StandardOnly: true},
 	} {
-		program := portal.Program(t, wire, "main.go")
+		program := portal.Program(t, wire, false, "main.go")
 		require.Contains(t, program, want)
 		require.Equal(t, want != "", strings.Contains(program, "/signer"))
 	}

@@ -1,6 +1,7 @@
 package portal
 
 import (
+	"cmp"
 	"net/http"
 	"regexp"
 	"strconv"
@@ -69,7 +70,7 @@ func (s speech) explainStatus(status int) cause {
 	case http.StatusRequestEntityTooLarge:
 		c.Remedy = s.Say("Let it accept bodies of 2 MiB.")
 	case http.StatusUnsupportedMediaType:
-		c.Remedy = s.Say("Let it accept Content-Type: application/json.")
+		c.Remedy = s.Say("Let it accept Content-Type: %s.", cmp.Or(s.sent, "application/json"))
 	case http.StatusTooManyRequests:
 		c.Remedy = s.Say("Set a rate limit for this webhook, below what the endpoint can take.")
 	default:

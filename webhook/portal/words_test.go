@@ -10,6 +10,7 @@ import (
 
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/portal"
+	"github.com/rag-assistant/webhooks/webhook/words"
 )
 
 func TestTimesAndNumbers(t *testing.T) {
@@ -30,6 +31,15 @@ func TestTimesAndNumbers(t *testing.T) {
 	require.Equal(t, "28.0 h", portal.Took(28*time.Hour))
 	require.Equal(t, "whdel_1", portal.Short("whdel_1"))
 	require.Equal(t, "whdel_123…abcdef", portal.Short("whdel_123456789abcdef"))
+}
+
+// A text within a text is said, and escaped.
+func TestTextsWithinTexts(t *testing.T) {
+	t.Parallel()
+	w, err := words.New(&words.Options{Texts: map[string]string{"%s is there twice": "twice <%s>"}})
+	require.NoError(t, err)
+	inner := words.Message{Text: "%s is there twice", Args: []any{"a"}}
+	require.Equal(t, "x: twice &lt;a&gt;", string(portal.Text(w, "%s: %s", "x", inner)))
 }
 
 func TestPercent(t *testing.T) {

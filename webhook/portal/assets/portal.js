@@ -86,8 +86,8 @@
   };
   document.addEventListener('htmx:after:swap', sayLocally);
 
-  // A search box over many event types, and how many of a group are chosen. The types of a
-  // group that is chosen as a whole count as chosen.
+  // A search box over many event types, and how many of a group are chosen. What the wildcard
+  // of a group covers counts as chosen with it.
   const offerSearch = (picker) => {
     const box = picker.querySelector('input[type="search"]');
     const groups = [...picker.querySelectorAll('details')];
@@ -114,8 +114,8 @@
     picker.addEventListener('change', (event) => {
       const group = event.target.closest('details');
       if (!group) return;
-      const types = group.querySelectorAll('.types input');
-      const chosen = group.querySelector('.whole input:checked') ? types : group.querySelectorAll('.types input:checked');
+      const covered = group.querySelector('.whole input:checked') ? '.types .check:not(.apart) input, ' : '';
+      const chosen = group.querySelectorAll(`${covered}.types input:checked`);
       group.querySelector('[data-chosen]').textContent = chosen.length;
     });
   };

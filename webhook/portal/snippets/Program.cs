@@ -1,8 +1,8 @@
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
-using System.Text.Json;
-
+[[if not .Shaped]]using System.Text.Json;
+[[end]]
 string secret = Environment.GetEnvironmentVariable("WEBHOOK_SECRET") ?? "";
 byte[] key = secret.StartsWith("whsec_") ? Convert.FromBase64String(secret["whsec_".Length..]) : [];
 if (key.Length < 16) // With an empty key, anybody could sign.
@@ -24,9 +24,10 @@ app.MapPost("/webhooks", async (HttpRequest request) =>
     {
         return Results.Unauthorized();
     }
-    using JsonDocument document = JsonDocument.Parse(body);
+[[if .Shaped]]    app.Logger.LogInformation("received {Id}", request.Headers["webhook-id"].ToString());
+    // Parse it, put[[else]]    using JsonDocument document = JsonDocument.Parse(body);
     app.Logger.LogInformation("received {Id}", document.RootElement.GetProperty("id").GetString());
-    // Put it into a queue, unless its id is there already; work on it afterwards.
+    // Put[[end]] it into a queue, unless its id is there already; work on it afterwards.
     return Results.NoContent();
 });
 app.Run($"http://127.0.0.1:{Environment.GetEnvironmentVariable("PORT") ?? "8080"}");

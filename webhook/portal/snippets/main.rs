@@ -24,11 +24,12 @@ async fn receive(headers: HeaderMap, body: Bytes) -> StatusCode {
     if [[if .Signature]]!signed(&secret, &headers, &body) || [[end]]!fresh(&secret, &headers, &body) {
         return StatusCode::UNAUTHORIZED;
     }
-    let Ok(event) = serde_json::from_slice::<serde_json::Value>(&body) else {
+[[if .Shaped]]    println!("received {}", header(&headers, "webhook-id"));
+    // Parse it, put[[else]]    let Ok(event) = serde_json::from_slice::<serde_json::Value>(&body) else {
         return StatusCode::BAD_REQUEST;
     };
     println!("received {} {}", event["type"], event["id"]);
-    // Put it into a queue, unless its id is there already; work on it afterwards.
+    // Put[[end]] it into a queue, unless its id is there already; work on it afterwards.
     StatusCode::NO_CONTENT
 }
 

@@ -37,9 +37,10 @@ const app = express();
 // that have to be escaped are 1.5 MiB.
 app.post('/webhooks', express.raw({ type: () => true, limit: '2mb' }), (req, res) => {
   if (!Buffer.isBuffer(req.body) [[if .Signature]]|| !signed(req) [[end]]|| !fresh(req)) return res.sendStatus(401);
-  const event = JSON.parse(req.body);
+[[if .Shaped]]  console.log('received', req.get('webhook-id'));
+  // Parse it, put[[else]]  const event = JSON.parse(req.body);
   console.log('received', event.type, event.id);
-  // Put it into a queue, unless its id is there already; work on it afterwards.
+  // Put[[end]] it into a queue, unless its id is there already; work on it afterwards.
   res.sendStatus(204);
 });
 

@@ -37,7 +37,8 @@ if ([[if .Signature]]!$signed || [[end]]!$fresh) {
     http_response_code(401);
     exit;
 }
-$event = json_decode($body, true, 512, JSON_THROW_ON_ERROR);
+[[if .Shaped]]error_log("received $id");
+// Parse it, put[[else]]$event = json_decode($body, true, 512, JSON_THROW_ON_ERROR);
 error_log("received {$event['type']} {$event['id']}");
-// Put it into a queue, unless its id is there already; work on it afterwards.
+// Put[[end]] it into a queue, unless its id is there already; work on it afterwards.
 http_response_code(204);

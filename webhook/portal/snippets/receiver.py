@@ -1,8 +1,8 @@
 import base64
 import hashlib
 import hmac
-import json
-import os
+[[if not .Shaped]]import json
+[[end]]import os
 import time
 
 from flask import Flask, abort, request
@@ -47,9 +47,10 @@ def receive():
         abort(413)
     if [[if .Signature]]not signed(body) or [[end]]not fresh(body):
         abort(401)
-    event = json.loads(body)
+[[if .Shaped]]    app.logger.info("received %s", request.headers["webhook-id"])
+    # Parse it, put[[else]]    event = json.loads(body)
     app.logger.info("received %s %s", event["type"], event["id"])
-    # Put it into a queue, unless its id is there already; work on it afterwards.
+    # Put[[end]] it into a queue, unless its id is there already; work on it afterwards.
     return "", 204
 
 

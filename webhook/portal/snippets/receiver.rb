@@ -1,5 +1,5 @@
-require 'json'
-require 'openssl'
+[[if not .Shaped]]require 'json'
+[[end]]require 'openssl'
 require 'sinatra'
 
 SECRET = ENV.fetch('WEBHOOK_SECRET', '')
@@ -40,8 +40,9 @@ post '/webhooks' do
   raw = request.body.read(MAX_BODY + 1).to_s # Not what JSON.generate makes of the parsed body.
   halt 413 if raw.bytesize > MAX_BODY
   halt 401 unless [[if .Signature]]signed?(raw) && [[end]]fresh?(raw)
-  event = JSON.parse(raw)
+[[if .Shaped]]  logger.info "received #{header('WEBHOOK_ID')}"
+  # Parse it, put[[else]]  event = JSON.parse(raw)
   logger.info "received #{event['type']} #{event['id']}"
-  # Put it into a queue, unless its id is there already; work on it afterwards.
+  # Put[[end]] it into a queue, unless its id is there already; work on it afterwards.
   204
 end
