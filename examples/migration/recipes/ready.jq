@@ -1,5 +1,9 @@
-# Keeps the webhooks that would not fail after the move, by the last line of each in the
-# report. Run it with -cn and --slurpfile report report.jsonl, and frame.jq after it.
+# Keeps the merchants of whom no webhook would fail after the move, by the last line of each
+# in the report. All webhooks of the others are named on stderr. Run it with -cn and
+# --slurpfile report report.jsonl, and frame.jq after it.
 INDEX($report[]; .webhookId) as $last
-| inputs
-| select(.webhookId and $last[.webhookId] and $last[.webhookId].verdict != "only_old")
+| def bar: $last[.webhookId].verdict // "not tested" | select(. == "only_old" or . == "not tested");
+  [inputs | select(.webhookId)] | group_by(.merchantId)[]
+| [.[] | bar] as $bars
+| .[]
+| if $bars == [] then . else "\(.webhookId) of \(.merchantId) stays: \([bar, "goes with its merchant"][0])\n" | stderr | empty end
