@@ -8,6 +8,8 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -113,5 +115,36 @@ func TestRecipes(t *testing.T) {
 				})
 			}
 		})
+	}
+}
+
+// TestReady keeps merchants as a whole, with what is disabled.
+func TestReady(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	write := func(name string, lines ...string) string {
+		name = filepath.Join(dir, name)
+		require.NoError(t, os.WriteFile(name, []byte(strings.Join(lines, "\n")+"\n"), 0o600))
+		return name
+	}
+	webhook := func(merchant, id, status string) string {
+		return `{"merchantId":"` + merchant + `","webhookId":"` + id + `","status":"` + status + `"}`
+	}
+	verdict := func(merchant, id, verdict string) string {
+		return `{"merchantId":"` + merchant + `","webhookId":"` + id + `","verdict":"` + verdict + `"}`
+	}
+	ready := []string{webhook("m1", "7", "active"), webhook("m1", "2", "disabled"), webhook("m4", "8", "disabled")}
+	stays := []string{webhook("m2", "1", "active"), webhook("m2", "3", "active"), webhook("m2", "4", "disabled"), webhook("m3", "9", "active")}
+	file := write("webhooks.jsonl", append(append([]string{`{"format":"rag-assistant/webhooks"}`}, ready...), append(stays, `{"end":true}`)...)...)
+	report := write("report.jsonl", verdict("m1", "7", "only_old"), verdict("m1", "7", "same"), verdict("m2", "3", "neither"), verdict("m2", "1", "only_old"))
+	cmd := exec.CommandContext(t.Context(), "jq", "-cn", "--slurpfile", "report", report, "-f", "recipes/ready.jq", file)
+	var said bytes.Buffer
+	cmd.Stderr = &said
+	got, err := cmd.Output()
+	require.NoError(t, err, said.String())
+	require.Equal(t, ready, strings.Split(strings.TrimSpace(string(got)), "\n"))
+	require.Equal(t, 4, strings.Count(said.String(), " stays: "), said.String())
+	for _, want := range []string{"1 of m2 stays: only_old", "3 of m2 stays: goes with", "4 of m2 stays: goes with", "9 of m3 stays: not tested"} {
+		require.Contains(t, said.String(), want)
 	}
 }
