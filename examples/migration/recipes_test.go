@@ -118,7 +118,7 @@ func TestRecipes(t *testing.T) {
 	}
 }
 
-// TestReady keeps merchants as a whole, with what is disabled.
+// TestReady keeps merchants as a whole, with what is disabled. Ids are of one merchant only.
 func TestReady(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -133,18 +133,27 @@ func TestReady(t *testing.T) {
 	verdict := func(merchant, id, verdict string) string {
 		return `{"merchantId":"` + merchant + `","webhookId":"` + id + `","verdict":"` + verdict + `"}`
 	}
-	ready := []string{webhook("m1", "7", "active"), webhook("m1", "2", "disabled"), webhook("m4", "8", "disabled")}
+	ready := []string{webhook("m1", "1", "active"), webhook("m1", "2", "disabled"), webhook("m4", "8", "disabled")}
 	stays := []string{webhook("m2", "1", "active"), webhook("m2", "3", "active"), webhook("m2", "4", "disabled"), webhook("m3", "9", "active")}
 	file := write("webhooks.jsonl", append(append([]string{`{"format":"rag-assistant/webhooks"}`}, ready...), append(stays, `{"end":true}`)...)...)
-	report := write("report.jsonl", verdict("m1", "7", "only_old"), verdict("m1", "7", "same"), verdict("m2", "3", "neither"), verdict("m2", "1", "only_old"))
-	cmd := exec.CommandContext(t.Context(), "jq", "-cn", "--slurpfile", "report", report, "-f", "recipes/ready.jq", file)
-	var said bytes.Buffer
-	cmd.Stderr = &said
-	got, err := cmd.Output()
-	require.NoError(t, err, said.String())
-	require.Equal(t, ready, strings.Split(strings.TrimSpace(string(got)), "\n"))
-	require.Equal(t, 4, strings.Count(said.String(), " stays: "), said.String())
-	for _, want := range []string{"1 of m2 stays: only_old", "3 of m2 stays: goes with", "4 of m2 stays: goes with", "9 of m3 stays: not tested"} {
-		require.Contains(t, said.String(), want)
+	report := write("report.jsonl", verdict("m1", "1", "only_old"), verdict("m1", "1", "same"), verdict("m2", "3", "neither"), verdict("m2", "1", "only_old"))
+	cook := func(recipe, report, file string) (out, said string) {
+		cmd := exec.CommandContext(t.Context(), "jq", "-cn", "--slurpfile", "report", report, "-f", "recipes/"+recipe, file)
+		var wrong bytes.Buffer
+		cmd.Stderr = &wrong
+		got, err := cmd.Output()
+		require.NoError(t, err, wrong.String())
+		return strings.TrimSpace(string(got)), wrong.String()
 	}
+	got, said := cook("ready.jq", report, file)
+	require.Equal(t, ready, strings.Split(got, "\n"))
+	require.Equal(t, 4, strings.Count(said, " stays: "), said)
+	for _, want := range []string{"1 of m2 stays: only_old", "3 of m2 stays: goes with", "4 of m2 stays: goes with", "9 of m3 stays: not tested"} {
+		require.Contains(t, said, want)
+	}
+
+	encoding := write("encoding.jsonl", `{"merchantId":"m1","webhookId":"1","encoding":"ascii"}`)
+	got, _ = cook("mend.jq", encoding, file)
+	require.Equal(t, 1, strings.Count(got, "payloadEncoding"), got)
+	require.Contains(t, got, `{"merchantId":"m1","webhookId":"1","status":"active","payloadEncoding":"ascii"}`)
 }
