@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -38,17 +39,35 @@ func recorded(t *testing.T, file string) string {
 	return server.URL
 }
 
-// cook runs a recipe, which needs jq and curl: tools/install.sh brings them.
+// cook runs a recipe, which needs jq and curl: tools/install.sh brings them. It requires
+// that no command line has the token or a secret.
 func cook(t *testing.T, server, name string, args ...string) (file []byte, said string) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "recipes/"+name+".sh", args...)
 	for _, api := range []string{"SVIX", "CONVOY", "OUTPOST"} {
 		cmd.Env = append(cmd.Env, api+"_URL="+server, api+"_TOKEN=secret-token")
 	}
-	cmd.Env = append(cmd.Env, "PATH="+os.Getenv("PATH"))
+	bin := t.TempDir()
+	seen := filepath.Join(bin, "seen")
+	for _, program := range []string{"curl", "jq"} {
+		path, err := exec.LookPath(program)
+		require.NoError(t, err)
+		script := "#!/bin/sh\necho \"$@\" >>'" + seen + "'\nexec '" + path + "' \"$@\"\n"
+		require.NoError(t, os.WriteFile(filepath.Join(bin, program), []byte(script), 0o700)) //nolint:gosec // it is run
+	}
+	cmd.Env = append(cmd.Env, "PATH="+bin+":"+os.Getenv("PATH"))
 	var out, wrong bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &wrong
 	require.NoError(t, cmd.Run(), wrong.String())
+	processes, err := os.ReadFile(seen) //nolint:gosec // in a directory of the test
+	require.NoError(t, err)
+	require.NotEmpty(t, processes)
+	require.NotContains(t, string(processes), "secret-token", "everybody on the machine sees it")
+	secrets := regexp.MustCompile(`"secret":"v0\.([^"]+)"`).FindAllSubmatch(out.Bytes(), -1)
+	require.NotEmpty(t, secrets)
+	for _, secret := range secrets {
+		require.NotContains(t, string(processes), string(secret[1]))
+	}
 	return out.Bytes(), wrong.String()
 }
 
