@@ -42,8 +42,9 @@ type RehearseOptions struct {
 	// PerHost is how many of them may be of one host and port. Defaults to 2.
 	PerHost int
 
-	// Resume is the report of an earlier rehearsal with these options, whole or cut off. What
-	// passed there is counted and not tested again. Defaults to none.
+	// Resume is the report of an earlier rehearsal with these options, whole or cut off
+	// behind its first line. What passed there is counted and not tested again. Defaults to
+	// none.
 	Resume io.Reader
 
 	// Progress is called with each line of the report and the counts so far, by one

@@ -250,9 +250,11 @@ func TestRehearseAgain(t *testing.T) {
 		require.NoError(t, err)
 		require.Zero(t, done.Kept, "the last line counts")
 
-		o.Resume = strings.NewReader("{}\n" + first.String())
-		_, err = transfer.Rehearse(t.Context(), memstore.New(nil), bytes.NewReader(file), io.Discard, o)
-		require.ErrorContains(t, err, "line 1 of the earlier report is none of a rehearsal")
+		for _, other := range []string{"{}\n" + first.String(), "PORT=8080\n", "PORT=8080"} {
+			o.Resume = strings.NewReader(other)
+			_, err = transfer.Rehearse(t.Context(), memstore.New(nil), bytes.NewReader(file), io.Discard, o)
+			require.ErrorContains(t, err, "line 1 of the earlier report is none of a rehearsal")
+		}
 	})
 }
 
