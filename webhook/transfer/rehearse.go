@@ -71,7 +71,9 @@ type rehearser struct {
 // Rehearse tests the active webhooks of a file that [Import] would take in: it sends each
 // one a test as the old sender writes it, then tests as the new service does, of which
 // one is signed wrongly: see [webhook.Service.Detect]. So a receiver gets at most
-// 1 + [webhook.MaxProbes] requests, and nothing is switched.
+// 1 + [webhook.MaxProbes] requests, and nothing is switched. While a rotation is under
+// way, a test that is answered with 401 or 403 is sent up to three times, with either
+// secret, as deliveries are: then it gets at most 1 + 3 * [webhook.MaxProbes].
 //
 // The tests are sent from scratch, an empty store in memory that is thrown away afterwards,
 // such as memstore.New(nil): what is no [store.Volatile] is refused.
@@ -198,7 +200,7 @@ func (x *rehearser) test(ctx context.Context, w *store.Webhook) error {
 	if line.Old, err = x.old(ctx, w); err != nil {
 		return err
 	}
-	// A test is posted twice at most: see webhook.Dispatcher.
+	// A test takes the time of two posts at most: see webhook.Dispatcher.
 	limited, cancel := context.WithTimeout(ctx, (2*webhook.MaxProbes+1)*x.timeout)
 	defer cancel()
 	found, err := x.svc.Detect(limited, w.MerchantID, w.ID)

@@ -278,6 +278,21 @@ func TestRehearseSaysWhatImportRefuses(t *testing.T) {
 	})
 }
 
+// TestRehearseDuringRotation counts the requests to a receiver that knows neither secret.
+func TestRehearseDuringRotation(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		file := `{"format":"rag-assistant/webhooks","version":1}` + "\n" +
+			`{"merchantId":"m1","webhookId":"1","url":"https://example.com/1","events":["*"],"status":"active","secret":"v0.` + foreign +
+			`","previousSecret":"v0.sk_live/of-the-year-before","previousUntil":"2000-01-02T00:00:00Z"}` + "\n" + `{"end":true,"webhooks":1}` + "\n"
+		o, e := rehearsal(harness.Always(http.StatusUnauthorized))
+		o.InsecureUnsealed = true
+		_, err := transfer.Rehearse(t.Context(), memstore.New(nil), strings.NewReader(file), io.Discard, o)
+		require.NoError(t, err)
+		require.Equal(t, 1+3*webhook.MaxProbes, e.Count())
+	})
+}
+
 // TestRehearseIsPolite counts the requests that one host has open at once.
 func TestRehearseIsPolite(t *testing.T) {
 	t.Parallel()
