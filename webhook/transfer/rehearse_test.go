@@ -319,6 +319,29 @@ func TestRehearseIsPolite(t *testing.T) {
 	})
 }
 
+// TestRehearseIsFair has many webhooks of a slow host before one of another, which does
+// not wait for them.
+func TestRehearseIsFair(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var order []string
+		o, _ := rehearsal(func(c harness.Call) (harness.Answer, error) {
+			if !strings.Contains(c.URL, "other") {
+				<-time.After(time.Second) // of the bubble
+			}
+			return harness.Reply(http.StatusOK, "OK"), nil
+		})
+		o.Progress = func(line transfer.Rehearsed, _ transfer.Rehearsal) { order = append(order, line.URL) }
+		all := at("1", "2", "3", "4", "5", "6", "7", "8")
+		all = append(all, webhook.Registration{URL: "https://other.example.com/"})
+		o.Concurrency = 3
+		_, err := transfer.Rehearse(t.Context(), memstore.New(nil), bytes.NewReader(moving(t, foreign, all...)), io.Discard, o)
+		require.NoError(t, err)
+		require.Len(t, order, 9)
+		require.Equal(t, "https://other.example.com/", order[0])
+	})
+}
+
 // full is a file on a disk without room.
 type full struct{}
 
