@@ -365,10 +365,10 @@ func TestRehearseEnds(t *testing.T) {
 		_, err = transfer.Rehearse(t.Context(), struct{ store.Store }{memstore.New(nil)}, bytes.NewReader(file), io.Discard, o)
 		require.ErrorContains(t, err, "not one in memory")
 
-		o.Concurrency, o.Old.Headers, o.Old.Body = -1, map[string]string{"a b": "\n"}, json.RawMessage("{")
+		o.Concurrency, o.Old.Headers, o.Old.Body = -1, map[string]string{"a b": "\n", "host": "shop.example"}, json.RawMessage("{")
 		o.Old.Wire.Event = "X-Shop-Signature"
 		_, err = transfer.Rehearse(t.Context(), memstore.New(nil), bytes.NewReader(file), io.Discard, o)
-		for _, want := range []string{"negative", `"a b" is not`, "visible ASCII", "not JSON", "X-Shop-Signature"} {
+		for _, want := range []string{"negative", `"a b" is not`, "host: cannot be chosen", "visible ASCII", "not JSON", "X-Shop-Signature"} {
 			require.ErrorContains(t, err, want)
 		}
 	})
