@@ -53,13 +53,13 @@ func cook(t *testing.T, server, name string, args ...string) (file []byte, said 
 		path, err := exec.LookPath(program)
 		require.NoError(t, err)
 		script := "#!/bin/sh\necho \"$@\" >>'" + seen + "'\nexec '" + path + "' \"$@\"\n"
-		require.NoError(t, os.WriteFile(filepath.Join(bin, program), []byte(script), 0o700)) //nolint:gosec // it is run
+		require.NoError(t, os.WriteFile(filepath.Join(bin, program), []byte(script), 0o700))
 	}
 	cmd.Env = append(cmd.Env, "PATH="+bin+":"+os.Getenv("PATH"))
 	var out, wrong bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &wrong
 	require.NoError(t, cmd.Run(), wrong.String())
-	processes, err := os.ReadFile(seen) //nolint:gosec // in a directory of the test
+	processes, err := os.ReadFile(seen)
 	require.NoError(t, err)
 	require.NotEmpty(t, processes)
 	require.NotContains(t, string(processes), "secret-token", "everybody on the machine sees it")
