@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -92,25 +93,39 @@ func readForm(name string) (f transfer.OldForm, err error) {
 	return f, dec.Decode(&f)
 }
 
-// goOn opens a report to write behind what is there, which the rehearsal goes on from. A
-// line that was cut off is taken away.
-func goOn(name string, o *transfer.RehearseOptions) (*os.File, error) {
+// reportFile is a report to write behind what is there.
+type reportFile struct {
+	*os.File
+	whole int64 // the length of its whole lines in bytes; negative once it is written to
+}
+
+// goOn opens a report, which the rehearsal goes on from. Nothing in the file changes
+// before the rehearsal has read it as a report and has its first line.
+func goOn(name string, o *transfer.RehearseOptions) (*reportFile, error) {
 	file, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // the operator names it
 	if err != nil {
 		return nil, err
 	}
 	before, err := io.ReadAll(file)
-	whole := before[:bytes.LastIndexByte(before, '\n')+1]
-	if err == nil {
-		err = file.Truncate(int64(len(whole)))
-	}
-	if err == nil {
-		_, err = file.Seek(0, io.SeekEnd)
-	}
 	if err != nil {
 		_ = file.Close()
 		return nil, err
 	}
-	o.Resume = bytes.NewReader(whole)
-	return file, nil
+	whole := bytes.LastIndexByte(before, '\n') + 1
+	o.Resume = bytes.NewReader(before[:cmp.Or(whole, len(before))]) // Without a whole line, it is refused.
+	return &reportFile{file, int64(whole)}, nil
+}
+
+// Write takes away a line that was cut off before it writes the first one.
+func (f *reportFile) Write(line []byte) (int, error) {
+	if f.whole >= 0 {
+		if err := f.Truncate(f.whole); err != nil {
+			return 0, err
+		}
+		if _, err := f.Seek(f.whole, io.SeekStart); err != nil {
+			return 0, err
+		}
+		f.whole = -1
+	}
+	return f.File.Write(line)
 }

@@ -62,4 +62,21 @@ func TestRehearsal(t *testing.T) {
 	require.Equal(t, 3, strings.Count(string(text), `"verdict"`), "%s", text)
 
 	require.Equal(t, 2, run(t, "import", "--rehearse", "--old-form", file, file).code)
+
+	for _, other := range []string{"SECRET=1", "SECRET=1\nPORT=8080", "SECRET=1\n", lines} { // a file named by mistake
+		require.NoError(t, os.WriteFile(report, []byte(other), 0o600))
+		got = run(t, args...)
+		require.Equal(t, 1, got.code)
+		require.Contains(t, got.stderr, "line 1 of the earlier report is none of a rehearsal")
+		text, err = os.ReadFile(report)
+		require.NoError(t, err)
+		require.Equal(t, other, string(text))
+	}
+	cut := `{"webhookId":"ep_x","verdict":"same"}` + "\n" + `{"webh`
+	require.NoError(t, os.WriteFile(report, []byte(cut), 0o600))
+	require.NoError(t, os.WriteFile(form, []byte(`{"headers":{"a b":"1"}}`), 0o600))
+	require.Contains(t, run(t, args...).stderr, `"a b" is not the name of a header`)
+	text, err = os.ReadFile(report)
+	require.NoError(t, err)
+	require.Equal(t, cut, string(text), "options are checked first")
 }

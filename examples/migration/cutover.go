@@ -49,7 +49,7 @@ func (p *publisher) publish(ctx context.Context, shopID int, eventID string) err
 	return err
 }
 
-// cutOver moves those that pass while events are published, one of them back again, and
+// cutOver moves the shops that pass while events are published, one of them back again, and
 // counts what has arrived.
 func (m *move) cutOver(ctx context.Context, failing []string) error {
 	st := memstore.New(nil) // in a service: Redis or SQL
@@ -63,7 +63,11 @@ func (m *move) cutOver(ctx context.Context, failing []string) error {
 	if err != nil {
 		return err
 	}
-	ready := slices.DeleteFunc(slices.Clone(m.table), func(e shop.Endpoint) bool { return slices.Contains(failing, strconv.Itoa(e.ID)) })
+	stays := map[int]bool{} // A shop moves as a whole.
+	for _, e := range m.table {
+		stays[e.ShopID] = stays[e.ShopID] || slices.Contains(failing, strconv.Itoa(e.ID))
+	}
+	ready := slices.DeleteFunc(slices.Clone(m.table), func(e shop.Endpoint) bool { return stays[e.ShopID] })
 	var file bytes.Buffer
 	if err := shop.Export(&file, ready, m.encodings); err != nil {
 		return err
@@ -89,14 +93,15 @@ const rounds = 4
 // switchUnderLoad sets the column shop by shop while four events are published for each,
 // and at last sets one back.
 func (m *move) switchUnderLoad(ctx context.Context, p *publisher, ready []shop.Endpoint) error {
+	shops := m.shops()
 	published := make(chan error, 1)
 	begun := make(chan struct{})
 	go func() {
 		var errs []error
 		for round := range rounds {
-			for i, e := range m.table {
-				errs = append(errs, p.publish(ctx, e.ShopID, eventID(round, &e)))
-				if round == 0 && i == len(m.table)/2 {
+			for i, shopID := range shops {
+				errs = append(errs, p.publish(ctx, shopID, eventID(round, shopID)))
+				if round == 0 && i == len(shops)/2 {
 					close(begun)
 				}
 			}
@@ -111,15 +116,25 @@ func (m *move) switchUnderLoad(ctx context.Context, p *publisher, ready []shop.E
 	return <-published
 }
 
-func eventID(round int, e *shop.Endpoint) string { return fmt.Sprintf("evt_%d_%d", e.ShopID, round) }
+// shops are those of the table, each once.
+func (m *move) shops() (out []int) {
+	for _, e := range m.table {
+		out = append(out, e.ShopID)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
 
-// arrived waits for the new sender, and requires that each event has come once.
+func eventID(round, shopID int) string { return fmt.Sprintf("evt_%d_%d", shopID, round) }
+
+// arrived waits for the new sender, and requires that each endpoint has each event of its
+// shop once.
 func (m *move) arrived(ctx context.Context) error {
 	missing := func() (out []error) {
 		for _, e := range m.table {
 			for round := range rounds {
-				if n := m.receivers.Arrived(eventID(round, &e), e.ID); n != 1 {
-					out = append(out, fmt.Errorf("%s has %s %d times", e.URL, eventID(round, &e), n))
+				if n := m.receivers.Arrived(eventID(round, e.ShopID), e.ID); n != 1 {
+					out = append(out, fmt.Errorf("%s has %s %d times", e.URL, eventID(round, e.ShopID), n))
 				}
 			}
 		}
@@ -130,7 +145,7 @@ func (m *move) arrived(ctx context.Context) error {
 	for limit := time.After(10 * time.Second); ; {
 		left := missing()
 		if len(left) == 0 {
-			fmt.Fprintf(m.out, "%d events were published meanwhile, and each has arrived once.\n", rounds*len(m.table))
+			fmt.Fprintf(m.out, "%d events were published meanwhile, and each has arrived once at all endpoints of its shop.\n", rounds*len(m.shops()))
 			return nil
 		}
 		select {

@@ -58,7 +58,7 @@ type move struct {
 	table     []shop.Endpoint
 	rehearsal transfer.RehearseOptions
 	report    bytes.Buffer
-	encodings map[string]string // that it has found, by endpoint
+	encodings map[[2]string]string // that it has found, by merchant and endpoint
 }
 
 func newMove(out io.Writer) (*move, func(), error) {
@@ -158,11 +158,11 @@ func (m *move) expect(failing []string, kinds ...string) error {
 
 // findEncodings reads the report for receivers that write bodies again.
 func (m *move) findEncodings() {
-	m.encodings = map[string]string{}
+	m.encodings = map[[2]string]string{}
 	for line := range bytes.Lines(m.report.Bytes()) {
 		var r transfer.Rehearsed
 		if json.Unmarshal(line, &r) == nil && r.Encoding != "" {
-			m.encodings[r.WebhookID] = string(r.Encoding)
+			m.encodings[[2]string{r.MerchantID, r.WebhookID}] = string(r.Encoding)
 		}
 	}
 }

@@ -8,6 +8,9 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -36,17 +39,35 @@ func recorded(t *testing.T, file string) string {
 	return server.URL
 }
 
-// cook runs a recipe, which needs jq and curl: tools/install.sh brings them.
+// cook runs a recipe, which needs jq and curl: tools/install.sh brings them. It requires
+// that no command line has the token or a secret.
 func cook(t *testing.T, server, name string, args ...string) (file []byte, said string) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "recipes/"+name+".sh", args...)
 	for _, api := range []string{"SVIX", "CONVOY", "OUTPOST"} {
 		cmd.Env = append(cmd.Env, api+"_URL="+server, api+"_TOKEN=secret-token")
 	}
-	cmd.Env = append(cmd.Env, "PATH="+os.Getenv("PATH"))
+	bin := t.TempDir()
+	seen := filepath.Join(bin, "seen")
+	for _, program := range []string{"curl", "jq"} {
+		path, err := exec.LookPath(program)
+		require.NoError(t, err)
+		script := "#!/bin/sh\necho \"$@\" >>'" + seen + "'\nexec '" + path + "' \"$@\"\n"
+		require.NoError(t, os.WriteFile(filepath.Join(bin, program), []byte(script), 0o700))
+	}
+	cmd.Env = append(cmd.Env, "PATH="+bin+":"+os.Getenv("PATH"))
 	var out, wrong bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &wrong
 	require.NoError(t, cmd.Run(), wrong.String())
+	processes, err := os.ReadFile(seen)
+	require.NoError(t, err)
+	require.NotEmpty(t, processes)
+	require.NotContains(t, string(processes), "secret-token", "everybody on the machine sees it")
+	secrets := regexp.MustCompile(`"secret":"v0\.([^"]+)"`).FindAllSubmatch(out.Bytes(), -1)
+	require.NotEmpty(t, secrets)
+	for _, secret := range secrets {
+		require.NotContains(t, string(processes), string(secret[1]))
+	}
 	return out.Bytes(), wrong.String()
 }
 
@@ -114,4 +135,44 @@ func TestRecipes(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestReady keeps merchants as a whole, with what is disabled. Ids are of one merchant only.
+func TestReady(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	write := func(name string, lines ...string) string {
+		name = filepath.Join(dir, name)
+		require.NoError(t, os.WriteFile(name, []byte(strings.Join(lines, "\n")+"\n"), 0o600))
+		return name
+	}
+	webhook := func(merchant, id, status string) string {
+		return `{"merchantId":"` + merchant + `","webhookId":"` + id + `","status":"` + status + `"}`
+	}
+	verdict := func(merchant, id, verdict string) string {
+		return `{"merchantId":"` + merchant + `","webhookId":"` + id + `","verdict":"` + verdict + `"}`
+	}
+	ready := []string{webhook("m1", "1", "active"), webhook("m1", "2", "disabled"), webhook("m4", "8", "disabled")}
+	stays := []string{webhook("m2", "1", "active"), webhook("m2", "3", "active"), webhook("m2", "4", "disabled"), webhook("m3", "9", "active")}
+	file := write("webhooks.jsonl", append(append([]string{`{"format":"rag-assistant/webhooks"}`}, ready...), append(stays, `{"end":true}`)...)...)
+	report := write("report.jsonl", verdict("m1", "1", "only_old"), verdict("m1", "1", "same"), verdict("m2", "3", "neither"), verdict("m2", "1", "only_old"))
+	cook := func(recipe, report, file string) (out, said string) {
+		cmd := exec.CommandContext(t.Context(), "jq", "-cn", "--slurpfile", "report", report, "-f", "recipes/"+recipe, file)
+		var wrong bytes.Buffer
+		cmd.Stderr = &wrong
+		got, err := cmd.Output()
+		require.NoError(t, err, wrong.String())
+		return strings.TrimSpace(string(got)), wrong.String()
+	}
+	got, said := cook("ready.jq", report, file)
+	require.Equal(t, ready, strings.Split(got, "\n"))
+	require.Equal(t, 4, strings.Count(said, " stays: "), said)
+	for _, want := range []string{"1 of m2 stays: only_old", "3 of m2 stays: goes with", "4 of m2 stays: goes with", "9 of m3 stays: not tested"} {
+		require.Contains(t, said, want)
+	}
+
+	encoding := write("encoding.jsonl", `{"merchantId":"m1","webhookId":"1","encoding":"ascii"}`)
+	got, _ = cook("mend.jq", encoding, file)
+	require.Equal(t, 1, strings.Count(got, "payloadEncoding"), got)
+	require.Contains(t, got, `{"merchantId":"m1","webhookId":"1","status":"active","payloadEncoding":"ascii"}`)
 }

@@ -44,7 +44,8 @@ type OldForm struct {
 
 	// Headers are further headers by name, such as a second signature. In values,
 	// {{hex}} and {{base64}} are the HMAC-SHA256 of the body with the webhook's secret,
-	// and the names of Body are known.
+	// and the names of Body are known. Host, Content-Length, Transfer-Encoding and Trailer
+	// are HTTP's own and refused.
 	Headers map[string]string `json:"headers"`
 
 	// Body is the body, byte for byte, in which {{id}}, {{time}} (RFC 3339, in UTC),
@@ -62,6 +63,10 @@ func (f *OldForm) check() error {
 	for name, value := range f.Headers {
 		if !token.Valid(name) {
 			bad = append(bad, fmt.Errorf("%q is not the name of a header", name))
+		}
+		switch http.CanonicalHeaderKey(name) {
+		case "Host", "Content-Length", "Transfer-Encoding", "Trailer": // net/http sends none of these from a header
+			bad = append(bad, fmt.Errorf("%s: cannot be chosen", name))
 		}
 		if !vault.ValidHeaderValue(value) {
 			bad = append(bad, fmt.Errorf("%s: %s", name, vault.HeaderValueRule))
@@ -110,7 +115,9 @@ func (f *OldForm) request(w *store.Webhook, opened vault.Opened, at time.Time) (
 	}
 	values := strings.NewReplacer(names...)
 	for name, value := range f.Headers {
-		set(h, name, values.Replace(value))
+		if value = values.Replace(value); !strings.Contains(value, "{{hex}}") && !strings.Contains(value, "{{base64}}") {
+			set(h, name, value)
+		}
 	}
 	return h, body, nil
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/rag-assistant/webhooks/internal/harness"
 	"github.com/rag-assistant/webhooks/signer"
 	"github.com/rag-assistant/webhooks/store/memstore"
+	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/transfer"
 )
 
@@ -111,4 +112,23 @@ func requireStandard(t *testing.T, secret string, c harness.Call) {
 		require.NoError(t, err)
 		require.True(t, s.VerifyStandard(c.Header.Get(prefix+"id"), time.Unix(at, 0), []byte(c.Body), c.Header.Get(prefix+"signature")), prefix)
 	}
+}
+
+// TestOldFormOfAPrivateKey leaves out what only a secret can make.
+func TestOldFormOfAPrivateKey(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		st := memstore.New(nil)
+		svc, err := webhook.NewService(st, &webhook.ServiceOptions{SecretKeys: []webhook.SecretKey{oldKey}})
+		require.NoError(t, err)
+		_, err = svc.Register(t.Context(), harness.Merchant, webhook.Registration{
+			URL: "https://example.com/1", Events: []string{"*"}, Signature: webhook.SchemeAsymmetric,
+		})
+		require.NoError(t, err)
+		o, e := rehearsal(nil)
+		_, err = transfer.Rehearse(t.Context(), memstore.New(nil), bytes.NewReader(export(t, st)), io.Discard, o)
+		require.NoError(t, err)
+		require.NotContains(t, e.Seen()[0].Header, "X-Shop-Hmac")
+		require.NotEmpty(t, e.Seen()[0].Header.Get("X-Shop-At"))
+	})
 }

@@ -42,8 +42,9 @@ type RehearseOptions struct {
 	// PerHost is how many of them may be of one host and port. Defaults to 2.
 	PerHost int
 
-	// Resume is the report of an earlier rehearsal with these options, whole or cut off. What
-	// passed there is counted and not tested again. Defaults to none.
+	// Resume is the report of an earlier rehearsal with these options, whole or cut off
+	// behind its first line. What passed there is counted and not tested again. Defaults to
+	// none.
 	Resume io.Reader
 
 	// Progress is called with each line of the report and the counts so far, by one
@@ -64,13 +65,14 @@ type rehearser struct {
 	mu     sync.Mutex // guards what follows
 	report *json.Encoder
 	done   Rehearsal
-	hosts  map[string]chan struct{}
 }
 
 // Rehearse tests the active webhooks of a file that [Import] would take in: it sends each
 // one a test as the old sender writes it, then tests as the new service does, of which
 // one is signed wrongly: see [webhook.Service.Detect]. So a receiver gets at most
-// 1 + [webhook.MaxProbes] requests, and nothing is switched.
+// 1 + [webhook.MaxProbes] requests, and nothing is switched. While a rotation is under
+// way, a test that is answered with 401 or 403 is sent up to three times, with either
+// secret, as deliveries are: then it gets at most 1 + 3 * [webhook.MaxProbes].
 //
 // The tests are sent from scratch, an empty store in memory that is thrown away afterwards,
 // such as memstore.New(nil): what is no [store.Volatile] is refused.
@@ -88,7 +90,7 @@ func Rehearse(ctx context.Context, scratch store.Store, from io.Reader, report i
 	}
 	opts.Concurrency = cmp.Or(opts.Concurrency, 16)
 	opts.PerHost = cmp.Or(opts.PerHost, 2)
-	x := &rehearser{opts: opts, st: scratch, report: json.NewEncoder(report), hosts: map[string]chan struct{}{}}
+	x := &rehearser{opts: opts, st: scratch, report: json.NewEncoder(report)}
 	x.report.SetEscapeHTML(false)
 	d, err := x.configure()
 	var refused error
@@ -141,12 +143,18 @@ func (x *rehearser) run(ctx context.Context, d *webhook.Dispatcher) error {
 	around.Go(func() error { return d.Run(sending) })
 	around.Go(func() error {
 		defer ended()
-		tests, ctx := errgroup.WithContext(ctx)
-		tests.SetLimit(x.opts.Concurrency)
-		err := x.each(ctx, func(w *store.Webhook) {
-			tests.Go(func() error { return x.test(ctx, w) })
+		waiting := map[string][]*store.Webhook{} // by host and port
+		err := x.each(ctx, func(w *store.Webhook) error {
+			u, err := url.Parse(w.URL)
+			if err == nil {
+				waiting[u.Host] = append(waiting[u.Host], w)
+			}
+			return err
 		})
-		return errors.Join(tests.Wait(), err)
+		if err != nil {
+			return err
+		}
+		return x.all(ctx, waiting)
 	})
 	err := around.Wait()
 	if closer, ok := x.transport.(interface{ CloseIdleConnections() }); ok {
@@ -155,8 +163,40 @@ func (x *rehearser) run(ctx context.Context, d *webhook.Dispatcher) error {
 	return err
 }
 
+// all tests what waits. Each host has PerHost goroutines at most, which take a slot for
+// one test at a time: no host that has its turn waits behind another that has not.
+func (x *rehearser) all(ctx context.Context, waiting map[string][]*store.Webhook) error {
+	slots := make(chan struct{}, x.opts.Concurrency)
+	tests, ctx := errgroup.WithContext(ctx)
+	for _, queue := range waiting {
+		next := make(chan *store.Webhook, len(queue))
+		for _, w := range queue {
+			next <- w
+		}
+		close(next)
+		for range min(x.opts.PerHost, len(queue)) {
+			tests.Go(func() error {
+				for w := range next {
+					select {
+					case slots <- struct{}{}:
+					case <-ctx.Done():
+						return ctx.Err()
+					}
+					err := x.test(ctx, w)
+					<-slots
+					if err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+		}
+	}
+	return tests.Wait()
+}
+
 // each calls test for each active webhook that has not passed before.
-func (x *rehearser) each(ctx context.Context, test func(*store.Webhook)) error {
+func (x *rehearser) each(ctx context.Context, test func(*store.Webhook) error) error {
 	return everyMerchant(ctx, x.st, func(merchants []string) error {
 		for _, m := range merchants {
 			page, err := x.st.ListWebhooks(ctx, m, store.WebhookQuery{Limit: webhook.MaxOffset})
@@ -172,7 +212,9 @@ func (x *rehearser) each(ctx context.Context, test func(*store.Webhook)) error {
 				case kept:
 					x.note(func(r *Rehearsal) { r.count(&line); r.Kept++ })
 				default:
-					test(w)
+					if err := test(w); err != nil {
+						return err
+					}
 				}
 			}
 		}
@@ -188,16 +230,12 @@ func (x *rehearser) note(what func(*Rehearsal)) {
 
 // test asks one receiver and writes its line.
 func (x *rehearser) test(ctx context.Context, w *store.Webhook) error {
-	leave, err := x.enter(ctx, w.URL)
+	old, err := x.old(ctx, w)
 	if err != nil {
 		return err
 	}
-	defer leave()
-	line := Rehearsed{WebhookID: w.ID, MerchantID: w.MerchantID, URL: bareurl.Of(w.URL)}
-	if line.Old, err = x.old(ctx, w); err != nil {
-		return err
-	}
-	// A test is posted twice at most: see webhook.Dispatcher.
+	line := Rehearsed{WebhookID: w.ID, MerchantID: w.MerchantID, URL: bareurl.Of(w.URL), Old: old}
+	// A test takes the time of two posts at most: see webhook.Dispatcher.
 	limited, cancel := context.WithTimeout(ctx, (2*webhook.MaxProbes+1)*x.timeout)
 	defer cancel()
 	found, err := x.svc.Detect(limited, w.MerchantID, w.ID)
@@ -218,27 +256,6 @@ func (x *rehearser) test(ctx context.Context, w *store.Webhook) error {
 		x.opts.Progress(line, x.done)
 	}
 	return nil
-}
-
-// enter waits until a host may be asked.
-func (x *rehearser) enter(ctx context.Context, rawURL string) (leave func(), err error) {
-	u, err := url.Parse(rawURL)
-	if err != nil {
-		return nil, err
-	}
-	x.mu.Lock()
-	turns := x.hosts[u.Host]
-	if turns == nil {
-		turns = make(chan struct{}, x.opts.PerHost)
-		x.hosts[u.Host] = turns
-	}
-	x.mu.Unlock()
-	select {
-	case turns <- struct{}{}:
-		return func() { <-turns }, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
 }
 
 // old sends a test in the old form.

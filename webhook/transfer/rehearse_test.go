@@ -250,9 +250,11 @@ func TestRehearseAgain(t *testing.T) {
 		require.NoError(t, err)
 		require.Zero(t, done.Kept, "the last line counts")
 
-		o.Resume = strings.NewReader("{}\n" + first.String())
-		_, err = transfer.Rehearse(t.Context(), memstore.New(nil), bytes.NewReader(file), io.Discard, o)
-		require.ErrorContains(t, err, "line 1 of the earlier report is none of a rehearsal")
+		for _, other := range []string{"{}\n" + first.String(), "PORT=8080\n", "PORT=8080"} {
+			o.Resume = strings.NewReader(other)
+			_, err = transfer.Rehearse(t.Context(), memstore.New(nil), bytes.NewReader(file), io.Discard, o)
+			require.ErrorContains(t, err, "line 1 of the earlier report is none of a rehearsal")
+		}
 	})
 }
 
@@ -273,6 +275,21 @@ func TestRehearseSaysWhatImportRefuses(t *testing.T) {
 
 		_, err = transfer.Rehearse(t.Context(), memstore.New(nil), strings.NewReader(lines[0]), io.Discard, o)
 		require.ErrorContains(t, err, "cut off")
+	})
+}
+
+// TestRehearseDuringRotation counts the requests to a receiver that knows neither secret.
+func TestRehearseDuringRotation(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		file := `{"format":"rag-assistant/webhooks","version":1}` + "\n" +
+			`{"merchantId":"m1","webhookId":"1","url":"https://example.com/1","events":["*"],"status":"active","secret":"v0.` + foreign +
+			`","previousSecret":"v0.sk_live/of-the-year-before","previousUntil":"2000-01-02T00:00:00Z"}` + "\n" + `{"end":true,"webhooks":1}` + "\n"
+		o, e := rehearsal(harness.Always(http.StatusUnauthorized))
+		o.InsecureUnsealed = true
+		_, err := transfer.Rehearse(t.Context(), memstore.New(nil), strings.NewReader(file), io.Discard, o)
+		require.NoError(t, err)
+		require.Equal(t, 1+3*webhook.MaxProbes, e.Count())
 	})
 }
 
@@ -302,6 +319,29 @@ func TestRehearseIsPolite(t *testing.T) {
 	})
 }
 
+// TestRehearseIsFair has many webhooks of a slow host before one of another, which does
+// not wait for them.
+func TestRehearseIsFair(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var order []string
+		o, _ := rehearsal(func(c harness.Call) (harness.Answer, error) {
+			if !strings.Contains(c.URL, "other") {
+				<-time.After(time.Second) // of the bubble
+			}
+			return harness.Reply(http.StatusOK, "OK"), nil
+		})
+		o.Progress = func(line transfer.Rehearsed, _ transfer.Rehearsal) { order = append(order, line.URL) }
+		all := at("1", "2", "3", "4", "5", "6", "7", "8")
+		all = append(all, webhook.Registration{URL: "https://other.example.com/"})
+		o.Concurrency = 3
+		_, err := transfer.Rehearse(t.Context(), memstore.New(nil), bytes.NewReader(moving(t, foreign, all...)), io.Discard, o)
+		require.NoError(t, err)
+		require.Len(t, order, 9)
+		require.Equal(t, "https://other.example.com/", order[0])
+	})
+}
+
 // full is a file on a disk without room.
 type full struct{}
 
@@ -325,10 +365,10 @@ func TestRehearseEnds(t *testing.T) {
 		_, err = transfer.Rehearse(t.Context(), struct{ store.Store }{memstore.New(nil)}, bytes.NewReader(file), io.Discard, o)
 		require.ErrorContains(t, err, "not one in memory")
 
-		o.Concurrency, o.Old.Headers, o.Old.Body = -1, map[string]string{"a b": "\n"}, json.RawMessage("{")
+		o.Concurrency, o.Old.Headers, o.Old.Body = -1, map[string]string{"a b": "\n", "host": "shop.example"}, json.RawMessage("{")
 		o.Old.Wire.Event = "X-Shop-Signature"
 		_, err = transfer.Rehearse(t.Context(), memstore.New(nil), bytes.NewReader(file), io.Discard, o)
-		for _, want := range []string{"negative", `"a b" is not`, "visible ASCII", "not JSON", "X-Shop-Signature"} {
+		for _, want := range []string{"negative", `"a b" is not`, "host: cannot be chosen", "visible ASCII", "not JSON", "X-Shop-Signature"} {
 			require.ErrorContains(t, err, want)
 		}
 	})

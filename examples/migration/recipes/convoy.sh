@@ -3,6 +3,7 @@
 # them, with the events of their subscriptions. Their owner_id becomes the merchant, and the
 # project where there is none. CONVOY_TOKEN is an API key of the project, CONVOY_URL the
 # server.
+# Nothing secret is on a command line, which the machine's process list shows.
 set -euo pipefail
 here=$(dirname "$0")
 
@@ -10,7 +11,7 @@ here=$(dirname "$0")
 all() {
 	local page next=''
 	while :; do
-		page=$(curl -fsS -H "Authorization: Bearer $CONVOY_TOKEN" "${CONVOY_URL:-https://us.getconvoy.cloud}/api/v1/projects/$project/$1?perPage=100$next")
+		page=$(curl -fsS -H @<(printf 'Authorization: Bearer %s' "$CONVOY_TOKEN") "${CONVOY_URL:-https://us.getconvoy.cloud}/api/v1/projects/$project/$1?perPage=100$next")
 		jq -c '.data.content[]' <<<"$page"
 		[ "$(jq .data.pagination.has_next_page <<<"$page")" = true ] || break
 		next="&direction=next&next_page_cursor=$(jq -r '.data.pagination.next_page_cursor | @uri' <<<"$page")"
@@ -18,5 +19,5 @@ all() {
 }
 
 project=$1
-subscriptions=$(all subscriptions | jq -cs .)
-all endpoints | jq -c --arg project "$project" --argjson subscriptions "$subscriptions" -f "$here/convoy.jq" | jq -cn -f "$here/frame.jq"
+subscriptions=$(all subscriptions)
+all endpoints | jq -c --arg project "$project" --slurpfile subscriptions <(printf %s "$subscriptions") -f "$here/convoy.jq" | jq -cn -f "$here/frame.jq"

@@ -1,5 +1,6 @@
 # Gives each webhook the payloadEncoding that a rehearsal has found for it. Run it with -cn
 # and --slurpfile report report.jsonl.
-INDEX($report[] | select(.encoding); .webhookId) as $found
+def place: [.merchantId, .webhookId] | tostring;
+INDEX($report[] | select(.encoding); place) as $found
 | inputs
-| if .webhookId and $found[.webhookId] then .payloadEncoding = $found[.webhookId].encoding else . end
+| if .webhookId and $found[place] then .payloadEncoding = $found[place].encoding else . end

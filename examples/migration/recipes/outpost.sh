@@ -2,10 +2,11 @@
 # outpost.sh prints the webhook destinations of all tenants of Outpost as `webhooks import`
 # reads them. The tenant becomes the merchant. OUTPOST_TOKEN is the API key, OUTPOST_URL the
 # server with its path, such as http://localhost:3333/api/v1.
+# Nothing secret is on a command line, which the machine's process list shows.
 set -euo pipefail
 here=$(dirname "$0")
 
-ask() { curl -fsS -H "Authorization: Bearer $OUTPOST_TOKEN" "$OUTPOST_URL/$1"; }
+ask() { curl -fsS -H @<(printf 'Authorization: Bearer %s' "$OUTPOST_TOKEN") "$OUTPOST_URL/$1"; }
 
 tenants() {
 	local page next=''

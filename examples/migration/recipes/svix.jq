@@ -1,6 +1,6 @@
 # What Svix answers for an endpoint, its secret and its headers, as a webhook. Channels and
 # the values of sensitive headers do not come along; who has some is named on stderr.
-. as $e
+. as $e | $secret[0] as $secret | $headers[0] as $headers
 | (if (.channels // []) != [] then "\(.id) has channels, which are not moved\n" | stderr else empty end),
   (if ($headers.sensitive // []) != [] then "\(.id) has headers whose values Svix does not show: \($headers.sensitive | join(", "))\n" | stderr else empty end),
   {

@@ -10,19 +10,20 @@ import (
 
 // Export writes the table as package transfer reads it. Ids and secrets stay what they
 // are: "v0." says that a secret is not sealed. Encodings are those that a rehearsal has
-// found, by the id of the endpoint.
-func Export(w io.Writer, table []Endpoint, encodings map[string]string) error {
+// found, by merchant and id.
+func Export(w io.Writer, table []Endpoint, encodings map[[2]string]string) error {
 	enc := json.NewEncoder(w)
 	err := enc.Encode(map[string]any{"format": "rag-assistant/webhooks", "version": 1})
 	for _, e := range table {
 		if err != nil {
 			return err
 		}
+		merchant, id := MerchantID(e.ShopID), strconv.Itoa(e.ID)
 		line := map[string]any{
-			"merchantId": MerchantID(e.ShopID), "webhookId": strconv.Itoa(e.ID), "url": e.URL, "secret": "v0." + e.SigningKey,
+			"merchantId": merchant, "webhookId": id, "url": e.URL, "secret": "v0." + e.SigningKey,
 			"events": events(e.Topics), "status": "active", "createdAt": e.CreatedAt, "updatedAt": e.CreatedAt,
 		}
-		if encoding := encodings[strconv.Itoa(e.ID)]; encoding != "" {
+		if encoding := encodings[[2]string{merchant, id}]; encoding != "" {
 			line["payloadEncoding"] = encoding
 		}
 		err = enc.Encode(line)

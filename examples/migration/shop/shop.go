@@ -30,15 +30,19 @@ type Endpoint struct {
 	CreatedAt  string `json:"created_at"`
 }
 
-// Table returns the endpoints of 500 shops, one each. Their receivers are of six kinds, as
-// [Receivers] has them, behind base.
+// Table returns 500 endpoints of 450 shops: 50 have a second one, mostly of another kind.
+// Their receivers are of six kinds, as [Receivers] has them, behind base.
 func Table(base string) []Endpoint {
 	var out []Endpoint
 	for _, k := range kinds() {
 		for range k.endpoints {
 			id := len(out) + 1
+			shopID := id
+			if id%10 == 0 {
+				shopID = 501 - id
+			}
 			out = append(out, Endpoint{
-				ID: id, ShopID: id, URL: fmt.Sprintf("%s/%s/%d", base, k.name, id),
+				ID: id, ShopID: shopID, URL: fmt.Sprintf("%s/%s/%d", base, k.name, id),
 				SigningKey: "shk_" + rand.Text(), Topics: []string{"*", "orders/paid", "orders/paid,orders/refunded"}[id%3],
 				CreatedAt: "2024-03-01T09:00:00Z",
 			})
