@@ -289,6 +289,37 @@ func TestTheHousesDocument(t *testing.T) {
 	require.Contains(t, doc.Components.Schemas, "WebhookTestEvent")
 }
 
+// TestExamplesHaveNoBrand leaves the catalog as it is: what else is the host's own is enough.
+func TestExamplesHaveNoBrand(t *testing.T) {
+	t.Parallel()
+	shops, err := words.New(&words.Options{Tenant: "shop"})
+	require.NoError(t, err)
+	for _, tt := range []struct {
+		name  string
+		opts  api.Options
+		wire  signer.Wire
+		brand bool
+	}{
+		{"nothing", api.Options{}, signer.Wire{}, true},
+		{"title", api.Options{Title: "Acme"}, signer.Wire{}, false},
+		{"noun", api.Options{Words: shops}, signer.Wire{}, false},
+		{"wire", api.Options{}, signer.Wire{OmitUntimed: true}, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			svc, err := webhook.NewService(memstore.New(nil), &webhook.ServiceOptions{Wire: tt.wire})
+			require.NoError(t, err)
+			h, err := api.New(svc, func(*http.Request) (webhook.Principal, error) { return webhook.Principal{}, nil }, &tt.opts)
+			require.NoError(t, err)
+			_, body := (&house{t: t, api: h}).ask("GET", "/openapi.yaml", "", "")
+			for _, url := range []string{"your-domain.com", "new-domain.com", "webhooks/rag-assistant"} {
+				require.Equal(t, tt.brand, strings.Contains(body, url), url)
+			}
+			require.Contains(t, body, "events: [chat.query.completed, ", "types are those of the catalog")
+		})
+	}
+}
+
 func TestADocumentOfStandardWebhooksAlone(t *testing.T) {
 	t.Parallel()
 	for name, wire := range map[string]signer.Wire{"alone": {StandardOnly: true}, "without the untimed": {OmitUntimed: true}} {
