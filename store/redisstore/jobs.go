@@ -72,22 +72,27 @@ func (s *Store) UpdateJob(ctx context.Context, merchantID, jobID string, u store
 }
 
 // ClaimJobs implements [store.Jobs]. Shards take turns: each call begins at the next one. It
-// reads those of other kinds that are due.
+// reads those of other kinds that are due, two hundred in one script.
 func (s *Store) ClaimJobs(ctx context.Context, kinds []string, limit int, lease time.Duration) ([]store.Job, error) {
 	var out []store.Job
 	start := int((s.jobTurn.Add(1) - 1) % int64(len(s.shards)))
 	_, err := s.each(ctx, start, func(ctx context.Context, h shard) (bool, error) {
-		args := []any{"claim", min(limit-len(out), batch), lease.Milliseconds()}
-		for _, kind := range kinds {
-			args = append(args, kind)
+		for from := int64(0); from >= 0 && len(out) < limit; {
+			args := []any{"claim", min(limit-len(out), batch), lease.Milliseconds(), from}
+			for _, kind := range kinds {
+				args = append(args, kind)
+			}
+			r, err := s.run(ctx, call{name: "jobs", on: h, args: args})
+			if err != nil {
+				return false, err
+			}
+			from = r.int()
+			out = append(out, readJobs(&r)...)
+			if err := r.check("jobs"); err != nil {
+				return false, err
+			}
 		}
-		r, err := s.run(ctx, call{name: "jobs", on: h, args: args})
-		if err != nil {
-			return false, err
-		}
-		got := readJobs(&r)
-		out = append(out, got...)
-		return len(out) < limit, r.check("jobs")
+		return len(out) < limit, nil
 	})
 	if len(out) > 0 {
 		return out, nil // What is claimed is claimed.

@@ -1,12 +1,15 @@
 package redisstore_test
 
 import (
+	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 
 	"github.com/rag-assistant/webhooks/internal/redistest"
@@ -153,4 +156,39 @@ func TestClaimAgainOfADeletedWebhook(t *testing.T) {
 	got, err = st.Claim(t.Context(), ask)
 	require.NoError(t, err)
 	require.Empty(t, got.Leases)
+}
+
+// TestJobsOfOtherKindsAreReadInParts has more of them before the one that is claimed than
+// one script reads, so that no other client waits for all of them.
+func TestJobsOfOtherKindsAreReadInParts(t *testing.T) {
+	t.Parallel()
+	client := redistest.Client(t)
+	prefix := redistest.Prefix()
+	t.Cleanup(func() { redistest.Forget(t, client, prefix) })
+	st := newStore(t, client, &redisstore.Options{Prefix: prefix}, 0)
+	add := func(id, kind string) {
+		_, err := st.AddJob(t.Context(), "m", store.Job{ID: id, Scope: id, Kind: kind})
+		require.NoError(t, err)
+	}
+	for i := range 450 {
+		add(strconv.Itoa(i), "other")
+	}
+	add("last", "own")
+	scripts := 0
+	client.AddHook(hook{process: func(ctx context.Context, cmd redis.Cmder, next redis.ProcessHook) error {
+		if strings.HasPrefix(cmd.Name(), "eval") || cmd.Name() == "fcall" {
+			scripts++
+		}
+		return next(ctx, cmd)
+	}})
+	for _, claimed := range []int{1, 0} {
+		scripts = 0
+		got, err := st.ClaimJobs(t.Context(), []string{"own"}, 1, time.Minute)
+		require.NoError(t, err)
+		require.Len(t, got, claimed)
+		require.Equal(t, 3, scripts)
+	}
+	got, err := st.ClaimJobs(t.Context(), []string{"other"}, 500, time.Minute)
+	require.NoError(t, err)
+	require.Len(t, got, 100, "they are where they were, and a batch at once")
 }

@@ -6,8 +6,6 @@ import (
 	"reflect"
 	"slices"
 	"strings"
-
-	"github.com/rag-assistant/webhooks/signer"
 )
 
 // Route is a path of the table behind the merchant's id, as in
@@ -137,6 +135,3 @@ func Views() map[string]reflect.Type {
 		"ChangesAnswer":     reflect.TypeFor[successView](),
 	}
 }
-
-// SetWire has the document describe requests of another sender's.
-func (h *Handler) SetWire(w signer.Wire) { h.wire = w.WithDefaults() }

@@ -10,6 +10,7 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
+	"github.com/rag-assistant/webhooks/signer"
 	"github.com/rag-assistant/webhooks/webhook/event"
 	"github.com/rag-assistant/webhooks/webhook/words"
 )
@@ -34,7 +35,7 @@ func (h *Handler) own(doc *yaml.Node) error {
 		sayNouns(doc, h.opts.Words)
 		rename(doc, h.opts.Words)
 	}
-	if err := exemplify(doc, h.svc.Catalog()); err != nil {
+	if err := h.exemplify(doc); err != nil {
 		return err
 	}
 	return secure(doc, h.opts.Security)
@@ -133,9 +134,10 @@ func alphanumeric(c rune) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
 }
 
-// exemplify takes examples from a catalog that does not have all types of the document's.
-func exemplify(doc *yaml.Node, catalog *event.Catalog) error {
-	written := map[string]string{} // in examples, and what to say instead
+// exemplify takes the brand out of examples if anything is the host's own, and types from
+// a catalog that does not have all of the document's.
+func (h *Handler) exemplify(doc *yaml.Node) error {
+	catalog := h.svc.Catalog()
 	var types []string
 	for e := range catalog.All() {
 		if e.Subscribable() {
@@ -150,14 +152,17 @@ func exemplify(doc *yaml.Node, catalog *event.Catalog) error {
 		listed, ok := catalog.Lookup(e.Type)
 		same = same && ok && alike(e, listed)
 	}
-	if same {
+	if same && h.opts.Title == "" && h.opts.Words == nil && h.wire == (signer.Wire{}).WithDefaults() {
 		return nil
 	}
-	for i, t := range []event.Type{event.TypeChatQueryCompleted, event.TypeDocumentCreated, event.TypeUsageLimitApproaching} {
-		written[string(t)] = types[i%len(types)]
-	}
+	written := map[string]string{} // in examples, and what to say instead
 	for _, url := range []string{"your-domain.com", "new-domain.com"} {
 		written["https://"+url+"/webhooks/rag-assistant"] = "https://example.com/webhooks"
+	}
+	if !same {
+		for i, t := range []event.Type{event.TypeChatQueryCompleted, event.TypeDocumentCreated, event.TypeUsageLimitApproaching} {
+			written[string(t)] = types[i%len(types)]
+		}
 	}
 	for _, part := range []string{"paths", "components"} {
 		eachMember(member(doc, part), func(name, value *yaml.Node) {
@@ -165,6 +170,9 @@ func exemplify(doc *yaml.Node, catalog *event.Catalog) error {
 				substitute(value, written)
 			}
 		})
+	}
+	if same {
+		return nil
 	}
 	return publishedExample(doc, catalog, event.Type(types[0]))
 }

@@ -35,7 +35,7 @@ type house struct {
 
 const shop = "s_1"
 
-func newHouse(t *testing.T, w *words.Words, o api.Options) *house {
+func newHouse(t *testing.T, w *words.Words, wire signer.Wire, o api.Options) *house {
 	t.Helper()
 	catalog, err := event.NewCatalog(
 		event.Entry{Type: "order.paid", Description: "An order was paid", Example: json.RawMessage(
@@ -45,7 +45,7 @@ func newHouse(t *testing.T, w *words.Words, o api.Options) *house {
 	require.NoError(t, err)
 	st := memstore.New(&memstore.Options{Now: noon})
 	h := &house{t: t}
-	h.svc, err = webhook.NewService(st, &webhook.ServiceOptions{Catalog: catalog, Now: noon, Limits: webhook.Limits{Webhooks: 120}})
+	h.svc, err = webhook.NewService(st, &webhook.ServiceOptions{Catalog: catalog, Wire: wire, Now: noon, Limits: webhook.Limits{Webhooks: 120}})
 	require.NoError(t, err)
 	h.ops, err = operator.New(st, h.svc, nil)
 	require.NoError(t, err)
@@ -221,8 +221,7 @@ func TestTheHousesOwn(t *testing.T) {
 	t.Parallel()
 	w, err := words.New(&words.Options{Tenant: "shop"})
 	require.NoError(t, err)
-	h := newHouse(t, w, acme())
-	h.api.SetWire(signer.Wire{Prefix: "X-Acme-", UserAgent: "Acme-Webhooks/1.0"})
+	h := newHouse(t, w, signer.Wire{Prefix: "X-Acme-", UserAgent: "Acme-Webhooks/1.0"}, acme())
 	h.every(func(_ api.Route, _ int, body string) { requireOwn(t, body) })
 	status, _ := h.ask("GET", "/merchants/"+shop+"/webhooks", "", shop)
 	require.Equal(t, http.StatusNotFound, status)
@@ -246,8 +245,7 @@ func TestTheHousesDocument(t *testing.T) {
 	t.Parallel()
 	w, err := words.New(&words.Options{Tenant: "account", Segment: "accs"})
 	require.NoError(t, err)
-	h := newHouse(t, w, acme())
-	h.api.SetWire(signer.Wire{Prefix: "X-Acme-", UserAgent: "Acme-Webhooks/1.0", Untimed: signer.Untimed{NoPrefix: true, Base64: true, DecodedKey: true}, Svix: true})
+	h := newHouse(t, w, signer.Wire{Prefix: "X-Acme-", UserAgent: "Acme-Webhooks/1.0", Untimed: signer.Untimed{NoPrefix: true, Base64: true, DecodedKey: true}, Svix: true}, acme())
 	doc := h.document()
 	require.Equal(t, "Acme", doc.Info.Title)
 	require.Contains(t, doc.Info.Description, "Another account's path")
@@ -289,13 +287,43 @@ func TestTheHousesDocument(t *testing.T) {
 	require.Contains(t, doc.Components.Schemas, "WebhookTestEvent")
 }
 
+// TestExamplesHaveNoBrand leaves the catalog as it is: what else is the host's own is enough.
+func TestExamplesHaveNoBrand(t *testing.T) {
+	t.Parallel()
+	shops, err := words.New(&words.Options{Tenant: "shop"})
+	require.NoError(t, err)
+	for _, tt := range []struct {
+		name  string
+		opts  api.Options
+		wire  signer.Wire
+		brand bool
+	}{
+		{"nothing", api.Options{}, signer.Wire{}, true},
+		{"title", api.Options{Title: "Acme"}, signer.Wire{}, false},
+		{"noun", api.Options{Words: shops}, signer.Wire{}, false},
+		{"wire", api.Options{}, signer.Wire{OmitUntimed: true}, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			svc, err := webhook.NewService(memstore.New(nil), &webhook.ServiceOptions{Wire: tt.wire})
+			require.NoError(t, err)
+			h, err := api.New(svc, func(*http.Request) (webhook.Principal, error) { return webhook.Principal{}, nil }, &tt.opts)
+			require.NoError(t, err)
+			_, body := (&house{t: t, api: h}).ask("GET", "/openapi.yaml", "", "")
+			for _, url := range []string{"your-domain.com", "new-domain.com", "webhooks/rag-assistant"} {
+				require.Equal(t, tt.brand, strings.Contains(body, url), url)
+			}
+			require.Contains(t, body, "events: [chat.query.completed, ", "types are those of the catalog")
+		})
+	}
+}
+
 func TestADocumentOfStandardWebhooksAlone(t *testing.T) {
 	t.Parallel()
 	for name, wire := range map[string]signer.Wire{"alone": {StandardOnly: true}, "without the untimed": {OmitUntimed: true}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			h := newHouse(t, nil, api.Options{Retry: retry.Policy{MaxAttempts: 1}})
-			h.api.SetWire(wire)
+			h := newHouse(t, nil, wire, api.Options{Retry: retry.Policy{MaxAttempts: 1}})
 			doc := h.document()
 			sent := doc.Webhooks["order.shipped"].Post
 			require.Len(t, sent.Parameters, 4+len(wire.Own()))
@@ -318,7 +346,7 @@ func TestAnswersInAnotherLanguage(t *testing.T) {
 	}
 	w, err := words.New(&words.Options{Tenant: "shop", Texts: texts})
 	require.NoError(t, err)
-	h := newHouse(t, w, api.Options{})
+	h := newHouse(t, w, signer.Wire{}, api.Options{})
 	_, body := h.ask("GET", h.path(api.Route{Path: "/events/{eventId}"}), "", shop)
 	var detail struct {
 		Data struct {

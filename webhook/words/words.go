@@ -37,8 +37,9 @@ type Options struct {
 	Segment string
 
 	// Texts replaces texts. A key is the text as it stands in the code, which [Texts] lists;
-	// the value has the same verbs in any order ("%[2]s of %[1]d"), and may say {tenant},
-	// {tenants}, {a tenant} and the same with a capital. Defaults to none: English.
+	// the value has the same verbs in any order ("%[2]s of %[1]d"), says %% for a percent
+	// sign, and may say {tenant}, {tenants}, {a tenant} and the same with a capital. Defaults
+	// to none: English.
 	Texts map[string]string
 
 	// Plural returns the form for a number, for languages that have more than two: for
@@ -59,7 +60,7 @@ type Words struct {
 var merchants = nouns("merchant", "merchants") //nolint:gochecknoglobals // constant
 
 // New returns Words. Its error lists every key that is no text, every text whose verbs are
-// not those of its key, and nouns that cannot be used.
+// not those of its key or that has another %, and nouns that cannot be used.
 func New(o *Options) (*Words, error) {
 	var opts Options
 	if o != nil {
@@ -99,6 +100,8 @@ func checkTexts(texts map[string]string) (bad []error) {
 		}
 		if !known {
 			bad = append(bad, fmt.Errorf("there is no text %q", key))
+		} else if strings.Contains(verb.ReplaceAllString(texts[key], ""), "%") {
+			bad = append(bad, fmt.Errorf("the text for %q has a %% that is no verb: write %%%% for a percent sign, and a verb without spaces", key))
 		} else if verbs(key) != verbs(texts[key]) {
 			bad = append(bad, fmt.Errorf("the text for %q has other verbs", key))
 		}
@@ -194,21 +197,22 @@ func capital(s string) string {
 	return string(unicode.ToUpper(r)) + s[size:]
 }
 
-// verb finds fmt's verbs, with the number of their argument if they have one.
-var verb = regexp.MustCompile(`%(\[(\d+)\])?[-+# 0]*\d*(\.\d+)?([a-zA-Z%])`)
+// verb finds %% and fmt's verbs, with the number of their argument if they have one. A space
+// is no flag here, for in "50 % von" it is none.
+var verb = regexp.MustCompile(`%(?:%|[-+#0]*\d{0,3}(?:\.\d{1,3})?(?:\[(\d{1,2})\])?([a-zA-Z]))`)
 
 // verbs says which verbs a text has for which argument.
 func verbs(text string) string {
 	var out []string
 	next := 0
 	for _, m := range verb.FindAllStringSubmatch(text, -1) {
-		if m[4] == "%" {
+		if m[2] == "" {
 			continue
 		}
-		if next++; m[2] != "" {
-			_, _ = fmt.Sscan(m[2], &next)
+		if next++; m[1] != "" {
+			_, _ = fmt.Sscan(m[1], &next)
 		}
-		out = append(out, fmt.Sprint(next, m[4]))
+		out = append(out, fmt.Sprint(next, m[2]))
 	}
 	slices.Sort(out)
 	return strings.Join(slices.Compact(out), ",")

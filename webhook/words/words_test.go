@@ -82,6 +82,10 @@ func TestRefused(t *testing.T) {
 		"other verbs":              {words.Options{Texts: map[string]string{"must be between 1 and %d": "von 1 bis %s"}}, "other verbs"},
 		"a verb less":              {words.Options{Texts: map[string]string{"must be between 1 and %d": "zu viel"}}, "other verbs"},
 		"a verb more":              {words.Options{Texts: map[string]string{"is required": "fehlt: %s"}}, "other verbs"},
+		"a percent sign":           {words.Options{Texts: map[string]string{"must be between 1 and %d": "100 %: %d"}}, "write %% for a percent sign"},
+		"a percent sign at a word": {words.Options{Texts: map[string]string{"must be between 1 and %d": "50 % von %d"}}, "write %% for a percent sign"},
+		"a percent sign at an end": {words.Options{Texts: map[string]string{"is required": "zu 100 %"}}, "write %% for a percent sign"},
+		"half a verb":              {words.Options{Texts: map[string]string{"must be between 1 and %d": "%d, %[1]-3d"}}, "write %% for a percent sign"},
 		"a form of none":           {words.Options{Texts: map[string]string{"%d shoes|few": "%d Schuhe"}}, `there is no text "%d shoes|few"`},
 		"a text that is none":      {words.Options{Texts: map[string]string{"Hello, %s.": "Hallo, %s."}}, `there is no text "Hello, %s."`},
 	} {
@@ -102,12 +106,12 @@ func TestTexts(t *testing.T) {
 		"is required":                "fehlt {a tenant}",
 		"failed at %s after %s: %s.": "%[2]s: um %[1]s mit %[3]s gescheitert.",
 		"1 attempt":                  "ein Versuch",
-		"status %d":                  "Status %05d, 100%%",
+		"status %d":                  "Status %05[1]d, 100 %%",
 	}})
 	require.NoError(t, err)
 	require.Equal(t, "fehlt a shop", w.Say("is required"))
 	require.Equal(t, "must be set", w.Say("must be set"), "what is not replaced stays English")
-	require.Equal(t, "ein Versuch: um 12:00 mit Status 00500, 100% gescheitert.",
+	require.Equal(t, "ein Versuch: um 12:00 mit Status 00500, 100 % gescheitert.",
 		w.Say("failed at %s after %s: %s.", "12:00", words.Message{Text: "1 attempt"}, words.Message{Text: "status %d", Args: []any{500}}))
 }
 

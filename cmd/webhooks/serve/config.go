@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -118,7 +119,7 @@ func parse(args []string, stderr io.Writer) (*config, error) {
 	if c.check {
 		return c, nil // It needs no login and no keys.
 	}
-	if err := errors.Join(append(bad, c.yours.settle())...); err != nil {
+	if err := errors.Join(append(bad, named("-jwt-claim", checkClaim(c.jwt.MerchantClaim)), c.yours.settle())...); err != nil {
 		return nil, err
 	}
 	switch c.role {
@@ -196,6 +197,17 @@ func secretKey(s string) (webhook.SecretKey, error) {
 		return webhook.SecretKey{}, errors.New("is not id:base64 of 32 bytes; make one with: echo k1:$(openssl rand -base64 32)")
 	}
 	return webhook.SecretKey{ID: id, Key: [32]byte(raw)}, nil
+}
+
+// checkClaim fails if a token cannot name the tenant in a claim, since it says something else there.
+func checkClaim(name string) error {
+	if name == "" {
+		return errors.New("must not be empty")
+	}
+	if slices.Contains([]string{"exp", "nbf", "iat", "iss", "aud", "scope", "scp"}, name) {
+		return fmt.Errorf("%s has a meaning of its own in every token", name)
+	}
+	return nil
 }
 
 // named says which flag is wrong.

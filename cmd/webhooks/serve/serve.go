@@ -197,7 +197,10 @@ const anyMerchant = "*"
 func newToken(key []byte, merchantID string, o *jwtauth.Options, good time.Duration) (string, error) {
 	claims := jwt.MapClaims{"exp": time.Now().Add(good).Unix(), o.MerchantClaim: merchantID}
 	if merchantID == anyMerchant {
-		claims = jwt.MapClaims{"exp": claims["exp"], "scope": o.AdminScope, "sub": "operator"}
+		claims = jwt.MapClaims{"exp": claims["exp"], "scope": o.AdminScope}
+		if o.MerchantClaim != "sub" { // An operator is no tenant.
+			claims["sub"] = "operator"
+		}
 	}
 	return jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString(key)
 }

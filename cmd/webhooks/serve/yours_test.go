@@ -91,6 +91,20 @@ func TestClaim(t *testing.T) {
 	require.Equal(t, 401, status, "merchantId is not the claim")
 }
 
+func TestClaimThatIsNone(t *testing.T) {
+	t.Parallel()
+	for _, claim := range []string{"", "exp", "nbf", "iat", "iss", "aud", "scope", "scp"} {
+		_, err := parse([]string{"-jwt-secret", secret, "-jwt-claim", claim}, io.Discard)
+		require.ErrorContains(t, err, "-jwt-claim", claim)
+	}
+	var out strings.Builder
+	require.NoError(t, Run(t.Context(), []string{"-jwt-secret", secret, "-jwt-claim", "sub", "-token", "*"}, &out, io.Discard))
+	claims := jwt.MapClaims{}
+	_, err := jwt.ParseWithClaims(strings.TrimSpace(out.String()), claims, func(*jwt.Token) (any, error) { return []byte(secret), nil })
+	require.NoError(t, err)
+	require.NotContains(t, claims, "sub", "an operator is no tenant")
+}
+
 func TestCatalog(t *testing.T) {
 	t.Parallel()
 	const paid = `{"type":"order.paid","description":"An order was paid","example":{"id":"evt_1","type":"order.paid","created":"2026-11-30T12:00:00Z","data":{"orderId":"o_1"}}}`

@@ -12,8 +12,8 @@
 -- update   merchant, id, version or 0, 1 if there is a state, state, delay in milliseconds, 1 to end
 --          it, how many that have ended are kept
 --          Reply OK, the job; NOTFOUND, VERSION
--- claim    how many at most, lease in milliseconds, kinds
---          Reply OK, jobs, each a list
+-- claim    how many at most, lease in milliseconds, how many that are due to pass over, kinds
+--          Reply OK, how many to pass over in the next call or -1, jobs, each a list
 
 drain()
 local what = arg()
@@ -40,25 +40,22 @@ local function let(name, at)
 end
 
 if what == 'claim' then
-  local limit, lease, reply, known = num(), num(), { 'OK' }, {}
+  local limit, lease, from, reply, known = num(), num(), num(), { 'OK', -1 }, {}
   for i = at_arg + 1, #ARGV do known[ARGV[i]] = true end
-  local from = 0 -- how many stay where they are, since they are of other kinds
-  while #reply <= limit do
-    local names = call('ZRANGEBYSCORE', P .. 'jv', '-inf', NOW, 'LIMIT', from, LOOKS)
-    for _, name in ipairs(names) do
-      if #reply > limit then break end
-      local j = read(name)
-      if not j then
-        call('ZREM', P .. 'jv', name)
-      elseif known[j[4]] then
-        call('ZADD', P .. 'jv', text(now + lease), name)
-        reply[#reply + 1] = shown(j)
-      else
-        from = from + 1
-      end
+  local names = call('ZRANGEBYSCORE', P .. 'jv', '-inf', NOW, 'LIMIT', from, LOOKS)
+  for _, name in ipairs(names) do
+    if #reply - 2 >= limit then return reply end
+    local j = read(name)
+    if not j then
+      call('ZREM', P .. 'jv', name)
+    elseif known[j[4]] then
+      call('ZADD', P .. 'jv', text(now + lease), name)
+      reply[#reply + 1] = shown(j)
+    else
+      from = from + 1 -- It stays where it is.
     end
-    if #names < LOOKS then break end
   end
+  if #names == LOOKS and #reply - 2 < limit then reply[2] = from end
   return reply
 end
 

@@ -20,22 +20,17 @@ const (
 // Reserved are the headers of the sender's own, which no webhook may choose. Those of
 // the zero [signer.Wire] and of Standard Webhooks are always among them.
 type Reserved struct {
-	names    []string // folded
-	prefixes []string // folded, too
+	names []string // folded
 }
 
-// NewReserved returns those of w. A prefix that says nothing of a sender, as X- does, is
-// left to webhooks.
+// NewReserved returns those of w. What else begins with its prefix is left to webhooks.
 func NewReserved(w signer.Wire) Reserved {
 	var r Reserved
 	for _, name := range w.Own() {
 		r.names = append(r.names, fold(name))
 	}
-	if prefix := fold(w.Prefix); strings.HasSuffix(prefix, "-") && prefix != "x-" {
-		r.prefixes = append(r.prefixes, prefix)
-	}
 	if w.Svix {
-		r.prefixes = append(r.prefixes, "svix-")
+		r.names = append(r.names, "svix-id", "svix-timestamp", "svix-signature")
 	}
 	return r
 }
@@ -79,7 +74,7 @@ func (r Reserved) has(name string) bool {
 	folded := fold(name)
 	begins := func(prefix string) bool { return strings.HasPrefix(folded, prefix) }
 	return slices.Contains(reservedHeaders, folded) || slices.Contains(r.names, folded) ||
-		slices.ContainsFunc(reservedPrefixes, begins) || slices.ContainsFunc(r.prefixes, begins)
+		slices.ContainsFunc(reservedPrefixes, begins)
 }
 
 // fold makes lower case of a name, and '-' of every character but letters and digits,
