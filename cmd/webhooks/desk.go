@@ -48,6 +48,9 @@ func wire(c *cli.Command) (signer.Wire, error) {
 	if err := w.Validate(); err != nil {
 		return w, usagef("--wire-prefix: %w", err)
 	}
+	if w.OmitUntimed && c.Bool("untimed") {
+		return w, usagef("--untimed accepts the signature that --wire-untimed=false leaves out: give one of them")
+	}
 	return w, nil
 }
 

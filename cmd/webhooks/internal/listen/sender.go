@@ -87,7 +87,7 @@ func (s *Sender) Send(ctx context.Context, id, eventType string, m Message) {
 	req.Header.Set(signer.HeaderStandardTimestamp, strconv.FormatInt(at.Unix(), 10))
 	if s.signer != nil {
 		if s.wire.Signature != "" {
-			req.Header.Set(s.wire.Signature, string(s.signer.AppendSignature(nil, body)))
+			req.Header.Set(s.wire.Signature, string(s.signer.AppendUntimed(nil, body, s.wire.Untimed)))
 		}
 		req.Header.Set(signer.HeaderStandardSignature, string(s.signer.AppendStandard(nil, id, at, body)))
 	}
