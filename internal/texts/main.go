@@ -103,7 +103,7 @@ func (t texts) fromCode() error {
 			return err
 		}
 		exports[p.ImportPath] = p.Export
-		if !slices.Contains(p.Deps, words) && p.ImportPath != strictjson {
+		if !slices.Contains(append(p.Deps, p.ImportPath), words) && p.ImportPath != strictjson {
 			continue
 		}
 		var files []*ast.File

@@ -45,7 +45,7 @@ func paths(files []string) (out []string) {
 }
 
 // time writes a time in the layout that the host's words have, as package time reads it.
-func (w sayer) time(at time.Time) string { return at.Format(w.Say("2 January 2006, 15:04 UTC")) }
+func (w sayer) time(at time.Time) string { return w.Time("2 January 2006, 15:04 UTC", at) }
 
 // began says what began at Data.Since, or nothing where that is said already.
 func (w sayer) began(d Data) string {

@@ -40,7 +40,7 @@ var (
 	}
 	Accents = accents
 	Curl    = curl
-	Beside  = beside
+	Beside  = speech{}.beside
 )
 
 // Chosen is what a form saves of what was ticked.

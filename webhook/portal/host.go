@@ -120,7 +120,7 @@ func under(prefix string, h http.HandlerFunc) http.Handler {
 
 // beside returns what follows a time in UTC: the time in zone, with its day if that is
 // another one, and nothing without a zone.
-func beside(zone *time.Location) func(time.Time) string {
+func (s speech) beside(zone *time.Location) func(time.Time) string {
 	return func(t time.Time) string {
 		if zone == nil {
 			return ""
@@ -129,10 +129,9 @@ func beside(zone *time.Location) func(time.Time) string {
 		if _, offset := here.Zone(); offset == 0 {
 			return ""
 		}
-		layout := "15:04:05 MST"
 		if here.YearDay() != t.UTC().YearDay() {
-			layout = "2 Jan, " + layout
+			return " (" + s.Time("2 Jan, 15:04:05 MST", here) + ")"
 		}
-		return " (" + here.Format(layout) + ")"
+		return " (" + s.Time("15:04:05 MST", here) + ")"
 	}
 }

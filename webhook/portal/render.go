@@ -22,8 +22,8 @@ var templateFiles embed.FS
 func parseTemplates(o Options, s speech) (map[string]*template.Template, error) {
 	shared, err := template.New("").Funcs(template.FuncMap{
 		"t": s.text, "tn": s.number, "part": part(nil),
-		"stamp": stamp, "iso": iso, "ago": func(t time.Time) string { return s.ago(time.Since(t)) },
-		"wild": wild, "beside": beside(o.TimeZone), "zoned": func() bool { return o.TimeZone != nil },
+		"stamp": s.stamp, "iso": iso, "ago": func(t time.Time) string { return s.ago(time.Since(t)) },
+		"wild": wild, "beside": s.beside(o.TimeZone), "zoned": func() bool { return o.TimeZone != nil },
 		"count": count, "explain": s.explain, "statusWord": s.statusWord,
 		"took": s.took, "short": short, "host": host, "hours": s.hours,
 		"moments": moments, "standing": newStanding,
@@ -133,7 +133,7 @@ func (s speech) done(q url.Values) string {
 	return ""
 }
 
-func stamp(t time.Time) string { return t.UTC().Format("2 Jan 2006, 15:04:05 UTC") }
+func (s speech) stamp(t time.Time) string { return s.Time("2 Jan 2006, 15:04:05 UTC", t.UTC()) }
 
 func iso(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 )
@@ -148,6 +149,23 @@ func (w *Words) Count(n int64, one, many Text) string {
 	}
 	return w.Say(many, n)
 }
+
+// Time writes a time in a layout as package time reads it, which can be replaced like any
+// text. Names of months are texts, too; those of days are not there.
+func (w *Words) Time(layout Text, at time.Time) string {
+	// No layout of package time has these two characters.
+	shown := at.Format(strings.NewReplacer("January", "\x01", "Jan", "\x02").Replace(w.Say(layout)))
+	month := at.Month() - 1
+	return strings.NewReplacer("\x01", w.Say(months[month]), "\x02", w.Say(shortMonths[month])).Replace(shown)
+}
+
+//nolint:gochecknoglobals // constant lists
+var (
+	months = [...]Text{
+		"January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December",
+	}
+	shortMonths = [...]Text{"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"}
+)
 
 // Segment is what stands before a tenant's id in paths.
 func (w *Words) Segment() string {

@@ -3,6 +3,7 @@ package words_test
 import (
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -130,5 +131,30 @@ func TestPlural(t *testing.T) {
 	require.NoError(t, err)
 	for n, said := range map[int64]string{0: "0 prób", 1: "1 próba", 2: "2 próby", 5: "5 prób", 12: "12 prób", 22: "22 próby"} {
 		require.Equal(t, said, w.Count(n, "1 attempt", "%d attempts"))
+	}
+}
+
+func TestTime(t *testing.T) {
+	t.Parallel()
+	w, err := words.New(&words.Options{Texts: map[string]string{
+		"2 January 2006, 15:04 UTC": "2. January 2006 um 15:04 UTC", "2 Jan 2006, 15:04:05 UTC": "06/Jan/2, 15:04", "March": "März", "Mar": "15. Jan",
+	}})
+	require.NoError(t, err)
+	at := time.Date(2026, time.March, 4, 5, 6, 7, 0, time.UTC)
+	for _, c := range []struct {
+		w      *words.Words
+		layout words.Text
+		said   string
+	}{
+		{nil, "2 January 2006, 15:04 UTC", "4 March 2026, 05:06 UTC"},
+		{nil, "2 Jan 2006, 15:04:05 UTC", "4 Mar 2026, 05:06:07 UTC"},
+		{w, "2 January 2006, 15:04 UTC", "4. März 2026 um 05:06 UTC"},
+		{w, "2 Jan 2006, 15:04:05 UTC", "26/15. Jan/4, 05:06"},
+	} {
+		require.Equal(t, c.said, c.w.Time(c.layout, at))
+	}
+	for month := time.January; month <= time.December; month++ {
+		at := time.Date(2026, month, 1, 0, 0, 0, 0, time.UTC)
+		require.Equal(t, at.Format("January Jan"), (*words.Words)(nil).Time("January Jan", at))
 	}
 }
