@@ -197,7 +197,10 @@ func (x *explanation) untimed() result {
 		return r
 	}
 	f := x.find(name)
-	if r.once(f, name) == "" {
+	if f.mistake.Code != "" {
+		f.mistake = moved(signer.HeaderSignature)
+	}
+	if r.once(f, signer.HeaderSignature) == "" { // Texts get the wire's names once, in the end.
 		return x.underAnyName()
 	}
 	r.present = true
@@ -234,7 +237,7 @@ func (x *explanation) underAnyName() (r result) {
 				continue
 			}
 			if causes, right := search(claims, x.untimedSchemes()[:1], x.bodies); right {
-				return result{present: true, readable: true, right: true, causes: append(causes, moved(x.opts.Wire.Signature))}
+				return result{present: true, readable: true, right: true, causes: append(causes, moved(signer.HeaderSignature))}
 			}
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
+	"maps"
 	"net/http"
 	"strings"
 	"testing"
@@ -103,4 +104,22 @@ func TestWireNamesThatEndAlike(t *testing.T) {
 	require.False(t, got.Verified)
 	require.False(t, got.Has(explain.HeaderMoved), got.String())
 	require.True(t, got.Has(explain.HeaderMissing))
+}
+
+// A name that begins with the usual one is said once.
+func TestWireNamesThatBeginAlike(t *testing.T) {
+	t.Parallel()
+	const name = "X-Webhook-Signature-256"
+	for says, header := range map[string]map[string][]string{
+		name + " comes 2 times.":                 {name: {untimed(secretA, eventBody), untimed(secretA, eventBody)}},
+		name + " is there under another name or": {"X_webhook_signature_256": {untimed(secretA, eventBody)}},
+	} {
+		c := arrived(t, eventBody)
+		c.untimedOnly()
+		c.header.Del(signer.HeaderSignature)
+		maps.Copy(c.header, header)
+		opts := c.options()
+		opts.Wire = signer.Wire{Signature: name}
+		require.Contains(t, explain.With(opts, c.header, []byte(c.body), c.secrets...).String(), says)
+	}
 }
