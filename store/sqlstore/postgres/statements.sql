@@ -46,7 +46,8 @@ with changed as (
 )
 update @.ready r set ver = r.ver + 1, active = $4::boolean, rate = $16, level = $17, taken = $18, epoch = $19, streak = $20, unwell = $23, held = case when r.epoch = $19 then r.held else 0 end,
 	since = case when ($21::boolean or r.held > $15 and r.epoch <> $19)
-		and coalesce(least(r.tfloor, (select min(p.due) from @.poke p where p.wh = $1 and p.test)) > $15, true) then $15 else r.since end,
+		and coalesce(least((select min(coalesce(q.lease, q.due)) from @.queue q where q.wh = $1 and q.test),
+			(select min(p.due) from @.poke p where p.wh = $1 and p.test)) > $15, true) then $15 else r.since end,
 	next_at = case when r.active = $4::boolean and (r.epoch = $19 or r.held <= $15) or r.tfloor <= $15 then r.next_at end -- A test may be claimable anyway.
 where r.wh = $1 and r.ver = (select x.ver from @.ready x where x.wh = $1 order by x.ver desc limit 1)
 
