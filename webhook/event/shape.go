@@ -123,9 +123,14 @@ func dataOf(e Event) ([]byte, error) {
 		return nil, err
 	}
 	var buf bytes.Buffer
-	enc := json.NewEncoder(&buf)
-	enc.SetEscapeHTML(false)
-	if err := encode(&buf, enc, data); err != nil {
+	if raw, ok := data.(json.RawMessage); ok { // An encoder may write U+2028 in it in another way.
+		err = json.Compact(&buf, raw)
+	} else {
+		enc := json.NewEncoder(&buf)
+		enc.SetEscapeHTML(false)
+		err = encode(&buf, enc, data)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("event: %s: data: %w", e.Type, err)
 	}
 	return buf.Bytes(), nil
