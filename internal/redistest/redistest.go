@@ -106,11 +106,12 @@ func binary(tb testing.TB) string {
 	return ""
 }
 
-// Restart starts the server again with its files, and with its port if that is still
-// free.
+// Restart starts the server again with its files, repaired as docs/redis.md says, and with
+// its port if that is still free.
 func (s *Server) Restart(tb testing.TB) {
 	tb.Helper()
 	path := binary(tb)
+	s.repair(tb, path)
 	var last error
 	for range 5 { // Another process may take the port first.
 		if s.Addr == "" {
@@ -128,6 +129,20 @@ func (s *Server) Restart(tb testing.TB) {
 		s.Addr = ""
 	}
 	tb.Fatalf("redistest: %v", last)
+}
+
+// repair cuts off a transaction that a kill has left without its end. Redis would keep what
+// the append-only file has of it, and do that at the restart after the next.
+func (s *Server) repair(tb testing.TB, server string) {
+	tb.Helper()
+	manifests, _ := filepath.Glob(filepath.Join(s.Dir, "appendonlydir", "*.manifest")) // The pattern is right.
+	for _, m := range manifests {
+		cmd := exec.CommandContext(tb.Context(), filepath.Join(filepath.Dir(server), "redis-check-aof"), "--fix", m) //nolint:gosec // beside redis-server
+		cmd.Stdin = strings.NewReader("y\n")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			tb.Fatalf("redistest: redis-check-aof: %v: %s", err, out)
+		}
+	}
 }
 
 func freeAddr(tb testing.TB) string {
