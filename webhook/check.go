@@ -248,3 +248,7 @@ func (s *Service) checkHeaders(bad *faults, h Headers) Headers {
 	}
 	return h
 }
+
+// Matches reports whether a webhook with these [Registration].Events gets events of a type, or
+// all that a pattern of types takes in: see [store.Patterns].
+func Matches(events []string, eventType string) bool { return store.Matches(events, eventType) }

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/rag-assistant/webhooks/webhook"
 )
 
 // manyTypes is the most types that a form shows in one list.
@@ -21,10 +23,7 @@ type typeGroup struct {
 func (g typeGroup) Open() bool { return g.Chosen > 0 && (g.Whole == nil || !g.Whole.Checked) }
 
 // covers reports whether a wildcard, "prefix.*", covers a type or another wildcard.
-func covers(wildcard, t string) bool {
-	prefix, ok := strings.CutSuffix(wildcard, "*")
-	return ok && strings.HasSuffix(prefix, ".") && t != wildcard && strings.HasPrefix(t, prefix)
-}
+func covers(wildcard, t string) bool { return t != wildcard && webhook.Matches([]string{wildcard}, t) }
 
 // group puts a wildcard before the types of each group, if there are many types.
 func (f *webhookForm) group() {
