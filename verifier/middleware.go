@@ -37,11 +37,39 @@ type Checker interface {
 	Verify(header http.Header, body []byte) (event.Event, error)
 }
 
+// Challenger is what a [Checker] is, too, if its sender first asks whether the receiver
+// knows the secret. It is asked before Verify, and must itself verify what it answers.
+type Challenger interface {
+	// Challenge returns the answer to a request that asks, and false for any other. It is
+	// sent with 200, as application/json if it begins with "{", and else as text/plain.
+	Challenge(header http.Header, body []byte) (answer []byte, ok bool)
+}
+
+// What a [Checker] may be, too.
+type (
+	// keyChecker can tell which of several secrets matched.
+	keyChecker interface {
+		VerifyKey(header http.Header, body []byte) (e event.Event, key int, err error)
+	}
+	// contentTyper knows what its sender sends.
+	contentTyper interface {
+		ContentTypes() []string
+	}
+)
+
 // MiddlewareFor returns the middleware that [Verifier.Middleware] is, for any way to
-// verify. Of opts, the limits, ContentTypes and OnReject count. It fails if c is nil
-// or an option is out of range.
+// verify. Of opts, the limits, ContentTypes and OnReject count. If ContentTypes is empty
+// and c has a method ContentTypes() []string, those are let in. If c is a [Challenger],
+// that is asked first. It fails if c is nil or an option is out of range.
 func MiddlewareFor(c Checker, opts *Options) (func(http.Handler) http.Handler, error) {
-	o := withDefaults(opts)
+	var given Options
+	if opts != nil {
+		given = *opts
+	}
+	if t, ok := c.(contentTyper); ok && len(given.ContentTypes) == 0 {
+		given.ContentTypes = t.ContentTypes()
+	}
+	o := withDefaults(&given)
 	err := o.validate()
 	if c == nil {
 		err = errors.Join(errors.New("there is nothing to verify with"), err)
@@ -54,8 +82,8 @@ func MiddlewareFor(c Checker, opts *Options) (func(http.Handler) http.Handler, e
 
 // Middleware returns a handler that calls next for requests that carry a verified
 // event. next finds the event with [FromContext], all of the request with
-// [MessageFromContext], and the body as it arrived in r.Body and r.GetBody. It never sees the other requests, which are answered with
-// {"error":"…"}:
+// [MessageFromContext], and the body as it arrived in r.Body and r.GetBody. It never sees
+// the other requests, which are answered with {"error":"…"}:
 //
 //	405  the method is not POST
 //	415  Content-Type is not one of [Options.ContentTypes] in UTF-8, or there is a Content-Encoding
@@ -69,13 +97,22 @@ func MiddlewareFor(c Checker, opts *Options) (func(http.Handler) http.Handler, e
 func (v *Verifier) Middleware(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		m, refusal := v.receive(w, r)
+		if refusal == nil {
+			if c, ok := v.other.(Challenger); ok {
+				if text, ok := c.Challenge(m.Header, m.Body); ok {
+					answerChallenge(w, text)
+					return
+				}
+			}
+			refusal = v.judge(&m, r.ContentLength)
+		}
 		if refusal != nil {
 			v.reject(r, m.Body, refusal)
 			refusal.answer(w)
 			return
 		}
 		body := m.Body
-		verified := r.WithContext(context.WithValue(r.Context(), contextKey{}, &m))
+		verified := r.WithContext(WithMessage(r.Context(), m))
 		verified.ContentLength, verified.TransferEncoding = int64(len(body)), nil
 		verified.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
 		verified.Body = io.NopCloser(bytes.NewReader(body))
@@ -97,8 +134,8 @@ type Message struct {
 	Body   []byte
 
 	// Key tells which key matched: 0 is the secret, then come the other secrets, or
-	// those of [Options.Secrets], and then the public keys. It is 0 with
-	// [MiddlewareFor].
+	// those of [Options.Secrets], and then the public keys. With [MiddlewareFor] it is
+	// what the Checker's VerifyKey says, a Verify that returns the key, too, or else 0.
 	Key int
 }
 
@@ -109,6 +146,12 @@ func MessageFromContext(ctx context.Context) (Message, bool) {
 		return *m, true
 	}
 	return Message{}, false
+}
+
+// WithMessage returns a context in which [FromContext] and [MessageFromContext] find m.
+// It is for what processes a message later than it arrived.
+func WithMessage(ctx context.Context, m Message) context.Context {
+	return context.WithValue(ctx, contextKey{}, &m)
 }
 
 type contextKey struct{}
@@ -151,7 +194,18 @@ func (f *refusal) answer(w http.ResponseWriter) {
 	_, _ = io.WriteString(w, `{"error":"`+f.public+`"}`)
 }
 
-// receive reads and judges a request. Of one that is refused, the message has what was
+// answerChallenge answers a sender that asks whether the receiver knows the secret.
+func answerChallenge(w http.ResponseWriter, text []byte) {
+	h := w.Header()
+	h.Set("Content-Type", "text/plain; charset=utf-8")
+	if bytes.HasPrefix(text, []byte("{")) {
+		h.Set("Content-Type", "application/json")
+	}
+	h.Set("X-Content-Type-Options", "nosniff")
+	_, _ = w.Write(text)
+}
+
+// receive reads a request. Of one that is refused, the message has what was
 // read of the body.
 func (v *Verifier) receive(w http.ResponseWriter, r *http.Request) (Message, *refusal) {
 	// The deadline comes first: net/http may read the rest of a body that is refused.
@@ -160,22 +214,19 @@ func (v *Verifier) receive(w http.ResponseWriter, r *http.Request) (Message, *re
 		return Message{}, f
 	}
 	body, f := v.readBody(w, r)
-	m := Message{Header: r.Header, Body: body}
-	if f == nil {
-		f = v.judge(&m)
-	}
-	if f != nil && errors.Is(f.reason, ErrMismatch) && len(body) == 0 && r.ContentLength < 0 {
-		f = readBefore("the body was read before, or is empty")
-	}
-	return m, f
+	return Message{Header: r.Header, Body: body}, f
 }
 
-// judge verifies a message that arrived whole.
-func (v *Verifier) judge(m *Message) *refusal {
+// judge verifies a message that arrived whole. length is what its header says of it.
+func (v *Verifier) judge(m *Message, length int64) *refusal {
 	var err error
 	signed := true
 	if v.other != nil {
-		m.Event, err = v.other.Verify(m.Header, m.Body)
+		if c, ok := v.other.(keyChecker); ok {
+			m.Event, m.Key, err = c.VerifyKey(m.Header, m.Body)
+		} else {
+			m.Event, err = v.other.Verify(m.Header, m.Body)
+		}
 		signed = errors.Is(err, event.ErrMalformed) || errors.Is(err, ErrEventType)
 	} else if m.Key, err = v.check(m.Header, m.Body); err != nil {
 		signed = false
@@ -189,6 +240,8 @@ func (v *Verifier) judge(m *Message) *refusal {
 		return &refusal{http.StatusBadRequest, "invalid event", err}
 	case errors.Is(err, ErrSecrets):
 		return &refusal{http.StatusServiceUnavailable, "unavailable", err}
+	case errors.Is(err, ErrMismatch) && len(m.Body) == 0 && length < 0:
+		return readBefore("the body was read before, or is empty")
 	default:
 		return &refusal{http.StatusUnauthorized, "invalid signature", err}
 	}

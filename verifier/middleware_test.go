@@ -9,6 +9,7 @@ import (
 	stdlog "log"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -387,6 +388,54 @@ func TestMiddlewareFor(t *testing.T) {
 	_, err = verifier.MiddlewareFor(nil, &verifier.Options{MaxBody: -1})
 	require.ErrorContains(t, err, "nothing to verify with")
 	require.ErrorContains(t, err, "max body")
+}
+
+// asking is a sender that asks first, sends forms, and has two secrets.
+type asking struct{ otherScheme }
+
+func (asking) ContentTypes() []string { return []string{"text/x-form"} }
+
+func (asking) Challenge(h http.Header, body []byte) ([]byte, bool) {
+	return []byte(h.Get("X-Answer")), string(body) == "ask"
+}
+
+func (a asking) VerifyKey(h http.Header, body []byte) (event.Event, int, error) {
+	e, err := a.Verify(h, body)
+	return e, 7, err
+}
+
+func TestMiddlewareForOneThatKnowsMore(t *testing.T) {
+	t.Parallel()
+	middleware, err := verifier.MiddlewareFor(asking{"right"}, nil)
+	require.NoError(t, err)
+	handler := middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		m, _ := verifier.MessageFromContext(r.Context())
+		_, _ = io.WriteString(w, strconv.Itoa(m.Key))
+	}))
+	for _, tt := range []struct {
+		name, body, contentType, token, challenge string
+		status                                    int
+		answer, answered                          string
+	}{
+		{"event", `{"type":"x"}`, "text/x-form", "right", "", 200, "7", "text/plain; charset=utf-8"},
+		{"wrong", `{"type":"x"}`, "text/x-form", "wrong", "", 401, `{"error":"invalid signature"}`, "application/json"},
+		{"other type of content", `{"type":"x"}`, "application/json", "right", "", 415, `{"error":"unsupported media type"}`, "application/json"},
+		{"challenge", "ask", "text/x-form", "wrong", "42", 200, "42", "text/plain; charset=utf-8"},
+		{"challenge in JSON", "ask", "text/x-form", "wrong", `{"a":1}`, 200, `{"a":1}`, "application/json"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			r, w := newRequest(t, tt.body), httptest.NewRecorder()
+			r.Header.Set("Content-Type", tt.contentType)
+			r.Header.Set("X-Token", tt.token)
+			r.Header.Set("X-ID", "id_1")
+			r.Header.Set("X-Answer", tt.challenge)
+			handler.ServeHTTP(w, r)
+			require.Equal(t, tt.status, w.Code)
+			require.Equal(t, tt.answer, w.Body.String())
+			require.Equal(t, tt.answered, w.Header().Get("Content-Type"))
+		})
+	}
 }
 
 func TestPanicOfOnReject(t *testing.T) {

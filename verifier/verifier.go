@@ -356,6 +356,7 @@ func (v *Verifier) read(header http.Header, body []byte) (event.Event, error) {
 	if err != nil {
 		return event.Event{}, fmt.Errorf("verifier: verify: %w", err)
 	}
+	e.Body, e.ContentType = body, header.Get("Content-Type")
 	if v.names.event != "" {
 		if given := header[v.names.event]; len(given) > 1 || len(given) == 1 && event.Type(trim(given[0])) != e.Type {
 			return event.Event{}, fmt.Errorf("%w, %s", ErrEventType, e.Type)

@@ -312,10 +312,12 @@ func TestVerify(t *testing.T) {
 	h := http.Header{}
 	h.Set(signer.HeaderSignature, untimedHeader(secretA, eventBody))
 	h.Set(signer.HeaderEvent, "webhook.test")
+	h.Set("Content-Type", "application/json")
 	e, err := v.Verify(h, []byte(eventBody))
 	require.NoError(t, err)
 	require.Equal(t, event.Event{
 		ID: "evt_1", Type: event.TypeWebhookTest, Created: testTime, Data: json.RawMessage(`{"message":"hi"}`),
+		Body: []byte(eventBody), ContentType: "application/json",
 	}, e)
 
 	h.Set(signer.HeaderEvent, "document.created")
@@ -433,6 +435,8 @@ func TestOtherSenders(t *testing.T) {
 			require.ErrorIs(t, err, tt.err)
 			if tt.err == nil {
 				require.NoError(t, err)
+				want := want
+				want.Body = []byte(body)
 				require.Equal(t, want, e)
 			}
 		})

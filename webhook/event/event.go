@@ -26,6 +26,11 @@ type Event struct {
 	// Data describes it: a [Payload], or anything that encoding/json can write.
 	// After [Parse] it is a [json.RawMessage]; [Data] and [Event.Decode] read it.
 	Data any
+
+	// Body and ContentType are those of the request that brought the event. They are
+	// empty in one that is to be published, which ignores them. Body must not be changed.
+	Body        []byte
+	ContentType string
 }
 
 // New returns an event of p's type with p as its data, to be published. P must

@@ -28,11 +28,7 @@ const (
 // begin reports whether this process may process the event. If not, it answers the
 // request.
 func (r *Receiver) begin(ctx context.Context, w http.ResponseWriter, j *job) bool {
-	if r.opts.Seen == nil {
-		return true
-	}
-	j.holder, j.fingerprint = rand.Text(), fingerprintOf(j)
-	state, err := r.ask(ctx, j)
+	state, err := r.take(ctx, j)
 	switch {
 	case err != nil:
 		r.refuseEvent(ctx, w, j, Refused, "unavailable")
@@ -41,11 +37,30 @@ func (r *Receiver) begin(ctx context.Context, w http.ResponseWriter, j *job) boo
 	case state == store.SeenDone:
 		r.duplicate(ctx, j)
 	case state == store.SeenConflict:
-		r.settle(ctx, SettledInfo{Event: j.Event, Outcome: Conflict})
-		r.opts.Logger.LogAttrs(ctx, slog.LevelWarn, "webhook event id came before with other content", j.attrs()...)
+		r.conflict(ctx, j)
 		refuse(w, http.StatusConflict, 0, "the id was used before with other content")
 	}
 	return err == nil && state == store.SeenNew
+}
+
+// take asks for an event that this process has not had yet. Senders other than this module
+// may repeat an event with another body: Stripe counts in it how many webhooks wait.
+func (r *Receiver) take(ctx context.Context, j *job) (store.SeenState, error) {
+	if r.opts.Seen == nil {
+		return store.SeenNew, nil
+	}
+	j.holder = rand.Text()
+	if !r.foreign {
+		j.fingerprint = fingerprintOf(j)
+	}
+	return r.ask(ctx, j)
+}
+
+var errConflict = errors.New("receiver: the event's id came before with other content")
+
+func (r *Receiver) conflict(ctx context.Context, j *job) {
+	r.settle(ctx, SettledInfo{Event: j.Event, Outcome: Conflict})
+	r.opts.Logger.LogAttrs(ctx, slog.LevelWarn, "webhook event id came before with other content", j.attrs()...)
 }
 
 // duplicate counts an event that was processed before.

@@ -134,6 +134,7 @@ func TestWhatHandlersSay(t *testing.T) {
 		{"fails", broken, 500, "", false},
 		{"acknowledges", receiver.Acknowledge(broken), 200, "", true},
 		{"acknowledges, wrapped", fmt.Errorf("indexing: %w", receiver.Acknowledge(broken)), 200, "", true},
+		{"gives up", receiver.Never(broken), 200, "", true},
 		{"later", receiver.RetryAfter(90*time.Second, broken), 503, "90", false},
 		{"later, a fraction", receiver.RetryAfter(1500*time.Millisecond, fmt.Errorf("busy: %w", broken)), 503, "2", false},
 	} {
@@ -158,6 +159,7 @@ func TestWhatHandlersSay(t *testing.T) {
 		})
 	}
 	require.NoError(t, receiver.Acknowledge(nil))
+	require.NoError(t, receiver.Never(nil))
 	require.Error(t, receiver.RetryAfter(time.Second, nil))
 }
 

@@ -132,6 +132,7 @@ func (o Options) validate() error {
 // All but the first make the sender try again. It is safe for concurrent use.
 type Receiver struct {
 	idHeader string // of the delivery; empty: there is none
+	foreign  bool   // events are another sender's: see fingerprintOf
 	mux      *Mux
 	opts     Options
 	verify   http.Handler
@@ -155,9 +156,15 @@ func New(secret string, mux *Mux, o *Options) (*Receiver, error) {
 // there already, or the scheme of another sender. Of o.Verifier, the limits,
 // ContentTypes and OnReject count.
 func NewFor(v verifier.Checker, mux *Mux, o *Options) (*Receiver, error) {
-	return newReceiver(mux, o, func(rules *verifier.Options) (func(http.Handler) http.Handler, error) {
+	r, err := newReceiver(mux, o, func(rules *verifier.Options) (func(http.Handler) http.Handler, error) {
 		return verifier.MiddlewareFor(v, rules)
 	})
+	if err != nil {
+		return nil, err
+	}
+	_, own := v.(*verifier.Verifier)
+	r.foreign = !own
+	return r, nil
 }
 
 func newReceiver(mux *Mux, o *Options, verify func(*verifier.Options) (func(http.Handler) http.Handler, error)) (*Receiver, error) {
@@ -196,13 +203,46 @@ func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) { r.verif
 // requests: call [http.Server.Shutdown] first, which does.
 func (r *Receiver) Close(ctx context.Context) error { return r.crew.close(ctx) }
 
+// ErrInProgress is the error of an event that another process, or goroutine, has.
+var ErrInProgress = errors.New("receiver: the event is being processed")
+
+// Process hands a message that was verified before to its handler: one that the host has
+// kept in a queue of its own, say. It does all that is done of a request once that is
+// verified, but for MaxPerSecond and Async. It returns nil if the event was processed, now or
+// before, or has no handler, or its handler said [Acknowledge]. Otherwise it returns the
+// handler's error; [ErrInProgress]; or, without calling the handler, that of Seen.
+// The end of ctx ends the handler's.
+func (r *Receiver) Process(ctx context.Context, m verifier.Message) error {
+	ctx = verifier.WithMessage(ctx, m)
+	j := r.newJob(m.Event, m.Header)
+	if j.handler == nil {
+		r.unknown(ctx, j)
+		return nil
+	}
+	switch state, err := r.take(ctx, j); {
+	case err != nil:
+		r.settle(ctx, SettledInfo{Event: j.Event, Outcome: Refused})
+		return err
+	case state == store.SeenInProgress:
+		r.settle(ctx, SettledInfo{Event: j.Event, Outcome: Duplicate})
+		return ErrInProgress
+	case state == store.SeenDone:
+		r.duplicate(ctx, j)
+		return nil
+	case state == store.SeenConflict:
+		r.conflict(ctx, j)
+		return Never(errConflict)
+	}
+	return r.process(ctx, j)
+}
+
 // receive answers a request whose event is verified.
 func (r *Receiver) receive(w http.ResponseWriter, req *http.Request) {
 	e, _ := verifier.FromContext(req.Context())
 	// A sender that hangs up will send the event again, so the handler goes on: by
 	// then it is done.
 	ctx := context.WithoutCancel(req.Context())
-	j := &job{Event: e, handler: r.mux.find(e.Type), delivery: r.deliveryID(req.Header)}
+	j := r.newJob(e, req.Header)
 	r.metrics.count(&r.metrics.Received)
 	if r.crew.isClosed() {
 		r.refuseEvent(ctx, w, j, Refused, "closed")
@@ -215,8 +255,7 @@ func (r *Receiver) receive(w http.ResponseWriter, req *http.Request) {
 		return
 	}
 	if j.handler == nil { // Nothing is gained by sending it again.
-		r.settle(ctx, SettledInfo{Event: e, Outcome: Unknown})
-		r.opts.Logger.LogAttrs(ctx, slog.LevelInfo, "webhook event has no handler", j.attrs()...)
+		r.unknown(ctx, j)
 		return
 	}
 	if !r.begin(ctx, w, j) {
@@ -229,10 +268,11 @@ func (r *Receiver) receive(w http.ResponseWriter, req *http.Request) {
 		}
 		return
 	}
-	var h *handled
-	switch err := r.process(ctx, j); {
-	case errors.As(err, &h):
-		refuse(w, http.StatusServiceUnavailable, h.wait, "the event was not processed")
+	err := r.process(ctx, j)
+	switch wait, later := Wait(err); {
+	case later:
+		refuse(w, http.StatusServiceUnavailable, wait, "the event was not processed")
+	case IsNever(err):
 	case errors.Is(err, errData):
 		refuse(w, http.StatusBadRequest, 0, "the data is not that of the type")
 	case err != nil:
@@ -251,6 +291,15 @@ type job struct {
 	delivery    string // the sender's id of the delivery; not signed
 	holder      string // of the lease in Seen; empty: there is no Seen
 	fingerprint string
+}
+
+func (r *Receiver) newJob(e event.Event, h http.Header) *job {
+	return &job{Event: e, handler: r.mux.find(e.Type), delivery: r.deliveryID(h)}
+}
+
+func (r *Receiver) unknown(ctx context.Context, j *job) {
+	r.settle(ctx, SettledInfo{Event: j.Event, Outcome: Unknown})
+	r.opts.Logger.LogAttrs(ctx, slog.LevelInfo, "webhook event has no handler", j.attrs()...)
 }
 
 // attrs are on each line about the event.
@@ -285,7 +334,7 @@ func (r *Receiver) process(ctx context.Context, j *job) error {
 	r.settle(ctx, i)
 	h, is := errors.AsType[*handled](err)
 	acknowledged := is && h.acknowledged
-	if err == nil || acknowledged {
+	if err == nil || acknowledged || IsNever(err) {
 		r.commit(ctx, j)
 	} else {
 		r.giveUp(ctx, j)

@@ -1,0 +1,82 @@
+package receiver_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/rag-assistant/webhooks/store"
+	"github.com/rag-assistant/webhooks/store/memstore"
+	"github.com/rag-assistant/webhooks/verifier"
+	"github.com/rag-assistant/webhooks/webhook/event"
+	"github.com/rag-assistant/webhooks/webhook/receiver"
+)
+
+// TestProcess hands messages over that no request brings.
+func TestProcess(t *testing.T) {
+	t.Parallel()
+	broken := errors.New("broken")
+	seen := memstore.New(nil)
+	_, err := seen.BeginSeen(t.Context(), "receiver", "evt_held", store.SeenBegin{Holder: "another", Lease: time.Minute})
+	require.NoError(t, err)
+	says := map[string]error{
+		"evt_fails": broken, "evt_later": receiver.RetryAfter(time.Hour, broken),
+		"evt_never": receiver.Never(broken), "evt_acknowledged": receiver.Acknowledge(broken),
+	}
+	ran := map[string]int{}
+	r := newReceiver(t, &receiver.Options{Seen: seen}, func(ctx context.Context, e event.Event) error {
+		m, ok := verifier.MessageFromContext(ctx)
+		require.True(t, ok)
+		require.Equal(t, "there", m.Header.Get("X-Some"))
+		require.Equal(t, "{}", string(m.Body))
+		ran[e.ID]++
+		return says[e.ID]
+	})
+	process := func(id string) error {
+		e := event.Event{ID: id, Type: event.TypeDocumentCreated, Created: noon(), Data: map[string]any{}}
+		return r.Process(t.Context(), verifier.Message{Event: e, Header: http.Header{"X-Some": {"there"}}, Body: []byte("{}")})
+	}
+	for _, id := range []string{"evt_ok", "evt_acknowledged", "evt_never", "evt_fails", "evt_later"} {
+		first, again := process(id), process(id)
+		done := id != "evt_fails" && id != "evt_later"
+		require.Equal(t, done, again == nil, id)
+		require.Equal(t, done, ran[id] == 1, id)
+		require.Equal(t, id == "evt_never", receiver.IsNever(first), id)
+		wait, later := receiver.Wait(first)
+		require.Equal(t, id == "evt_later", later, id)
+		require.Equal(t, later, wait == time.Hour, id)
+		if id == "evt_ok" || id == "evt_acknowledged" {
+			require.NoError(t, first, id)
+		} else {
+			require.ErrorIs(t, first, broken, id)
+		}
+	}
+	require.ErrorIs(t, process("evt_held"), receiver.ErrInProgress)
+	require.Zero(t, ran["evt_held"])
+}
+
+// stranger is a sender whose id is in a header, and whose repeats differ.
+type stranger struct{}
+
+func (stranger) Verify(h http.Header, body []byte) (event.Event, error) {
+	return event.ParseStandard(body, h.Get("Webhook-Id"), noon())
+}
+
+func TestRepeatsOfAStrangerMayDiffer(t *testing.T) {
+	t.Parallel()
+	mux, ran := receiver.NewMux(), 0
+	mux.Handle("*", func(context.Context, event.Event) error {
+		ran++
+		return nil
+	})
+	r, err := receiver.NewFor(stranger{}, mux, &receiver.Options{Seen: memstore.New(nil)})
+	require.NoError(t, err)
+	for _, body := range []string{`{"type":"a","pending_webhooks":2}`, `{"type":"a","pending_webhooks":1}`} {
+		require.Equal(t, http.StatusOK, serve(r, message(t, "evt_1", noon(), body)).Code)
+	}
+	require.Equal(t, 1, ran)
+}
