@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"runtime/debug"
 	"strconv"
 	"time"
 
@@ -213,45 +212,6 @@ func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) { r.verif
 // requests: call [http.Server.Shutdown] first, which does.
 func (r *Receiver) Close(ctx context.Context) error { return r.crew.close(ctx) }
 
-// What keeps [Receiver.Process] from calling a handler.
-var (
-	// ErrInProgress is the error of an event that another process, or goroutine, has.
-	ErrInProgress = errors.New("receiver: the event is being processed")
-	// ErrSeen wraps an error of Options.Seen.
-	ErrSeen = errors.New("receiver: the event cannot be looked up")
-)
-
-// Process hands a message that was verified before to its handler: one that the host has
-// kept in a queue of its own, say. It does all that is done of a request once that is
-// verified, but for MaxPerSecond and Async. It returns nil if the event was processed, now or
-// before, or has no handler, or its handler said [Acknowledge]. Otherwise it returns the
-// handler's error; or, without calling the handler, [ErrInProgress] or [ErrSeen].
-// The end of ctx ends the handler's.
-func (r *Receiver) Process(ctx context.Context, m verifier.Message) error {
-	ctx = verifier.WithMessage(ctx, m)
-	j := r.newJob(m.Event, m.Header)
-	j.queued = true
-	if j.handler == nil {
-		r.unknown(ctx, j)
-		return nil
-	}
-	switch state, err := r.take(ctx, j); {
-	case err != nil:
-		r.settle(ctx, SettledInfo{Event: j.Event, Outcome: Refused})
-		return fmt.Errorf("%w: %w", ErrSeen, err)
-	case state == store.SeenInProgress:
-		r.settle(ctx, SettledInfo{Event: j.Event, Outcome: Duplicate})
-		return ErrInProgress
-	case state == store.SeenDone:
-		r.duplicate(ctx, j)
-		return nil
-	case state == store.SeenConflict:
-		r.conflict(ctx, j)
-		return Never(errConflict)
-	}
-	return r.process(ctx, j)
-}
-
 // receive answers a request whose event is verified.
 func (r *Receiver) receive(w http.ResponseWriter, req *http.Request) {
 	e, _ := verifier.FromContext(req.Context())
@@ -288,8 +248,16 @@ func (r *Receiver) receive(w http.ResponseWriter, req *http.Request) {
 		}
 		return
 	}
-	err := r.process(ctx, j)
+	err := errEnded
+	defer func() { answer(w, err) }() // Also if the handler ends its goroutine.
+	err = r.process(ctx, j)
+}
+
+// answer tells the sender what became of an event.
+func answer(w http.ResponseWriter, err error) {
 	switch wait, later := Wait(err); {
+	case errors.Is(err, errAborted):
+		panic(http.ErrAbortHandler)
 	case later:
 		refuse(w, http.StatusServiceUnavailable, wait, "the event was not processed")
 	case IsNever(err):
@@ -302,12 +270,8 @@ func (r *Receiver) receive(w http.ResponseWriter, req *http.Request) {
 
 // accept hands a message to Options.Accept, and answers.
 func (r *Receiver) accept(ctx context.Context, w http.ResponseWriter, j *job) {
-	err := errors.New("receiver: Accept panicked")
-	func() {
-		defer r.recovered(ctx, "Accept")
-		m, _ := verifier.MessageFromContext(ctx)
-		err = r.opts.Accept(ctx, m)
-	}()
+	m, _ := verifier.MessageFromContext(ctx)
+	err := r.guard(ctx, "Accept", func() error { return r.opts.Accept(ctx, m) })
 	if err == nil {
 		return
 	}
@@ -335,11 +299,7 @@ type job struct {
 }
 
 func (r *Receiver) newJob(e event.Event, h http.Header) *job {
-	j := &job{Event: e, handler: r.mux.find(e.Type), delivery: r.deliveryID(h)}
-	if r.opts.Wrap != nil && j.handler != nil {
-		j.handler = r.opts.Wrap(j.handler)
-	}
-	return j
+	return &job{Event: e, handler: r.mux.find(e.Type), delivery: r.deliveryID(h)}
 }
 
 func (r *Receiver) unknown(ctx context.Context, j *job) {
@@ -366,61 +326,6 @@ func (r *Receiver) refuseEvent(ctx context.Context, w http.ResponseWriter, j *jo
 	r.settle(ctx, SettledInfo{Event: j.Event, Outcome: o})
 	r.opts.Logger.LogAttrs(ctx, slog.LevelDebug, "webhook event refused", j.attrs(slog.String("reason", why))...)
 	refuse(w, http.StatusServiceUnavailable, busyPause, why)
-}
-
-// process runs the handler and remembers what became of it.
-func (r *Receiver) process(ctx context.Context, j *job) error {
-	began := r.opts.Now()
-	err := r.handle(ctx, j)
-	i := SettledInfo{Event: j.Event, Outcome: Processed, Took: r.opts.Now().Sub(began), Err: err}
-	if err != nil {
-		i.Outcome = Failed
-	}
-	r.settle(ctx, i)
-	acknowledged := IsAcknowledged(err)
-	if err == nil || acknowledged || IsNever(err) && !j.queued {
-		r.commit(ctx, j)
-	} else {
-		r.giveUp(ctx, j)
-	}
-	if err != nil {
-		r.opts.Logger.LogAttrs(ctx, slog.LevelWarn, "webhook event not processed", j.attrs(slog.Any("error", err))...)
-		r.report(ctx, j, err)
-	}
-	if acknowledged {
-		return nil
-	}
-	return err
-}
-
-// report tells OnError.
-func (r *Receiver) report(ctx context.Context, j *job, err error) {
-	defer r.recovered(ctx, "OnError")
-	r.opts.OnError(ctx, j.Event, err)
-}
-
-// recovered is deferred around functions of the user's that must not end the process,
-// or keep an answer back.
-func (r *Receiver) recovered(ctx context.Context, what string) {
-	if p := recover(); p != nil {
-		r.opts.Logger.ErrorContext(ctx, "webhook receiver's option panicked", slog.String("option", what),
-			slog.Any("panic", p), slog.String("stack", string(debug.Stack())))
-	}
-}
-
-// handle turns a panic into an error.
-func (r *Receiver) handle(ctx context.Context, j *job) (err error) {
-	ctx, lost := context.WithCancelCause(ctx)
-	ctx, cancel := context.WithTimeout(ctx, r.opts.HandlerTimeout)
-	defer cancel()
-	defer r.hold(ctx, lost, j)()
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("receiver: the handler of %s panicked: %v", j.Type, p)
-			r.opts.Logger.LogAttrs(ctx, slog.LevelError, "webhook handler panicked", j.attrs(slog.String("stack", string(debug.Stack())))...)
-		}
-	}()
-	return j.handler(ctx, j.Event)
 }
 
 // refuse answers in the form of package verifier.
