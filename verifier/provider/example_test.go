@@ -79,7 +79,7 @@ func ExampleNew() {
 	h.Set("Twitch-Eventsub-Message-Timestamp", at)
 	h.Set("Twitch-Eventsub-Message-Signature", "sha256="+hexMAC("5f1a6e7cd2e7137ccf9e15b2f43fe63949eb84b1db83c1d5a867dc93429de4e4", "e76c6bd4"+at+body))
 	e, err := v.Verify(h, []byte(body))
-	fmt.Println(e.ID, e.Type, string(e.Data.(json.RawMessage)), err)
+	fmt.Printf("%s %s %s %v\n", e.ID, e.Type, e.Data, err)
 	_, err = v.Verify(h, []byte(body+" "))
 	fmt.Println(err)
 	// Output:
