@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strconv"
 	"strings"
@@ -313,6 +314,39 @@ func TestChallenges(t *testing.T) {
 			late := v.verifier(t, provider.Options{Now: func() time.Time { return now.Add(time.Hour) }})
 			_, ok = late.Challenge(h, []byte(tt.body))
 			require.False(t, ok, "nobody may ask again")
+		})
+	}
+}
+
+// TestMiddleware has what the middleware asks a Verifier for beside the event.
+func TestMiddleware(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name, vendor, secret, contentType, body string
+		status                                  int
+		answer                                  string
+	}{
+		{"form", "twilio", "b", formType, "MessageStatus=sent", 200, "1 sent"},
+		{"form with a character set", "github", "a", formType + "; charset=UTF-8", "payload=%7B%7D", 200, "0 pull_request"},
+		{"form where there are none", "stripe", "a", formType, "a=b", 415, `{"error":"unsupported media type"}`},
+		{"challenge", "slack", "b", jsonType, `{"type":"url_verification","challenge":"3eZbrw1a"}`, 200, "3eZbrw1a"},
+		{"challenge of a stranger", "slack", "c", jsonType, `{"type":"url_verification","challenge":"3eZbrw1a"}`, 401, `{"error":"invalid signature"}`},
+		{"no event", "github", "a", jsonType, "Hello, World!", 400, `{"error":"invalid event"}`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			v := find(t, tt.vendor)
+			middleware, err := verifier.MiddlewareFor(v.verifier(t, provider.Options{OtherSecrets: []string{"b"}}), nil)
+			require.NoError(t, err)
+			r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(tt.body))
+			r.Header = v.signed(tt.secret, now, tt.contentType, tt.body)
+			w := httptest.NewRecorder()
+			middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				m, _ := verifier.MessageFromContext(r.Context())
+				fmt.Fprint(w, m.Key, " ", m.Event.Type)
+			})).ServeHTTP(w, r)
+			require.Equal(t, tt.status, w.Code)
+			require.Equal(t, tt.answer, w.Body.String())
 		})
 	}
 }
