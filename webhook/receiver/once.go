@@ -44,9 +44,10 @@ func (r *Receiver) begin(ctx context.Context, w http.ResponseWriter, j *job) boo
 }
 
 // take asks for an event that this process has not had yet. Senders other than this module
-// may repeat an event with another body: Stripe counts in it how many webhooks wait.
+// may repeat an event with another body: Stripe counts in it how many webhooks wait. An event
+// without an id cannot be told from another one, and is processed.
 func (r *Receiver) take(ctx context.Context, j *job) (store.SeenState, error) {
-	if r.opts.Seen == nil {
+	if r.opts.Seen == nil || j.ID == "" {
 		return store.SeenNew, nil
 	}
 	j.holder = rand.Text()
@@ -73,7 +74,7 @@ func (r *Receiver) duplicate(ctx context.Context, j *job) {
 func (r *Receiver) ask(ctx context.Context, j *job) (store.SeenState, error) {
 	var answer store.SeenAnswer
 	err := r.callSeen(ctx, func(ctx context.Context) (err error) {
-		answer, err = r.opts.Seen.BeginSeen(ctx, r.opts.Scope, j.ID, store.SeenBegin{
+		answer, err = r.opts.Seen.BeginSeen(ctx, j.scope, j.ID, store.SeenBegin{
 			Holder: j.holder, Fingerprint: j.fingerprint, Lease: leaseTime,
 		})
 		return err
@@ -129,7 +130,7 @@ func (r *Receiver) commit(ctx context.Context, j *job) {
 		return
 	}
 	err := r.callSeen(ctx, func(ctx context.Context) error {
-		return r.opts.Seen.CommitSeen(ctx, r.opts.Scope, j.ID, j.holder, nil, r.opts.Remember)
+		return r.opts.Seen.CommitSeen(ctx, j.scope, j.ID, j.holder, nil, r.opts.Remember)
 	})
 	switch {
 	case errors.Is(err, store.ErrStale):
@@ -146,7 +147,7 @@ func (r *Receiver) giveUp(ctx context.Context, j *job) {
 		return
 	}
 	err := r.callSeen(ctx, func(ctx context.Context) error {
-		return r.opts.Seen.ForgetSeen(ctx, r.opts.Scope, j.ID, j.holder)
+		return r.opts.Seen.ForgetSeen(ctx, j.scope, j.ID, j.holder)
 	})
 	if err != nil {
 		r.opts.Logger.LogAttrs(ctx, slog.LevelError, "webhook event cannot be given up; it can be processed when its lease ends",

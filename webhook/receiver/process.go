@@ -32,7 +32,7 @@ var (
 // goroutine, by [runtime.Goexit], ends the caller's, and its event has failed.
 func (r *Receiver) Process(ctx context.Context, m verifier.Message) error {
 	ctx = verifier.WithMessage(ctx, m)
-	j := r.newJob(m.Event, m.Header)
+	j := r.newJob(m)
 	j.queued = true
 	if j.handler == nil {
 		r.unknown(ctx, j)

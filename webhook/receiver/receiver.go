@@ -34,7 +34,7 @@ type Options struct {
 
 	// Remember is how long Seen remembers an event. Make it longer than the sender
 	// goes on trying, and longer than after which an event may be replayed. Defaults
-	// to 8 days: this module keeps events for 7.
+	// to 8 days, since this module keeps events for 7, or longer: see [NewFor].
 	Remember time.Duration
 
 	// HandlerTimeout bounds a handler's context. A handler that does not return then
@@ -85,12 +85,14 @@ type Options struct {
 	Now func() time.Time
 }
 
+const defaultRemember = 8 * 24 * time.Hour
+
 func (o Options) withDefaults() Options {
 	if o.Scope == "" {
 		o.Scope = "receiver"
 	}
 	if o.Remember == 0 {
-		o.Remember = 8 * 24 * time.Hour
+		o.Remember = defaultRemember
 	}
 	if o.HandlerTimeout == 0 {
 		o.HandlerTimeout = time.Minute
@@ -161,21 +163,6 @@ func New(secret string, mux *Mux, o *Options) (*Receiver, error) {
 	})
 }
 
-// NewFor is [New] for another way to verify, such as a [verifier.Verifier] that is
-// there already, or the scheme of another sender. Of o.Verifier, the limits,
-// ContentTypes and OnReject count.
-func NewFor(v verifier.Checker, mux *Mux, o *Options) (*Receiver, error) {
-	r, err := newReceiver(mux, o, func(rules *verifier.Options) (func(http.Handler) http.Handler, error) {
-		return verifier.MiddlewareFor(v, rules)
-	})
-	if err != nil {
-		return nil, err
-	}
-	_, own := v.(*verifier.Verifier)
-	r.foreign = !own
-	return r, nil
-}
-
 func newReceiver(mux *Mux, o *Options, verify func(*verifier.Options) (func(http.Handler) http.Handler, error)) (*Receiver, error) {
 	var opts Options
 	if o != nil {
@@ -214,18 +201,18 @@ func (r *Receiver) Close(ctx context.Context) error { return r.crew.close(ctx) }
 
 // receive answers a request whose event is verified.
 func (r *Receiver) receive(w http.ResponseWriter, req *http.Request) {
-	e, _ := verifier.FromContext(req.Context())
+	m, _ := verifier.MessageFromContext(req.Context())
 	// A sender that hangs up will send the event again, so the handler goes on: by
 	// then it is done.
 	ctx := context.WithoutCancel(req.Context())
-	j := r.newJob(e, req.Header)
+	j := r.newJob(m)
 	r.metrics.count(&r.metrics.Received)
 	if r.crew.isClosed() {
 		r.refuseEvent(ctx, w, j, Refused, "closed")
 		return
 	}
 	if wait := r.bucket.take(r.opts.Now()); wait > 0 {
-		r.settle(ctx, SettledInfo{Event: e, Outcome: Limited})
+		r.settle(ctx, SettledInfo{Event: j.Event, Outcome: Limited})
 		r.opts.Logger.LogAttrs(ctx, slog.LevelDebug, "webhook event over the limit", j.attrs()...)
 		refuse(w, http.StatusTooManyRequests, wait, "too many events")
 		return
@@ -291,6 +278,8 @@ const busyPause = 10 * time.Second
 type job struct {
 	event.Event
 
+	tenant      string // of [NewForEach]
+	scope       string // in Seen
 	handler     HandlerFunc
 	delivery    string // the sender's id of the delivery; not signed
 	holder      string // of the lease in Seen; empty: there is no Seen
@@ -298,8 +287,12 @@ type job struct {
 	queued      bool // by the host, who may have it processed again after Never
 }
 
-func (r *Receiver) newJob(e event.Event, h http.Header) *job {
-	return &job{Event: e, handler: r.mux.find(e.Type), delivery: r.deliveryID(h)}
+func (r *Receiver) newJob(m verifier.Message) *job {
+	j := &job{Event: m.Event, tenant: m.Tenant, scope: r.opts.Scope, handler: r.mux.find(m.Event.Type), delivery: r.deliveryID(m.Header)}
+	if m.Tenant != "" {
+		j.scope += "/" + m.Tenant
+	}
+	return j
 }
 
 func (r *Receiver) unknown(ctx context.Context, j *job) {
@@ -309,6 +302,9 @@ func (r *Receiver) unknown(ctx context.Context, j *job) {
 
 // attrs are on each line about the event.
 func (j *job) attrs(more ...slog.Attr) []slog.Attr {
+	if j.tenant != "" {
+		more = append(more, slog.String("tenant", j.tenant))
+	}
 	return append([]slog.Attr{
 		slog.String("event_id", j.ID), slog.String("event_type", string(j.Type)), slog.String("delivery_id", j.delivery),
 	}, more...)
