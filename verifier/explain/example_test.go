@@ -33,7 +33,7 @@ func ExampleAt() {
 }
 
 // A receiver that keeps what it refuses, for "webhooks explain --last".
-func ExampleKeep() {
+func ExampleKeep() { //nolint:testableexamples // it would make a directory here and leave it
 	secret, next := os.Getenv("WEBHOOK_SECRET"), http.NotFoundHandler()
 
 	keep, err := explain.Keep("rejected", nil)
