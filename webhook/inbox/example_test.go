@@ -54,7 +54,7 @@ func ExampleTx() {
 	mux.Handle("invoice.paid", func(ctx context.Context, e event.Event) error {
 		tx, err := inbox.Tx(ctx)
 		if err != nil {
-			return err
+			return err // ErrHandled, too: then the event counts as handled.
 		}
 		var invoice struct{ Number string }
 		if err := e.Decode(&invoice); err != nil {
