@@ -63,9 +63,10 @@ var (
 // process runs the handler and remembers what became of it, also if the handler ends
 // its goroutine.
 func (r *Receiver) process(ctx context.Context, j *job) error {
-	began := r.opts.Now()
-	err := errEnded
-	defer func() { r.finish(context.WithoutCancel(ctx), j, began, err) }()
+	began, err := r.opts.Now(), errEnded
+	ended := func(SettledInfo) {}
+	defer func() { ended(r.finish(context.WithoutCancel(ctx), j, began, err)) }()
+	ctx, ended = r.handling(ctx, j)
 	err = r.handle(ctx, j)
 	if IsAcknowledged(err) {
 		return nil
@@ -73,8 +74,8 @@ func (r *Receiver) process(ctx context.Context, j *job) error {
 	return err
 }
 
-// finish notes what became of an event, and then tells the host.
-func (r *Receiver) finish(ctx context.Context, j *job, began time.Time, err error) {
+// finish notes what became of an event, tells the host, and returns it.
+func (r *Receiver) finish(ctx context.Context, j *job, began time.Time, err error) SettledInfo {
 	i := SettledInfo{Event: j.Event, Outcome: Processed, Took: r.opts.Now().Sub(began), Err: err}
 	if err != nil {
 		i.Outcome = Failed
@@ -89,6 +90,7 @@ func (r *Receiver) finish(ctx context.Context, j *job, began time.Time, err erro
 		r.opts.Logger.LogAttrs(ctx, slog.LevelWarn, "webhook event not processed", j.attrs(slog.Any("error", err))...)
 		r.report(ctx, j, err)
 	}
+	return i
 }
 
 // report tells OnError.

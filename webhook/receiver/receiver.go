@@ -28,6 +28,10 @@ type Options struct {
 	// [memstore.New]: https://pkg.go.dev/github.com/rag-assistant/webhooks/store/memstore#New
 	Seen store.Seen
 
+	// Source is the host's name of the sender, such as "stripe". Log lines, the Observer
+	// and [Metrics] have it. Defaults to none.
+	Source string
+
 	// Scope keeps receivers apart that share a Seen and each process the same
 	// events. Defaults to "receiver".
 	Scope string
@@ -109,6 +113,9 @@ func (o Options) withDefaults() Options {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
+	if o.Source != "" {
+		o.Logger = o.Logger.With(slog.String("source", o.Source))
+	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -171,21 +178,14 @@ func newReceiver(mux *Mux, o *Options, verify func(*verifier.Options) (func(http
 	opts = opts.withDefaults()
 	r := &Receiver{mux: mux, opts: opts, idHeader: opts.Verifier.Wire.WithDefaults().DeliveryID}
 	rules := opts.Verifier
-	rules.OnReject = func(req *http.Request, status int, reason error) {
-		r.metrics.count(&r.metrics.Rejected)
-		r.opts.Logger.LogAttrs(req.Context(), slog.LevelWarn, "webhook request rejected", slog.Int("status", status),
-			slog.Any("reason", reason), slog.String("delivery_id", r.deliveryID(req.Header)))
-		if opts.Verifier.OnReject != nil {
-			defer r.recovered(req.Context(), "OnReject")
-			opts.Verifier.OnReject(req, status, reason)
-		}
-	}
+	rules.OnReject = r.rejecting(rules.OnReject)
 	middleware, err := verify(&rules)
 	if err := errors.Join(err, mux.check(), opts.validate()); err != nil {
 		return nil, fmt.Errorf("receiver: new: %w", err)
 	}
 	r.verify = middleware(http.HandlerFunc(r.receive))
 	r.bucket = bucket{rate: opts.MaxPerSecond}
+	r.metrics.Source = opts.Source
 	r.crew = crew{workers: opts.Workers, queue: opts.Queue}
 	r.opts.Verifier = verifier.Options{} // It may hold secrets.
 	return r, nil
