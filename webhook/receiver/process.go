@@ -109,10 +109,13 @@ func (r *Receiver) recovered(ctx context.Context, what string) {
 }
 
 // guard calls a function of the user's whose panic is an error like any other.
-func (r *Receiver) guard(ctx context.Context, what string, f func() error) (err error) {
-	err = errors.New("receiver: " + what + " panicked")
-	defer r.recovered(ctx, what)
-	return f()
+func (r *Receiver) guard(ctx context.Context, what string, f func() error) error {
+	err := errors.New("receiver: " + what + " panicked")
+	func() {
+		defer r.recovered(ctx, what)
+		err = f()
+	}()
+	return err
 }
 
 // handle turns a panic into an error. As in net/http, [http.ErrAbortHandler] is no fault
@@ -127,7 +130,7 @@ func (r *Receiver) handle(ctx context.Context, j *job) (err error) {
 	defer func() {
 		switch p := recover(); p {
 		case nil:
-		case http.ErrAbortHandler: //nolint:errorlint // net/http compares it like that, too.
+		case http.ErrAbortHandler:
 			err = errAborted
 		default:
 			err = fmt.Errorf("receiver: the handler of %s panicked: %v", j.Type, p)
