@@ -2,6 +2,7 @@ package explain
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -34,10 +35,15 @@ func At(now time.Time, header http.Header, body []byte, secrets ...string) Repor
 // With is Explain for a receiver with other options than the default. The secrets and
 // keys of o are accepted beside the first of the secrets. A nil o is the default.
 func With(o *verifier.Options, header http.Header, body []byte, secrets ...string) Report {
-	x := &explanation{header: header, body: body, bodies: variants(body)}
+	return explain(o, &Capture{Header: header, Body: body}, secrets)
+}
+
+func explain(o *verifier.Options, c *Capture, secrets []string) Report {
+	x := &explanation{method: cmp.Or(c.Method, http.MethodPost), header: c.Header, body: c.Body, lost: c.Lost, bodies: variants(c.Body)}
 	if o != nil {
 		x.opts = *o
 	}
+	x.opts.OnReject = nil // It may be what asks.
 	x.opts.Wire = x.opts.Wire.WithDefaults()
 	x.known = known(x.opts.Wire)
 	if x.opts.Secrets != nil {
@@ -51,9 +57,9 @@ func With(o *verifier.Options, header http.Header, body []byte, secrets ...strin
 		x.opts.Tolerance = verifier.DefaultTolerance
 	}
 	x.now, x.ring = x.opts.Now(), newKeyring(slices.Concat(secrets, x.opts.OtherSecrets, x.opts.PublicKeys))
-	status, err := x.verify()
-	x.report.Verified = status == http.StatusOK
-	x.refused(status)
+	err := x.verify()
+	x.report.Verified = x.report.Status == http.StatusOK
+	x.refused()
 	untimed, standard := x.untimed(), x.standard()
 	x.verdict(err, untimed, standard)
 	x.observe(standard.right || untimed.right && !x.standardDecides())
@@ -68,6 +74,8 @@ func With(o *verifier.Options, header http.Header, body []byte, secrets ...strin
 // explanation is the work on one report.
 type explanation struct {
 	opts   verifier.Options // Wire has its defaults
+	method string
+	lost   string // see Capture
 	known  map[string]bool  // see known
 	now    time.Time
 	header http.Header
@@ -75,6 +83,9 @@ type explanation struct {
 	ring   *keyring
 	bodies []variant
 	report Report
+
+	signed bool   // Check passes
+	answer string // of the middleware
 }
 
 // add adds findings, each code and text once.
@@ -100,11 +111,11 @@ func (f Finding) rank() int {
 	return 0
 }
 
-var errSecret = errors.New("explain: the first secret is not usable")
+var errSetup = errors.New("explain: the receiver does not start")
 
-// verify asks package verifier, with the first secret. It returns how the middleware
-// answers, and whether the signature and the event alone would do.
-func (x *explanation) verify() (status int, err error) {
+// verify asks package verifier, with the first secret. It notes how the middleware
+// answers, and returns whether the signature and the event alone would do.
+func (x *explanation) verify() error {
 	secret, opts := "", x.opts
 	if len(x.ring.texts) > 0 {
 		secret = x.ring.texts[0]
@@ -114,22 +125,26 @@ func (x *explanation) verify() (status int, err error) {
 	}
 	v, err := verifier.New(secret, &opts)
 	if err != nil {
-		return http.StatusUnauthorized, errSecret
+		return fmt.Errorf("%w: %w", errSetup, err)
 	}
-	status = http.StatusOK
-	answer := &answer{header: http.Header{}}
-	v.Middleware(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})).ServeHTTP(answer, &http.Request{
-		Method: http.MethodPost, Header: x.header, Body: io.NopCloser(bytes.NewReader(x.body)), ContentLength: int64(len(x.body)),
+	length, err := strconv.ParseInt(x.header.Get("Content-Length"), 10, 64)
+	if err != nil || length < 0 || x.lost != "" {
+		length = int64(len(x.body))
+	}
+	a := &answer{header: http.Header{}, status: http.StatusOK}
+	v.Middleware(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})).ServeHTTP(a, &http.Request{
+		Method: x.method, Header: x.header, Body: io.NopCloser(bytes.NewReader(x.body)), ContentLength: length,
 	})
-	if answer.status != 0 {
-		status = answer.status
-	}
+	x.report.Status, x.answer = a.status, a.String()
+	x.signed = v.Check(x.header, x.body) == nil
 	_, err = v.Verify(x.header, x.body)
-	return status, err
+	return err
 }
 
-// answer is a ResponseWriter that keeps the status.
+// answer is a ResponseWriter that keeps the status and the text.
 type answer struct {
+	strings.Builder
+
 	header http.Header
 	status int
 }
@@ -137,29 +152,35 @@ type answer struct {
 // Header returns headers that nobody reads.
 func (a *answer) Header() http.Header { return a.header }
 
-// Write drops p.
-func (a *answer) Write(p []byte) (int, error) { return len(p), nil }
-
 // WriteHeader keeps status.
 func (a *answer) WriteHeader(status int) { a.status = status }
 
 // refused says why the middleware does not look at the signature.
-func (x *explanation) refused(status int) {
-	switch coded := x.header.Get("Content-Encoding"); {
+func (x *explanation) refused() {
+	f := Finding{}
+	switch status := x.report.Status; {
+	case status == http.StatusMethodNotAllowed:
+		f = Finding{Method, true, "The method is not POST, so the middleware answers 405.", "Webhooks are sent as POST: look for a redirect on the way."}
 	case status == http.StatusRequestEntityTooLarge:
-		x.add(true, Finding{
-			BodyLong, true, "The body is longer than the middleware reads, so it answers 413.", "See Options.MaxBody of package verifier.",
-		})
-	case status == http.StatusUnsupportedMediaType && coded != "" && !strings.EqualFold(coded, "identity"):
-		x.add(true, Finding{
+		f = Finding{BodyLong, true, "The body is longer than the middleware reads, so it answers 413.", "See Options.MaxBody of package verifier."}
+	case status == http.StatusInternalServerError && len(x.body) > 0:
+		f = Finding{
+			BodyTruncated, true, fmt.Sprintf("The body is shorter than its Content-Length, so the middleware answers 500: there are %d bytes of it.", len(x.body)),
+			"Look for what reads or changes it before it is verified, for a limit on the size of bodies, and for a connection that broke off.",
+		}
+	case status == http.StatusUnsupportedMediaType && strings.Contains(x.answer, "encoding"):
+		f = Finding{
 			ContentCoding, true, "There is a Content-Encoding, so the middleware answers 415.", "Webhooks are not compressed: look what does it on the way.",
-		})
+		}
 	case status == http.StatusUnsupportedMediaType:
-		x.add(true, Finding{
+		f = Finding{
 			ContentType, true, "The Content-Type is missing, or not one that the middleware lets in, so it answers 415.",
 			"It is application/json in UTF-8, unless Options.ContentTypes of package verifier says otherwise.",
-		})
+		}
+	default:
+		return
 	}
+	x.add(true, f)
 }
 
 // result is what came of one of the two schemes.
@@ -201,6 +222,9 @@ func (x *explanation) untimed() result {
 		f.mistake = moved(signer.HeaderSignature)
 	}
 	if r.once(f, signer.HeaderSignature) == "" { // Texts get the wire's names once, in the end.
+		if _, other := x.vendor(); other {
+			return r
+		}
 		return x.underAnyName()
 	}
 	r.present = true
@@ -267,8 +291,13 @@ func (x *explanation) value(name string) string {
 // what package verifier said.
 func (x *explanation) verdict(err error, untimed, standard result) {
 	right, decides := untimed.right || standard.right, x.standardDecides()
-	x.add(errors.Is(err, errSecret), x.ring.first...)
+	vendor, other := x.vendor()
+	setup := errors.Is(err, errSetup) && !other
+	x.add(setup, x.ring.first...)
 	x.add(false, x.ring.others...)
+	if setup && len(x.ring.first) == 0 {
+		x.add(true, Finding{Setup, true, "The receiver does not start with these options.", "The error of verifier.New names what is wrong."})
+	}
 	for _, r := range []result{untimed, standard} {
 		cause := err != nil && (r.right || !right)
 		if decides { // Then the untimed signature rescues nothing.
@@ -288,7 +317,14 @@ func (x *explanation) verdict(err error, untimed, standard result) {
 			"If the sender never sends them, set Options.AcceptUntimed of package verifier. If it does, look whether something on the way drops them.",
 		})
 	}
+	if x.lost != "" && !right && !x.report.Verified {
+		x.add(true, Finding{CaptureLost, true, x.lost, ""})
+	}
 	switch {
+	case errors.Is(err, verifier.ErrStale) && x.signed:
+		x.add(true, Finding{
+			Stale, true, "The event is older than Options.MaxAge allows, or from the future.", "A retry or a replay is the same event: MaxAge must be longer than the sender goes on trying.",
+		})
 	case errors.Is(err, verifier.ErrEventType):
 		x.add(true, x.eventType())
 	case errors.Is(err, event.ErrMalformed):
@@ -296,6 +332,8 @@ func (x *explanation) verdict(err error, untimed, standard result) {
 			EventMalformed, true, "The body is signed, but it is no event: one JSON object with a type.",
 			"Verifier.Check accepts it; Verify and the middleware want an event. Without the headers of Standard Webhooks it needs id, created and data, too.",
 		})
+	case other:
+		x.add(true, vendor)
 	case !untimed.present && !standard.present:
 		x.add(true, Finding{
 			HeaderMissing, true, "There is no signature: neither X-Webhook-Signature nor the headers of Standard Webhooks.",
@@ -322,7 +360,7 @@ func (x *explanation) event() (event.Event, error) {
 
 // noMatch says that nothing made a signature match, unless that is no surprise.
 func (x *explanation) noMatch(cause bool) {
-	if len(x.body) == 0 || x.truncated() || isDump(x.body) || len(x.ring.texts) == 0 {
+	if x.lost != "" || len(x.body) == 0 || x.truncated() || isDump(x.body) || len(x.ring.texts) == 0 {
 		return // The other findings say why.
 	}
 	x.add(cause, Finding{
@@ -345,7 +383,7 @@ func (x *explanation) observe(right bool) {
 			x.add(false, x.eventType())
 		}
 	}
-	if right {
+	if right || x.lost != "" {
 		return
 	}
 	if len(x.body) == 0 {
@@ -355,7 +393,7 @@ func (x *explanation) observe(right bool) {
 		})
 		return
 	}
-	if x.truncated() {
+	if x.truncated() && !x.report.Has(BodyTruncated) {
 		x.add(!x.report.Verified, Finding{
 			BodyTruncated, true, fmt.Sprintf("The body ends early: there are %d bytes of it.", len(x.body)),
 			"Look for a limit on the size of bodies, and for a connection that broke off.",
