@@ -75,8 +75,8 @@ func explain(o *verifier.Options, c *Capture, secrets []string) Report {
 type explanation struct {
 	opts   verifier.Options // Wire has its defaults
 	method string
-	lost   string // see Capture
-	known  map[string]bool  // see known
+	lost   string          // see Capture
+	known  map[string]bool // see known
 	now    time.Time
 	header http.Header
 	body   []byte
@@ -157,13 +157,13 @@ func (a *answer) WriteHeader(status int) { a.status = status }
 
 // refused says why the middleware does not look at the signature.
 func (x *explanation) refused() {
-	f := Finding{}
+	var f Finding
 	switch status := x.report.Status; {
 	case status == http.StatusMethodNotAllowed:
 		f = Finding{Method, true, "The method is not POST, so the middleware answers 405.", "Webhooks are sent as POST: look for a redirect on the way."}
 	case status == http.StatusRequestEntityTooLarge:
 		f = Finding{BodyLong, true, "The body is longer than the middleware reads, so it answers 413.", "See Options.MaxBody of package verifier."}
-	case status == http.StatusInternalServerError && len(x.body) > 0:
+	case status == http.StatusInternalServerError:
 		f = Finding{
 			BodyTruncated, true, fmt.Sprintf("The body is shorter than its Content-Length, so the middleware answers 500: there are %d bytes of it.", len(x.body)),
 			"Look for what reads or changes it before it is verified, for a limit on the size of bodies, and for a connection that broke off.",

@@ -67,7 +67,7 @@ func readTrace(raw []byte) (*Capture, error) {
 // traced cuts a trace into sections.
 func traced(text string) (out []section) {
 	title := regexp.MustCompile(`^(?:\d\d:\d\d:\d\d\.\d+ )?[=<>]{2} ([A-Z][A-Za-z ]*)(?:, (\d+) bytes \(0x[0-9a-f]+\))?`)
-	data := regexp.MustCompile(`^([0-9a-f]{4,8}): (.*)$`)
+	data := regexp.MustCompile(`^([0-9a-f]{4,8}): ?(.*)$`)
 	for line := range strings.SplitSeq(text, "\n") {
 		line = strings.TrimSuffix(line, "\r")
 		if m := title.FindStringSubmatch(line); m != nil {
