@@ -31,7 +31,7 @@ var proven = map[int]codes{
 func TestExplainJudgesAsTheMiddleware(t *testing.T) {
 	t.Parallel()
 	seen := map[int]int{}
-	for seed := range uint64(1500) {
+	for seed := range uint64(800) {
 		method, c, o := generated(t, rand.New(rand.NewPCG(seed, 1)))
 		secret, body := c.secrets[0], c.body
 		v, err := verifier.New(secret, o)
@@ -55,7 +55,7 @@ func TestExplainJudgesAsTheMiddleware(t *testing.T) {
 		}
 	}
 	for _, status := range []int{200, 400, 401, 405, 413, 415, 500} {
-		require.Greater(t, seen[status], 10, "%d: the requests say nothing of it: %v", status, seen)
+		require.Greater(t, seen[status], 5, "%d: the requests say nothing of it: %v", status, seen)
 	}
 }
 
