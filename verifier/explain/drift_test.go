@@ -50,6 +50,9 @@ func TestExplainJudgesAsTheMiddleware(t *testing.T) {
 		require.Equal(t, w.Code, r.Status, "seed %d: %v", seed, r)
 		require.Equal(t, w.Code == http.StatusOK, r.Verified, "seed %d", seed)
 		require.Equal(t, r.Verified, len(causes(r)) == 0, "seed %d: a request that is refused has a cause, and no other: %v", seed, r)
+		if w.Code == http.StatusUnsupportedMediaType {
+			require.Equal(t, strings.Contains(w.Body.String(), "encoding"), r.Has(explain.ContentCoding), "seed %d: %v", seed, r)
+		}
 		if want := proven[w.Code]; want != nil {
 			require.True(t, slices.ContainsFunc(want, func(c explain.Code) bool { return slices.Contains(causes(r), c) }), "seed %d: %v", seed, r)
 		}

@@ -66,6 +66,7 @@ func TestDamagedCaptures(t *testing.T) {
 	}{
 		{"spaces at the ends of lines", "curl_trace_ascii.txt", replace(": \n", ":\n"), codes{}, ""},
 		{"CRLF of a Windows console", "curl_trace.txt", replace("\n", "\r\n"), codes{}, ""},
+		{"two requests", "curl_trace_ascii.txt", func(s string) string { return s + s }, codes{}, ""},
 		{"a line that is gone", "curl_trace_ascii.txt", replace("006a: itle", "x: itle"), codes{explain.CaptureLost}, ""},
 		{"sizes that cannot be", "curl_trace_ascii.txt", replace("184 bytes", "999999999 bytes"), nil, "as many bytes"},
 		{"without an end", "chunked.http", func(s string) string { return strings.TrimSuffix(s, "\r\n") }, codes{}, ""},

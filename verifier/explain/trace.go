@@ -102,18 +102,14 @@ func (s section) unhex() ([]byte, bool) {
 // unwrap reads lines of text, which curl breaks at CRLF, too: then the next one begins
 // two bytes later. It reports false if more is not there.
 func (s section) unwrap() ([]byte, bool) {
-	out, whole := []byte{}, true
+	out := []byte{}
 	for _, line := range append(s.lines, dumped{offset: s.size}) {
-		switch line.offset - len(out) {
-		case 0:
-		case 2:
+		if line.offset == len(out)+2 {
 			out = append(out, "\r\n"...)
-		default:
-			whole = false
 		}
 		out = append(out, line.text...)
 	}
-	return out, whole && len(out) == s.size
+	return out, len(out) == s.size
 }
 
 // readVerbose reads what curl writes with -v, and takes the last request of it.
