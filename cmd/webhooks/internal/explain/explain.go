@@ -3,9 +3,11 @@
 package explain
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -23,9 +25,8 @@ type Config struct {
 }
 
 // Run reports on the request that a file or stdin holds, in any form that [explain.Read]
-// knows. WEBHOOK_SECRET
-// is the receiver's secret or public key, WEBHOOK_OTHER_SECRETS are others that it may have
-// had before, with commas. Run fails if the request cannot be read.
+// knows. WEBHOOK_SECRET is the receiver's secret or public key, WEBHOOK_OTHER_SECRETS are
+// others that it may have had before, with commas. Run fails if the request cannot be read.
 func Run(c Config, getenv func(string) string, stdin io.Reader, stdout io.Writer) (verified bool, err error) {
 	raw, err := read(c.File, stdin)
 	if err != nil {
@@ -39,6 +40,23 @@ func Run(c Config, getenv func(string) string, stdin io.Reader, stdout io.Writer
 	report := request.Explain(opts, secrets(getenv)...)
 	_, err = fmt.Fprintf(stdout, "Read as %s: %d headers and a body of %d bytes.\n%v", request.From, len(request.Header), len(request.Body), report)
 	return report.Verified, err
+}
+
+// Last returns the file of dir in which explain.Keep has kept a request, and when that arrived.
+// number is "2" for the last but one, and so on; if it is empty, it is the last.
+func Last(dir, number string) (file string, at time.Time, err error) {
+	n, err := strconv.Atoi(cmp.Or(number, "1"))
+	if err != nil || n < 1 {
+		return "", at, fmt.Errorf("%q is no number of a request: 1 is the last", number)
+	}
+	list, err := explain.Kept(dir)
+	switch {
+	case err != nil:
+		return "", at, err
+	case n > len(list):
+		return "", at, fmt.Errorf("there are %d requests in %s", len(list), dir)
+	}
+	return list[n-1].Path, list[n-1].At, nil
 }
 
 func read(file string, stdin io.Reader) ([]byte, error) {
