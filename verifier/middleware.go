@@ -191,7 +191,7 @@ func (f *refusal) answer(w http.ResponseWriter) {
 		h.Set("Allow", http.MethodPost)
 	}
 	w.WriteHeader(f.status)
-	//nolint:gosec // G705: nothing of the request is in it, each text is a constant of this file.
+	//nolint:gosec // G705: nothing of the request is in it, each text is a constant of this file or a media type, which has no quotes.
 	_, _ = io.WriteString(w, `{"error":"`+f.public+`"}`)
 }
 
@@ -255,7 +255,11 @@ func (v *Verifier) checkRequest(r *http.Request) *refusal {
 	case r.Method != http.MethodPost:
 		return &refusal{http.StatusMethodNotAllowed, "method not allowed", errors.New("verifier: method is not POST")}
 	case !v.contentTypeOK(r.Header["Content-Type"]):
-		return &refusal{http.StatusUnsupportedMediaType, "unsupported media type", errors.New("verifier: unsupported Content-Type")}
+		wanted := strings.Join(v.opts.ContentTypes, " or ")
+		return &refusal{
+			http.StatusUnsupportedMediaType, "unsupported media type: send " + wanted + " in UTF-8",
+			errors.New("verifier: Content-Type is not " + wanted + " in UTF-8"),
+		}
 	case !contentEncodingOK(r.Header["Content-Encoding"]):
 		return &refusal{http.StatusUnsupportedMediaType, "unsupported content encoding", errors.New("verifier: unsupported Content-Encoding")}
 	case r.ContentLength > v.opts.MaxBody:

@@ -319,7 +319,7 @@ func (v *Verifier) checkUntimed(k keys, header http.Header, body []byte) (int, e
 
 func (v *Verifier) checkStandard(k keys, h standard, body []byte) (int, error) {
 	if len(h.signature) == 0 {
-		return 0, missing(signer.HeaderStandardSignature)
+		return 0, absent(keyStandardSignature)
 	}
 	signature := trim(h.signature[0])
 	if len(h.signature) > 1 {

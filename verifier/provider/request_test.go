@@ -328,7 +328,7 @@ func TestMiddleware(t *testing.T) {
 	}{
 		{"form", "twilio", "b", formType, "MessageStatus=sent", 200, "1 sent"},
 		{"form with a character set", "github", "a", formType + "; charset=UTF-8", "payload=%7B%7D", 200, "0 pull_request"},
-		{"form where there are none", "stripe", "a", formType, "a=b", 415, `{"error":"unsupported media type"}`},
+		{"form where there are none", "stripe", "a", formType, "a=b", 415, `{"error":"unsupported media type: send application/json in UTF-8"}`},
 		{"challenge", "slack", "b", jsonType, `{"type":"url_verification","challenge":"3eZbrw1a"}`, 200, "3eZbrw1a"},
 		{"challenge of a stranger", "slack", "c", jsonType, `{"type":"url_verification","challenge":"3eZbrw1a"}`, 401, `{"error":"invalid signature"}`},
 		{"no event", "github", "a", jsonType, "Hello, World!", 400, `{"error":"invalid event"}`},

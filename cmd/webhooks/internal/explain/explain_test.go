@@ -48,6 +48,8 @@ func TestRun(t *testing.T) {
 		{"older secret", Config{At: received}, with("WEBHOOK_SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "WEBHOOK_OTHER_SECRETS", "x,"+secret), good, 1, "secret_other"},
 		{"of another sender", Config{At: received, Wire: signer.Wire{Prefix: "X-Acme-"}}, known, strings.ReplaceAll(good, "X-Webhook-", "X-Acme-"), 0, "The request verifies."},
 		{"of another sender, with a wrong signature beside a right one", Config{At: received, Wire: signer.Wire{Prefix: "X-Acme-"}}, known, strings.Replace(strings.ReplaceAll(good, "X-Webhook-", "X-Acme-"), "sha256=", "sha256=0", 1), 0, "X-Acme-Signature is not"},
+		{"of a gateway", Config{At: received, File: "../../../../verifier/explain/testdata/alb.json"}, known, "", 0, "Read as the event of an ALB: 4 headers and a body of"},
+		{"of curl -v", Config{At: received, File: "../../../../verifier/explain/testdata/curl_verbose.txt"}, known, "", 1, "capture_lost"},
 		{"no secret", Config{At: received}, with(), good, 1, "secret_missing"},
 		{"a line break at the end", Config{At: received}, known, good + "\n", 1, "body_line_break"},
 		{"no empty line", Config{At: received}, known, "Host: x\n", 2, "no empty line"},
