@@ -5,6 +5,7 @@ package interop_test
 import (
 	"bufio"
 	"bytes"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -33,6 +34,7 @@ type program struct {
 	command []string
 	speaks  string // as portable.Issue.Receiver, whose way of verifying it has; "": raw bytes
 	lambda  bool   // a function behind a gateway, which listens for it
+	fixed   bool   // it takes no port 0
 }
 
 // programs returns all receivers. It fails if something is not there to run them.
@@ -43,8 +45,11 @@ func programs(t *testing.T) []program {
 	ruby := interpreter(t, "ruby", "-e", `require "sinatra/base"; require "puma"`)
 	php := interpreter(t, "php", "--version")
 	java := interpreter(t, "java", "--version")
+	mono := interpreter(t, "mono", "--version")
 	server := []string{php, "-S", "127.0.0.1:0", "receiver.php"}
 	frameworks, err := installFrameworks()
+	require.NoError(t, err)
+	compiled, err := compile()
 	require.NoError(t, err)
 	return []program{
 		{name: "node", dir: reserialisingDir, command: []string{node, "receiver.js"}, speaks: "Node.js"},
@@ -59,6 +64,8 @@ func programs(t *testing.T) []program {
 		{name: "ruby raw", dir: rawDir, command: []string{ruby, "receiver.rb"}},
 		{name: "java raw", dir: rawDir, command: []string{java, "Receiver.java"}},
 		{name: "go raw", dir: rawDir, command: []string{build(t, rawDir)}},
+		{name: "csharp raw", dir: rawDir, command: []string{mono, filepath.Join(compiled, "Program.exe")}, fixed: true},
+		{name: "rust raw", dir: rawDir, command: []string{filepath.Join(compiled, "debug/receiver")}},
 
 		{name: "next", dir: frameworks, command: []string{node, "next.mjs"}},
 		{name: "nest", dir: frameworks, command: []string{node, "nest.mjs"}},
@@ -115,7 +122,15 @@ func (p program) start(t *testing.T, secret string) *process {
 	require.NoError(t, err)
 	cmd := exec.Command(p.command[0], p.command[1:]...)
 	cmd.Dir = p.dir
-	cmd.Env = append(os.Environ(), modules, "WEBHOOK_SECRET="+secret, "PORT=0")
+	port := "0"
+	if p.fixed {
+		free, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+		require.NoError(t, err)
+		_, port, err = net.SplitHostPort(free.Addr().String())
+		require.NoError(t, err)
+		require.NoError(t, free.Close())
+	}
+	cmd.Env = append(os.Environ(), modules, "WEBHOOK_SECRET="+secret, "PORT="+port)
 	c := &process{name: p.name, ready: make(chan string, 1), ended: make(chan struct{}), output: &tail{}}
 	if p.lambda {
 		cmd.Env = append(cmd.Env, "AWS_LAMBDA_RUNTIME_API="+newGateway(t, c))

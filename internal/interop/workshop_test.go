@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"sync"
 )
 
@@ -50,3 +51,31 @@ func runIn(dir, name string, args ...string) error {
 	}
 	return nil
 }
+
+// crates is where Debian has the libraries of Rust. Elsewhere cargo fetches them.
+const crates = "/usr/share/cargo/registry"
+
+// compile returns a directory with the receivers in C# and in Rust.
+var compile = sync.OnceValues(func() (string, error) {
+	dir, err := workshop()
+	if err != nil {
+		return "", err
+	}
+	if err := runIn(rawDir, "mcs", "-out:"+filepath.Join(dir, "Program.exe"), "Program.cs"); err != nil {
+		return "", err
+	}
+	for _, name := range []string{"Cargo.toml", "main.rs"} {
+		text, err := os.ReadFile(filepath.Join(rawDir, name))
+		if err != nil {
+			return "", err
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), text, 0o600); err != nil {
+			return "", err
+		}
+	}
+	args := []string{"build", "--target-dir", dir}
+	if _, err := os.Stat(crates); err == nil {
+		args = append(args, "--offline", "--config", `source.crates-io.replace-with="debian"`, "--config", "source.debian.directory="+strconv.Quote(crates))
+	}
+	return dir, runIn(dir, "cargo", args...)
+})
