@@ -29,30 +29,29 @@ static class Program
         while (true)
         {
             HttpListenerContext context = listener.GetContext();
-            Task.Run(() => Receive(context));
+            Task.Run(() =>
+            {
+                context.Response.StatusCode = Receive(context.Request);
+                context.Response.Close();
+            });
         }
     }
 
-    static void Receive(HttpListenerContext context)
+    static int Receive(HttpListenerRequest request)
     {
-        using (context.Response)
+        byte[] body = Read(request);
+        if (body == null)
         {
-            byte[] body = Read(context.Request);
-            if (body == null)
-            {
-                context.Response.StatusCode = 413;
-                return;
-            }
-            Func<string, string> header = name => context.Request.Headers[name] ?? "";
-            if (!Signed(header, body) || !Fresh(header, body))
-            {
-                context.Response.StatusCode = 401;
-                return;
-            }
-            Console.WriteLine("received " + header("webhook-id"));
-            // Parse it, put it into a queue, unless its id is there already; work on it afterwards.
-            context.Response.StatusCode = 204;
+            return 413;
         }
+        Func<string, string> header = name => request.Headers[name] ?? "";
+        if (!Signed(header, body) || !Fresh(header, body))
+        {
+            return 401;
+        }
+        Console.WriteLine("received " + header("webhook-id"));
+        // Parse it, put it into a queue, unless its id is there already; work on it afterwards.
+        return 204;
     }
 
     // The body as it arrived, not a model or a JsonDocument that is bound for you. Null: it is too large.

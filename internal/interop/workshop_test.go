@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"sync"
 )
 
@@ -52,9 +51,6 @@ func runIn(dir, name string, args ...string) error {
 	return nil
 }
 
-// crates is where Debian has the libraries of Rust. Elsewhere cargo fetches them.
-const crates = "/usr/share/cargo/registry"
-
 // compile returns a directory with the receivers in C# and in Rust.
 var compile = sync.OnceValues(func() (string, error) {
 	dir, err := workshop()
@@ -73,9 +69,5 @@ var compile = sync.OnceValues(func() (string, error) {
 			return "", err
 		}
 	}
-	args := []string{"build", "--target-dir", dir}
-	if _, err := os.Stat(crates); err == nil {
-		args = append(args, "--offline", "--config", `source.crates-io.replace-with="debian"`, "--config", "source.debian.directory="+strconv.Quote(crates))
-	}
-	return dir, runIn(dir, "cargo", args...)
+	return dir, runIn(".", "../../tools/cargo.sh", "build", "--manifest-path", filepath.Join(dir, "Cargo.toml"), "--target-dir", dir)
 })
