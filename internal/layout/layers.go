@@ -24,7 +24,7 @@ func Layers() []Layer {
 			"webhook/api", "webhook/portal", "webhook/jwtauth", "webhook/mailnotify", "webhook/otelwebhook", "webhook/otelreceiver", "webhook/inbox", "webhook/transfer", "webhook/webhooktest",
 		}},
 		{"what its pages and API share", []string{"webhook/internal/webui", "webhook/operator"}},
-		{"sender and receiver", []string{"webhook", "webhook/receiver", "verifier/explain"}},
+		{"sender and receiver", []string{"webhook", "webhook/receiver", "verifier/explain", "verifier/provider"}},
 		{"what takes a driver", []string{"store/sqlstore/pgx"}},
 		{"what they need", []string{"webhook/egress", "webhook/internal/shape", "verifier", "store/memstore", "store/redisstore", "store/sqlstore", "store/outbox", "store/storetest"}},
 		{"their parts", []string{"webhook/event", "webhook/internal/vault", "webhook/internal/once", "webhook/portable"}},

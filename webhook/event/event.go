@@ -83,7 +83,7 @@ func (e Event) valid() (data any, err error) {
 	switch {
 	case !e.Type.Valid():
 		return nil, errors.New("event: the type is not valid")
-	case !validID(e.ID):
+	case !ValidID(e.ID):
 		return nil, fmt.Errorf("event: %s: the id is not valid", e.Type)
 	case !validTime(e.Created):
 		return nil, fmt.Errorf("event: %s: the time of creation is not valid", e.Type)

@@ -49,7 +49,7 @@ func Parse(body []byte) (Event, error) {
 		}
 	}
 	id, _ := strictjson.String(fields.Get("id"))
-	if !validID(id) {
+	if !ValidID(id) {
 		return Event{}, malformed("id", "is not a string of 1 to 255 bytes without control characters")
 	}
 	name, _ := strictjson.String(fields.Get("type"))
@@ -89,10 +89,10 @@ func ParseStandard(body []byte, id string, sent time.Time) (Event, error) {
 		return Event{}, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
 	name, _ := strictjson.String(fields.Get("type"))
-	if !validID(name) {
+	if !ValidID(name) {
 		return Event{}, malformed("type", "is missing, or not a string of 1 to 255 bytes without control characters")
 	}
-	if !validID(id) {
+	if !ValidID(id) {
 		return Event{}, malformed("webhook-id", "is not 1 to 255 bytes without control characters")
 	}
 	e := Event{ID: id, Type: Type(name), Created: sent.UTC(), Data: json.RawMessage(bytes.Clone(body))}
@@ -114,7 +114,9 @@ func malformed(field, reason string) error {
 	return fmt.Errorf("%w: %s %s", ErrMalformed, field, reason)
 }
 
-func validID(id string) bool {
+// ValidID reports whether id may be that of an event: 1 to 255 bytes of UTF-8 without
+// control characters. Other senders' types are held to the same.
+func ValidID(id string) bool {
 	for _, r := range id {
 		if unicode.IsControl(r) {
 			return false
