@@ -13,19 +13,22 @@ import (
 	"github.com/rag-assistant/webhooks/store/sqlstore"
 )
 
-// bothDatabases runs a test on a store in each database, with up to that many connections.
-func bothDatabases(t *testing.T, connections int, test func(t *testing.T, st *sqlstore.Store, db *sql.DB, c *clock)) {
+// opening opens a store by a clock; nil is the database's.
+type opening = func(now func() time.Time) *sqlstore.Store
+
+// bothDatabases runs a test on each database, with up to that many connections.
+func bothDatabases(t *testing.T, connections int, test func(t *testing.T, db *sql.DB, open opening)) {
 	t.Helper()
 	t.Run("PostgreSQL", func(t *testing.T) {
 		t.Parallel()
-		c, db := newClock(), sqltest.Postgres(t, "pgx")
+		db := sqltest.Postgres(t, "pgx")
 		db.SetMaxOpenConns(connections)
-		test(t, sqltest.Open(t, db, c.now), db, c)
+		test(t, db, func(now func() time.Time) *sqlstore.Store { return sqltest.Open(t, db, now) })
 	})
 	t.Run("SQLite", func(t *testing.T) {
 		t.Parallel()
-		c, db := newClock(), sqltest.SQLite(t, connections)
-		test(t, sqltest.OpenSQLite(t, db, c.now), db, c)
+		db := sqltest.SQLite(t, connections)
+		test(t, db, func(now func() time.Time) *sqlstore.Store { return sqltest.OpenSQLite(t, db, now) })
 	})
 }
 
@@ -42,7 +45,9 @@ func beginOnce(t *testing.T, st *sqlstore.Store, scope, id string) (tx *sql.Tx, 
 
 func TestBeginOnce(t *testing.T) {
 	t.Parallel()
-	bothDatabases(t, 1, func(t *testing.T, st *sqlstore.Store, _ *sql.DB, c *clock) {
+	bothDatabases(t, 1, func(t *testing.T, _ *sql.DB, open opening) {
+		c := newClock()
+		st := open(c.now)
 		lost, first := beginOnce(t, st, "a", "evt\x00\xff")
 		require.True(t, first)
 		require.NoError(t, lost.Rollback())
@@ -77,7 +82,8 @@ func TestBeginOnce(t *testing.T) {
 // Marks and what Seen knows are apart, whatever their scopes are called.
 func TestBeginOnceBesideSeen(t *testing.T) {
 	t.Parallel()
-	bothDatabases(t, 1, func(t *testing.T, st *sqlstore.Store, _ *sql.DB, _ *clock) {
+	bothDatabases(t, 1, func(t *testing.T, _ *sql.DB, open opening) {
+		st := open(nil)
 		for _, scope := range []string{"a", "once:a", "\x1bonce:a"} {
 			answer, err := st.BeginSeen(t.Context(), scope, "evt", store.SeenBegin{Holder: "h", Lease: time.Minute})
 			require.NoError(t, err)
@@ -96,7 +102,8 @@ func TestBeginOnceWaits(t *testing.T) {
 	for name, end := range map[string]func(*sql.Tx) error{"commit": (*sql.Tx).Commit, "rollback": (*sql.Tx).Rollback} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			bothDatabases(t, 4, func(t *testing.T, st *sqlstore.Store, _ *sql.DB, _ *clock) {
+			bothDatabases(t, 4, func(t *testing.T, _ *sql.DB, open opening) {
+				st := open(nil)
 				tx, first := beginOnce(t, st, "a", "evt")
 				require.True(t, first)
 				type answer struct {
