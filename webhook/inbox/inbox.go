@@ -183,7 +183,7 @@ func (in *Inbox) Handler(name string, v verifier.Checker, o *SourceOptions) (*re
 	}
 	r := rules.Receiver
 	r.Seen, r.Scope, r.Remember, r.HandlerTimeout = in.store, "inbox:"+name, in.opts.Keep, in.opts.HandlerTimeout
-	r.Accept, r.Wrap = s.accept, s.wrap
+	r.Source, r.Accept, r.Wrap = name, s.accept, s.wrap
 	handlers, err := receiver.NewFor(v, mux, &r)
 	if err := errors.Join(bad, err); err != nil {
 		return nil, fmt.Errorf("inbox: handler of %s: %w", name, err)

@@ -29,6 +29,10 @@ type Options struct {
 	// [memstore.New]: https://pkg.go.dev/github.com/rag-assistant/webhooks/store/memstore#New
 	Seen store.Seen
 
+	// Source is the host's name of the sender, such as "stripe". Log lines, the Observer
+	// and [Metrics] have it. Defaults to none.
+	Source string
+
 	// Scope keeps receivers apart that share a Seen and each process the same
 	// events. Defaults to "receiver".
 	Scope string
@@ -108,6 +112,9 @@ func (o Options) withDefaults() Options {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
+	if o.Source != "" {
+		o.Logger = o.Logger.With(slog.String("source", o.Source))
+	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -185,21 +192,14 @@ func newReceiver(mux *Mux, o *Options, verify func(*verifier.Options) (func(http
 	opts = opts.withDefaults()
 	r := &Receiver{mux: mux, opts: opts, idHeader: opts.Verifier.Wire.WithDefaults().DeliveryID}
 	rules := opts.Verifier
-	rules.OnReject = func(req *http.Request, status int, reason error) {
-		r.metrics.count(&r.metrics.Rejected)
-		r.opts.Logger.LogAttrs(req.Context(), slog.LevelWarn, "webhook request rejected", slog.Int("status", status),
-			slog.Any("reason", reason), slog.String("delivery_id", r.deliveryID(req.Header)))
-		if opts.Verifier.OnReject != nil {
-			defer r.recovered(req.Context(), "OnReject")
-			opts.Verifier.OnReject(req, status, reason)
-		}
-	}
+	rules.OnReject = r.rejecting(rules.OnReject)
 	middleware, err := verify(&rules)
 	if err := errors.Join(err, mux.check(), opts.validate()); err != nil {
 		return nil, fmt.Errorf("receiver: new: %w", err)
 	}
 	r.verify = middleware(http.HandlerFunc(r.receive))
 	r.bucket = bucket{rate: opts.MaxPerSecond}
+	r.metrics.Source = opts.Source
 	r.crew = crew{workers: opts.Workers, queue: opts.Queue}
 	r.opts.Verifier = verifier.Options{} // It may hold secrets.
 	return r, nil
@@ -370,6 +370,7 @@ func (r *Receiver) refuseEvent(ctx context.Context, w http.ResponseWriter, j *jo
 
 // process runs the handler and remembers what became of it.
 func (r *Receiver) process(ctx context.Context, j *job) error {
+	ctx, ended := r.handling(ctx, j)
 	began := r.opts.Now()
 	err := r.handle(ctx, j)
 	i := SettledInfo{Event: j.Event, Outcome: Processed, Took: r.opts.Now().Sub(began), Err: err}
@@ -377,6 +378,7 @@ func (r *Receiver) process(ctx context.Context, j *job) error {
 		i.Outcome = Failed
 	}
 	r.settle(ctx, i)
+	ended(i)
 	acknowledged := IsAcknowledged(err)
 	if err == nil || acknowledged || IsNever(err) && !j.queued {
 		r.commit(ctx, j)

@@ -5,12 +5,14 @@ package explain
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/textproto"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -44,6 +46,23 @@ func Run(c Config, getenv func(string) string, stdin io.Reader, stdout io.Writer
 	report := explain.With(opts, header, body, secrets(getenv)...)
 	_, err = fmt.Fprint(stdout, report)
 	return report.Verified, err
+}
+
+// Last returns the file of dir in which explain.Keep has kept a request, and when that arrived.
+// number is "2" for the last but one, and so on; if it is empty, it is the last.
+func Last(dir, number string) (file string, at time.Time, err error) {
+	n, err := strconv.Atoi(cmp.Or(number, "1"))
+	if err != nil || n < 1 {
+		return "", at, fmt.Errorf("%q is no number of a request: 1 is the last", number)
+	}
+	list, err := explain.Kept(dir)
+	switch {
+	case err != nil:
+		return "", at, err
+	case n > len(list):
+		return "", at, fmt.Errorf("there are %d requests in %s", len(list), dir)
+	}
+	return list[n-1].Path, list[n-1].At, nil
 }
 
 func read(file string, stdin io.Reader) ([]byte, error) {
