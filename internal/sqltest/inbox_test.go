@@ -42,7 +42,7 @@ func newDesk(t *testing.T, st store.Store, db *sql.DB, handle func(ctx context.C
 	table := "effects_" + strings.ToLower(strings.ReplaceAll(t.Name()[strings.Index(t.Name(), "/")+1:], "/", "_"))
 	_, err := db.ExecContext(t.Context(), "create table "+table+" (event text)")
 	require.NoError(t, err)
-	t.Cleanup(func() { _, _ = db.Exec("drop table " + table) }) //nolint:noctx // The test's context has ended.
+	t.Cleanup(func() { _, _ = db.Exec("drop table " + table) })
 	mux := receiver.NewMux()
 	mux.Handle("*", func(ctx context.Context, e event.Event) error {
 		within, cancel := context.WithTimeout(ctx, 10*time.Second)
@@ -118,6 +118,7 @@ func TestInboxTx(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			bothDatabases(t, 1, func(t *testing.T, db *sql.DB, open opening) {
+				t.Helper()
 				var calls atomic.Int32
 				d := newDesk(t, open(nil), db, func(_ context.Context, tx *sql.Tx) error {
 					if calls.Add(1) == 1 {
@@ -149,6 +150,7 @@ func (forgetful) BeginSeen(context.Context, string, string, store.SeenBegin) (st
 func TestInboxTxOfTwoAtOnce(t *testing.T) {
 	t.Parallel()
 	bothDatabases(t, 4, func(t *testing.T, db *sql.DB, open opening) {
+		t.Helper()
 		st := open(nil)
 		var calls atomic.Int32
 		d := newDesk(t, forgetful{st}, db, func(context.Context, *sql.Tx) error {

@@ -46,6 +46,7 @@ func beginOnce(t *testing.T, st *sqlstore.Store, scope, id string) (tx *sql.Tx, 
 func TestBeginOnce(t *testing.T) {
 	t.Parallel()
 	bothDatabases(t, 1, func(t *testing.T, _ *sql.DB, open opening) {
+		t.Helper()
 		c := newClock()
 		st := open(c.now)
 		lost, first := beginOnce(t, st, "a", "evt\x00\xff")
@@ -83,6 +84,7 @@ func TestBeginOnce(t *testing.T) {
 func TestBeginOnceBesideSeen(t *testing.T) {
 	t.Parallel()
 	bothDatabases(t, 1, func(t *testing.T, _ *sql.DB, open opening) {
+		t.Helper()
 		st := open(nil)
 		for _, scope := range []string{"a", "once:a", "\x1bonce:a"} {
 			answer, err := st.BeginSeen(t.Context(), scope, "evt", store.SeenBegin{Holder: "h", Lease: time.Minute})
@@ -103,6 +105,7 @@ func TestBeginOnceWaits(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			bothDatabases(t, 4, func(t *testing.T, _ *sql.DB, open opening) {
+				t.Helper()
 				st := open(nil)
 				tx, first := beginOnce(t, st, "a", "evt")
 				require.True(t, first)
