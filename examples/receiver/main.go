@@ -9,6 +9,8 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"os/signal"
+	"syscall"
 	"time"
 
 	_ "modernc.org/sqlite" // the driver
@@ -22,16 +24,13 @@ import (
 )
 
 func main() {
-	ctx := context.Background()
+	ctx, _ := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	mux := receiver.NewMux()
 	receiver.On(mux, func(_ context.Context, e event.Event, doc event.DocumentCreated) error {
 		log.Printf("%s: new document %q", e.ID, doc.Title)
 		return nil
 	})
-	mux.Handle("*", func(_ context.Context, e event.Event) error {
-		log.Printf("%s: %s", e.ID, e.Type)
-		return nil
-	})
+	mux.Handle("*", func(_ context.Context, e event.Event) error { log.Printf("%s: %s", e.ID, e.Type); return nil })
 	db, err := sql.Open("sqlite", "file:inbox.db?_pragma=busy_timeout(5000)&_pragma=synchronous(full)&_txlock=immediate")
 	check(err)
 	check(sqlstore.Migrate(ctx, db, nil))
@@ -49,8 +48,9 @@ func main() {
 		check(err)
 		http.Handle("POST /webhooks/"+source, h)
 	}
-	go func() { check(in.Run(ctx)) }()
-	check((&http.Server{Addr: "127.0.0.1:3000", ReadHeaderTimeout: 5 * time.Second}).ListenAndServe())
+	server := &http.Server{Addr: "127.0.0.1:3000", ReadHeaderTimeout: 5 * time.Second}
+	go func() { check(server.ListenAndServe()) }()
+	check(in.Run(ctx)) // After a signal, it waits for the handlers.
 }
 
 func check(err error) {

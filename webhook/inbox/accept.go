@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/rag-assistant/webhooks/store"
@@ -25,11 +26,15 @@ const (
 var ErrFull = errors.New("inbox: too many events wait")
 
 // accept stores an event and puts it in the queue, both in one step. It may be called again
-// for the same event, whatever came of the call before.
+// for the same event, whatever came of the call before. What is refused since too many wait is
+// stored, too, so for a second after that nothing is taken in.
 func (s *source) accept(ctx context.Context, m verifier.Message) error {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
-	row, err := pack(m)
+	if s.isFull() {
+		return receiver.RetryAfter(fullPause, ErrFull)
+	}
+	row, err := s.pack(m)
 	if err != nil {
 		return err
 	}
@@ -44,16 +49,37 @@ func (s *source) accept(ctx context.Context, m verifier.Message) error {
 			return fmt.Errorf("inbox: store: %w", err)
 		case len(answers) != 1:
 			return errors.New("inbox: store: the store gave another number of answers")
-		case len(answers[0].Deliveries) > 0:
-			return nil
-		case len(answers[0].Missed) > 0:
-			return receiver.RetryAfter(fullPause, ErrFull)
+		case answers[0].Conflict:
+			return errors.New("inbox: the store has something else under the event's id")
+		case slices.Contains(answers[0].Missed, s.webhookID):
+			return s.full()
+		}
+		queued, err := s.queued(ctx, answers[0])
+		if queued || err != nil {
+			return err
 		}
 		if again, err := s.enqueue(ctx, row.ID); !again {
 			return err
 		}
 	}
 	return errors.New("inbox: somebody takes the source away")
+}
+
+// queued reports whether an event that was published has a delivery to the source. Of one that
+// was published before, a store may name a delivery that is gone.
+func (s *source) queued(ctx context.Context, p store.Published) (bool, error) {
+	i := slices.IndexFunc(p.Deliveries, func(d store.PublishedDelivery) bool { return d.WebhookID == s.webhookID })
+	if i < 0 || !p.Duplicate {
+		return i >= 0, nil
+	}
+	_, err := s.store.Delivery(ctx, s.name, s.webhookID, p.Deliveries[i].ID)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return false, nil
+	case err != nil && !errors.Is(err, store.ErrDamaged):
+		return false, fmt.Errorf("inbox: look for the event: %w", err)
+	}
+	return true, nil
 }
 
 // enqueue puts an event in the queue that is stored and not there: it came when the inbox was
@@ -69,7 +95,7 @@ func (s *source) enqueue(ctx context.Context, eventID string) (again bool, err e
 	case len(answers) != 1:
 		return false, errors.New("inbox: put in the queue: the store gave another number of answers")
 	case answers[0].Crowded:
-		return false, receiver.RetryAfter(fullPause, ErrFull)
+		return false, s.full()
 	}
 	return answers[0].DeliveryID == "" && !answers[0].Full, nil // Pruned since.
 }
@@ -85,11 +111,36 @@ func (s *source) ensure(ctx context.Context) error {
 		ID: s.webhookID, URL: webhook.HandedScheme + s.name, Events: []string{store.EveryType},
 		Status: store.Active, Encoding: string(webhook.EncodingStandard), UpdatedBy: "inbox",
 	}, 0)
-	if err != nil && !errors.Is(err, store.ErrConflict) {
+	if errors.Is(err, store.ErrConflict) {
+		err = s.restore(ctx)
+	}
+	s.there = err == nil
+	return err
+}
+
+// restore sees to it that the webhook that is there is the source's, whatever was done to it.
+func (s *source) restore(ctx context.Context) error {
+	w, err := s.store.Webhook(ctx, s.name, s.webhookID)
+	url := webhook.HandedScheme + s.name
+	if err != nil || w.URL == url && slices.Equal(w.Events, []string{store.EveryType}) {
 		return err
 	}
-	s.there = true
-	return nil
+	_, err = s.store.UpdateWebhook(ctx, s.name, s.webhookID, store.WebhookUpdate{By: "inbox", URL: &url, Events: []string{store.EveryType}})
+	return err
+}
+
+// full says that too many events wait, now and for a second.
+func (s *source) full() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fullUntil = time.Now().Add(time.Second)
+	return receiver.RetryAfter(fullPause, ErrFull)
+}
+
+func (s *source) isFull() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return time.Now().Before(s.fullUntil)
 }
 
 func (s *source) forget() {

@@ -26,8 +26,8 @@
 //
 // The inbox needs a store of its own: another prefix in Redis, another schema in PostgreSQL,
 // another file of SQLite than that of a sender. Any number of processes share it. Each of
-// them should have the handlers of all sources. No keys are needed, for no secret is stored; what
-// senders send is stored as it came, but for the headers Authorization and Cookie.
+// them should have the handlers of all sources. No keys are needed. Bodies are stored as they
+// came, and headers as Options.KeepHeader says: by default without signatures and tokens.
 //
 // # Looking into it
 //

@@ -3,6 +3,7 @@ package inbox
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"time"
@@ -45,6 +46,9 @@ func (in *Inbox) deliver(ctx context.Context, d webhook.Handed) webhook.Taken {
 		return webhook.Taken{Back: true, After: time.Minute}
 	}
 	m, err := unpack(d.Body)
+	if d.Test {
+		err = errTest
+	}
 	if err != nil {
 		return webhook.Taken{Status: http.StatusUnprocessableEntity, Final: true, Text: err.Error()}
 	}
@@ -52,6 +56,8 @@ func (in *Inbox) deliver(ctx context.Context, d webhook.Handed) webhook.Taken {
 	err = s.call(context.WithValue(ctx, contextKey{}, h), m)
 	after, later := receiver.Wait(err)
 	switch {
+	case errors.Is(err, errLeftBehind):
+		return webhook.Taken{Back: true, After: busyPause}
 	case err == nil:
 		return webhook.Taken{Status: http.StatusOK}
 	case errors.Is(err, receiver.ErrInProgress), errors.Is(err, receiver.ErrSeen):
@@ -64,15 +70,37 @@ func (in *Inbox) deliver(ctx context.Context, d webhook.Handed) webhook.Taken {
 	return webhook.Taken{Status: http.StatusInternalServerError, Text: err.Error()}
 }
 
-// call is Process in a goroutine of its own, which a handler may end with runtime.Goexit.
+var (
+	errTest       = errors.New("inbox: a test is not handled, for nobody has sent it")
+	errLeftBehind = errors.New("inbox: the handler does not return")
+)
+
+// call is Process in a goroutine of its own, which a handler may end with runtime.Goexit, and
+// which is left behind if a handler does not let the process stop.
 func (s *source) call(ctx context.Context, m verifier.Message) error {
 	done := make(chan error, 1)
 	go func() {
 		err := errors.New("inbox: the handler ended its goroutine")
-		defer func() { done <- err }()
+		defer func() {
+			if p := recover(); p != nil { // Of the store, or of an option.
+				err = fmt.Errorf("inbox: panic: %v", p)
+			}
+			done <- err
+		}()
 		err = s.handlers.Process(ctx, m)
 	}()
-	return <-done
+	select {
+	case err := <-done:
+		return err
+	case <-s.isStopped():
+		return errLeftBehind
+	}
+}
+
+func (in *Inbox) isStopped() <-chan struct{} {
+	in.mu.RLock()
+	defer in.mu.RUnlock()
+	return in.stopped
 }
 
 // wrap commits what a handler has done in [Tx].

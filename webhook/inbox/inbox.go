@@ -49,6 +49,11 @@ type Options struct {
 	// says, too. Defaults to 8 days.
 	Keep time.Duration
 
+	// KeepHeader says which headers of a request are stored with its body, by their canonical
+	// names. Defaults to all whose name has none of signature, hmac, token, secret, key, auth
+	// and cookie in it.
+	KeepHeader func(name string) bool
+
 	// Receiver has what is asked of every source: limits and OnReject of its Verifier,
 	// MaxPerSecond, OnError, Observer, Logger. All else of it is the inbox's.
 	Receiver receiver.Options
@@ -67,6 +72,9 @@ func (o Options) withDefaults() Options {
 	o.PerSource = cmp.Or(o.PerSource, 16)
 	o.MaxPending = cmp.Or(o.MaxPending, 100_000)
 	o.Keep = cmp.Or(o.Keep, 8*24*time.Hour)
+	if o.KeepHeader == nil {
+		o.KeepHeader = harmless
+	}
 	if o.Receiver.Logger == nil {
 		o.Receiver.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -81,8 +89,9 @@ func (o Options) validate() error {
 	if o.Keep < time.Hour {
 		bad = append(bad, fmt.Errorf("a Keep of %s is shorter than an hour", o.Keep))
 	}
-	if r := o.Receiver; r.Async || r.Seen != nil || r.Accept != nil || r.Wrap != nil {
-		bad = append(bad, errors.New("of Receiver, Async, Seen, Accept and Wrap are the inbox's"))
+	if r := o.Receiver; r.Async || r.Seen != nil || r.Accept != nil || r.Wrap != nil ||
+		r.Scope != "" || r.Source != "" || r.Remember != 0 || r.HandlerTimeout != 0 {
+		bad = append(bad, errors.New("of Receiver, Async, Seen, Scope, Remember, Source, HandlerTimeout, Accept and Wrap are the inbox's"))
 	}
 	return errors.Join(bad...)
 }
@@ -94,6 +103,7 @@ type Inbox struct {
 	opts       Options
 	service    *webhook.Service
 	dispatcher *webhook.Dispatcher
+	stopped    chan struct{} // closed when handlers have had their time after the end of Run
 
 	mu      sync.RWMutex
 	sources map[string]*source
@@ -107,8 +117,9 @@ type source struct {
 	webhookID string
 	handlers  *receiver.Receiver
 
-	mu    sync.Mutex
-	there bool // the webhook exists
+	mu        sync.Mutex
+	there     bool      // the webhook exists
+	fullUntil time.Time // nothing is taken in
 }
 
 // New returns an Inbox over st whose events are handled by mux. A nil o is the default. It
@@ -127,17 +138,20 @@ func New(st store.Store, mux *receiver.Mux, o *Options) (*Inbox, error) {
 	}
 	in := &Inbox{store: st, mux: mux, opts: opts, sources: map[string]*source{}}
 	var err error
+	// What is handled late, or after a dead letter was looked at, still needs its event. What
+	// was acknowledged waits for as long as its source is disabled.
+	events := opts.Keep + span(opts.Retry)
 	in.dispatcher, err = webhook.NewDispatcher(st, &webhook.DispatcherOptions{
 		Deliver: in.deliver, Concurrency: opts.Concurrency, PerWebhook: opts.PerSource, AttemptTimeout: opts.HandlerTimeout,
 		Retry: opts.Retry, NeverDisable: true, Observer: opts.Engine, Logger: opts.Receiver.Logger,
 		Retention: webhook.Retention{
-			Deliveries: opts.Keep, PerWebhook: math.MaxInt32, Paused: opts.Keep, Events: opts.Keep, Notices: opts.Keep, Jobs: opts.Keep,
+			Deliveries: opts.Keep, PerWebhook: math.MaxInt32, Paused: forever, Events: events, Notices: opts.Keep, Jobs: opts.Keep,
 		},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("inbox: new: %w", err)
 	}
-	in.service, err = webhook.NewService(st, &webhook.ServiceOptions{
+	in.service, err = webhook.NewService(lookOnly{st}, &webhook.ServiceOptions{
 		InsecurePlaintextSecrets: true, Limits: webhook.Limits{Pending: opts.MaxPending}, Logger: opts.Receiver.Logger,
 	})
 	if err != nil {
@@ -160,7 +174,8 @@ type SourceOptions struct {
 // The name of a source is 1 to 64 letters, digits, '-' or '_', and stays the same over all
 // processes and releases. A nil o is the default. Call it before [Inbox.Run].
 //
-// What it answers is what [receiver.Receiver] answers. 2xx means that the event is stored.
+// What it answers is what [receiver.Receiver] answers. 2xx means that the event is stored. One
+// whose id came before is a repeat, whatever else is in it.
 //
 // [http.Handler]: https://pkg.go.dev/net/http#Handler
 func (in *Inbox) Handler(name string, v verifier.Checker, o *SourceOptions) (*receiver.Receiver, error) {
@@ -203,10 +218,38 @@ func webhookID(source string) string {
 	return "whk_" + hex.EncodeToString(sum[:16])
 }
 
-// Run has events handled until ctx ends, and then waits for the handlers that run, for twice
-// HandlerTimeout and five seconds at most. A second call meanwhile fails with
-// [webhook.ErrRunning].
-func (in *Inbox) Run(ctx context.Context) error { return in.dispatcher.Run(ctx) }
+const (
+	forever = 100 * 365 * 24 * time.Hour
+	// stopGrace is how long handlers have at a stop after their contexts have ended.
+	stopGrace = 5 * time.Second
+)
+
+// span is how long all attempts of a policy take.
+func span(p retry.Policy) (all time.Duration) {
+	for n := 1; ; n++ {
+		delay, again := p.Next(n, "")
+		if !again {
+			return all + all/2 // Jitter.
+		}
+		all += delay
+	}
+}
+
+// Run has events handled until ctx ends, and then waits for the handlers that run. Their
+// contexts end after twice HandlerTimeout and five seconds. A handler that has not returned
+// five seconds later is left behind, and its event handled again. A second call meanwhile
+// fails with [webhook.ErrRunning].
+func (in *Inbox) Run(ctx context.Context) error {
+	stopped := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		time.AfterFunc(2*in.opts.HandlerTimeout+2*stopGrace, func() { close(stopped) })
+	})
+	defer stop()
+	in.mu.Lock()
+	in.stopped = stopped
+	in.mu.Unlock()
+	return in.dispatcher.Run(ctx)
+}
 
 // Health says in words what is wrong, for readyz.
 func (in *Inbox) Health(ctx context.Context) webhook.Health { return in.dispatcher.Health(ctx) }

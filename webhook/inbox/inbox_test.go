@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -42,7 +43,7 @@ func TestAcknowledgedBeforeItIsHandled(t *testing.T) {
 			}, e)
 			m, ok := verifier.MessageFromContext(ctx)
 			require.True(t, ok)
-			require.Equal(t, http.Header{"Content-Type": {"application/json"}, "X-Token": {"right"}, "X-Id": {"msg:1"}}, m.Header, "no cookie")
+			require.Equal(t, http.Header{"Content-Type": {"application/json"}, "X-Id": {"msg:1"}}, m.Header, "no cookie, no token")
 			got, ok := inbox.FromContext(ctx)
 			require.True(t, ok)
 			require.Equal(t, inbox.Delivery{Source: "vendor", WebhookID: d.in.WebhookID("vendor"), ID: got.ID, Attempt: 1}, got)
@@ -187,6 +188,8 @@ func TestFullInbox(t *testing.T) {
 		why, err := d.in.Service().Why(t.Context(), "vendor", "evt_2")
 		require.NoError(t, err)
 		require.Equal(t, webhook.FateMissed, why.Verdicts[0].Fate)
+		require.Equal(t, http.StatusServiceUnavailable, d.post(t, "evt_1", body).Code, "at once")
+		time.Sleep(2 * time.Second)
 		require.Equal(t, http.StatusOK, d.post(t, "evt_1", body).Code, "a repeat of what waits")
 		stop := d.run(t)
 		defer stop()
@@ -202,7 +205,7 @@ func TestFullInbox(t *testing.T) {
 func TestOperatorsMeddle(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		d := newDesk(t, nil, nil)
+		d := newDesk(t, nil, &inbox.Options{Keep: time.Hour})
 		stop := d.run(t)
 		defer stop()
 		hook, svc := d.in.WebhookID("vendor"), d.in.Service()
@@ -221,6 +224,111 @@ func TestOperatorsMeddle(t *testing.T) {
 		require.NoError(t, svc.Delete(t.Context(), "vendor", hook, 0))
 		require.Equal(t, http.StatusOK, d.post(t, "evt_3", body).Code)
 		require.Equal(t, []string{"evt_1", "evt_2", "evt_3"}, d.handled())
+
+		// What is off for long waits for as long.
+		_, err = svc.Update(t.Context(), "vendor", hook, webhook.Update{Status: &off})
+		require.NoError(t, err)
+		require.Equal(t, http.StatusOK, d.post(t, "evt_4", body).Code)
+		time.Sleep(3 * time.Hour)
+		_, err = svc.Update(t.Context(), "vendor", hook, webhook.Update{Status: &on})
+		require.NoError(t, err)
+		require.Equal(t, []string{"evt_1", "evt_2", "evt_3", "evt_4"}, d.handled())
+
+		// What is deleted while it waits comes again if the sender was not answered.
+		_, err = svc.Update(t.Context(), "vendor", hook, webhook.Update{Status: &off})
+		require.NoError(t, err)
+		d.post(t, "evt_5", body)
+		require.NoError(t, svc.Delete(t.Context(), "vendor", hook, 0))
+		require.Equal(t, http.StatusOK, d.post(t, "evt_5", body).Code)
+		require.Equal(t, "evt_5", d.handled()[4])
+
+		// Another process finds what was done to the source, and mends it.
+		elsewhere := "https://example.com/"
+		_, err = d.store.UpdateWebhook(t.Context(), "vendor", hook, store.WebhookUpdate{URL: &elsewhere, Events: []string{"a"}})
+		require.NoError(t, err)
+		require.Equal(t, http.StatusOK, newDesk(t, d.store, nil).post(t, "evt_6", body).Code)
+		require.Equal(t, "evt_6", d.handled()[5])
+	})
+}
+
+// TestNothingIsMadeUp holds the service of an inbox to what senders have sent.
+func TestNothingIsMadeUp(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t, nil, nil)
+		stop := d.run(t)
+		defer stop()
+		d.post(t, "evt_1", body)
+		require.Len(t, d.handled(), 1)
+		hook, svc, url := d.in.WebhookID("vendor"), d.in.Service(), "https://example.com/"
+		_, test := svc.Sample(t.Context(), "vendor", hook, event.TypeDocumentCreated)
+		_, published := svc.Publish(t.Context(), "vendor", event.New(event.DocumentCreated{DocumentID: "doc_1", Title: "A"}))
+		_, registered := svc.Register(t.Context(), "vendor", webhook.Registration{URL: url, Events: []string{"document.created"}})
+		_, moved := svc.Update(t.Context(), "vendor", hook, webhook.Update{URL: &url})
+		for _, err := range []error{test, published, registered, moved} {
+			require.ErrorIs(t, err, webhook.ErrInvalid)
+			require.ErrorContains(t, err, "what senders sent")
+		}
+		// Other programs have the store, too.
+		for _, e := range []store.NewEvent{
+			{ID: "evt_test", Type: "webhook.test", Body: []byte(`{"inbox":1}`), Fingerprint: "a", Test: hook},
+			{ID: "evt_2", Type: "a", Body: []byte(`{"id":"evt_2","type":"a","data":{}}`), Fingerprint: "a"},
+		} {
+			_, err := d.store.Publish(t.Context(), "vendor", []store.NewEvent{e})
+			require.NoError(t, err)
+		}
+		require.Len(t, d.handled(), 1)
+	})
+}
+
+// TestPanicOfTheStore is a failure like any other.
+func TestPanicOfTheStore(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		st := &shaky{Store: memstore.New(nil)}
+		d := newDesk(t, st, nil)
+		stop := d.run(t)
+		defer stop()
+		require.Equal(t, http.StatusOK, d.post(t, "evt_1", body).Code)
+		require.Empty(t, d.handled())
+		st.firm.Store(true)
+		time.Sleep(time.Hour)
+		require.Len(t, d.handled(), 1)
+	})
+}
+
+// shaky is a store whose Seen panics until it is firm.
+type shaky struct {
+	store.Store
+
+	firm atomic.Bool
+}
+
+func (s *shaky) BeginSeen(ctx context.Context, scope, id string, b store.SeenBegin) (store.SeenAnswer, error) {
+	if !s.firm.Load() {
+		panic("seen")
+	}
+	return s.Store.BeginSeen(ctx, scope, id, b)
+}
+
+// TestStopLeavesHandlersBehind that do not look at their contexts.
+func TestStopLeavesHandlersBehind(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t, nil, nil)
+		release := make(chan struct{})
+		d.handle = func(context.Context, event.Event) error {
+			<-release
+			return nil
+		}
+		stop := d.run(t)
+		d.post(t, "evt_1", body)
+		require.Len(t, d.handled(), 1)
+		began := time.Now()
+		stop()
+		require.Equal(t, 2*time.Minute+10*time.Second, time.Since(began))
+		close(release)
+		synctest.Wait()
 	})
 }
 
@@ -333,8 +441,8 @@ func TestNewAndHandlerRefuse(t *testing.T) {
 	t.Parallel()
 	mux := receiver.NewMux()
 	mux.Handle("*", func(context.Context, event.Event) error { return nil })
-	_, err := inbox.New(memstore.New(nil), mux, &inbox.Options{Keep: time.Second, MaxPending: -1, Receiver: receiver.Options{Async: true}})
-	for _, says := range []string{"a Keep of 1s", "MaxPending", "Async"} {
+	_, err := inbox.New(memstore.New(nil), mux, &inbox.Options{Keep: time.Second, MaxPending: -1, Receiver: receiver.Options{Remember: time.Hour}})
+	for _, says := range []string{"a Keep of 1s", "MaxPending", "Remember"} {
 		require.ErrorContains(t, err, says)
 	}
 	_, err = inbox.New(nil, mux, nil)

@@ -7,7 +7,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -20,6 +23,7 @@ import (
 // head is what is stored of a message beside its body. As an object of JSON it can be looked
 // at in the log.
 type head struct {
+	Inbox       int         `json:"inbox"` // layout, below: what else is in a store was not received
 	ID          string      `json:"id"`
 	Type        event.Type  `json:"type"`
 	Created     time.Time   `json:"created"`
@@ -41,13 +45,27 @@ type head struct {
 // maxType is the longest type by which events can be found. Longer ones are cut for that.
 const maxType = event.MaxTypeLen
 
+const layout = 1
+
+// harmless reports whether a header may be stored, by its name.
+func harmless(name string) bool {
+	name = strings.ToLower(name)
+	return !slices.ContainsFunc([]string{"signature", "hmac", "token", "secret", "key", "auth", "cookie"}, func(word string) bool {
+		return strings.Contains(name, word)
+	})
+}
+
 // pack writes a message as it is stored.
+func (in *Inbox) pack(m verifier.Message) (store.NewEvent, error) {
+	header := m.Header.Clone()
+	maps.DeleteFunc(header, func(name string, _ []string) bool { return !in.opts.KeepHeader(name) })
+	m.Header = header
+	return pack(m)
+}
+
 func pack(m verifier.Message) (store.NewEvent, error) {
 	e := m.Event
-	h := head{ID: e.ID, Type: e.Type, Created: e.Created.UTC(), ContentType: e.ContentType, Key: m.Key, Header: m.Header.Clone()}
-	for _, secret := range []string{"Authorization", "Cookie", "Proxy-Authorization"} {
-		h.Header.Del(secret)
-	}
+	h := head{Inbox: layout, ID: e.ID, Type: e.Type, Created: e.Created.UTC(), ContentType: e.ContentType, Key: m.Key, Header: m.Header}
 	data, err := json.Marshal(e.Data)
 	if raw, ok := e.Data.(json.RawMessage); ok {
 		data, err = raw, nil
@@ -74,6 +92,12 @@ func pack(m verifier.Message) (store.NewEvent, error) {
 	}
 	if raw { // An encoder would write it in another way.
 		packed = append(append(append(packed[:len(packed)-1], `,"body":`...), m.Body...), '}')
+		if _, err := unpack(packed); err != nil { // It is as deep as JSON may be.
+			h.Bytes = m.Body
+			if packed, err = json.Marshal(h); err != nil {
+				return store.NewEvent{}, fmt.Errorf("inbox: write the message: %w", err)
+			}
+		}
 	}
 	out := store.NewEvent{ID: e.ID, Type: string(e.Type), Body: packed, Fingerprint: "inbox"}
 	if !id.Valid(e.ID) {
@@ -91,7 +115,7 @@ var errDamaged = errors.New("inbox: what is stored of the event is not what was 
 // unpack reads what pack has written.
 func unpack(text []byte) (verifier.Message, error) {
 	var h head
-	if err := json.Unmarshal(text, &h); err != nil {
+	if err := json.Unmarshal(text, &h); err != nil || h.Inbox != layout {
 		return verifier.Message{}, errDamaged
 	}
 	m := verifier.Message{Header: h.Header, Body: h.Body, Key: h.Key}

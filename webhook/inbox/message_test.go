@@ -17,6 +17,7 @@ import (
 
 func TestMessagesComeBackAsTheyWere(t *testing.T) {
 	t.Parallel()
+	deep := strings.Repeat("[", 10_000) + strings.Repeat("]", 10_000)
 	at := time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)
 	for _, tt := range []struct {
 		name, body, data, contentType string
@@ -29,6 +30,7 @@ func TestMessagesComeBackAsTheyWere(t *testing.T) {
 		{"a form", "a=1&b=%20", `{"a":"1","b":" "}`, "application/x-www-form-urlencoded", "SM 1", "evt_7d0cac4b0a4ea1f9bd5b28a2e0b0d5fb", "message", "message"},
 		{"no text", "\xff\xfe", `"/+8="`, "application/octet-stream", "evt_1", "evt_1", "x", "x"},
 		{"JSON that is no UTF-8", "\"\xff\"", `1`, "application/json", "evt_1", "evt_1", "x", "x"},
+		{"as deep as JSON may be", deep, "1", "application/json", "evt_1", "evt_1", "x", "x"},
 		{"nothing", "", `null`, "", "evt_1", "evt_1", "x", "x"},
 		{"a long type", "1", "1", "application/json", "evt_1", "evt_1", strings.Repeat("é", 60), strings.Repeat("é", 50)},
 	} {
@@ -61,7 +63,7 @@ func TestMessagesComeBackAsTheyWere(t *testing.T) {
 
 func TestDamagedMessages(t *testing.T) {
 	t.Parallel()
-	for _, text := range []string{"", "x", `{"id":1}`, `{"dataAt":[0,9],"body":1}`, `{"dataAt":[1,0],"body":1}`, `{"dataAt":[-1,0],"body":1}`} {
+	for _, text := range []string{"", "x", `{"id":"1"}`, `{"inbox":1,"id":1}`, `{"inbox":1,"dataAt":[0,9],"body":1}`, `{"inbox":1,"dataAt":[1,0],"body":1}`, `{"inbox":1,"dataAt":[-1,0],"body":1}`} {
 		_, err := unpack([]byte(text))
 		require.ErrorIs(t, err, errDamaged, text)
 	}
