@@ -20,19 +20,6 @@ import (
 	"github.com/rag-assistant/webhooks/webhook/internal/vault"
 )
 
-// newSettled is the result of a lease that was not tried.
-func newSettled(c claimed) settled {
-	info := AttemptInfo{
-		MerchantID: c.MerchantID, WebhookID: c.WebhookID, DeliveryID: c.DeliveryID,
-		EventID: c.EventID, EventType: c.EventType, Test: c.Test, Trace: c.Trace, Number: c.Attempts + 1,
-	}
-	s := settled{info: SettledInfo{AttemptInfo: info}, at: c.at, storeTime: c.storeTime, url: c.URL}
-	s.result = store.Result{
-		MerchantID: c.MerchantID, WebhookID: c.WebhookID, DeliveryID: c.DeliveryID, Token: c.Token,
-	}
-	return s
-}
-
 // try makes one attempt of a delivery, whatever happens on the way.
 func (r *run) try(ctx context.Context, c claimed) settled {
 	s := newSettled(c)

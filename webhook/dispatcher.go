@@ -171,6 +171,11 @@ type DispatcherOptions struct {
 	// guard of their own. Defaults to nil.
 	Transport http.RoundTripper
 
+	// Deliver makes the attempts in place of HTTP, of the webhooks whose URL begins with
+	// [HandedScheme], which alone may be in the store: see package inbox. Nothing is signed,
+	// no exchange is kept, and no keys are needed. Defaults to nil: attempts are requests.
+	Deliver DeliverFunc
+
 	// SecretKeys open the secrets and headers that the Service sealed: see
 	// [ServiceOptions.SecretKeys].
 	SecretKeys []SecretKey
@@ -208,6 +213,36 @@ type DispatcherOptions struct {
 	// or host at error, with the keys that docs/observability.md lists. Never a body,
 	// a secret or a URL. Defaults to discarding them.
 	Logger *slog.Logger
+}
+
+// HandedScheme begins the URL of a webhook whose deliveries are handed over within the
+// process: see [DispatcherOptions].Deliver. No such URL can be registered with a [Service].
+const HandedScheme = "inbox:"
+
+// DeliverFunc makes the attempts of a dispatcher within its process. It may be called from
+// many goroutines. Its context ends after AttemptTimeout. A panic is a fault of this side.
+type DeliverFunc func(context.Context, Handed) Taken
+
+// Handed is one attempt of a delivery.
+type Handed struct {
+	AttemptInfo
+
+	Body []byte // as it was published with [store.NewEvent]; not to be changed
+}
+
+// Taken says what came of an attempt.
+type Taken struct {
+	Status int           // as of HTTP: 2xx is a success, all else a failure
+	Final  bool          // there is no further attempt after a failure
+	After  time.Duration // when the next attempt is due; 0: as Retry says
+
+	// Back gives the delivery back as if nobody had tried: it is due again after After,
+	// and nothing counts.
+	Back bool
+
+	// Text is kept with the attempt, as the answer of an endpoint is. Of it, the first
+	// 1,000 characters are.
+	Text string
 }
 
 // NoticeFunc takes a notice: see [DispatcherOptions.OnNotice].
@@ -266,7 +301,7 @@ func NewDispatcher(st DispatchStore, o *DispatcherOptions) (*Dispatcher, error) 
 	if len(opts.Probe) > 0 {
 		bad = append(bad, shaper{opts.Catalog.Shape(), vault.NewReserved(opts.Wire), opts.Logger}.check())
 	}
-	keys, err := newVault(st, opts.SecretKeys, opts.InsecurePlaintextSecrets)
+	keys, err := newVault(st, opts.SecretKeys, opts.InsecurePlaintextSecrets || opts.Deliver != nil)
 	bad = append(bad, err)
 	out, err := egress.New(opts.Egress)
 	bad = append(bad, err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -27,6 +28,19 @@ type settled struct {
 	heldAt  time.Time // since when it is kept back
 }
 
+// newSettled is the result of a lease that was not tried.
+func newSettled(c claimed) settled {
+	info := AttemptInfo{
+		MerchantID: c.MerchantID, WebhookID: c.WebhookID, DeliveryID: c.DeliveryID,
+		EventID: c.EventID, EventType: c.EventType, Test: c.Test, Trace: c.Trace, Number: c.Attempts + 1,
+	}
+	s := settled{info: SettledInfo{AttemptInfo: info}, at: c.at, storeTime: c.storeTime, url: c.URL}
+	s.result = store.Result{
+		MerchantID: c.MerchantID, WebhookID: c.WebhookID, DeliveryID: c.DeliveryID, Token: c.Token,
+	}
+	return s
+}
+
 // work makes attempts until there are no more leases. Each worker has a context of
 // its own, because all workers would contend for the lock of a shared one.
 func (r *run) work(ctx context.Context) {
@@ -39,7 +53,7 @@ func (r *run) work(ctx context.Context) {
 			r.results <- sentAway(c, wait)
 			continue
 		}
-		s := r.try(ctx, c)
+		s := r.attempt(ctx, c)
 		r.lanes.leave(&f, s.info.Duration)
 		r.slots.attempted()
 		if r.voted(ctx, &s) {
@@ -49,6 +63,22 @@ func (r *run) work(ctx context.Context) {
 		}
 		r.results <- s
 	}
+}
+
+// attempt makes one attempt of a delivery in the way that is this dispatcher's. What another
+// kind of dispatcher has to make is given back, and an operator is told.
+func (r *run) attempt(ctx context.Context, c claimed) settled {
+	switch handed := strings.HasPrefix(c.URL, HandedScheme); {
+	case handed != (r.opts.Deliver != nil):
+		r.logger(&c.Lease).ErrorContext(ctx, "webhook deliveries of an inbox and of a sender are in one store; each needs a store of its own, by another prefix, schema or file",
+			slog.Bool("inbox", handed))
+		s := newSettled(c)
+		r.waive(&s, time.Minute)
+		return s
+	case handed:
+		return r.hand(ctx, c)
+	}
+	return r.try(ctx, c)
 }
 
 // sentAway is the result of a lease for which there is no place on the wire: see lanes.

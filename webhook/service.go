@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/rag-assistant/webhooks/signer"
@@ -208,7 +209,7 @@ func (s *Service) Webhook(ctx context.Context, merchantID, webhookID string) (We
 func (s *Service) View(w store.Webhook) Webhook {
 	out := newWebhook(w)
 	signs, carries := s.vault.Openable(&w)
-	out.SecretLost, out.HeadersLost = !signs, !carries
+	out.SecretLost, out.HeadersLost = !signs && !strings.HasPrefix(w.URL, HandedScheme), !carries
 	return out
 }
 

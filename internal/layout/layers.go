@@ -21,7 +21,7 @@ func Layers() []Layer {
 	return []Layer{
 		{"programs and checks", []string{"examples/...", "internal/..."}},
 		{"around the sender", []string{
-			"webhook/api", "webhook/portal", "webhook/jwtauth", "webhook/mailnotify", "webhook/otelwebhook", "webhook/otelreceiver", "webhook/transfer", "webhook/webhooktest",
+			"webhook/api", "webhook/portal", "webhook/jwtauth", "webhook/mailnotify", "webhook/otelwebhook", "webhook/otelreceiver", "webhook/inbox", "webhook/transfer", "webhook/webhooktest",
 		}},
 		{"what its pages and API share", []string{"webhook/internal/webui", "webhook/operator"}},
 		{"sender and receiver", []string{"webhook", "webhook/receiver", "verifier/explain", "verifier/provider"}},

@@ -99,6 +99,7 @@ var rules = []rule{
 	{room: "webhook/api", ours: append([]string{"webhook", "webhook/operator"}, core...), modules: append([]string{yaml}, coreModules...)},
 	{room: "webhook/portal", ours: append([]string{"webhook", "webhook/operator"}, core...), modules: coreModules},
 	{room: "webhook/operator", ours: append([]string{"webhook"}, core...), modules: coreModules},
+	{room: "webhook/inbox", ours: append([]string{"webhook", "webhook/receiver", "verifier"}, core...), modules: coreModules},
 	{room: "webhook/transfer", ours: append([]string{"webhook"}, core...), modules: coreModules},
 	{room: "webhook/otelwebhook", ours: append([]string{"webhook"}, core...), modules: append(otelModules, coreModules...)},
 

@@ -27,13 +27,20 @@ func RetryAfter(d time.Duration, err error) error {
 
 // Never returns the error with which a handler says that an event fails, and that no
 // repeat will mend it. It counts as failed, and OnError and the log are told. The sender
-// is answered with 2xx, for it would send the event again; a queue of the host's that
-// calls [Receiver.Process] gives it up: see [IsNever]. It returns nil if err is nil.
+// is answered with 2xx, for it would send the event again, and Seen drops repeats; a queue of
+// the host's that calls [Receiver.Process] gives it up: see [IsNever]. It returns nil if err
+// is nil.
 func Never(err error) error {
 	if err == nil {
 		return nil
 	}
 	return &handled{error: err, never: true}
+}
+
+// IsAcknowledged reports whether err is one of [Acknowledge].
+func IsAcknowledged(err error) bool {
+	h, ok := errors.AsType[*handled](err)
+	return ok && h.acknowledged
 }
 
 // IsNever reports whether err is one of [Never].

@@ -57,6 +57,16 @@ type Options struct {
 	// seconds. More are answered with 429 and Retry-After. Defaults to 0: any number.
 	MaxPerSecond int
 
+	// Accept, if set, takes every verified event over in place of its handler, and keeps it
+	// until it calls [Receiver.Process]: see package inbox. If it fails, the request is
+	// answered with 503 and Retry-After, of [RetryAfter] if the error is one. Several
+	// goroutines may call it at once. Defaults to nil: handlers are called at once.
+	Accept func(ctx context.Context, m verifier.Message) error
+
+	// Wrap is put around every handler, within HandlerTimeout and Seen. Defaults to
+	// nothing.
+	Wrap func(HandlerFunc) HandlerFunc
+
 	// OnError is called for each event whose handler failed, with its error or panic,
 	// also if that was one of [Acknowledge]. Several goroutines may call it at once. If it panics, that
 	// is logged. Defaults to nothing.
@@ -203,18 +213,24 @@ func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) { r.verif
 // requests: call [http.Server.Shutdown] first, which does.
 func (r *Receiver) Close(ctx context.Context) error { return r.crew.close(ctx) }
 
-// ErrInProgress is the error of an event that another process, or goroutine, has.
-var ErrInProgress = errors.New("receiver: the event is being processed")
+// What keeps [Receiver.Process] from calling a handler.
+var (
+	// ErrInProgress is the error of an event that another process, or goroutine, has.
+	ErrInProgress = errors.New("receiver: the event is being processed")
+	// ErrSeen wraps an error of Options.Seen.
+	ErrSeen = errors.New("receiver: the event cannot be looked up")
+)
 
 // Process hands a message that was verified before to its handler: one that the host has
 // kept in a queue of its own, say. It does all that is done of a request once that is
 // verified, but for MaxPerSecond and Async. It returns nil if the event was processed, now or
 // before, or has no handler, or its handler said [Acknowledge]. Otherwise it returns the
-// handler's error; [ErrInProgress]; or, without calling the handler, that of Seen.
+// handler's error; or, without calling the handler, [ErrInProgress] or [ErrSeen].
 // The end of ctx ends the handler's.
 func (r *Receiver) Process(ctx context.Context, m verifier.Message) error {
 	ctx = verifier.WithMessage(ctx, m)
 	j := r.newJob(m.Event, m.Header)
+	j.queued = true
 	if j.handler == nil {
 		r.unknown(ctx, j)
 		return nil
@@ -222,7 +238,7 @@ func (r *Receiver) Process(ctx context.Context, m verifier.Message) error {
 	switch state, err := r.take(ctx, j); {
 	case err != nil:
 		r.settle(ctx, SettledInfo{Event: j.Event, Outcome: Refused})
-		return err
+		return fmt.Errorf("%w: %w", ErrSeen, err)
 	case state == store.SeenInProgress:
 		r.settle(ctx, SettledInfo{Event: j.Event, Outcome: Duplicate})
 		return ErrInProgress
@@ -254,6 +270,10 @@ func (r *Receiver) receive(w http.ResponseWriter, req *http.Request) {
 		refuse(w, http.StatusTooManyRequests, wait, "too many events")
 		return
 	}
+	if r.opts.Accept != nil {
+		r.accept(ctx, w, j)
+		return
+	}
 	if j.handler == nil { // Nothing is gained by sending it again.
 		r.unknown(ctx, j)
 		return
@@ -280,6 +300,26 @@ func (r *Receiver) receive(w http.ResponseWriter, req *http.Request) {
 	}
 }
 
+// accept hands a message to Options.Accept, and answers.
+func (r *Receiver) accept(ctx context.Context, w http.ResponseWriter, j *job) {
+	err := errors.New("receiver: Accept panicked")
+	func() {
+		defer r.recovered(ctx, "Accept")
+		m, _ := verifier.MessageFromContext(ctx)
+		err = r.opts.Accept(ctx, m)
+	}()
+	if err == nil {
+		return
+	}
+	r.settle(ctx, SettledInfo{Event: j.Event, Outcome: Refused, Err: err})
+	r.opts.Logger.LogAttrs(ctx, slog.LevelWarn, "webhook event not accepted", j.attrs(slog.Any("error", err))...)
+	pause := busyPause
+	if wait, ok := Wait(err); ok {
+		pause = wait
+	}
+	refuse(w, http.StatusServiceUnavailable, pause, "unavailable")
+}
+
 // busyPause is the Retry-After of a 503.
 const busyPause = 10 * time.Second
 
@@ -291,10 +331,15 @@ type job struct {
 	delivery    string // the sender's id of the delivery; not signed
 	holder      string // of the lease in Seen; empty: there is no Seen
 	fingerprint string
+	queued      bool // by the host, who may have it processed again after Never
 }
 
 func (r *Receiver) newJob(e event.Event, h http.Header) *job {
-	return &job{Event: e, handler: r.mux.find(e.Type), delivery: r.deliveryID(h)}
+	j := &job{Event: e, handler: r.mux.find(e.Type), delivery: r.deliveryID(h)}
+	if r.opts.Wrap != nil && j.handler != nil {
+		j.handler = r.opts.Wrap(j.handler)
+	}
+	return j
 }
 
 func (r *Receiver) unknown(ctx context.Context, j *job) {
@@ -332,9 +377,8 @@ func (r *Receiver) process(ctx context.Context, j *job) error {
 		i.Outcome = Failed
 	}
 	r.settle(ctx, i)
-	h, is := errors.AsType[*handled](err)
-	acknowledged := is && h.acknowledged
-	if err == nil || acknowledged || IsNever(err) {
+	acknowledged := IsAcknowledged(err)
+	if err == nil || acknowledged || IsNever(err) && !j.queued {
 		r.commit(ctx, j)
 	} else {
 		r.giveUp(ctx, j)
