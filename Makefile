@@ -74,6 +74,7 @@ interop: ## Deliver to receivers in five languages, and sign beside other librar
 	@tools/install.sh express npm flask php sinatra javac
 	@go test -tags interop -count 1 -timeout 10m -v ./internal/interop
 	@go test -tags interop -count 1 -timeout 10m -run TestProgramsByTheWire ./webhook/portal
+	@cd internal/vendors && go test -tags interop -count 1 -timeout 10m -v .
 
 vuln: ## Look for known vulnerabilities, where their database can be reached.
 	@tools/vuln.sh

@@ -115,7 +115,7 @@ func ExampleOptions_acceptUntimed() {
 	fmt.Println(v.Check(header, []byte(body)))
 	// Output:
 	// <nil>
-	// verifier: signature is missing: there is no webhook-id
+	// verifier: webhook-id is missing
 }
 
 // A sender with headers of its own shares what it calls them.

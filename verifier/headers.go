@@ -13,25 +13,29 @@ import (
 	"github.com/rag-assistant/webhooks/signer"
 )
 
-// missing names the header that is not there, without an allocation for those who only
-// want to know that something is wrong.
-func missing(key string) error {
-	for i, name := range requiredNames {
-		if strings.EqualFold(name, key) {
-			return missingNames[i]
-		}
+// missing is the error of a request without the header that it names, as every
+// Standard Webhooks header is required.
+type missing string
+
+// Error names the header.
+func (m missing) Error() string { return "verifier: " + string(m) + " is missing" }
+
+// Unwrap makes it an [ErrMissingSignature].
+func (missing) Unwrap() error { return ErrMissingSignature }
+
+// absent is the error of a request without the header key. It does not allocate, for
+// those who only want to know that something is wrong.
+func absent(key string) error {
+	switch key {
+	case keyStandardID:
+		return missing(signer.HeaderStandardID)
+	case keyStandardTimestamp:
+		return missing(signer.HeaderStandardTimestamp)
+	case keyStandardSignature:
+		return missing(signer.HeaderStandardSignature)
 	}
 	return ErrMissingSignature
 }
-
-var (
-	requiredNames = [...]string{signer.HeaderStandardID, signer.HeaderStandardTimestamp, signer.HeaderStandardSignature} //nolint:gochecknoglobals // constant
-	missingNames  = [...]error{                                                                                          //nolint:gochecknoglobals // constant
-		fmt.Errorf("%w: there is no %s", ErrMissingSignature, requiredNames[0]),
-		fmt.Errorf("%w: there is no %s", ErrMissingSignature, requiredNames[1]),
-		fmt.Errorf("%w: there is no %s", ErrMissingSignature, requiredNames[2]),
-	}
-)
 
 // names are the sender's own headers in canonical form, in which a map look-up does not
 // allocate. Those that it does not send are empty.
@@ -66,7 +70,7 @@ const (
 func single(values []string, key string) (string, error) {
 	switch len(values) {
 	case 0:
-		return "", missing(key)
+		return "", absent(key)
 	case 1:
 		return trim(values[0]), nil
 	default:

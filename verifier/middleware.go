@@ -69,15 +69,10 @@ func MiddlewareFor(c Checker, opts *Options) (func(http.Handler) http.Handler, e
 	if t, ok := c.(contentTyper); ok && len(given.ContentTypes) == 0 {
 		given.ContentTypes = t.ContentTypes()
 	}
-	o := withDefaults(&given)
-	err := o.validate()
 	if c == nil {
-		err = errors.Join(errors.New("there is nothing to verify with"), err)
+		return middlewareOf(nil, &given)
 	}
-	if err != nil {
-		return nil, fmt.Errorf("verifier: middleware: %w", err)
-	}
-	return (&Verifier{opts: o, other: c}).Middleware, nil
+	return middlewareOf(func(*http.Request) (string, Checker, error) { return "", c, nil }, &given)
 }
 
 // Middleware returns a handler that calls next for requests that carry a verified
@@ -98,13 +93,16 @@ func (v *Verifier) Middleware(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		m, refusal := v.receive(w, r)
 		if refusal == nil {
-			if c, ok := v.other.(Challenger); ok {
-				if text, ok := c.Challenge(m.Header, m.Body); ok {
-					answerChallenge(w, text)
-					return
+			var c Checker
+			if m.Tenant, c, refusal = v.checkerOf(r, m.Body); refusal == nil {
+				if asked, ok := c.(Challenger); ok {
+					if text, ok := asked.Challenge(m.Header, m.Body); ok {
+						answerChallenge(w, text)
+						return
+					}
 				}
+				refusal = v.judge(c, &m, r.ContentLength)
 			}
-			refusal = v.judge(&m, r.ContentLength)
 		}
 		if refusal != nil {
 			v.reject(r, m.Body, refusal)
@@ -137,6 +135,9 @@ type Message struct {
 	// those of [Options.Secrets], and then the public keys. With [MiddlewareFor] it is
 	// what the Checker's VerifyKey says, a Verify that returns the key, too, or else 0.
 	Key int
+
+	// Tenant is the one whose Checker verified the request, with [MiddlewareForEach].
+	Tenant string
 }
 
 // MessageFromContext returns the message that a [Verifier.Middleware] put into the
@@ -190,7 +191,7 @@ func (f *refusal) answer(w http.ResponseWriter) {
 		h.Set("Allow", http.MethodPost)
 	}
 	w.WriteHeader(f.status)
-	//nolint:gosec // G705: nothing of the request is in it, each text is a constant of this file.
+	//nolint:gosec // G705: nothing of the request is in it, each text is a constant of this file or a media type, which has no quotes.
 	_, _ = io.WriteString(w, `{"error":"`+f.public+`"}`)
 }
 
@@ -202,7 +203,7 @@ func answerChallenge(w http.ResponseWriter, text []byte) {
 		h.Set("Content-Type", "application/json")
 	}
 	h.Set("X-Content-Type-Options", "nosniff")
-	_, _ = w.Write(text)
+	_, _ = w.Write(text) //nolint:gosec // G705: it is no HTML, and the Challenger has verified it.
 }
 
 // receive reads a request. Of one that is refused, the message has what was
@@ -218,14 +219,14 @@ func (v *Verifier) receive(w http.ResponseWriter, r *http.Request) (Message, *re
 }
 
 // judge verifies a message that arrived whole. length is what its header says of it.
-func (v *Verifier) judge(m *Message, length int64) *refusal {
+func (v *Verifier) judge(c Checker, m *Message, length int64) *refusal {
 	var err error
 	signed := true
-	if v.other != nil {
-		if c, ok := v.other.(keyChecker); ok {
-			m.Event, m.Key, err = c.VerifyKey(m.Header, m.Body)
+	if c != nil {
+		if k, ok := c.(keyChecker); ok {
+			m.Event, m.Key, err = k.VerifyKey(m.Header, m.Body)
 		} else {
-			m.Event, err = v.other.Verify(m.Header, m.Body)
+			m.Event, err = c.Verify(m.Header, m.Body)
 		}
 		signed = errors.Is(err, event.ErrMalformed) || errors.Is(err, ErrEventType)
 	} else if m.Key, err = v.check(m.Header, m.Body); err != nil {
@@ -240,7 +241,7 @@ func (v *Verifier) judge(m *Message, length int64) *refusal {
 		return &refusal{http.StatusBadRequest, "invalid event", err}
 	case errors.Is(err, ErrSecrets):
 		return &refusal{http.StatusServiceUnavailable, "unavailable", err}
-	case errors.Is(err, ErrMismatch) && len(m.Body) == 0 && length < 0:
+	case errors.Is(err, ErrMismatch) && len(m.Body) == 0 && length < 0 && m.Tenant == "": // It would tell which there are.
 		return readBefore("the body was read before, or is empty")
 	default:
 		return &refusal{http.StatusUnauthorized, "invalid signature", err}
@@ -254,7 +255,11 @@ func (v *Verifier) checkRequest(r *http.Request) *refusal {
 	case r.Method != http.MethodPost:
 		return &refusal{http.StatusMethodNotAllowed, "method not allowed", errors.New("verifier: method is not POST")}
 	case !v.contentTypeOK(r.Header["Content-Type"]):
-		return &refusal{http.StatusUnsupportedMediaType, "unsupported media type", errors.New("verifier: unsupported Content-Type")}
+		wanted := strings.Join(v.opts.ContentTypes, " or ")
+		return &refusal{
+			http.StatusUnsupportedMediaType, "unsupported media type: send " + wanted + " in UTF-8",
+			errors.New("verifier: Content-Type is not " + wanted + " in UTF-8"),
+		}
 	case !contentEncodingOK(r.Header["Content-Encoding"]):
 		return &refusal{http.StatusUnsupportedMediaType, "unsupported content encoding", errors.New("verifier: unsupported Content-Encoding")}
 	case r.ContentLength > v.opts.MaxBody:

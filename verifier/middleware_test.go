@@ -211,7 +211,7 @@ func TestOnReject(t *testing.T) {
 			require.ErrorIs(t, got[0].reason, tt.is)
 		}
 		require.NotContains(t, got[0].reason.Error(), "evt_1", "no body in an error")
-		require.Regexp(t, `^\{"error":"[a-z ]+"\}$`, w.Body.String())
+		require.Regexp(t, `^\{"error":"[A-Za-z0-9 :/-]+"\}$`, w.Body.String())
 		require.Equal(t, "application/json", w.Header().Get("Content-Type"))
 	}
 }
@@ -419,7 +419,7 @@ func TestMiddlewareForOneThatKnowsMore(t *testing.T) {
 	}{
 		{"event", `{"type":"x"}`, "text/x-form", "right", "", 200, "7", "text/plain; charset=utf-8"},
 		{"wrong", `{"type":"x"}`, "text/x-form", "wrong", "", 401, `{"error":"invalid signature"}`, "application/json"},
-		{"other type of content", `{"type":"x"}`, "application/json", "right", "", 415, `{"error":"unsupported media type"}`, "application/json"},
+		{"other type of content", `{"type":"x"}`, "application/json", "right", "", 415, `{"error":"unsupported media type: send text/x-form in UTF-8"}`, "application/json"},
 		{"challenge", "ask", "text/x-form", "wrong", "42", 200, "42", "text/plain; charset=utf-8"},
 		{"challenge in JSON", "ask", "text/x-form", "wrong", `{"a":1}`, 200, `{"a":1}`, "application/json"},
 	} {
@@ -459,4 +459,76 @@ func TestPanicOfHandlerIsNotCaught(t *testing.T) {
 	t.Parallel()
 	handler := verifier.Middleware(secretA, nil)(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("handler") }))
 	require.PanicsWithValue(t, "handler", func() { handler.ServeHTTP(httptest.NewRecorder(), newRequest(t, eventBody)) })
+}
+
+// TestMiddlewareForEach verifies with what the request's tenant has, whose body the Finder may
+// read.
+func TestMiddlewareForEach(t *testing.T) {
+	t.Parallel()
+	v := newVerifier(t, secretB, &verifier.Options{OtherSecrets: []string{secretA}})
+	var reasons []error
+	middleware, err := verifier.MiddlewareForEach(func(r *http.Request) (string, verifier.Checker, error) {
+		assert.Equal(t, eventBody, readAll(t, r.Body))
+		switch name := r.Header.Get("X-Tenant"); name {
+		case "away":
+			return "", nil, errors.New("no route to the database")
+		case "":
+			return "", nil, verifier.ErrUnknownTenant
+		default:
+			return name, v, nil
+		}
+	}, &verifier.Options{OnReject: func(_ *http.Request, _ int, reason error) { reasons = append(reasons, reason) }})
+	require.NoError(t, err)
+	handler := middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		m, _ := verifier.MessageFromContext(r.Context())
+		fmt.Fprint(w, m.Tenant, m.Key, readAll(t, r.Body))
+	}))
+	for _, tt := range []struct {
+		tenant, answer string
+		status         int
+		reason         error
+	}{
+		{"acme", "acme1" + eventBody, 200, nil},
+		{"", `{"error":"invalid signature"}`, 401, verifier.ErrUnknownTenant},
+		{"away", `{"error":"unavailable"}`, 503, verifier.ErrSecrets},
+	} {
+		reasons = nil
+		r, w := newRequest(t, eventBody), httptest.NewRecorder()
+		r.Header.Set("X-Tenant", tt.tenant)
+		handler.ServeHTTP(w, r)
+		require.Equal(t, tt.status, w.Code)
+		require.Equal(t, tt.answer, w.Body.String())
+		if tt.reason != nil {
+			require.Len(t, reasons, 1)
+			require.ErrorIs(t, reasons[0], tt.reason)
+		}
+	}
+	_, err = verifier.MiddlewareForEach(nil, nil)
+	require.ErrorContains(t, err, "there is nothing to verify with")
+}
+
+// TestHandlerHasTheServersWriter: nothing is put around it, so it flushes, sets deadlines and
+// hijacks.
+func TestHandlerHasTheServersWriter(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(verifier.Middleware(secretA, nil)(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		c := http.NewResponseController(w)
+		assert.NoError(t, c.SetWriteDeadline(time.Now().Add(time.Minute)))
+		assert.NoError(t, c.SetReadDeadline(time.Now().Add(time.Minute)))
+		assert.NoError(t, c.Flush())
+		conn, _, err := c.Hijack()
+		if assert.NoError(t, err) {
+			_, _ = io.WriteString(conn, "6\r\nhijack\r\n0\r\n\r\n")
+			assert.NoError(t, conn.Close())
+		}
+	})))
+	defer server.Close()
+	r := newRequest(t, eventBody)
+	out, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL, r.Body)
+	require.NoError(t, err)
+	out.Header = r.Header
+	resp, err := server.Client().Do(out)
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	require.Equal(t, "hijack", readAll(t, resp.Body))
 }

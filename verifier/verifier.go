@@ -172,7 +172,7 @@ type Verifier struct {
 	keys  keys // the secrets' are empty if Options.Secrets is set
 	names names
 	opts  Options
-	other Checker // of MiddlewareFor; nil: this one
+	find  Finder // of MiddlewareForEach; nil: this one verifies
 }
 
 // New returns a Verifier that accepts what was signed with secret: "whsec_…", as it
@@ -256,15 +256,22 @@ func parseSecrets(texts []string) ([]*signer.Signer, error) {
 	return out, errors.Join(bad...)
 }
 
+// VerifyKey is Verify, and tells which key matched: see [Message].
+func (v *Verifier) VerifyKey(header http.Header, body []byte) (e event.Event, key int, err error) {
+	if key, err = v.check(header, body); err != nil {
+		return event.Event{}, 0, err
+	}
+	e, err = v.read(header, body)
+	return e, key, err
+}
+
 // Verify returns the event that header and body carry. It fails as [Verifier.Check]
 // does. A request that passes Check still fails with [event.ErrMalformed] if the
 // body is no event, with [ErrEventType] if the header names another type, and with
 // [ErrStale] if the event is older than [Options.MaxAge].
 func (v *Verifier) Verify(header http.Header, body []byte) (event.Event, error) {
-	if err := v.Check(header, body); err != nil {
-		return event.Event{}, err
-	}
-	return v.read(header, body)
+	e, _, err := v.VerifyKey(header, body)
+	return e, err
 }
 
 // Check reports whether body, the bytes that arrived, is signed. It fails with
@@ -312,7 +319,7 @@ func (v *Verifier) checkUntimed(k keys, header http.Header, body []byte) (int, e
 
 func (v *Verifier) checkStandard(k keys, h standard, body []byte) (int, error) {
 	if len(h.signature) == 0 {
-		return 0, missing(signer.HeaderStandardSignature)
+		return 0, absent(keyStandardSignature)
 	}
 	signature := trim(h.signature[0])
 	if len(h.signature) > 1 {

@@ -53,7 +53,7 @@ func (h Headers) LogValue() slog.Value { return slog.StringValue(h.String()) }
 // newVault needs a key unless the store is volatile or the host waives it.
 func newVault(st any, keys []SecretKey, plaintext bool) (*vault.Vault, error) {
 	v, ok := st.(store.Volatile)
-	if volatile := ok && v.Volatile(); len(keys) == 0 && !plaintext && !volatile {
+	if volatile := ok && v.Volatile(); st != nil && len(keys) == 0 && !plaintext && !volatile {
 		return nil, errors.New("the store outlives the process, so SecretKeys is needed to seal secrets " +
 			"(or InsecurePlaintextSecrets)")
 	}

@@ -371,6 +371,8 @@ func TestConstructorsListEveryFault(t *testing.T) {
 	_, err := webhook.NewService(nil, &webhook.ServiceOptions{Limits: webhook.Limits{Webhooks: -1}})
 	require.ErrorContains(t, err, "store is nil")
 	require.ErrorContains(t, err, "limit is negative")
+	_, err = webhook.NewService(nil, nil)
+	require.EqualError(t, err, "webhook: new service: store is nil", "keys are asked for when it is known what they seal")
 	_, err = webhook.NewService(memstore.New(nil), &webhook.ServiceOptions{Limits: webhook.Limits{Webhooks: 10_001}})
 	require.ErrorContains(t, err, "more than 10000 webhooks")
 	_, err = webhook.NewDispatcher(nil, &webhook.DispatcherOptions{

@@ -10,13 +10,19 @@ import (
 	"net/http/httptest"
 	"os"
 	"path"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	"github.com/urfave/cli/v3"
+
+	"github.com/rag-assistant/webhooks/verifier/explain"
+	"github.com/rag-assistant/webhooks/webhook/event"
+	"github.com/rag-assistant/webhooks/webhook/webhooktest"
 )
 
 // ran is what a run of the command left.
@@ -164,6 +170,7 @@ func TestCommands(t *testing.T) {
 		{"no merchant to hand on from", "listen --forward http://127.0.0.1:1/", 2, "", "--forward needs MERCHANT"},
 		{"a status that there is not", "listen --status 99", 2, "", "must be 200 to 599"},
 		{"nothing to explain", "explain nowhere", 2, "", "nowhere"},
+		{"nothing kept to explain", "explain --last --dir nowhere", 2, "", "nowhere"},
 		{"a time that is none to explain", "explain --at noon", 2, "", "--at"},
 		{"a service without a login", "serve -store memory", 1, "", "-jwt-secret is needed"},
 		{"no store", "export --store mysql://", 1, "", "is none of memory"},
@@ -205,6 +212,37 @@ func TestNoAnswerOfTheAPI(t *testing.T) {
 			require.Equal(t, 1, got.code)
 			require.Regexp(t, "not as the API answers|not what this command knows", got.stderr)
 			require.Empty(t, got.stdout)
+		})
+	}
+}
+
+// What a receiver has kept is judged as of when it arrived, unless --at says otherwise.
+func TestExplainWhatWasKept(t *testing.T) {
+	t.Parallel()
+	secret, dir, arrived := "whsec_xyz789abc123def456ghi789jkl012mno345", t.TempDir(), time.Date(2025, time.November, 4, 12, 0, 0, 0, time.UTC)
+	synctest.Test(t, func(t *testing.T) { // It ends when the file is written.
+		keep, err := explain.Keep(dir, &explain.KeepOptions{Now: func() time.Time { return arrived }})
+		require.NoError(t, err)
+		keep(webhooktest.Request(t, secret, event.New(event.DocumentDeleted{DocumentID: "doc_1"}), &webhooktest.RequestOptions{At: arrived}), http.StatusUnauthorized, nil)
+	})
+	file := filepath.Join(dir, "rejected-20251104T120000.000000000Z-401.http")
+	for _, tt := range []struct {
+		args string
+		code int
+		says string
+	}{
+		{"", 0, "The request verifies."},
+		{"1", 0, "The request verifies."},
+		{"--at 2025-11-04T13:00:00Z", 1, "stale"},
+	} {
+		t.Run(tt.args, func(t *testing.T) {
+			t.Parallel()
+			to, stdout, stderr := newTool()
+			to.getenv = func(name string) string { return map[string]string{"WEBHOOK_SECRET": secret}[name] }
+			code := to.run(t.Context(), append([]string{"webhooks", "explain", "--last", "--dir", dir}, strings.Fields(tt.args)...))
+			require.Equal(t, tt.code, code, "%s%s", stdout, stderr)
+			require.True(t, strings.HasPrefix(stdout.String(), file+"\n"), stdout.String())
+			require.Contains(t, stdout.String(), tt.says)
 		})
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"net/http"
 	"net/url"
@@ -38,7 +39,9 @@ func (t *tool) deskCommands() []*cli.Command {
 			option("forward", "post the events that MERCHANT's event log gets to this `URL`, signed with the secret, instead of listening"),
 			option("since", "with --forward, also events from this `time` on: 2026-11-30T12:00:00Z, or 2h for two hours ago"))...),
 		t.command("explain", "[FILE]", "say why a captured request does not verify", t.explain, append(slices.Clone(wire), untimed,
-			option("at", "`when` the request arrived, as in 2025-11-04T12:00:00Z; now unless given"))...),
+			option("at", "`when` the request arrived, as in 2025-11-04T12:00:00Z; now unless given"),
+			yes("last", "explain the last request that the receiver's explain.Keep has kept, as of when it arrived; FILE is then a number, 2 for the last but one"),
+			&cli.StringFlag{Name: "dir", Usage: "the `directory` of --last", Value: "rejected"})...),
 	}
 }
 
@@ -83,13 +86,21 @@ func (t *tool) explain(_ context.Context, c *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	at := t.now()
+	at, file := t.now(), c.Args().First()
+	if c.Bool("last") {
+		if file, at, err = explain.Last(c.String("dir"), file); err != nil {
+			return usagef("%w", err)
+		}
+		if _, err := fmt.Fprintln(t.stdout, file); err != nil {
+			return err
+		}
+	}
 	if text := c.String("at"); text != "" {
 		if at, err = time.Parse(time.RFC3339, text); err != nil {
 			return usagef("--at: %w", err)
 		}
 	}
-	verified, err := explain.Run(explain.Config{File: c.Args().First(), At: at, Untimed: c.Bool("untimed"), Wire: on}, t.getenv, t.stdin, t.stdout)
+	verified, err := explain.Run(explain.Config{File: file, At: at, Untimed: c.Bool("untimed"), Wire: on}, t.getenv, t.stdin, t.stdout)
 	switch {
 	case err != nil:
 		return usagef("%w", err)

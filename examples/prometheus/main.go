@@ -1,5 +1,5 @@
 // Command prometheus sends webhooks to receivers of its own, some of which fail,
-// and exports what happens as metrics for Prometheus:
+// receives some as well, and exports what happens as metrics for Prometheus:
 //
 //	go run . &
 //	curl http://127.0.0.1:9464/metrics
@@ -25,6 +25,7 @@ import (
 	exporter "go.opentelemetry.io/otel/exporters/prometheus"
 	"go.opentelemetry.io/otel/sdk/metric"
 
+	"github.com/rag-assistant/webhooks/webhook/otelreceiver"
 	"github.com/rag-assistant/webhooks/webhook/otelwebhook"
 )
 
@@ -44,21 +45,27 @@ func main() {
 	}
 }
 
-// newMetrics returns a Telemetry and the handler that exports it. The name of the
+// telemetry measures both directions. A program that has one of them leaves the other out.
+type telemetry struct {
+	sent     *otelwebhook.Telemetry
+	received *otelreceiver.Telemetry
+}
+
+// newMetrics returns a telemetry and the handler that exports it. The name of the
 // instrumentation would be a label of every series, and is left out.
-func newMetrics() (*otelwebhook.Telemetry, http.Handler, error) {
+func newMetrics() (*telemetry, http.Handler, error) {
 	registry := prometheus.NewRegistry()
 	reader, err := exporter.New(exporter.WithRegisterer(registry), exporter.WithoutScopeInfo())
 	if err != nil {
 		return nil, nil, err
 	}
-	tel, err := otelwebhook.New(&otelwebhook.Options{
-		MeterProvider: metric.NewMeterProvider(metric.WithReader(reader)),
-	})
-	if err != nil {
+	provider := metric.NewMeterProvider(metric.WithReader(reader))
+	sent, err1 := otelwebhook.New(&otelwebhook.Options{MeterProvider: provider})
+	received, err2 := otelreceiver.New(&otelreceiver.Options{MeterProvider: provider})
+	if err := errors.Join(err1, err2); err != nil {
 		return nil, nil, err
 	}
-	return tel, promhttp.HandlerFor(registry, promhttp.HandlerOpts{}), nil
+	return &telemetry{sent, received}, promhttp.HandlerFor(registry, promhttp.HandlerOpts{}), nil
 }
 
 // run serves until ctx ends.

@@ -44,7 +44,7 @@ var cases = []struct {
 	}, codes{explain.HeaderMoved}},
 	{"another name", func(c *capture) {
 		c.untimedOnly()
-		c.header["X-Hub-Signature-256"] = c.header["X-Webhook-Signature"]
+		c.header["X-Body-Hmac"] = c.header["X-Webhook-Signature"]
 		c.standardOnly()
 	}, codes{explain.HeaderMoved}},
 	{"svix's names, late", func(c *capture) { c.svix(); c.now = testTime.Add(time.Hour) }, codes{explain.Stale}},

@@ -15,6 +15,10 @@
 // A sender with names of its own, or another form of the untimed signature, is described
 // by the Wire of the options of [With], and findings speak of it by those names.
 //
+// [Read] reads a request out of what curl, a browser, a gateway of AWS or ngrok writes down,
+// and says where that has lost bytes. A request in a known scheme of another sender, such
+// as GitHub's, is told as that.
+//
 // A secret may be "whsec_…" or a public key, "whpk_…"; the first is the one that
 // should match.
 //

@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"encoding/hex"
 	"encoding/json"
-	"io"
-	"net/http/httputil"
 	"strconv"
 	"strings"
 )
@@ -15,9 +13,7 @@ func (c *collector) dumps(body []byte) {
 	if raw := undump(body); raw != nil {
 		c.add(raw, BodyDump, "The body is what a program prints of the bytes, and not the bytes.", asItArrived)
 	}
-	// The end of the chunks may have been left out with the trailers.
-	raw, err := io.ReadAll(httputil.NewChunkedReader(bytes.NewReader(append(bytes.Clone(body), "\r\n"...))))
-	if err == nil {
+	if raw, ok := unchunk(body); ok {
 		c.add(raw, BodyChunked, "The body still has the framing of its chunks: their lengths between the bytes.",
 			"Let an HTTP library read the request, and verify what it hands over.")
 	}

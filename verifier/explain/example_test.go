@@ -2,9 +2,12 @@ package explain_test
 
 import (
 	"fmt"
+	"log"
 	"net/http"
+	"os"
 	"time"
 
+	"github.com/rag-assistant/webhooks/verifier"
 	"github.com/rag-assistant/webhooks/verifier/explain"
 )
 
@@ -27,4 +30,17 @@ func ExampleAt() {
 	// secret_space true
 	// body_rewritten true
 	// The body is not the bytes that were signed, but the same JSON written again. What was signed was compact, with its keys sorted, characters as they are.
+}
+
+// A receiver that keeps what it refuses, for "webhooks explain --last".
+func ExampleKeep() { //nolint:testableexamples // it would make a directory here and leave it
+	secret, next := os.Getenv("WEBHOOK_SECRET"), http.NotFoundHandler()
+
+	keep, err := explain.Keep("rejected", nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	handler := verifier.Middleware(secret, &verifier.Options{OnReject: keep})(next)
+
+	http.Handle("POST /webhooks", handler)
 }

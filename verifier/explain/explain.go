@@ -2,10 +2,10 @@ package explain
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"net/http"
 	"net/textproto"
@@ -34,10 +34,15 @@ func At(now time.Time, header http.Header, body []byte, secrets ...string) Repor
 // With is Explain for a receiver with other options than the default. The secrets and
 // keys of o are accepted beside the first of the secrets. A nil o is the default.
 func With(o *verifier.Options, header http.Header, body []byte, secrets ...string) Report {
-	x := &explanation{header: header, body: body, bodies: variants(body)}
+	return explain(o, &Capture{Header: header, Body: body}, secrets)
+}
+
+func explain(o *verifier.Options, c *Capture, secrets []string) Report {
+	x := &explanation{method: cmp.Or(c.Method, http.MethodPost), header: c.Header, body: c.Body, lost: c.Lost, bodies: variants(c.Body)}
 	if o != nil {
 		x.opts = *o
 	}
+	x.opts.OnReject = nil // It may be what asks.
 	x.opts.Wire = x.opts.Wire.WithDefaults()
 	x.known = known(x.opts.Wire)
 	if x.opts.Secrets != nil {
@@ -51,9 +56,9 @@ func With(o *verifier.Options, header http.Header, body []byte, secrets ...strin
 		x.opts.Tolerance = verifier.DefaultTolerance
 	}
 	x.now, x.ring = x.opts.Now(), newKeyring(slices.Concat(secrets, x.opts.OtherSecrets, x.opts.PublicKeys))
-	status, err := x.verify()
-	x.report.Verified = status == http.StatusOK
-	x.refused(status)
+	err := x.verify()
+	x.report.Verified = x.report.Status == http.StatusOK
+	x.refused()
 	untimed, standard := x.untimed(), x.standard()
 	x.verdict(err, untimed, standard)
 	x.observe(standard.right || untimed.right && !x.standardDecides())
@@ -68,13 +73,18 @@ func With(o *verifier.Options, header http.Header, body []byte, secrets ...strin
 // explanation is the work on one report.
 type explanation struct {
 	opts   verifier.Options // Wire has its defaults
-	known  map[string]bool  // see known
+	method string
+	lost   string          // see Capture
+	known  map[string]bool // see known
 	now    time.Time
 	header http.Header
 	body   []byte
 	ring   *keyring
 	bodies []variant
 	report Report
+
+	signed bool   // Check passes
+	answer string // of the middleware
 }
 
 // add adds findings, each code and text once.
@@ -98,68 +108,6 @@ func (f Finding) rank() int {
 		return 1
 	}
 	return 0
-}
-
-var errSecret = errors.New("explain: the first secret is not usable")
-
-// verify asks package verifier, with the first secret. It returns how the middleware
-// answers, and whether the signature and the event alone would do.
-func (x *explanation) verify() (status int, err error) {
-	secret, opts := "", x.opts
-	if len(x.ring.texts) > 0 {
-		secret = x.ring.texts[0]
-	}
-	if strings.HasPrefix(secret, "whpk_") {
-		secret, opts.PublicKeys = "", append([]string{secret}, opts.PublicKeys...)
-	}
-	v, err := verifier.New(secret, &opts)
-	if err != nil {
-		return http.StatusUnauthorized, errSecret
-	}
-	status = http.StatusOK
-	answer := &answer{header: http.Header{}}
-	v.Middleware(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})).ServeHTTP(answer, &http.Request{
-		Method: http.MethodPost, Header: x.header, Body: io.NopCloser(bytes.NewReader(x.body)), ContentLength: int64(len(x.body)),
-	})
-	if answer.status != 0 {
-		status = answer.status
-	}
-	_, err = v.Verify(x.header, x.body)
-	return status, err
-}
-
-// answer is a ResponseWriter that keeps the status.
-type answer struct {
-	header http.Header
-	status int
-}
-
-// Header returns headers that nobody reads.
-func (a *answer) Header() http.Header { return a.header }
-
-// Write drops p.
-func (a *answer) Write(p []byte) (int, error) { return len(p), nil }
-
-// WriteHeader keeps status.
-func (a *answer) WriteHeader(status int) { a.status = status }
-
-// refused says why the middleware does not look at the signature.
-func (x *explanation) refused(status int) {
-	switch coded := x.header.Get("Content-Encoding"); {
-	case status == http.StatusRequestEntityTooLarge:
-		x.add(true, Finding{
-			BodyLong, true, "The body is longer than the middleware reads, so it answers 413.", "See Options.MaxBody of package verifier.",
-		})
-	case status == http.StatusUnsupportedMediaType && coded != "" && !strings.EqualFold(coded, "identity"):
-		x.add(true, Finding{
-			ContentCoding, true, "There is a Content-Encoding, so the middleware answers 415.", "Webhooks are not compressed: look what does it on the way.",
-		})
-	case status == http.StatusUnsupportedMediaType:
-		x.add(true, Finding{
-			ContentType, true, "The Content-Type is missing, or not one that the middleware lets in, so it answers 415.",
-			"It is application/json in UTF-8, unless Options.ContentTypes of package verifier says otherwise.",
-		})
-	}
 }
 
 // result is what came of one of the two schemes.
@@ -201,6 +149,9 @@ func (x *explanation) untimed() result {
 		f.mistake = moved(signer.HeaderSignature)
 	}
 	if r.once(f, signer.HeaderSignature) == "" { // Texts get the wire's names once, in the end.
+		if _, other := x.vendor(); other {
+			return r
+		}
 		return x.underAnyName()
 	}
 	r.present = true
@@ -267,8 +218,13 @@ func (x *explanation) value(name string) string {
 // what package verifier said.
 func (x *explanation) verdict(err error, untimed, standard result) {
 	right, decides := untimed.right || standard.right, x.standardDecides()
-	x.add(errors.Is(err, errSecret), x.ring.first...)
+	vendor, other := x.vendor()
+	setup := errors.Is(err, errSetup) && !other
+	x.add(setup, x.ring.first...)
 	x.add(false, x.ring.others...)
+	if setup && len(x.ring.first) == 0 {
+		x.add(true, Finding{Setup, true, "The receiver does not start with these options.", "The error of verifier.New names what is wrong."})
+	}
 	for _, r := range []result{untimed, standard} {
 		cause := err != nil && (r.right || !right)
 		if decides { // Then the untimed signature rescues nothing.
@@ -288,7 +244,14 @@ func (x *explanation) verdict(err error, untimed, standard result) {
 			"If the sender never sends them, set Options.AcceptUntimed of package verifier. If it does, look whether something on the way drops them.",
 		})
 	}
+	if x.lost != "" && !right && !x.report.Verified {
+		x.add(true, Finding{CaptureLost, true, x.lost, ""})
+	}
 	switch {
+	case errors.Is(err, verifier.ErrStale) && x.signed:
+		x.add(true, Finding{
+			Stale, true, "The event is older than Options.MaxAge allows, or from the future.", "A retry or a replay is the same event: MaxAge must be longer than the sender goes on trying.",
+		})
 	case errors.Is(err, verifier.ErrEventType):
 		x.add(true, x.eventType())
 	case errors.Is(err, event.ErrMalformed):
@@ -296,6 +259,8 @@ func (x *explanation) verdict(err error, untimed, standard result) {
 			EventMalformed, true, "The body is signed, but it is no event: one JSON object with a type.",
 			"Verifier.Check accepts it; Verify and the middleware want an event. Without the headers of Standard Webhooks it needs id, created and data, too.",
 		})
+	case other:
+		x.add(true, vendor)
 	case !untimed.present && !standard.present:
 		x.add(true, Finding{
 			HeaderMissing, true, "There is no signature: neither X-Webhook-Signature nor the headers of Standard Webhooks.",
@@ -322,7 +287,7 @@ func (x *explanation) event() (event.Event, error) {
 
 // noMatch says that nothing made a signature match, unless that is no surprise.
 func (x *explanation) noMatch(cause bool) {
-	if len(x.body) == 0 || x.truncated() || isDump(x.body) || len(x.ring.texts) == 0 {
+	if x.lost != "" || len(x.body) == 0 || x.truncated() || isDump(x.body) || len(x.ring.texts) == 0 {
 		return // The other findings say why.
 	}
 	x.add(cause, Finding{
@@ -345,7 +310,7 @@ func (x *explanation) observe(right bool) {
 			x.add(false, x.eventType())
 		}
 	}
-	if right {
+	if right || x.lost != "" {
 		return
 	}
 	if len(x.body) == 0 {
@@ -355,7 +320,7 @@ func (x *explanation) observe(right bool) {
 		})
 		return
 	}
-	if x.truncated() {
+	if x.truncated() && !x.report.Has(BodyTruncated) {
 		x.add(!x.report.Verified, Finding{
 			BodyTruncated, true, fmt.Sprintf("The body ends early: there are %d bytes of it.", len(x.body)),
 			"Look for a limit on the size of bodies, and for a connection that broke off.",

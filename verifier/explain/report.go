@@ -27,6 +27,10 @@ const (
 	ContentType    Code = "content_type"    // one that the middleware does not let in
 	ContentCoding  Code = "content_coding"  // a Content-Encoding, which it does not let in
 	EventType      Code = "event_type"      // the header of the event is not the body's type
+	Method         Code = "method"          // another than POST
+	SchemeVendor   Code = "scheme_vendor"   // a known scheme of another sender
+	CaptureLost    Code = "capture_lost"    // the capture does not have the bytes of the body
+	Setup          Code = "options"         // options with which the receiver does not start
 )
 
 // About the secrets.
@@ -79,9 +83,13 @@ type Finding struct {
 
 // Report is the result of [Explain].
 type Report struct {
-	// Verified is true if the middleware of package verifier accepts the request as a
-	// POST, with the first of the secrets and the options that were given.
+	// Verified is true if the middleware of package verifier accepts the request
+	// with the first of the secrets and the options that were given.
 	Verified bool
+
+	// Status is what the middleware answers: 200 if it lets the request in, and 0 if the
+	// receiver does not start with these secrets and options.
+	Status int
 
 	// Findings are the causes, if there are any, and then the observations.
 	Findings []Finding
@@ -98,7 +106,11 @@ func (r Report) String() string {
 	if r.Verified {
 		b.WriteString("The request verifies.\n")
 	} else {
-		b.WriteString("The request does not verify.\n")
+		b.WriteString("The request does not verify")
+		if r.Status != 0 {
+			fmt.Fprintf(&b, ": the middleware answers %d", r.Status)
+		}
+		b.WriteString(".\n")
 	}
 	r.write(&b, "\nWhy:\n", true)
 	r.write(&b, "\nAlso seen:\n", false)

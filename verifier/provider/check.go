@@ -24,7 +24,7 @@ type request struct {
 	header    http.Header
 	body      []byte
 	isForm    bool
-	given     []string   // the entries that may match
+	given     [][]byte   // the signatures that may match
 	list      string     // all entries
 	form      url.Values // if it is signed
 	fields    string     // as {form} is written
@@ -74,7 +74,11 @@ func (v *Verifier) readSignatures(r *request) error {
 		case v.scheme.Separator == "" && len(values) > 1:
 			return fmt.Errorf("%w: %s comes %d times", verifier.ErrMismatch, f.Header, len(values))
 		default:
-			r.given = v.scheme.entries(r.header, f)
+			for _, text := range v.scheme.entries(r.header, f) {
+				if signature, ok := v.decode(text); ok {
+					r.given = append(r.given, signature)
+				}
+			}
 			r.list = strings.Join(v.scheme.entries(r.header, Field{Header: f.Header}), " ")
 			return nil
 		}
@@ -130,7 +134,7 @@ func (v *Verifier) single(header http.Header, fields []Field) (string, error) {
 		case len(entries) == 1 && entries[0] != "":
 			return entries[0], nil
 		default:
-			return "", fmt.Errorf("%w: %s%s is not there once", verifier.ErrMismatch, f.Header, f.Prefix)
+			return "", fmt.Errorf("%w: %s has %q %d times", verifier.ErrMismatch, f.Header, f.Prefix, len(entries))
 		}
 	}
 	return "", missing(fields)
@@ -164,14 +168,12 @@ func (v *Verifier) matches(k key, r *request) bool {
 		return k.public.VerifyStandard(r.id, r.at, r.body, r.list)
 	}
 	match := 0
-	for _, address := range v.addresses {
+	for _, address := range v.addresses.Reveal() {
 		mac := hmac.New(v.scheme.Hash.New, k.secret)
 		v.write(mac, r, address)
 		want := mac.Sum(nil)
-		for _, text := range r.given {
-			if got, ok := v.decode(text); ok {
-				match |= subtle.ConstantTimeCompare(got, want)
-			}
+		for _, got := range r.given {
+			match |= subtle.ConstantTimeCompare(got, want)
 		}
 	}
 	return match == 1

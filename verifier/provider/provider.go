@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rag-assistant/webhooks/internal/hidden"
 	"github.com/rag-assistant/webhooks/signer"
 	"github.com/rag-assistant/webhooks/verifier"
 	"github.com/rag-assistant/webhooks/webhook/event"
@@ -40,11 +41,16 @@ type Options struct {
 	Now func() time.Time
 }
 
-// Format writes OtherSecrets as "***", whatever the verb.
+// Format hides OtherSecrets, and a password in URL, whatever the verb.
 func (o Options) Format(f fmt.State, verb rune) {
 	type plain Options // without this method
 	shown := plain(o)
 	shown.OtherSecrets = slices.Repeat([]string{"***"}, len(o.OtherSecrets))
+	if u, err := url.Parse(o.URL); err == nil {
+		shown.URL = u.Redacted()
+	} else {
+		shown.URL = "***"
+	}
 	fmt.Fprintf(f, fmt.FormatString(f, verb), shown)
 }
 
@@ -53,7 +59,7 @@ func (o Options) Format(f fmt.State, verb rune) {
 type Verifier struct {
 	scheme    Scheme
 	signed    []part
-	addresses []string
+	addresses hidden.Value[[]string] // which may have a password in them
 	keys      func() ([]key, error)
 	tolerance time.Duration
 	now       func() time.Time
@@ -67,7 +73,7 @@ func New(s Scheme, secret string, o *Options) (*Verifier, error) {
 	if o != nil {
 		opts = *o
 	}
-	s = s.withDefaults()
+	s.setDefaults()
 	v := &Verifier{scheme: s, tolerance: opts.Tolerance, now: opts.Now}
 	v.signed, _ = readSigned(s.Signed)
 	if v.tolerance == 0 {
@@ -84,11 +90,11 @@ func New(s Scheme, secret string, o *Options) (*Verifier, error) {
 		bad = append(bad, errors.New("tolerance is negative, or the sender signs no time"))
 	}
 	if v.signs("url") {
-		var err error
-		v.addresses, err = addresses(opts.URL)
+		list, err := addresses(opts.URL)
+		v.addresses = hidden.Of("***", list)
 		bad = append(bad, err)
 	} else {
-		v.addresses = []string{""}
+		v.addresses = hidden.Of("", []string{""})
 	}
 	if err := errors.Join(bad...); err != nil {
 		return nil, fmt.Errorf("provider: %s: %w", s.Name, err)

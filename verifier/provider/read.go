@@ -79,7 +79,11 @@ func (v *Verifier) content(r *request) (content, error) {
 	}
 	switch payload := form[v.scheme.Payload]; {
 	case v.scheme.Payload == "" || len(payload) == 0:
-		return parse(fieldsOf(form))
+		text, err := fieldsOf(form)
+		if err != nil {
+			return content{}, fmt.Errorf("%w: %w", event.ErrMalformed, err)
+		}
+		return parse(text)
 	case len(payload) > 1:
 		return content{}, fmt.Errorf("%w: %s of the form comes twice", event.ErrMalformed, v.scheme.Payload)
 	default:
@@ -99,7 +103,7 @@ func parse(text []byte) (content, error) {
 }
 
 // fieldsOf returns a form as a JSON object. A field that comes several times is an array.
-func fieldsOf(form url.Values) []byte {
+func fieldsOf(form url.Values) ([]byte, error) {
 	fields := make(map[string]any, len(form))
 	for name, values := range form {
 		fields[name] = values
@@ -107,8 +111,7 @@ func fieldsOf(form url.Values) []byte {
 			fields[name] = values[0]
 		}
 	}
-	out, _ := json.Marshal(fields) // Strings have no way to fail.
-	return out
+	return json.Marshal(fields)
 }
 
 // text returns the first of fields that is there, or "".

@@ -140,7 +140,7 @@ func readSigned(text string) ([]part, error) {
 	return out, nil
 }
 
-func (s Scheme) withDefaults() Scheme {
+func (s *Scheme) setDefaults() {
 	if s.Hash == 0 {
 		s.Hash = crypto.SHA256
 	}
@@ -163,11 +163,10 @@ func (s Scheme) withDefaults() Scheme {
 		}
 	}
 	s.ContentTypes = slices.Clone(s.ContentTypes)
-	return s
 }
 
 // validate reports all that is wrong with a Scheme that has its defaults.
-func (s Scheme) validate() error {
+func (s *Scheme) validate() error {
 	signed, err := readSigned(s.Signed)
 	bad := []error{err}
 	has := func(name string) bool { return slices.Contains(signed, part{name, true}) }

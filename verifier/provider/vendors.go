@@ -265,10 +265,13 @@ func zoomChallenge(_ http.Header, body []byte, sign func([]byte) []byte) []byte 
 	if json.Unmarshal(body, &ask) != nil || ask.Event != "endpoint.url_validation" || ask.Payload.PlainToken == "" {
 		return nil
 	}
-	answer, _ := json.Marshal(map[string]string{ // Strings have no way to fail.
+	answer, err := json.Marshal(map[string]string{
 		"plainToken":     ask.Payload.PlainToken,
 		"encryptedToken": hex.EncodeToString(sign([]byte(ask.Payload.PlainToken))),
 	})
+	if err != nil {
+		return nil
+	}
 	return answer
 }
 

@@ -133,13 +133,13 @@ func TestParseRefuses(t *testing.T) {
 		{"two events", envelope() + envelope(), "JSON is followed by more data"},
 		{"cut off", strings.TrimSuffix(envelope(), "}"), "JSON ends too early"},
 		{"byte order mark", "\xef\xbb\xbf" + envelope(), "JSON starts with a byte order mark"},
-		{"UTF-16", "{\x00\"\x00i\x00d\x00", "JSON is not valid JSON at byte 1"},
+		{"UTF-16", "{\x00\"\x00i\x00d\x00", "JSON is malformed at byte 1"},
 		{"invalid UTF-8", envelope("data", "\"\xff\""), "JSON is not valid UTF-8"},
 		{"half a surrogate pair", envelope("data", `["\ud800"]`), "data[0] holds half of a surrogate pair"},
 		{"number out of range", envelope("data", `1e999`), "data is a number out of range"},
 		{"too deep", envelope("data", strings.Repeat("[", 1000)+strings.Repeat("]", 1000)), "is nested more than 1000 levels deep"},
 		{"very deep", strings.Repeat("[", 10_001), "is nested more than 1000 levels deep"},
-		{"form", "payload=%7B%7D", "is not valid JSON at byte 0"},
+		{"form", "payload=%7B%7D", "is malformed at byte 0"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

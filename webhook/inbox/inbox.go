@@ -45,7 +45,8 @@ type Options struct {
 
 	// Keep is how long events are kept after they have come, and their handling after it has
 	// ended, and for how long a repeat is known as one. Make it longer than a sender may
-	// repeat an event. Defaults to 8 days.
+	// repeat an event; of one whose verifier has Repeats, repeats are known for as long as that
+	// says, too. Defaults to 8 days.
 	Keep time.Duration
 
 	// Receiver has what is asked of every source: limits and OnReject of its Verifier,
@@ -183,7 +184,10 @@ func (in *Inbox) Handler(name string, v verifier.Checker, o *SourceOptions) (*re
 	}
 	r := rules.Receiver
 	r.Seen, r.Scope, r.Remember, r.HandlerTimeout = in.store, "inbox:"+name, in.opts.Keep, in.opts.HandlerTimeout
-	r.Accept, r.Wrap = s.accept, s.wrap
+	r.Source, r.Accept, r.Wrap = name, s.accept, s.wrap
+	if known, ok := v.(interface{ Repeats() time.Duration }); ok {
+		r.Remember = max(r.Remember, known.Repeats())
+	}
 	handlers, err := receiver.NewFor(v, mux, &r)
 	if err := errors.Join(bad, err); err != nil {
 		return nil, fmt.Errorf("inbox: handler of %s: %w", name, err)

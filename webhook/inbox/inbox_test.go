@@ -224,6 +224,29 @@ func TestOperatorsMeddle(t *testing.T) {
 	})
 }
 
+// patient is a vendor who may send an event again for 30 days.
+type patient struct{ vendor }
+
+func (patient) Repeats() time.Duration { return 30 * 24 * time.Hour }
+
+// TestRepeatAfterKeep: what is pruned is still known to have been handled.
+func TestRepeatAfterKeep(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t, nil, nil)
+		var err error
+		d.handler, err = d.in.Handler("patient", patient{}, nil)
+		require.NoError(t, err)
+		for range 2 {
+			stop := d.run(t)
+			require.Equal(t, http.StatusOK, d.post(t, "id_1", `{"type":"a"}`).Code)
+			require.Equal(t, []string{"id_1"}, d.handled())
+			stop()
+			time.Sleep(20 * 24 * time.Hour)
+		}
+	})
+}
+
 func TestStopWaitsForHandlers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

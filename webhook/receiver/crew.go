@@ -37,8 +37,17 @@ func (c *crew) add(f func()) bool {
 	return false
 }
 
-// work runs f, and then functions that wait, until none does.
+// work runs f, and then functions that wait, until none does. One that ends its goroutine
+// leaves the rest to another one.
 func (c *crew) work(f func()) {
+	defer func() {
+		if f == nil {
+			return
+		}
+		if f = c.next(); f != nil {
+			go c.work(f)
+		}
+	}()
 	for f != nil {
 		f()
 		f = c.next()
@@ -95,7 +104,6 @@ func (c *crew) load() (waiting, busy int) {
 // processAcknowledged processes an event that was acknowledged. It may have waited
 // for so long that its lease has ended and another process has it, so it asks again.
 func (r *Receiver) processAcknowledged(ctx context.Context, j *job) {
-	defer r.recovered(ctx, "Seen") // All else is guarded.
 	if j.holder != "" {
 		if state, err := r.ask(ctx, j); err == nil && state != store.SeenNew {
 			r.duplicate(ctx, j)

@@ -9,6 +9,8 @@ import (
 
 // Metrics counts what a [Receiver] has done since it was made.
 type Metrics struct {
+	Source string `json:"source,omitempty"` // see [Options]
+
 	Received  int64 `json:"received"`  // verified events
 	Processed int64 `json:"processed"` // by a handler, without error
 	Failed    int64 `json:"failed"`    // handlers that returned an error or panicked

@@ -16,14 +16,20 @@ import (
 // [RetryAfter] says when.
 //
 // ctx ends after Options.HandlerTimeout, or when another process has the event because
-// Options.Seen was away for too long. It does not end when the sender hangs up.
+// Options.Seen was away for too long: [context.Cause] tells which. It does not end when the
+// sender hangs up.
+//
+// A panic fails the event. One with [http.ErrAbortHandler] leaves no stack in the log and cuts
+// the connection, as in net/http. So does the end of the goroutine, by [runtime.Goexit], in
+// which tests end on t.FailNow.
+//
 // MessageFromContext of package verifier has the headers and the body as they arrived.
 type HandlerFunc func(ctx context.Context, e event.Event) error
 
 // Mux finds the handler of an event by its type. Register all handlers before you
-// pass it to [New]; it must not change afterwards.
+// pass it to [New]; it must not change afterwards. Its zero value has no handlers.
 type Mux struct {
-	handlers map[string]HandlerFunc // by pattern
+	handlers map[string]HandlerFunc // by pattern; nil: none yet
 	bad      []error
 }
 
@@ -32,7 +38,7 @@ var patternForm = regexp.MustCompile(`^(\*|[^\s.*]+(\.[^\s.*]+)*(\.\*)?)$`)
 
 // NewMux returns a Mux without handlers.
 func NewMux() *Mux {
-	return &Mux{handlers: map[string]HandlerFunc{}}
+	return &Mux{}
 }
 
 // Handle registers h for the events that match pattern: a type, as in
@@ -47,6 +53,8 @@ func (m *Mux) Handle(pattern string, h HandlerFunc) {
 		m.bad = append(m.bad, fmt.Errorf("pattern %q is there twice", pattern))
 	case !patternForm.MatchString(pattern):
 		m.bad = append(m.bad, fmt.Errorf(`pattern %q is neither a type, nor one with ".*" behind it, nor "*"`, pattern))
+	case m.handlers == nil:
+		m.handlers = map[string]HandlerFunc{pattern: h}
 	default:
 		m.handlers[pattern] = h
 	}

@@ -44,9 +44,10 @@ func (r *Receiver) begin(ctx context.Context, w http.ResponseWriter, j *job) boo
 }
 
 // take asks for an event that this process has not had yet. Senders other than this module
-// may repeat an event with another body: Stripe counts in it how many webhooks wait.
+// may repeat an event with another body: Stripe counts in it how many webhooks wait. An event
+// without an id cannot be told from another one, and is processed.
 func (r *Receiver) take(ctx context.Context, j *job) (store.SeenState, error) {
-	if r.opts.Seen == nil {
+	if r.opts.Seen == nil || j.ID == "" {
 		return store.SeenNew, nil
 	}
 	j.holder = rand.Text()
@@ -71,15 +72,24 @@ func (r *Receiver) duplicate(ctx context.Context, j *job) {
 
 // ask takes the lease of the event's id, or renews it for the same holder.
 func (r *Receiver) ask(ctx context.Context, j *job) (store.SeenState, error) {
-	ctx, cancel := context.WithTimeout(ctx, seenTimeout)
-	defer cancel()
-	answer, err := r.opts.Seen.BeginSeen(ctx, r.opts.Scope, j.ID, store.SeenBegin{
-		Holder: j.holder, Fingerprint: j.fingerprint, Lease: leaseTime,
+	var answer store.SeenAnswer
+	err := r.callSeen(ctx, func(ctx context.Context) (err error) {
+		answer, err = r.opts.Seen.BeginSeen(ctx, j.scope, j.ID, store.SeenBegin{
+			Holder: j.holder, Fingerprint: j.fingerprint, Lease: leaseTime,
+		})
+		return err
 	})
 	if err != nil {
 		r.opts.Logger.LogAttrs(ctx, slog.LevelError, "webhook event cannot be looked up", j.attrs(slog.Any("error", err))...)
 	}
 	return answer.State, err
+}
+
+// callSeen bounds a call of Seen.
+func (r *Receiver) callSeen(ctx context.Context, call func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, seenTimeout)
+	defer cancel()
+	return r.guard(ctx, "Seen", func() error { return call(ctx) })
 }
 
 var errLeaseLost = errors.New("receiver: another process has the event")
@@ -95,7 +105,6 @@ func (r *Receiver) hold(ctx context.Context, lost context.CancelCauseFunc, j *jo
 	defer mu.Unlock()
 	var timer *time.Timer
 	timer = time.AfterFunc(renewAfter, func() {
-		defer r.recovered(ctx, "Seen")
 		mu.Lock()
 		defer mu.Unlock()
 		if timer == nil || ctx.Err() != nil {
@@ -120,9 +129,9 @@ func (r *Receiver) commit(ctx context.Context, j *job) {
 	if j.holder == "" {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, seenTimeout)
-	defer cancel()
-	err := r.opts.Seen.CommitSeen(ctx, r.opts.Scope, j.ID, j.holder, nil, r.opts.Remember)
+	err := r.callSeen(ctx, func(ctx context.Context) error {
+		return r.opts.Seen.CommitSeen(ctx, j.scope, j.ID, j.holder, nil, r.opts.Remember)
+	})
 	switch {
 	case errors.Is(err, store.ErrStale):
 		r.opts.Logger.LogAttrs(ctx, slog.LevelError, "webhook handler took longer than its time; the event may be processed again", j.attrs()...)
@@ -137,9 +146,10 @@ func (r *Receiver) giveUp(ctx context.Context, j *job) {
 	if j.holder == "" {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, seenTimeout)
-	defer cancel()
-	if err := r.opts.Seen.ForgetSeen(ctx, r.opts.Scope, j.ID, j.holder); err != nil {
+	err := r.callSeen(ctx, func(ctx context.Context) error {
+		return r.opts.Seen.ForgetSeen(ctx, j.scope, j.ID, j.holder)
+	})
+	if err != nil {
 		r.opts.Logger.LogAttrs(ctx, slog.LevelError, "webhook event cannot be given up; it can be processed when its lease ends",
 			j.attrs(slog.Any("error", err))...)
 	}

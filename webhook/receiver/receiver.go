@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"runtime/debug"
 	"strconv"
 	"time"
 
@@ -29,13 +28,17 @@ type Options struct {
 	// [memstore.New]: https://pkg.go.dev/github.com/rag-assistant/webhooks/store/memstore#New
 	Seen store.Seen
 
+	// Source is the host's name of the sender, such as "stripe". Log lines, the Observer
+	// and [Metrics] have it. Defaults to none.
+	Source string
+
 	// Scope keeps receivers apart that share a Seen and each process the same
 	// events. Defaults to "receiver".
 	Scope string
 
 	// Remember is how long Seen remembers an event. Make it longer than the sender
 	// goes on trying, and longer than after which an event may be replayed. Defaults
-	// to 8 days: this module keeps events for 7.
+	// to 8 days, since this module keeps events for 7, or longer: see [NewFor].
 	Remember time.Duration
 
 	// HandlerTimeout bounds a handler's context. A handler that does not return then
@@ -86,12 +89,14 @@ type Options struct {
 	Now func() time.Time
 }
 
+const defaultRemember = 8 * 24 * time.Hour
+
 func (o Options) withDefaults() Options {
 	if o.Scope == "" {
 		o.Scope = "receiver"
 	}
 	if o.Remember == 0 {
-		o.Remember = 8 * 24 * time.Hour
+		o.Remember = defaultRemember
 	}
 	if o.HandlerTimeout == 0 {
 		o.HandlerTimeout = time.Minute
@@ -107,6 +112,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Source != "" {
+		o.Logger = o.Logger.With(slog.String("source", o.Source))
 	}
 	if o.Now == nil {
 		o.Now = time.Now
@@ -162,21 +170,6 @@ func New(secret string, mux *Mux, o *Options) (*Receiver, error) {
 	})
 }
 
-// NewFor is [New] for another way to verify, such as a [verifier.Verifier] that is
-// there already, or the scheme of another sender. Of o.Verifier, the limits,
-// ContentTypes and OnReject count.
-func NewFor(v verifier.Checker, mux *Mux, o *Options) (*Receiver, error) {
-	r, err := newReceiver(mux, o, func(rules *verifier.Options) (func(http.Handler) http.Handler, error) {
-		return verifier.MiddlewareFor(v, rules)
-	})
-	if err != nil {
-		return nil, err
-	}
-	_, own := v.(*verifier.Verifier)
-	r.foreign = !own
-	return r, nil
-}
-
 func newReceiver(mux *Mux, o *Options, verify func(*verifier.Options) (func(http.Handler) http.Handler, error)) (*Receiver, error) {
 	var opts Options
 	if o != nil {
@@ -185,21 +178,14 @@ func newReceiver(mux *Mux, o *Options, verify func(*verifier.Options) (func(http
 	opts = opts.withDefaults()
 	r := &Receiver{mux: mux, opts: opts, idHeader: opts.Verifier.Wire.WithDefaults().DeliveryID}
 	rules := opts.Verifier
-	rules.OnReject = func(req *http.Request, status int, reason error) {
-		r.metrics.count(&r.metrics.Rejected)
-		r.opts.Logger.LogAttrs(req.Context(), slog.LevelWarn, "webhook request rejected", slog.Int("status", status),
-			slog.Any("reason", reason), slog.String("delivery_id", r.deliveryID(req.Header)))
-		if opts.Verifier.OnReject != nil {
-			defer r.recovered(req.Context(), "OnReject")
-			opts.Verifier.OnReject(req, status, reason)
-		}
-	}
+	rules.OnReject = r.rejecting(rules.OnReject)
 	middleware, err := verify(&rules)
 	if err := errors.Join(err, mux.check(), opts.validate()); err != nil {
 		return nil, fmt.Errorf("receiver: new: %w", err)
 	}
 	r.verify = middleware(http.HandlerFunc(r.receive))
 	r.bucket = bucket{rate: opts.MaxPerSecond}
+	r.metrics.Source = opts.Source
 	r.crew = crew{workers: opts.Workers, queue: opts.Queue}
 	r.opts.Verifier = verifier.Options{} // It may hold secrets.
 	return r, nil
@@ -213,59 +199,20 @@ func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) { r.verif
 // requests: call [http.Server.Shutdown] first, which does.
 func (r *Receiver) Close(ctx context.Context) error { return r.crew.close(ctx) }
 
-// What keeps [Receiver.Process] from calling a handler.
-var (
-	// ErrInProgress is the error of an event that another process, or goroutine, has.
-	ErrInProgress = errors.New("receiver: the event is being processed")
-	// ErrSeen wraps an error of Options.Seen.
-	ErrSeen = errors.New("receiver: the event cannot be looked up")
-)
-
-// Process hands a message that was verified before to its handler: one that the host has
-// kept in a queue of its own, say. It does all that is done of a request once that is
-// verified, but for MaxPerSecond and Async. It returns nil if the event was processed, now or
-// before, or has no handler, or its handler said [Acknowledge]. Otherwise it returns the
-// handler's error; or, without calling the handler, [ErrInProgress] or [ErrSeen].
-// The end of ctx ends the handler's.
-func (r *Receiver) Process(ctx context.Context, m verifier.Message) error {
-	ctx = verifier.WithMessage(ctx, m)
-	j := r.newJob(m.Event, m.Header)
-	j.queued = true
-	if j.handler == nil {
-		r.unknown(ctx, j)
-		return nil
-	}
-	switch state, err := r.take(ctx, j); {
-	case err != nil:
-		r.settle(ctx, SettledInfo{Event: j.Event, Outcome: Refused})
-		return fmt.Errorf("%w: %w", ErrSeen, err)
-	case state == store.SeenInProgress:
-		r.settle(ctx, SettledInfo{Event: j.Event, Outcome: Duplicate})
-		return ErrInProgress
-	case state == store.SeenDone:
-		r.duplicate(ctx, j)
-		return nil
-	case state == store.SeenConflict:
-		r.conflict(ctx, j)
-		return Never(errConflict)
-	}
-	return r.process(ctx, j)
-}
-
 // receive answers a request whose event is verified.
 func (r *Receiver) receive(w http.ResponseWriter, req *http.Request) {
-	e, _ := verifier.FromContext(req.Context())
+	m, _ := verifier.MessageFromContext(req.Context())
 	// A sender that hangs up will send the event again, so the handler goes on: by
 	// then it is done.
 	ctx := context.WithoutCancel(req.Context())
-	j := r.newJob(e, req.Header)
+	j := r.newJob(m)
 	r.metrics.count(&r.metrics.Received)
 	if r.crew.isClosed() {
 		r.refuseEvent(ctx, w, j, Refused, "closed")
 		return
 	}
 	if wait := r.bucket.take(r.opts.Now()); wait > 0 {
-		r.settle(ctx, SettledInfo{Event: e, Outcome: Limited})
+		r.settle(ctx, SettledInfo{Event: j.Event, Outcome: Limited})
 		r.opts.Logger.LogAttrs(ctx, slog.LevelDebug, "webhook event over the limit", j.attrs()...)
 		refuse(w, http.StatusTooManyRequests, wait, "too many events")
 		return
@@ -288,8 +235,16 @@ func (r *Receiver) receive(w http.ResponseWriter, req *http.Request) {
 		}
 		return
 	}
-	err := r.process(ctx, j)
+	err := errEnded
+	defer func() { answer(w, err) }() // Also if the handler ends its goroutine.
+	err = r.process(ctx, j)
+}
+
+// answer tells the sender what became of an event.
+func answer(w http.ResponseWriter, err error) {
 	switch wait, later := Wait(err); {
+	case errors.Is(err, errAborted):
+		panic(http.ErrAbortHandler)
 	case later:
 		refuse(w, http.StatusServiceUnavailable, wait, "the event was not processed")
 	case IsNever(err):
@@ -302,12 +257,8 @@ func (r *Receiver) receive(w http.ResponseWriter, req *http.Request) {
 
 // accept hands a message to Options.Accept, and answers.
 func (r *Receiver) accept(ctx context.Context, w http.ResponseWriter, j *job) {
-	err := errors.New("receiver: Accept panicked")
-	func() {
-		defer r.recovered(ctx, "Accept")
-		m, _ := verifier.MessageFromContext(ctx)
-		err = r.opts.Accept(ctx, m)
-	}()
+	m, _ := verifier.MessageFromContext(ctx)
+	err := r.guard(ctx, "Accept", func() error { return r.opts.Accept(ctx, m) })
 	if err == nil {
 		return
 	}
@@ -327,6 +278,8 @@ const busyPause = 10 * time.Second
 type job struct {
 	event.Event
 
+	tenant      string // of [NewForEach]
+	scope       string // in Seen
 	handler     HandlerFunc
 	delivery    string // the sender's id of the delivery; not signed
 	holder      string // of the lease in Seen; empty: there is no Seen
@@ -334,10 +287,10 @@ type job struct {
 	queued      bool // by the host, who may have it processed again after Never
 }
 
-func (r *Receiver) newJob(e event.Event, h http.Header) *job {
-	j := &job{Event: e, handler: r.mux.find(e.Type), delivery: r.deliveryID(h)}
-	if r.opts.Wrap != nil && j.handler != nil {
-		j.handler = r.opts.Wrap(j.handler)
+func (r *Receiver) newJob(m verifier.Message) *job {
+	j := &job{Event: m.Event, tenant: m.Tenant, scope: r.opts.Scope, handler: r.mux.find(m.Event.Type), delivery: r.deliveryID(m.Header)}
+	if m.Tenant != "" {
+		j.scope += "/" + m.Tenant
 	}
 	return j
 }
@@ -349,6 +302,9 @@ func (r *Receiver) unknown(ctx context.Context, j *job) {
 
 // attrs are on each line about the event.
 func (j *job) attrs(more ...slog.Attr) []slog.Attr {
+	if j.tenant != "" {
+		more = append(more, slog.String("tenant", j.tenant))
+	}
 	return append([]slog.Attr{
 		slog.String("event_id", j.ID), slog.String("event_type", string(j.Type)), slog.String("delivery_id", j.delivery),
 	}, more...)
@@ -366,61 +322,6 @@ func (r *Receiver) refuseEvent(ctx context.Context, w http.ResponseWriter, j *jo
 	r.settle(ctx, SettledInfo{Event: j.Event, Outcome: o})
 	r.opts.Logger.LogAttrs(ctx, slog.LevelDebug, "webhook event refused", j.attrs(slog.String("reason", why))...)
 	refuse(w, http.StatusServiceUnavailable, busyPause, why)
-}
-
-// process runs the handler and remembers what became of it.
-func (r *Receiver) process(ctx context.Context, j *job) error {
-	began := r.opts.Now()
-	err := r.handle(ctx, j)
-	i := SettledInfo{Event: j.Event, Outcome: Processed, Took: r.opts.Now().Sub(began), Err: err}
-	if err != nil {
-		i.Outcome = Failed
-	}
-	r.settle(ctx, i)
-	acknowledged := IsAcknowledged(err)
-	if err == nil || acknowledged || IsNever(err) && !j.queued {
-		r.commit(ctx, j)
-	} else {
-		r.giveUp(ctx, j)
-	}
-	if err != nil {
-		r.opts.Logger.LogAttrs(ctx, slog.LevelWarn, "webhook event not processed", j.attrs(slog.Any("error", err))...)
-		r.report(ctx, j, err)
-	}
-	if acknowledged {
-		return nil
-	}
-	return err
-}
-
-// report tells OnError.
-func (r *Receiver) report(ctx context.Context, j *job, err error) {
-	defer r.recovered(ctx, "OnError")
-	r.opts.OnError(ctx, j.Event, err)
-}
-
-// recovered is deferred around functions of the user's that must not end the process,
-// or keep an answer back.
-func (r *Receiver) recovered(ctx context.Context, what string) {
-	if p := recover(); p != nil {
-		r.opts.Logger.ErrorContext(ctx, "webhook receiver's option panicked", slog.String("option", what),
-			slog.Any("panic", p), slog.String("stack", string(debug.Stack())))
-	}
-}
-
-// handle turns a panic into an error.
-func (r *Receiver) handle(ctx context.Context, j *job) (err error) {
-	ctx, lost := context.WithCancelCause(ctx)
-	ctx, cancel := context.WithTimeout(ctx, r.opts.HandlerTimeout)
-	defer cancel()
-	defer r.hold(ctx, lost, j)()
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("receiver: the handler of %s panicked: %v", j.Type, p)
-			r.opts.Logger.LogAttrs(ctx, slog.LevelError, "webhook handler panicked", j.attrs(slog.String("stack", string(debug.Stack())))...)
-		}
-	}()
-	return j.handler(ctx, j.Event)
 }
 
 // refuse answers in the form of package verifier.

@@ -42,7 +42,7 @@ func (s *scanner) malformed() *Error {
 	if s.pos == len(s.data) {
 		return refuse("", "ends too early")
 	}
-	return refuse("", "is not valid JSON at byte %d", s.pos)
+	return refuse("", "is malformed at byte %d", s.pos)
 }
 
 // scan reads the whole text, and keeps the members if it has to be an object.

@@ -3,14 +3,11 @@
 package explain
 
 import (
-	"bufio"
-	"bytes"
-	"errors"
+	"cmp"
 	"fmt"
 	"io"
-	"net/http"
-	"net/textproto"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -27,23 +24,39 @@ type Config struct {
 	Wire    signer.Wire
 }
 
-// Run reports on the request that a file or stdin holds as it arrived: the headers, an
-// empty line, the body to the last byte. A request line in front is skipped. WEBHOOK_SECRET
-// is the receiver's secret or public key, WEBHOOK_OTHER_SECRETS are others that it may have
-// had before, with commas. Run fails if the request cannot be read.
+// Run reports on the request that a file or stdin holds, in any form that [explain.Read]
+// knows. WEBHOOK_SECRET is the receiver's secret or public key, WEBHOOK_OTHER_SECRETS are
+// others that it may have had before, with commas. Run fails if the request cannot be read.
 func Run(c Config, getenv func(string) string, stdin io.Reader, stdout io.Writer) (verified bool, err error) {
 	raw, err := read(c.File, stdin)
 	if err != nil {
 		return false, err
 	}
-	header, body, err := split(raw)
+	request, err := explain.Read(raw)
 	if err != nil {
 		return false, err
 	}
 	opts := &verifier.Options{Wire: c.Wire, AcceptUntimed: c.Untimed, Now: func() time.Time { return c.At }}
-	report := explain.With(opts, header, body, secrets(getenv)...)
-	_, err = fmt.Fprint(stdout, report)
+	report := request.Explain(opts, secrets(getenv)...)
+	_, err = fmt.Fprintf(stdout, "Read as %s: %d headers and a body of %d bytes.\n%v", request.From, len(request.Header), len(request.Body), report)
 	return report.Verified, err
+}
+
+// Last returns the file of dir in which explain.Keep has kept a request, and when that arrived.
+// number is "2" for the last but one, and so on; if it is empty, it is the last.
+func Last(dir, number string) (file string, at time.Time, err error) {
+	n, err := strconv.Atoi(cmp.Or(number, "1"))
+	if err != nil || n < 1 {
+		return "", at, fmt.Errorf("%q is no number of a request: 1 is the last", number)
+	}
+	list, err := explain.Kept(dir)
+	switch {
+	case err != nil:
+		return "", at, err
+	case n > len(list):
+		return "", at, fmt.Errorf("there are %d requests in %s", len(list), dir)
+	}
+	return list[n-1].Path, list[n-1].At, nil
 }
 
 func read(file string, stdin io.Reader) ([]byte, error) {
@@ -64,29 +77,4 @@ func secrets(getenv func(string) string) []string {
 		out = append(out, strings.Split(others, ",")...)
 	}
 	return out
-}
-
-// split takes a request apart. It leaves the body alone, to the last byte.
-func split(raw []byte) (http.Header, []byte, error) {
-	if len(raw) == 0 {
-		return nil, nil, errors.New("there is no request: it is empty")
-	}
-	at, gap := -1, 0
-	for _, end := range []string{"\r\n\r\n", "\n\n"} {
-		if i := bytes.Index(raw, []byte(end)); i >= 0 && (at < 0 || i < at) {
-			at, gap = i, len(end)
-		}
-	}
-	if at < 0 {
-		return nil, nil, errors.New("there is no empty line between headers and body")
-	}
-	head := append(bytes.Clone(raw[:at]), "\r\n\r\n"...)
-	if line, rest, _ := bytes.Cut(head, []byte("\n")); !bytes.Contains(line, []byte(":")) || bytes.Contains(line, []byte(" HTTP/")) {
-		head = rest
-	}
-	header, err := textproto.NewReader(bufio.NewReader(bytes.NewReader(head))).ReadMIMEHeader()
-	if err != nil {
-		return nil, nil, errors.New("the headers are not \"Name: value\", one a line") // The error would quote them.
-	}
-	return http.Header(header), raw[at+gap:], nil
 }

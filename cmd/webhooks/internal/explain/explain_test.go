@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -47,6 +48,8 @@ func TestRun(t *testing.T) {
 		{"older secret", Config{At: received}, with("WEBHOOK_SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "WEBHOOK_OTHER_SECRETS", "x,"+secret), good, 1, "secret_other"},
 		{"of another sender", Config{At: received, Wire: signer.Wire{Prefix: "X-Acme-"}}, known, strings.ReplaceAll(good, "X-Webhook-", "X-Acme-"), 0, "The request verifies."},
 		{"of another sender, with a wrong signature beside a right one", Config{At: received, Wire: signer.Wire{Prefix: "X-Acme-"}}, known, strings.Replace(strings.ReplaceAll(good, "X-Webhook-", "X-Acme-"), "sha256=", "sha256=0", 1), 0, "X-Acme-Signature is not"},
+		{"of a gateway", Config{At: received, File: "../../../../verifier/explain/testdata/alb.json"}, known, "", 0, "Read as the event of an ALB: 4 headers and a body of"},
+		{"of curl -v", Config{At: received, File: "../../../../verifier/explain/testdata/curl_verbose.txt"}, known, "", 1, "capture_lost"},
 		{"no secret", Config{At: received}, with(), good, 1, "secret_missing"},
 		{"a line break at the end", Config{At: received}, known, good + "\n", 1, "body_line_break"},
 		{"no empty line", Config{At: received}, known, "Host: x\n", 2, "no empty line"},
@@ -68,6 +71,43 @@ func TestRun(t *testing.T) {
 	}
 	_, err = Run(Config{}, known, broken{}, io.Discard)
 	require.Error(t, err)
+}
+
+// TestLast keeps two requests and asks for them, as "--last" does.
+func TestLast(t *testing.T) {
+	t.Parallel()
+	sample, err := os.ReadFile("request.http")
+	require.NoError(t, err)
+	dir := t.TempDir()
+	for name, raw := range map[string]string{
+		"rejected-20251104T120000.000000000Z-401.http": string(sample), "rejected-20251104T120001.500000000Z-413.http": "",
+	} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(raw), 0o600))
+	}
+	for _, tt := range []struct {
+		number, name, says string
+	}{
+		{"", "rejected-20251104T120001.500000000Z-413.http", ""},
+		{"1", "rejected-20251104T120001.500000000Z-413.http", ""},
+		{"2", "rejected-20251104T120000.000000000Z-401.http", ""},
+		{"3", "", "there are 2 requests"},
+		{"0", "", "no number"},
+		{"request.http", "", "no number"},
+	} {
+		t.Run(tt.number, func(t *testing.T) {
+			t.Parallel()
+			file, at, err := Last(dir, tt.number)
+			if tt.says != "" {
+				require.ErrorContains(t, err, tt.says)
+				return
+			}
+			require.NoError(t, err)
+			require.Equal(t, filepath.Join(dir, tt.name), file)
+			require.Contains(t, tt.name, at.Format("20060102T150405.000000000Z"))
+		})
+	}
+	_, _, err = Last(filepath.Join(dir, "nowhere"), "")
+	require.ErrorContains(t, err, "nowhere")
 }
 
 type broken struct{}
