@@ -70,8 +70,8 @@ chaos-long: ## Break everything under load for ten minutes and write docs/chaos.
 	@tools/install.sh redis-server
 	@set -o pipefail; cd internal/chaos && go test -tags chaoslong -count 1 -timeout 60m -v . 2>&1 | grep -v -e 'connection pool: failed to dial' -e 'sentinel.go'
 
-interop: ## Deliver to receivers in five languages, and sign beside other libraries.
-	@tools/install.sh express npm flask php sinatra javac
+interop: ## Deliver to receivers in eight languages and six frameworks, and sign beside other libraries.
+	@tools/install.sh express npm flask php sinatra javac mcs cargo crates
 	@go test -tags interop -count 1 -timeout 10m -v ./internal/interop
 	@go test -tags interop -count 1 -timeout 10m -run TestProgramsByTheWire ./webhook/portal
 	@cd internal/vendors && go test -tags interop -count 1 -timeout 10m -v .

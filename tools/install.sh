@@ -16,6 +16,8 @@ present() {
 	postgres) command -v postgres || ls /usr/lib/postgresql/*/bin/postgres /usr/pgsql-*/bin/postgres | grep . ;;
 	pgbouncer) PATH=$PATH:/usr/sbin command -v pgbouncer ;;
 	mariadbd) PATH=$PATH:/usr/sbin:/usr/libexec command -v mariadbd ;;
+	# The libraries of the receiver in Rust. Without apt-get, cargo fetches them.
+	crates) ! command -v apt-get || { for crate in tiny_http-0.12 hmac-0.12 sha2-0.10 data-encoding-2; do ls -d "/usr/share/cargo/registry/$crate"* || return; done; } ;;
 	sinatra) can ruby -e 'require "sinatra/base"; require "puma"' ;;
 	*) command -v "$1" ;;
 	esac >/dev/null 2>&1
@@ -39,6 +41,8 @@ for program in "${missing[@]}"; do
 	apt-get:express) packages+=(nodejs node-express) ;;
 	apt-get:flask) packages+=(python3-flask) ;;
 	apt-get:sinatra) packages+=(ruby-sinatra puma) ;;
+	apt-get:mcs) packages+=(mono-mcs mono-runtime libmono-system-core4.0-cil) ;;
+	apt-get:crates) packages+=(librust-tiny-http-dev librust-hmac-dev librust-sha2-dev librust-data-encoding-dev) ;;
 	apt-get:php) packages+=(php-cli) ;;
 	apt-get:javac) packages+=(default-jdk-headless) ;;
 	apt-get:postgres | apk:postgres) packages+=(postgresql) ;;

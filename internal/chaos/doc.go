@@ -12,7 +12,8 @@
 // are stopped for longer than their leases, and the receiver is slow, fails, and
 // breaks connections off after it has processed an event. Redis is reached over a slow
 // link, goes by a clock that jumps, has records damaged, and is emptied. PostgreSQL
-// crashes and stays away, statements are cancelled, connections cut, deadlocks made. In
+// crashes and stays away, statements are cancelled, connections cut, deadlocks made. Receivers
+// with an inbox die after they have acknowledged an event, and before, in and after its handler. In
 // fake time, with a store in memory, there is no resolver for an hour, and a merchant
 // does his worst to the others. The long run takes about ten minutes and writes
 // docs/chaos.md:

@@ -60,6 +60,8 @@ type setup struct {
 
 	// Notices is where workers post the ids of notices, unless it is empty.
 	Notices string
+
+	Inbox receiving
 }
 
 // address is a way to a Redis.
@@ -121,6 +123,9 @@ func (s setup) deliver(ctx context.Context) error {
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
+	if s.Inbox.Listen != "" {
+		return s.receive(ctx, st)
+	}
 	opts := webhook.DispatcherOptions{
 		Concurrency: s.Concurrency, PerWebhook: s.PerWebhook, AttemptTimeout: s.AttemptTimeout, Lease: s.Lease,
 		Egress: onThisMachine(), SecretKeys: keys(),
@@ -130,7 +135,7 @@ func (s setup) deliver(ctx context.Context) error {
 		Logger:    slog.New(slog.DiscardHandler),
 	}
 	if s.Notices != "" {
-		opts.OnNotice = s.post
+		opts.OnNotice = func(ctx context.Context, n webhook.Notice) error { return post(ctx, s.Notices, n) }
 	}
 	disp, err := webhook.NewDispatcher(st, &opts)
 	if err != nil {
@@ -164,13 +169,13 @@ func connectPostgres(url string) (*sql.DB, error) {
 	return db, nil
 }
 
-// post tells the test of a notice.
-func (s setup) post(ctx context.Context, n webhook.Notice) error {
-	body, err := json.Marshal(n)
+// post tells the test something.
+func post(ctx context.Context, url string, v any) error {
+	body, err := json.Marshal(v)
 	if err != nil {
 		return err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.Notices, bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
 	if err != nil {
 		return err
 	}

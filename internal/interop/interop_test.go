@@ -4,6 +4,7 @@ package interop_test
 
 import (
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -16,7 +17,18 @@ import (
 	"github.com/rag-assistant/webhooks/webhook/portable"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		dir, err := workshop()
+		if err == nil {
+			err = os.RemoveAll(dir)
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+		}
+		os.Exit(code)
+	}))
+}
 
 // sample is an event to be delivered to everyone, under each encoding.
 type sample struct {

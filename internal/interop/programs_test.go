@@ -5,6 +5,7 @@ package interop_test
 import (
 	"bufio"
 	"bytes"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -20,6 +21,7 @@ import (
 const (
 	rawDir           = "../../examples/receivers"
 	reserialisingDir = "reserialising"
+	lambdaDir        = "../../examples/lambda"
 
 	// startTime is how long a program may take until it listens.
 	startTime = 2 * time.Minute
@@ -31,6 +33,8 @@ type program struct {
 	dir     string
 	command []string
 	speaks  string // as portable.Issue.Receiver, whose way of verifying it has; "": raw bytes
+	lambda  bool   // a function behind a gateway, which listens for it
+	fixed   bool   // it takes no port 0
 }
 
 // programs returns all receivers. It fails if something is not there to run them.
@@ -41,20 +45,34 @@ func programs(t *testing.T) []program {
 	ruby := interpreter(t, "ruby", "-e", `require "sinatra/base"; require "puma"`)
 	php := interpreter(t, "php", "--version")
 	java := interpreter(t, "java", "--version")
+	mono := interpreter(t, "mono", "--version")
 	server := []string{php, "-S", "127.0.0.1:0", "receiver.php"}
+	frameworks, err := installFrameworks()
+	require.NoError(t, err)
+	compiled, err := compile()
+	require.NoError(t, err)
 	return []program{
-		{"node", reserialisingDir, []string{node, "receiver.js"}, "Node.js"},
-		{"python", reserialisingDir, []string{python, "receiver.py"}, "Python"},
-		{"php", reserialisingDir, server, "PHP"},
-		{"ruby", reserialisingDir, []string{ruby, "receiver.rb"}, "Ruby"},
-		{"go", reserialisingDir, []string{build(t, reserialisingDir)}, "Go"},
+		{name: "node", dir: reserialisingDir, command: []string{node, "receiver.js"}, speaks: "Node.js"},
+		{name: "python", dir: reserialisingDir, command: []string{python, "receiver.py"}, speaks: "Python"},
+		{name: "php", dir: reserialisingDir, command: server, speaks: "PHP"},
+		{name: "ruby", dir: reserialisingDir, command: []string{ruby, "receiver.rb"}, speaks: "Ruby"},
+		{name: "go", dir: reserialisingDir, command: []string{build(t, reserialisingDir)}, speaks: "Go"},
 
-		{"node raw", rawDir, []string{node, "receiver.js"}, ""},
-		{"python raw", rawDir, []string{python, "receiver.py"}, ""},
-		{"php raw", rawDir, server, ""},
-		{"ruby raw", rawDir, []string{ruby, "receiver.rb"}, ""},
-		{"java raw", rawDir, []string{java, "Receiver.java"}, ""},
-		{"go raw", rawDir, []string{build(t, rawDir)}, ""},
+		{name: "node raw", dir: rawDir, command: []string{node, "receiver.js"}},
+		{name: "python raw", dir: rawDir, command: []string{python, "receiver.py"}},
+		{name: "php raw", dir: rawDir, command: server},
+		{name: "ruby raw", dir: rawDir, command: []string{ruby, "receiver.rb"}},
+		{name: "java raw", dir: rawDir, command: []string{java, "Receiver.java"}},
+		{name: "go raw", dir: rawDir, command: []string{build(t, rawDir)}},
+		{name: "csharp raw", dir: rawDir, command: []string{mono, filepath.Join(compiled, "Program.exe")}, fixed: true},
+		{name: "rust raw", dir: rawDir, command: []string{filepath.Join(compiled, "debug/receiver")}},
+
+		{name: "next", dir: frameworks, command: []string{node, "next.mjs"}},
+		{name: "nest", dir: frameworks, command: []string{node, "nest.mjs"}},
+		{name: "fastify", dir: frameworks, command: []string{node, "fastify.mjs"}},
+		{name: "worker", dir: frameworks, command: []string{filepath.Join(frameworks, "workerd"), "serve", "--control-fd=1", "workerd.capnp"}},
+		{name: "node lambda", dir: frameworks, command: []string{node, "lambda-runtime.mjs"}, lambda: true},
+		{name: "go lambda", dir: lambdaDir, command: []string{build(t, lambdaDir)}, lambda: true},
 	}
 }
 
@@ -104,12 +122,23 @@ func (p program) start(t *testing.T, secret string) *process {
 	require.NoError(t, err)
 	cmd := exec.Command(p.command[0], p.command[1:]...)
 	cmd.Dir = p.dir
-	cmd.Env = append(os.Environ(), modules, "WEBHOOK_SECRET="+secret, "PORT=0")
+	port := "0"
+	if p.fixed {
+		free, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+		require.NoError(t, err)
+		_, port, err = net.SplitHostPort(free.Addr().String())
+		require.NoError(t, err)
+		require.NoError(t, free.Close())
+	}
+	cmd.Env = append(os.Environ(), modules, "WEBHOOK_SECRET="+secret, "PORT="+port)
+	c := &process{name: p.name, ready: make(chan string, 1), ended: make(chan struct{}), output: &tail{}}
+	if p.lambda {
+		cmd.Env = append(cmd.Env, "AWS_LAMBDA_RUNTIME_API="+newGateway(t, c))
+	}
 	cmd.Stdout, cmd.Stderr = write, write
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	require.NoError(t, cmd.Start())
 	require.NoError(t, write.Close())
-	c := &process{name: p.name, ready: make(chan string, 1), ended: make(chan struct{}), output: &tail{}}
 	go func() {
 		defer close(c.ended)
 		c.follow(read)
@@ -123,8 +152,8 @@ func (p program) start(t *testing.T, secret string) *process {
 	return c
 }
 
-// listening finds where a server says that it listens.
-var listening = regexp.MustCompile(`127\.0\.0\.1:([1-9]\d*)`)
+// listening finds where a server says that it listens. workerd says it in JSON.
+var listening = regexp.MustCompile(`(?:127\.0\.0\.1:|"port":)([1-9]\d*)`)
 
 // follow reads what the program prints until it ends.
 func (c *process) follow(read *os.File) {

@@ -36,6 +36,8 @@
 // For a pgx.Tx, and to hear at once what other processes publish, there is package pgxstore in the
 // folder pgx.
 //
+// [Store.BeginOnce] begins a transaction whose work is done once for an id, however often it is asked for.
+//
 // # Guarantees
 //
 // Every method happens whole or not at all, but for large batches, which take several

@@ -82,6 +82,7 @@ func (s *source) wrap(next receiver.HandlerFunc) receiver.HandlerFunc {
 		if !ok {
 			return next(ctx, e)
 		}
+		h.begin = h.beginner(ctx)
 		defer h.rollback()
 		return h.commit(next(ctx, e))
 	}

@@ -33,6 +33,7 @@ type handling struct {
 
 	source *source
 	event  event.Event
+	begin  func(asker context.Context, st transactor) (tx *sql.Tx, first bool, err error)
 
 	mu    sync.Mutex
 	tx    *sql.Tx
@@ -44,7 +45,8 @@ type handling struct {
 // the same. When the handler returns nil, or an error of receiver.Acknowledge, the transaction is
 // committed, and only then does the event count as handled; after any other error, and a panic, it is
 // rolled back. So what the handler does in it is done exactly once, whatever dies when. The
-// handler neither commits it nor rolls it back.
+// handler neither commits it nor rolls it back. It lives as long as the handler, whatever ctx was
+// derived from the handler's for the call, which bounds only the wait for another copy of the event.
 //
 // It fails with [ErrHandled] if the mark is there already, and with [ErrNoTx]. A mark is kept
 // for Options.Keep. On SQLite an open transaction is the only writer, so keep it short.
@@ -65,7 +67,7 @@ func Tx(ctx context.Context) (*sql.Tx, error) {
 	case h.tx != nil:
 		return h.tx, nil
 	}
-	tx, first, err := st.BeginOnce(ctx, "inbox:"+h.source.name, h.event.ID, h.source.opts.Keep)
+	tx, first, err := h.begin(ctx, st)
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("inbox: begin: %w", err)
@@ -74,6 +76,19 @@ func Tx(ctx context.Context) (*sql.Tx, error) {
 	}
 	h.tx = tx
 	return tx, nil
+}
+
+// beginner returns what begins the transaction of a handler, whose context is ctx.
+func (h *handling) beginner(ctx context.Context) func(context.Context, transactor) (*sql.Tx, bool, error) {
+	return func(asker context.Context, st transactor) (*sql.Tx, bool, error) {
+		ctx, cancel := context.WithCancel(ctx)
+		stop := context.AfterFunc(asker, cancel)
+		tx, first, err := st.BeginOnce(ctx, "inbox:"+h.source.name, h.event.ID, h.source.opts.Keep)
+		if !stop() && err == nil {
+			err = context.Cause(asker) // The transaction is rolled back.
+		}
+		return tx, first, err
+	}
 }
 
 // commit ends the transaction of a handler that has returned err, if it began one.

@@ -164,23 +164,17 @@ func TestMethods(t *testing.T) {
 // The programs that the portal shows are those that are run.
 func TestSnippetsAreTheProgramsThatAreRun(t *testing.T) {
 	t.Parallel()
-	documented, err := os.ReadFile("../../docs/receivers.md")
-	require.NoError(t, err)
 	s := newSite(t, nil)
 	hook := s.hook()
 	for lang, file := range map[string]string{
 		"node": "receiver.js", "python": "receiver.py", "php": "receiver.php", "ruby": "receiver.rb",
-		"go": "main.go", "java": "Receiver.java", "csharp": "", "rust": "",
+		"go": "main.go", "java": "Receiver.java", "csharp": "Program.cs", "rust": "main.rs",
 	} {
 		p := s.do(hook+"/verify?lang="+lang, nil).is(http.StatusOK)
 		_, code, found := strings.Cut(p.body, `<code id="code">`)
 		require.True(t, found)
 		code, _, _ = strings.Cut(code, "</code>")
 		code = html.UnescapeString(code)
-		if file == "" {
-			require.Contains(t, string(documented), "```"+lang+"\n"+code+"```", lang)
-			continue
-		}
 		program, err := os.ReadFile("../../examples/receivers/" + file)
 		require.NoError(t, err)
 		require.Equal(t, string(program), code)

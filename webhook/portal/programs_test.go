@@ -8,6 +8,8 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
+	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -44,14 +46,16 @@ func TestProgramsByTheWire(t *testing.T) {
 		"untimed off": {Prefix: "X-Acme-", OmitUntimed: true},
 	}
 	wires["a shape"], wires["a shape, Acme's"] = wires["the guide's"], wires["Acme's"]
+	rust := buildRust(t, wires)
 	for name, wire := range wires {
-		body, shaped := programBody, strings.HasPrefix(name, "a shape")
+		body, shaped := programBody, isShaped(name)
 		if shaped {
 			body = shapedBody // neither JSON nor an id
 		}
 		for file, command := range map[string][]string{
 			"receiver.js": {"node"}, "receiver.py": {"python3"}, "receiver.rb": {"ruby"}, "Receiver.java": {"java"},
 			"receiver.php": {"php", "-S", "127.0.0.1:0"}, "main.go": {"go", "run"},
+			"Program.cs": {"sh", "-c", `mcs -out:"$0.exe" "$0" && exec mono "$0.exe"`}, "main.rs": {filepath.Join(rust, rustName(name))},
 		} {
 			t.Run(name+" "+file, func(t *testing.T) {
 				t.Parallel()
@@ -71,6 +75,32 @@ func TestProgramsByTheWire(t *testing.T) {
 			})
 		}
 	}
+}
+
+func isShaped(name string) bool { return strings.HasPrefix(name, "a shape") }
+
+// rustName is what the program in Rust for a wire is called.
+func rustName(wire string) string { return regexp.MustCompile(`\W+`).ReplaceAllString(wire, "-") }
+
+// buildRust builds the programs in Rust for all wires at once, and returns where they are.
+func buildRust(t *testing.T, wires map[string]signer.Wire) string {
+	t.Helper()
+	dir := t.TempDir()
+	manifest, err := os.ReadFile("../../examples/receivers/Cargo.toml")
+	require.NoError(t, err)
+	head, tail, _ := strings.Cut(string(manifest), "[[bin]]")
+	_, needs, _ := strings.Cut(tail, "[dependencies]")
+	for name, wire := range wires {
+		bin := rustName(name)
+		head += fmt.Sprintf("[[bin]]\nname = %q\npath = %q\n", bin, bin+".rs")
+		require.NoError(t, os.WriteFile(filepath.Join(dir, bin+".rs"), []byte(portal.Program(t, wire, isShaped(name), "main.rs")), 0o600))
+	}
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "Cargo.toml"), []byte(head+"[dependencies]"+needs), 0o600))
+	cmd := exec.CommandContext(t.Context(), "../../tools/cargo.sh", "build", "--manifest-path", filepath.Join(dir, "Cargo.toml"))
+	cmd.Env = append(os.Environ(), "RUSTFLAGS=-D warnings")
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	return filepath.Join(dir, "target/debug")
 }
 
 // deliver posts a body with its signatures, which spoil may change, and returns the status.
@@ -117,7 +147,15 @@ func startProgram(t *testing.T, command ...string) string {
 	read, write, err := os.Pipe()
 	require.NoError(t, err)
 	cmd := exec.Command(command[0], command[1:]...)
-	cmd.Env = append(os.Environ(), "NODE_PATH=/usr/share/nodejs", "WEBHOOK_SECRET="+programSecret, "PORT=0")
+	port := "0"
+	if command[0] == "sh" { // HttpListener takes no port 0.
+		free, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+		require.NoError(t, err)
+		_, port, err = net.SplitHostPort(free.Addr().String())
+		require.NoError(t, err)
+		require.NoError(t, free.Close())
+	}
+	cmd.Env = append(os.Environ(), "NODE_PATH=/usr/share/nodejs", "WEBHOOK_SECRET="+programSecret, "PORT="+port)
 	cmd.Stdout, cmd.Stderr = write, write
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	require.NoError(t, cmd.Start())

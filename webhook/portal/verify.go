@@ -3,7 +3,6 @@ package portal
 import (
 	"embed"
 	"net/http"
-	"slices"
 	"strings"
 	"text/template"
 
@@ -33,13 +32,6 @@ func (s snippet) FileName() string { return strings.TrimSuffix(s.File, ".txt") }
 // readSnippets returns the programs for a wire. A shaped body may have no id, or be no JSON:
 // the programs take the id from webhook-id, which is signed, and leave the body to the reader.
 func readSnippets(wire signer.Wire, shaped bool) ([]snippet, error) {
-	crates := []string{"axum", "tokio", "hmac", "sha2", "hex", "base64", "serde_json"}
-	if wire.Signature == "" || wire.Untimed.Base64 {
-		crates = slices.Delete(crates, 4, 5)
-	}
-	if shaped {
-		crates = crates[:len(crates)-1]
-	}
 	all := []snippet{
 		{ID: "node", Name: "Node.js", File: "receiver.js", Needs: []string{"Express"}},
 		{ID: "python", Name: "Python", File: "receiver.py", Needs: []string{"Flask"}},
@@ -47,11 +39,11 @@ func readSnippets(wire signer.Wire, shaped bool) ([]snippet, error) {
 		{ID: "ruby", Name: "Ruby", File: "receiver.rb", Needs: []string{"Sinatra"}},
 		{ID: "go", Name: "Go", File: "main.go.txt"},
 		{ID: "java", Name: "Java", File: "Receiver.java"},
-		{ID: "csharp", Name: "C#", File: "Program.cs", Needs: []string{"ASP.NET Core"}},
-		{ID: "rust", Name: "Rust", File: "main.rs", Needs: crates},
+		{ID: "csharp", Name: "C#", File: "Program.cs"},
+		{ID: "rust", Name: "Rust", File: "main.rs", Needs: []string{"data-encoding", "hmac", "sha2", "tiny_http"}},
 	}
 	programs, err := template.New("").Delims("[[", "]]").Funcs(template.FuncMap{
-		"lower": strings.ToLower, "variable": variable, "slashed": slashed, "options": wireOptions,
+		"variable": variable, "slashed": slashed, "options": wireOptions,
 	}).ParseFS(snippetFiles, "snippets/*")
 	if err != nil {
 		return nil, err

@@ -205,6 +205,12 @@ delete from @.notice n using o where n.id = o.id
 insert into @.seen (scope, id, holder, fp, first, until, kept)
 values ($1, $2, $3, $4, $3, 0, 0) on conflict do nothing
 
+-- name: seen_once
+-- A mark of Once, unless there is one. It waits for a transaction that is laying the same one down.
+insert into @.seen as s (scope, id, holder, fp, first, done, until, kept)
+values ($1, $2, '', '', '', true, @.clock_1($3) + $4, 0)
+on conflict (scope, id) do update set until = excluded.until where s.until <= @.clock_1($3)
+
 -- name: seen_lock
 select s.holder, s.fp, s.first, s.done, s.until, s.kept, s.value, @.clock_1($3) from @.seen s where s.scope = $1 and s.id = $2 for update
 

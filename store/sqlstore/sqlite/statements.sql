@@ -434,6 +434,11 @@ delete from @.notice where id in (select id from @.notice where at < ?1 - ?2 ord
 -- name: seen_insert
 insert or ignore into @.seen (scope, id, holder, fp, first, until, kept) values (?1, ?2, ?3, ?4, ?3, 0, 0)
 
+-- name: seen_once
+-- A mark of Once, unless there is one.
+insert into @.seen (scope, id, holder, fp, first, done, until, kept) values (?1, ?2, '', '', '', 1, ?3 + ?4, 0)
+on conflict (scope, id) do update set until = excluded.until where until <= ?3
+
 -- name: seen_lock
 select s.holder, s.fp, s.first, s.done, s.until, s.kept, s.value, ?3 from @.seen s where s.scope = ?1 and s.id = ?2
 
