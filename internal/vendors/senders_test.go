@@ -1,230 +1,241 @@
 //go:build interop
 
-package vendors
+package vendors_test
 
 import (
 	"bytes"
 	"crypto/hmac"
-	"crypto/sha1" //nolint:gosec // Twilio's
+	"crypto/sha1"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"hash"
+	"io"
 	"maps"
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
+	"strings"
 	"time"
 
 	"github.com/PaddleHQ/paddle-go-sdk/v4"
-	"github.com/google/go-github/v74/github"
+	"github.com/google/go-github/v88/github"
 	"github.com/slack-go/slack"
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
-	"github.com/stripe/stripe-go/v84/webhook"
+	"github.com/stripe/stripe-go/v85/webhook"
 	svix "github.com/svix/svix-webhooks/go"
-	"github.com/twilio/twilio-go/client"
+	twilio "github.com/twilio/twilio-go/client"
 
+	"github.com/rag-assistant/webhooks/verifier"
 	"github.com/rag-assistant/webhooks/verifier/provider"
 )
 
-// sender is one whose messages both sides verify.
+const (
+	jsonType = "application/json"
+	formType = "application/x-www-form-urlencoded"
+	address  = "https://shop.example/webhooks?a=1" // as Twilio calls it
+)
+
+// sender is one row of the table.
 type sender struct {
-	name    string
-	library string // empty: there is none for Go
-	secrets [2]string
-	ours    func(secret string, o *provider.Options) (*provider.Verifier, error)
+	name, library string
+	ours          func(secret string, o *provider.Options) (*provider.Verifier, error)
+	standard      bool // secrets are base64
+	contentType   string
 
-	// sign returns the headers of a message, by the sender's library if that signs.
-	sign func(secret, id string, at time.Time, body []byte) http.Header
-	// theirs is the sender's library.
-	theirs func(secret string, h http.Header, body []byte) error
-	form   bool // the body is a form
-	timed  bool // ours looks at the time
-	clock  bool // so does theirs
+	// The message has the time it was signed at, and the library looks at it.
+	timed, window bool
+	// The message has a signature for each secret while secrets change.
+	lists bool
+
+	// sign sets headers and query of a message: with the library if that signs, or else
+	// as the sender's page says.
+	sign func(m *http.Request, secrets []string, id string, at time.Time, body []byte)
+	// theirs reports whether the library accepts a message. It is nil if there is none.
+	theirs func(m *http.Request, secret string, body []byte) bool
 }
 
-var errRefused = errors.New("refused")
-
-// refused turns a verdict into an error.
-func refused(ok bool) error {
-	if ok {
-		return nil
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
 	}
-	return errRefused
+	return v
 }
 
-const address = "https://example.com/webhooks?a=1"
-
-func mac(h func() hash.Hash, secret, text string) []byte {
-	m := hmac.New(h, []byte(secret))
-	m.Write([]byte(text))
-	return m.Sum(nil)
-}
-
-func unix(at time.Time) string { return strconv.FormatInt(at.Unix(), 10) }
-
-func headers(pairs ...string) http.Header {
-	h := http.Header{"Content-Type": {"application/json"}}
+// set sets headers, whose names and values alternate.
+func set(m *http.Request, pairs ...string) {
 	for pair := range slices.Chunk(pairs, 2) {
-		h.Set(pair[0], pair[1])
+		m.Header.Set(pair[0], pair[1])
 	}
-	return h
 }
 
-func whsec(letter string) string {
-	return "whsec_" + base64.StdEncoding.EncodeToString(bytes.Repeat([]byte(letter), 27))
+func sum(h func() hash.Hash, secret string, parts ...string) []byte {
+	mac := hmac.New(h, []byte(secret))
+	for _, p := range parts {
+		_, _ = io.WriteString(mac, p)
+	}
+	return mac.Sum(nil)
 }
 
-// senders returns all of them. What a library cannot do, sign, is done as the sender's page says.
+func hexSum(secret string, parts ...string) string {
+	return hex.EncodeToString(sum(sha256.New, secret, parts...))
+}
+
+func unix(at time.Time) string { return fmt.Sprint(at.Unix()) }
+
 func senders() []sender {
-	plain := [2]string{"one-secret-of-a-sender", "another-secret-of-it"}
-	return []sender{
-		{
-			name: "github", library: "go-github", secrets: plain, ours: provider.GitHub,
-			sign: func(secret, id string, _ time.Time, body []byte) http.Header {
-				return headers("X-GitHub-Delivery", id, "X-GitHub-Event", "push",
-					"X-Hub-Signature-256", "sha256="+hex.EncodeToString(mac(sha256.New, secret, string(body))))
-			},
-			theirs: func(secret string, h http.Header, body []byte) error {
-				return github.ValidateSignature(h.Get(github.SHA256SignatureHeader), body, []byte(secret))
-			},
+	same := standard("webhook-", func(secret string) (library, error) { return standardwebhooks.NewWebhook(secret) })
+	other := standard("svix-", func(secret string) (library, error) { return svix.NewWebhook(secret) })
+	other.name, other.library, other.ours = "Svix", "svix-webhooks", provider.Svix
+	return []sender{gitHub(), paddleBilling(), shopify(), slackApp(), same, stripe(), other, twilioForm(), twilioJSON(), zoom()}
+}
+
+func gitHub() sender {
+	return sender{
+		name: "GitHub", library: "go-github", ours: provider.GitHub,
+		sign: func(m *http.Request, secrets []string, id string, _ time.Time, body []byte) {
+			set(m, "X-GitHub-Delivery", id,
+				"X-GitHub-Event", "push",
+				"X-Hub-Signature-256", "sha256="+hexSum(secrets[0], string(body)))
 		},
-		{
-			name: "stripe", library: "stripe-go", secrets: plain, ours: provider.Stripe, timed: true, clock: true,
-			sign: func(secret, _ string, at time.Time, body []byte) http.Header {
-				p := webhook.GenerateTestSignedPayload(&webhook.UnsignedPayload{Payload: body, Secret: secret, Timestamp: at})
-				return headers("Stripe-Signature", p.Header)
-			},
-			theirs: func(secret string, h http.Header, body []byte) error {
-				return webhook.ValidatePayload(body, h.Get("Stripe-Signature"), secret)
-			},
-		},
-		{
-			name: "slack", library: "slack-go", secrets: plain, ours: provider.Slack, timed: true, clock: true,
-			sign: func(secret, _ string, at time.Time, body []byte) http.Header {
-				sum := mac(sha256.New, secret, "v0:"+unix(at)+":"+string(body))
-				return headers("X-Slack-Request-Timestamp", unix(at), "X-Slack-Signature", "v0="+hex.EncodeToString(sum))
-			},
-			theirs: func(secret string, h http.Header, body []byte) error {
-				v, err := slack.NewSecretsVerifier(h, secret)
-				if err != nil {
-					return err
-				}
-				_, _ = v.Write(body)
-				return v.Ensure()
-			},
-		},
-		{
-			name: "svix", library: "svix", secrets: [2]string{whsec("a"), whsec("b")}, ours: provider.Svix, timed: true, clock: true,
-			sign: func(secret, id string, at time.Time, body []byte) http.Header {
-				w, err := svix.NewWebhook(secret)
-				if err != nil {
-					panic(err)
-				}
-				signature, err := w.Sign(id, at, body)
-				if err != nil {
-					panic(err)
-				}
-				return headers("svix-id", id, "svix-timestamp", unix(at), "svix-signature", signature)
-			},
-			theirs: func(secret string, h http.Header, body []byte) error {
-				w, err := svix.NewWebhook(secret)
-				if err != nil {
-					return err
-				}
-				return w.Verify(body, h)
-			},
-		},
-		{
-			name: "standardwebhooks", library: "standard-webhooks", secrets: [2]string{whsec("a"), whsec("b")}, ours: provider.StandardWebhooks, timed: true, clock: true,
-			sign: func(secret, id string, at time.Time, body []byte) http.Header {
-				w, err := standardwebhooks.NewWebhook(secret)
-				if err != nil {
-					panic(err)
-				}
-				signature, err := w.Sign(id, at, body)
-				if err != nil {
-					panic(err)
-				}
-				return headers("webhook-id", id, "webhook-timestamp", unix(at), "webhook-signature", signature)
-			},
-			theirs: func(secret string, h http.Header, body []byte) error {
-				w, err := standardwebhooks.NewWebhook(secret)
-				if err != nil {
-					return err
-				}
-				return w.Verify(body, h)
-			},
-		},
-		{
-			name: "twilio", library: "twilio-go", secrets: plain, form: true,
-			ours: func(secret string, o *provider.Options) (*provider.Verifier, error) {
-				o.URL = address
-				return provider.Twilio(secret, o)
-			},
-			sign: func(secret, id string, _ time.Time, body []byte) http.Header {
-				text := address
-				form, _ := url.ParseQuery(string(body))
-				for _, name := range slices.Sorted(maps.Keys(form)) {
-					text += name + form.Get(name)
-				}
-				h := headers("I-Twilio-Idempotency-Token", id, "X-Twilio-Signature", base64.StdEncoding.EncodeToString(mac(sha1.New, secret, text)))
-				h.Set("Content-Type", "application/x-www-form-urlencoded")
-				return h
-			},
-			theirs: func(secret string, h http.Header, body []byte) error {
-				form, err := url.ParseQuery(string(body))
-				if err != nil {
-					return err
-				}
-				params := map[string]string{}
-				for name := range form {
-					params[name] = form.Get(name)
-				}
-				v := client.NewRequestValidator(secret)
-				return refused(v.Validate(address, params, h.Get("X-Twilio-Signature")))
-			},
-		},
-		{
-			name: "paddle", library: "paddle-go-sdk", secrets: plain, ours: provider.Paddle, timed: true,
-			sign: func(secret, _ string, at time.Time, body []byte) http.Header {
-				sum := mac(sha256.New, secret, unix(at)+":"+string(body))
-				return headers("Paddle-Signature", "ts="+unix(at)+";h1="+hex.EncodeToString(sum))
-			},
-			theirs: func(secret string, h http.Header, body []byte) error {
-				r, err := http.NewRequest(http.MethodPost, address, bytes.NewReader(body)) //nolint:noctx // It is not sent.
-				if err != nil {
-					return err
-				}
-				r.Header = h
-				ok, err := paddle.NewWebhookVerifier(secret).Verify(r)
-				return errors.Join(refused(ok), err)
-			},
-		},
-		{
-			name: "shopify", secrets: plain, ours: provider.Shopify,
-			sign: func(secret, id string, at time.Time, body []byte) http.Header {
-				return headers("X-Shopify-Webhook-Id", id, "X-Shopify-Topic", "orders/create", "X-Shopify-Triggered-At", at.UTC().Format(time.RFC3339),
-					"X-Shopify-Hmac-Sha256", base64.StdEncoding.EncodeToString(mac(sha256.New, secret, string(body))))
-			},
-		},
-		{
-			name: "zoom", secrets: plain, ours: provider.Zoom, timed: true,
-			sign: func(secret, _ string, at time.Time, body []byte) http.Header {
-				sum := mac(sha256.New, secret, "v0:"+unix(at)+":"+string(body))
-				return headers("X-Zm-Request-Timestamp", unix(at), "X-Zm-Signature", "v0="+hex.EncodeToString(sum))
-			},
+		theirs: func(m *http.Request, secret string, body []byte) bool {
+			return github.ValidateSignature(m.Header.Get(github.SHA256SignatureHeader), body, []byte(secret)) == nil
 		},
 	}
 }
 
-// body is a message of the sender, with any text in it.
-func (s sender) body(id, text string) []byte {
-	if s.form {
-		return []byte(url.Values{"MessageSid": {id}, "Body": {text}}.Encode())
+func paddleBilling() sender {
+	return sender{
+		name: "Paddle", library: "paddle-go-sdk", ours: provider.Paddle, timed: true, window: true,
+		sign: func(m *http.Request, secrets []string, _ string, at time.Time, body []byte) {
+			m.Header.Set("Paddle-Signature", "ts="+unix(at)+";h1="+hexSum(secrets[0], unix(at), ":", string(body)))
+		},
+		theirs: func(m *http.Request, secret string, body []byte) bool {
+			r := m.Clone(m.Context())
+			r.Body = io.NopCloser(bytes.NewReader(body))
+			ok, err := paddle.NewWebhookVerifier(secret, paddle.VerifierWithTimestampTolerance(verifier.DefaultTolerance)).Verify(r)
+			return err == nil && ok
+		},
 	}
-	return fmt.Appendf(nil, `{"id":%q,"event_id":%q,"type":"a.b","event_type":"a.b","event":"a.b","created":1762257600,"text":%s}`, id, id, quoted(text))
+}
+
+func shopify() sender {
+	return sender{
+		name: "Shopify", ours: provider.Shopify,
+		sign: func(m *http.Request, secrets []string, id string, at time.Time, body []byte) {
+			set(m, "X-Shopify-Webhook-Id", id,
+				"X-Shopify-Topic", "orders/create",
+				"X-Shopify-Triggered-At", at.UTC().Format(time.RFC3339Nano),
+				"X-Shopify-Hmac-Sha256", base64.StdEncoding.EncodeToString(sum(sha256.New, secrets[0], string(body))))
+		},
+	}
+}
+
+func slackApp() sender {
+	return sender{
+		name: "Slack", library: "slack-go", ours: provider.Slack, timed: true, window: true,
+		sign: func(m *http.Request, secrets []string, _ string, at time.Time, body []byte) {
+			set(m, "X-Slack-Request-Timestamp", unix(at),
+				"X-Slack-Signature", "v0="+hexSum(secrets[0], "v0:", unix(at), ":", string(body)))
+		},
+		theirs: func(m *http.Request, secret string, body []byte) bool {
+			v, err := slack.NewSecretsVerifier(m.Header, secret)
+			if err == nil {
+				_, err = v.Write(body)
+			}
+			return err == nil && v.Ensure() == nil
+		},
+	}
+}
+
+// library is what the Go libraries of Standard Webhooks and Svix have in common.
+type library interface {
+	Sign(id string, at time.Time, body []byte) (string, error)
+	Verify(body []byte, h http.Header) error
+}
+
+func standard(prefix string, open func(secret string) (library, error)) sender {
+	return sender{
+		name: "Standard Webhooks", library: "standard-webhooks", ours: provider.StandardWebhooks,
+		standard: true, timed: true, window: true, lists: true,
+		sign: func(m *http.Request, secrets []string, id string, at time.Time, body []byte) {
+			var signatures []string
+			for _, secret := range secrets {
+				signatures = append(signatures, must(must(open(secret)).Sign(id, at, body)))
+			}
+			set(m, prefix+"id", id,
+				prefix+"timestamp", unix(at),
+				prefix+"signature", strings.Join(signatures, " "))
+		},
+		theirs: func(m *http.Request, secret string, body []byte) bool {
+			return must(open(secret)).Verify(body, m.Header) == nil
+		},
+	}
+}
+
+func stripe() sender {
+	return sender{
+		name: "Stripe", library: "stripe-go", ours: provider.Stripe, timed: true, window: true, lists: true,
+		sign: func(m *http.Request, secrets []string, _ string, at time.Time, body []byte) {
+			header := "t=" + unix(at)
+			for _, secret := range secrets {
+				header += ",v1=" + hex.EncodeToString(webhook.ComputeSignature(at, body, secret))
+			}
+			m.Header.Set("Stripe-Signature", header)
+		},
+		theirs: func(m *http.Request, secret string, body []byte) bool {
+			return webhook.ValidatePayload(body, m.Header.Get("Stripe-Signature"), secret) == nil
+		},
+	}
+}
+
+func twilioForm() sender {
+	return sender{
+		name: "Twilio, form", library: "twilio-go", ours: twilioAt, contentType: formType,
+		sign: func(m *http.Request, secrets []string, id string, _ time.Time, body []byte) {
+			text, form := address, must(url.ParseQuery(string(body)))
+			for _, name := range slices.Sorted(maps.Keys(form)) {
+				text += name + form.Get(name)
+			}
+			setTwilio(m, secrets[0], id, text)
+		},
+		theirs: func(m *http.Request, secret string, body []byte) bool {
+			v := twilio.NewRequestValidator(secret)
+			return v.ValidateBody(called(m), body, m.Header.Get("X-Twilio-Signature"))
+		},
+	}
+}
+
+func twilioJSON() sender {
+	s := twilioForm()
+	s.name, s.contentType = "Twilio, JSON", jsonType
+	s.sign = func(m *http.Request, secrets []string, id string, _ time.Time, body []byte) {
+		digest := sha256.Sum256(body)
+		m.URL.RawQuery += "&bodySHA256=" + hex.EncodeToString(digest[:])
+		setTwilio(m, secrets[0], id, called(m))
+	}
+	return s
+}
+
+func twilioAt(secret string, o *provider.Options) (*provider.Verifier, error) {
+	o.URL = address
+	return provider.Twilio(secret, o)
+}
+
+// called is the address that Twilio has made a request to.
+func called(m *http.Request) string { return strings.TrimSuffix(address, "a=1") + m.URL.RawQuery }
+
+func setTwilio(m *http.Request, secret, id, signed string) {
+	set(m, "I-Twilio-Idempotency-Token", id, "X-Twilio-Signature", base64.StdEncoding.EncodeToString(sum(sha1.New, secret, signed)))
+}
+
+func zoom() sender {
+	return sender{
+		name: "Zoom", ours: provider.Zoom, timed: true,
+		sign: func(m *http.Request, secrets []string, _ string, at time.Time, body []byte) {
+			set(m, "X-Zm-Request-Timestamp", unix(at),
+				"X-Zm-Signature", "v0="+hexSum(secrets[0], "v0:", unix(at), ":", string(body)))
+		},
+	}
 }
