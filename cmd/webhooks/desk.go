@@ -60,7 +60,7 @@ func (t *tool) listen(ctx context.Context, c *cli.Command) error {
 		return t.forward(ctx, c, out)
 	}
 	if c.NArg() > 0 {
-		return usagef("listen takes MERCHANT together with --forward only")
+		return usagef("listen takes %s together with --forward only", tenant(say(c)))
 	}
 	on, err := wire(c)
 	if err != nil {
@@ -114,7 +114,7 @@ type forwarder struct {
 
 func (t *tool) forward(ctx context.Context, c *cli.Command, out *terminal.Writer) error {
 	if c.NArg() == 0 {
-		return usagef("--forward needs MERCHANT, whose events are handed on")
+		return usagef("--forward needs %s, whose events are handed on", tenant(say(c)))
 	}
 	since, err := t.moment(c, "since")
 	if err != nil {

@@ -146,7 +146,7 @@ func (t *tool) why(ctx context.Context, c *cli.Command) error {
 		}
 	})
 	unknown, refused := errors.AsType[*refusal](err)
-	if !refused || unknown.Status != http.StatusNotFound {
+	if !refused || unknown.Code != codeNotFound {
 		return err
 	}
 	data, err := json.Marshal(unknown)

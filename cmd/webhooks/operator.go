@@ -86,7 +86,7 @@ func (t *tool) merchants(ctx context.Context, c *cli.Command) error {
 		return err
 	}
 	return ask(ctx, t, c, request{path: []string{"operator", say(c).Segment()}, query: q}, func(p *page, v view) {
-		p.row(p.tenant(), "WEBHOOKS", "ACTIVE", "DISABLED", "FAILING", "PENDING")
+		p.row(tenant(p.words), "WEBHOOKS", "ACTIVE", "DISABLED", "FAILING", "PENDING")
 		for _, m := range v.Merchants {
 			p.row(m.MerchantID, m.Webhooks, m.Active, m.Disabled, m.Failing, m.Pending)
 		}
@@ -131,7 +131,7 @@ func (t *tool) search(ctx context.Context, c *cli.Command) error {
 	}
 	q.Set("q", c.Args().First())
 	return ask(ctx, t, c, request{path: []string{"operator", "search"}, query: q}, func(p *page, v view) {
-		p.row("KIND", p.tenant(), "WEBHOOK", "EVENT", "DELIVERY", "URL")
+		p.row("KIND", tenant(p.words), "WEBHOOK", "EVENT", "DELIVERY", "URL")
 		for _, f := range v.Found {
 			p.row(f.Kind, f.MerchantID, f.WebhookID, f.EventID, f.DeliveryID, f.URL)
 		}

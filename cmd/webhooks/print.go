@@ -30,9 +30,6 @@ func (p *page) row(cells ...any) {
 	_, _ = fmt.Fprintln(p.out, strings.Join(text, "\t"))
 }
 
-// tenant heads the column of merchants.
-func (p *page) tenant() string { return strings.ToUpper(p.words.Say("{tenant}")) }
-
 // line is text that is in no column.
 func (p *page) line(format string, args ...any) {
 	_, _ = fmt.Fprintln(p.out, terminal.Safe(fmt.Sprintf(format, args...)))

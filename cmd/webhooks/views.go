@@ -52,7 +52,7 @@ type webhooksView struct {
 func (p *page) webhooks(all []webhookView, merchants bool) {
 	head, counted := []any{"WEBHOOK", "STATUS", "HEALTH", "FAILING SINCE", "URL"}, len(all) > 0 && all[0].Pending != nil
 	if merchants {
-		head = append([]any{p.tenant()}, head...)
+		head = append([]any{tenant(p.words)}, head...)
 	}
 	if counted {
 		head = append(head, "PENDING", "FAILED")

@@ -376,7 +376,7 @@ func TestAnswersInAnotherLanguage(t *testing.T) {
 		}
 	})
 	require.Subset(t, slices.Collect(maps.Keys(seen)), []string{
-		"invalid_request", "unauthorized", "forbidden", "insufficient_scope", "not_found", "no_public_key", "method_not_allowed", "limit_reached", "payload_too_large",
+		"invalid_request", "unauthorized", "forbidden", "insufficient_scope", "not_found", "no_such_path", "no_public_key", "method_not_allowed", "limit_reached", "payload_too_large",
 	})
 }
 
