@@ -2,7 +2,6 @@ package serve
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -62,14 +61,21 @@ func plain(name string) string {
 }
 
 // Tenant reads a noun as -tenant takes it: shop, or company,companies where the plural is not
-// one letter more. Without one, it is nil.
+// one letter more. Without one, it is nil. Its error quotes the noun.
 func Tenant(noun string) (*words.Words, error) {
 	if noun == "" {
 		return nil, nil //nolint:nilnil // nil is words, too
 	}
-	one, many, _ := strings.Cut(noun, ",")
+	one, many, both := strings.Cut(noun, ",")
 	one, many = strings.TrimSpace(one), strings.TrimSpace(many)
-	return words.New(&words.Options{Tenant: one, Tenants: cmp.Or(many, one+"s")})
+	w, err := words.New(&words.Options{Tenant: one, Tenants: many})
+	if one == "" || both && many == "" {
+		err = errors.New("the singular or the plural is missing")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%q is no noun such as shop, or company,companies, whose plural can stand in paths: %w", noun, err)
+	}
+	return w, nil
 }
 
 // Catalog reads the types of a host from a file, an array of {type, description, example,

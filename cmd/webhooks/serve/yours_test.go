@@ -64,9 +64,15 @@ func TestTenant(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, says, w.Say("{a tenant} of all {tenants} at ")+w.Segment())
 	}
-	for _, noun := range []string{",shops", "trading partner", "shop{"} {
+	for noun, says := range map[string]string{
+		",shops": "is missing", "shop,": "is missing", " ": "is missing", "shop{": `noun "shop{"`,
+		"trading partner": `path segment "trading partners" is not 1 to 40`, "events": `noun "events" means something else`,
+		"webhook": `noun "webhooks" means something else`,
+	} {
 		_, err := parse([]string{"-jwt-secret", secret, "-tenant", noun}, io.Discard)
-		require.ErrorContains(t, err, "-tenant", noun)
+		require.ErrorContains(t, err, `-tenant: "`+noun+`" is no noun`)
+		require.ErrorContains(t, err, says)
+		require.NotContains(t, err.Error(), "or means", "two causes")
 	}
 	var help strings.Builder
 	_, err := parse([]string{"-tenant", "shop", "-h"}, &help)
