@@ -56,6 +56,7 @@ func (h *Handler) documents() (map[string]*document, error) {
 	if err := errors.Join(h.own(doc), list(doc, h.svc)); err != nil {
 		return nil, fmt.Errorf("webhook: OpenAPI document: %w", err)
 	}
+	uncomment(root)
 	var asJSON bytes.Buffer
 	if err := json.Indent(&asJSON, appendJSON(nil, root), "", "  "); err != nil {
 		return nil, fmt.Errorf("webhook: OpenAPI document: %w", err)
