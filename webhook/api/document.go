@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
@@ -94,11 +95,11 @@ func (d *document) serve(x *exchange) (answer, error) {
 // can be sent whatever that holds. Others share what the test event has anchors for.
 func list(doc *yaml.Node, svc *webhook.Service) error {
 	webhooks, catalog := member(doc, "webhooks"), svc.Catalog()
-	same := catalog.Shape() == nil    // as in the document
-	written := event.DefaultCatalog() // what the document has
-	unused := map[string]bool{}       // schemas, unless something else needs them
+	same, replaced := catalog.Shape() == nil, catalog.Replaced() // as in the document, and what is not
+	written := event.DefaultCatalog()                            // what the document has
+	unused := map[string]bool{}                                  // schemas, unless something else needs them
 	for e := range written.All() {
-		if listed, ok := catalog.Lookup(e.Type); e.Type != event.TypeWebhookTest && (!ok || !same || !alike(e, listed)) {
+		if e.Type != event.TypeWebhookTest && (!same || slices.Contains(replaced, e.Type)) {
 			needed(doc, member(webhooks, string(e.Type)), unused)
 			cut(webhooks, string(e.Type))
 		}
@@ -115,7 +116,7 @@ func list(doc *yaml.Node, svc *webhook.Service) error {
 	}
 	prune(doc, unused)
 	for e := range catalog.All() {
-		if known, ok := written.Lookup(e.Type); e.Type == event.TypeWebhookTest || same && ok && alike(e, known) {
+		if _, ok := written.Lookup(e.Type); e.Type == event.TypeWebhookTest || same && ok && !slices.Contains(replaced, e.Type) {
 			continue
 		}
 		post, err := operation(test, svc, e)
@@ -163,10 +164,6 @@ func prune(doc *yaml.Node, unused map[string]bool) {
 			cut(schemas, name)
 		}
 	}
-}
-
-func alike(a, b event.Entry) bool {
-	return a.Description == b.Description && a.Frequency == b.Frequency && bytes.Equal(a.Example, b.Example)
 }
 
 // operation describes the request that brings an event of a host's own type. What is
