@@ -102,6 +102,7 @@ func TestEndToEnd(t *testing.T) {
 	require.Equal(t, "order-7", <-got)
 	require.Contains(t, webhooks(0, "test", "m1", id), "success (200)")
 	require.Contains(t, webhooks(0, "test", "m1", id, "--type", "document.created"), "success (200)")
+	require.Contains(t, webhooks(0, "types", "m1"), string(event.TypeAPIKeyExpiring))
 	require.Regexp(t, `order-8\n.*order-7`, webhooks(0, "events", "m1"))
 	require.Contains(t, webhooks(1, "ls", "m2"), "403 forbidden")
 	require.Contains(t, webhooks(1, "deliveries", "m1", "whk_nope"), "404 not_found")
