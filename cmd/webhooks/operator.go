@@ -168,8 +168,8 @@ func (v jobView) kind() string {
 }
 
 func (v jobView) text(w *words.Words) string {
-	return w.Say("job %s, %s: %s, %d webhooks of %d {tenants}, %d changed, %d deliveries, %d skipped, %d failed",
-		v.ID, v.kind(), v.Status, v.Webhooks, v.Merchants, v.Changed, v.Deliveries, v.Skipped, v.Failed)
+	return fmt.Sprintf("job %s, %s: %s, %s, %d changed, %s, %d skipped, %d failed",
+		v.ID, v.kind(), v.Status, webhooksOf(w, v.Webhooks, v.Merchants), v.Changed, counted(v.Deliveries, "delivery", "deliveries"), v.Skipped, v.Failed)
 }
 
 func (p *page) job(v jobView) { p.line("%s", v.text(p.words)) }
