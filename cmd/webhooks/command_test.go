@@ -164,6 +164,7 @@ func TestCommands(t *testing.T) {
 		{"what a terminal would obey in an error", "ls worse", 1, "", `\u001b[2J (404 not_found`},
 		{"no merchant to hand on from", "listen --forward http://127.0.0.1:1/", 2, "", "--forward needs MERCHANT"},
 		{"a status that there is not", "listen --status 99", 2, "", "must be 200 to 599"},
+		{"a prefix of headers that is none", "listen --wire-prefix X_Acme", 2, "", `--wire-prefix "X_Acme": `},
 		{"nothing to explain", "explain nowhere", 2, "", "nowhere"},
 		{"a time that is none to explain", "explain --at noon", 2, "", "--at"},
 		{"a service without a login", "serve -store memory", 1, "", "-jwt-secret is needed"},

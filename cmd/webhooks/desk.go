@@ -46,7 +46,7 @@ func (t *tool) deskCommands() []*cli.Command {
 func wire(c *cli.Command) (signer.Wire, error) {
 	w := signer.Wire{Prefix: c.String("wire-prefix"), OmitUntimed: !c.Bool("wire-untimed")}
 	if err := w.Validate(); err != nil {
-		return w, usagef("--wire-prefix: %w", err)
+		return w, usagef("--wire-prefix %q: %w", w.Prefix, err)
 	}
 	if w.OmitUntimed && c.Bool("untimed") {
 		return w, usagef("--untimed accepts the signature that --wire-untimed=false leaves out: give one of them")

@@ -126,7 +126,7 @@ func (e Entry) check() (bad []error) {
 	switch e.Frequency {
 	case High, Medium, Low, Manual:
 	default:
-		bad = append(bad, e.fault(fmt.Sprintf("unknown frequency %q", e.Frequency)))
+		bad = append(bad, e.fault(fmt.Sprintf("unknown frequency %q: must be High, Medium, Low or Manual", e.Frequency)))
 	}
 	if len(e.Example) > 0 {
 		switch example, err := Parse(e.Example); {

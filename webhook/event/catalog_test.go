@@ -96,7 +96,7 @@ func TestCatalogNamesEveryFault(t *testing.T) {
 	require.Nil(t, c)
 	require.EqualError(t, err, `event: catalog: "Not Fine": not a valid type
 event: catalog: "fine": there twice
-event: catalog: "often": unknown frequency "Often"
+event: catalog: "often": unknown frequency "Often": must be High, Medium, Low or Manual
 event: catalog: "no.event": example: event: malformed: type is missing
 event: catalog: "other.type": example: an event of type "a.b"`)
 	_, err = event.DefaultCatalog().With(event.Entry{Type: event.TypeDocumentCreated})

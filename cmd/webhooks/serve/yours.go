@@ -30,7 +30,7 @@ func (y *yours) flags(fs *flag.FlagSet, bad *[]error) {
 		*bad = append(*bad, named("-tenant", err))
 		return nil
 	})
-	fs.Func("catalog", "JSON `file` of the types of events in place of the default ones, but webhook.test: an array of type, description, example (a whole event) and frequency (High, Medium or Low; default Medium)",
+	fs.Func("catalog", "JSON `file` of the types of events in place of the default ones, but webhook.test: an array of type, description, example (a whole event) and frequency (High, Medium, Low, or Manual for what nobody can subscribe to; default Medium)",
 		func(file string) (err error) {
 			y.catalog, err = Catalog(file)
 			*bad = append(*bad, named("-catalog", err))
@@ -46,7 +46,7 @@ func (y *yours) settle() error {
 	if y.title != "" {
 		y.wire.UserAgent = strings.TrimPrefix(plain(y.title)+"-Webhooks/1.0", "-")
 	}
-	return named("-wire-prefix", y.wire.Validate())
+	return named(fmt.Sprintf("-wire-prefix %q", y.wire.Prefix), y.wire.Validate())
 }
 
 // plain are the letters and digits of a name that a header can hold, and at most 40.
@@ -99,7 +99,7 @@ func Catalog(file string) (*event.Catalog, error) {
 			catalog, err = catalog.With(e)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("%s: entry %d, %q: %w", file, i+1, e.Type, err)
+			return nil, fmt.Errorf("%s: entry %d: %w", file, i+1, err)
 		}
 	}
 	if _, own := catalog.Lookup(event.TypeWebhookTest); own {
@@ -116,7 +116,7 @@ func readEntry(text []byte) (e event.Entry, err error) {
 		return e, err
 	}
 	if e.Type == "" || e.Description == "" || len(e.Example) == 0 {
-		return e, errors.New("type, description and example are needed")
+		return e, fmt.Errorf("%q: type, description and example are needed", e.Type)
 	}
 	return e, nil
 }
