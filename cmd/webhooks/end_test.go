@@ -42,6 +42,12 @@ func startSender(t *testing.T) *sender {
 		return webhook.Principal{MerchantID: "m1"}, nil
 	}, &api.Options{EnablePublish: true})
 	require.NoError(t, err)
+	return &sender{svc, up(t, disp, h)}
+}
+
+// up runs a dispatcher and serves an API until the test ends, and returns the API's address.
+func up(t *testing.T, disp *webhook.Dispatcher, h http.Handler) string {
+	t.Helper()
 	server := httptest.NewServer(h)
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error, 1)
@@ -51,7 +57,7 @@ func startSender(t *testing.T) *sender {
 		stop()
 		require.NoError(t, <-done)
 	})
-	return &sender{svc, server.URL}
+	return server.URL
 }
 
 // TestEndToEnd goes through what the command is for: an event did not arrive.
