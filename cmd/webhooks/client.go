@@ -62,11 +62,20 @@ type refusal struct {
 	} `json:"details"`
 }
 
-// Error is the API's own words.
+// The codes of a path that the API does not have, and of what a path does not lead to.
+const (
+	codeNoPath   = "no_such_path"
+	codeNotFound = "not_found"
+)
+
+// Error is the API's own words, and what may be wrong with the path.
 func (e *refusal) Error() string {
 	lines := []string{fmt.Sprintf("%s (%d %s, request %s)", e.Message, e.Status, e.Code, e.RequestID)}
 	for _, d := range e.Details {
 		lines = append(lines, strings.TrimPrefix(d.Field+": "+d.Message, ": "))
+	}
+	if e.Code == codeNoPath {
+		lines = append(lines, "is --server right? And if the service calls its merchants something else, give its noun: --tenant, or WEBHOOKS_TENANT")
 	}
 	return strings.Join(lines, "\n  ")
 }

@@ -67,7 +67,7 @@ func answering(t *testing.T) string {
 		case len(given) == 0:
 			fail(w, http.StatusNotImplemented, fmt.Sprintf(`{"code":"untold","message":%q,"details":[]}`, key))
 		case bytes.HasPrefix(given[0], []byte(`{"code"`)):
-			fail(w, map[string]int{"not_found": 404, "forbidden": 403, "invalid_request": 400}[regexp.MustCompile(`"code":"(\w+)"`).FindStringSubmatch(string(given[0]))[1]], string(given[0]))
+			fail(w, map[string]int{"not_found": 404, "no_such_path": 404, "forbidden": 403, "invalid_request": 400}[regexp.MustCompile(`"code":"(\w+)"`).FindStringSubmatch(string(given[0]))[1]], string(given[0]))
 		default:
 			_, _ = fmt.Fprintf(w, `{"success":true,"data":%s,"timestamp":"2026-11-30T12:00:00Z","requestId":"req_1"}`, given[0])
 			if len(given) > 1 {
@@ -147,6 +147,7 @@ func TestCommands(t *testing.T) {
 	}{
 		{"the data as it is", "events m1 --limit 1 -o json", 0, `{"events":[{"id":"evt_2","type":"document.deleted","createdAt":"2026-11-30T11:00:00Z"}],"next":"c1", "later": [1]}` + "\n", ""},
 		{"an unknown event is an answer", "why m1 nope -o json", 0, `{"code":"not_found","message":"This merchant has no event with this id. The merchant never published it, or it is not known any more: no event of the merchant is kept.","details":[]}` + "\n", ""},
+		{"an unknown path is none", "why m1 nowhere", 1, "", "There is no such path. (404 no_such_path, request req_1)\n  is --server right? And if the service calls its merchants something else, give its noun: --tenant"},
 		{"a refusal is none", "ls m2", 1, "", "webhooks: These credentials are not for this merchant. (403 forbidden, request req_1)\n"},
 		{"an unknown webhook is none", "deliveries m1 nope", 1, "", "(404 not_found, request req_1)"},
 		{"details", "events m1 --limit 0", 1, "", "The request is not valid. See details. (400 invalid_request, request req_1)\n  limit: must be a whole number from 1 to 1000\n"},
@@ -169,6 +170,7 @@ func TestCommands(t *testing.T) {
 		{"what a terminal would obey in an error", "ls worse", 1, "", `\u001b[2J (404 not_found`},
 		{"no merchant to hand on from", "listen --forward http://127.0.0.1:1/", 2, "", "--forward needs MERCHANT"},
 		{"a status that there is not", "listen --status 99", 2, "", "must be 200 to 599"},
+		{"a prefix of headers that is none", "listen --wire-prefix X_Acme", 2, "", `--wire-prefix "X_Acme": `},
 		{"nothing to explain", "explain nowhere", 2, "", "nowhere"},
 		{"nothing kept to explain", "explain --last --dir nowhere", 2, "", "nowhere"},
 		{"a time that is none to explain", "explain --at noon", 2, "", "--at"},

@@ -49,7 +49,7 @@ func (t *tool) deskCommands() []*cli.Command {
 func wire(c *cli.Command) (signer.Wire, error) {
 	w := signer.Wire{Prefix: c.String("wire-prefix"), OmitUntimed: !c.Bool("wire-untimed")}
 	if err := w.Validate(); err != nil {
-		return w, usagef("--wire-prefix: %w", err)
+		return w, usagef("--wire-prefix %q: %w", w.Prefix, err)
 	}
 	if w.OmitUntimed && c.Bool("untimed") {
 		return w, usagef("--untimed accepts the signature that --wire-untimed=false leaves out: give one of them")
@@ -63,7 +63,7 @@ func (t *tool) listen(ctx context.Context, c *cli.Command) error {
 		return t.forward(ctx, c, out)
 	}
 	if c.NArg() > 0 {
-		return usagef("listen takes MERCHANT together with --forward only")
+		return usagef("listen takes %s together with --forward only", tenant(say(c)))
 	}
 	on, err := wire(c)
 	if err != nil {
@@ -125,7 +125,7 @@ type forwarder struct {
 
 func (t *tool) forward(ctx context.Context, c *cli.Command, out *terminal.Writer) error {
 	if c.NArg() == 0 {
-		return usagef("--forward needs MERCHANT, whose events are handed on")
+		return usagef("--forward needs %s, whose events are handed on", tenant(say(c)))
 	}
 	since, err := t.moment(c, "since")
 	if err != nil {

@@ -42,6 +42,12 @@ func startSender(t *testing.T) *sender {
 		return webhook.Principal{MerchantID: "m1"}, nil
 	}, &api.Options{EnablePublish: true})
 	require.NoError(t, err)
+	return &sender{svc, up(t, disp, h)}
+}
+
+// up runs a dispatcher and serves an API until the test ends, and returns the API's address.
+func up(t *testing.T, disp *webhook.Dispatcher, h http.Handler) string {
+	t.Helper()
 	server := httptest.NewServer(h)
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error, 1)
@@ -51,7 +57,7 @@ func startSender(t *testing.T) *sender {
 		stop()
 		require.NoError(t, <-done)
 	})
-	return &sender{svc, server.URL}
+	return server.URL
 }
 
 // TestEndToEnd goes through what the command is for: an event did not arrive.
@@ -93,8 +99,8 @@ func TestEndToEnd(t *testing.T) {
 	publish("order-8")
 	why("order-8", "disabled: the webhook was disabled at ")
 	require.Equal(t, id+" is active\n", webhooks(0, "enable", "m1", id))
-	require.Contains(t, webhooks(0, "replay", "m1", id, "--status", "missed", "--dry-run"), "would send 1 deliveries")
-	require.Contains(t, webhooks(0, "replay", "m1", id, "--status", "missed", "--wait"), "done: 1 deliveries")
+	require.Contains(t, webhooks(0, "replay", "m1", id, "--status", "missed", "--dry-run"), "would send 1 delivery of 2 events")
+	require.Contains(t, webhooks(0, "replay", "m1", id, "--status", "missed", "--wait"), "done: 1 delivery")
 	require.Equal(t, "order-8", <-got)
 	why("order-8", "delivered at ")
 	why("nope", "This merchant has no event with this id.")
@@ -102,6 +108,7 @@ func TestEndToEnd(t *testing.T) {
 	require.Equal(t, "order-7", <-got)
 	require.Contains(t, webhooks(0, "test", "m1", id), "success (200)")
 	require.Contains(t, webhooks(0, "test", "m1", id, "--type", "document.created"), "success (200)")
+	require.Contains(t, webhooks(0, "types", "m1"), string(event.TypeAPIKeyExpiring))
 	require.Regexp(t, `order-8\n.*order-7`, webhooks(0, "events", "m1"))
 	require.Contains(t, webhooks(1, "ls", "m2"), "403 forbidden")
 	require.Contains(t, webhooks(1, "deliveries", "m1", "whk_nope"), "404 not_found")

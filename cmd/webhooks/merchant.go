@@ -20,6 +20,7 @@ func (t *tool) merchantCommands() []*cli.Command {
 	return []*cli.Command{
 		t.command("ls", "MERCHANT [WEBHOOK]", "list webhooks, or show one and what was changed of it", t.list,
 			number("limit", "at most `N`"), number("offset", "leave the first `N` out"), yes("active", "leave out those that are disabled")),
+		t.command("types", "MERCHANT", "list the types of events that there are", t.types),
 		t.command("events", "MERCHANT", "list what was published, newest first", t.events,
 			option("type", "only events of this `type`"), option("id", "only the event with this `id`"), since, until, number("limit", "at most `N`"), option("cursor", "`where` to go on")),
 		t.command("why", "MERCHANT EVENT", "say of each webhook why it did or did not get an event", t.why),
@@ -130,6 +131,22 @@ func (t *tool) events(ctx context.Context, c *cli.Command) error {
 	})
 }
 
+func (t *tool) types(ctx context.Context, c *cli.Command) error {
+	type view struct {
+		EventTypes []struct {
+			Type        string `json:"type"`
+			Frequency   string `json:"frequency"`
+			Description string `json:"description"`
+		} `json:"eventTypes"`
+	}
+	return ask(ctx, t, c, request{path: of(c, "webhooks", "event-types")}, func(p *page, v view) {
+		p.row("TYPE", "FREQUENCY", "DESCRIPTION")
+		for _, e := range v.EventTypes {
+			p.row(e.Type, e.Frequency, e.Description)
+		}
+	})
+}
+
 // why has an answer also if the event is not known: then the message is the answer.
 func (t *tool) why(ctx context.Context, c *cli.Command) error {
 	err := ask(ctx, t, c, request{path: of(c, "events", "1")}, func(p *page, v eventView) {
@@ -146,7 +163,7 @@ func (t *tool) why(ctx context.Context, c *cli.Command) error {
 		}
 	})
 	unknown, refused := errors.AsType[*refusal](err)
-	if !refused || unknown.Status != http.StatusNotFound {
+	if !refused || unknown.Code != codeNotFound {
 		return err
 	}
 	data, err := json.Marshal(unknown)

@@ -29,7 +29,7 @@ func TestMoves(t *testing.T) {
 	require.Contains(t, webhooks(1, append([]string{"export"}, from...)...), "-migrate")
 	require.Equal(t, "the store is up to date\n", webhooks(0, append([]string{"migrate"}, from...)...))
 	require.Equal(t, "1 created, 0 overwritten, 0 unchanged\n", webhooks(0, append([]string{"import", "--insecure-unsealed", "testdata/webhooks.jsonl"}, from...)...))
-	require.Equal(t, "1 webhooks of 1 merchants written\n", webhooks(0, append([]string{"export", "--out", file, "--seal-with", other}, from...)...))
+	require.Equal(t, "1 webhook of 1 merchant written\n", webhooks(0, append([]string{"export", "--out", file, "--seal-with", other}, from...)...))
 	webhooks(1, append([]string{"export", "--out", file, "--seal-with", other}, from...)...) // It is there already.
 	text, err := os.ReadFile(file)
 	require.NoError(t, err)

@@ -86,7 +86,7 @@ func (t *tool) merchants(ctx context.Context, c *cli.Command) error {
 		return err
 	}
 	return ask(ctx, t, c, request{path: []string{"operator", say(c).Segment()}, query: q}, func(p *page, v view) {
-		p.row(p.tenant(), "WEBHOOKS", "ACTIVE", "DISABLED", "FAILING", "PENDING")
+		p.row(tenant(p.words), "WEBHOOKS", "ACTIVE", "DISABLED", "FAILING", "PENDING")
 		for _, m := range v.Merchants {
 			p.row(m.MerchantID, m.Webhooks, m.Active, m.Disabled, m.Failing, m.Pending)
 		}
@@ -131,7 +131,7 @@ func (t *tool) search(ctx context.Context, c *cli.Command) error {
 	}
 	q.Set("q", c.Args().First())
 	return ask(ctx, t, c, request{path: []string{"operator", "search"}, query: q}, func(p *page, v view) {
-		p.row("KIND", p.tenant(), "WEBHOOK", "EVENT", "DELIVERY", "URL")
+		p.row("KIND", tenant(p.words), "WEBHOOK", "EVENT", "DELIVERY", "URL")
 		for _, f := range v.Found {
 			p.row(f.Kind, f.MerchantID, f.WebhookID, f.EventID, f.DeliveryID, f.URL)
 		}
@@ -168,8 +168,8 @@ func (v jobView) kind() string {
 }
 
 func (v jobView) text(w *words.Words) string {
-	return w.Say("job %s, %s: %s, %d webhooks of %d {tenants}, %d changed, %d deliveries, %d skipped, %d failed",
-		v.ID, v.kind(), v.Status, v.Webhooks, v.Merchants, v.Changed, v.Deliveries, v.Skipped, v.Failed)
+	return fmt.Sprintf("job %s, %s: %s, %s, %d changed, %s, %d skipped, %d failed",
+		v.ID, v.kind(), v.Status, webhooksOf(w, v.Webhooks, v.Merchants), v.Changed, counted(v.Deliveries, "delivery", "deliveries"), v.Skipped, v.Failed)
 }
 
 func (p *page) job(v jobView) { p.line("%s", v.text(p.words)) }

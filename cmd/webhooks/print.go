@@ -30,8 +30,20 @@ func (p *page) row(cells ...any) {
 	_, _ = fmt.Fprintln(p.out, strings.Join(text, "\t"))
 }
 
-// tenant heads the column of merchants.
-func (p *page) tenant() string { return strings.ToUpper(p.words.Say("{tenant}")) }
+// counted is a number of things. Without a plural, that is one with an s.
+func counted(n int, one string, many ...string) string {
+	switch {
+	case n == 1:
+		return "1 " + one
+	case len(many) > 0:
+		return fmt.Sprintf("%d %s", n, many[0])
+	}
+	return fmt.Sprintf("%d %ss", n, one)
+}
+
+func webhooksOf(w *words.Words, webhooks, tenants int) string {
+	return counted(webhooks, "webhook") + " of " + counted(tenants, w.Say("{tenant}"), w.Say("{tenants}"))
+}
 
 // line is text that is in no column.
 func (p *page) line(format string, args ...any) {

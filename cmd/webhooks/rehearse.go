@@ -63,12 +63,12 @@ func (t *tool) rehearse(ctx context.Context, c *cli.Command, from io.Reader) err
 	_, _ = fmt.Fprintf(t.stderr, "%d tested: %d take both, %d would fail after the move, %d take the new form only, %d take neither, %d do not answer; %d do not verify\n",
 		done.Webhooks, done.Same, done.OnlyOld, done.OnlyNew, done.Neither, done.Unreachable, done.Open)
 	if done.Kept > 0 || done.Disabled > 0 {
-		_, _ = fmt.Fprintf(t.stderr, "%d of them passed in the report that was there; %d disabled webhooks were not tested\n", done.Kept, done.Disabled)
+		_, _ = fmt.Fprintf(t.stderr, "%d of them passed in the report that was there; not tested: %s\n", done.Kept, counted(done.Disabled, "disabled webhook"))
 	}
 	if err == nil && done.OnlyOld > 0 {
-		err = fmt.Errorf("%d webhooks would fail after the move", done.OnlyOld)
+		err = fmt.Errorf("%s would fail after the move", counted(done.OnlyOld, "webhook"))
 	}
-	return refused(err)
+	return refused(err, "tested")
 }
 
 // why says in a few words why a receiver would fail.

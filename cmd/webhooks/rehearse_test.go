@@ -42,10 +42,15 @@ func TestRehearsal(t *testing.T) {
 	require.Contains(t, got.stdout, `"webhookId":"ep_strict","merchantId":"m1","url":"`+server.URL+`/strict","old":{"status":200},"new":{"status":401},"verdict":"only_old"`)
 	require.Contains(t, got.stderr, "would fail: ep_strict of m1, "+server.URL+"/strict: refuses the new form with 401\n")
 	require.Contains(t, got.stderr, "2 tested: 1 take both, 1 would fail after the move, 0 take the new form only, 0 take neither, 0 do not answer; 1 do not verify\n")
-	require.Contains(t, got.stderr, "webhooks: 1 webhooks would fail after the move\n")
+	require.Contains(t, got.stderr, "webhooks: 1 webhook would fail after the move\n")
 
 	got = run(t, append(args, "--wire-prefix", "X-Acme-", file)...)
 	require.Equal(t, 0, got.code, got.stderr)
+
+	got = run(t, "import", "--rehearse", "--insecure-unsealed", file)
+	require.Equal(t, 1, got.code)
+	require.Contains(t, got.stderr, "2 webhooks not tested:\n  line 2: webhook ep_strict of m1: url must start with https://")
+	require.Equal(t, 1, strings.Count(got.stderr, "are for --insecure-allow-http"))
 
 	args = append(args, "--report", report, "--per-host", "1", file)
 	require.Equal(t, 1, run(t, args...).code)

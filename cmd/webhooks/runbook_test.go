@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -107,17 +106,8 @@ func playOutage(t *testing.T, place string) *outage {
 		return webhook.Principal{AnyMerchant: true, Subject: "ann"}, nil
 	}, &api.Options{Operator: ops})
 	require.NoError(t, err)
-	server := httptest.NewServer(h)
-	ctx, stop := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- disp.Run(ctx) }()
-	t.Cleanup(func() {
-		server.Close()
-		stop()
-		require.NoError(t, <-done)
-	})
 
-	o := &outage{url: server.URL}
+	o := &outage{url: up(t, disp, h)}
 	var down atomic.Bool
 	down.Store(true)
 	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -82,8 +82,8 @@ func (t *tool) export(ctx context.Context, c *cli.Command) error {
 	}
 	done, err := transfer.Export(ctx, w, st, o)
 	err = errors.Join(err, end())
-	_, _ = fmt.Fprintln(t.stderr, say(c).Say("%d webhooks of %d {tenants} written", done.Webhooks, done.Merchants))
-	return refused(err)
+	_, _ = fmt.Fprintln(t.stderr, webhooksOf(say(c), done.Webhooks, done.Merchants)+" written")
+	return refused(err, "written")
 }
 
 func (t *tool) imports(ctx context.Context, c *cli.Command) error {
@@ -117,7 +117,7 @@ func (t *tool) imports(ctx context.Context, c *cli.Command) error {
 		verb = "dry run: "
 	}
 	_, _ = fmt.Fprintf(t.stdout, "%s%d created, %d overwritten, %d unchanged\n", verb, done.Created, done.Overwritten, done.Unchanged)
-	return refused(err)
+	return refused(err, "moved")
 }
 
 // receiving are the options of the service that takes webhooks in.
@@ -137,15 +137,19 @@ func receiving(c *cli.Command, keys []webhook.SecretKey) (webhook.ServiceOptions
 	return o, nil
 }
 
-// refused lists all that was refused, where the error names the first.
-func refused(err error) error {
+// refused lists all that was refused, where the error names the first, and says what did not
+// become of it.
+func refused(err error, done string) error {
 	all, ok := errors.AsType[*transfer.RefusedError](err)
 	if !ok {
 		return err
 	}
-	lines := []string{fmt.Sprintf("%d webhooks were not moved:", all.Webhooks)}
+	lines, url := []string{fmt.Sprintf("%s not %s:", counted(all.Webhooks, "webhook"), done)}, false
 	for _, p := range all.Problems {
-		lines = append(lines, p.String())
+		lines, url = append(lines, p.String()), url || p.Field == "url"
+	}
+	if url {
+		lines = append(lines, "URLs with http are for --insecure-allow-http, those in private networks for --insecure-allow-private-networks")
 	}
 	return errors.New(strings.Join(lines, "\n  "))
 }

@@ -38,6 +38,16 @@ func TestTenant(t *testing.T) {
 	}
 }
 
+// What a command takes is called as --tenant says, which may stand before or behind it.
+func TestTenantInUsage(t *testing.T) {
+	t.Parallel()
+	require.Contains(t, run(t, "--tenant", "shop", "why", "--help").stdout, "why [options] SHOP EVENT")
+	require.Contains(t, run(t, "why", "s1", "--tenant", "shop").stderr, "why takes SHOP EVENT")
+	require.Contains(t, run(t, "listen", "--tenant", "shop", "--forward", "http://127.0.0.1:1/").stderr, "--forward needs SHOP,")
+	require.Contains(t, run(t, "listen", "--tenant", "shop", "s1").stderr, "listen takes SHOP ")
+	require.Contains(t, run(t, "why", "--help").stdout, "why [options] MERCHANT EVENT")
+}
+
 func TestTenantFromTheEnvironment(t *testing.T) {
 	t.Setenv("WEBHOOKS_TENANT", "shop{")
 	got := run(t, "--server", "http://127.0.0.1:1", "--token", "x", "ls", "s1")

@@ -60,7 +60,8 @@ func (t *tool) run(ctx context.Context, args []string) int {
 }
 
 func (t *tool) root() *cli.Command {
-	root := &cli.Command{
+	var root *cli.Command
+	root = &cli.Command{
 		Name: "webhooks", Usage: "see why a webhook did or did not arrive, and run or try a service that sends them",
 		Writer: t.stdout, ErrWriter: t.stderr, Reader: t.stdin,
 		HideVersion: true, EnableShellCompletion: true, Suggest: true,
@@ -71,8 +72,14 @@ func (t *tool) root() *cli.Command {
 			&cli.StringFlag{
 				Name: "tenant", Usage: "`noun` for merchants, if the service has another, as of serve: shop, or company,companies", Sources: cli.EnvVars("WEBHOOKS_TENANT"), HideDefault: true,
 				Validator: func(noun string) error {
-					_, err := serve.Tenant(noun)
-					return err
+					w, err := serve.Tenant(noun)
+					if err != nil {
+						return err
+					}
+					return root.Walk(func(c *cli.Command) error { // Here, because help is shown before any hook.
+						c.ArgsUsage = strings.ReplaceAll(c.ArgsUsage, "MERCHANT", tenant(w))
+						return nil
+					})
 				},
 			},
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "`text` for people, or json: the API's data as it is", Value: "text", Validator: oneOf("text", "json")},
@@ -101,6 +108,9 @@ func say(c *cli.Command) *words.Words {
 	return w
 }
 
+// tenant is what an argument or a column of merchants is called.
+func tenant(w *words.Words) string { return strings.ToUpper(w.Say("{tenant}")) }
+
 // group makes a command that does nothing itself but name those below it.
 func group(c *cli.Command) {
 	c.Action = func(_ context.Context, c *cli.Command) error {
@@ -121,7 +131,7 @@ func (t *tool) command(name, args, usage string, do func(context.Context, *cli.C
 		Action: func(ctx context.Context, c *cli.Command) error {
 			given := c.Args().Slice()
 			if len(given) < least || len(given) > len(all) || slices.Contains(given, "") {
-				return usagef("%s takes %s; see %s --help", name, cmp.Or(args, "no arguments"), c.FullName())
+				return usagef("%s takes %s; see %s --help", name, cmp.Or(c.ArgsUsage, "no arguments"), c.FullName())
 			}
 			err := do(ctx, c)
 			if err == nil || errors.Is(err, errUsage) {

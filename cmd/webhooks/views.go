@@ -52,7 +52,7 @@ type webhooksView struct {
 func (p *page) webhooks(all []webhookView, merchants bool) {
 	head, counted := []any{"WEBHOOK", "STATUS", "HEALTH", "FAILING SINCE", "URL"}, len(all) > 0 && all[0].Pending != nil
 	if merchants {
-		head = append([]any{p.tenant()}, head...)
+		head = append([]any{tenant(p.words)}, head...)
 	}
 	if counted {
 		head = append(head, "PENDING", "FAILED")
@@ -262,7 +262,7 @@ func (v replayView) running() bool { return v.Status == "running" }
 func (v replayView) broken() bool  { return v.Status == "failed" }
 
 func (v replayView) text(*words.Words) string {
-	parts := []string{fmt.Sprintf("%d deliveries of %d events", v.Deliveries, v.Events)}
+	parts := []string{counted(v.Deliveries, "delivery", "deliveries") + " of " + counted(v.Events, "event")}
 	for _, more := range []struct {
 		n    int
 		text string

@@ -1,6 +1,6 @@
 // Command texts lists what customers and operators read: every constant of type words.Text,
-// or of strictjson's Text, in the module, and what templates hand to t and tn. The list is webhook/words/texts.txt,
-// sorted, a text on each line.
+// or of strictjson's Text, in the module, what templates hand to t and tn, and the names of HTTP's statuses. The
+// list is webhook/words/texts.txt, sorted, a text on each line.
 //
 //	texts         writes the list
 //	texts -check  writes nothing and fails if the list is not current
@@ -23,6 +23,7 @@ import (
 	"io/fs"
 	"log"
 	"maps"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -50,6 +51,9 @@ func main() {
 
 func run(check bool) error {
 	found := texts{}
+	for status := range 600 {
+		found.add(http.StatusText(status)) // The portal says them.
+	}
 	if err := errors.Join(found.fromCode(), found.fromTemplates("webhook/portal/templates", "webhook/mailnotify/templates")); err != nil {
 		return err
 	}

@@ -58,7 +58,11 @@ var (
 	}
 	errNoResource = &apiError{
 		status: http.StatusNotFound, code: "not_found",
-		text: "There is no such webhook, delivery, replay, job or path.",
+		text: "There is no such webhook, delivery, replay or job.",
+	}
+	errNoPath = &apiError{
+		status: http.StatusNotFound, code: "no_such_path",
+		text: "There is no such path.",
 	}
 	errNoPublicKey = &apiError{
 		status: http.StatusNotFound, code: "no_public_key",

@@ -313,7 +313,7 @@ func (h *Handler) serve(ctx context.Context, x *exchange) (out answer, err error
 	})
 	match := h.match(x)
 	if match == nil {
-		return answer{}, webhook.ErrNotFound
+		return answer{}, errNoPath
 	}
 	if x.R.Method == http.MethodOptions {
 		x.W.Header().Set("Allow", match.allow())

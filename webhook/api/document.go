@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
@@ -56,6 +57,7 @@ func (h *Handler) documents() (map[string]*document, error) {
 	if err := errors.Join(h.own(doc), list(doc, h.svc)); err != nil {
 		return nil, fmt.Errorf("webhook: OpenAPI document: %w", err)
 	}
+	uncomment(root)
 	var asJSON bytes.Buffer
 	if err := json.Indent(&asJSON, appendJSON(nil, root), "", "  "); err != nil {
 		return nil, fmt.Errorf("webhook: OpenAPI document: %w", err)
@@ -93,11 +95,11 @@ func (d *document) serve(x *exchange) (answer, error) {
 // can be sent whatever that holds. Others share what the test event has anchors for.
 func list(doc *yaml.Node, svc *webhook.Service) error {
 	webhooks, catalog := member(doc, "webhooks"), svc.Catalog()
-	same := catalog.Shape() == nil    // as in the document
-	written := event.DefaultCatalog() // what the document has
-	unused := map[string]bool{}       // schemas, unless something else needs them
+	same, replaced := catalog.Shape() == nil, catalog.Replaced() // as in the document, and what is not
+	written := event.DefaultCatalog()                            // what the document has
+	unused := map[string]bool{}                                  // schemas, unless something else needs them
 	for e := range written.All() {
-		if listed, ok := catalog.Lookup(e.Type); e.Type != event.TypeWebhookTest && (!ok || !same || !alike(e, listed)) {
+		if e.Type != event.TypeWebhookTest && (!same || slices.Contains(replaced, e.Type)) {
 			needed(doc, member(webhooks, string(e.Type)), unused)
 			cut(webhooks, string(e.Type))
 		}
@@ -114,7 +116,7 @@ func list(doc *yaml.Node, svc *webhook.Service) error {
 	}
 	prune(doc, unused)
 	for e := range catalog.All() {
-		if known, ok := written.Lookup(e.Type); e.Type == event.TypeWebhookTest || same && ok && alike(e, known) {
+		if _, ok := written.Lookup(e.Type); e.Type == event.TypeWebhookTest || same && ok && !slices.Contains(replaced, e.Type) {
 			continue
 		}
 		post, err := operation(test, svc, e)
@@ -162,10 +164,6 @@ func prune(doc *yaml.Node, unused map[string]bool) {
 			cut(schemas, name)
 		}
 	}
-}
-
-func alike(a, b event.Entry) bool {
-	return a.Description == b.Description && a.Frequency == b.Frequency && bytes.Equal(a.Example, b.Example)
 }
 
 // operation describes the request that brings an event of a host's own type. What is

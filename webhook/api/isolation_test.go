@@ -220,6 +220,7 @@ type probe struct {
 
 	precondition string
 	nowhere      string // the answer of a path that leads nowhere
+	nothing      string // the answer of an id that nothing has
 	found        bool   // at least once, an unknown id was the only fault
 }
 
@@ -241,9 +242,12 @@ func (p *probe) alike(unknown answered, theirs string, ask func(id string) answe
 	p.found = p.found || unknown.status == http.StatusNotFound
 	require.Equal(p.t, unknown.whole(), ask(theirs).whole(), "%s with another's id", p)
 	for _, id := range malformed(theirs) {
-		if a := ask(id.text); id.splits || a.status == http.StatusNotFound && !p.names(eventParameter) { // That one says more.
+		switch a := ask(id.text); {
+		case id.splits:
 			require.Equal(p.t, p.nowhere, a.is(http.StatusNotFound).whole())
-		} else {
+		case a.status == http.StatusNotFound && !p.names(eventParameter): // That one says more.
+			require.Equal(p.t, p.nothing, a.whole())
+		default:
 			require.Equal(p.t, unknown.whole(), a.whole(), "%s with the id %s", p, id.name)
 		}
 	}
@@ -266,6 +270,11 @@ func TestForeignIDsAreLikeUnknownOnes(t *testing.T) {
 				their, my := ofTheirs.of(o), ofMine.of(o)
 				p := probe{site: s, operation: o}
 				p.nowhere = serve(t, s.api, s.request(o.method, hooks+"/a/b/c", "")).is(http.StatusNotFound).whole()
+				method := http.MethodGet
+				if o.method == http.MethodHead {
+					method = o.method // Its answers have no body.
+				}
+				p.nothing = serve(t, s.api, s.request(method, hooks+"/"+noWebhook, "")).is(http.StatusNotFound).whole()
 				for _, p.body = range o.bodies() {
 					for _, p.precondition = range []string{"", `"1"`} {
 						if o.names(webhookParameter) {

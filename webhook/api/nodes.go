@@ -29,6 +29,14 @@ func eachMember(n *yaml.Node, visit func(name, value *yaml.Node)) {
 	}
 }
 
+// uncomment takes away comments, which are for who maintains the file.
+func uncomment(n *yaml.Node) {
+	n.HeadComment, n.LineComment, n.FootComment = "", "", ""
+	for _, item := range n.Content {
+		uncomment(item)
+	}
+}
+
 // cut removes a member of a mapping, if it is there.
 func cut(mapping *yaml.Node, name string) {
 	if at := find(mapping, name); at >= 0 {

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 
 	"go.yaml.in/yaml/v4"
 
@@ -113,7 +114,8 @@ func rename(doc *yaml.Node, w *words.Words) {
 	})
 }
 
-// parameterName is what stands for a tenant's id in paths: shopId, storeOwnerId.
+// parameterName is what stands for a tenant's id in paths: shopId, storeOwnerId, and tenantId
+// where the noun cannot.
 func parameterName(w *words.Words) string {
 	var name string
 	for i, word := range strings.FieldsFunc(noun(w, "tenant"), func(r rune) bool { return !alphanumeric(r) }) {
@@ -124,7 +126,7 @@ func parameterName(w *words.Words) string {
 		}
 	}
 	name += "Id"
-	if name == "Id" || slices.Contains([]string{"webhookId", "deliveryId", "eventId", "replayId", "jobId"}, name) {
+	if name == "Id" || strings.ContainsFunc(noun(w, "tenant"), func(r rune) bool { return r > unicode.MaxASCII }) || slices.Contains([]string{"webhookId", "deliveryId", "eventId", "replayId", "jobId"}, name) {
 		return "tenantId"
 	}
 	return name
@@ -147,11 +149,7 @@ func (h *Handler) exemplify(doc *yaml.Node) error {
 	if len(types) == 0 {
 		types = []string{string(event.TypeWebhookTest)}
 	}
-	same := true
-	for e := range event.DefaultCatalog().All() {
-		listed, ok := catalog.Lookup(e.Type)
-		same = same && ok && alike(e, listed)
-	}
+	same := len(catalog.Replaced()) == 0
 	if same && h.opts.Title == "" && h.opts.Words == nil && h.wire == (signer.Wire{}).WithDefaults() {
 		return nil
 	}

@@ -287,6 +287,14 @@ func TestTheHousesDocument(t *testing.T) {
 	require.Contains(t, doc.Components.Schemas, "WebhookTestEvent")
 }
 
+// What a noun of another script leaves is no name.
+func TestParameterOfAForeignNoun(t *testing.T) {
+	t.Parallel()
+	w, err := words.New(&words.Options{Tenant: "Geschäft", Tenants: "Geschäfte", Segment: "shops"})
+	require.NoError(t, err)
+	require.NotNil(t, newHouse(t, w, signer.Wire{}, api.Options{}).document().Paths.Value("/shops/{tenantId}/webhooks"))
+}
+
 // TestExamplesHaveNoBrand leaves the catalog as it is: what else is the host's own is enough.
 func TestExamplesHaveNoBrand(t *testing.T) {
 	t.Parallel()
@@ -376,7 +384,7 @@ func TestAnswersInAnotherLanguage(t *testing.T) {
 		}
 	})
 	require.Subset(t, slices.Collect(maps.Keys(seen)), []string{
-		"invalid_request", "unauthorized", "forbidden", "insufficient_scope", "not_found", "no_public_key", "method_not_allowed", "limit_reached", "payload_too_large",
+		"invalid_request", "unauthorized", "forbidden", "insufficient_scope", "not_found", "no_such_path", "no_public_key", "method_not_allowed", "limit_reached", "payload_too_large",
 	})
 }
 

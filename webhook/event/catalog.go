@@ -126,7 +126,7 @@ func (e Entry) check() (bad []error) {
 	switch e.Frequency {
 	case High, Medium, Low, Manual:
 	default:
-		bad = append(bad, e.fault(fmt.Sprintf("unknown frequency %q", e.Frequency)))
+		bad = append(bad, e.fault(fmt.Sprintf("unknown frequency %q: must be High, Medium, Low or Manual", e.Frequency)))
 	}
 	if len(e.Example) > 0 {
 		switch example, err := Parse(e.Example); {
@@ -154,6 +154,19 @@ func (c *Catalog) Lookup(t Type) (Entry, bool) {
 
 // Entries returns all entries in order, in a slice of the caller's.
 func (c *Catalog) Entries() []Entry { return slices.Clone(c.entries) }
+
+// Replaced lists the types of [DefaultCatalog] that c does not have as they are there: whose
+// entry is missing or a host's own. It is empty where c only has more types.
+func (c *Catalog) Replaced() []Type {
+	var out []Type
+	for was := range DefaultCatalog().All() {
+		is, ok := c.Lookup(was.Type)
+		if !ok || is.Description != was.Description || is.Frequency != was.Frequency || !bytes.Equal(is.Example, was.Example) {
+			out = append(out, was.Type)
+		}
+	}
+	return out
+}
 
 // All yields the entries in order.
 func (c *Catalog) All() iter.Seq[Entry] { return slices.Values(c.entries) }

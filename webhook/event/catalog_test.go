@@ -58,6 +58,31 @@ func TestCatalogIsNotShared(t *testing.T) {
 	require.Len(t, one.Entries(), 1)
 }
 
+func TestCatalogOfAHost(t *testing.T) {
+	t.Parallel()
+	all := event.DefaultCatalog().Entries()
+	own := slices.Clone(all)
+	own[2].Description, own[3].Example, own[5].Frequency = "A file came", nil, event.High
+	other := event.Entry{Type: "order.paid"}
+	for _, tt := range []struct {
+		name    string
+		entries []event.Entry
+		want    []event.Type
+	}{
+		{"the default", all, nil},
+		{"more", append(slices.Clone(all), other), nil},
+		{"one missing", all[1:], []event.Type{all[0].Type}},
+		{"entries of its own", own, []event.Type{own[2].Type, own[3].Type, own[5].Type}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			c, err := event.NewCatalog(tt.entries...)
+			require.NoError(t, err)
+			require.Equal(t, tt.want, c.Replaced())
+		})
+	}
+}
+
 func TestCatalogNamesEveryFault(t *testing.T) {
 	t.Parallel()
 	c, err := event.NewCatalog(
@@ -71,7 +96,7 @@ func TestCatalogNamesEveryFault(t *testing.T) {
 	require.Nil(t, c)
 	require.EqualError(t, err, `event: catalog: "Not Fine": not a valid type
 event: catalog: "fine": there twice
-event: catalog: "often": unknown frequency "Often"
+event: catalog: "often": unknown frequency "Often": must be High, Medium, Low or Manual
 event: catalog: "no.event": example: event: malformed: type is missing
 event: catalog: "other.type": example: an event of type "a.b"`)
 	_, err = event.DefaultCatalog().With(event.Entry{Type: event.TypeDocumentCreated})

@@ -46,11 +46,11 @@ var (
 	element = regexp.MustCompile(`<[^<>]*>`)
 	word    = regexp.MustCompile(`[A-Za-z]{2,}`)
 
-	// data are no texts: ids, addresses, types of events, times, HTTP's names of statuses and
+	// data are no texts: ids, addresses, types of events, times, names of
 	// headers, languages and libraries of the samples, what merchants have typed, and names of
 	// fields and their values.
 	data = regexp.MustCompile(`\b(?:whk|whdel|evt|evt_test|req|rpl|opj|merchant)_[\w…-]+|evt_…|https?://\S+|\b[a-z_]+(?:\.[a-z_]+)+\b|\b(?:[a-z]+\.)?example(?:\.com|\.net)?\b` +
-		`|\d\d\d [A-Z][A-Za-z ]+|\bUTC\b|X-Tenant|application/json` +
+		`|\bUTC\b|X-Tenant|application/json` +
 		`|Node\.js|Python|PHP|Ruby|Go\b|Java\b|C#|Rust|Express|Flask|Sinatra|data-encoding|hmac|sha2|tiny_http|receiver\.\w+|main\.\w+|Receiver\.java|Program\.cs` +
 		`|\ba drill\b|\bada(?:@example\.com)?\b|\bmine\b|\bours\b|eu-1|\bteam: |a\+b & 'c'|\bx{10,}|\bk{10,}|\bOrders\b|\bHost\b` +
 		`|\bpayloadEncoding\b|\b(?:standard|ascii|html)\b|⟦(?:selection|rate|note|kind|all) ⟦`)

@@ -74,10 +74,9 @@ func (p *Portal) list(x *exchange) (answer, error) {
 // typesNamed is how many event types a text names.
 const typesNamed = 3
 
-// own names some event types of a catalog, and none of one that has all of the default's.
+// own names some event types of a catalog, and none of one that has all of the default's as they are.
 func (s speech) own(c *event.Catalog) string {
-	theirs := func(e event.Entry) bool { _, has := c.Lookup(e.Type); return !has }
-	if !slices.ContainsFunc(event.DefaultCatalog().Entries(), theirs) {
+	if len(c.Replaced()) == 0 {
 		return ""
 	}
 	var names []string

@@ -45,7 +45,7 @@ func (s speech) explain(code webhook.Code, status int) cause {
 	case webhook.CodeBadResponse:
 		return s.cause("Not HTTP", "The answer was not HTTP", "Check that a web server listens on this port.")
 	case webhook.CodeRedirect:
-		return cause{s.Say("Redirect"), s.Say("The endpoint answered with a redirect, %s", statusLine(status)), s.Say("Redirects are not followed. Register the final URL.")}
+		return cause{s.Say("Redirect"), s.Say("The endpoint answered with a redirect, %s", s.statusLine(status)), s.Say("Redirects are not followed. Register the final URL.")}
 	case webhook.CodeCancelled:
 		return s.cause("Cancelled", "The delivery was cancelled", "Send the event again if it is wanted after all.")
 	case webhook.CodeDamaged:
@@ -59,7 +59,7 @@ func (s speech) explain(code webhook.Code, status int) cause {
 }
 
 func (s speech) explainStatus(status int) cause {
-	c := cause{Short: strconv.Itoa(status), What: s.Say("The endpoint answered %s", statusLine(status))}
+	c := cause{Short: strconv.Itoa(status), What: s.Say("The endpoint answered %s", s.statusLine(status))}
 	switch status {
 	case http.StatusUnauthorized, http.StatusForbidden:
 		c.Remedy = s.Say("Check that it has the current secret, and verifies the bytes of the body as they arrived.")
@@ -129,10 +129,10 @@ func moments(text string) []moment {
 }
 
 // statusLine is a status with its name, if it has one.
-func statusLine(status int) string {
+func (s speech) statusLine(status int) string {
 	line := strconv.Itoa(status)
-	if text := http.StatusText(status); text != "" {
-		line += " " + text
+	if name := http.StatusText(status); name != "" {
+		line += " " + s.Say(words.Text(name))
 	}
 	return line
 }

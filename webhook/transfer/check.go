@@ -2,6 +2,7 @@ package transfer
 
 import (
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/rag-assistant/webhooks/store"
@@ -36,6 +37,10 @@ func (x *importer) check(r *record) (vault.Opened, []fault) {
 		asked.Headers = headers
 	}
 	for _, f := range x.svc.CheckRegistration(asked) {
+		var at int
+		if n, _ := fmt.Sscanf(f.Path, "events[%d]", &at); n == 1 {
+			f.Message = fmt.Sprintf("%q %s", r.Events[at], f.Message)
+		}
 		refuse(true, f.Path, f.Message)
 	}
 	if r.Encoding == "" {

@@ -203,7 +203,7 @@ func TestImportRefusesInWords(t *testing.T) {
 	for _, tt := range []struct{ line, want string }{
 		{change(`"url":"https`, `"url":"http`), "url "},
 		{change(`"url":"https://example.com:8443`, `"url":"https://other.com:8443`), "headers does not open: "},
-		{change(`"document.deleted"`, `"document.unknown"`), "events[0] is not in the catalog"},
+		{change(`"document.deleted"`, `"document.unknown"`), `events[0] "document.unknown" is not in the catalog`},
 		{change(`"status":"active"`, `"status":"paused"`), `status must be "active" or "disabled"`},
 		{change(`"status":"active"`, `"status":"disabled","disabledReason":"because"`), "disabledReason must be"},
 		{change(`"rateLimit":7`, `"rateLimit":70000`), "rateLimit must be"},

@@ -29,7 +29,8 @@ func (m Message) String() string { return (*Words)(nil).Say(m.Text, m.Args...) }
 // Options configures [Words].
 type Options struct {
 	// Tenant and Tenants are what those are called who register webhooks, one and many:
-	// shop and shops. Default to merchant, and to Tenant with an s.
+	// shop and shops. What has a meaning in texts already is refused: see Segment. Default to
+	// merchant, and to Tenant with an s.
 	Tenant, Tenants string
 
 	// Segment stands before a tenant's id in the paths of API and portal, and behind
@@ -80,10 +81,14 @@ func New(o *Options) (*Words, error) {
 	for _, noun := range []string{opts.Tenant, opts.Tenants} {
 		if !validNoun(noun) {
 			bad = append(bad, fmt.Errorf("noun %q is not 1 to 40 characters in one line, without {, } and %%", noun))
+		} else if slices.Contains(taken, strings.ToLower(noun)) {
+			bad = append(bad, fmt.Errorf("noun %q means something else already", noun))
 		}
 	}
-	if !segment.MatchString(opts.Segment) || slices.Contains(taken, opts.Segment) {
-		bad = append(bad, fmt.Errorf("path segment %q is not 1 to 40 letters, digits or -, or means something else already", opts.Segment))
+	if !segment.MatchString(opts.Segment) {
+		bad = append(bad, fmt.Errorf("path segment %q is not 1 to 40 of the letters a to z, digits and -", opts.Segment))
+	} else if slices.Contains(taken, opts.Segment) && opts.Segment != opts.Tenants {
+		bad = append(bad, fmt.Errorf("path segment %q means something else already", opts.Segment))
 	}
 	bad = append(bad, checkTexts(opts.Texts)...)
 	if err := errors.Join(bad...); err != nil {

@@ -77,6 +77,8 @@ func TestRefused(t *testing.T) {
 	}{
 		"a segment that is none":   {words.Options{Tenant: "store owner"}, `path segment "store owners" is not`},
 		"the segment of operators": {words.Options{Tenant: "operator", Tenants: "operators", Segment: "operator"}, `path segment "operator"`},
+		"a segment that is taken":  {words.Options{Tenant: "shop", Segment: "jobs"}, `path segment "jobs" means`},
+		"a noun that is taken":     {words.Options{Tenant: "Events", Segment: "e"}, `noun "Events" means`},
 		"a plural alone":           {words.Options{Tenants: "shops"}, `noun "" is not`},
 		"a verb in a noun":         {words.Options{Tenant: "100%s"}, `noun "100%s" is not`},
 		"two lines":                {words.Options{Tenant: "a\nb"}, `noun "a\nb" is not`},

@@ -17,6 +17,7 @@ func TestSettingsThatAreWrong(t *testing.T) {
 		args []string
 		says string
 	}{
+		"memory with an address":    {[]string{"-store", "memory:", "-jwt-secret", secret}, "-store: memory has no address"},
 		"a store that there is not": {[]string{"-store", "foo", "-jwt-secret", secret}, `-store: "foo" is none of memory`},
 		"no key for Redis":          {[]string{"-store", "redis://127.0.0.1", "-jwt-secret", secret}, "-secret-key is needed"},
 		"no login":                  {nil, "-jwt-secret is needed"},

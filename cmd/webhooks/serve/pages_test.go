@@ -1,11 +1,14 @@
 package serve
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -54,6 +57,14 @@ func TestPortalTakesATokenOfTheAPI(t *testing.T) {
 	}
 	_, page := get("/portal/")
 	require.Contains(t, page, "Token of the API", "there is no session yet")
+	_, page = get("/")
+	require.Contains(t, page, "Token of the API", "the root leads to the portal")
+	require.Contains(t, page, "<title>Log in – Webhooks</title>")
+	resp, err := b.Get(base + "/login")
+	require.NoError(t, err)
+	require.NoError(t, resp.Body.Close())
+	sum := sha256.Sum256([]byte(regexp.MustCompile("(?s)<style>(.*)</style>").FindStringSubmatch(page)[1]))
+	require.Contains(t, resp.Header.Get("Content-Security-Policy"), "style-src 'sha256-"+base64.StdEncoding.EncodeToString(sum[:])+"'")
 	status, page := login(token(t, secret, "merchant_42", -time.Hour))
 	require.Equal(t, http.StatusUnauthorized, status)
 	require.Contains(t, page, "not good")
@@ -84,7 +95,7 @@ func TestCookieOfThePortal(t *testing.T) {
 			r.Header.Set("X-Forwarded-Proto", "https")
 		}
 		w := httptest.NewRecorder()
-		login(auth.Authenticate).ServeHTTP(w, r)
+		login(auth.Authenticate, "Webhooks").ServeHTTP(w, r)
 		cookies := w.Result().Cookies()
 		require.Len(t, cookies, 1)
 		c := cookies[0]

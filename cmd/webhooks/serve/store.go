@@ -93,6 +93,9 @@ func checkAddress(address string) error {
 	scheme, rest, _ := strings.Cut(address, ":")
 	switch scheme {
 	case inMemory:
+		if address != inMemory {
+			return errors.New("memory has no address: nothing may stand behind it")
+		}
 		return nil
 	case "postgres", "postgresql":
 		if _, err := pgx.ParseConfig(address); err != nil {

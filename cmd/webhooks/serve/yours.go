@@ -2,7 +2,6 @@ package serve
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -31,7 +30,7 @@ func (y *yours) flags(fs *flag.FlagSet, bad *[]error) {
 		*bad = append(*bad, named("-tenant", err))
 		return nil
 	})
-	fs.Func("catalog", "JSON `file` of the types of events in place of the default ones, but webhook.test: an array of type, description, example (a whole event) and frequency (High, Medium or Low; default Medium)",
+	fs.Func("catalog", "JSON `file` of the types of events in place of the default ones, but webhook.test: an array of type, description, example (a whole event) and frequency (High, Medium, Low, or Manual for what nobody can subscribe to; default Medium)",
 		func(file string) (err error) {
 			y.catalog, err = Catalog(file)
 			*bad = append(*bad, named("-catalog", err))
@@ -47,7 +46,7 @@ func (y *yours) settle() error {
 	if y.title != "" {
 		y.wire.UserAgent = strings.TrimPrefix(plain(y.title)+"-Webhooks/1.0", "-")
 	}
-	return named("-wire-prefix", y.wire.Validate())
+	return named(fmt.Sprintf("-wire-prefix %q", y.wire.Prefix), y.wire.Validate())
 }
 
 // plain are the letters and digits of a name that a header can hold, and at most 40.
@@ -62,14 +61,21 @@ func plain(name string) string {
 }
 
 // Tenant reads a noun as -tenant takes it: shop, or company,companies where the plural is not
-// one letter more. Without one, it is nil.
+// one letter more. Without one, it is nil. Its error quotes the noun.
 func Tenant(noun string) (*words.Words, error) {
 	if noun == "" {
 		return nil, nil //nolint:nilnil // nil is words, too
 	}
-	one, many, _ := strings.Cut(noun, ",")
+	one, many, both := strings.Cut(noun, ",")
 	one, many = strings.TrimSpace(one), strings.TrimSpace(many)
-	return words.New(&words.Options{Tenant: one, Tenants: cmp.Or(many, one+"s")})
+	w, err := words.New(&words.Options{Tenant: one, Tenants: many})
+	if one == "" || both && many == "" {
+		err = errors.New("the singular or the plural is missing")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%q is no noun such as shop, or company,companies, whose plural can stand in paths: %w", noun, err)
+	}
+	return w, nil
 }
 
 // Catalog reads the types of a host from a file, an array of {type, description, example,
@@ -93,7 +99,7 @@ func Catalog(file string) (*event.Catalog, error) {
 			catalog, err = catalog.With(e)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("%s: entry %d, %q: %w", file, i+1, e.Type, err)
+			return nil, fmt.Errorf("%s: entry %d: %w", file, i+1, err)
 		}
 	}
 	if _, own := catalog.Lookup(event.TypeWebhookTest); own {
@@ -110,7 +116,7 @@ func readEntry(text []byte) (e event.Entry, err error) {
 		return e, err
 	}
 	if e.Type == "" || e.Description == "" || len(e.Example) == 0 {
-		return e, errors.New("type, description and example are needed")
+		return e, fmt.Errorf("%q: type, description and example are needed", e.Type)
 	}
 	return e, nil
 }

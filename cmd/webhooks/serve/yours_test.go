@@ -49,7 +49,7 @@ func TestWire(t *testing.T) {
 		})
 	}
 	_, err := parse([]string{"-jwt-secret", secret, "-wire-prefix", "X Acme"}, io.Discard)
-	require.ErrorContains(t, err, "-wire-prefix")
+	require.ErrorContains(t, err, `-wire-prefix "X Acme": `)
 	require.ErrorContains(t, err, "X AcmeEvent")
 }
 
@@ -64,9 +64,15 @@ func TestTenant(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, says, w.Say("{a tenant} of all {tenants} at ")+w.Segment())
 	}
-	for _, noun := range []string{",shops", "trading partner", "shop{"} {
+	for noun, says := range map[string]string{
+		",shops": "is missing", "shop,": "is missing", " ": "is missing", "shop{": `noun "shop{"`,
+		"trading partner": `path segment "trading partners" is not 1 to 40`, "events": `noun "events" means something else`,
+		"webhook": `noun "webhooks" means something else`,
+	} {
 		_, err := parse([]string{"-jwt-secret", secret, "-tenant", noun}, io.Discard)
-		require.ErrorContains(t, err, "-tenant", noun)
+		require.ErrorContains(t, err, `-tenant: "`+noun+`" is no noun`)
+		require.ErrorContains(t, err, says)
+		require.NotContains(t, err.Error(), "or means", "two causes")
 	}
 	var help strings.Builder
 	_, err := parse([]string{"-tenant", "shop", "-h"}, &help)
@@ -122,7 +128,7 @@ func TestCatalog(t *testing.T) {
 		{"twice", "[" + paid + "," + paid + "]", []string{"catalog.json: entry 2", `"order.paid"`, "there twice"}, nil},
 		{"no description", `[` + paid + `,{"type":"a.b"}]`, []string{"catalog.json: entry 2", `"a.b"`, "needed"}, nil},
 		{"a member that there is not", `[{"typ":"a.b"}]`, []string{"catalog.json: entry 1", `"typ"`}, nil},
-		{"a frequency that there is not", "[" + strings.Replace(paid, `"description"`, `"frequency":"often","description"`, 1) + "]", []string{"entry 1", "often"}, nil},
+		{"a frequency that there is not", "[" + strings.Replace(paid, `"description"`, `"frequency":"often","description"`, 1) + "]", []string{"entry 1", `unknown frequency "often": must be High, Medium, Low or Manual`}, nil},
 		{"an example that is no event", "[" + strings.Replace(paid, `"id":"evt_1",`, "", 1) + "]", []string{"entry 1", "order.paid", "example", "id is missing"}, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -137,6 +143,7 @@ func TestCatalog(t *testing.T) {
 				require.ErrorContains(t, err, part)
 			}
 			if tt.says != nil {
+				require.LessOrEqual(t, strings.Count(err.Error(), `"order.paid"`), 1)
 				return
 			}
 			require.NoError(t, err)

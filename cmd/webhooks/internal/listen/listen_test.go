@@ -119,6 +119,10 @@ func TestSaysWhyItRefuses(t *testing.T) {
 		says   string
 	}{
 		{"another secret", nil, other, 401, "unmatched"},
+		{"headed with its type", nil, other, 401, "document.created  REFUSED"},
+		{"a type in the header alone", func(r *http.Request) { r.Body = io.NopCloser(strings.NewReader("{}")) }, secret, 401, "document.created  REFUSED"},
+		{"headers", func(r *http.Request) { r.Header.Set("X-Topic", "\x1b") }, other, 401, `  > X-Topic: \u001b`},
+		{"credentials", func(r *http.Request) { r.SetBasicAuth("a", secret[6:16]) }, other, 401, "  > Authorization: (hidden)\n"},
 		{"no signature", func(r *http.Request) { clear(r.Header) }, secret, 401, "header_missing"},
 		{"a body that was written again", func(r *http.Request) {
 			body, _ := io.ReadAll(r.Body)

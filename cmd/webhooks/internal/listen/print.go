@@ -2,16 +2,20 @@ package listen
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/rag-assistant/webhooks/cmd/webhooks/internal/terminal"
 	"github.com/rag-assistant/webhooks/signer"
 	"github.com/rag-assistant/webhooks/verifier/explain"
+	"github.com/rag-assistant/webhooks/webhook/event"
 )
 
 // printer writes for people, one thing at a time.
@@ -47,10 +51,6 @@ func (p *printer) greet(addr net.Addr, c Config) {
 // show prints a request and its answer. The wire has all its names.
 func (p *printer) show(in *request, wire signer.Wire, status int, answered bool) {
 	var b strings.Builder
-	name := string(in.event.Type)
-	if name == "" {
-		name = "no event"
-	}
 	verdict, colour := "verified", terminal.Green
 	switch {
 	case in.verified == errNoSecret: //nolint:errorlint // it is this file's own, and never wrapped
@@ -58,7 +58,7 @@ func (p *printer) show(in *request, wire signer.Wire, status int, answered bool)
 	case in.verified != nil:
 		verdict, colour = "REFUSED", terminal.Red
 	}
-	fmt.Fprintf(&b, "%s  %s  %s  %s\n", in.at.Format(time.TimeOnly), p.Paint(terminal.Bold, name), p.Paint(colour, verdict), p.outcome(status, answered))
+	fmt.Fprintf(&b, "%s  %s  %s  %s\n", in.at.Format(time.TimeOnly), p.Paint(terminal.Bold, in.name(wire)), p.Paint(colour, verdict), p.outcome(status, answered))
 	if in.event.ID != "" {
 		fmt.Fprintf(&b, "  event     %s, created %s\n", terminal.Safe(in.event.ID), in.event.Created.Format(time.RFC3339))
 	}
@@ -70,8 +70,24 @@ func (p *printer) show(in *request, wire signer.Wire, status int, answered bool)
 			fmt.Fprintf(&b, "  %-9s %s\n", h.label, terminal.Safe(value))
 		}
 	}
+	for _, name := range slices.Sorted(maps.Keys(in.header)) {
+		value := strings.Join(in.header[name], ", ")
+		if slices.Contains(credentials, name) {
+			value = "(hidden)"
+		}
+		fmt.Fprintf(&b, "  > %s: %s\n", terminal.Safe(name), terminal.Safe(value))
+	}
 	b.WriteString(indented(in.body) + "\n")
 	p.Print(b.String())
+}
+
+// credentials are headers whose value no terminal shows.
+var credentials = []string{"Authorization", "Cookie", "Proxy-Authorization"} //nolint:gochecknoglobals // a constant
+
+// name is the type that a request says it is of, verified or not.
+func (in *request) name(wire signer.Wire) string {
+	unverified, _ := event.Parse(in.body)
+	return terminal.Safe(cmp.Or(string(in.event.Type), string(unverified.Type), in.header.Get(wire.Event), "no event"))
 }
 
 func (p *printer) outcome(status int, answered bool) string {

@@ -1,0 +1,38 @@
+package api_test
+
+import (
+	"flag"
+	"net/http"
+	"os"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/rag-assistant/webhooks/signer"
+	"github.com/rag-assistant/webhooks/webhook/words"
+)
+
+var update = flag.Bool("update", false, "write the documents of testdata again")
+
+// TestGoldenDocuments compares the document with that in testdata: as a service without options
+// serves it, and as a host's that has everything of its own.
+func TestGoldenDocuments(t *testing.T) {
+	t.Parallel()
+	byDefault, _ := describe(t, nil, nil)
+	w, err := words.New(&words.Options{Tenant: "shop"})
+	require.NoError(t, err)
+	house := newHouse(t, w, signer.Wire{Prefix: "X-Acme-", OmitUntimed: true, UserAgent: "Acme-Webhooks/1.0"}, acme())
+	_, ofAcme := house.ask(http.MethodGet, "/openapi.yaml", "", "")
+	for file, got := range map[string]string{
+		"testdata/openapi.default.yaml": serveDocument(t, byDefault, http.MethodGet, "/api/openapi.yaml").body,
+		"testdata/openapi.acme.yaml":    ofAcme,
+	} {
+		if *update {
+			require.NoError(t, os.WriteFile(file, []byte(got), 0o600))
+		}
+		want, err := os.ReadFile(file)
+		require.NoError(t, err)
+		require.Equal(t, string(want), got, "go test ./webhook/api -run TestGoldenDocuments -update")
+		require.NotRegexp(t, `(?m)^\s*# |\S # `, got, "comments are for who maintains the file")
+	}
+}
