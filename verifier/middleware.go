@@ -55,11 +55,16 @@ type (
 	contentTyper interface {
 		ContentTypes() []string
 	}
+	// bodyLimiter knows how large they are.
+	bodyLimiter interface {
+		MaxBody() int64
+	}
 )
 
 // MiddlewareFor returns the middleware that [Verifier.Middleware] is, for any way to
 // verify. Of opts, the limits, ContentTypes and OnReject count. If ContentTypes is empty
-// and c has a method ContentTypes() []string, those are let in. If c is a [Challenger],
+// and c has a method ContentTypes() []string, those are let in; if MaxBody is 0 and it has
+// a method MaxBody() int64 that returns more than 0, that is the limit. If c is a [Challenger],
 // that is asked first. It fails if c is nil or an option is out of range.
 func MiddlewareFor(c Checker, opts *Options) (func(http.Handler) http.Handler, error) {
 	var given Options
@@ -68,6 +73,9 @@ func MiddlewareFor(c Checker, opts *Options) (func(http.Handler) http.Handler, e
 	}
 	if t, ok := c.(contentTyper); ok && len(given.ContentTypes) == 0 {
 		given.ContentTypes = t.ContentTypes()
+	}
+	if l, ok := c.(bodyLimiter); ok && given.MaxBody == 0 {
+		given.MaxBody = l.MaxBody() // Of 0 the default remains.
 	}
 	if c == nil {
 		return middlewareOf(nil, &given)

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/rag-assistant/webhooks/internal/hidden"
@@ -232,14 +233,25 @@ func (v *Verifier) Challenge(header http.Header, body []byte) ([]byte, bool) {
 	if v.scheme.Challenge == nil {
 		return nil, false
 	}
-	r, err := v.check(header, body)
-	if err != nil {
-		return nil, false
-	}
+	// Only what may ask is verified here, for all else is verified afterwards.
+	check := sync.OnceValues(func() (*request, error) { return v.check(header, body) })
 	answer := v.scheme.Challenge(header, body, func(text []byte) []byte {
+		r, err := check()
+		if err != nil {
+			return nil
+		}
 		mac := hmac.New(v.scheme.Hash.New, r.key.secret)
 		mac.Write(text)
 		return mac.Sum(nil)
 	})
-	return answer, answer != nil
+	if answer == nil {
+		return nil, false
+	}
+	if _, err := check(); err != nil {
+		return nil, false
+	}
+	return answer, true
 }
+
+// MaxBody returns the most bytes of a body that the sender sends, or 0.
+func (v *Verifier) MaxBody() int64 { return v.scheme.MaxBody }

@@ -350,3 +350,47 @@ func TestMiddleware(t *testing.T) {
 		})
 	}
 }
+
+// TestSecretsOfEachRequest are asked for once, also of a sender that may ask first.
+func TestSecretsOfEachRequest(t *testing.T) {
+	t.Parallel()
+	asked := 0
+	v, err := provider.Slack("", &provider.Options{Secrets: func() ([]string, error) {
+		asked++
+		return []string{"a"}, nil
+	}})
+	require.NoError(t, err)
+	middleware, err := verifier.MiddlewareFor(v, nil)
+	require.NoError(t, err)
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", strings.NewReader(`{"type":"event_callback"}`))
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("X-Slack-Signature", "v0=00")
+	r.Header.Set("X-Slack-Request-Timestamp", "1")
+	asked = 0 // New asks, too.
+	middleware(http.NotFoundHandler()).ServeHTTP(httptest.NewRecorder(), r)
+	require.Equal(t, 1, asked)
+}
+
+// TestLongBodies of GitHub are let in unless the host has another limit.
+func TestLongBodies(t *testing.T) {
+	t.Parallel()
+	long := `"` + strings.Repeat("x", 2<<20) + `"`
+	for name, tt := range map[string]struct {
+		new  func(string, *provider.Options) (*provider.Verifier, error)
+		opts *verifier.Options
+		want int
+	}{
+		"GitHub":            {provider.GitHub, nil, http.StatusUnauthorized},
+		"GitHub, one's own": {provider.GitHub, &verifier.Options{MaxBody: 1 << 20}, http.StatusRequestEntityTooLarge},
+		"Stripe":            {provider.Stripe, nil, http.StatusRequestEntityTooLarge},
+	} {
+		v, err := tt.new("a", nil)
+		require.NoError(t, err)
+		middleware, err := verifier.MiddlewareFor(v, tt.opts)
+		require.NoError(t, err)
+		r, w := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", strings.NewReader(long)), httptest.NewRecorder()
+		r.Header.Set("Content-Type", "application/json")
+		middleware(http.NotFoundHandler()).ServeHTTP(w, r)
+		require.Equal(t, tt.want, w.Code, name)
+	}
+}

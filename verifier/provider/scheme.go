@@ -68,7 +68,7 @@ type Scheme struct {
 	Tolerance time.Duration
 
 	// ID is the message's id, the same on each repeat. An event that has none gets one
-	// made of its content. With {id} in Signed it must be a header. Defaults to none.
+	// made of its content, so two events with the same content are one. With {id} in Signed it must be a header. Defaults to none.
 	ID []Field
 
 	// Type is the event's type, and Untyped that of an event that has none. A type is
@@ -87,12 +87,19 @@ type Scheme struct {
 	Data string
 
 	// Challenge returns the answer to a request with which the sender asks whether this
-	// is the right receiver, and nil to any other. It is called for what is verified only.
-	// sign returns the HMAC of a text with the secret that matched. Defaults to nil.
+	// is the right receiver, and nil to any other. Its answer is sent if the request verifies.
+	// sign returns the HMAC of a text with the secret that matched, or nil if none does.
+	// Defaults to nil.
 	Challenge func(header http.Header, body []byte, sign func(text []byte) []byte) []byte
 
 	// ContentTypes are the media types that the sender sends. Defaults to application/json.
 	ContentTypes []string
+
+	// MaxBody is the most bytes of a body that the sender sends. Defaults to 0:
+	// [verifier.DefaultMaxBody] is enough.
+	//
+	// [verifier.DefaultMaxBody]: https://pkg.go.dev/github.com/rag-assistant/webhooks/verifier#DefaultMaxBody
+	MaxBody int64
 
 	// Repeats is for how long the sender may send an event again, by itself or when it is
 	// asked to. Defaults to 0: unknown.
@@ -183,7 +190,8 @@ func (s *Scheme) validate() error {
 	complain(has("id") && (!headers(s.ID) || len(s.ID) == 0), "{id} is signed, and ID is not a header")
 	complain(s.Tolerance < 0 || s.Tolerance > 0 && !has("timestamp"), "tolerance is negative, or there is no time")
 	complain(len(s.Type) == 0 && s.Untyped == "", "there is no type")
-	complain(s.Repeats < 0, "repeats is negative")
+	complain(s.Repeats < 0 || s.MaxBody < 0, "repeats or the longest body is negative")
+	complain(s.PublicKeys && s.Challenge != nil, "a public key answers no challenge")
 	complain(s.PublicKeys && (s.Signed != standardSigned || s.Separator != " "), "public keys are for what is signed as Standard Webhooks says")
 	for _, f := range slices.Concat(s.ID, s.Type, s.Created) {
 		complain((f.Header == "") == (f.Member == ""), "a field is not either a header or a member")

@@ -16,9 +16,10 @@ import (
 // the action is in the data. Neither that nor X-GitHub-Delivery, the id, is signed, and
 // there is no time: whoever has captured a request can send it again under another id.
 // GitHub sends nothing again by itself. It keeps deliveries for three days, to be sent
-// again by hand.
+// again by hand. A body has at most 25 MB.
 //
 //   - https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries
+//   - https://docs.github.com/en/webhooks/webhook-events-and-payloads#payload-cap
 //   - https://docs.github.com/en/webhooks/webhook-events-and-payloads#delivery-headers
 //   - https://docs.github.com/en/webhooks/testing-and-troubleshooting-webhooks/redelivering-webhooks
 func GitHub(secret string, o *Options) (*Verifier, error) { return New(github(), secret, o) }
@@ -31,6 +32,7 @@ func github() Scheme {
 		Type:         []Field{{Header: "X-GitHub-Event"}},
 		Payload:      "payload",
 		ContentTypes: []string{"application/json", formType},
+		MaxBody:      25 << 20,
 		Repeats:      3 * 24 * time.Hour,
 	}
 }

@@ -60,7 +60,7 @@ func (in *Inbox) deliver(ctx context.Context, d webhook.Handed) webhook.Taken {
 		return webhook.Taken{Back: true, After: busyPause}
 	case err == nil:
 		return webhook.Taken{Status: http.StatusOK}
-	case errors.Is(err, receiver.ErrInProgress), errors.Is(err, receiver.ErrSeen):
+	case receiver.IsRefused(err):
 		return webhook.Taken{Back: true, After: busyPause}
 	case receiver.IsNever(err):
 		return webhook.Taken{Status: http.StatusUnprocessableEntity, Final: true, Text: err.Error()}

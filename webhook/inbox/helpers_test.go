@@ -43,7 +43,7 @@ func (vendor) Verify(h http.Header, body []byte) (event.Event, error) {
 type desk struct {
 	store   store.Store
 	in      *inbox.Inbox
-	handler http.Handler
+	handler *receiver.Receiver
 	log     *lines
 	handle  receiver.HandlerFunc
 	token   string

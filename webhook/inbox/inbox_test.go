@@ -53,6 +53,7 @@ func TestAcknowledgedBeforeItIsHandled(t *testing.T) {
 		}
 		stop := d.run(t)
 		require.Equal(t, []string{"msg:1"}, d.handled())
+		require.EqualValues(t, 1, d.handler.Metrics().Accepted)
 		require.Equal(t, http.StatusOK, d.post(t, "msg:1", `{"type":"Contact-Created","again":true}`).Code, "a repeat")
 		time.Sleep(time.Hour)
 		require.Len(t, d.handled(), 1)

@@ -32,7 +32,7 @@ func TestObserverIsToldTheSource(t *testing.T) {
 		require.Equal(t, []string{"msg_1"}, d.handled())
 		d.token = "wrong"
 		require.Equal(t, http.StatusUnauthorized, d.post(t, "msg_2", `{"type":"a"}`).Code)
-		require.Equal(t, []string{"vendor msg_1", "vendor processed", "vendor another token"}, told)
+		require.Equal(t, []string{"vendor accepted", "vendor msg_1", "vendor processed", "vendor another token"}, told)
 		require.Contains(t, d.log.String(), `msg="webhook request rejected" source=vendor status=401`)
 	})
 }

@@ -15,6 +15,7 @@ type Metrics struct {
 	Processed int64 `json:"processed"` // by a handler, without error
 	Failed    int64 `json:"failed"`    // handlers that returned an error or panicked
 
+	Accepted   int64 `json:"accepted"`   // events that Options.Accept has taken over, repeats too
 	Duplicates int64 `json:"duplicates"` // events that were processed before, or are being processed
 	Conflicts  int64 `json:"conflicts"`  // events with the id of another event
 	Unknown    int64 `json:"unknown"`    // events without a handler
@@ -51,6 +52,8 @@ func (m *metrics) settled(i SettledInfo) {
 		m.Processed++
 	case Failed:
 		m.Failed++
+	case Accepted:
+		m.Accepted++
 	case Duplicate:
 		m.Duplicates++
 	case Conflict:

@@ -66,7 +66,8 @@ func (m *Mux) Handle(pattern string, h HandlerFunc) {
 //		return index.Add(ctx, doc.DocumentID, doc.Title)
 //	})
 //
-// An event whose data does not fit a T is refused with 400.
+// An event whose data does not fit a T is refused with 400; of one that came by
+// [Receiver.Process] it is an error of [Never].
 func On[T event.Payload](m *Mux, f func(ctx context.Context, e event.Event, data T) error) {
 	if f == nil {
 		m.bad = append(m.bad, fmt.Errorf("the handler of %T is nil", *new(T)))

@@ -19,7 +19,8 @@ type Observer struct {
 	Handling func(ctx context.Context, i HandlingInfo) (context.Context, func(SettledInfo))
 
 	// Settled is told what became of a verified event, once for each request that
-	// brought it, and again when its handler has ended if Options.Async is set.
+	// brought it, unless Options.Async has acknowledged it, and once for each handler and each
+	// [Receiver.Process] that has ended.
 	Settled func(ctx context.Context, i SettledInfo)
 
 	// Rejected is told of each request that is no verified event, before Options.Verifier.OnReject.
@@ -52,7 +53,7 @@ type SettledInfo struct {
 type Outcome string
 
 // A handler ran, or it did not, because the event came before, had the id of another
-// one, had no handler, was over the limit, or could not be taken now.
+// one, had no handler, was over the limit, or could not be taken now; or Options.Accept took it.
 const (
 	Processed Outcome = "processed"
 	Failed    Outcome = "failed"
@@ -61,6 +62,7 @@ const (
 	Unknown   Outcome = "unknown"
 	Limited   Outcome = "limited"
 	Refused   Outcome = "refused"
+	Accepted  Outcome = "accepted"
 )
 
 // handling returns the context to go on with, and never a nil func. If the callback panics or

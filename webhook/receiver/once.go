@@ -95,7 +95,8 @@ func (r *Receiver) callSeen(ctx context.Context, call func(context.Context) erro
 var errLeaseLost = errors.New("receiver: another process has the event")
 
 // hold renews the lease of an event until the function that it returns is called, or
-// ctx ends. If somebody else has the event by then, it calls lost.
+// ctx ends. What a queue has is held beyond that, for the queue brings it again, and the handler
+// still has it. If somebody else has the event by then, hold calls lost.
 func (r *Receiver) hold(ctx context.Context, lost context.CancelCauseFunc, j *job) (release func()) {
 	if j.holder == "" {
 		return func() {}
@@ -107,7 +108,7 @@ func (r *Receiver) hold(ctx context.Context, lost context.CancelCauseFunc, j *jo
 	timer = time.AfterFunc(renewAfter, func() {
 		mu.Lock()
 		defer mu.Unlock()
-		if timer == nil || ctx.Err() != nil {
+		if timer == nil || ctx.Err() != nil && !j.queued {
 			return
 		}
 		if state, err := r.ask(context.WithoutCancel(ctx), j); err == nil && state != store.SeenNew {

@@ -21,11 +21,25 @@ var (
 	ErrSeen = errors.New("receiver: the event cannot be looked up")
 )
 
+// refused is an error of Process itself.
+type refused struct{ error }
+
+// Unwrap returns what it is.
+func (e *refused) Unwrap() error { return e.error }
+
+// IsRefused reports whether Process has returned err without calling the handler, so that
+// the event is not tried yet. A handler's own error is none, whatever it wraps.
+func IsRefused(err error) bool {
+	_, ok := err.(*refused) //nolint:errorlint // What a handler has wrapped is its own.
+	return ok
+}
+
 // Process hands a message that was verified before to its handler: one that the host has
 // kept in a queue of its own, say. It does all that is done of a request once that is
 // verified, but for MaxPerSecond and Async. It returns nil if the event was processed, now or
 // before, or has no handler, or its handler said [Acknowledge]. Otherwise it returns the
-// handler's error; or, without calling the handler, [ErrInProgress] or [ErrSeen].
+// handler's error; or, without calling the handler, [ErrInProgress] or [ErrSeen], of which
+// [IsRefused] is true.
 //
 // The end of ctx ends the handler's. What the handler makes of that is what becomes of the
 // event: with an error it is given up, without one it was processed. A handler that ends its
@@ -41,10 +55,10 @@ func (r *Receiver) Process(ctx context.Context, m verifier.Message) error {
 	switch state, err := r.take(ctx, j); {
 	case err != nil:
 		r.settle(ctx, SettledInfo{Event: j.Event, Outcome: Refused})
-		return fmt.Errorf("%w: %w", ErrSeen, err)
+		return &refused{fmt.Errorf("%w: %w", ErrSeen, err)}
 	case state == store.SeenInProgress:
 		r.settle(ctx, SettledInfo{Event: j.Event, Outcome: Duplicate})
-		return ErrInProgress
+		return &refused{ErrInProgress}
 	case state == store.SeenDone:
 		r.duplicate(ctx, j)
 		return nil
@@ -52,7 +66,11 @@ func (r *Receiver) Process(ctx context.Context, m verifier.Message) error {
 		r.conflict(ctx, j)
 		return Never(errConflict)
 	}
-	return r.process(ctx, j)
+	err := r.process(ctx, j)
+	if IsRefused(err) { // The handler has a Receiver of its own.
+		err = fmt.Errorf("receiver: the handler: %w", err)
+	}
+	return err
 }
 
 var (
@@ -68,6 +86,9 @@ func (r *Receiver) process(ctx context.Context, j *job) error {
 	defer func() { ended(r.finish(context.WithoutCancel(ctx), j, began, err)) }()
 	ctx, ended = r.handling(ctx, j)
 	err = r.handle(ctx, j)
+	if j.queued && errors.Is(err, errData) {
+		err = Never(err) // No repeat has other data.
+	}
 	if IsAcknowledged(err) {
 		return nil
 	}

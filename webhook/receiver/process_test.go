@@ -2,9 +2,11 @@ package receiver_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -57,6 +59,54 @@ func TestProcess(t *testing.T) {
 	}
 	require.ErrorIs(t, process("evt_held"), receiver.ErrInProgress)
 	require.Zero(t, ran["evt_held"])
+}
+
+// TestAQueueBringsAgainWhatIsStillHandled: nobody else gets it meanwhile.
+func TestAQueueBringsAgainWhatIsStillHandled(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ran := 0
+		r := newReceiver(t, &receiver.Options{Seen: memstore.New(nil)}, func(context.Context, event.Event) error {
+			ran++
+			time.Sleep(4 * time.Minute) // Whatever its context says.
+			return nil
+		})
+		done := make(chan error)
+		go func() { done <- r.Process(t.Context(), queued()) }()
+		for range 3 {
+			time.Sleep(time.Minute)
+			err := r.Process(t.Context(), queued())
+			require.ErrorIs(t, err, receiver.ErrInProgress)
+			require.True(t, receiver.IsRefused(err))
+		}
+		require.NoError(t, <-done)
+		require.NoError(t, r.Process(t.Context(), queued()))
+		require.Equal(t, 1, ran)
+	})
+}
+
+// TestWhatAHandlerHasFromAnotherReceiver is its own failure.
+func TestWhatAHandlerHasFromAnotherReceiver(t *testing.T) {
+	t.Parallel()
+	seen := memstore.New(nil)
+	_, err := seen.BeginSeen(t.Context(), "inner", "evt_1", store.SeenBegin{Holder: "another", Lease: time.Minute})
+	require.NoError(t, err)
+	inner := newReceiver(t, &receiver.Options{Seen: seen, Scope: "inner"}, nothing)
+	outer := newReceiver(t, nil, func(ctx context.Context, _ event.Event) error { return inner.Process(ctx, queued()) })
+	err = outer.Process(t.Context(), queued())
+	require.ErrorIs(t, err, receiver.ErrInProgress)
+	require.False(t, receiver.IsRefused(err))
+}
+
+func TestDataOfAnotherTypeIsNeverHandled(t *testing.T) {
+	t.Parallel()
+	mux := receiver.NewMux()
+	receiver.On(mux, func(context.Context, event.Event, event.DocumentCreated) error { return nil })
+	r, err := receiver.New(secret, mux, nil)
+	require.NoError(t, err)
+	m := queued()
+	m.Event.Data = json.RawMessage(`"text"`)
+	require.True(t, receiver.IsNever(r.Process(t.Context(), m)))
 }
 
 // stranger is a sender whose id is in a header, and whose repeats differ.

@@ -260,6 +260,7 @@ func (r *Receiver) accept(ctx context.Context, w http.ResponseWriter, j *job) {
 	m, _ := verifier.MessageFromContext(ctx)
 	err := r.guard(ctx, "Accept", func() error { return r.opts.Accept(ctx, m) })
 	if err == nil {
+		r.settle(ctx, SettledInfo{Event: j.Event, Outcome: Accepted})
 		return
 	}
 	r.settle(ctx, SettledInfo{Event: j.Event, Outcome: Refused, Err: err})
