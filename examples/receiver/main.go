@@ -31,6 +31,11 @@ func main() {
 		return nil
 	})
 	mux.Handle("*", func(_ context.Context, e event.Event) error { log.Printf("%s: %s", e.ID, e.Type); return nil })
+	github, err1 := provider.GitHub(os.Getenv("GITHUB_SECRET"), nil)
+	stripe, err2 := provider.Stripe(os.Getenv("STRIPE_SECRET"), nil)
+	slack, err3 := provider.Slack(os.Getenv("SLACK_SECRET"), nil)
+	ours, err4 := verifier.New(os.Getenv("WEBHOOK_SECRET"), nil)
+	check(errors.Join(err1, err2, err3, err4))
 	db, err := sql.Open("sqlite", "file:inbox.db?_pragma=busy_timeout(5000)&_pragma=synchronous(full)&_txlock=immediate")
 	check(err)
 	check(sqlstore.Migrate(ctx, db, nil))
@@ -38,11 +43,6 @@ func main() {
 	check(err)
 	in, err := inbox.New(st, mux, &inbox.Options{Receiver: receiver.Options{Logger: slog.Default()}})
 	check(err)
-	github, err1 := provider.GitHub(os.Getenv("GITHUB_SECRET"), nil)
-	stripe, err2 := provider.Stripe(os.Getenv("STRIPE_SECRET"), nil)
-	slack, err3 := provider.Slack(os.Getenv("SLACK_SECRET"), nil)
-	ours, err4 := verifier.New(os.Getenv("WEBHOOK_SECRET"), nil)
-	check(errors.Join(err1, err2, err3, err4))
 	for source, v := range map[string]verifier.Checker{"github": github, "stripe": stripe, "slack": slack, "ours": ours} {
 		h, err := in.Handler(source, v, nil)
 		check(err)

@@ -117,6 +117,8 @@ func (c *Capture) frame() {
 	unix := bytes.ReplaceAll(c.Body, []byte("\r\n"), []byte("\n"))
 	crlf := bytes.ReplaceAll(unix, []byte("\n"), []byte("\r\n"))
 	switch {
+	case len(c.Body) == 0 && length > 0:
+		c.Lost = "The capture has nothing of the body, as of a request that was refused before its body was read, so nothing of it is proven."
 	case len(c.Body) > length && len(bytes.Trim(c.Body[length:], "\r\n")) == 0:
 		c.Body, c.From = c.Body[:length], c.From+", without the line break that was added behind it"
 	case len(c.Body) < length && len(crlf) == length:

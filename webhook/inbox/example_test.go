@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/rag-assistant/webhooks/store/memstore"
+	"github.com/rag-assistant/webhooks/webhook"
+	"github.com/rag-assistant/webhooks/webhook/api"
 	"github.com/rag-assistant/webhooks/webhook/event"
 	"github.com/rag-assistant/webhooks/webhook/inbox"
 	"github.com/rag-assistant/webhooks/webhook/receiver"
@@ -64,4 +66,25 @@ func ExampleTx() {
 		return err // Nil commits it.
 	})
 	// Output:
+}
+
+// The management API looks into an inbox, and has dead letters handled again.
+func ExampleInbox_Service() {
+	mux := http.NewServeMux()
+	handlers := receiver.NewMux()
+	handlers.Handle("*", func(context.Context, event.Event) error { return nil })
+	in, err := inbox.New(memstore.New(nil), handlers, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	authenticate := func(*http.Request) (webhook.Principal, error) { return webhook.Principal{AnyMerchant: true}, nil } // Yours.
+	h, err := api.New(in.Service(), authenticate, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	mux.Handle("/api/", h)
+	w := httptest.NewRecorder()
+	mux.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/api/merchants/github/events", nil))
+	fmt.Println(w.Code)
+	// Output: 200
 }

@@ -194,6 +194,8 @@ func (in *Inbox) Handler(name string, v verifier.Checker, o *SourceOptions) (*re
 	switch {
 	case !id.Valid(name):
 		bad = errors.Join(bad, fmt.Errorf("the name %q is not 1 to 64 letters, digits, '-' or '_'", name))
+	case in.stopped != nil:
+		bad = errors.Join(bad, errors.New("the inbox runs already, and may have given events of the source back"))
 	case in.sources[name] != nil:
 		bad = errors.Join(bad, errors.New("there is a handler already"))
 	}

@@ -462,4 +462,9 @@ func TestNewAndHandlerRefuse(t *testing.T) {
 	require.NoError(t, err)
 	_, err = in.Handler("a", vendor{}, nil)
 	require.ErrorContains(t, err, "there is a handler already")
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.NoError(t, in.Run(ended))
+	_, err = in.Handler("b", vendor{}, nil)
+	require.ErrorContains(t, err, "runs already")
 }

@@ -104,7 +104,7 @@ func (r *Receiver) rejecting(onReject func(*http.Request, int, error)) func(*htt
 		ctx := req.Context()
 		r.metrics.count(&r.metrics.Rejected)
 		r.opts.Logger.LogAttrs(ctx, slog.LevelWarn, "webhook request rejected", slog.Int("status", status),
-			slog.Any("reason", reason), slog.String("delivery_id", r.deliveryID(req.Header)))
+			slog.Any("reason", reason), idAttr(r.deliveryID(req.Header)))
 		if r.opts.Observer.Rejected != nil {
 			func() {
 				defer r.recovered(ctx, "Observer")

@@ -307,8 +307,16 @@ func (j *job) attrs(more ...slog.Attr) []slog.Attr {
 		more = append(more, slog.String("tenant", j.tenant))
 	}
 	return append([]slog.Attr{
-		slog.String("event_id", j.ID), slog.String("event_type", string(j.Type)), slog.String("delivery_id", j.delivery),
+		slog.String("event_id", j.ID), slog.String("event_type", string(j.Type)), idAttr(j.delivery),
 	}, more...)
+}
+
+// idAttr is the attribute of a delivery's id, and none where the sender names none.
+func idAttr(id string) slog.Attr {
+	if id == "" {
+		return slog.Attr{}
+	}
+	return slog.String("delivery_id", id)
 }
 
 // deliveryID returns the id by which a delivery is found in the sender's log, or as

@@ -26,7 +26,9 @@ type Config struct {
 
 // Run reports on the request that a file or stdin holds, in any form that [explain.Read]
 // knows. WEBHOOK_SECRET is the receiver's secret or public key, WEBHOOK_OTHER_SECRETS are
-// others that it may have had before, with commas. Run fails if the request cannot be read.
+// others that it may have had before, with commas. Of another sender that package provider
+// knows, it says what that says; WEBHOOK_URL is then the address that the sender calls. Run
+// fails if the request cannot be read.
 func Run(c Config, getenv func(string) string, stdin io.Reader, stdout io.Writer) (verified bool, err error) {
 	raw, err := read(c.File, stdin)
 	if err != nil {
@@ -37,9 +39,13 @@ func Run(c Config, getenv func(string) string, stdin io.Reader, stdout io.Writer
 		return false, err
 	}
 	opts := &verifier.Options{Wire: c.Wire, AcceptUntimed: c.Untimed, Now: func() time.Time { return c.At }}
-	report := request.Explain(opts, secrets(getenv)...)
-	_, err = fmt.Fprintf(stdout, "Read as %s: %d headers and a body of %d bytes.\n%v", request.From, len(request.Header), len(request.Body), report)
-	return report.Verified, err
+	text, verified, known := judged(request, c.At, getenv("WEBHOOK_URL"), secrets(getenv))
+	if !known {
+		report := request.Explain(opts, secrets(getenv)...)
+		text, verified = report.String(), report.Verified
+	}
+	_, err = fmt.Fprintf(stdout, "Read as %s: %d headers and a body of %d bytes.\n%s", request.From, len(request.Header), len(request.Body), text)
+	return verified, err
 }
 
 // Last returns the file of dir in which explain.Keep has kept a request, and when that arrived.

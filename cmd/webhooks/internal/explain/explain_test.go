@@ -2,6 +2,9 @@ package explain
 
 import (
 	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
 	"io"
 	"os"
 	"path/filepath"
@@ -31,6 +34,10 @@ func TestRun(t *testing.T) {
 		return func(name string) string { return env[name] }
 	}
 	known := with("WEBHOOK_SECRET", secret)
+	mac := hmac.New(sha256.New, []byte("It's a Secret to Everybody"))
+	mac.Write([]byte("{}"))
+	github := "POST / HTTP/1.1\nContent-Length: 2\nX-GitHub-Delivery: 1\nX-GitHub-Event: push\nX-Hub-Signature-256: sha256=" + hex.EncodeToString(mac.Sum(nil)) + "\n\n{}"
+	stripe := "POST / HTTP/1.1\nStripe-Signature: t=1,v1=00\n\n{}"
 	for _, tt := range []struct {
 		name  string
 		c     Config
@@ -50,8 +57,17 @@ func TestRun(t *testing.T) {
 		{"of another sender, with a wrong signature beside a right one", Config{At: received, Wire: signer.Wire{Prefix: "X-Acme-"}}, known, strings.Replace(strings.ReplaceAll(good, "X-Webhook-", "X-Acme-"), "sha256=", "sha256=0", 1), 0, "X-Acme-Signature is not"},
 		{"of a gateway", Config{At: received, File: "../../../../verifier/explain/testdata/alb.json"}, known, "", 0, "Read as the event of an ALB: 4 headers and a body of"},
 		{"of curl -v", Config{At: received, File: "../../../../verifier/explain/testdata/curl_verbose.txt"}, known, "", 1, "capture_lost"},
+		{"GitHub's", Config{At: received}, with("WEBHOOK_SECRET", "It's a Secret to Everybody"), github, 0, "verifies as one of github"},
+		{"GitHub's, older secret", Config{At: received}, with("WEBHOOK_SECRET", "a", "WEBHOOK_OTHER_SECRETS", "It's a Secret to Everybody"), github, 0, "verifies as one of github"},
+		{"GitHub's, changed", Config{At: received}, with("WEBHOOK_SECRET", "It's a Secret to Everybody"), strings.Replace(github, "{}", "[]", 1), 1, "signature does not match (github)"},
+		{"GitHub's, without a signature", Config{At: received}, with("WEBHOOK_SECRET", "a"), strings.Replace(github, "X-Hub-Signature-256", "X-Hub-Signature", 1), 1, "X-Hub-Signature-256"},
+		{"GitHub's, without a secret", Config{At: received}, with(), github, 1, "Set WEBHOOK_SECRET"},
+		{"GitHub's, without its body", Config{At: received}, known, strings.TrimSuffix(github, "{}"), 1, "nothing of the body"},
+		{"Stripe's, old", Config{At: received}, with("WEBHOOK_SECRET", "a"), stripe, 1, "(stripe)"},
+		{"Twilio's", Config{At: received}, with("WEBHOOK_SECRET", "a"), "POST / HTTP/1.1\nX-Twilio-Signature: a\n\n{}", 1, "twilio"},
 		{"no secret", Config{At: received}, with(), good, 1, "secret_missing"},
 		{"a line break at the end", Config{At: received}, known, good + "\n", 1, "body_line_break"},
+		{"refused before its body was read", Config{At: received}, known, good[:strings.Index(good, "\n\n")] + "\nContent-Length: 9\n\n", 1, "capture_lost"},
 		{"no empty line", Config{At: received}, known, "Host: x\n", 2, "no empty line"},
 		{"no headers", Config{At: received}, known, "POST / HTTP/1.1\nnonsense\n\n", 2, "Name: value"},
 		{"no such file", Config{File: "nowhere"}, known, "", 2, "nowhere"},
