@@ -67,7 +67,7 @@ func (m *Mux) Handle(pattern string, h HandlerFunc) {
 //	})
 //
 // An event whose data does not fit a T is refused with 400; of one that came by
-// [Receiver.Process] it is an error of [Never].
+// [Receiver.Process] it is an error of [Never], unless Options.Wrap says otherwise.
 func On[T event.Payload](m *Mux, f func(ctx context.Context, e event.Event, data T) error) {
 	if f == nil {
 		m.bad = append(m.bad, fmt.Errorf("the handler of %T is nil", *new(T)))

@@ -86,8 +86,8 @@ func (r *Receiver) process(ctx context.Context, j *job) error {
 	defer func() { ended(r.finish(context.WithoutCancel(ctx), j, began, err)) }()
 	ctx, ended = r.handling(ctx, j)
 	err = r.handle(ctx, j)
-	if j.queued && errors.Is(err, errData) {
-		err = Never(err) // No repeat has other data.
+	if _, says := errors.AsType[*handled](err); j.queued && !says && errors.Is(err, errData) {
+		err = Never(err) // No repeat has other data, and Wrap has not said what to do.
 	}
 	if IsAcknowledged(err) {
 		return nil

@@ -109,6 +109,28 @@ func TestDataOfAnotherTypeIsNeverHandled(t *testing.T) {
 	require.True(t, receiver.IsNever(r.Process(t.Context(), m)))
 }
 
+// TestWrapHasTheLastWord also of data that does not fit.
+func TestWrapHasTheLastWord(t *testing.T) {
+	t.Parallel()
+	for name, says := range map[string]func(error) error{
+		"acknowledge": receiver.Acknowledge,
+		"later":       func(err error) error { return receiver.RetryAfter(time.Hour, err) },
+	} {
+		mux := receiver.NewMux()
+		receiver.On(mux, func(context.Context, event.Event, event.DocumentCreated) error { return nil })
+		r, err := receiver.New(secret, mux, &receiver.Options{Wrap: func(h receiver.HandlerFunc) receiver.HandlerFunc {
+			return func(ctx context.Context, e event.Event) error { return says(h(ctx, e)) }
+		}})
+		require.NoError(t, err)
+		m := queued()
+		m.Event.Data = json.RawMessage(`"text"`)
+		err = r.Process(t.Context(), m)
+		_, later := receiver.Wait(err)
+		require.Equal(t, name == "later", later, name)
+		require.Equal(t, name == "acknowledge", err == nil, name)
+	}
+}
+
 // stranger is a sender whose id is in a header, and whose repeats differ.
 type stranger struct{}
 
