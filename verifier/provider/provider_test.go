@@ -230,7 +230,12 @@ func TestSchemesThatAreNotWhole(t *testing.T) {
 		{"empty field", "either a header or a member", func(s *provider.Scheme) { s.ID = []provider.Field{{}} }},
 		{"both", "either a header or a member", func(s *provider.Scheme) { s.ID = []provider.Field{{Header: "a", Member: "b"}} }},
 		{"repeats", "repeats", func(s *provider.Scheme) { s.Repeats = -1 }},
+		{"longest body", "the longest body is negative", func(s *provider.Scheme) { s.MaxBody = -1 }},
 		{"public keys", "public keys", func(s *provider.Scheme) { s.PublicKeys = true }},
+		{"challenge by a public key", "answers no challenge", func(s *provider.Scheme) {
+			s.PublicKeys = true
+			s.Challenge = func(http.Header, []byte, func([]byte) []byte) []byte { return nil }
+		}},
 		{"content type", "content type", func(s *provider.Scheme) { s.ContentTypes = []string{"Text/Plain"} }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -68,7 +68,8 @@ type Scheme struct {
 	Tolerance time.Duration
 
 	// ID is the message's id, the same on each repeat. An event that has none gets one
-	// made of its content, so two events with the same content are one. With {id} in Signed it must be a header. Defaults to none.
+	// made of its content, so two events with the same content are one. With {id} in Signed
+	// it must be a header. Defaults to none.
 	ID []Field
 
 	// Type is the event's type, and Untyped that of an event that has none. A type is
@@ -87,8 +88,8 @@ type Scheme struct {
 	Data string
 
 	// Challenge returns the answer to a request with which the sender asks whether this
-	// is the right receiver, and nil to any other. Its answer is sent if the request verifies.
-	// sign returns the HMAC of a text with the secret that matched, or nil if none does.
+	// is the right receiver, and nil to any other. It is called before anything is verified,
+	// and its answer is sent if the request verifies: it must do nothing else. sign returns the HMAC of a text with the secret that matched, or nil if none does.
 	// Defaults to nil.
 	Challenge func(header http.Header, body []byte, sign func(text []byte) []byte) []byte
 
