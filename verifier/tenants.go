@@ -22,7 +22,8 @@ type Finder func(r *http.Request) (tenant string, c Checker, err error)
 
 // MiddlewareForEach is [MiddlewareFor] for many tenants, each with a Checker of his own. The
 // handler finds the tenant in [Message]. Of opts, the limits, ContentTypes and OnReject count,
-// for all tenants, so that no answer tells which there are. How long an answer takes may.
+// for all tenants, so that no answer tells which there are: set MaxBody if one of them is sent
+// what is longer, as by GitHub. How long an answer takes may.
 func MiddlewareForEach(find Finder, opts *Options) (func(http.Handler) http.Handler, error) {
 	if find == nil {
 		return middlewareOf(nil, opts)

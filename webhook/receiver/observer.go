@@ -18,9 +18,9 @@ type Observer struct {
 	// MessageFromContext of package verifier finds the headers in it.
 	Handling func(ctx context.Context, i HandlingInfo) (context.Context, func(SettledInfo))
 
-	// Settled is told what became of a verified event, once for each request that
-	// brought it, unless Options.Async has acknowledged it, and once for each handler and each
-	// [Receiver.Process] that has ended.
+	// Settled is told what became of a verified event, once for each request that brought
+	// it and once for each [Receiver.Process]. With Options.Accept a request is told as
+	// [Accepted]; one that Options.Async has acknowledged is told when its handler has ended.
 	Settled func(ctx context.Context, i SettledInfo)
 
 	// Rejected is told of each request that is no verified event, before Options.Verifier.OnReject.

@@ -43,7 +43,8 @@ type Options struct {
 
 	// HandlerTimeout bounds a handler's context. A handler that does not return then
 	// keeps the event for up to 30 seconds more, after which another process may
-	// process it. Defaults to 1 minute.
+	// process it; one that [Receiver.Process] has called keeps it until it returns.
+	// Defaults to 1 minute.
 	HandlerTimeout time.Duration
 
 	// Async acknowledges an event before it is processed. If the process then dies,
