@@ -89,8 +89,8 @@ type Scheme struct {
 
 	// Challenge returns the answer to a request with which the sender asks whether this
 	// is the right receiver, and nil to any other. It is called before anything is verified,
-	// and its answer is sent if the request verifies: it must do nothing else. sign returns the HMAC of a text with the secret that matched, or nil if none does.
-	// Defaults to nil.
+	// and its answer is sent if the request verifies: it must do nothing else. sign returns
+	// the HMAC of a text with the secret that matched, or nil if none does. Defaults to nil.
 	Challenge func(header http.Header, body []byte, sign func(text []byte) []byte) []byte
 
 	// ContentTypes are the media types that the sender sends. Defaults to application/json.
