@@ -228,11 +228,11 @@ func (w *world) refuse(t *testing.T) {
 		status                          int
 		code                            string
 	}{
-		{"unknown path", http.MethodGet, hooksOf42 + "/whk_1/nowhere", "demo-merchant_42", "", 404, "not_found"},
-		{"unknown path, no merchant", http.MethodGet, "/nowhere", "demo-merchant_42", "", 404, "not_found"},
+		{"unknown path", http.MethodGet, hooksOf42 + "/whk_1/nowhere", "demo-merchant_42", "", 404, "no_such_path"},
+		{"unknown path, no merchant", http.MethodGet, "/nowhere", "demo-merchant_42", "", 404, "no_such_path"},
 		{"unknown id", http.MethodGet, hooksOf42 + "/whk_1", "demo-merchant_42", "", 404, "not_found"},
-		{"slash in an id", http.MethodGet, hooksOf42 + "/a%2Fb", "demo-merchant_42", "", 404, "not_found"},
-		{"slash at the end", http.MethodGet, hooksOf42 + "/whk_1/", "demo-merchant_42", "", 404, "not_found"},
+		{"slash in an id", http.MethodGet, hooksOf42 + "/a%2Fb", "demo-merchant_42", "", 404, "no_such_path"},
+		{"slash at the end", http.MethodGet, hooksOf42 + "/whk_1/", "demo-merchant_42", "", 404, "no_such_path"},
 		{"method of others", http.MethodPatch, hooksOf42, "demo-merchant_42", "{}", 405, "method_not_allowed"},
 		{"no token", http.MethodGet, hooksOf42, "", "", 401, "unauthorized"},
 		{"another's token", http.MethodGet, hooksOf42, "demo-merchant_43", "", 403, "forbidden"},
