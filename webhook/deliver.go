@@ -2,15 +2,12 @@ package webhook
 
 import (
 	"context"
-	"strings"
+	"net/http"
 	"time"
-	"unicode/utf8"
 
 	"github.com/rag-assistant/webhooks/store"
 	"github.com/rag-assistant/webhooks/webhook/egress"
 )
-
-const maxTakenText = 1000 // characters
 
 // hand makes one attempt through Options.Deliver.
 func (r *run) hand(ctx context.Context, c claimed) settled {
@@ -26,14 +23,8 @@ func (r *run) hand(ctx context.Context, c claimed) settled {
 	outer := ctx
 	ctx, ended := r.opts.Observer.attempting(ctx, s.info.AttemptInfo)
 	defer func() { ended(s.info.AttemptInfo) }()
-	var taken Taken
 	began := time.Now()
-	err := r.contain("Deliver", &c.Lease, func() error {
-		ctx, cancel := context.WithTimeout(ctx, r.opts.AttemptTimeout)
-		defer cancel()
-		taken = r.opts.Deliver(ctx, Handed{AttemptInfo: s.info.AttemptInfo, Body: c.Body})
-		return nil
-	})
+	taken, err := r.withinProcess(ctx, outer, &c, s.info.AttemptInfo)
 	s.info.Duration, s.heard = time.Since(began), true
 	switch {
 	case outer.Err() != nil && (taken.Status/100 != 2 || taken.Back):
@@ -56,19 +47,39 @@ func (r *run) hand(ctx context.Context, c claimed) settled {
 		s.result.Delay = taken.After
 	}
 	s.result.Attempt = store.Attempt{
-		Duration: s.info.Duration, StatusCode: s.info.StatusCode, Code: string(s.info.Code), ResponseBody: firstCharacters(taken.Text, maxTakenText),
+		Duration: s.info.Duration, StatusCode: s.info.StatusCode, Code: string(s.info.Code), ResponseBody: egress.Excerpt(taken.Text),
 	}
 	r.opts.Observer.attempted(ctx, s.info.AttemptInfo)
 	return s
 }
 
-// firstCharacters returns the first n characters of a text, in valid UTF-8.
-func firstCharacters(text string, n int) string {
-	text = strings.ToValidUTF8(text[:min(len(text), n*utf8.UTFMax)], "\uFFFD")
-	for i := range text {
-		if n--; n < 0 {
-			return text[:i]
-		}
+// withinProcess calls Options.Deliver in a goroutine of its own. One that ends its goroutine has
+// failed, and one that has not returned stopGrace after the stop has cut it short is left behind.
+func (r *run) withinProcess(ctx, outer context.Context, c *claimed, i AttemptInfo) (Taken, error) {
+	type answer struct {
+		taken Taken
+		err   error
 	}
-	return text
+	done := make(chan answer, 1)
+	go func() {
+		a := answer{taken: Taken{Status: http.StatusInternalServerError, Text: "the attempt ended its goroutine"}}
+		defer func() { done <- a }()
+		a.err = r.contain("Deliver", &c.Lease, func() error {
+			ctx, cancel := context.WithTimeout(ctx, r.opts.AttemptTimeout)
+			defer cancel()
+			a.taken = r.opts.Deliver(ctx, Handed{AttemptInfo: i, Body: c.Body})
+			return nil
+		})
+	}()
+	select {
+	case a := <-done:
+		return a.taken, a.err
+	case <-outer.Done():
+	}
+	select {
+	case a := <-done:
+		return a.taken, a.err
+	case <-time.After(stopGrace):
+		return Taken{Back: true}, nil
+	}
 }

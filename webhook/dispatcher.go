@@ -220,7 +220,9 @@ type DispatcherOptions struct {
 const HandedScheme = "inbox:"
 
 // DeliverFunc makes the attempts of a dispatcher within its process. It may be called from
-// many goroutines. Its context ends after AttemptTimeout. A panic is a fault of this side.
+// many goroutines. Its context ends after AttemptTimeout. A panic is a fault of this side, and
+// an attempt that ends its goroutine has failed. One that has not returned five seconds after a
+// stop has cut it short is left behind, and its delivery is given back.
 type DeliverFunc func(context.Context, Handed) Taken
 
 // Handed is one attempt of a delivery.

@@ -179,12 +179,12 @@ func readBody(ctx context.Context, cancel context.CancelFunc, resp *http.Respons
 			break
 		}
 	}
-	return text(buf[:min(len(buf), maxBodyBytes)])
+	return Excerpt(string(buf))
 }
 
-// text cuts b to maxBodyRunes characters of valid UTF-8.
-func text(b []byte) string {
-	s := strings.ToValidUTF8(string(b), "\uFFFD")
+// Excerpt returns what is kept of an answer: its first 1,000 characters, in valid UTF-8.
+func Excerpt(s string) string {
+	s = strings.ToValidUTF8(s[:min(len(s), maxBodyBytes)], "\uFFFD")
 	n := 0
 	for i := range s {
 		if n == maxBodyRunes {

@@ -31,7 +31,7 @@ var ErrFull = errors.New("inbox: too many events wait")
 func (s *source) accept(ctx context.Context, m verifier.Message) error {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
-	if s.isFull() {
+	if time.Now().UnixNano() < s.fullUntil.Load() {
 		return receiver.RetryAfter(fullPause, ErrFull)
 	}
 	row, err := s.pack(m)
@@ -88,7 +88,7 @@ func (s *source) enqueue(ctx context.Context, eventID string) (again bool, err e
 	answers, err := s.store.Enqueue(ctx, s.name, s.webhookID, []string{eventID}, nonce, s.opts.MaxPending)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
-		s.forget()
+		s.there.Store(false)
 		return true, nil
 	case err != nil:
 		return false, fmt.Errorf("inbox: put in the queue: %w", err)
@@ -100,11 +100,10 @@ func (s *source) enqueue(ctx context.Context, eventID string) (again bool, err e
 	return answers[0].DeliveryID == "" && !answers[0].Full, nil // Pruned since.
 }
 
-// ensure makes the webhook that stands for the source, unless it is there.
+// ensure makes the webhook that stands for the source, unless it is there. Several calls at
+// once are one too many, and do no harm: nobody waits for another's call of the store.
 func (s *source) ensure(ctx context.Context) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.there {
+	if s.there.Load() {
 		return nil
 	}
 	_, err := s.store.CreateWebhook(ctx, s.name, store.Webhook{
@@ -114,7 +113,7 @@ func (s *source) ensure(ctx context.Context) error {
 	if errors.Is(err, store.ErrConflict) {
 		err = s.restore(ctx)
 	}
-	s.there = err == nil
+	s.there.Store(err == nil)
 	return err
 }
 
@@ -131,20 +130,6 @@ func (s *source) restore(ctx context.Context) error {
 
 // full says that too many events wait, now and for a second.
 func (s *source) full() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.fullUntil = time.Now().Add(time.Second)
+	s.fullUntil.Store(time.Now().Add(time.Second).UnixNano())
 	return receiver.RetryAfter(fullPause, ErrFull)
-}
-
-func (s *source) isFull() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return time.Now().Before(s.fullUntil)
-}
-
-func (s *source) forget() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.there = false
 }

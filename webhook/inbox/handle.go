@@ -3,12 +3,10 @@ package inbox
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"time"
 
-	"github.com/rag-assistant/webhooks/verifier"
 	"github.com/rag-assistant/webhooks/webhook"
 	"github.com/rag-assistant/webhooks/webhook/event"
 	"github.com/rag-assistant/webhooks/webhook/receiver"
@@ -53,11 +51,9 @@ func (in *Inbox) deliver(ctx context.Context, d webhook.Handed) webhook.Taken {
 		return webhook.Taken{Status: http.StatusUnprocessableEntity, Final: true, Text: err.Error()}
 	}
 	h := &handling{source: s, event: m.Event, Delivery: Delivery{Source: s.name, WebhookID: d.WebhookID, ID: d.DeliveryID, Attempt: d.Number}}
-	err = s.call(context.WithValue(ctx, contextKey{}, h), m)
+	err = s.handlers.Process(context.WithValue(ctx, contextKey{}, h), m)
 	after, later := receiver.Wait(err)
 	switch {
-	case errors.Is(err, errLeftBehind):
-		return webhook.Taken{Back: true, After: busyPause}
 	case err == nil:
 		return webhook.Taken{Status: http.StatusOK}
 	case receiver.IsRefused(err):
@@ -70,38 +66,7 @@ func (in *Inbox) deliver(ctx context.Context, d webhook.Handed) webhook.Taken {
 	return webhook.Taken{Status: http.StatusInternalServerError, Text: err.Error()}
 }
 
-var (
-	errTest       = errors.New("inbox: a test is not handled, for nobody has sent it")
-	errLeftBehind = errors.New("inbox: the handler does not return")
-)
-
-// call is Process in a goroutine of its own, which a handler may end with runtime.Goexit, and
-// which is left behind if a handler does not let the process stop.
-func (s *source) call(ctx context.Context, m verifier.Message) error {
-	done := make(chan error, 1)
-	go func() {
-		err := errors.New("inbox: the handler ended its goroutine")
-		defer func() {
-			if p := recover(); p != nil { // Of the store, or of an option.
-				err = fmt.Errorf("inbox: panic: %v", p)
-			}
-			done <- err
-		}()
-		err = s.handlers.Process(ctx, m)
-	}()
-	select {
-	case err := <-done:
-		return err
-	case <-s.isStopped():
-		return errLeftBehind
-	}
-}
-
-func (in *Inbox) isStopped() <-chan struct{} {
-	in.mu.RLock()
-	defer in.mu.RUnlock()
-	return in.stopped
-}
+var errTest = errors.New("inbox: a test is not handled, for nobody has sent it")
 
 // wrap commits what a handler has done in [Tx].
 func (s *source) wrap(next receiver.HandlerFunc) receiver.HandlerFunc {

@@ -1,7 +1,6 @@
 package inbox_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"log/slog"
@@ -16,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/rag-assistant/webhooks/internal/harness"
 	"github.com/rag-assistant/webhooks/store"
 	"github.com/rag-assistant/webhooks/store/memstore"
 	"github.com/rag-assistant/webhooks/webhook/event"
@@ -44,7 +44,7 @@ type desk struct {
 	store   store.Store
 	in      *inbox.Inbox
 	handler *receiver.Receiver
-	log     *lines
+	log     *harness.LockedBuffer
 	handle  receiver.HandlerFunc
 	token   string
 
@@ -58,7 +58,7 @@ func newDesk(tb testing.TB, st store.Store, o *inbox.Options) *desk {
 	if st == nil {
 		st = memstore.New(nil)
 	}
-	d := &desk{store: st, token: "right", log: &lines{}, handle: func(context.Context, event.Event) error { return nil }}
+	d := &desk{store: st, token: "right", log: &harness.LockedBuffer{}, handle: func(context.Context, event.Event) error { return nil }}
 	var opts inbox.Options
 	if o != nil {
 		opts = *o
@@ -110,22 +110,4 @@ func (d *desk) handled() []string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.ran
-}
-
-// lines is a log that several goroutines write.
-type lines struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(p)
-}
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.String()
 }

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"math"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/rag-assistant/webhooks/retry"
@@ -103,7 +104,7 @@ type Inbox struct {
 	opts       Options
 	service    *webhook.Service
 	dispatcher *webhook.Dispatcher
-	stopped    chan struct{} // closed when handlers have had their time after the end of Run
+	ran        atomic.Bool // Run was called
 
 	mu      sync.RWMutex
 	sources map[string]*source
@@ -117,9 +118,8 @@ type source struct {
 	webhookID string
 	handlers  *receiver.Receiver
 
-	mu        sync.Mutex
-	there     bool      // the webhook exists
-	fullUntil time.Time // nothing is taken in
+	there     atomic.Bool  // the webhook exists
+	fullUntil atomic.Int64 // nothing is taken in, in Unix nanoseconds
 }
 
 // New returns an Inbox over st whose events are handled by mux. A nil o is the default. It
@@ -194,7 +194,7 @@ func (in *Inbox) Handler(name string, v verifier.Checker, o *SourceOptions) (*re
 	switch {
 	case !id.Valid(name):
 		bad = errors.Join(bad, fmt.Errorf("the name %q is not 1 to 64 letters, digits, '-' or '_'", name))
-	case in.stopped != nil:
+	case in.ran.Load():
 		bad = errors.Join(bad, errors.New("the inbox runs already, and may have given events of the source back"))
 	case in.sources[name] != nil:
 		bad = errors.Join(bad, errors.New("there is a handler already"))
@@ -220,11 +220,7 @@ func webhookID(source string) string {
 	return "whk_" + hex.EncodeToString(sum[:16])
 }
 
-const (
-	forever = 100 * 365 * 24 * time.Hour
-	// stopGrace is how long handlers have at a stop after their contexts have ended.
-	stopGrace = 5 * time.Second
-)
+const forever = 100 * 365 * 24 * time.Hour
 
 // span is how long all attempts of a policy take.
 func span(p retry.Policy) (all time.Duration) {
@@ -242,14 +238,7 @@ func span(p retry.Policy) (all time.Duration) {
 // five seconds later is left behind, and its event handled again. A second call meanwhile
 // fails with [webhook.ErrRunning].
 func (in *Inbox) Run(ctx context.Context) error {
-	stopped := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
-		time.AfterFunc(2*in.opts.HandlerTimeout+2*stopGrace, func() { close(stopped) })
-	})
-	defer stop()
-	in.mu.Lock()
-	in.stopped = stopped
-	in.mu.Unlock()
+	in.ran.Store(true)
 	return in.dispatcher.Run(ctx)
 }
 

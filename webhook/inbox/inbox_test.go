@@ -5,12 +5,15 @@ import (
 	"errors"
 	"net/http"
 	"runtime"
+	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/rag-assistant/webhooks/retry"
@@ -467,4 +470,27 @@ func TestNewAndHandlerRefuse(t *testing.T) {
 	require.NoError(t, in.Run(ended))
 	_, err = in.Handler("b", vendor{}, nil)
 	require.ErrorContains(t, err, "runs already")
+}
+
+// hanging is a store that makes no webhook.
+type hanging struct{ store.Store }
+
+func (hanging) CreateWebhook(ctx context.Context, _ string, _ store.Webhook, _ int) (store.Webhook, error) {
+	<-ctx.Done()
+	return store.Webhook{}, store.ErrUnavailable
+}
+
+// TestNobodyWaitsForAnothersCall: senders of one source are refused together.
+func TestNobodyWaitsForAnothersCall(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t, hanging{memstore.New(nil)}, nil)
+		began := time.Now()
+		var all sync.WaitGroup
+		for i := range 20 {
+			all.Go(func() { assert.Equal(t, http.StatusServiceUnavailable, d.post(t, strconv.Itoa(i), body).Code) })
+		}
+		all.Wait()
+		require.Equal(t, 2500*time.Millisecond, time.Since(began))
+	})
 }

@@ -42,9 +42,6 @@ type head struct {
 	Bytes []byte          `json:"bytes,omitempty"`
 }
 
-// maxType is the longest type by which events can be found. Longer ones are cut for that.
-const maxType = event.MaxTypeLen
-
 const layout = 1
 
 // harmless reports whether a header may be stored, by its name.
@@ -92,7 +89,7 @@ func pack(m verifier.Message) (store.NewEvent, error) {
 	}
 	if raw { // An encoder would write it in another way.
 		packed = append(append(append(packed[:len(packed)-1], `,"body":`...), m.Body...), '}')
-		if _, err := unpack(packed); err != nil { // It is as deep as JSON may be.
+		if !json.Valid(packed) { // The body is as deep as JSON may be.
 			h.Bytes = m.Body
 			if packed, err = json.Marshal(h); err != nil {
 				return store.NewEvent{}, fmt.Errorf("inbox: write the message: %w", err)
@@ -104,7 +101,8 @@ func pack(m verifier.Message) (store.NewEvent, error) {
 		sum := sha256.Sum256([]byte(e.ID))
 		out.ID = "evt_" + hex.EncodeToString(sum[:16])
 	}
-	for len(out.Type) > maxType || !utf8.ValidString(out.Type) {
+	// By a type that is longer, events cannot be found: it is cut for that.
+	for len(out.Type) > event.MaxTypeLen || !utf8.ValidString(out.Type) {
 		out.Type = out.Type[:len(out.Type)-1]
 	}
 	return out, nil
