@@ -123,6 +123,6 @@ func post(t *testing.T, source, body string, header map[string]string) int {
 		if time.Now().After(deadline) {
 			t.Fatal(fmt.Errorf("the program does not listen: %w", err))
 		}
-		time.Sleep(10 * time.Millisecond)
+		time.Sleep(10 * time.Millisecond) // It is another process, which says nothing when it listens.
 	}
 }

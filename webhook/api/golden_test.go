@@ -1,7 +1,11 @@
 package api_test
 
 import (
+	"bytes"
+	"compress/gzip"
+	"errors"
 	"flag"
+	"io"
 	"net/http"
 	"os"
 	"testing"
@@ -24,13 +28,21 @@ func TestGoldenDocuments(t *testing.T) {
 	house := newHouse(t, w, signer.Wire{Prefix: "X-Acme-", OmitUntimed: true, UserAgent: "Acme-Webhooks/1.0"}, acme())
 	_, ofAcme := house.ask(http.MethodGet, "/openapi.yaml", "", "")
 	for file, got := range map[string]string{
-		"testdata/openapi.default.yaml": serveDocument(t, byDefault, http.MethodGet, "/api/openapi.yaml").body,
-		"testdata/openapi.acme.yaml":    ofAcme,
+		"testdata/openapi.default.yaml.gz": serveDocument(t, byDefault, http.MethodGet, "/api/openapi.yaml").body,
+		"testdata/openapi.acme.yaml.gz":    ofAcme,
 	} {
 		if *update {
-			require.NoError(t, os.WriteFile(file, []byte(got), 0o600))
+			var b bytes.Buffer
+			w := gzip.NewWriter(&b)
+			_, err := io.WriteString(w, got)
+			require.NoError(t, errors.Join(err, w.Close(), os.WriteFile(file, b.Bytes(), 0o600)))
 		}
-		want, err := os.ReadFile(file)
+		packed, err := os.Open(file)
+		require.NoError(t, err)
+		defer packed.Close()
+		text, err := gzip.NewReader(packed)
+		require.NoError(t, err)
+		want, err := io.ReadAll(text)
 		require.NoError(t, err)
 		require.Equal(t, string(want), got, "go test ./webhook/api -run TestGoldenDocuments -update")
 		require.NotRegexp(t, `(?m)^\s*# |\S # `, got, "comments are for who maintains the file")
